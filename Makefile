@@ -1,0 +1,34 @@
+# make demo | make test | make check | make bench. Each sets up what is missing first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check format bench setup dev
+demo: setup
+	@$(BIN)/gpubot demo
+test: dev
+	@$(BIN)/python -m pytest -n 2
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+format: dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+bench: dev
+	@$(BIN)/python -m bench
+
+setup: $(VENV)/.ready
+dev: $(VENV)/.ready-dev
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "gpubot needs Python 3.11, 3.12 or 3.13. Name one with: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "Adding what the tests need ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
