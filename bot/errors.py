@@ -3,8 +3,10 @@
     GpubotError
     +-- Mistake          your mistake: says what to type instead
     |   +-- NeedsKey     an SSH key is missing; set one and go on
+    |   +-- RentsAlready the same is rented already; say that another one is meant
     +-- Refused          the team's rules say no: says who may, or what would be allowed
     +-- TooLate          someone or something was faster: says what is true now
+    |   +-- Changed      the request is another one now
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
@@ -37,6 +39,14 @@ class NeedsKey(Mistake):
     """Renting needs a public SSH key first."""
 
 
+class RentsAlready(Mistake):
+    """The person rents the same already. Nothing was done; the click that says "another" goes on."""
+
+    def __init__(self, words: str, rental_id: str) -> None:
+        super().__init__(words)
+        self.rental_id = rental_id
+
+
 class Refused(GpubotError):
     """Not allowed by the rules, whoever asks that way."""
 
@@ -47,6 +57,10 @@ class TooLate(GpubotError):
     def __init__(self, words: str, rental_id: str | None = None) -> None:
         super().__init__(words)
         self.rental_id = rental_id
+
+
+class Changed(TooLate):
+    """The request has changed since the button was shown; the new one is shown, and nothing was decided."""
 
 
 class Outage(GpubotError):

@@ -74,6 +74,8 @@ class Facts(Frozen):
     rate: Decimal | None = None
     before: Decimal | None = None
     """The rate of what came before."""
+    before_vendor: str | None = None
+    """Whose attempt failed before this one."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None
