@@ -10,7 +10,8 @@
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
-    +-- LockedOut        the marketplace refuses our token
+    |       +-- LockedOut    it refuses our token
+    +-- OfferTaken       an offer had its one attempt; take the next (never shown)
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
 
 Anything else that escapes is a bug; the person gets a number that is in the log too.
@@ -84,8 +85,18 @@ class MarketAway(Outage):
         self.acted = acted
 
 
-class LockedOut(GpubotError):
-    """401: nothing can be asked until someone mends the token."""
+class LockedOut(MarketAway):
+    """401 or 403: nothing was done, and nothing can be asked until someone mends the token."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, acted=False)
+
+
+class OfferTaken(GpubotError):
+    """Another attempt has this offer; an offer gets one ever. Never shown: the next offer is taken."""
+
+    def __init__(self) -> None:
+        super().__init__("the offer had an attempt already")
 
 
 class Stale(GpubotError):
