@@ -10,7 +10,7 @@
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
-    +-- LockedOut        the marketplace refuses our token
+    |       +-- LockedOut    it refuses our token
     +-- CannotOpen       the database can't be used at all: says why; ends the start
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
     +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
@@ -86,8 +86,11 @@ class MarketAway(Outage):
         self.acted = acted
 
 
-class LockedOut(GpubotError):
-    """401: nothing can be asked until someone mends the token."""
+class LockedOut(MarketAway):
+    """401 or 403: nothing was done, and nothing can be asked until someone mends the token."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, acted=False)
 
 
 class Stale(GpubotError):
