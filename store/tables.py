@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
     false,
 )
 
@@ -30,7 +29,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from store.columns import BigId, Exact, Moment, Nested, Word
+from store.columns import BigId, Exact, Moment, Nested, Word, Words
 
 metadata = MetaData(
     naming_convention={
@@ -42,11 +41,11 @@ metadata = MetaData(
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, Words, nullable=False)
 
 
 def _maybe(name: str) -> Column[str]:
-    return Column(name, Text)
+    return Column(name, Words)
 
 
 def _flag(name: str) -> Column[bool]:
@@ -64,7 +63,7 @@ def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
 quotes = Table(
     "quotes",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     Column("state", Word(QuoteState), nullable=False),
     _text("owner"),
     _text("asked_in"),
@@ -87,10 +86,10 @@ Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 rentals = Table(
     "rentals",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _count("version"),
     Column("state", Word(State), nullable=False),
-    Column("quote_id", Text, ForeignKey("quotes.id"), nullable=False, unique=True),
+    Column("quote_id", Words, ForeignKey("quotes.id"), nullable=False, unique=True),
     _text("owner"),
     _text("card_channel"),
     Column("request", Nested[Request](Request), nullable=False),
@@ -152,7 +151,7 @@ for _table in (quotes, rentals):
 attempts = Table(
     "attempts",
     metadata,
-    Column("rental_id", Text, ForeignKey("rentals.id"), primary_key=True),
+    Column("rental_id", Words, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", Word(AttemptState), nullable=False),
     Column("offer", Nested[Offer](Offer), nullable=False),
@@ -197,7 +196,7 @@ Index(
 resources = Table(
     "resources",
     metadata,
-    Column("resource_id", Text, primary_key=True),
+    Column("resource_id", Words, primary_key=True),
     _text("rental_id"),
     _count("attempt"),
     _text("status"),
@@ -221,8 +220,8 @@ Index("resources_alive", resources.c.rental_id, sqlite_where=_alive, postgresql_
 ledger = Table(
     "ledger",
     metadata,
-    Column("resource_id", Text, ForeignKey("resources.resource_id"), primary_key=True),
-    Column("rental_id", Text, ForeignKey("rentals.id"), nullable=False),
+    Column("resource_id", Words, ForeignKey("resources.resource_id"), primary_key=True),
+    Column("rental_id", Words, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
     _moment("started_at", nullable=False),
     _moment("ended_at", nullable=False),
@@ -236,7 +235,7 @@ events = Table(
     "events",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("rental_id", Text, ForeignKey("rentals.id")),
+    Column("rental_id", Words, ForeignKey("rentals.id")),
     Column("kind", Word(EventKind), nullable=False),
     _moment("at", nullable=False),
     _maybe("actor"),
@@ -250,9 +249,9 @@ messages = Table(
     Column("id", BigId, primary_key=True),
     Column("kind", Word(MessageKind), nullable=False),
     _text("to"),
-    Column("rental_id", Text, ForeignKey("rentals.id")),
+    Column("rental_id", Words, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
-    Column("quote_id", Text, ForeignKey("quotes.id")),
+    Column("quote_id", Words, ForeignKey("quotes.id")),
     Column("envelope", Integer),
     Column("body", Nested[dict[str, Any]](dict[str, Any])),
     _flag("broadcast"),
@@ -279,7 +278,7 @@ Index("messages_due", messages.c.due_at, sqlite_where=_open, postgresql_where=_o
 people = Table(
     "people",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _text("name"),
     _text("tz"),
     _flag("guest"),
@@ -293,7 +292,7 @@ people = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("user_id", Text, primary_key=True),
+    Column("user_id", Words, primary_key=True),
     _text("line"),
     _text("comment"),
     _text("fingerprint"),
@@ -303,7 +302,7 @@ keys = Table(
 rooms = Table(
     "rooms",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _flag("member"),
     _flag("direct"),
     _flag("shared"),
@@ -313,6 +312,6 @@ rooms = Table(
 account = Table(
     "account",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     _text("value"),
 )
