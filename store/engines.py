@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import AsyncAdaptedQueuePool, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -58,17 +58,14 @@ class Engines:
 
 def sqlite_path(url: str) -> Path | None:
     """The file that a `sqlite:///PATH` names; None where the URL is PostgreSQL's. Raises CannotOpen for others."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..") from None
-    if parsed.drivername == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
-            raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
-        return Path(parsed.database)
-    if parsed.drivername in {"postgresql", "postgres"}:
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgresql", "postgres"}:
         return None
-    raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+    if scheme != "sqlite":
+        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+    if len(rest) < 2 or not rest.startswith("/"):
+        raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
+    return Path(rest[1:])
 
 
 def sqlite_engines(path: Path) -> Engines:

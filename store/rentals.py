@@ -108,10 +108,12 @@ class Rentals(Facts):
         return Usage(person_rentals=row[0], team_rate=Decimal(int(row[1])).scaleb(-6))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        alive = select(rentals).where(rentals.c.live).order_by(rentals.c.created_at, rentals.c.id)
+        # Sorted here: for an order, SQLite would take the index of all that its owner ever had.
+        alive = select(rentals).where(rentals.c.live)
         if owner is not None:
             alive = alive.where(rentals.c.owner == owner)
-        return [model(Rental, row) for row in await self._conn.execute(alive)]
+        found = [model(Rental, row) for row in await self._conn.execute(alive)]
+        return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
         newest = (

