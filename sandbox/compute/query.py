@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sandbox.compute.catalog import Listing
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOST_DIGITS = 100
 # Line ends are spelled out: in the pattern's own dialect (ECMA 262) a dot matches none of these four.
 _SSH_KEY = (
     r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
@@ -33,8 +34,8 @@ def invalid(where: tuple[str, ...], message: str, kind: str) -> Invalid:
 
 def _whole(value: Any) -> Any:
     """JSON Schema counts 2.0 as an integer."""
-    if isinstance(value, Decimal | float) and value == value // 1:
-        return int(value)
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+        return int(value) if value == value.to_integral_value() else value
     return value
 
 
@@ -70,7 +71,7 @@ class Compute(_Body):
     """The machine that is looked for."""
 
     gpu_type: str
-    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1)] = 1
+    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MOST_DIGITS)] = 1
     max_price_per_gpu_hour: Maybe[
         Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, allow_inf_nan=False)]
     ] = None
