@@ -6,7 +6,6 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-
 # Numbers with more digits than this are written with an exponent, lest 1E+999999999 fill the memory.
 _PLAIN = 30
 

@@ -1,7 +1,7 @@
 """What clients send, held against openapi.yaml: bodies, ids and switches. Wrong ones make a 422."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,10 +12,9 @@ from sandbox.compute.catalog import Listing
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_DIGITS = 100
-# Line ends are spelled out: in the pattern's own dialect (ECMA 262) a dot matches none of these four.
 _SSH_KEY = (
     r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
-    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( [^\n\r\u2028\u2029]*)?$"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( .*)?$"
 )
 
 
@@ -181,9 +180,21 @@ def read_uuid(where: str, name: str, text: str) -> str:
     return text.lower()
 
 
-def read_switch(query: Mapping[str, str], name: str) -> bool:
-    """A boolean of the query, false when absent. Raises Invalid."""
-    text = query.get(name, "false").lower()
-    if text not in ("true", "false"):
+def check_switch(query: Mapping[str, str], name: str) -> None:
+    """Holds a boolean of the query to be one, or absent. Raises Invalid."""
+    if query.get(name, "false").lower() not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")
-    return text == "true"
+
+
+def check_known(query: Iterable[str], *known: str) -> None:
+    """Holds the query's names to be known ones, each once: a switch that is misspelt does nothing.
+
+    Raises Invalid.
+    """
+    seen: set[str] = set()
+    for name in query:
+        if name not in known:
+            raise invalid(("query", name), "No such parameter", "extra_forbidden")
+        if name in seen:
+            raise invalid(("query", name), "Given twice", "repeated")
+        seen.add(name)

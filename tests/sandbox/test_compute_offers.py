@@ -71,7 +71,10 @@ async def test_prices_are_exact_decimals_on_the_wire(world: ComputeWorld) -> Non
          {"hyperstack", "nebius"}),
         ("compute: {gpu_type: H100, max_price_per_gpu_hour: 2.4199, contract_type: ondemand}\nregion: EU",
          {"hyperstack"}),
-        ("compute: {gpu_type: H100, gpu_count: 8, max_price_per_gpu_hour: 2.3, contract_type: ondemand}\nregion: EU",
+        ("{region: EU, compute: {gpu_type: H100, gpu_count: 8, max_price_per_gpu_hour: 2.3}, vendor: nebius}",
+         {"nebius"}),
+        ("region: EU\ncompute: {gpu_type: H100, gpu_count: 8, max_price_per_gpu_hour: 2.3, "
+         "contract_type: ondemand}",
          {"hyperstack", "crusoe", "coreweave"}),
         ("compute: {gpu_type: rtx 4090}\nregion: APAC", {"runpod"}),
         ("compute: {gpu_type: H100}\nregion: EU\nnetwork: {supports_cilium: true}", {"nebius", "vultr", "crusoe"}),
