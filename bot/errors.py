@@ -1,0 +1,81 @@
+"""Everything that can go wrong, by what the person who sees it can do.
+
+    GpubotError
+    +-- Mistake          your mistake: says what to type instead
+    |   +-- NeedsKey     an SSH key is missing; set one and go on
+    +-- Refused          the team's rules say no: says who may, or what would be allowed
+    +-- TooLate          someone or something was faster: says what is true now
+    +-- Outage           for a while: nothing was done, try again
+    |   +-- StoreBusy    the database did not take it
+    |   +-- MarketAway   the marketplace did not answer, or asks to wait
+    +-- LockedOut        the marketplace refuses our token
+    +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
+
+Anything else that escapes is a bug; the person gets a number that is in the log too.
+"""
+
+from __future__ import annotations
+
+
+class GpubotError(Exception):
+    """Base of all. `words` may be shown to a person as it is."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+
+
+class Mistake(GpubotError):
+    """The person can do it right. `nearest` are choices that come closest."""
+
+    def __init__(self, words: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(words)
+        self.nearest = nearest
+
+
+class NeedsKey(Mistake):
+    """Renting needs a public SSH key first."""
+
+
+class Refused(GpubotError):
+    """Not allowed by the rules, whoever asks that way."""
+
+
+class TooLate(GpubotError):
+    """Already decided or gone. Nothing was changed. `rental_id` names what it is about, where known."""
+
+    def __init__(self, words: str, rental_id: str | None = None) -> None:
+        super().__init__(words)
+        self.rental_id = rental_id
+
+
+class Outage(GpubotError):
+    """Temporary. Nothing was done."""
+
+
+class StoreBusy(Outage):
+    """The database could not take it in time."""
+
+
+class MarketAway(Outage):
+    """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
+
+    `retry_after` is in real seconds where the marketplace named it. `acted` is False where the call certainly
+    did nothing (it was refused before acting, or never left).
+    """
+
+    def __init__(self, words: str, *, retry_after: float | None = None, acted: bool = True) -> None:
+        super().__init__(words)
+        self.retry_after = retry_after
+        self.acted = acted
+
+
+class LockedOut(GpubotError):
+    """401: nothing can be asked until someone mends the token."""
+
+
+class Stale(GpubotError):
+    """A compare-and-set lost. Never shown: the caller loads again and decides anew."""
+
+    def __init__(self) -> None:
+        super().__init__("the row has changed")

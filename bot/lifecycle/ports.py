@@ -1,0 +1,287 @@
+"""What the lifecycle needs from outside. store/ and bot/market/ provide it; bot/app.py puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import Frozen, Instant
+from bot.model.event import Event
+from bot.model.message import Message
+from bot.model.offer import Catalog, Offer
+from bot.model.person import Key, Person, Room
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.model.request import Request
+
+# --- the marketplace
+
+
+class Procured(Frozen):
+    """The marketplace's answer to a procure call: accepted, or refused without doubt, or failed (which may still
+    have made a resource)."""
+
+    accepted: bool
+    resource_ids: tuple[str, ...] = ()
+    detail: str = ""
+    expired: bool = False
+    """410: the price no longer stands."""
+    refused: bool = False
+    """404, 409, 422: not bought by this call."""
+
+
+class OfferProgress(Frozen):
+    """How far an offer's procurement is."""
+
+    found: bool
+    """False on 404."""
+    ready: bool = False
+    failed: bool = False
+    in_progress: bool = False
+    """Procurement began and has not ended; also for words we don't know."""
+    untouched: bool = False
+    """`available` or `expired`: nobody procured it."""
+    progress: str = ""
+    detail: str = ""
+    all_running: bool = False
+    """There are instances, and every one of them runs."""
+    instances: int = 0
+
+
+class ResourceView(Frozen):
+    """A resource as the marketplace shows it."""
+
+    resource_id: str
+    status: str
+    name: str | None = None
+    gpu: str | None = None
+    vendor: str | None = None
+    offer_ids: tuple[str, ...] = ()
+    created_at: Instant | None = None
+    rate: Decimal | None = None
+    valid_from: Instant | None = None
+    valid_to: Instant | None = None
+    host: str | None = None
+    """A validated IP address or host name; None until there is one."""
+    port: int | None = None
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the vendor confirmed that it is gone."""
+        return self.status == "deleted"
+
+
+class Market(Protocol):
+    """Compute Clear. Every call raises MarketAway or LockedOut where there is no usable answer; none is
+    repeated inside."""
+
+    async def catalog(self) -> Catalog:
+        """The four discovery endpoints."""
+
+    async def offers(self, request: Request) -> tuple[Offer, ...]:
+        """Offers that fit, cheapest first, filtered again by us."""
+
+    async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
+        """Buys, once. MarketAway with `acted` means that nobody knows."""
+
+    async def progress(self, offer_id: str) -> OfferProgress:
+        """The offer's procurement status."""
+
+    async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
+        """The account's resources, or those of one offer."""
+
+    async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
+        """One resource, None on 404; `fresh` asks the vendor live."""
+
+    async def delete(self, resource_id: str) -> bool:
+        """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
+
+
+class Prober(Protocol):
+    """Looks at a port from outside."""
+
+    async def banner(self, host: str, port: int) -> bool:
+        """Whether an SSH server introduces itself there, within a few real seconds."""
+
+
+class Rooms(Protocol):
+    """What is known of Slack conversations."""
+
+    async def room(self, channel: str) -> Room:
+        """Never raises: where Slack doesn't answer, a room we are no member of."""
+
+
+# --- the store
+
+
+class Usage(Frozen):
+    """What all live envelopes add up to."""
+
+    person_rentals: int
+    team_rate: Decimal
+    """USD per hour: the sum of the highest rates that live envelopes allow."""
+
+
+class Change(Frozen):
+    """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
+    events and messages only if the rental is still as it was in `before`."""
+
+    before: Rental | None
+    """None: a new rental."""
+    after: Rental
+    events: tuple[Event, ...] = ()
+    messages: tuple[tuple[int | None, Message], ...] = ()
+    """Each with the index into `events` of the event that it tells, or None."""
+    attempts: tuple[Attempt, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+
+
+class Quotes(Protocol):
+    async def get(self, quote_id: str) -> Quote | None: ...
+    async def add(self, quote: Quote) -> None: ...
+    async def save(self, quote: Quote) -> None: ...
+    async def asked_since(self, owner: str, since: datetime) -> int:
+        """How many quotes a person asked for since then."""
+
+    async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
+        """Those of one person that go on once there is a key."""
+
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]: ...
+    async def release(self, quote_id: str) -> None: ...
+    async def next_due(self) -> datetime | None: ...
+
+
+class Rentals(Protocol):
+    async def get(self, rental_id: str) -> Rental | None: ...
+    async def apply(self, change: Change) -> None:
+        """Writes a change. Raises Stale where the rental is no longer as it was: then the facts (attempts,
+        resources, ledger) are written all the same once the transaction commits, and nothing else is.
+        Raises OfferTaken where an attempt's offer has had one already."""
+
+    async def defer(self, rental: Rental, due_at: datetime | None) -> None:
+        """Sets when it is next due, if nobody changed it meanwhile. Says nothing to anyone."""
+
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
+        """Takes what is due and unclaimed, oldest first."""
+
+    async def release(self, rental_id: str) -> None: ...
+    async def next_due(self) -> datetime | None: ...
+    async def usage(self, owner: str, *, without: str | None = None) -> Usage:
+        """What is live, but for the rental `without`. Holds off other decisions about spending until the
+        transaction ends."""
+
+    async def live(self, owner: str | None = None) -> list[Rental]:
+        """All that are not over, oldest first; of one person or of all."""
+
+    async def recent(self, owner: str, limit: int) -> list[Rental]:
+        """The newest of one person, over or not."""
+
+    async def attempts(self, rental_id: str) -> list[Attempt]: ...
+    async def resources(self, rental_id: str) -> list[Resource]: ...
+    async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+        """Those of the ids that are ours."""
+
+    async def attempt_of_offer(self, offer_id: str) -> Attempt | None: ...
+    async def attempt_named(self, resource_name: str) -> Attempt | None: ...
+    async def alive_resources(self) -> list[Resource]:
+        """Those that are not gone."""
+
+    async def nudge(self, rental_id: str, now: datetime) -> None:
+        """Makes it due now."""
+
+    async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
+    async def usual_ready(self, vendor: str, gpu: str) -> float | None:
+        """Median seconds from procurement to ready of the last rentals there, None with fewer than 3."""
+
+    async def any_ever(self) -> bool: ...
+
+
+class Events(Protocol):
+    async def of(self, rental_id: str) -> list[Event]: ...
+    async def get(self, event_id: int) -> Event | None: ...
+
+
+class Messages(Protocol):
+    async def add(self, message: Message, event: Event | None = None) -> None:
+        """Queues a message, with an event of the account where there is one."""
+
+    async def get(self, message_id: int) -> Message | None: ...
+    async def due(self, real_now: datetime, limit: int) -> list[Message]:
+        """What delivery should look at, transitions first, in the order in which they were queued."""
+
+    async def next_due(self) -> datetime | None: ...
+    async def save(self, message: Message) -> None:
+        """Writes where it was shown and when to look again. `wanted` is never lowered: a change that came
+        meanwhile keeps it due."""
+
+    async def card(self, rental_id: str) -> Message | None: ...
+    async def ahead(self, message: Message) -> bool:
+        """Whether something of the same rental must be said first: the card before its thread, and a thread in
+        its order."""
+
+    async def redirect(self, rental_id: str, channel: str) -> None:
+        """Sends a rental's card and thread elsewhere from now on: both are posted anew there."""
+
+    async def untold(self) -> int:
+        """How many wait to be said or edited."""
+
+
+class People(Protocol):
+    async def get(self, user_id: str, not_before: datetime) -> Person | None:
+        """Someone as last asked, not longer ago than that (real time)."""
+
+    async def put(self, person: Person, real_now: datetime) -> None: ...
+    async def forget(self, user_id: str | None = None) -> None:
+        """Ask again next time; None forgets all."""
+
+    async def key(self, user_id: str) -> Key | None: ...
+    async def set_key(self, user_id: str, key: Key) -> None: ...
+    async def seen(self, user_id: str, now: datetime) -> None:
+        """A sign of life: their ready rentals count as in use now."""
+
+    async def room(self, channel: str, not_before: datetime) -> Room | None: ...
+    async def put_room(self, room: Room, real_now: datetime) -> None: ...
+    async def forget_room(self, channel: str) -> None: ...
+
+
+class Account(Protocol):
+    """A few facts about the whole."""
+
+    async def get(self, name: str) -> str | None: ...
+    async def set(self, name: str, value: str | None) -> None: ...
+
+
+class Tx(Protocol):
+    """One transaction. All of it is written, or nothing is."""
+
+    @property
+    def quotes(self) -> Quotes: ...
+    @property
+    def rentals(self) -> Rentals: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def messages(self) -> Messages: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def account(self) -> Account: ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """A transaction that only reads, and never waits for a writer."""
+
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        """A short transaction that writes; commits at the end. Raises StoreBusy where the database doesn't
+        take it in time, and Stale where someone was faster (then only facts were written)."""
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        """`listener` is called after every commit that wrote: whoever waits for something due looks again."""

@@ -1,0 +1,127 @@
+"""One procure of one offer for a rental, and the resources it made."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from bot.model.base import Frozen, Instant
+from bot.model.money import Micros
+from bot.model.offer import Offer
+
+
+class AttemptState(StrEnum):
+    """What is known of an attempt."""
+
+    INTENDED = "intended"
+    """Committed; its one call may be under way, or the process died: nobody can tell the two apart."""
+    UNKNOWN = "unknown"
+    """Called without a clear answer: perhaps bought. Only lookups decide."""
+    BOUGHT = "bought"
+    FAILED = "failed"
+    """Proven to have bought nothing."""
+    GONE = "gone"
+    """It had resources; the vendor confirmed that all are gone."""
+
+
+class Why(StrEnum):
+    """Why an attempt or a rental did not go on. Mapped to words once, in handlers/views/words.py."""
+
+    SOLD_OUT = "sold_out"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    NO_ANSWER = "no_answer"
+    VENDOR_FAILED = "vendor_failed"
+    TOO_SLOW = "too_slow"
+    NOTHING_LEFT = "nothing_left"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    DEARER = "dearer"
+    KEPT_FROM_BUYING = "kept_from_buying"
+    OUTAGE = "outage"
+    PAUSED = "paused"
+    UNAUTHORIZED = "unauthorized"
+    ASKED = "asked"
+    LEASE_ENDED = "lease_ended"
+    VENDOR_TOOK_IT = "vendor_took_it"
+    NOT_WANTED = "not_wanted"
+    """A resource turned up for an attempt that nobody wanted any more."""
+
+
+class Attempt(Frozen):
+    """One procure of one offer. An `offer_id` gets at most one attempt ever."""
+
+    rental_id: str
+    n: int
+    """1 for a rental's first attempt."""
+    state: AttemptState
+    offer: Offer
+    resource_name: str
+    """`gpubot-<rental>-<n>`."""
+    public_key: str
+    """The key that was sent, as one line."""
+    key_comment: str
+    intended_at: Instant
+    answered_at: Instant | None = None
+    why: Why | None = None
+    detail: str = ""
+    """The market's own words. Data, never markup."""
+    accepted: bool = False
+    """The procure call itself was answered with acceptance."""
+    progress: str = ""
+    delete_wanted: bool = False
+    """Held for gone: whatever turns up for it is deleted."""
+    delete_accepted_at: Instant | None = None
+    """When the deletion of all its resources was first accepted; from then on it is no longer live."""
+    empty_since: Instant | None = None
+    """When a lookup first found nothing for it; a second look decides."""
+
+    @property
+    def live(self) -> bool:
+        """Bought or perhaps bought, and not yet accepted for deletion. A rental has at most one such attempt."""
+        return self.delete_accepted_at is None and self.state in {
+            AttemptState.INTENDED,
+            AttemptState.UNKNOWN,
+            AttemptState.BOUGHT,
+        }
+
+    @property
+    def settled(self) -> bool:
+        """Nothing of it can bill any more."""
+        return self.state in {AttemptState.FAILED, AttemptState.GONE}
+
+
+class Resource(Frozen):
+    """What the API bills for. It belongs to one attempt."""
+
+    resource_id: str
+    rental_id: str
+    attempt: int
+    status: str
+    first_seen: Instant
+    read_at: Instant
+    rate: Decimal | None = None
+    """`pricing_total_hourly`, USD per hour; None where the API didn't say."""
+    valid_from: Instant | None = None
+    valid_to: Instant | None = None
+    host: str | None = None
+    port: int | None = None
+    delete_accepted_at: Instant | None = None
+    missing_since: Instant | None = None
+    """When it was first answered as not found; a second look decides."""
+    gone_at: Instant | None = None
+    last_answer: str = ""
+    """What the last delete was answered with, where it was not accepted. Data, never markup."""
+
+
+class LedgerRow(Frozen):
+    """What one resource cost, written once, when it is gone."""
+
+    resource_id: str
+    rental_id: str
+    owner: str
+    started_at: Instant
+    ended_at: Instant
+    rate: Decimal
+    amount: Micros
+    estimated: bool
+    """The API gave less than start, end and price; what was missing is ours."""

@@ -1,0 +1,69 @@
+"""What is to be said in Slack, and what was: the outbox."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from bot.model.base import Frozen, Instant
+
+
+class MessageKind(StrEnum):
+    """Where a message goes and whether it is a surface (edited as things change) or said once."""
+
+    CARD = "card"
+    """A surface: one for each rental, in `card_channel`."""
+    THREAD = "thread"
+    """Said once, below the card, from its event's facts."""
+    APPROVAL = "approval"
+    """A surface in the approvals channel, for one envelope version."""
+    DIRECT = "direct"
+    """A surface in the DM of one person, made by one event."""
+    NOTICE = "notice"
+    """Said once to one admin, about the account."""
+    QUOTE = "quote"
+    """Said once to one person through a `response_url`: what was found."""
+    LOOKING = "looking"
+    """Said once through a `response_url`: it takes a little longer."""
+    REPLY = "reply"
+    """Said once through a `response_url`, rendered when it was written."""
+
+    @property
+    def surface(self) -> bool:
+        """Whether it is edited after it was posted."""
+        return self in {MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT}
+
+
+class Message(Frozen):
+    """One message, from wanted to shown."""
+
+    id: int = 0
+    """Given by the store; 0 until then. Travels in Slack's message metadata."""
+    kind: MessageKind
+    to: str
+    """A channel id, a user id (posting opens the DM), or a `response_url`."""
+    rental_id: str | None = None
+    event_id: int | None = None
+    quote_id: str | None = None
+    envelope: int | None = None
+    """For an approval: the envelope version it asks about."""
+    body: dict[str, Any] | None = None
+    """For a reply: what to send, as rendered."""
+    broadcast: bool = False
+    wanted: int = 1
+    """The version that it should show."""
+    shown: int = 0
+    """The version that it shows; 0 before it is posted."""
+    digest: str = ""
+    """Of what it shows, so that an edit that changes nothing is not sent."""
+    channel: str | None = None
+    """Where it was posted: for a DM, the `D...` id."""
+    ts: str | None = None
+    sending: bool = False
+    """A post is or was under way: after a crash it is looked up before it is posted again."""
+    tries: int = 0
+    closed: bool = False
+    """Nothing about it will change any more."""
+    created_at: Instant
+    due_at: Instant | None = None
+    """Real time at which delivery looks at it next; None when there is nothing to do."""

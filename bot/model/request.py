@@ -1,0 +1,56 @@
+"""What someone wants, and what a click or an approval allows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field
+
+from bot.model.base import Frozen
+from bot.model.money import Micros
+
+
+class Contract(StrEnum):
+    """How a vendor sells: for as long as one wants, or until it wants the machine back."""
+
+    ONDEMAND = "ondemand"
+    SPOT = "spot"
+
+
+class Request(Frozen):
+    """What someone asked for, in the marketplace's own names."""
+
+    gpu: str
+    """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
+    count: int = Field(default=1, ge=1)
+    region: str | None = None
+    """A region group (US, EU, APAC, Other); None is anywhere."""
+    contract: Contract = Contract.ONDEMAND
+    vendor: str | None = None
+    max_gpu_rate: Decimal | None = None
+    """The person's own cap, USD per GPU and hour."""
+    lease: timedelta
+    """From ready until it must be extended or is destroyed."""
+    note: str = ""
+    """The person's words. Data, never markup."""
+
+
+class Envelope(Frozen):
+    """What a click or an approval allows. Inside it the bot acts alone."""
+
+    version: int = Field(ge=1)
+    """Raised with every change, so that an old button can be told from the current one."""
+    gpu: str
+    count: int = Field(ge=1)
+    region: str | None
+    contract: Contract
+    vendor: str | None
+    price: Decimal
+    """USD per hour for the whole offer as it was clicked or quoted."""
+    max_rate: Decimal
+    """The highest USD per hour for the whole offer."""
+    lease: timedelta
+    total: Micros
+    """The most this rental can come to from procurement to deletion, earlier attempts included."""

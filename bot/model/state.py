@@ -1,0 +1,40 @@
+"""The states of a rental. What may follow what is in bot/lifecycle/machine.py alone."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a rental is."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    PROCURING = "procuring"
+    PROVISIONING = "provisioning"
+    READY = "ready"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    DENIED = "denied"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can follow."""
+        return self in ENDS
+
+
+ENDS = frozenset(
+    {
+        State.DESTROYED,
+        State.FAILED,
+        State.CANCELLED,
+        State.LOST,
+        State.DENIED,
+        State.LAPSED,
+        State.WITHDRAWN,
+    }
+)
