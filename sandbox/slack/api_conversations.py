@@ -113,18 +113,20 @@ def _readable(call: Call, what: str) -> Channel:
 
 def _between(call: Call, message: Message) -> bool:
     ts = float(message.ts)
-    inclusive = call.args.flag("inclusive")
-    for name, outside in (("oldest", lambda bound: ts < bound), ("latest", lambda bound: ts > bound)):
-        text = call.args.text(name)
-        if not text or (name == "oldest" and text == "0"):
-            continue
-        try:
-            bound = float(text)
-        except ValueError:
-            raise ApiError(f"invalid_ts_{name}") from None
-        if outside(bound) or (ts == bound and not inclusive):
-            return False
-    return True
+    oldest, latest = _bound(call, "oldest"), _bound(call, "latest")
+    if call.args.flag("inclusive"):
+        return (oldest is None or ts >= oldest) and (latest is None or ts <= latest)
+    return (oldest is None or ts > oldest) and (latest is None or ts < latest)
+
+
+def _bound(call: Call, name: str) -> float | None:
+    text = call.args.text(name)
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ApiError(f"invalid_ts_{name}") from None
 
 
 def _messages(call: Call, found: list[Message]) -> Json:
@@ -147,5 +149,3 @@ def page(call: Call, items: Sequence[Item], default: int) -> tuple[list[Item], s
     start = int(place)
     more = len(items) > start + limit
     return list(items[start : start + limit]), f"p:{start + limit}" if more else ""
-
-

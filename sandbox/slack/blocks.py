@@ -181,9 +181,9 @@ def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
     (_modal if kind == "modal" else _home)(view, "/view", problems)
     if isinstance(view, dict):
         _twice(view.get("blocks"), "/view/blocks", problems)
-    if not problems and kind == "modal":
-        if any(block["type"] == "input" for block in view["blocks"]) and not view.get("submit"):
-            problems.append("`submit` is required when an `input` block is within blocks [json-pointer:/view]")
+    needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])
+    if needs_submit and kind == "modal" and not view.get("submit"):
+        tell(problems, "`submit` is required when an `input` block is within blocks", "/view")
     if problems:
         return "invalid_arguments", problems
     if len(json.dumps(view).encode()) > VIEW_BYTES:

@@ -37,7 +37,7 @@ class Call:
             raise ApiError("missing_scope", needed=any_of[0], provided=",".join(scopes))
 
     def channel(self, name: str = "channel") -> Channel:
-        """The channel of an argument. Raises ApiError channel_not_found, also for a private one without the bot."""
+        """An argument's channel. Raises ApiError channel_not_found, also for a private one without the bot."""
         channel = self.workspace.channel(self.args.needed(name))
         if channel is None or (channel.kind != "public" and not self.workspace.bot_is_in(channel)):
             raise ApiError("channel_not_found")
@@ -105,8 +105,10 @@ def _blocks(args: Arguments) -> list[Json] | None:
 def _metadata(args: Arguments) -> Json | None:
     """The metadata, {} to clear it. Values: string, number, boolean, flat objects and arrays."""
     metadata = args.parsed("metadata", "invalid_metadata_format")
-    if metadata is None or metadata == {}:
-        return metadata
+    if metadata is None:
+        return None
+    if metadata == {}:
+        return {}
     if not isinstance(metadata, dict):
         raise ApiError("invalid_metadata_format")
     kind, payload = metadata.get("event_type"), metadata.get("event_payload", {})

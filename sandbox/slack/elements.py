@@ -54,9 +54,7 @@ filters = fields(
 COMMON: dict[str, Check] = {"type": anything}
 ACTION: dict[str, Check] = {"action_id": ID_OR_NONE, "confirm": confirm, "focus_on_load": boolean}
 PLACED: dict[str, Check] = {**ACTION, "placeholder": plain(150)}
-DISPATCH: Check = fields(
-    {}, {"trigger_actions_on": array(one_of("on_enter_pressed", "on_character_entered"), 2)}
-)
+DISPATCH: Check = fields({}, {"trigger_actions_on": array(one_of("on_enter_pressed", "on_character_entered"), 2)})
 
 
 def _options_or_groups(value: Any, where: str, problems: list[str]) -> None:
@@ -139,12 +137,8 @@ ELEMENTS: dict[str, Check] = {
     "checkboxes": fields(
         {**COMMON, "options": array(option, 10)}, {**ACTION, "initial_options": array(option, 10)}
     ),
-    "radio_buttons": fields(
-        {**COMMON, "options": array(option, 10)}, {**ACTION, "initial_option": option}
-    ),
-    "overflow": fields(
-        {**COMMON, "options": array(option, 5)}, {"action_id": ID_OR_NONE, "confirm": confirm}
-    ),
+    "radio_buttons": fields({**COMMON, "options": array(option, 10)}, {**ACTION, "initial_option": option}),
+    "overflow": fields({**COMMON, "options": array(option, 5)}, {"action_id": ID_OR_NONE, "confirm": confirm}),
     "datepicker": fields(COMMON, {**PLACED, "initial_date": string(10, least=10)}),
     "timepicker": fields(COMMON, {**PLACED, "initial_time": string(5, least=5), "timezone": string(100)}),
     "datetimepicker": fields(COMMON, {**ACTION, "initial_date_time": integer(0, 10**10 - 1)}),

@@ -26,9 +26,9 @@ def pings(workspace: "Workspace", message: Message) -> list[Ping]:
 
     def tell(user: str, why: Any) -> None:
         person = workspace.people.get(user)
-        if person and not person.deleted and not person.is_bot and user != message.author:
-            if user in channel.members:
-                told.setdefault(user, Ping(user, message, why))
+        able = person is not None and not person.deleted and not person.is_bot
+        if able and user in channel.members and user != message.author:
+            told.setdefault(user, Ping(user, message, why))
 
     if channel.kind == "im":
         for member in sorted(channel.members):

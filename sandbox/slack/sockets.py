@@ -16,7 +16,6 @@ from typing import Any, Literal
 from aiohttp import WSMsgType, web
 
 from sandbox.clock import Bell
-
 from sandbox.slack.calling import ApiError, read_json
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID

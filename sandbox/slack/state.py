@@ -198,4 +198,3 @@ class Workspace:
         del stack[keep:]
         self.bell.ring()
         return closed
-

@@ -180,5 +180,3 @@ def view_json(view: View, *, state: bool = True) -> Json:
 
 def _whole(text: Any) -> Json | None:
     return {"emoji": True, **text} if isinstance(text, dict) else None
-
-
