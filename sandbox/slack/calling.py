@@ -119,18 +119,12 @@ def _depth(value: Any) -> int:
 
 
 async def read_arguments(request: web.Request) -> Arguments:
-    """The arguments from the query and the body: JSON, a form, or none.
+    """The arguments from the query and the body: JSON, a form, or none (no multipart, which only files need).
 
     Raises ApiError invalid_json, json_not_object, invalid_form_data or invalid_post_type.
     """
     values: Json = dict(request.query)
     raw = await request.read()
-    if request.content_type == "multipart/form-data":
-        try:
-            form = await request.post()
-        except ValueError:
-            raise ApiError("invalid_form_data") from None
-        return Arguments({**values, **{name: value for name, value in form.items() if isinstance(value, str)}})
     if not raw.strip():
         return Arguments(values)
     if request.content_type == "application/json":

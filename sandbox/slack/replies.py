@@ -6,6 +6,7 @@ and a message keeps its visibility when it is replaced.
 """
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -87,8 +88,7 @@ async def _body(request: web.Request) -> Json:
     raw = await request.read()
     try:
         if request.content_type == "application/x-www-form-urlencoded":
-            raw_payload = (await request.post()).get("payload", "")
-            body: Any = read_json(raw_payload if isinstance(raw_payload, str) else "")
+            body: Any = read_json(dict(parse_qsl(raw.decode())).get("payload", ""))
         else:
             body = read_json(raw)
     except ValueError:

@@ -7,6 +7,7 @@ All changes go through the methods here. Each message state takes the next `seq`
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sandbox.clock import Bell, SandboxClock
@@ -82,9 +83,9 @@ class Workspace:
     def seconds(self) -> int:
         return int(self.clock.now().timestamp())
 
-    def new_ts(self) -> str:
-        """A message's id: its time in microseconds, never the same twice."""
-        now = self.clock.now()
+    def new_ts(self, at: datetime | None = None) -> str:
+        """A message's id: its time (now, if not given) in microseconds, never the same twice."""
+        now = at or self.clock.now()
         self._last_ts = max(int(now.timestamp()) * 1_000_000 + now.microsecond, self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -96,13 +97,14 @@ class Workspace:
 
     def post(self, channel: Channel, author: str, text: str, **parts: Any) -> Message:
         """Puts a new message into the channel; `parts` are further fields of `Message`."""
-        ts = self.new_ts()
+        at = self.clock.now()
+        ts = self.new_ts(at)
         message = self._record(
             Message(
                 seq=0,
                 channel=channel.id,
                 ts=ts,
-                at=self.clock.now(),
+                at=at,
                 author=author,
                 text=text,
                 **{"by_app": author == BOT_USER, "blocks": [], **parts},
@@ -115,7 +117,7 @@ class Workspace:
         return message
 
     def edit(self, message: Message, **changes: Any) -> Message:
-        changed = self._record(replace(message, **changes))
+        changed = self._record(replace(message, at=self.clock.now(), **changes))
         self.bell.ring()
         return changed
 
@@ -126,7 +128,7 @@ class Workspace:
             thread.remove(message.ts)
 
     def _record(self, message: Message) -> Message:
-        numbered = replace(message, seq=len(self.log) + 1, at=self.clock.now())
+        numbered = replace(message, seq=len(self.log) + 1)
         self.log.append(numbered)
         self.messages[numbered.channel][numbered.ts] = numbered
         return numbered

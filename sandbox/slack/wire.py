@@ -134,7 +134,7 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
         told["subtype"] = "thread_broadcast"
     if message.metadata is not None:
         told["metadata"] = message.metadata if metadata else {"event_type": message.metadata["event_type"]}
-    replies = workspace.replies(message.channel, message.ts)[1:] if not message.is_reply else []
+    replies = [each for each in workspace.replies(message.channel, message.ts) if each.is_reply]
     if replies:
         users = list(dict.fromkeys(reply.author for reply in replies))
         told |= {
