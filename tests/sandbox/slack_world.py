@@ -60,7 +60,7 @@ class World:
 
     # The app
 
-    async def bolt(self, register: Callable[[AsyncApp], Any], ping_interval: float = 10) -> AsyncApp:
+    async def bolt(self, register: Callable[[AsyncApp], Any]) -> AsyncApp:
         """A Bolt app with these listeners, connected until the world ends."""
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -75,11 +75,7 @@ class World:
         client = AsyncWebClient(base_url=f"{self.url}/api/", session=self.session, retry_handlers=[])
         app = AsyncApp(client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
         register(app)
-        handler = AsyncSocketModeHandler(
-            app,
-            app_token=self.sandbox.app_token,
-            ping_interval=ping_interval,  # type: ignore[arg-type]  # declared int
-        )
+        handler: Any = AsyncSocketModeHandler(app, app_token=self.sandbox.app_token)
         await handler.connect_async()
         self._stack.push_async_callback(handler.close_async)
         return app

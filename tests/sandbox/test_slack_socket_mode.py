@@ -6,10 +6,10 @@ from typing import Any
 import aiohttp
 import pytest
 from slack_bolt.app.async_app import AsyncApp
-from slack_world import RawSocket, Stopwatch, World, workspace
 
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, TRAINING
+from tests.sandbox.slack_world import RawSocket, Stopwatch, World, workspace
 
 QUICK = Timing(ack=0.2, retries=(0.0, 0.0, 0.0))
 
@@ -216,10 +216,12 @@ async def test_an_event_finds_an_app_that_comes_back_before_the_retry() -> None:
 
 async def test_app_token_and_bot_token_are_told_apart() -> None:
     async with workspace() as world:
-        client = world.client
-        assert await world.refused(client.apps_connections_open(app_token="xapp-wrong")) == "invalid_auth"
-        wrong = client.apps_connections_open(app_token=world.sandbox.bot_token)
-        assert await world.refused(wrong) == "not_allowed_token_type"
+        tokens = {"wrong": "xapp-wrong", "bot": world.sandbox.bot_token, "app": world.sandbox.app_token}
+
+        async def opened(name: str) -> str:
+            return await world.refused(world.client.apps_connections_open(app_token=tokens[name]))
+
+        assert await opened("wrong") == "invalid_auth"
+        assert await opened("bot") == "not_allowed_token_type"
         await world.act("tokens", app="revoked")
-        revoked = client.apps_connections_open(app_token=world.sandbox.app_token)
-        assert await world.refused(revoked) == "token_revoked"
+        assert await opened("app") == "token_revoked"
