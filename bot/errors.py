@@ -3,13 +3,17 @@
     GpubotError
     +-- Mistake          your mistake: says what to type instead
     |   +-- NeedsKey     an SSH key is missing; set one and go on
+    |   +-- RentsAlready the same is rented already; say that another one is meant
     +-- Refused          the team's rules say no: says who may, or what would be allowed
     +-- TooLate          someone or something was faster: says what is true now
+    |   +-- Changed      the request is another one now
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
-    +-- LockedOut        the marketplace refuses our token
+    |       +-- LockedOut    it refuses our token
+    +-- CannotOpen       the database can't be used at all: says why; ends the start
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
+    +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
 
 Anything else that escapes is a bug; the person gets a number that is in the log too.
 """
@@ -37,6 +41,14 @@ class NeedsKey(Mistake):
     """Renting needs a public SSH key first."""
 
 
+class RentsAlready(Mistake):
+    """The person rents the same already. Nothing was done; the click that says "another" goes on."""
+
+    def __init__(self, words: str, rental_id: str) -> None:
+        super().__init__(words)
+        self.rental_id = rental_id
+
+
 class Refused(GpubotError):
     """Not allowed by the rules, whoever asks that way."""
 
@@ -47,6 +59,10 @@ class TooLate(GpubotError):
     def __init__(self, words: str, rental_id: str | None = None) -> None:
         super().__init__(words)
         self.rental_id = rental_id
+
+
+class Changed(TooLate):
+    """The request has changed since the button was shown; the new one is shown, and nothing was decided."""
 
 
 class Outage(GpubotError):
@@ -70,8 +86,11 @@ class MarketAway(Outage):
         self.acted = acted
 
 
-class LockedOut(GpubotError):
-    """401: nothing can be asked until someone mends the token."""
+class LockedOut(MarketAway):
+    """401 or 403: nothing was done, and nothing can be asked until someone mends the token."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, acted=False)
 
 
 class Stale(GpubotError):
@@ -79,3 +98,15 @@ class Stale(GpubotError):
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
+
+
+class OfferTaken(GpubotError):
+    """Another attempt has had this offer. Never shown: nothing was written, the caller takes the next offer."""
+
+    def __init__(self, offer_id: str) -> None:
+        super().__init__(f"offer {offer_id} has had its attempt")
+        self.offer_id = offer_id
+
+
+class CannotOpen(GpubotError):
+    """The database can't be opened: another process has it, or it isn't there, or we may not."""

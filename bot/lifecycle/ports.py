@@ -139,6 +139,8 @@ class Change(Frozen):
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
+    releases: bool = False
+    """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
 
 
 class Quotes(Protocol):
@@ -164,7 +166,7 @@ class Rentals(Protocol):
         Raises OfferTaken where an attempt's offer has had one already."""
 
     async def defer(self, rental: Rental, due_at: datetime | None) -> None:
-        """Sets when it is next due, if nobody changed it meanwhile. Says nothing to anyone."""
+        """Ends its claim and sets when it is next due, if nobody changed it meanwhile. Tells nobody."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
         """Takes what is due and unclaimed, oldest first."""
@@ -202,13 +204,16 @@ class Rentals(Protocol):
 
 
 class Events(Protocol):
+    async def add(self, event: Event) -> int:
+        """Writes an event of the account and gives its id. A rental's events are written with its change."""
+
     async def of(self, rental_id: str) -> list[Event]: ...
     async def get(self, event_id: int) -> Event | None: ...
 
 
 class Messages(Protocol):
-    async def add(self, message: Message, event: Event | None = None) -> None:
-        """Queues a message, with an event of the account where there is one."""
+    async def add(self, message: Message) -> None:
+        """Queues a message."""
 
     async def get(self, message_id: int) -> Message | None: ...
     async def due(self, real_now: datetime, limit: int) -> list[Message]:
@@ -226,6 +231,9 @@ class Messages(Protocol):
 
     async def redirect(self, rental_id: str, channel: str) -> None:
         """Sends a rental's card and thread elsewhere from now on: both are posted anew there."""
+
+    async def direct_of(self, rental_id: str) -> list[Message]:
+        """The direct messages about one rental, oldest first."""
 
     async def untold(self) -> int:
         """How many wait to be said or edited."""

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     """Someone said "I'm on it"."""
     EXTRA_RESOURCE = "extra_resource"
     """A resource turned up for an attempt that was over; it is being deleted."""
+    EXTRA_GONE = "extra_gone"
     ENDED = "ended"
     # Of the account rather than of a rental:
     UNKNOWN_MACHINE = "unknown_machine"
@@ -74,6 +75,8 @@ class Facts(Frozen):
     rate: Decimal | None = None
     before: Decimal | None = None
     """The rate of what came before."""
+    before_vendor: str | None = None
+    """Whose attempt failed before this one."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None

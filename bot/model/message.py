@@ -59,6 +59,8 @@ class Message(Frozen):
     channel: str | None = None
     """Where it was posted: for a DM, the `D...` id."""
     ts: str | None = None
+    posted_at: Instant | None = None
+    """Our time at which Slack took it."""
     sending: bool = False
     """A post is or was under way: after a crash it is looked up before it is posted again."""
     tries: int = 0

@@ -68,10 +68,6 @@ class Rental(Frozen):
     port: int | None = None
     ready_at: Instant | None = None
     ends_at: Instant | None = None
-    announced_end: Instant | None = None
-    """The end that its owner was told of."""
-    announced_at: Instant | None = None
-    """When that end was first told."""
     notices_given: int = 0
     """How many of the policy's notices for this end were given."""
     extension: Extension | None = None

@@ -1,0 +1,40 @@
+"""When a lease's owner is told, asked, and when it ends. Time rules without I/O; all moments are ours."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.policy.rules import Rules
+
+REPEAT_FACTOR = 0.5
+"""Each time nobody answered "Still needed?", the next question waits half as long again."""
+
+
+def ask_after(asked_times: int, rules: Rules) -> timedelta:
+    """How long without a sign of life until the next "Still needed?": a little rarer each time."""
+    return rules.check_in.after * (1 + REPEAT_FACTOR * asked_times)
+
+
+def notices_past(ends_at: datetime, now: datetime, rules: Rules) -> int:
+    """How many of the notices for an end are over (given, or too late for a lease this short)."""
+    return sum(1 for ahead in rules.lease.notices if ends_at - ahead <= now)
+
+
+def next_notice(ends_at: datetime, given: int, rules: Rules) -> datetime | None:
+    """When the next notice is due; None after the last."""
+    left = rules.lease.notices[given:]
+    return ends_at - left[0] if left else None
+
+
+def may_end(
+    ends_at: datetime, told_at: datetime | None, said_at: datetime | None, rules: Rules
+) -> datetime | None:
+    """From when on a machine may be destroyed at its end, or None while its end was never said.
+
+    `told_at` is when its owner first could read of this end, `said_at` when we first tried to say it. An end
+    that nobody could have seen a grace ahead waits one grace; where Slack takes nothing, it still comes.
+    """
+    known = told_at or said_at
+    if known is None:
+        return None
+    return max(ends_at, known + rules.lease.grace)
