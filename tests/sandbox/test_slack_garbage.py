@@ -171,6 +171,7 @@ async def test_a_held_handshake_waits_until_it_is_let_go() -> None:
 
 
 async def test_the_workspace_runs_alone_and_leaves_when_it_is_asked_to() -> None:
+    """Also while an app that doesn't answer is connected."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.slack", "--port", "0", stdout=asyncio.subprocess.PIPE
     )
@@ -182,5 +183,9 @@ async def test_the_workspace_runs_alone_and_leaves_when_it_is_asked_to() -> None
         session.post(f"{told['api']}auth.test", headers=headers) as answer,
     ):
         assert (await answer.json())["ok"]
-    process.terminate()
-    assert await process.wait() == 0
+        headers = {"Authorization": f"Bearer {told['app_token']}"}
+        async with session.post(f"{told['api']}apps.connections.open", headers=headers) as opened:
+            url = (await opened.json())["url"]
+        async with session.ws_connect(url, autoclose=False):
+            process.terminate()
+            assert await process.wait() == 0

@@ -69,6 +69,15 @@ async def test_texts_and_blocks_that_no_message_may_have() -> None:
         assert await world.refused(edit) == "msg_too_long"
 
 
+async def test_null_is_as_good_as_absent() -> None:
+    async with workspace() as world:
+        await world.bolt(offers)
+        blank = {"style": None, "url": None, "confirm": None, "accessibility_label": None}
+        posted = await world.post(blocks=[section("x", accessory=None), actions(button("Go", "rent", **blank))])
+        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"], "action_id": "rent"}
+        assert (await world.act("click", **aim))["ok"]
+
+
 async def test_a_refusal_of_blocks_says_where_they_are_wrong() -> None:
     async with workspace() as world:
         blocks = [section("fine"), section("")]

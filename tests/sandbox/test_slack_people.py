@@ -188,6 +188,53 @@ async def test_a_direct_message_and_a_mention_reach_the_app_as_events() -> None:
         assert {event["text"] for event in both} == {f"<@{BOT_USER}> list"}
 
 
+async def test_the_apps_own_posts_and_edits_come_back_as_events() -> None:
+    async with workspace(app=EVERYTHING) as world:
+        socket = await world.socket()
+
+        async def told() -> Json:
+            envelope = await socket.next()
+            await socket.ack(envelope)
+            event = envelope["payload"]["event"]
+            assert isinstance(event, dict)
+            return event
+
+        posted = await world.post(ANA, "one")
+        new = await told()
+        assert (new["user"], new["bot_id"], new["text"], "subtype" in new) == (BOT_USER, "B0BOT0000", "one", False)
+        await world.client.chat_update(channel=posted["channel"], ts=posted["ts"], text="two")
+        edit = await told()
+        assert (edit["subtype"], edit["message"]["text"], "user" in edit) == ("message_changed", "two", False)
+        await world.client.chat_delete(channel=posted["channel"], ts=posted["ts"])
+        gone = await told()
+        assert (gone["subtype"], gone["deleted_ts"]) == ("message_deleted", posted["ts"])
+
+
+async def test_a_reload_loses_ephemeral_messages_alone() -> None:
+    async with workspace() as world:
+        await world.post(text="stays")
+        await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text="goes")
+        await world.client.chat_postEphemeral(channel=TRAINING, user=BEN, text="is Ben's")
+        await world.act("reload", user=ANA)
+        assert await world.reads(ANA) == ["stays"]
+        assert await world.reads(BEN) == ["stays", "is Ben's"]
+
+
+async def test_a_manifest_says_what_the_app_may_do() -> None:
+    manifest = {
+        "display_information": {"name": "Other"},
+        "features": {"slash_commands": [{"command": "/other", "description": "x"}]},
+        "oauth_config": {"scopes": {"bot": ["commands", "users:read"]}},
+        "settings": {"socket_mode_enabled": True, "event_subscriptions": {"bot_events": ["user_change"]}},
+    }
+    async with workspace() as world:
+        await world.act("app", manifest=manifest)
+        assert (await world.command(ANA))["error"] == "no_such_command"
+        assert await world.refused(world.post()) == "missing_scope"
+        assert (await world.act("say", user=ANA, dm=True, text="hi"))["error"] == "messages_tab_disabled"
+        assert (await world.act("app", manifest={"features": "none"}))["status"] == 422
+
+
 async def test_changes_of_people_and_groups_are_told() -> None:
     async with workspace(app=EVERYTHING) as world:
         socket = await world.socket()
