@@ -108,7 +108,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(settings, rules) as parts:
         try:
-            server = await health.serve(settings.http, parts.report)
+            server = await health.serve(settings.http, parts.clock, parts.report)
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
@@ -166,11 +166,12 @@ async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:
     url = settings.clock_url
     if url is None:
         return SystemClock()
+    address = url.rstrip("/") + "/_control/clock"
 
     async def watch(after: int | None) -> tuple[datetime, float, int]:
         params = {} if after is None else {"after": str(after)}
         try:
-            async with session.get(url, params=params, timeout=CLOCK_WAIT) as answer:
+            async with session.get(address, params=params, timeout=CLOCK_WAIT) as answer:
                 said = await answer.json()
             return datetime.fromisoformat(said["now"]), float(said["speed"]), int(said["revision"])
         except (aiohttp.ClientError, KeyError, TypeError) as error:
