@@ -11,8 +11,9 @@
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
     |       +-- LockedOut    it refuses our token
-    +-- OfferTaken       an offer had its one attempt; take the next (never shown)
+    +-- CannotOpen       the database can't be used at all: says why; ends the start
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
+    +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
 
 Anything else that escapes is a bug; the person gets a number that is in the log too.
 """
@@ -92,15 +93,20 @@ class LockedOut(MarketAway):
         super().__init__(words, acted=False)
 
 
-class OfferTaken(GpubotError):
-    """Another attempt has this offer; an offer gets one ever. Never shown: the next offer is taken."""
-
-    def __init__(self) -> None:
-        super().__init__("the offer had an attempt already")
-
-
 class Stale(GpubotError):
     """A compare-and-set lost. Never shown: the caller loads again and decides anew."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
+
+
+class OfferTaken(GpubotError):
+    """Another attempt has had this offer. Never shown: nothing was written, the caller takes the next offer."""
+
+    def __init__(self, offer_id: str) -> None:
+        super().__init__(f"offer {offer_id} has had its attempt")
+        self.offer_id = offer_id
+
+
+class CannotOpen(GpubotError):
+    """The database can't be opened: another process has it, or it isn't there, or we may not."""
