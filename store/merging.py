@@ -30,7 +30,7 @@ def resource(known: Resource, said: Resource) -> Resource:
     """`said`, with what may not be taken back kept from `known`, and what the API left out this time."""
     return said.model_copy(
         update={
-            "status": known.status if known.gone_at and not said.gone_at else said.status,
+            "status": known.status if known.read_at > said.read_at else said.status,
             "first_seen": min(known.first_seen, said.first_seen),
             "read_at": max(known.read_at, said.read_at),
             "rate": known.rate if said.rate is None else said.rate,
@@ -39,6 +39,7 @@ def resource(known: Resource, said: Resource) -> Resource:
             "host": said.host or known.host,
             "port": said.port or known.port,
             "delete_accepted_at": known.delete_accepted_at or said.delete_accepted_at,
-            "gone_at": known.gone_at or said.gone_at,
+            # A newer look may find alive again what was taken for gone; an older one may not.
+            "gone_at": said.gone_at if said.read_at > known.read_at else known.gone_at or said.gone_at,
         }
     )

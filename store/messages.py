@@ -8,10 +8,8 @@ from typing import Any, cast
 from sqlalchemy import and_, case, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.event import Event
 from bot.model.message import Message, MessageKind
 from store.due import count_due
-from store.events import Events
 from store.rows import insert, model, values
 from store.tables import messages, rentals
 
@@ -29,12 +27,10 @@ class Messages:
         self._conn = conn
         self._real_now = real_now
 
-    async def add(self, message: Message, event: Event | None = None) -> None:
+    async def add(self, message: Message) -> None:
         """Due at once where the message doesn't say when. What one event has told to one place in one kind, and
         a rental's second card, are not queued again."""
         fields = values(message, without=frozenset({"id"}))
-        if event is not None:
-            fields["event_id"] = await Events(self._conn).add(event)
         if message.due_at is None and not message.closed:
             fields["due_at"] = self._real_now
         await self._conn.execute(insert(self._conn, messages).values(fields).on_conflict_do_nothing())
@@ -123,6 +119,14 @@ class Messages:
             update(messages).where(of_rental, or_(messages.c.kind == MessageKind.CARD, unsaid)).values(anew)
         )
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=channel))
+
+    async def direct_of(self, rental_id: str) -> list[Message]:
+        direct = (
+            select(messages)
+            .where(messages.c.rental_id == rental_id, messages.c.kind == MessageKind.DIRECT)
+            .order_by(messages.c.id)
+        )
+        return [model(Message, row) for row in await self._conn.execute(direct)]
 
     async def untold(self) -> int:
         return await count_due(self._conn, messages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Table, delete, or_, select, update
@@ -29,7 +29,8 @@ class People:
         await self._put(people, "id", {**values(person), "asked_at": real_now})
 
     async def forget(self, user_id: str | None = None) -> None:
-        forgetting = delete(people)
+        """The name stays known, for what was said of them; the rest counts as asked long ago."""
+        forgetting = update(people).values(asked_at=datetime.min.replace(tzinfo=UTC, year=1970))
         await self._conn.execute(forgetting if user_id is None else forgetting.where(people.c.id == user_id))
 
     async def key(self, user_id: str) -> Key | None:

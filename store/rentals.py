@@ -64,12 +64,15 @@ class Rentals(Facts):
             await self.write(change, with_new=held)
             if held:
                 await self._tell(change)
+                if change.releases:
+                    await self.release(change.after.id)
         if not held:
             self._lost(change)
             raise Stale
 
     async def defer(self, rental: Rental, due_at: datetime | None) -> None:
         """A nudge that came meanwhile is a change too: then it stays due."""
+        await self.release(rental.id)
         same = and_(
             rentals.c.id == rental.id,
             rentals.c.version == rental.version,

@@ -115,8 +115,6 @@ rentals = Table(
     Column("port", Integer),
     _moment("ready_at"),
     _moment("ends_at"),
-    _moment("announced_end"),
-    _moment("announced_at"),
     _count("notices_given"),
     Column("extension", Nested[Extension](Extension)),
     _moment("ask_at"),
@@ -169,6 +167,7 @@ attempts = Table(
     _text("progress"),
     _flag("delete_wanted"),
     _moment("delete_accepted_at"),
+    _flag("late"),
     _moment("empty_since"),
     _text("offer_id"),  # the offer's, for the index that gives each offer one attempt
     _text("vendor"),  # the offer's, as gpu: for how long machines there usually take
@@ -262,6 +261,7 @@ messages = Table(
     _text("digest"),
     _maybe("channel"),
     _maybe("ts"),
+    _moment("posted_at"),
     _flag("sending"),
     _count("tries"),
     _flag("closed"),
