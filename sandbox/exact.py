@@ -6,6 +6,9 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+# Numbers with more digits than this are written with an exponent, lest 1E+999999999 fill the memory.
+_PLAIN = 30
+
 
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds, such as 2026-11-24T14:33:00.000000Z. Wants an aware time."""
@@ -26,7 +29,7 @@ def dumps(value: Any) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} is no JSON number")
-        return format(value, "f")
+        return format(value, "f") if abs(value.adjusted()) < _PLAIN else str(value)
     if isinstance(value, datetime):
         return json.dumps(iso(value))
     if isinstance(value, dict):

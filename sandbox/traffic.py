@@ -54,6 +54,11 @@ class Traffic:
         self._last = 0
         self._bell = Bell()
 
+    @property
+    def last(self) -> int:
+        """The number of the newest request, 0 before the first."""
+        return self._last
+
     def begin(self, endpoint: str, request: web.Request, raw: bytes) -> Entry:
         """Notes a request that has arrived whole; `end` gives it its status."""
         return self.note(

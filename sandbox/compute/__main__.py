@@ -15,8 +15,11 @@ def main() -> None:
     sandbox = ComputeSandbox(clock_of(parser, options), token=options.token)
 
     async def serve() -> None:
-        url = await sandbox.start(options.port)
-        ready = {"compute": url, "clock": f"{url}/_control/clock", "compute_token": sandbox.token}
+        try:
+            url = await sandbox.start(options.port)
+        except OSError as taken:
+            raise SystemExit(f"The sandbox can't listen: {taken}") from None
+        ready = {"compute": url, "clock": url, "compute_token": sandbox.token}
         await run_until_told(ready, sandbox.stop, with_parent=options.with_parent)
 
     asyncio.run(serve())

@@ -14,9 +14,10 @@ from sandbox.compute.hosts import Hosts
 from sandbox.compute.market import Market, Refused
 from sandbox.compute.query import (
     Invalid,
+    check_known,
+    check_switch,
     read_offer_query,
     read_procure_request,
-    read_switch,
     read_uuid,
 )
 from sandbox.compute.vendors import VENDORS
@@ -53,28 +54,32 @@ class Api:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Adds every endpoint, named by its operationId."""
-        endpoints: list[tuple[str, str, str, Answer]] = [
-            ("GET", "/available_gpus", "available_gpus", lambda *_: families()),
-            ("GET", "/available_vendors", "available_vendors", lambda *_: sorted(VENDORS)),
-            ("GET", "/available_regions", "available_regions", lambda *_: REGION_GROUPS),
-            ("GET", "/available_contracts", "available_contracts", lambda *_: CONTRACTS),
-            ("POST", "/get_offers", "get_offers", self._get_offers),
-            ("POST", "/procure_offer", "procure_offer", self._procure_offer),
-            ("GET", "/offers/{offer_id}/status", "offer_status", self._offer_status),
-            ("GET", "/resources", "list_resources", self._list_resources),
-            ("GET", "/resources/{resource_id}", "get_resource", self._get_resource),
-            ("DELETE", "/resources/{resource_id}", "delete_resource", self._delete_resource),
+        nothing: tuple[str, ...] = ()
+        endpoints: list[tuple[str, str, str, tuple[str, ...], Answer]] = [
+            ("GET", "/available_gpus", "available_gpus", nothing, lambda *_: families()),
+            ("GET", "/available_vendors", "available_vendors", nothing, lambda *_: sorted(VENDORS)),
+            ("GET", "/available_regions", "available_regions", nothing, lambda *_: REGION_GROUPS),
+            ("GET", "/available_contracts", "available_contracts", nothing, lambda *_: CONTRACTS),
+            ("POST", "/get_offers", "get_offers", nothing, self._get_offers),
+            ("POST", "/procure_offer", "procure_offer", nothing, self._procure_offer),
+            ("GET", "/offers/{offer_id}/status", "offer_status", nothing, self._offer_status),
+            ("GET", "/resources", "list_resources", ("offer_id",), self._list_resources),
+            ("GET", "/resources/{resource_id}", "get_resource", ("force_refresh",), self._get_resource),
+            ("DELETE", "/resources/{resource_id}", "delete_resource", ("force",), self._delete_resource),
         ]
-        for method, path, name, answer in endpoints:
-            router.add_route(method, path, self._guarded(answer), name=name)
+        for method, path, name, known, answer in endpoints:
+            router.add_route(method, path, self._guarded(answer, known), name=name)
 
-    def _guarded(self, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _guarded(
+        self, answer: Answer, known: tuple[str, ...]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             if not self._authorized(request):
                 return _problem(401, "Invalid or missing token", {"WWW-Authenticate": "Bearer"})
             raw = await request.read()
             now = await self._hosts.settle()
             try:
+                check_known(request.query, *known)
                 return reply(answer(request, raw, now))
             except Invalid as wrong:
                 return _problem(422, wrong.detail)
@@ -109,12 +114,12 @@ class Api:
 
     def _get_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
-        read_switch(request.query, "force_refresh")
+        check_switch(request.query, "force_refresh")
         return wire.resource(self._market.machine(resource_id, now), now)
 
     def _delete_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
-        read_switch(request.query, "force")
+        check_switch(request.query, "force")
         return wire.deleting(self._market.delete(resource_id, now))
 
 

@@ -52,9 +52,9 @@ class Hosts:
     async def _match(self, machine: Machine) -> None:
         wanted = machine.listens(self._clock.now())
         if wanted and machine.host is None:
-            machine.host = SshHost(_box(machine), machine.ssh_public_key, self._clock, silent=machine.silent)
-            await machine.host.start()
-            self._open[machine.resource_id] = machine.host
+            host = SshHost(_box(machine), machine.ssh_public_key, self._clock, silent=machine.silent)
+            await host.start()
+            machine.host = self._open[machine.resource_id] = host
         elif not wanted and machine.host is not None:
             host, machine.host = machine.host, None
             del self._open[machine.resource_id]

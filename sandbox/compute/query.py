@@ -1,7 +1,7 @@
 """What clients send, held against openapi.yaml: bodies, ids and switches. Wrong ones make a 422."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sandbox.compute.catalog import Listing
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-# Line ends are spelled out: in the pattern's own dialect (ECMA 262) a dot matches none of these four.
+_MOST_DIGITS = 100
 _SSH_KEY = (
     r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
-    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( [^\n\r\u2028\u2029]*)?$"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( .*)?$"
 )
 
 
@@ -33,8 +33,8 @@ def invalid(where: tuple[str, ...], message: str, kind: str) -> Invalid:
 
 def _whole(value: Any) -> Any:
     """JSON Schema counts 2.0 as an integer."""
-    if isinstance(value, Decimal | float) and value == value // 1:
-        return int(value)
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+        return int(value) if value == value.to_integral_value() else value
     return value
 
 
@@ -70,7 +70,7 @@ class Compute(_Body):
     """The machine that is looked for."""
 
     gpu_type: str
-    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1)] = 1
+    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MOST_DIGITS)] = 1
     max_price_per_gpu_hour: Maybe[
         Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, allow_inf_nan=False)]
     ] = None
@@ -180,9 +180,21 @@ def read_uuid(where: str, name: str, text: str) -> str:
     return text.lower()
 
 
-def read_switch(query: Mapping[str, str], name: str) -> bool:
-    """A boolean of the query, false when absent. Raises Invalid."""
-    text = query.get(name, "false").lower()
-    if text not in ("true", "false"):
+def check_switch(query: Mapping[str, str], name: str) -> None:
+    """Holds a boolean of the query to be one, or absent. Raises Invalid."""
+    if query.get(name, "false").lower() not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")
-    return text == "true"
+
+
+def check_known(query: Iterable[str], *known: str) -> None:
+    """Holds the query's names to be known ones, each once: a switch that is misspelt does nothing.
+
+    Raises Invalid.
+    """
+    seen: set[str] = set()
+    for name in query:
+        if name not in known:
+            raise invalid(("query", name), "No such parameter", "extra_forbidden")
+        if name in seen:
+            raise invalid(("query", name), "Given twice", "repeated")
+        seen.add(name)

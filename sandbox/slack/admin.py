@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from aiohttp import web
 
-from sandbox.serving import number, read, refusal, reply
+from sandbox.serving import LONGEST_WAIT, number, read, refusal, reply
 from sandbox.slack import control_models as orders
 from sandbox.slack import sight
 from sandbox.slack.app_config import from_manifest
@@ -176,7 +176,7 @@ class Admin:
             return [asdict(each) for each in self._events.deliveries if wanted is None or each.event_id == wanted]
 
         await self._events.bell.until(
-            lambda: all(each["state"] != "waiting" for each in found()), number(request, "wait", 0)
+            lambda: all(each["state"] != "waiting" for each in found()), wait_of(request)
         )
         return reply({"events": found()})
 
@@ -185,7 +185,7 @@ class Admin:
         return reply({"ok": True})
 
     async def _home(self, request: web.Request) -> web.Response:
-        order = await read(request, orders.HomeOrder)
+        order = await read(request, orders.UserOrder)
         if order.user not in self._workspace.people:
             raise refusal(404, "no_such_person")
         view = self._workspace.homes.get(order.user)
@@ -198,7 +198,7 @@ class Admin:
     async def _look_at_sockets(self, request: web.Request) -> web.Response:
         """With `wait` and `least`, answers once so many are connected."""
         least = number(request, "least", 0)
-        await self._sockets.bell.until(lambda: len(self._sockets.connections) >= least, number(request, "wait", 0))
+        await self._sockets.bell.until(lambda: len(self._sockets.connections) >= least, wait_of(request))
         return reply(
             {
                 "sockets": [
@@ -264,6 +264,10 @@ class Admin:
 
 def _channel_seen(channel: Channel) -> Json:
     return {**asdict(channel), "members": sorted(channel.members), "bot": BOT_USER in channel.members}
+
+
+def wait_of(request: web.Request) -> float:
+    return min(number(request, "wait", 0), LONGEST_WAIT)
 
 
 def _check_zone(name: str) -> None:

@@ -4,7 +4,6 @@ Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack
 this sandbox does not know (video, card, data_visualization ...) are refused, never let through unread.
 """
 
-import copy
 import json
 import secrets
 from collections.abc import Iterator
@@ -191,9 +190,18 @@ def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
     return "", []
 
 
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
+    return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
+
+
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """A copy in which every block and element has an id; Slack makes up those that are missing."""
-    copied = copy.deepcopy(blocks)
+    """A copy in which every block and element has an id; Slack makes up those that are missing.
+
+    What was null is left out, as if it had not been sent.
+    """
+    copied: list[Json] = without_nulls(blocks)
     for block in copied:
         if not block.get("block_id"):
             block["block_id"] = secrets.token_urlsafe(4)

@@ -43,6 +43,7 @@ class Control:
         router.add_post("/_control/submit", _told(self._submit))
         router.add_post("/_control/close", _told(self._close))
         router.add_post("/_control/say", _told(self._say))
+        router.add_post("/_control/reload", _told(self._reload))
         router.add_get("/_control/see", self._see)
         router.add_get("/_control/views", self._views)
         router.add_get("/_control/pings", self._pings)
@@ -99,6 +100,10 @@ class Control:
         channel = self._people.place(person, order.channel, order.dm)
         message = self._people.say(person, channel, order.text, order.thread_ts)
         return reply({"ok": True, "channel": channel.id, "ts": message.ts})
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        order = await read(request, orders.UserOrder)
+        return reply({"ok": True, "lost": self._workspace.lose_ephemerals(self._people.acting(order.user).id)})
 
     def _open_view(self, person: Person, view_id: str) -> View:
         home = self._workspace.homes.get(person.id)

@@ -78,7 +78,7 @@ class SayOrder(ControlModel):
     thread_ts: str | None = None
 
 
-class HomeOrder(ControlModel):
+class UserOrder(ControlModel):
     user: str
 
 

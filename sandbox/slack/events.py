@@ -15,7 +15,7 @@ from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
-from sandbox.slack.wire import user_json
+from sandbox.slack.wire import message_json, user_json
 
 
 @dataclass
@@ -91,28 +91,32 @@ class Events:
 
     # The events that people's doings make
 
-    def said(self, channel: Channel, message: Message) -> None:
-        """A person wrote: `message.*` where the bot is, and `app_mention` outside direct messages."""
-        if not self._workspace.bot_is_in(channel):
-            return
+    def message_changed(self, before: Message | None, after: Message) -> None:
+        """A message for all was posted, edited or deleted, by a person or by the app itself: `message.*` where
+        the bot is, and `app_mention` for a new one outside direct messages."""
+        channel = self._workspace.channels[after.channel]
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
-        inner: Json = {
-            "type": "message",
-            "channel": channel.id,
-            "channel_type": kind,
-            "user": message.author,
-            "text": message.text,
-            "ts": message.ts,
-            "event_ts": message.ts,
-            "team": self._workspace.people[message.author].team,
-        }
-        if message.thread_ts is not None:
-            inner["thread_ts"] = message.thread_ts
-        plural = {"channel": "channels", "group": "groups", "im": "im"}[kind]
-        self.send_subscribed(f"message.{plural}", inner)
-        if kind != "im" and f"<@{BOT_USER}>" in message.text:
-            mention = {key: value for key, value in inner.items() if key != "channel_type"}
-            self.send_subscribed("app_mention", {**mention, "type": "app_mention"})
+        family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
+        name = f"message.{family}"
+        subscribed = {name, "app_mention"} & set(self._workspace.app.events)
+        if not subscribed or not self._workspace.bot_is_in(channel):
+            return
+        shown = message_json(self._workspace, after)
+        where: Json = {"type": "message", "channel": channel.id, "channel_type": kind}
+        if before is None:
+            self.send_subscribed(name, {**shown, **where, "event_ts": after.ts})
+            if kind != "im" and f"<@{BOT_USER}>" in after.text and not after.by_app:
+                mention = {**shown, "type": "app_mention", "channel": channel.id, "event_ts": after.ts}
+                self.send_subscribed("app_mention", mention)
+            return
+        ts = self._workspace.new_ts()
+        told = {**where, "hidden": True, "ts": ts, "event_ts": ts}
+        told["previous_message"] = message_json(self._workspace, before)
+        if after.deleted:
+            told |= {"subtype": "message_deleted", "deleted_ts": after.ts}
+        else:
+            told |= {"subtype": "message_changed", "message": shown}
+        self.send_subscribed(name, told)
 
     def person_changed(self, user: str) -> None:
         self.send_subscribed(

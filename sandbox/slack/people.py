@@ -9,7 +9,6 @@ from typing import Any
 from sandbox.slack import payloads
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.calling import ApiError, Arguments
-from sandbox.slack.events import Events
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.replies import Replies
 from sandbox.slack.schema import Json
@@ -60,14 +59,11 @@ class Aim:
 
 
 class People:
-    def __init__(
-        self, workspace: Workspace, sockets: Sockets, triggers: Triggers, replies: Replies, events: Events
-    ) -> None:
+    def __init__(self, workspace: Workspace, sockets: Sockets, triggers: Triggers, replies: Replies) -> None:
         self._workspace = workspace
         self._sockets = sockets
         self._triggers = triggers
         self._replies = replies
-        self._events = events
         self.url = ""
 
     def acting(self, user: str) -> Person:
@@ -207,11 +203,9 @@ class People:
                 raise Impossible("no_such_thread")
         if channel.kind == "im" and not self._workspace.app.messages_tab:
             raise Impossible("messages_tab_disabled")
-        message = self._workspace.post(
+        return self._workspace.post(
             channel, person.id, typed(self._workspace, text, labels=False), thread_ts=thread_ts
         )
-        self._events.said(channel, message)
-        return message
 
 
 def find(blocks: list[Json], aim: Aim) -> tuple[Json, Json]:

@@ -49,7 +49,8 @@ class SlackSandbox:
         self.triggers = Triggers(timing, monotonic)
         self.replies = Replies(self.workspace, self.triggers)
         self.events = Events(self.workspace, self.sockets, timing)
-        self.people = People(self.workspace, self.sockets, self.triggers, self.replies, self.events)
+        self.workspace.on_message = self.events.message_changed
+        self.people = People(self.workspace, self.sockets, self.triggers, self.replies)
         self.modals = Modals(self.workspace, self.sockets, self.triggers)
         self.api = WebApi(self.workspace, self.triggers, self.sockets, self.pace)
         self.faults = Faults(clock, endpoint_of=endpoint_of, error_body=error_body)

@@ -22,6 +22,8 @@ from sandbox.slack.state import APP_ID
 from sandbox.slack.timing import Timing
 
 MOST_CONNECTIONS = 10
+CLOSING = 0.5
+"""Real seconds to wait for the other side of a closed connection to say goodbye."""
 Failure = Literal["operation_timeout", "dispatch_failed"]
 
 
@@ -77,7 +79,7 @@ class Sockets:
         """The WebSocket endpoint: one connection from its handshake to its end."""
         if not self._use(request.query.get("ticket", "")):
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=403)
-        socket = web.WebSocketResponse(autoping=True)
+        socket = web.WebSocketResponse(autoping=True, timeout=CLOSING)
         if not socket.can_prepare(request):
             return web.json_response({"ok": False, "error": "not_a_websocket"}, status=400)
         await socket.prepare(request)
@@ -176,19 +178,17 @@ class Sockets:
     async def disconnect(self, reason: str, only: str | None = None) -> int:
         """Tells connections to leave; all but a mere `warning` are then closed. Returns how many were told."""
         told = [each for each in self.connections if only in (None, each.name)]
-        for connection in told:
-            notice = {
-                "type": "disconnect",
-                "reason": reason,
-                "debug_info": {"host": "applink-sandbox"},
-            }
-            try:
-                await connection.socket.send_str(json.dumps(notice))
-                if reason != "warning":
-                    await connection.socket.close()
-            except ConnectionError:
-                self._gone(connection)
+        await asyncio.gather(*(self._dismiss(each, reason) for each in told))
         return len(told)
+
+    async def _dismiss(self, connection: Connection, reason: str) -> None:
+        notice = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-sandbox"}}
+        try:
+            await connection.socket.send_str(json.dumps(notice))
+            if reason != "warning":
+                await connection.socket.close()
+        except ConnectionError:
+            self._gone(connection)
 
     def kill(self, only: str | None = None) -> int:
         """Cuts connections without a word. Returns how many."""
@@ -200,8 +200,7 @@ class Sockets:
         return len(cut)
 
     async def close(self) -> None:
-        for connection in list(self.connections):
-            await connection.socket.close()
+        await asyncio.gather(*(connection.socket.close() for connection in self.connections))
 
 
 def ticket_url(base: str, ticket: str) -> str:

@@ -5,7 +5,7 @@ All changes go through the methods here. Each message state takes the next `seq`
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -42,6 +42,8 @@ class Workspace:
         """What a person chose in a message's menus, by (channel, ts, user): block_id, action_id, value."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None
+        """Told of every message for all that is posted (before: None), edited or deleted."""
         self._last_ts = 0
         self._made = 0
 
@@ -113,11 +115,14 @@ class Workspace:
         if message.only_for is None:
             self.pings += mentions.pings(self, message)
             self.threads[channel.id, message.thread_ts or ts].append(ts)
+            self.on_message(None, message)
         self.bell.ring()
         return message
 
     def edit(self, message: Message, **changes: Any) -> Message:
         changed = self._record(replace(message, at=self.clock.now(), **changes))
+        if message.only_for is None:
+            self.on_message(message, changed)
         self.bell.ring()
         return changed
 
@@ -126,6 +131,18 @@ class Workspace:
         thread = self.threads.get((message.channel, message.thread_ts or message.ts))
         if thread and message.ts in thread:
             thread.remove(message.ts)
+
+    def lose_ephemerals(self, user: str) -> int:
+        """What a reload does to a person's ephemeral messages. Returns how many went."""
+        lost = [
+            message
+            for messages in self.messages.values()
+            for message in messages.values()
+            if message.only_for == user and not message.deleted
+        ]
+        for message in lost:
+            self.edit(message, deleted=True)
+        return len(lost)
 
     def _record(self, message: Message) -> Message:
         numbered = replace(message, seq=len(self.log) + 1)
