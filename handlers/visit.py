@@ -7,7 +7,7 @@ documented: what is absent is empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from bot.model.base import Frozen
 from bot.model.person import Person
-from handlers.ids import Field
+from handlers.ids import Action, Field
 from handlers.views.blocks import Json, Rendered
 
 
@@ -38,6 +38,7 @@ class Carried(Frozen):
     channel: str = ""
     reply_url: str = ""
     ephemeral: bool = False
+    on_surface: bool = False
     thread_ts: str = ""
     another: bool = False
     """"Another one" was meant."""
@@ -66,6 +67,8 @@ class Arrival(Frozen):
     trigger_id: str = ""
     ephemeral: bool = False
     """Clicked on a message that only this person sees, so an answer may take its place."""
+    on_surface: bool = False
+    """Clicked on a message that changes by itself as things do."""
     thread_ts: str = ""
     text: str = ""
     """A command's words."""
@@ -82,6 +85,7 @@ class Arrival(Frozen):
             channel=self.channel,
             reply_url=self.reply_url,
             ephemeral=self.ephemeral,
+            on_surface=self.on_surface,
             thread_ts=self.thread_ts,
             another=another or self.another,
         )
@@ -143,8 +147,12 @@ def command(body: Mapping[str, Any]) -> Arrival:
     )
 
 
-def click(body: Mapping[str, Any], name: str) -> Arrival:
-    """A button of a message."""
+def clicking(action: Action) -> Callable[[Mapping[str, Any]], Arrival]:
+    """Reads a click on that button."""
+    return lambda body: _click(body, action.value)
+
+
+def _click(body: Mapping[str, Any], name: str) -> Arrival:
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     container = _part(body, "container")
@@ -159,6 +167,7 @@ def click(body: Mapping[str, Any], name: str) -> Arrival:
         reply_url=_text(body, "response_url"),
         trigger_id=_text(body, "trigger_id"),
         ephemeral=container.get("is_ephemeral") is True,
+        on_surface=container.get("is_ephemeral") is not True,
         thread_ts=_text(container, "thread_ts"),
         value=_text(first, "value") if isinstance(first, Mapping) else "",
     )
@@ -178,6 +187,7 @@ def submission(body: Mapping[str, Any]) -> Arrival:
         reply_url=carried.reply_url,
         trigger_id=_text(body, "trigger_id"),
         ephemeral=carried.ephemeral,
+        on_surface=carried.on_surface,
         thread_ts=carried.thread_ts,
         value=carried.value,
         another=carried.another,

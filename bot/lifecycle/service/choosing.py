@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from bot.errors import Refused, TooLate
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Tx, Usage
@@ -19,43 +17,29 @@ from bot.model.state import State
 from bot.model.story import Story
 from bot.policy.roles import roles_of
 
-TIMED = 3
-"""For how many offers, cheapest first, it is looked up how long such machines usually take."""
-
-
 class Found(Frozen):
     """A quote with what decides which of its offers may be rented."""
 
     quote: Quote
     usage: Usage
-    usuals: dict[str, timedelta] = {}
-    """By offer id: how long such machines usually take from procurement to ready."""
 
 
-async def found(tx: Tx, quote: Quote, *, timed: bool = True) -> Found:
-    """A quote as the rules can judge it now, within a transaction."""
-    usuals = {}
-    for offer in quote.offers[:TIMED] if timed else ():
-        seconds = await tx.rentals.usual_ready(offer.vendor, offer.gpu)
-        if seconds is not None:
-            usuals[offer.offer_id] = timedelta(seconds=round(seconds))
-    usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-    return Found(quote=quote, usage=usage, usuals=usuals)
-
-
-async def offers(desk: Desk, person: Person, quote_id: str, *, timed: bool = True) -> Found:
-    """A quote of one's own. Raises TooLate where it is unknown, Refused where it is somebody else's."""
+async def offers(desk: Desk, person: Person, quote_id: str) -> Found:
+    """A quote of one's own, as the rules can judge it now. Raises TooLate where it is unknown, Refused where it is
+    somebody else's."""
     async with desk.store.read() as tx:
-        return await found(tx, await _own(tx, person, quote_id), timed=timed)
+        quote = await own_quote(tx, person, quote_id)
+        return Found(quote=quote, usage=await tx.rentals.usage(quote.owner, without=quote.changes))
 
 
 async def to_ask_again(desk: Desk, person: Person, quote_id: str) -> Quote:
     """A quote of one's own, to ask for it or something like it again. Raises as `offers` does."""
     async with desk.store.read() as tx:
-        return await _own(tx, person, quote_id)
+        return await own_quote(tx, person, quote_id)
 
 
-async def _own(tx: Tx, person: Person, quote_id: str) -> Quote:
+async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
+    """As `to_ask_again`, within a transaction."""
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise TooLate("I don't know this search any more. Nothing was rented. Ask again: /gpu get")
