@@ -175,8 +175,9 @@ def test_a_private_key_anywhere_is_refused_before_anything_else_and_never_echoed
 
 BITS = """get
 H100 8 x × 8x : , - -- — under < max $ $3 for 6h 6 h m d 1e9 .5 -3 EU us in region vendor from nebius
-spot now a100 80gb sxm4 4090 rtx l40s extend k7mq2 key list show pause ssh-rsa AAAA &lt; &amp; <@U1|x> <#C1> <!here>
-18:00 anywhere an hour half and 999999999 weeks 0 ( ` é ½ ² ſ K"""
+spot now a100 80gb sxm4 4090 rtx l40s extend k7mq2 key list show pause ssh-rsa AAAA &lt; &amp; <@U1|x> <#C1>
+<!here> 18:00
+anywhere an hour half and 999999999 weeks 0 ( ` é ½ ² ſ K"""
 bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u212a"])
 
 
