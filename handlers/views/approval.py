@@ -1,0 +1,194 @@
+"""What approvers are asked, and what became of it. One message for each version of an envelope."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.event import Event, EventKind
+from bot.model.money import cost_at_most
+from bot.model.rental import Decider, Extension, Rental
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.model.story import Story
+from bot.policy.rules import Rules
+from bot.policy.spending import Over, billed_span, over_limits
+from handlers.ids import Action, VersionValue
+from handlers.views import blocks
+from handlers.views.about import outcome, owner, so_far, times
+from handlers.views.blocks import Rendered, button
+from handlers.views.said import said
+from handlers.views.words import (
+    Times,
+    dollars_at_most,
+    machines,
+    mention,
+    mention_group,
+    note,
+    per_hour,
+    person,
+    plural,
+    price,
+    reason,
+    sentence,
+    span,
+    what,
+)
+
+K = EventKind
+ANSWERS = frozenset({K.APPROVED, K.DENIED, K.LAPSED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
+EXTENSION_ANSWERS = frozenset(
+    {K.EXTENSION_APPROVED, K.EXTENSION_DENIED, K.EXTENSION_WITHDRAWN, K.EXTENSION_LAPSED, K.DESTROYING, K.ENDED}
+)
+OTHERS_SHOWN = 3
+
+
+def approval(
+    story: Story,
+    *,
+    version: int,
+    asked: Event | None,
+    first: bool,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+) -> Rendered:
+    """The question about version `version` while it waits, else its answer.
+
+    `asked` is the event that made the message. `first` mentions the approvers: for the post, not for its edits.
+    """
+    at = times(rules, now, zone)
+    rental = story.rental
+    value = VersionValue(rental_id=rental.id, version=version)
+    if rental.extension is not None and rental.extension.envelope.version == version:
+        lines = _extension(story, rental.extension, at, rules)
+        total = rental.extension.envelope.total
+    elif (
+        rental.state is State.AWAITING_APPROVAL
+        and rental.decider is not Decider.OWNER
+        and rental.envelope.version == version
+    ):
+        lines = _request(story, asked, at, rules)
+        total = rental.envelope.total
+    else:
+        return _answer(story, version, asked, at)
+    if first:
+        lines.append(f"Asked: {mentions(rules)}.")
+    return blocks.message(
+        "\n".join(lines),
+        *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
+        blocks.actions(
+            button(f"Approve up to {dollars_at_most(total)}", Action.APPROVE, value, style="primary"),
+            button("Deny", Action.DENY, value),
+        ),
+        closed=False,
+    )
+
+
+def mentions(rules: Rules) -> str:
+    """Those who approve, pinged: groups and people; the admins where nobody is named."""
+    named = [mention_group(group) for group in rules.approvers.groups]
+    named += [mention(user) for user in rules.approvers.people]
+    return ", ".join(named or [mention(user) for user in rules.admins] or ["nobody is named"])
+
+
+def over_words(envelope: Envelope, rules: Rules) -> str:
+    """`Over the $10.00/h and $100.00 limits.`; empty where it is over none."""
+    length = billed_span(envelope.lease, rules)
+    before = max(envelope.total - cost_at_most(envelope.max_rate, length), 0)
+    over = over_limits(envelope.price, before + cost_at_most(envelope.price, length), rules)
+    return limits_words(over, rules)
+
+
+def limits_words(over: tuple[Over, ...], rules: Rules) -> str:
+    """The limits as a sentence; empty for none."""
+    names = {Over.PER_HOUR: per_hour(rules.auto_approve.per_hour), Over.TOTAL: price(rules.auto_approve.total)}
+    if not over:
+        return ""
+    return f"Over the {' and '.join(names[one] for one in over)} limit{'s' if len(over) > 1 else ''}."
+
+
+def _for_whom(story: Story, length: str) -> str:
+    words = note(story.rental.request.note)
+    return f"{what(story.rental.envelope)}, {length}, for {owner(story)}" + (f": {words}" if words else "")
+
+
+def _request(story: Story, asked: Event | None, at: Times, rules: Rules) -> list[str]:
+    rental, envelope = story.rental, story.rental.envelope
+    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
+    asked_at = asked.at if asked else rental.created_at
+    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
+    money = f"{per_hour(envelope.price)} now ({each}as of {at.at(asked_at)}){more}."
+    why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
+    lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
+    return [
+        f"Approve up to {dollars_at_most(envelope.total)}? {_for_whom(story, span(envelope.lease))} ({rental.id})",
+        _join(why, over_words(envelope, rules), money),
+        _join(_others(story, at), lapses),
+    ]
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _extension(story: Story, extension: Extension, at: Times, rules: Rules) -> list[str]:
+    rental, envelope = story.rental, extension.envelope
+    longer = extension.ends_at - rental.ends_at if rental.ends_at else envelope.lease
+    whom = _for_whom(story, f"{span(longer)} more")
+    rate = per_hour(rental.rate if rental.rate is not None else envelope.price)
+    asks = person(story.names, extension.asked_by)
+    lapses = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
+    return [
+        f"Approve up to {dollars_at_most(envelope.total)}? {whom} ({rental.id})",
+        _join(
+            limits_words(over_limits(envelope.price, envelope.total, rules), rules),
+            f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(story.spent)}.",
+        ),
+        _join(_others(story, at), lapses),
+    ]
+
+
+def _others(story: Story, at: Times) -> str:
+    """What else its owner has running."""
+    others = [
+        rental
+        for rental in story.owners_live
+        if rental.id != story.rental.id and rental.state is not State.AWAITING_APPROVAL
+    ]
+    if not others:
+        return f"{owner(story)} runs nothing else."
+    shown = [_running(rental, at) for rental in others[:OTHERS_SHOWN]]
+    more = f"; {plural(len(others) - OTHERS_SHOWN, 'other')}" if len(others) > OTHERS_SHOWN else ""
+    return f"{owner(story)} runs now: {'; '.join(shown)}{more}."
+
+
+def _running(rental: Rental, at: Times) -> str:
+    since = at.at(rental.procuring_since or rental.created_at)
+    return f"{machines(rental.request.count, rental.request.gpu)}, since {since}"
+
+
+def later(event: Event | None, story: Story) -> list[Event]:
+    """The events of a story after one of them, oldest first; all where there is no such event."""
+    if event is None or event not in story.events:
+        return [] if event is None else [other for other in story.events if other.at > event.at]
+    return list(story.events[story.events.index(event) + 1 :])
+
+
+def _answer(story: Story, version: int, asked: Event | None, at: Times) -> Rendered:
+    extends = asked is not None and asked.kind is EventKind.EXTENSION_ASKED
+    kinds = EXTENSION_ANSWERS if extends else ANSWERS
+    events = later(asked, story) if asked else list(story.events)
+    decided = next((event for event in events if event.kind in kinds and not _asks(event, version)), None)
+    about = f"{what(story.rental.request)} for {owner(story)}, {story.rental.id}."
+    if decided is None:
+        return blocks.message(f"No longer asked: {about} {outcome(story, at)}", closed=True)
+    if decided.kind is EventKind.CHANGED:
+        who = person(story.names, decided.actor)
+        return blocks.message(f"Changed by {who} at {at.at(decided.at)}: {about} A newer request took its place.")
+    words = said(decided, story, at)
+    return blocks.message(_join(words.text if words else "", about))
+
+
+def _asks(event: Event, version: int) -> bool:
+    """Whether it is the change that made this very version."""
+    return event.kind is EventKind.CHANGED and event.facts.envelope == version

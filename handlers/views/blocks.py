@@ -1,0 +1,200 @@
+"""Block Kit, within Slack's limits whatever it is given.
+
+The numbers are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). What is
+too long is cut with `…`; what is too much is left out at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bot.model.base import Frozen
+from handlers.ids import Action, Callback, Field, Value, numbered
+
+Json = dict[str, Any]
+
+MESSAGE_BLOCKS = 50
+VIEW_BLOCKS = 100
+SECTION_TEXT = 3000
+CONTEXT_ELEMENTS = 10
+ACTION_ELEMENTS = 25
+BUTTON_TEXT = 75
+OPTION_TEXT = 75
+OPTIONS = 100
+MODAL_TITLE = 24
+SUM_OF_TEXT = 8900
+"""Slack refuses somewhere from 11,000 on (bolt-js#2509)."""
+FALLBACK_TEXT = 3900
+"""chat.update refuses `text` above 4,000 characters; an ephemeral message, above 4,000 bytes."""
+
+_UNITS = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
+
+
+class Rendered(Frozen):
+    """A message as it is sent."""
+
+    text: str
+    """Everything that matters, for notifications and screen readers."""
+    blocks: tuple[Json, ...] = ()
+    closed: bool = True
+    """Nothing on it will change any more, and it has no live button."""
+
+
+def cut(markup: str, limit: int) -> str:
+    """At most `limit` UTF-8 bytes (so no more characters either) of mrkdwn, never ending inside an entity, a
+    token or a code span."""
+    if len(markup.encode()) <= limit:
+        return markup
+    kept, used = [], len("…`") + 2
+    for unit in _UNITS.findall(markup):
+        used += len(unit.encode())
+        if used > limit:
+            break
+        kept.append(unit)
+    short = "".join(kept)
+    return short + ("`…" if short.count("`") % 2 else "…")
+
+
+def plain(markup: str, limit: int) -> Json:
+    """A plain-text object. Slack doesn't parse it, so the escapes of mrkdwn are undone."""
+    text = markup.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return {"type": "plain_text", "text": text or "-", "emoji": False}
+
+
+def mrkdwn(markup: str, limit: int = SECTION_TEXT) -> Json:
+    """A mrkdwn object in which Slack guesses no links or names."""
+    return {"type": "mrkdwn", "text": cut(markup, limit) or " ", "verbatim": True}
+
+
+def section(markup: str, accessory: Json | None = None) -> Json:
+    """A paragraph, with a button or image at its right."""
+    block: Json = {"type": "section", "text": mrkdwn(markup)}
+    return block if accessory is None else {**block, "accessory": accessory}
+
+
+def context(*markups: str) -> Json:
+    """Small print."""
+    shown = [markup for markup in markups if markup][:CONTEXT_ELEMENTS]
+    return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
+
+
+def confirm(title: str, text: str, yes: str, no: str) -> Json:
+    """A question before a click counts. Frozen when posted: nothing that changes belongs in it."""
+    return {
+        "title": plain(title, 100),
+        "text": plain(text, 300),
+        "confirm": plain(yes, 30),
+        "deny": plain(no, 30),
+    }
+
+
+def button(
+    label: str, action: Action, value: Value | None = None, *, style: str | None = None, ask: Json | None = None
+) -> Json:
+    """A button; `style` is `primary` or `danger`, `ask` a `confirm`. What spends or destroys names what."""
+    made: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
+    if value is not None:
+        made["value"] = value.encode()
+    if style is not None:
+        made["style"] = style
+    if ask is not None:
+        made["confirm"] = ask
+    return made
+
+
+def actions(*buttons: Json | None) -> Json | None:
+    """A row of buttons, None without any. The same action may be in it several times."""
+    seen: Counter[str] = Counter()
+    row = []
+    for made in [made for made in buttons if made is not None][:ACTION_ELEMENTS]:
+        seen[made["action_id"]] += 1
+        row.append({**made, "action_id": numbered(Action(made["action_id"]), seen[made["action_id"]])})
+    return {"type": "actions", "elements": row} if row else None
+
+
+def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
+    """A message of these blocks; without any, of its text alone in one block."""
+    shown = [block for block in blocks if block is not None] or [section(text)]
+    return Rendered(text=cut(text, FALLBACK_TEXT), blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
+
+
+def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
+    """The blocks that fit; the last paragraphs go first, buttons stay."""
+    kept = list(blocks)
+    while len(kept) > most or sum(map(text_length, kept)) > SUM_OF_TEXT:
+        spare = [n for n, block in enumerate(kept) if block["type"] in {"section", "context", "divider"}]
+        del kept[spare[-1] if len(spare) > 1 else -1]
+    return kept
+
+
+def text_length(part: Any) -> int:
+    """All text in a part of a message, in characters."""
+    if isinstance(part, dict):
+        own = len(part["text"]) if isinstance(part.get("text"), str) else 0
+        return own + sum(text_length(value) for value in part.values())
+    return sum(map(text_length, part)) if isinstance(part, list | tuple) else 0
+
+
+# --- modals
+
+
+def option(label: str, value: str) -> Json:
+    """A choice. Its value is at most 150 characters."""
+    return {"text": plain(label, OPTION_TEXT), "value": value}
+
+
+def select(
+    field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
+) -> Json:
+    """An input with a list of up to 100 choices. `chosen` is preset where it is among them."""
+    shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS]
+    element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
+    preset = next((choice for choice in shown if choice["value"] == chosen), None)
+    if preset is not None:
+        element["initial_option"] = preset
+    return _input(field, label, element, required=required)
+
+
+def text_input(
+    field: Field, label: str, *, value: str = "", hint: str = "", longest: int, required: bool = True
+) -> Json:
+    """An input for one line."""
+    element: Json = {"type": "plain_text_input", "action_id": field.value, "max_length": longest}
+    if value:
+        element["initial_value"] = value[:longest]
+    return _input(field, label, element, hint=hint, required=required)
+
+
+def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:
+    block: Json = {
+        "type": "input",
+        "block_id": field.value,
+        "label": plain(label, 2000),
+        "element": element,
+        "optional": not required,
+    }
+    return {**block, "hint": plain(hint, 2000)} if hint else block
+
+
+def modal(
+    callback: Callback,
+    title: str,
+    *blocks: Json | None,
+    submit: str | None,
+    close: str = "Go back",
+    carries: Value | None = None,
+) -> Json:
+    """A dialog. `carries` comes back with its submission."""
+    view: Json = {
+        "type": "modal",
+        "callback_id": callback.value,
+        "title": plain(title, MODAL_TITLE),
+        "close": plain(close, MODAL_TITLE),
+        "blocks": _fit([block for block in blocks if block is not None], VIEW_BLOCKS),
+        "private_metadata": "" if carries is None else carries.encode(),
+    }
+    return view if submit is None else {**view, "submit": plain(submit, MODAL_TITLE)}

@@ -1,0 +1,188 @@
+"""Direct messages: one for each event that concerns its reader, edited until there is nothing left to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bot.model.event import Event, EventKind
+from bot.model.money import cost
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.model.story import Spent, Story
+from bot.policy.rules import Rules
+from handlers.ids import Action, ExtendValue, HoursValue, RentalValue, VersionValue
+from handlers.views import blocks
+from handlers.views.about import machine, outcome, owner, so_far, times, whose
+from handlers.views.approval import later
+from handlers.views.blocks import Json, Rendered, button
+from handlers.views.said import said, sentence_case
+from handlers.views.words import Times, dollars, dollars_at_most, escape, per_hour, person, span, ssh_command, what
+
+K = EventKind
+KEEP_HOURS = (1, 4)
+EXTEND_HOURS = 2
+
+
+def direct(
+    event: Event, story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | None = None
+) -> Rendered:
+    """What `reader` is told of `event`, as of now."""
+    at = times(rules, now, zone)
+    match event.kind:
+        case EventKind.READY:
+            return _ready(event, story, reader, rules, at)
+        case EventKind.STILL_NEEDED:
+            return _still_needed(event, story, at)
+        case EventKind.ENDING:
+            return _ending(event, story, rules, at)
+        case EventKind.ASKED_AGAIN:
+            return _asked_again(event, story, reader, at)
+        case EventKind.NOT_CONFIRMED:
+            return _not_confirmed(event, story, at)
+    words = said(event, story, at)
+    about = f"{whose(story, reader)} {what(story.rental.request)}, {story.rental.id}"
+    return blocks.message(words.of(about) if words else about)
+
+
+def ssh_lines(story: Story, reader: str) -> list[str]:
+    """The command that opens it and the key it takes; for its owner alone."""
+    command = ssh_command(story.rental.host, story.rental.port)
+    if reader != story.rental.owner:
+        return []
+    if command is None:
+        return ["It has no address yet."]
+    comment = escape(story.current.key_comment, 100) if story.current else ""
+    key = f'Your key "{comment}"' if comment else "Your key"
+    return [f"`{command}`", f"{key} opens it. First look: nvidia-smi. Its disk goes when it goes."]
+
+
+def extend_button(rental: Rental, rules: Rules, hours: int = EXTEND_HOURS) -> Json | None:
+    """`Extend 2 h, about $4.84`; None where the rules allow no more or more is asked for already."""
+    if rental.ends_at is None or rental.ready_at is None or rental.extension is not None:
+        return None
+    longer = timedelta(hours=hours)
+    if rental.ends_at + longer - rental.ready_at > rules.lease.max:
+        return None
+    money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
+    value = ExtendValue(rental_id=rental.id, hours=hours, shown_end=int(rental.ends_at.timestamp()))
+    return button(f"Extend {span(longer)}{money}", Action.EXTEND, value)
+
+
+def destroy_button(rental: Rental) -> Json:
+    """`Destroy k7mq2`."""
+    return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
+
+
+def _first(story: Story, event: Event, kinds: Iterable[EventKind]) -> Event | None:
+    """The first event after `event` of one of the kinds."""
+    wanted = frozenset(kinds)
+    return next((other for other in later(event, story) if other.kind in wanted), None)
+
+
+def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> Rendered:
+    rental = story.rental
+    name = sentence_case(f"{whose(story, reader)} {machine(story)}")
+    if rental.state is not State.READY:
+        text = f"{name} was ready {at.at(event.at)}. {outcome(story, at)}"
+        return blocks.message(text, closed=rental.state.over)
+    until = f" until {at.at(rental.ends_at, event.at)}" if rental.ends_at else ""
+    money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
+    lines = [f"{name} is ready{until}{money}.", *ssh_lines(story, reader)]
+    if rental.extension is not None:
+        lines.append(f"More time is asked for, until {at.at(rental.extension.ends_at, event.at)}.")
+    again = f"/gpu ssh {rental.id} shows this again" if reader == rental.owner else ""
+    this = RentalValue(rental_id=rental.id)
+    extend = None if rental.extension else button("Extend", Action.EXTEND_FORM, this)
+    return blocks.message(
+        "\n".join([*lines, *([f"{again}."] if again else [])]),
+        blocks.section("\n".join(lines)),
+        blocks.actions(extend, destroy_button(rental)),
+        blocks.context(again) if again else None,
+        closed=False,
+    )
+
+
+def _still_needed(event: Event, story: Story, at: Times) -> Rendered:
+    rental, facts = story.rental, event.facts
+    ask = f"Still needed? {rental.id}: "
+    answer = _first(story, event, {K.KEPT, K.EXTENDED, K.EXTENSION_ASKED, K.STILL_NEEDED})
+    if rental.state is not State.READY:
+        return blocks.message(f"{ask}answered. {outcome(story, at)}", closed=rental.state.over)
+    if answer is not None:
+        if answer.kind is EventKind.STILL_NEEDED:
+            return blocks.message(f"{ask}no answer. I asked again {at.at(answer.at)}.")
+        words = said(answer, story, at)
+        return blocks.message(f"{ask}{words.text if words else 'answered.'}")
+    quiet = f"nothing here for {span(facts.span)}" if facts.span else "nothing here for a while"
+    spent = story.spent if facts.amount is None else Spent(amount=facts.amount, estimated=bool(facts.estimated))
+    keep = [
+        button(f"Keep, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
+        for hours in KEEP_HOURS
+    ]
+    text = f"{ask}{quiet}. I can't see inside; it may be busy or idle. {so_far(spent)}."
+    return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
+
+
+def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
+    rental, until = story.rental, event.facts.until or story.rental.ends_at
+    if rental.state is not State.READY:
+        return blocks.message(
+            f"{machine(story)}: its end was near. {outcome(story, at)}", closed=rental.state.over
+        )
+    again = _first(story, event, {K.ENDING})
+    if until is None or until != rental.ends_at:
+        end = f"it ends {at.at(rental.ends_at)} now" if rental.ends_at else "it has no end now"
+        return blocks.message(f"Extended: {machine(story)}, {end}.")
+    if again is not None:
+        return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
+    text = f"Ends {at.at(until, event.at)}, in {span(until - event.at)}: {machine(story)}. "
+    text += "Copy results off: the disk goes too."
+    if rental.extension is not None:
+        text += " More time is asked for; an approver decides."
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(extend_button(rental, rules), destroy_button(rental)),
+        closed=False,
+    )
+
+
+def _asked_again(event: Event, story: Story, reader: str, at: Times) -> Rendered:
+    rental, words = story.rental, said(event, story, at)
+    live = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
+    name = f"{whose(story, reader)} {what(rental.request)}, {rental.id}"
+    if not live or words is None:
+        answer = _first(
+            story, event, {K.APPROVED, K.DENIED, K.LAPSED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED}
+        )
+        how = said(answer, story, at) if answer else None
+        return blocks.message(how.of(name) if how else f"Decided: {name}. {outcome(story, at)}")
+    own = rental.decider is Decider.OWNER
+    who = ("you" if reader == rental.owner else owner(story)) if own else "an approver"
+    total = f"At most {dollars_at_most(rental.envelope.total)} in all."
+    text = f"{words._replace(lead=f'Waiting for {who}').of(name)} {total}"
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    accept = button(f"Go on up to {per_hour(rental.envelope.max_rate)}", Action.ACCEPT, version, style="primary")
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(accept if own else None, button("Withdraw", Action.WITHDRAW, version))
+        if reader == rental.owner
+        else None,
+        closed=False,
+    )
+
+
+def _not_confirmed(event: Event, story: Story, at: Times) -> Rendered:
+    rental, words = story.rental, said(event, story, at)
+    if rental.state.over:
+        return blocks.message(f"Confirmed gone: {machine(story)}, {owner(story)}. {outcome(story, at)}")
+    text = words.text if words else "Not confirmed gone."
+    if rental.taken_on_by is not None:
+        return blocks.message(f"{text} {person(story.names, rental.taken_on_by)} is on it.", closed=False)
+    again = _first(story, event, {K.NOT_CONFIRMED})
+    if again is not None:
+        return blocks.message(f"{text} I told you again {at.at(again.at)}.")
+    take = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
+    return blocks.message(text, blocks.section(text), blocks.actions(take), closed=False)

@@ -1,0 +1,71 @@
+"""What admins are told of the account. Each is said once, in a direct message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.model.event import Event, EventKind, Facts
+from bot.policy.rules import Rules
+from handlers.views import blocks
+from handlers.views.about import times
+from handlers.views.blocks import Rendered
+from handlers.views.said import short
+from handlers.views.words import Times, escape, gpu, machines, per_hour, person, plural
+
+
+def notice(
+    event: Event,
+    *,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Rendered | None:
+    """The notice for an event of the account; None for an event of a rental."""
+    at = times(rules, now, zone)
+    match event.kind:
+        case EventKind.UNKNOWN_MACHINE:
+            return blocks.message(_unknown(event, at))
+        case EventKind.EMPTY_STORE:
+            count = plural(event.facts.count, "machine") if event.facts.count else "machines"
+            text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
+            return blocks.message(f"{text} /gpu resume when sure.")
+        case EventKind.LOCKED_OUT:
+            text = "Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing."
+            return blocks.message(f"{text} Put a working COMPUTE_CLEAR_TOKEN in place and restart me.")
+        case EventKind.LET_IN:
+            return blocks.message("Compute Clear accepts my token again. I go on where I was.")
+        case EventKind.PAUSED:
+            who = f" by {person(names or {}, event.actor)}" if event.actor else ""
+            why = f" {_sentence(event.facts.detail)}" if event.facts.detail else ""
+            return blocks.message(f"Buying is paused{who}.{why} Destroying goes on. /gpu resume starts it again.")
+        case EventKind.RESUMED:
+            who = f" by {person(names or {}, event.actor)}" if event.actor else ""
+            return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")
+    return None
+
+
+def _sentence(detail: str) -> str:
+    words = escape(detail, 200)
+    return words if words.endswith(".") else f"{words}."
+
+
+def _kind(facts: Facts) -> str:
+    if facts.gpu is None:
+        return ""
+    return machines(facts.count, facts.gpu) if facts.count and facts.count > 1 else gpu(facts.gpu)
+
+
+def _unknown(event: Event, at: Times) -> str:
+    facts = event.facts
+    what = _kind(facts)
+    parts = [
+        what,
+        per_hour(facts.rate) if facts.rate is not None else "",
+        f"since {at.at(facts.since)}" if facts.since else "",
+        f"named {escape(facts.name, 80)}" if facts.name else "",
+        f"resource {short(facts.resource_id)}" if facts.resource_id else "",
+    ]
+    known = ", ".join(part for part in parts if part) or "nothing more is known"
+    return f"A machine I don't know is running: {known}. I leave it alone."

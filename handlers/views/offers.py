@@ -1,0 +1,264 @@
+"""The answer to `/gpu get`: what was found, or why nothing was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import Mistake
+from bot.model.base import Frozen
+from bot.model.money import cost
+from bot.model.offer import Offer
+from bot.model.person import Room
+from bot.model.quote import Nearby, Quote
+from bot.model.rental import Rental
+from bot.model.request import Contract, Envelope, Request
+from bot.model.state import State
+from bot.policy.rules import Rules
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
+from handlers.views import blocks
+from handlers.views.about import times
+from handlers.views.blocks import Json, Rendered, button
+from handlers.views.words import (
+    STATES,
+    about,
+    channel,
+    contract,
+    dollars,
+    dollars_at_most,
+    escape,
+    gpu,
+    machines,
+    per_hour,
+    place,
+    plural,
+    price,
+    span,
+    variant,
+    vendor,
+    what,
+)
+
+SHOWN = 3
+MOST = 20
+NEARBY = 5
+
+
+class Row(Frozen):
+    """An offer and what the rules make of it for who asked."""
+
+    offer: Offer
+    envelope: Envelope
+    needs_approval: bool = False
+    refused: str | None = None
+    """Why it can't be rented at all, in words for the reader."""
+    usual: timedelta | None = None
+    """How long such machines usually take to get ready."""
+
+
+def wish(request: Request) -> str:
+    """`1x H100 in EU`."""
+    return machines(request.count, request.gpu) + (f" in {escape(request.region, 20)}" if request.region else "")
+
+
+def looking(quote: Quote) -> Rendered:
+    """It takes longer than a moment."""
+    return blocks.message(f"Looking for {wish(quote.request)}.")
+
+
+def found(
+    quote: Quote,
+    rows: Sequence[Row],
+    *,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+    everything: bool = False,
+    asked_in: Room | None = None,
+) -> Rendered:
+    """The offers, cheapest first, one of them recommended. `asked_in` is where the question was put, when that is
+    known: it says why the card goes elsewhere."""
+    at = times(rules, now, zone)
+    shown = list(rows[: MOST if everything else SHOWN])
+    best = next((row for row in shown if row.refused is None), None)
+    head = _head(quote)
+    parts = [(_row(row, quote, row is best, everything), _button(row, quote, rules, row is best)) for row in shown]
+    stand = min((row.offer.expires_at for row in shown), default=now)
+    until = f"Prices stand until {at.at(stand)}; stock is reserved by no one."
+    left = len(rows) - len(shown)
+    more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
+    where = _elsewhere(quote, asked_in)
+    text = "\n".join(filter(None, (head, *(words for words, _ in parts), more, until, where)))
+    return blocks.message(
+        text,
+        blocks.section(f"*{head}*"),
+        *(blocks.section(words, accessory) for words, accessory in parts),
+        blocks.context(" ".join(filter(None, (more, until)))),
+        blocks.context(where) if where else None,
+        blocks.actions(*_row_of_actions(quote, len(rows), everything)),
+        closed=False,
+    )
+
+
+def _head(quote: Quote) -> str:
+    request = quote.request
+    head = f"{wish(request)}, {contract(request.contract)}, {span(request.lease)} from ready"
+    return f"{quote.changes} changed: {head}" if quote.changes else head
+
+
+def _row(row: Row, quote: Quote, best: bool, everything: bool) -> str:
+    offer = row.offer
+    each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
+    line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
+    if row.refused is not None:
+        return f"{line}\nNot for you: {escape(row.refused, 300)}"
+    if not best:
+        return f"{line}: {_equipment(offer)}." if everything else line
+    usual = f" Usually ready in {about(row.usual)}." if row.usual else ""
+    return f"{line}: {_equipment(offer)}.{usual}\n{_comes_to(row, quote)}"
+
+
+def _equipment(offer: Offer) -> str:
+    parts = [
+        variant(offer),
+        "spot" if offer.contract == Contract.SPOT else "",
+        f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
+        f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
+        f"{_gigabytes(offer.disk_gb)} disk" if offer.disk_gb is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _gigabytes(amount: Decimal) -> str:
+    return f"{amount:.0f} GB"
+
+
+def _comes_to(row: Row, quote: Quote) -> str:
+    estimate = dollars(cost(row.offer.rate, quote.request.lease))
+    total, highest = dollars_at_most(row.envelope.total), row.envelope.max_rate
+    if highest <= row.offer.rate:
+        return f"About {estimate}, at most {total}."
+    return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
+
+
+def _button(row: Row, quote: Quote, rules: Rules, best: bool) -> Json | None:
+    if row.refused is not None:
+        return None
+    value = OfferValue(quote_id=quote.id, offer_id=row.offer.offer_id)
+    try:
+        return button(_label(row, quote, rules), Action.RENT, value, style="primary" if best else None)
+    except Mistake:
+        # An id that can't travel in a button: the offer is shown, and can't be rented from here.
+        return None
+
+
+def _label(row: Row, quote: Quote, rules: Rules) -> str:
+    if row.needs_approval:
+        hourly = rules.auto_approve.per_hour
+        return f"Ask: over {per_hour(hourly) if row.offer.rate > hourly else price(rules.auto_approve.total)}"
+    return f"{'Change' if quote.changes else 'Rent'} from {per_hour(row.offer.rate)}"
+
+
+def _row_of_actions(quote: Quote, count: int, everything: bool) -> list[Json]:
+    value = QuoteValue(quote_id=quote.id)
+    every = [button(f"All {count}", Action.ALL_OFFERS, value)] if count > SHOWN and not everything else []
+    return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
+
+
+def _elsewhere(quote: Quote, asked_in: Room | None) -> str:
+    if quote.card_channel is None or quote.card_channel == quote.asked_in:
+        return ""
+    goes = f"the card will go to {channel(quote.card_channel)}."
+    if asked_in is None or asked_in.direct:
+        return goes[:1].upper() + goes[1:]
+    here = channel(quote.asked_in)
+    if asked_in.shared and asked_in.member:
+        return f"People from outside read {here}, so {goes}"
+    return f"I'm not in {here}, so {goes} Or: /invite @gpubot"
+
+
+# --- nothing to rent
+
+
+def none_found(quote: Quote) -> Rendered:
+    """Nothing matches; what would have, as buttons that show and don't buy."""
+    request = quote.request
+    parts = [
+        f"No {machines(request.count, request.gpu) if request.count > 1 else gpu(request.gpu)}",
+        "spot" if request.contract is Contract.SPOT else "",
+        f"in {escape(request.region, 20)}" if request.region else "",
+        f"from {vendor(request.vendor)}" if request.vendor else "",
+        f"under {price(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
+        "now.",
+    ]
+    text = " ".join(part for part in parts if part)
+    shown = quote.nearby[:NEARBY]
+    labels = [nearby_label(request, near) for near in shown]
+    if not labels:
+        text += " I found nothing close to it either."
+    buttons = [
+        button(label, Action.SHOW_NEARBY, NearbyValue(quote_id=quote.id, index=index))
+        for index, label in enumerate(labels)
+    ]
+    retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
+    return blocks.message(
+        " ".join([text, *([f"Close to it: {', '.join(labels)}."] if labels else [])]),
+        blocks.section(text),
+        blocks.actions(*buttons, retry),
+        closed=False,
+    )
+
+
+def nearby_label(request: Request, near: Nearby) -> str:
+    """What differs from what was asked, and from what price: `Show US from $1.90`. Prices are per GPU."""
+    other = near.request
+    differs = [
+        machines(other.count, other.gpu) if (other.count, other.gpu) != (request.count, request.gpu) else "",
+        (escape(other.region, 20) if other.region else "anywhere") if other.region != request.region else "",
+        contract(other.contract) if other.contract is not request.contract else "",
+        (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
+    ]
+    named = " ".join(part for part in differs if part)
+    start = f"from {price(near.cheapest.gpu_rate)}" + (" per GPU" if near.cheapest.count > 1 else "")
+    if named:
+        return f"Show {named} {start}"
+    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
+
+
+def unanswered(quote: Quote, *, now: datetime) -> Rendered:
+    """The marketplace gave no answer in time."""
+    text = (
+        f"Compute Clear hasn't answered for {span(now - quote.created_at)}. "
+        "Nothing is rented, and I won't rent later on my own."
+    )
+    again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
+def waiting_for_key() -> Rendered:
+    """Renting needs a key; the offers follow by themselves."""
+    text = "Before I rent I need your public SSH key: it lets you in."
+    way = "/gpu key ssh-ed25519 AAAA... you@laptop"
+    return blocks.message(
+        f"{text} Add it with: {way}",
+        blocks.section(text),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, style="primary")),
+        blocks.context(f"or  {way}"),
+        closed=False,
+    )
+
+
+def rents_already(twin: Rental, quote_id: str, offer_id: str) -> Rendered:
+    """The same is rented already."""
+    state = STATES[twin.state].lower() if twin.state is not State.AWAITING_APPROVAL else "waiting for approval"
+    text = f"You already rent {what(twin.request)} ({twin.id}, {state}). Another one?"
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            button("Rent another", Action.RENT_ANOTHER, OfferValue(quote_id=quote_id, offer_id=offer_id)),
+            button(f"Show {twin.id}", Action.SHOW_RENTAL, RentalValue(rental_id=twin.id)),
+        ),
+        closed=False,
+    )

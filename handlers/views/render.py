@@ -1,0 +1,49 @@
+"""Which view renders which message of the outbox."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.event import Event
+from bot.model.message import Message, MessageKind
+from bot.model.story import Story
+from bot.policy.rules import Rules
+from handlers.views.approval import approval
+from handlers.views.blocks import Rendered
+from handlers.views.card import card
+from handlers.views.direct import direct
+from handlers.views.notices import notice
+from handlers.views.thread import thread
+
+
+def render_message(
+    message: Message,
+    event: Event | None,
+    story: Story | None,
+    *,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+) -> Rendered | None:
+    """A message as it should look now; `zone` is its reader's, where there is one reader.
+
+    None where there is nothing to say: a quiet event, or a kind that isn't rendered from a story (a quote's
+    answer, and a reply, which is rendered when it is written).
+    """
+    if message.kind is MessageKind.NOTICE:
+        names = story.names if story else None
+        return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
+    if story is None:
+        return None
+    match message.kind:
+        case MessageKind.CARD:
+            return card(story, rules=rules, now=now)
+        case MessageKind.THREAD if event:
+            return thread(event, story, rules=rules, now=now)
+        case MessageKind.DIRECT if event:
+            return direct(event, story, reader=message.to, rules=rules, now=now, zone=zone)
+        case MessageKind.APPROVAL:
+            version = message.envelope or story.rental.envelope.version
+            first = message.shown == 0
+            return approval(story, version=version, asked=event, first=first, rules=rules, now=now)
+    return None

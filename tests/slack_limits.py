@@ -1,0 +1,173 @@
+"""Slack's limits on messages and views, as a check that says what is wrong.
+
+The numbers are those of docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
+docs.slack.dev/reference/views.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+MENTION = re.compile(r"<!(?!date\^)[^>]*>|<@[^>]*>")
+TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
+ENTITY = re.compile(r"&(?:amp|lt|gt);")
+
+
+def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> list[str]:
+    """What Slack would refuse in a message."""
+    found = []
+    if not 0 < len(text.encode()) <= 4000:
+        found.append(f"text has {len(text.encode())} bytes")
+    if not 0 < len(blocks) <= 50:
+        found.append(f"{len(blocks)} blocks")
+    return found + _problems(list(blocks), modal=False)
+
+
+def problems_of_view(view: Json) -> list[str]:
+    """What Slack would refuse in a modal or Home view."""
+    found = []
+    if not 0 < len(view["blocks"]) <= 100:
+        found.append(f"{len(view['blocks'])} blocks")
+    if view["type"] == "modal":
+        for part in ("title", "submit", "close"):
+            if part in view:
+                found += _plain(view[part], 24, part)
+        if any(block["type"] == "input" for block in view["blocks"]) and "submit" not in view:
+            found.append("inputs without submit")
+    if len(view.get("private_metadata", "")) > 3000:
+        found.append("private_metadata too long")
+    if not 0 < len(view.get("callback_id", "x")) <= 255:
+        found.append("callback_id")
+    return found + _problems(view["blocks"], modal=True)
+
+
+def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
+    found = []
+    ids = [block["block_id"] for block in blocks if "block_id" in block]
+    if len(ids) != len(set(ids)) or any(not 0 < len(name) <= 255 for name in ids):
+        found.append(f"block ids {ids}")
+    for block in blocks:
+        found += _block(block, modal=modal)
+    total = sum(len(text["text"]) for text in text_objects(blocks))
+    if total > 9000:
+        found.append(f"{total} characters in all")
+    return found
+
+
+def text_objects(part: Any) -> Iterator[Json]:
+    """Every text object in a part of a message."""
+    if isinstance(part, dict):
+        if part.get("type") in {"mrkdwn", "plain_text"}:
+            yield part
+        else:
+            for value in part.values():
+                yield from text_objects(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from text_objects(value)
+
+
+def buttons(part: Any) -> Iterator[Json]:
+    """Every button in a part of a message."""
+    if isinstance(part, dict):
+        if part.get("type") == "button":
+            yield part
+        else:
+            for value in part.values():
+                yield from buttons(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from buttons(value)
+
+
+def _block(block: Json, *, modal: bool) -> list[str]:
+    match block["type"]:
+        case "section":
+            found = _mrkdwn(block["text"], 3000, "section")
+            return found + (_element(block["accessory"]) if "accessory" in block else [])
+        case "context":
+            many = [] if 0 < len(block["elements"]) <= 10 else [f"{len(block['elements'])} context elements"]
+            return many + [wrong for part in block["elements"] for wrong in _mrkdwn(part, 3000, "context")]
+        case "actions":
+            row = block["elements"]
+            found = [] if 0 < len(row) <= 25 else [f"{len(row)} elements"]
+            names = [element["action_id"] for element in row]
+            if len(names) != len(set(names)):
+                found.append(f"action ids {names}")
+            return found + [wrong for element in row for wrong in _element(element)]
+        case "header":
+            return _plain(block["text"], 150, "header")
+        case "divider":
+            return []
+        case "input" if modal:
+            found = _plain(block["label"], 2000, "label") + _element(block["element"])
+            return found + (_plain(block["hint"], 2000, "hint") if "hint" in block else [])
+    return [f"block {block['type']}"]
+
+
+def _element(element: Json) -> list[str]:
+    found = [] if 0 < len(element["action_id"]) <= 255 else ["action_id"]
+    match element["type"]:
+        case "button":
+            found += _plain(element["text"], 75, "button")
+            if "value" in element and not 0 < len(element["value"]) <= 2000:
+                found.append("button value")
+            if element.get("style", "primary") not in {"primary", "danger"}:
+                found.append("button style")
+            if "confirm" in element:
+                for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+                    found += _plain(element["confirm"][part], limit, f"confirm {part}")
+        case "static_select":
+            found += _select(element)
+        case "plain_text_input":
+            longest = element.get("max_length", 3000)
+            if not 0 < longest <= 3000 or len(element.get("initial_value", "")) > longest:
+                found.append("length of an input")
+        case _:
+            found.append(f"element {element['type']}")
+    return found
+
+
+def _select(element: Json) -> list[str]:
+    options = element["options"]
+    found = [] if 0 < len(options) <= 100 else [f"{len(options)} options"]
+    for option in options:
+        found += _plain(option["text"], 75, "option")
+        if not 0 < len(option["value"]) <= 150:
+            found.append("option value")
+    if "initial_option" in element and element["initial_option"] not in options:
+        found.append("initial option")
+    return found
+
+
+def _plain(text: Json, limit: int, where: str) -> list[str]:
+    if text["type"] != "plain_text" or not 0 < len(text["text"]) <= limit:
+        return [f"{where}: {text['type']} of {len(text['text'])} characters"]
+    return []
+
+
+def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
+    if text["type"] != "mrkdwn" or not 0 < len(text["text"]) <= limit:
+        return [f"{where}: {text['type']} of {len(text['text'])} characters"]
+    if text.get("verbatim") is not True:
+        return [f"{where}: not verbatim"]
+    return loose_markup(text["text"])
+
+
+def loose_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
+    """What in mrkdwn isn't ours: anything in angle brackets but date tokens, channel names and `mentions`, a bare
+    `&`, an open code span, or an invisible direction mark."""
+    bare = TOKEN.sub("", markup)
+    for mention in mentions:
+        bare = bare.replace(mention, "")
+    bare = ENTITY.sub("", bare)
+    found = [f"stray {sign}" for sign in "<>&" if sign in bare]
+    if bare.count("`") % 2:
+        found.append("open code span")
+    if re.search(r"[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c\x00-\x09\x0b-\x1f]", bare):
+        found.append("control or direction character")
+    return found

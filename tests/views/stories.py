@@ -1,0 +1,235 @@
+"""The storyboard's people and rentals, as models, and a reader for what was rendered."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.event import Event, EventKind, Facts
+from bot.model.money import cost
+from bot.model.offer import Offer
+from bot.model.rental import Decider, Rental
+from bot.model.request import Contract, Envelope, Request
+from bot.model.state import State
+from bot.model.story import Spent, Story
+from bot.policy.rules import Approvers, Rules
+
+ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
+NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}
+RULES = Rules(admins=(CARL,), approvers=Approvers(people=(BEN,), groups=("S0GPU",)), home_channel="C0GPUS")
+H = timedelta(hours=1)
+M = timedelta(minutes=1)
+S = timedelta(seconds=1)
+
+
+def clock(hour: int, minute: int, second: int = 0, *, day: int = 24) -> datetime:
+    """A time of Tuesday, 24 November 2026."""
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+def read(markup: str, now: datetime) -> str:
+    """mrkdwn as a reader in UTC sees it."""
+
+    def token(found: re.Match[str]) -> str:
+        moment = datetime.fromtimestamp(int(found[1]), UTC)
+        days = (moment.date() - now.date()).days
+        pretty = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, f"{moment:%b %d}")
+        return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
+
+    shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
+    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
+    """The buttons that a reader sees, in order."""
+    shown = []
+    for block in blocks:
+        shown += [element["text"]["text"] for element in block.get("elements", ()) if element["type"] == "button"]
+        if "accessory" in block:
+            shown.append(block["accessory"]["text"]["text"])
+    return shown
+
+
+def request(**changes: Any) -> Request:
+    wanted = Request(gpu="H100", count=1, region="EU", lease=6 * H, note="fine-tune run 7")
+    return wanted.model_copy(update=changes)
+
+
+def offer(offer_id: str, rate: str, vendor: str, region: str, *, count: int = 1) -> Offer:
+    return Offer(
+        offer_id=offer_id,
+        gpu="nvidia-h100-sxm5-80gb",
+        family="H100",
+        count=count,
+        vendor=vendor,
+        region="EU",
+        vendor_region=region,
+        contract="ondemand",
+        rate=Decimal(rate),
+        vcpus=28,
+        memory_gb=Decimal(180),
+        expires_at=clock(13, 5),
+    )
+
+
+HYPERSTACK = offer("o-hyper", "2.15", "hyperstack", "nor-1")
+NEBIUS = offer("o-nebius", "2.42", "nebius", "eu-north1")
+SCALEWAY = offer("o-scale", "3.11", "scaleway", "fr-par-2")
+
+
+def envelope(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_000, **changes: Any) -> Envelope:
+    allowed = Envelope(
+        version=1,
+        gpu="H100",
+        count=1,
+        region="EU",
+        contract=Contract.ONDEMAND,
+        vendor=None,
+        price=Decimal(price),
+        max_rate=Decimal(max_rate),
+        lease=6 * H,
+        total=total,
+    )
+    return allowed.model_copy(update=changes)
+
+
+def rental(state: State, **changes: Any) -> Rental:
+    """k7mq2, asked for at 12:36."""
+    known = Rental(
+        id="k7mq2",
+        state=state,
+        quote_id="q1",
+        owner=ANA,
+        card_channel="C0TRAIN",
+        request=request(),
+        clicked_offer="o-hyper",
+        envelope=envelope(),
+        created_at=clock(12, 36),
+        procuring_since=clock(12, 36),
+    )
+    return known.model_copy(update=changes)
+
+
+def attempt(n: int, of: Offer, at: datetime, state: AttemptState = AttemptState.BOUGHT) -> Attempt:
+    return Attempt(
+        rental_id="k7mq2",
+        n=n,
+        state=state,
+        offer=of,
+        resource_name=f"gpubot-k7mq2-{n}",
+        public_key="ssh-ed25519 AAAA",
+        key_comment="you@laptop",
+        intended_at=at,
+    )
+
+
+def happened(kind: EventKind, at: datetime, actor: str | None = None, *, id: int = 0, **facts: Any) -> Event:
+    return Event(id=id, rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=Facts(**facts))
+
+
+def making() -> Story:
+    """k7mq2 while Hyperstack makes it."""
+    return Story(
+        rental=rental(
+            State.PROVISIONING, rate=Decimal("2.15"), vendor="hyperstack", vendor_region="nor-1", attempts=1
+        ),
+        attempts=(attempt(1, HYPERSTACK, clock(12, 36)),),
+        spent=Spent(amount=60_000, estimated=False),
+        usual=3 * M,
+        names=NAMES,
+    )
+
+
+READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
+
+
+def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> Story:
+    """k7mq2 in use, at Nebius after Hyperstack sold out."""
+    known = rental(
+        State.READY,
+        rate=Decimal("2.42"),
+        vendor="nebius",
+        vendor_region="eu-north1",
+        attempts=2,
+        host="203.0.113.7",
+        port=22,
+        ready_at=clock(12, 40),
+        ends_at=clock(18, 40),
+    ).model_copy(update=changes)
+    return Story(
+        rental=known,
+        attempts=(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED), attempt(2, NEBIUS, clock(12, 37))),
+        resources=(
+            Resource(
+                resource_id="3c90c3cc-0d44-4b50-8888-8dd25736052a",
+                rental_id="k7mq2",
+                attempt=2,
+                status="running",
+                first_seen=clock(12, 37),
+                read_at=clock(12, 37),
+                rate=Decimal("2.42"),
+                valid_from=clock(12, 37),
+            ),
+        ),
+        events=(READY_EVENT, *events),
+        spent=Spent(amount=spent, estimated=False),
+        names=NAMES,
+    )
+
+
+def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Story:
+    """k7mq2, destroyed at 18:41."""
+    length = 6 * H + 4 * M
+    row = LedgerRow(
+        resource_id="3c90c3cc-0d44-4b50-8888-8dd25736052a",
+        rental_id="k7mq2",
+        owner=ANA,
+        started_at=clock(12, 37),
+        ended_at=clock(12, 37) + length,
+        rate=Decimal("2.42"),
+        amount=cost(Decimal("2.42"), length),
+        estimated=False,
+    )
+    known = ready(*events).rental.model_copy(update={"state": state, "over_at": clock(18, 41), **changes})
+    attempts = (
+        attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
+        attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),
+    )
+    return ready(*events).model_copy(
+        update={
+            "rental": known,
+            "attempts": attempts,
+            "ledger": (row,),
+            "spent": Spent(amount=row.amount, estimated=False),
+        }
+    )
+
+
+ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=Facts(envelope=1))
+
+
+def waiting(*events: Event, **changes: Any) -> Story:
+    """p4wd9, 8x H100, waiting for approval since 14:05."""
+    known = rental(
+        State.AWAITING_APPROVAL,
+        id="p4wd9",
+        request=request(count=8),
+        envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+        decider=Decider.APPROVER,
+        created_at=clock(14, 5),
+        procuring_since=None,
+        lapses_at=clock(22, 5),
+    ).model_copy(update=changes)
+    other = rental(
+        State.READY, id="a2bc3", request=request(gpu="A100"), created_at=clock(9, 11), procuring_since=clock(9, 12)
+    )
+    return Story(
+        rental=known,
+        events=(ASKED, *events),
+        spent=Spent(amount=0, estimated=False),
+        names=NAMES,
+        owners_live=(known, other),
+    )
