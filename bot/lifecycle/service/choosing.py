@@ -17,6 +17,7 @@ from bot.model.state import State
 from bot.model.story import Story
 from bot.policy.roles import roles_of
 
+
 class Found(Frozen):
     """A quote with what decides which of its offers may be rented."""
 
