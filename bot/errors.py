@@ -10,8 +10,10 @@
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
-    +-- LockedOut        the marketplace refuses our token
+    |       +-- LockedOut    it refuses our token
+    +-- CannotOpen       the database can't be used at all: says why; ends the start
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
+    +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
 
 Anything else that escapes is a bug; the person gets a number that is in the log too.
 """
@@ -84,8 +86,11 @@ class MarketAway(Outage):
         self.acted = acted
 
 
-class LockedOut(GpubotError):
-    """401: nothing can be asked until someone mends the token."""
+class LockedOut(MarketAway):
+    """401 or 403: nothing was done, and nothing can be asked until someone mends the token."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, acted=False)
 
 
 class Stale(GpubotError):
@@ -93,3 +98,15 @@ class Stale(GpubotError):
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
+
+
+class OfferTaken(GpubotError):
+    """Another attempt has had this offer. Never shown: nothing was written, the caller takes the next offer."""
+
+    def __init__(self, offer_id: str) -> None:
+        super().__init__(f"offer {offer_id} has had its attempt")
+        self.offer_id = offer_id
+
+
+class CannotOpen(GpubotError):
+    """The database can't be opened: another process has it, or it isn't there, or we may not."""

@@ -204,13 +204,16 @@ class Rentals(Protocol):
 
 
 class Events(Protocol):
+    async def add(self, event: Event) -> int:
+        """Writes an event of the account and gives its id. A rental's events are written with its change."""
+
     async def of(self, rental_id: str) -> list[Event]: ...
     async def get(self, event_id: int) -> Event | None: ...
 
 
 class Messages(Protocol):
-    async def add(self, message: Message, event: Event | None = None) -> None:
-        """Queues a message, with an event of the account where there is one."""
+    async def add(self, message: Message) -> None:
+        """Queues a message."""
 
     async def get(self, message_id: int) -> Message | None: ...
     async def due(self, real_now: datetime, limit: int) -> list[Message]:

@@ -72,17 +72,15 @@ class Attempt(Frozen):
     """Held for gone: whatever turns up for it is deleted."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted; from then on it is no longer live."""
+    late: bool = False
+    """Something turned up for it after it was proven over. It is held for gone, beside the rental's own."""
     empty_since: Instant | None = None
     """When a lookup first found nothing for it; a second look decides."""
 
     @property
     def live(self) -> bool:
         """Bought or perhaps bought, and not yet accepted for deletion. A rental has at most one such attempt."""
-        return self.delete_accepted_at is None and self.state in {
-            AttemptState.INTENDED,
-            AttemptState.UNKNOWN,
-            AttemptState.BOUGHT,
-        }
+        return self.delete_accepted_at is None and not self.late and not self.settled
 
     @property
     def settled(self) -> bool:

@@ -55,6 +55,7 @@ class EventKind(StrEnum):
     """Someone said "I'm on it"."""
     EXTRA_RESOURCE = "extra_resource"
     """A resource turned up for an attempt that was over; it is being deleted."""
+    EXTRA_GONE = "extra_gone"
     ENDED = "ended"
     # Of the account rather than of a rental:
     UNKNOWN_MACHINE = "unknown_machine"

@@ -134,12 +134,13 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     """What the team's limit leaves, USD per hour. Raises Refused where one more rental at `price` is too much."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {person_rentals} rentals, your team's limit a person. Destroy one first: /gpu list shows them."
+            f"You have {person_rentals} rentals, your team's limit a person. Destroy one first: see /gpu list."
         )
     room = rules.limits.team_per_hour - team_rate
     if price > room:
         raise Refused(
-            f"That would pass your team's ${rules.limits.team_per_hour:.2f}/h: ${max(room, Decimal(0)):.2f}/h is left. "
+            f"That would pass your team's ${rules.limits.team_per_hour:.2f}/h: "
+            f"${max(room, Decimal(0)):.2f}/h is left. "
             "Take a cheaper one, or wait until one is destroyed."
         )
     return room

@@ -1,0 +1,118 @@
+"""A rental with its facts, as a step loads it, and what a step makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.lifecycle.desk import Works
+from bot.lifecycle.money import ledger_row, spent
+from bot.lifecycle.ports import Tx
+from bot.lifecycle.telling import change
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.story import Spent
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of a rental at one moment. Steps return changed copies; `save` writes what is different."""
+
+    rental: Rental
+    attempts: tuple[Attempt, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    events: tuple[Event, ...] = ()
+    """New ones, to be written with the change."""
+    stored: Case | None = None
+    """As the store has it."""
+
+    @property
+    def live(self) -> Attempt | None:
+        """The one attempt that is bought or perhaps bought, and not yet accepted for deletion."""
+        return next((attempt for attempt in self.attempts if attempt.live), None)
+
+    def resources_of(self, attempt: Attempt) -> tuple[Resource, ...]:
+        return tuple(resource for resource in self.resources if resource.attempt == attempt.n)
+
+    def spent(self, now: datetime) -> Spent:
+        return spent(self.ledger, self.resources, self.attempts, now)
+
+    def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> Case:
+        """The case with an attempt and resources as they are now; what is newly gone gets its ledger row."""
+        billed = {row.resource_id for row in self.ledger}
+        gone = [r for r in resources if r.gone_at is not None and r.resource_id not in billed]
+        fresh = {resource.resource_id: resource for resource in resources}
+        kept = tuple(fresh.pop(r.resource_id, r) for r in self.resources)
+        attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
+        return replace(
+            self,
+            attempts=tuple(attempts[n] for n in sorted(attempts)),
+            resources=kept + tuple(fresh.values()),
+            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner) for r in gone),
+        )
+
+    def tell(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> Case:
+        """The case with one more event to be written, by the bot itself."""
+        event = Event(rental_id=self.rental.id, kind=kind, at=at, facts=facts or Facts())
+        return replace(self, events=(*self.events, event))
+
+    def now_is(self, rental: Rental, *events: Event) -> Case:
+        """The case with the rental changed."""
+        return replace(self, rental=rental, events=self.events + events)
+
+
+async def load(works: Works, rental_id: str) -> Case | None:
+    """Reads a rental and its facts."""
+    async with works.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        return None if rental is None else await load_facts(tx, rental)
+
+
+async def load_facts(tx: Tx, rental: Rental) -> Case:
+    """A rental's facts, within a transaction."""
+    stored = Case(
+        rental=rental,
+        attempts=tuple(await tx.rentals.attempts(rental.id)),
+        resources=tuple(await tx.rentals.resources(rental.id)),
+        ledger=tuple(await tx.rentals.ledger(rental.id)),
+    )
+    return replace(stored, stored=stored)
+
+
+async def save(works: Works, case: Case, *, releases: bool = False) -> Case:
+    """Writes what is different from the store, and answers the case as it then is. Raises Stale where the rental
+    was changed meanwhile: the facts are written then, and nothing else."""
+    stored = case.stored
+    if stored is None:
+        raise ValueError("only a case that was loaded can be saved")
+    known = {*stored.attempts, *stored.resources, *stored.ledger}
+    attempts = tuple(attempt for attempt in case.attempts if attempt not in known)
+    resources = tuple(resource for resource in case.resources if resource not in known)
+    ledger = tuple(row for row in case.ledger if row not in known)
+    rental = case.rental.model_copy(update={"version": stored.rental.version + 1})
+    due_only = {"version": rental.version, "due_at": rental.due_at}
+    async with works.store.write() as tx:
+        if (
+            releases
+            and not (attempts or resources or ledger or case.events)
+            and (stored.rental.model_copy(update=due_only) == rental)
+        ):
+            await tx.rentals.defer(stored.rental, rental.due_at)
+            return case
+        await tx.rentals.apply(
+            change(
+                stored.rental,
+                rental,
+                events=case.events,
+                rules=works.rules,
+                real_now=works.clock.real(),
+                attempts=attempts,
+                resources=resources,
+                ledger=ledger,
+                releases=releases,
+            )
+        )
+    written = replace(case, rental=rental, events=(), stored=None)
+    return replace(written, stored=written)

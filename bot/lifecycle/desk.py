@@ -1,0 +1,58 @@
+"""What decisions and steps are given: the store, the clock, the rules, and the outside where it may be asked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bot.clock import Clock
+from bot.errors import Stale, StoreBusy
+from bot.lifecycle.ports import Market, Prober, Rooms, Store, Tx
+from bot.policy.rules import Rules
+
+T = TypeVar("T")
+
+ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without what is misread when typed from a screen: i, l, o, 0, 1."""
+ID_LENGTH = 5
+TRIES = 20
+"""How often a decision that lost a race is made anew. Each loss means that somebody else has won."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What people's decisions need."""
+
+    store: Store
+    clock: Clock
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class Works(Desk):
+    """What steps need besides: the outside."""
+
+    market: Market
+    prober: Prober
+    rooms: Rooms
+
+
+async def decide(desk: Desk, decision: Callable[[Tx], Awaitable[T]]) -> T:
+    """Runs `decision` in one short transaction, and anew from what is then true where it lost a race.
+
+    Raises what the decision raises, and StoreBusy where the database doesn't take it.
+    """
+    for _ in range(TRIES):
+        try:
+            async with desk.store.write() as tx:
+                return await decision(tx)
+        except Stale:
+            continue
+    raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
+
+
+def new_id(length: int = ID_LENGTH) -> str:
+    """A short id that people can read out and type."""
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(length))

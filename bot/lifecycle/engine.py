@@ -1,0 +1,138 @@
+"""The engine: claims what is due and runs its step. The only loop; its backoff is `due_at`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from bot.errors import GpubotError, MarketAway
+from bot.lifecycle.desk import Works
+from bot.lifecycle.steps.pace import soonest
+from bot.lifecycle.steps.quoting import SharedOffers, find
+from bot.lifecycle.steps.run import step
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+
+log = structlog.get_logger()
+
+AT_ONCE = 64
+"""How many steps run side by side."""
+AFTER_A_BUG = timedelta(minutes=1)
+PAUSE_AFTER_OUTAGE = 1.0
+"""Real seconds until the store is asked again after it didn't answer."""
+
+
+class Engine:
+    """Sleeps until the next quote or rental is due or a commit wakes it, then runs what is due, bounded."""
+
+    def __init__(self, works: Works, *, claimant: str, at_once: int = AT_ONCE) -> None:
+        self.works = works
+        self.passes = 0
+        self.lateness = 0.0
+        """By how many seconds the last claimed rental was late."""
+        self._claimant = claimant
+        self._at_once = at_once
+        self._shared = SharedOffers(works.market, works.clock)
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        works.store.on_commit(self._wake.set)
+
+    @property
+    def in_flight(self) -> int:
+        """How many steps are running."""
+        return len(self._tasks)
+
+    async def next_due(self) -> datetime | None:
+        """When the next unclaimed quote or rental is due."""
+        async with self.works.store.read() as tx:
+            return soonest(await tx.quotes.next_due(), await tx.rentals.next_due())
+
+    async def run(self) -> None:
+        """Runs until cancelled. What is in flight then goes on until `drain`."""
+        while True:
+            self._wake.clear()
+            try:
+                due = await self.turn()
+            except GpubotError as error:
+                log.warning("engine.outage", error=type(error).__name__)
+                await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
+                continue
+            await self.works.clock.sleep_until(due, self._wake)
+
+    async def turn(self) -> datetime | None:
+        """One pass: starts what is due, as far as there is room. Answers until when to sleep."""
+        self.passes += 1
+        free = self._at_once - len(self._tasks)
+        if free <= 0:
+            return None
+        due = await self.next_due()
+        now = self.works.clock.now()
+        if due is None or due > now:
+            return due
+        async with self.works.store.write() as tx:
+            quotes = await tx.quotes.claim(now, self._claimant, free)
+            rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
+        for quote in quotes:
+            self._start(self._find(quote))
+        for rental in rentals:
+            if rental.due_at is not None:
+                self.lateness = (now - rental.due_at).total_seconds()
+            self._start(self._step(rental))
+        return now if quotes or rentals else None
+
+    async def drain(self) -> None:
+        """Waits for what is in flight."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+
+    async def _step(self, rental: Rental) -> None:
+        try:
+            await step(self.works, rental.id)
+        except MarketAway as away:
+            log.info("step.market_away", rental=rental.id, state=rental.state, error=type(away).__name__)
+            await self._later(rental)
+        except Exception:
+            # A bug in one rental's step must not stop the others'; it is tried again.
+            log.exception("step.failed", rental=rental.id, state=rental.state)
+            await self._later(rental)
+
+    async def _later(self, rental: Rental) -> None:
+        try:
+            async with self.works.store.write() as tx:
+                await tx.rentals.defer(rental, self.works.clock.now() + AFTER_A_BUG)
+        except GpubotError:
+            log.warning("step.not_deferred", rental=rental.id)
+
+    async def _find(self, quote: Quote) -> None:
+        try:
+            await find(self.works, self._shared, quote)
+        except Exception:
+            log.exception("quote.failed", quote=quote.id)
+            try:
+                async with self.works.store.write() as tx:
+                    later = self.works.clock.now() + AFTER_A_BUG
+                    await tx.quotes.save(quote.model_copy(update={"due_at": later}))
+            except GpubotError:
+                log.warning("quote.not_deferred", quote=quote.id)
+        finally:
+            await self._release(quote)
+
+    async def _release(self, quote: Quote) -> None:
+        try:
+            async with self.works.store.write() as tx:
+                await tx.quotes.release(quote.id)
+        except GpubotError:
+            log.warning("quote.not_released", quote=quote.id)

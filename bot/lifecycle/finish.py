@@ -1,0 +1,38 @@
+"""How a rental comes to its end: at once where nothing of it is alive, else through destruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bot.lifecycle import machine
+from bot.model.attempt import Attempt, Why
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.story import Spent
+
+ALARM_AFTER_MINUTES = 5
+"""A deletion that is not confirmed for that long is told to owner and admins."""
+
+
+def finish(
+    rental: Rental,
+    end: State,
+    *,
+    attempts: Iterable[Attempt],
+    at: datetime,
+    bill: Spent,
+    why: Why | None = None,
+    by: str | None = None,
+) -> tuple[Rental, tuple[Event, ...]]:
+    """The rental ended, or being destroyed towards `end`, with the event that tells it."""
+    facts = Facts(end=end, why=why, amount=bill.amount, estimated=bill.estimated)
+    fresh = {"end": end, "end_why": why, "end_by": by, "lapses_at": None, "decider": None, "extension": None}
+    if all(attempt.settled for attempt in attempts):
+        after = machine.end(rental, end, **fresh, over_at=at)
+        kind = EventKind.ENDED
+    else:
+        after = machine.move(rental, State.DESTROYING, **fresh, destroying_since=at, alarm_at=None, due_at=at)
+        kind = EventKind.DESTROYING
+    return after, (Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts),)

@@ -1,0 +1,230 @@
+"""Decisions about a request that waits. Each is judged when it is made; the first wins, the rest are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bot.errors import Changed, Refused, TooLate
+from bot.lifecycle import machine
+from bot.lifecycle.desk import Desk, decide
+from bot.lifecycle.finish import finish
+from bot.lifecycle.money import spent
+from bot.lifecycle.ports import Tx
+from bot.lifecycle.service.renting import check_buying
+from bot.lifecycle.telling import change
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.policy.roles import roles_of
+from bot.policy.rules import Rules
+from bot.policy.spending import check_approver, check_usage
+
+DECISIONS = frozenset(
+    {
+        EventKind.APPROVED,
+        EventKind.DENIED,
+        EventKind.WITHDRAWN,
+        EventKind.LAPSED,
+        EventKind.EXTENSION_APPROVED,
+        EventKind.EXTENSION_DENIED,
+        EventKind.EXTENSION_WITHDRAWN,
+        EventKind.EXTENSION_LAPSED,
+    }
+)
+EVER = datetime.min.replace(tzinfo=UTC)
+WORDS = {
+    EventKind.APPROVED: "approved",
+    EventKind.DENIED: "denied",
+    EventKind.WITHDRAWN: "withdrew",
+    EventKind.EXTENSION_APPROVED: "approved",
+    EventKind.EXTENSION_DENIED: "denied",
+    EventKind.EXTENSION_WITHDRAWN: "withdrew",
+}
+
+
+async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+    """Approves version `version` of a rental's envelope, or of its extension.
+
+    Raises TooLate where it was decided before, Changed where the envelope is another one now, and Refused for
+    who may not, or where the team's limits no longer allow it.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _waiting(tx, desk, person, rental_id, version)
+        own = _check_decider(person, rental, desk.rules)
+        await tx.people.seen(person.id, desk.clock.now())
+        if rental.extension is not None:
+            return await _extend(tx, desk, person, rental, own)
+        await check_buying(tx)
+        usage = await tx.rentals.usage(rental.owner, without=rental.id)
+        check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, desk.rules)
+        now = desk.clock.now()
+        after = machine.move(
+            rental,
+            State.PROCURING,
+            approved_by=person.id if rental.decider is Decider.APPROVER else rental.approved_by,
+            decider=None,
+            asked_why=None,
+            lapses_at=None,
+            procuring_since=now,
+            kept_since=None,
+            kept_why=None,
+            due_at=now,
+        )
+        facts = _facts(rental, own)
+        return await _tell(
+            tx,
+            desk,
+            rental,
+            after,
+            Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
+        )
+
+    return await decide(desk, decision)
+
+
+async def deny(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+    """Denies what `approve` would approve, with the same errors."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _waiting(tx, desk, person, rental_id, version)
+        roles = roles_of(person, desk.rules)
+        if not roles.approver:
+            raise Refused("Only approvers decide this. I changed nothing.")
+        await tx.people.seen(person.id, desk.clock.now())
+        if rental.extension is not None:
+            return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_DENIED, person)
+        return await _end(tx, desk, rental, State.DENIED, person)
+
+    return await decide(desk, decision)
+
+
+async def withdraw(desk: Desk, person: Person, rental_id: str) -> Rental:
+    """Takes back one's own request, or one's own wish for a longer lease, while it waits."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _waiting(tx, desk, person, rental_id, None)
+        if person.id != rental.owner and not roles_of(person, desk.rules).admin:
+            raise Refused("Only who asked can withdraw it. I changed nothing.")
+        await tx.people.seen(person.id, desk.clock.now())
+        if rental.extension is not None:
+            return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_WITHDRAWN, person)
+        return await _end(tx, desk, rental, State.WITHDRAWN, person)
+
+    return await decide(desk, decision)
+
+
+async def _waiting(tx: Tx, desk: Desk, person: Person, rental_id: str, version: int | None) -> Rental:
+    """The rental, if something of it waits for a decision: of that version, where one is named."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise TooLate("I don't know this request any more.")
+    waits = rental.envelope.version if rental.state is State.AWAITING_APPROVAL else None
+    if rental.extension is not None:
+        waits = rental.extension.envelope.version
+    if waits is None:
+        raise TooLate(await _how_it_went(tx, desk, person, rental), rental.id)
+    if version is not None and version != waits:
+        raise Changed(
+            f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
+        )
+    return rental
+
+
+async def _how_it_went(tx: Tx, desk: Desk, person: Person, rental: Rental) -> str:
+    decided = [event for event in await tx.events.of(rental.id) if event.kind in DECISIONS]
+    if not decided:
+        return f"{rental.id} doesn't wait for a decision. I changed nothing."
+    last = decided[-1]
+    if last.kind not in WORDS or last.actor is None:
+        return f"The request {rental.id} lapsed before anyone decided. I changed nothing."
+    who = await _name(tx, person, last.actor)
+    ago = _ago(last.at, desk.clock.now())
+    return f"{who} {WORDS[last.kind]} it {ago} before you. I changed nothing."
+
+
+async def _name(tx: Tx, person: Person, actor: str) -> str:
+    if actor == person.id:
+        return "You"
+    known = await tx.people.get(actor, EVER)
+    return known.name if known else f"<@{actor}>"
+
+
+def _ago(then: datetime, now: datetime) -> str:
+    seconds = max(int((now - then).total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+def _check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Whether it is the owner who decides. Raises Refused for who may not."""
+    if rental.extension is None and rental.decider is Decider.OWNER:
+        if person.id != rental.owner:
+            raise Refused("Only who asked decides this. I changed nothing.")
+        return False
+    return check_approver(person, rental.owner, rules)
+
+
+def _facts(rental: Rental, own: bool) -> Facts:
+    envelope = rental.extension.envelope if rental.extension else rental.envelope
+    return Facts(
+        envelope=envelope.version,
+        max_rate=envelope.max_rate,
+        total=envelope.total,
+        hours=envelope.lease,
+        until=rental.extension.ends_at if rental.extension else None,
+        self_approved=own,
+    )
+
+
+async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool) -> Rental:
+    extension = rental.extension
+    if extension is None:
+        raise TooLate(f"{rental.id} no longer asks for more time.", rental.id)
+    now = desk.clock.now()
+    after = machine.alter(
+        rental,
+        envelope=extension.envelope,
+        ends_at=extension.ends_at,
+        notices_given=0,
+        extension=None,
+        approved_by=person.id,
+        due_at=now,
+    )
+    return await _tell(
+        tx,
+        desk,
+        rental,
+        after,
+        Event(
+            rental_id=rental.id,
+            kind=EventKind.EXTENSION_APPROVED,
+            at=now,
+            actor=person.id,
+            facts=_facts(rental, own),
+        ),
+    )
+
+
+async def _drop_extension(tx: Tx, desk: Desk, rental: Rental, kind: EventKind, person: Person) -> Rental:
+    now = desk.clock.now()
+    after = machine.alter(rental, extension=None, due_at=now)
+    facts = _facts(rental, own=False).model_copy(update={"until": rental.ends_at})
+    return await _tell(
+        tx, desk, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    )
+
+
+async def _end(tx: Tx, desk: Desk, rental: Rental, end: State, person: Person) -> Rental:
+    now = desk.clock.now()
+    attempts = await tx.rentals.attempts(rental.id)
+    bill = spent(await tx.rentals.ledger(rental.id), await tx.rentals.resources(rental.id), attempts, now)
+    after, (event,) = finish(rental, end, attempts=attempts, at=now, bill=bill, by=person.id)
+    return await _tell(tx, desk, rental, after, event.model_copy(update={"kind": EventKind(end.value)}))
+
+
+async def _tell(tx: Tx, desk: Desk, before: Rental, after: Rental, event: Event) -> Rental:
+    await tx.rentals.apply(change(before, after, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
+    return after

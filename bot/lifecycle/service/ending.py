@@ -1,0 +1,79 @@
+"""Destroying, and taking on an alarm."""
+
+from __future__ import annotations
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle import machine
+from bot.lifecycle.desk import Desk, decide
+from bot.lifecycle.finish import finish
+from bot.lifecycle.money import spent
+from bot.lifecycle.ports import Tx
+from bot.lifecycle.telling import change
+from bot.model.attempt import Why
+from bot.model.event import Event, EventKind
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.roles import roles_of
+
+
+def check_destroyer(person: Person, rental: Rental, desk: Desk) -> None:
+    """Raises Refused for who is neither owner, approver nor admin."""
+    roles = roles_of(person, desk.rules)
+    if not (roles.admin or roles.approver or (person.id == rental.owner and not person.deactivated)):
+        raise Refused(f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
+
+
+async def destroy(desk: Desk, person: Person, rental_id: str) -> Rental:
+    """Destroys a rental in whatever state it is, also while it is being bought.
+
+    Raises TooLate where it is over or being destroyed, Refused for who may not, Mistake for an unknown id.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+        check_destroyer(person, rental, desk)
+        if rental.state.over or rental.state is State.DESTROYING:
+            done = "is over" if rental.state.over else "is being destroyed already"
+            raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
+        now = desk.clock.now()
+        attempts = await tx.rentals.attempts(rental.id)
+        bill = spent(await tx.rentals.ledger(rental.id), await tx.rentals.resources(rental.id), attempts, now)
+        end = _end_of(rental)
+        after, events = finish(rental, end, attempts=attempts, at=now, bill=bill, why=Why.ASKED, by=person.id)
+        await tx.rentals.apply(change(rental, after, events=events, rules=desk.rules, real_now=desk.clock.real()))
+        await tx.people.seen(person.id, now)
+        return after
+
+    return await decide(desk, decision)
+
+
+def _end_of(rental: Rental) -> State:
+    if rental.state is State.AWAITING_APPROVAL:
+        return State.WITHDRAWN
+    return State.DESTROYED if rental.ready_at is not None else State.CANCELLED
+
+
+async def take_on(desk: Desk, person: Person, rental_id: str) -> Rental:
+    """Someone looks after a machine that is not confirmed gone. The bot goes on trying."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise Mistake(f"I don't know {rental_id}. /gpu list all shows what there is.")
+        check_destroyer(person, rental, desk)
+        if rental.alarm_at is None:
+            raise TooLate(f"{rental.id} is confirmed gone.", rental.id)
+        if rental.taken_on_by is not None:
+            raise TooLate(f"Someone is on {rental.id} already.", rental.id)
+        now = desk.clock.now()
+        after = machine.alter(rental, taken_on_by=person.id)
+        event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
+        await tx.rentals.apply(
+            change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
+        )
+        return after
+
+    return await decide(desk, decision)

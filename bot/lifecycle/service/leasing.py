@@ -1,0 +1,118 @@
+"""Keeping and extending a machine that is in use: its owner and admins may."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle import machine
+from bot.lifecycle.desk import Desk, decide
+from bot.lifecycle.money import spent
+from bot.lifecycle.ports import Tx
+from bot.lifecycle.telling import change
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.rental import Extension, Rental
+from bot.model.state import State
+from bot.policy.leases import notices_past
+from bot.policy.roles import roles_of
+from bot.policy.spending import longer
+
+
+async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> Rental:
+    """It is still needed: asks again after `span`. The lease's end stands."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _ready(tx, desk, person, rental_id)
+        now = desk.clock.now()
+        after = machine.alter(rental, ask_at=now + span, asked_times=0, seen_at=now, due_at=now)
+        facts = Facts(until=after.ask_at, span=span)
+        event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
+        await tx.rentals.apply(
+            change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
+        )
+        await tx.people.seen(person.id, now)
+        return after
+
+    return await decide(desk, decision)
+
+
+async def extend(
+    desk: Desk, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
+) -> Rental:
+    """Makes the lease longer by `span`. Over the limits, the longer lease waits for an approver and the end
+    stands until then.
+
+    `shown_end` is the end that the button was shown for, as a Unix time: a second click on it does nothing.
+    Raises TooLate, Refused, or Mistake where the lease would be too long.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _ready(tx, desk, person, rental_id)
+        if rental.ends_at is None or rental.ready_at is None:
+            raise TooLate(f"{rental.id} has no lease to extend.", rental.id)
+        if shown_end is not None and int(rental.ends_at.timestamp()) != shown_end:
+            raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
+        if rental.extension is not None:
+            raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
+        now = desk.clock.now()
+        ends_at = rental.ends_at + span
+        bill = spent(
+            await tx.rentals.ledger(rental.id),
+            await tx.rentals.resources(rental.id),
+            await tx.rentals.attempts(rental.id),
+            now,
+        )
+        verdict = longer(
+            rental.envelope,
+            rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+            lease=ends_at - rental.ready_at,
+            spent=bill.amount,
+            left=ends_at - now,
+            version=rental.envelope.version + 1,
+            rules=desk.rules,
+        )
+        if verdict.over:
+            waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
+            after = machine.alter(rental, extension=waiting, seen_at=now, due_at=now)
+            kind = EventKind.EXTENSION_ASKED
+        else:
+            after = machine.alter(
+                rental,
+                envelope=verdict.envelope,
+                ends_at=ends_at,
+                notices_given=notices_past(ends_at, now, desk.rules),
+                seen_at=now,
+                due_at=now,
+            )
+            kind = EventKind.EXTENDED
+        facts = Facts(
+            envelope=verdict.envelope.version,
+            until=ends_at,
+            since=rental.ends_at,
+            span=span,
+            rate=verdict.envelope.price,
+            max_rate=verdict.envelope.max_rate,
+            total=verdict.envelope.total,
+            hours=verdict.envelope.lease,
+        )
+        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        await tx.rentals.apply(
+            change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
+        )
+        await tx.people.seen(person.id, now)
+        return after
+
+    return await decide(desk, decision)
+
+
+async def _ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+    if person.id != rental.owner and not roles_of(person, desk.rules).admin:
+        raise Refused("Its owner and admins can do that. I changed nothing.")
+    if rental.state is not State.READY:
+        words = rental.state.value.replace("_", " ")
+        raise TooLate(f"{rental.id} isn't running: it is {words}. I changed nothing.", rental.id)
+    return rental

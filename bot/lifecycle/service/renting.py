@@ -1,0 +1,192 @@
+"""Renting an offer, and changing a request that still waits."""
+
+from __future__ import annotations
+
+from bot.errors import NeedsKey, Refused, RentsAlready, TooLate
+from bot.lifecycle import machine
+from bot.lifecycle.desk import Desk, decide, new_id
+from bot.lifecycle.money import spent
+from bot.lifecycle.ports import Tx
+from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.telling import change
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.person import Person
+from bot.model.quote import Quote
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.policy.spending import Verdict, check_size, check_usage, judge
+
+PAUSED = "paused"
+"""The account's fact that stops buying: who paused it."""
+LOCKED_OUT = "locked_out"
+"""The account's fact that the marketplace refuses our token."""
+
+
+async def check_buying(tx: Tx) -> None:
+    """Raises Refused while buying is paused or the marketplace refuses our token."""
+    if await tx.account.get(PAUSED) is not None:
+        raise Refused("Buying is paused. Nothing was rented. An admin can go on with /gpu resume.")
+    if await tx.account.get(LOCKED_OUT) is not None:
+        raise Refused("Compute Clear refuses my token, so I can't rent now. Nothing was rented. Admins know.")
+
+
+async def rent(desk: Desk, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
+    """Rents the clicked offer, or asks for its approval. A quote makes at most one rental.
+
+    Raises TooLate where the quote made one already or its price no longer stands, NeedsKey, RentsAlready unless
+    `another` is meant, and Refused where the rules say no.
+    """
+    check_user(person, desk.rules)
+
+    async def decision(tx: Tx) -> Rental:
+        quote, offer = await _clicked(tx, desk, person, quote_id, offer_id)
+        if quote.changes is not None:
+            return await _change(tx, desk, person, quote, offer)
+        if not another:
+            await _check_twin(tx, person, quote)
+        await check_buying(tx)
+        usage = await tx.rentals.usage(person.id)
+        check_size(quote.request, desk.rules)
+        room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, desk.rules)
+        verdict = judge(quote.request, offer.rate, desk.rules, room=room)
+        rental, event = _new(desk, quote, offer, verdict, rental_id=await _free_id(tx))
+        await tx.rentals.apply(change(None, rental, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
+        await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
+        await tx.people.seen(person.id, desk.clock.now())
+        return rental
+
+    return await decide(desk, decision)
+
+
+async def _clicked(tx: Tx, desk: Desk, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
+    quote = await tx.quotes.get(quote_id)
+    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
+    if quote is None or offer is None:
+        raise TooLate("These offers are gone. Nothing was rented. Ask again: /gpu get")
+    if quote.owner != person.id:
+        raise Refused("Only who asked can rent from this list. Ask for your own: /gpu get")
+    if quote.rental_id is not None:
+        raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
+    if await tx.people.key(person.id) is None:
+        raise NeedsKey("Before I rent I need your public SSH key: it lets you in.")
+    if offer.expires_at <= desk.clock.now():
+        raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
+    return quote, offer
+
+
+async def _check_twin(tx: Tx, person: Person, quote: Quote) -> None:
+    wanted = quote.request
+    for twin in await tx.rentals.live(person.id):
+        if (twin.request.gpu, twin.request.count, twin.request.region) == (
+            wanted.gpu,
+            wanted.count,
+            wanted.region,
+        ):
+            raise RentsAlready(f"You already rent the same ({twin.id}). Another one?", twin.id)
+
+
+async def _free_id(tx: Tx) -> str:
+    while await tx.rentals.get(rental_id := new_id()) is not None:
+        pass
+    return rental_id
+
+
+def _new(desk: Desk, quote: Quote, offer: Offer, verdict: Verdict, *, rental_id: str) -> tuple[Rental, Event]:
+    now = desk.clock.now()
+    waits = bool(verdict.over)
+    rental = Rental(
+        id=rental_id,
+        state=State.AWAITING_APPROVAL if waits else State.PROCURING,
+        quote_id=quote.id,
+        owner=quote.owner,
+        card_channel=quote.card_channel or desk.rules.home_channel,
+        request=quote.request,
+        clicked_offer=offer.offer_id,
+        envelope=verdict.envelope,
+        decider=Decider.APPROVER if waits else None,
+        created_at=now,
+        lapses_at=now + desk.rules.approval.expires if waits else None,
+        procuring_since=None if waits else now,
+        due_at=now + desk.rules.approval.expires if waits else now,
+    )
+    machine.check(None, rental.state)
+    kind = EventKind.ASKED if waits else EventKind.STARTED
+    return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental))
+
+
+def envelope_facts(rental: Rental) -> Facts:
+    """What an envelope allows, as a reply tells it."""
+    envelope = rental.envelope
+    return Facts(
+        envelope=envelope.version,
+        rate=envelope.price,
+        max_rate=envelope.max_rate,
+        total=envelope.total,
+        hours=envelope.lease,
+        until=rental.lapses_at,
+        why=rental.asked_why,
+    )
+
+
+async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer) -> Rental:
+    """Another request takes the place of one that waits: the next version of its envelope."""
+    rental = await tx.rentals.get(quote.changes or "")
+    if rental is None or rental.state is not State.AWAITING_APPROVAL:
+        raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
+    if rental.owner != person.id:
+        raise Refused("Only who asked can change this request.")
+    await check_buying(tx)
+    usage = await tx.rentals.usage(person.id, without=rental.id)
+    check_size(quote.request, desk.rules)
+    room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, desk.rules)
+    now = desk.clock.now()
+    billed = spent(
+        await tx.rentals.ledger(rental.id),
+        await tx.rentals.resources(rental.id),
+        await tx.rentals.attempts(rental.id),
+        now,
+    )
+    verdict = judge(
+        quote.request,
+        offer.rate,
+        desk.rules,
+        version=rental.envelope.version + 1,
+        spent=billed.amount,
+        room=room,
+    )
+    fresh = {
+        "quote_id": quote.id,
+        "request": quote.request,
+        "clicked_offer": offer.offer_id,
+        "envelope": verdict.envelope,
+        "asked_why": None,
+    }
+    if verdict.over:
+        lapses_at = now + desk.rules.approval.expires
+        after = machine.move(
+            rental,
+            State.AWAITING_APPROVAL,
+            **fresh,
+            decider=Decider.APPROVER,
+            lapses_at=lapses_at,
+            due_at=now,
+        )
+    else:
+        after = machine.move(
+            rental,
+            State.PROCURING,
+            **fresh,
+            decider=None,
+            lapses_at=None,
+            procuring_since=now,
+            kept_since=None,
+            due_at=now,
+        )
+    event = Event(
+        rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
+    )
+    await tx.rentals.apply(change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
+    await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
+    await tx.people.seen(person.id, now)
+    return after

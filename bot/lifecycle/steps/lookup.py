@@ -1,0 +1,110 @@
+"""What the marketplace knows of an attempt: the only proof of what a procure bought, and of what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from bot.lifecycle.case import Case
+from bot.lifecycle.desk import Works
+from bot.lifecycle.ports import OfferProgress, ResourceView
+from bot.model.attempt import Attempt, AttemptState, Resource
+
+SECOND_LOOK = timedelta(seconds=60)
+"""Nothing found counts only when found twice, this far apart."""
+SETTLING = timedelta(minutes=2)
+"""The second look is at least this long after the procure call began: a lost call may still make a resource."""
+
+
+async def look(works: Works, case: Case, attempt: Attempt) -> tuple[Case, OfferProgress]:
+    """Asks for an attempt's status and resources. Raises MarketAway where either has no usable answer."""
+    known = case.resources_of(attempt)
+    offer_id = attempt.offer.offer_id
+    progress, listed = await asyncio.gather(works.market.progress(offer_id), works.market.resources(offer_id))
+    views: dict[str, ResourceView | None] = {view.resource_id: view for view in listed}
+    for resource in known:
+        if resource.gone_at is None and resource.resource_id not in views:
+            views[resource.resource_id] = await works.market.resource(resource.resource_id, fresh=True)
+    return read(case, attempt, views, progress, works.clock.now()), progress
+
+
+def read(
+    case: Case, attempt: Attempt, views: dict[str, ResourceView | None], progress: OfferProgress, now: datetime
+) -> Case:
+    """The case after the marketplace's answer. `views` holds None for a known resource that was not found."""
+    known = {resource.resource_id: resource for resource in case.resources_of(attempt)}
+    proven = _second_look_counts(attempt, progress, now)
+    resources = tuple(
+        see(known.get(resource_id), view, attempt, now, missing_counts=proven)
+        if view is not None or resource_id in known
+        else None
+        for resource_id, view in views.items()
+    )
+    seen = tuple(resource for resource in resources if resource is not None)
+    everything = {**known, **{resource.resource_id: resource for resource in seen}}
+    if everything:
+        all_gone = all(resource.gone_at is not None for resource in everything.values())
+        state = AttemptState.GONE if all_gone and not progress.in_progress else AttemptState.BOUGHT
+        return case.with_facts(attempt.model_copy(update={"state": state, "empty_since": None}), seen)
+    return case.with_facts(_empty(attempt, progress, now, proven=proven))
+
+
+def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+    return not progress.in_progress and now - attempt.intended_at >= SETTLING
+
+
+def _empty(attempt: Attempt, progress: OfferProgress, now: datetime, *, proven: bool) -> Attempt:
+    """An attempt for which nothing was found."""
+    if progress.in_progress:
+        return attempt.model_copy(update={"empty_since": None})
+    if attempt.empty_since is None:
+        return attempt.model_copy(update={"empty_since": now})
+    if proven and now - attempt.empty_since >= SECOND_LOOK:
+        return attempt.model_copy(update={"state": AttemptState.FAILED})
+    return attempt
+
+
+def see(
+    before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
+) -> Resource:
+    """A resource after one look at it; `view` is None where it was not found.
+
+    Raises ValueError where it is neither known nor found.
+    """
+    if view is None:
+        if before is None:
+            raise ValueError("neither known nor found")
+        return _missing(before, now, counts=missing_counts)
+    if before is not None and before.gone_at is not None and view.deleted:
+        return before
+    base = before or Resource(
+        resource_id=view.resource_id,
+        rental_id=attempt.rental_id,
+        attempt=attempt.n,
+        status=view.status,
+        first_seen=now,
+        read_at=now,
+    )
+    return base.model_copy(
+        update={
+            "status": view.status,
+            "read_at": now,
+            "rate": base.rate if view.rate is None else view.rate,
+            "valid_from": view.valid_from or base.valid_from,
+            "valid_to": view.valid_to or base.valid_to,
+            "host": view.host or base.host,
+            "port": view.port or base.port,
+            "missing_since": None,
+            "gone_at": (view.valid_to or now) if view.deleted else None,
+        }
+    )
+
+
+def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
+    if resource.gone_at is not None:
+        return resource
+    if resource.missing_since is None:
+        return resource.model_copy(update={"missing_since": now, "read_at": now})
+    if counts and now - resource.missing_since >= SECOND_LOOK:
+        return resource.model_copy(update={"gone_at": resource.missing_since, "read_at": now})
+    return resource

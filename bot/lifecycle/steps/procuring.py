@@ -1,0 +1,277 @@
+"""Buying: one attempt at a time, its intent committed before its one call, and no other until it is proven."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.errors import MarketAway, OfferTaken
+from bot.lifecycle.case import Case, save
+from bot.lifecycle.desk import Works
+from bot.lifecycle.finish import finish
+from bot.lifecycle.machine import alter, move
+from bot.lifecycle.ports import Procured
+from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, envelope_facts
+from bot.lifecycle.steps.lookup import look
+from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.model.attempt import Attempt, AttemptState, Why
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.person import Key
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.policy.offers import fits
+from bot.policy.spending import judge
+
+KEPT_AT_MOST = timedelta(minutes=15)
+"""Kept from buying for that long, it asks again instead of surprising anyone later."""
+STILL_FRESH = timedelta(seconds=30)
+"""An offer that expires sooner is not tried: its price could lapse under the call."""
+SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
+
+
+async def procure(works: Works, case: Case) -> Case:
+    """Settles the attempt under way, or starts the next."""
+    attempt = case.live
+    if attempt is None:
+        return await _buy_next(works, case)
+    now = works.clock.now()
+    if attempt.delete_wanted:
+        return _later(case, poll_at(now))
+    try:
+        case, progress = await look(works, case, attempt)
+    except MarketAway:
+        return _later(_note_unknown(case, attempt, now), poll_at(now))
+    attempt = next(a for a in case.attempts if a.n == attempt.n)
+    if attempt.state is AttemptState.BOUGHT:
+        if progress.failed or attempt.why in SAYS_FAILED:
+            return give_up(case, attempt, Why.VENDOR_FAILED, now)
+        return _accepted(case, attempt, now)
+    if attempt.state is AttemptState.FAILED:
+        return await _buy_next(works, case)
+    return _later(_note_unknown(case, attempt, now), poll_at(now))
+
+
+def give_up(case: Case, attempt: Attempt, why: Why, now: datetime, detail: str = "") -> Case:
+    """The attempt is to be destroyed; the next one follows once its deletion is accepted."""
+    doomed = attempt.model_copy(update={"delete_wanted": True, "why": why, "detail": detail or attempt.detail})
+    rental = case.rental
+    fresh: dict[str, Any] = {
+        "accepted_at": None,
+        "progress": "",
+        "quiet_since_real": None,
+        "host": None,
+        "port": None,
+    }
+    fresh["procuring_since"] = rental.procuring_since or now
+    if rental.state is State.PROCURING:
+        after = alter(rental, **fresh, due_at=now)
+    else:
+        after = move(rental, State.PROCURING, **fresh, due_at=now)
+    facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=why, detail=detail or None)
+    return case.with_facts(doomed).now_is(after).tell(EventKind.GIVEN_UP, now, facts)
+
+
+def _later(case: Case, due_at: datetime | None) -> Case:
+    return case.now_is(case.rental.model_copy(update={"due_at": due_at}))
+
+
+def _note_unknown(case: Case, attempt: Attempt, now: datetime) -> Case:
+    """From intended to unknown, told once."""
+    if attempt.state is not AttemptState.INTENDED:
+        return case
+    facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=attempt.why or Why.NO_ANSWER)
+    unknown = attempt.model_copy(update={"state": AttemptState.UNKNOWN, "why": attempt.why or Why.NO_ANSWER})
+    return case.with_facts(unknown).tell(EventKind.NO_ANSWER, now, facts)
+
+
+def _accepted(case: Case, attempt: Attempt, now: datetime) -> Case:
+    bought = attempt.model_copy(update={"accepted": True, "state": AttemptState.BOUGHT, "why": None})
+    after = move(
+        case.rental, State.PROVISIONING, accepted_at=now, kept_since=None, kept_why=None, due_at=poll_at(now)
+    )
+    facts = Facts(vendor=attempt.offer.vendor, vendor_region=attempt.offer.vendor_region, rate=attempt.offer.rate)
+    return case.with_facts(bought).now_is(after).tell(EventKind.ACCEPTED, now, facts)
+
+
+# --- the next attempt
+
+
+async def _buy_next(works: Works, case: Case) -> Case:
+    now, rental = works.clock.now(), case.rental
+    tried = [a for a in case.attempts if a.why not in {Why.OUTAGE, Why.PAUSED}]
+    if len(tried) >= works.rules.procure.attempts:
+        return _fail(case, Why.TOO_MANY_ATTEMPTS, now)
+    async with works.store.read() as tx:
+        if await tx.account.get(PAUSED) is not None:
+            return _kept(works, case, Why.PAUSED, now)
+        if await tx.account.get(LOCKED_OUT) is not None:
+            return _kept(works, case, Why.UNAUTHORIZED, now)
+        quote = await tx.quotes.get(rental.quote_id)
+        key = await tx.people.key(rental.owner)
+    if quote is None or key is None:
+        return _fail(case, Why.NOTHING_LEFT, now)
+    usable = [o for o in quote.offers if o.expires_at - STILL_FRESH > now]
+    inside = _inside(usable, case)
+    if not inside:
+        try:
+            usable = list(await works.market.offers(rental.request))
+        except MarketAway as away:
+            return _kept(works, case, Why.OUTAGE, now, away.words)
+        async with works.store.write() as tx:
+            await tx.quotes.save(quote.model_copy(update={"offers": tuple(usable), "found_at": now}))
+        inside = _inside(usable, case)
+    for offer in inside:
+        try:
+            intended, attempt = await _intend(works, case, offer, key)
+        except OfferTaken:
+            continue
+        return await _call(works, intended, attempt, key)
+    dearer = [offer for offer in _untried(usable, case) if offer.rate > rental.envelope.max_rate]
+    if dearer:
+        return ask_again(works, case, Why.DEARER, now, dearer[0])
+    return _fail(case, Why.NOTHING_LEFT, now)
+
+
+def _untried(offers: list[Offer], case: Case) -> list[Offer]:
+    """What fits and isn't from where this rental failed before, the clicked one first."""
+    rental = case.rental
+    ids = {attempt.offer.offer_id for attempt in case.attempts}
+    failed = {_place(a.offer) for a in case.attempts if a.why not in {Why.EXPIRED, Why.OUTAGE}}
+    fitting = [o for o in offers if fits(o, rental.request) and o.offer_id not in ids and _place(o) not in failed]
+    return sorted(fitting, key=lambda offer: (offer.offer_id != rental.clicked_offer, offer.rate))
+
+
+def _inside(offers: list[Offer], case: Case) -> list[Offer]:
+    return [offer for offer in _untried(offers, case) if offer.rate <= case.rental.envelope.max_rate]
+
+
+def _place(offer: Offer) -> tuple[str, str | None, str]:
+    return offer.vendor, offer.vendor_region, offer.gpu
+
+
+async def _intend(works: Works, case: Case, offer: Offer, key: Key) -> tuple[Case, Attempt]:
+    """Commits the attempt before anything is called. Raises OfferTaken, and Stale where someone else decided."""
+    now, rental = works.clock.now(), case.rental
+    n = rental.attempts + 1
+    attempt = Attempt(
+        rental_id=rental.id,
+        n=n,
+        state=AttemptState.INTENDED,
+        offer=offer,
+        resource_name=f"gpubot-{rental.id}-{n}",
+        public_key=key.line,
+        key_comment=key.comment,
+        intended_at=now,
+    )
+    before = case.attempts[-1] if case.attempts else None
+    facts = Facts(
+        vendor=offer.vendor,
+        vendor_region=offer.vendor_region,
+        rate=offer.rate,
+        before=before.offer.rate if before else None,
+        before_vendor=before.offer.vendor if before else None,
+        why=before.why if before else None,
+        detail=before.detail or None if before else None,
+        paid=_paid(case, before) if before else None,
+    )
+    after = alter(
+        rental,
+        attempts=n,
+        rate=offer.rate,
+        vendor=offer.vendor,
+        vendor_region=offer.vendor_region,
+        progress="",
+        due_at=now,
+    )
+    told = case.with_facts(attempt).now_is(after).tell(EventKind.RENTING, now, facts)
+    return await save(works, told), attempt
+
+
+def _paid(case: Case, attempt: Attempt) -> bool | None:
+    """Whether an attempt cost something; None where that is not known yet."""
+    if attempt.state is AttemptState.FAILED:
+        return False
+    rows = [row for row in case.ledger if row.resource_id in {r.resource_id for r in case.resources_of(attempt)}]
+    return any(row.amount for row in rows) if attempt.state is AttemptState.GONE else None
+
+
+async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
+    """The one procure call of an attempt, and what its answer means."""
+    comment = f" {key.comment}" if key.comment else ""
+    try:
+        answer = await works.market.procure(attempt.offer.offer_id, key.line + comment, attempt.resource_name)
+    except MarketAway as away:
+        now = works.clock.now()
+        if away.acted:
+            return _later(_note_unknown(case, attempt, now), poll_at(now))
+        failed = attempt.model_copy(
+            update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
+        )
+        return _kept(works, case.with_facts(failed), Why.OUTAGE, now, away.words)
+    return _answered(case, attempt, answer, works.clock.now())
+
+
+def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> Case:
+    said = attempt.model_copy(update={"answered_at": now, "detail": answer.detail})
+    if answer.accepted:
+        return _accepted(case, said, now)
+    if answer.expired or answer.refused:
+        why = Why.EXPIRED if answer.expired else Why.REFUSED
+        return _later(case.with_facts(said.model_copy(update={"state": AttemptState.FAILED, "why": why})), now)
+    failed = said.model_copy(update={"why": Why.SOLD_OUT})
+    return _later(_note_unknown(case.with_facts(failed), failed, now), poll_at(now))
+
+
+# --- when it does not go on
+
+
+def _kept(works: Works, case: Case, why: Why, now: datetime, detail: str = "") -> Case:
+    """Something keeps us from buying: told once, tried again, and given back to people after a while."""
+    since = case.rental.kept_since or now
+    if now - since >= KEPT_AT_MOST:
+        return ask_again(works, case, Why.KEPT_FROM_BUYING, now)
+    first = case.rental.kept_since is None
+    due_at = soonest(poll_at(now), since + KEPT_AT_MOST)
+    case = case.now_is(case.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at}))
+    facts = Facts(why=why, detail=detail or None, until=since + KEPT_AT_MOST)
+    return case.tell(EventKind.WAITING, now, facts) if first else case
+
+
+def ask_again(works: Works, case: Case, why: Why, now: datetime, offer: Offer | None = None) -> Case:
+    """Outside the envelope, or too late: the owner decides where policy lets them alone, else an approver."""
+    rental = case.rental
+    price: Decimal = offer.rate if offer else rental.envelope.price
+    verdict = judge(
+        rental.request,
+        price,
+        works.rules,
+        version=rental.envelope.version + 1,
+        spent=case.spent(now).amount,
+    )
+    lapses_at = now + works.rules.approval.expires
+    after = move(
+        rental,
+        State.AWAITING_APPROVAL,
+        envelope=verdict.envelope,
+        clicked_offer=offer.offer_id if offer else rental.clicked_offer,
+        decider=Decider.APPROVER if verdict.over else Decider.OWNER,
+        asked_why=why,
+        kept_since=None,
+        procuring_since=None,
+        lapses_at=lapses_at,
+        due_at=now,
+    )
+    facts = envelope_facts(after).model_copy(
+        update={"before": rental.envelope.max_rate, "vendor": offer.vendor if offer else None}
+    )
+    return case.now_is(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+def _fail(case: Case, why: Why, now: datetime) -> Case:
+    rental: Rental
+    rental, events = finish(
+        case.rental, State.FAILED, attempts=case.attempts, at=now, bill=case.spent(now), why=why
+    )
+    return case.now_is(rental, *events)

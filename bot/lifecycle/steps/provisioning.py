@@ -1,0 +1,112 @@
+"""From accepted to ready: ask the market first, judge time-outs second."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import MarketAway
+from bot.lifecycle.case import Case
+from bot.lifecycle.desk import Works
+from bot.lifecycle.machine import alter, move
+from bot.lifecycle.ports import OfferProgress
+from bot.lifecycle.steps.lookup import look
+from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.steps.procuring import give_up
+from bot.model.attempt import Attempt, Resource, Why
+from bot.model.event import EventKind, Facts
+from bot.model.state import State
+from bot.policy.leases import notices_past
+
+KNOCK_AGAIN = timedelta(seconds=3)
+KNOCK_AT_MOST = timedelta(minutes=2)
+"""Real time for which an SSH banner is looked for; then it is told as silent."""
+
+
+async def provision(works: Works, case: Case) -> Case:
+    """Asks how far it is; gives up on it when the vendor failed or took too long."""
+    attempt = case.live
+    now = works.clock.now()
+    if attempt is None:
+        # Its deletion was accepted or it vanished before it was ready.
+        lost = case.attempts[-1]
+        return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
+    try:
+        progress = await works.market.progress(attempt.offer.offer_id)
+    except MarketAway:
+        return _later(case, poll_at(now))
+    if progress.ready and progress.all_running:
+        case, done = await _open_door(works, case, attempt)
+        if done:
+            return case
+    elif progress.failed:
+        return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
+    case = _note_progress(case, attempt, progress)
+    deadline = (case.rental.accepted_at or now) + works.rules.procure.provision_timeout
+    if now >= deadline and case.rental.quiet_since_real is None:
+        return give_up(case, attempt, Why.TOO_SLOW, now, progress.progress)
+    if case.rental.quiet_since_real is not None:
+        return _later(case, now + KNOCK_AGAIN)
+    return _later(case, soonest(poll_at(now), deadline))
+
+
+def _later(case: Case, due_at: datetime | None) -> Case:
+    return case.now_is(case.rental.model_copy(update={"due_at": due_at}))
+
+
+def _note_progress(case: Case, attempt: Attempt, progress: OfferProgress) -> Case:
+    if progress.progress == case.rental.progress:
+        return case
+    return case.now_is(alter(case.rental, progress=progress.progress))
+
+
+async def _open_door(works: Works, case: Case, attempt: Attempt) -> tuple[Case, bool]:
+    """Reads address and port and looks for an SSH banner; says whether that decided something."""
+    try:
+        case, _ = await look(works, case, attempt)
+    except MarketAway:
+        return case, False
+    alive = [r for r in case.resources_of(attempt) if r.gone_at is None]
+    reachable = next((r for r in alive if r.host is not None), None)
+    if reachable is None or reachable.host is None:
+        return case, False
+    port = reachable.port or 22
+    if await works.prober.banner(reachable.host, port):
+        return _ready(works, case, reachable, silent=False), True
+    since = case.rental.quiet_since_real or works.clock.real()
+    if works.clock.real() - since >= KNOCK_AT_MOST:
+        return _ready(works, case, reachable, silent=True), True
+    return case.now_is(case.rental.model_copy(update={"quiet_since_real": since})), False
+
+
+def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Case:
+    now, rental = works.clock.now(), case.rental
+    ends_at = now + rental.envelope.lease
+    after = move(
+        rental,
+        State.READY,
+        host=resource.host,
+        port=resource.port or 22,
+        rate=rental.rate if resource.rate is None else resource.rate,
+        ready_at=now,
+        ends_at=ends_at,
+        ask_at=now + works.rules.check_in.after,
+        seen_at=now,
+        notices_given=notices_past(ends_at, now, works.rules),
+        progress="",
+        quiet_since_real=None,
+        due_at=now,
+    )
+    attempt = case.attempts[-1]
+    facts = Facts(
+        vendor=attempt.offer.vendor,
+        vendor_region=attempt.offer.vendor_region,
+        rate=after.rate,
+        span=now - (rental.procuring_since or attempt.intended_at),
+        since=attempt.intended_at,
+        until=ends_at,
+        gpu=attempt.offer.gpu,
+        count=attempt.offer.count,
+    )
+    if silent:
+        case = case.tell(EventKind.SILENT, now, facts)
+    return case.now_is(after).tell(EventKind.READY, now, facts)

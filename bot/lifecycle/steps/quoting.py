@@ -1,0 +1,132 @@
+"""Finding offers for who asked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from bot.clock import Clock
+from bot.errors import GpubotError, MarketAway
+from bot.lifecycle.desk import Works
+from bot.lifecycle.ports import Market
+from bot.lifecycle.service.quoting import answer
+from bot.lifecycle.service.renting import rent
+from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.model.message import MessageKind
+from bot.model.offer import Offer
+from bot.model.person import Room
+from bot.model.quote import Nearby, Quote, QuoteState
+from bot.model.request import Request
+from bot.policy.offers import nearby
+from bot.policy.rules import Rules
+from bot.policy.spending import CONFIRM_ABOVE, judge
+
+SHARED_FOR = timedelta(seconds=15)
+"""Equal queries this close together share one call."""
+SAY_LOOKING_AFTER = 2.0
+"""Real seconds without an answer until the person is told that it takes longer."""
+GIVE_UP_AFTER = timedelta(minutes=2)
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class SharedOffers:
+    """Equal queries within 15 s share one call, also while it is under way."""
+
+    market: Market
+    clock: Clock
+    _calls: dict[Request, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
+
+    async def get(self, request: Request) -> tuple[Offer, ...]:
+        """Offers for a request, at most 15 s old. Raises MarketAway; a failure is shared by nobody later."""
+        now = self.clock.now()
+        self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
+        query = request.model_copy(update={"note": "", "lease": SHARED_FOR})
+        known = self._calls.get(query)
+        if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
+            known = (now, asyncio.create_task(self.market.offers(query)))
+            self._calls[query] = known
+        return await asyncio.shield(known[1])
+
+
+async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
+    """Finds offers, or what would have matched, and queues the answer."""
+    if quote.rental_id is not None:
+        await _answer(works, quote.model_copy(update={"due_at": None}))
+        return
+    call = asyncio.ensure_future(_search(works, shared, quote))
+    await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
+    first_look = works.clock.now() - quote.created_at < SHARED_FOR
+    if not call.done() and first_look:
+        async with works.store.write() as tx:
+            await tx.messages.add(answer(quote, works, MessageKind.LOOKING))
+    found = await call
+    if found.rent_now and found.state is QuoteState.FOUND:
+        found = await _rent_now(works, found)
+    await _answer(works, found)
+
+
+async def _answer(works: Works, quote: Quote) -> None:
+    """Writes what was found, and queues it for who asked unless it is looked for again."""
+    async with works.store.write() as tx:
+        await tx.quotes.save(quote)
+        if quote.due_at is None:
+            await tx.messages.add(answer(quote, works))
+
+
+async def _search(works: Works, shared: SharedOffers, quote: Quote) -> Quote:
+    try:
+        offers = await shared.get(quote.request)
+        close = () if offers else await _nearby(shared, quote.request)
+    except MarketAway:
+        now = works.clock.now()
+        if now - quote.created_at >= GIVE_UP_AFTER:
+            return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
+        return quote.model_copy(update={"due_at": soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER)})
+    room = await works.rooms.room(quote.asked_in)
+    return quote.model_copy(
+        update={
+            "state": QuoteState.FOUND if offers else QuoteState.NONE,
+            "offers": offers,
+            "nearby": close,
+            "card_channel": card_channel(room, works.rules),
+            "found_at": works.clock.now(),
+            "due_at": None,
+        }
+    )
+
+
+def card_channel(room: Room, rules: Rules) -> str:
+    """Where a card goes: where it was asked, unless that is a DM, the bot isn't there, or outsiders read it."""
+    return room.id if room.member and not room.direct and not room.shared else rules.home_channel
+
+
+async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
+    """What close requests would find; one that has no answer is left out."""
+    wider = nearby(request)
+    answers = await asyncio.gather(*(shared.get(r) for r in wider), return_exceptions=True)
+    return tuple(
+        Nearby(request=r, cheapest=offers[0])
+        for r, offers in zip(wider, answers, strict=True)
+        if isinstance(offers, tuple) and offers
+    )
+
+
+async def _rent_now(works: Works, quote: Quote) -> Quote:
+    """Rents the recommended offer, if neither approval nor confirmation is needed; else the offers are shown."""
+    verdict = judge(quote.request, quote.offers[0].rate, works.rules)
+    shown = quote.model_copy(update={"rent_now": False})
+    if verdict.over or verdict.envelope.total > CONFIRM_ABOVE:
+        return shown
+    async with works.store.write() as tx:
+        # Still due: should the process die before it is rented or answered, it is looked for again.
+        await tx.quotes.save(quote.model_copy(update={"due_at": quote.created_at}))
+        person = await tx.people.get(quote.owner, LONG_AGO)
+    if person is None:
+        return shown
+    try:
+        rental = await rent(works, person, quote.id, quote.offers[0].offer_id)
+    except GpubotError:
+        return shown
+    return quote.model_copy(update={"rental_id": rental.id})

@@ -1,0 +1,139 @@
+"""Watching over the account: everything on it belongs to an attempt that is watched, or the admins are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.lifecycle.case import load_facts
+from bot.lifecycle.desk import Works, decide
+from bot.lifecycle.ports import ResourceView, Tx
+from bot.lifecycle.service.account import tell_admins
+from bot.lifecycle.service.renting import PAUSED
+from bot.lifecycle.steps.lookup import see
+from bot.lifecycle.telling import change
+from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+
+SWEEP_EVERY = timedelta(minutes=10)
+OURS = "gpubot-"
+"""What the names of our machines begin with."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A live resource and what we know of it."""
+
+    view: ResourceView
+    resource: Resource | None
+    attempt: Attempt | None
+
+
+async def sweep(works: Works) -> None:
+    """Compares the account with the store. Raises MarketAway where the account can't be read.
+
+    Nothing is ended by the list alone: what is known and seems gone is made due, and its own step asks the
+    vendor for it, live, before it is believed.
+    """
+    views = [view for view in await works.market.resources() if not view.deleted]
+    async with works.store.read() as tx:
+        ours = await tx.rentals.any_ever()
+        found = [await _match(tx, view) for view in views]
+        alive = await tx.rentals.alive_resources()
+    if not ours and any((view.name or "").startswith(OURS) for view in views):
+        await _pause_for_empty_store(works, views)
+        return
+    for one in found:
+        if one.attempt is None:
+            await _tell_unknown(works, one.view)
+        elif one.attempt.settled:
+            await _take_back(works, one, one.attempt)
+        elif one.resource is None:
+            await _nudge(works, [one.attempt.rental_id])
+    listed = {view.resource_id for view in views}
+    await _nudge(works, [r.rental_id for r in alive if r.resource_id not in listed])
+
+
+async def _match(tx: Tx, view: ResourceView) -> Found:
+    known = (await tx.rentals.known_resources([view.resource_id])).get(view.resource_id)
+    attempt = await tx.rentals.attempt_named(view.name) if view.name else None
+    if known is not None:
+        attempts = await tx.rentals.attempts(known.rental_id)
+        attempt = next((a for a in attempts if a.n == known.attempt), attempt)
+    for offer_id in view.offer_ids:
+        attempt = attempt or await tx.rentals.attempt_of_offer(offer_id)
+    return Found(view=view, resource=known, attempt=attempt)
+
+
+async def _pause_for_empty_store(works: Works, views: Sequence[ResourceView]) -> None:
+    """An empty store beside machines of ours is most likely the wrong database: buying waits for an admin."""
+    count = sum(1 for view in views if (view.name or "").startswith(OURS))
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get("empty_store_told") is None:
+            await tx.account.set(PAUSED, "empty_store")
+            await tx.account.set("empty_store_told", "yes")
+            await tell_admins(tx, works, EventKind.EMPTY_STORE, Facts(count=count))
+
+    await decide(works, decision)
+
+
+async def _tell_unknown(works: Works, view: ResourceView) -> None:
+    """A machine that nobody here asked for is told once, and never touched."""
+    told = f"unknown:{view.resource_id}"
+    facts = Facts(
+        resource_id=view.resource_id,
+        name=view.name,
+        gpu=view.gpu,
+        vendor=view.vendor,
+        rate=view.rate,
+        since=view.valid_from or view.created_at,
+    )
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(told) is None:
+            await tx.account.set(told, "told")
+            await tell_admins(tx, works, EventKind.UNKNOWN_MACHINE, facts)
+
+    await decide(works, decision)
+
+
+async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
+    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands."""
+
+    async def decision(tx: Tx) -> None:
+        rental: Rental | None = await tx.rentals.get(attempt.rental_id)
+        if rental is None:
+            return
+        case = await load_facts(tx, rental)
+        current = next((a for a in case.attempts if a.n == attempt.n), None)
+        if current is None or not current.settled:
+            return
+        now = works.clock.now()
+        held = current.model_copy(update={"state": AttemptState.BOUGHT, "late": True, "delete_wanted": True})
+        resource = see(found.resource, found.view, held, now, missing_counts=False)
+        facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
+        event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
+        after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
+        await tx.rentals.apply(
+            change(
+                rental,
+                after,
+                events=(event,),
+                rules=works.rules,
+                real_now=works.clock.real(),
+                attempts=(held,),
+                resources=(resource,),
+            )
+        )
+
+    await decide(works, decision)
+
+
+async def _nudge(works: Works, rental_ids: Sequence[str]) -> None:
+    if rental_ids:
+        async with works.store.write() as tx:
+            for rental_id in dict.fromkeys(rental_ids):
+                await tx.rentals.nudge(rental_id, works.clock.now())

@@ -1,0 +1,85 @@
+"""Column types: moments that sort, decimals that stay exact, and values kept as JSON text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""A row number. SQLite gives numbers by itself to INTEGER keys only."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment in UTC, to the microsecond. On SQLite it is text of one width, which sorts as time does."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A decimal as its own text: no float and no rounding touches it. It is not for comparing or adding in SQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Word(TypeDecorator[E], Generic[E]):
+    """One word of an enumeration, as text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, words: type[E]) -> None:
+        super().__init__()
+        self.words = words
+
+    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
+        return None if value is None else self.words(value)
+
+
+class Nested(TypeDecorator[T], Generic[T]):
+    """A value inside another, as JSON text. Decimals and durations keep every digit."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
+        return None if value is None else self._adapter.validate_json(value)

@@ -1,0 +1,174 @@
+"""The database: transactions that read or write, and who is told when something was written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.clock import Clock
+from bot.errors import StoreBusy
+from bot.lifecycle.ports import Change
+from store import due, migrating
+from store.account import Account
+from store.engines import PATIENCE, Engines, connecting, in_time, postgres_engines, sqlite_engines, sqlite_path
+from store.events import Events
+from store.messages import Messages
+from store.ownership import FileOwnership, Ownership, PostgresOwnership
+from store.people import People
+from store.quotes import Quotes
+from store.rentals import Rentals
+from store.tables import quotes, rentals
+
+
+class Transaction:
+    """bot.lifecycle.ports.Tx over one connection."""
+
+    def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
+        self.lost: list[Change] = []
+        """Changes that came too late; their facts are kept whatever becomes of this transaction."""
+        self.quotes = Quotes(conn)
+        self.events = Events(conn)
+        self.messages = Messages(conn, clock.real())
+        self.rentals = Rentals(
+            conn,
+            self.events,
+            self.messages,
+            locks=writes and conn.dialect.name == "postgresql",
+            lost=self.lost.append,
+        )
+        self.people = People(conn)
+        self.account = Account(conn)
+
+
+async def migrate(url: str) -> None:
+    """Brings the schema up to date. Raises CannotOpen where the database is in use or can't be reached."""
+    ownership, engines = await _own(url, "gpubot migrate")
+    try:
+        await migrating.upgrade(engines.writer)
+    finally:
+        await engines.dispose()
+        await ownership.release()
+
+
+async def _own(url: str, claimant: str) -> tuple[Ownership, Engines]:
+    path = sqlite_path(url)
+    if path is None:
+        return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
+    return FileOwnership.take(path), sqlite_engines(path)
+
+
+class Database:
+    """bot.lifecycle.ports.Store. One process has a database open at a time."""
+
+    def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
+        """Use `open`."""
+        self._engines = engines
+        self._ownership = ownership
+        self._clock = clock
+        # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
+        self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
+        self._listeners: list[Callable[[], None]] = []
+
+    @classmethod
+    async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
+        """Takes the database for this process, brings its schema up to date, and forgets the claims of whoever
+        had it before. `url` is `sqlite:///PATH` or `postgresql://..`. Raises CannotOpen."""
+        ownership, engines = await _own(url, claimant)
+        database = cls(engines, ownership, clock)
+        try:
+            await migrating.upgrade(engines.writer)
+            async with database._connection() as conn:
+                for table in (quotes, rentals):
+                    await due.release_all(conn, table)
+                await conn.commit()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Lets go of every connection, then of the ownership."""
+        await self._engines.dispose()
+        await self._ownership.release()
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """One moment throughout; writers are neither waited for nor seen. Raises StoreBusy."""
+        conn = self._engines.reader.connect()
+        async with connecting():
+            await conn.start()
+        try:
+            async with connecting():
+                await conn.begin()
+            async with in_time():
+                yield Transaction(conn, self._clock, writes=False)
+        finally:
+            await conn.close()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        async with self._connection() as conn:
+            tx = Transaction(conn, self._clock, writes=True)
+            try:
+                async with in_time():
+                    yield tx
+                await self._commit(conn)
+            except BaseException:
+                if tx.lost:
+                    await self._keep_facts(conn, tx.lost)
+                raise
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection with a transaction begun on it, which is rolled back unless it was committed."""
+        async with self._writing():
+            await self._ownership.renew()
+            conn = self._engines.writer.connect()
+            async with connecting():
+                await conn.start()
+            try:
+                async with connecting():
+                    await conn.begin()
+                yield conn
+            finally:
+                await conn.close()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        if self._turn is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _commit(self, conn: AsyncConnection) -> None:
+        try:
+            async with in_time():
+                await conn.commit()
+        finally:
+            # Also where nobody knows whether it was written: looking once too often is cheap.
+            for listener in self._listeners:
+                listener()
+
+    async def _keep_facts(self, conn: AsyncConnection, lost: list[Change]) -> None:
+        """Takes back all but the facts of changes that came too late."""
+        async with in_time():
+            await conn.rollback()
+            await conn.begin()
+            tx = Transaction(conn, self._clock, writes=True)
+            for change in lost:
+                await tx.rentals.write(change, with_new=False)
+        await self._commit(conn)

@@ -1,0 +1,167 @@
+"""Connections: how each database is opened, and which of its errors mean that it didn't take something in time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import CannotOpen, StoreBusy
+
+PATIENCE = 1.0
+"""Real seconds that one statement waits for a lock of another process: short, as Slack waits 3 s in all."""
+
+_SQLITE_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_POSTGRES_AWAY = ("08", "40", "53", "57", "58", "25P03", "25006", "55P03")
+"""SQLSTATE classes and codes: no connection, deadlock, no room, cancelled or shutting down, system error, idle for
+too long, read-only (a replica), a lock not given in time (PostgreSQL documentation, appendix A)."""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where to write and where to read."""
+
+    writer: AsyncEngine
+    reader: AsyncEngine
+
+    async def dispose(self) -> None:
+        await self.writer.dispose()
+        if self.reader.sync_engine.pool is not self.writer.sync_engine.pool:
+            await self.reader.dispose()
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file that a `sqlite:///PATH` names; None where the URL is PostgreSQL's. Raises CannotOpen for others."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..") from None
+    if parsed.drivername == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
+        return Path(parsed.database)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        return None
+    raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+
+
+def sqlite_engines(path: Path) -> Engines:
+    """One connection that writes, and a few that only read and never wait for it (WAL)."""
+    url = f"sqlite+aiosqlite:///{path}"
+    # isolation_level None: the driver begins nothing by itself, `begin` below does.
+    arguments = {"isolation_level": None, "timeout": PATIENCE}
+    writer = create_async_engine(
+        url, connect_args=arguments, pool_size=1, max_overflow=0, pool_reset_on_return=None
+    )
+    reader = create_async_engine(
+        url, connect_args=arguments, pool_size=4, max_overflow=-1, pool_use_lifo=True, pool_reset_on_return=None
+    )
+    _on_sqlite(writer, "BEGIN IMMEDIATE", ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"))
+    _on_sqlite(reader, "BEGIN", ("query_only = ON",))
+    return Engines(writer, reader)
+
+
+def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    def connected(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+
+
+async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE) -> asyncpg.Connection:
+    """One connection of PostgreSQL's own driver, which reads the URL as libpq does."""
+    return await asyncpg.connect(
+        url,
+        timeout=2 * PATIENCE,
+        command_timeout=10 * PATIENCE,
+        server_settings={
+            "application_name": name,
+            "lock_timeout": f"{patience:.3f}s",
+            "idle_in_transaction_session_timeout": "30s",
+            "timezone": "UTC",
+        },
+    )
+
+
+def postgres_engines(url: str, name: str) -> Engines:
+    """One pool. Reads see one moment throughout, as on SQLite."""
+
+    async def connect() -> asyncpg.Connection:
+        return await postgres_connection(url, name)
+
+    writer = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        isolation_level="READ COMMITTED",
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=2 * PATIENCE,
+        pool_use_lifo=True,
+    )
+    reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Engines(writer, reader)
+
+
+def _away(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in _SQLITE_AWAY
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith(_POSTGRES_AWAY)
+
+
+def _busy() -> StoreBusy:
+    return StoreBusy("My database doesn't answer. Nothing was changed, try again in a minute.")
+
+
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """Turns the database's "not now" into StoreBusy; what else goes wrong in it stays what it is."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise _busy() from error
+    except DBAPIError as error:
+        if _away(error):
+            raise _busy() from error
+        raise
+
+
+@asynccontextmanager
+async def connecting() -> AsyncIterator[None]:
+    """As `in_time`, and for what a driver raises by itself while it connects."""
+    try:
+        async with in_time():
+            yield
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _busy() from error
