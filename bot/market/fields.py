@@ -1,0 +1,115 @@
+"""Fields of any JSON, read without trust. What makes no sense reads as None; nothing here raises but `decode`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from bot.model.text import one_line
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,18})?")
+_LARGEST = Decimal(10) ** 12
+_FINEST = -30
+_LOWEST_RATE = Decimal("0.000001")
+_HIGHEST_RATE = Decimal(1_000_000)
+# Zero times of other languages (year 1, 1970) and "forever" (9999) mean that there is no time.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _decimal(written: str) -> Decimal:
+    try:
+        return Decimal(written)
+    except InvalidOperation as error:  # an exponent beyond what a Decimal holds
+        raise ValueError("a number out of range") from error
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is no JSON")
+
+
+def decode(content: bytes) -> object:
+    """The value of a JSON text, numbers with a point as exact Decimals.
+
+    Raises ValueError for anything else: no JSON, NaN or Infinity, nested too deep.
+    """
+    try:
+        return json.loads(content, parse_float=_decimal, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def text(value: object, limit: int = 100) -> str | None:
+    """A text on one line."""
+    return (one_line(value, limit) or None) if isinstance(value, str) else None
+
+
+def word(value: object) -> str | None:
+    """A status word, in lower case."""
+    found = text(value, 60)
+    return None if found is None else found.lower()
+
+
+def ident(value: object) -> str | None:
+    """An id that is safe in a path."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if 0 <= value < 10**18 else None
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def number(value: object) -> Decimal | None:
+    """A finite number of a size that anything here can have; also one written as text."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = Decimal(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    if isinstance(value, int):
+        return Decimal(value) if abs(value) < _LARGEST else None
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < _FINEST or abs(value) >= _LARGEST:
+        return None
+    return value
+
+
+def amount(value: object) -> Decimal | None:
+    """A number that is not below zero."""
+    found = number(value)
+    return found if found is not None and found >= 0 else None
+
+
+def whole(value: object, low: int, high: int) -> int | None:
+    """A whole number within bounds, also where it was written 8.0."""
+    found = number(value)
+    if found is None or found != found.to_integral_value() or not low <= found <= high:
+        return None
+    return int(found)
+
+
+def rate(value: Decimal | None) -> Decimal | None:
+    """A price per hour that somebody could ask for: at least a micro-dollar."""
+    return value if value is not None and _LOWEST_RATE <= value <= _HIGHEST_RATE else None
+
+
+def instant(value: object) -> datetime | None:
+    """A moment in UTC; without an offset it is taken as UTC."""
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        found = datetime.fromisoformat(value.strip().upper())
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if _EARLIEST <= found <= _LATEST else None
+
+
+def entries(value: object) -> list[dict[str, object]]:
+    """The objects of a list; anything else has none."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def field(value: object, name: str) -> object:
+    """A field of an object; None where there is no object or no such field."""
+    return value.get(name) if isinstance(value, dict) else None

@@ -1,0 +1,247 @@
+"""One HTTP call to the marketplace, made once: what came back, or why nothing usable did."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import httpx
+import structlog
+from httpx_aiohttp import AiohttpTransport
+from pydantic import SecretStr
+
+from bot.clock import Clock
+from bot.errors import GpubotError, LockedOut, MarketAway
+from bot.market import fields
+
+_log = structlog.get_logger("gpubot.market")
+
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes of an answer after decompression. A list of every offer of every vendor is far smaller."""
+CONNECT_SECONDS = 10.0
+QUEUE_SECONDS = 15.0
+"""How long a call may wait for a free connection."""
+CONNECTIONS = 100
+LONGEST_RETRY_AFTER = 3600.0
+
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+_NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An endpoint: its operationId, and whether it buys."""
+
+    name: str
+    buys: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that neither refuses our token nor asks to wait nor tells of a fault over there."""
+
+    status: int
+    content: bytes
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class _Bearer(httpx.Auth):
+    """Keeps the token out of the client's headers, where a log or a repr could show it."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        yield request
+
+
+class _Sessions:
+    """Makes the aiohttp session once a loop runs."""
+
+    def __init__(self, *, loopback: bool, keep_alive: bool) -> None:
+        self._loopback = loopback
+        self._keep_alive = keep_alive
+
+    def __call__(self) -> aiohttp.ClientSession:
+        connector = (
+            aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
+            if self._keep_alive
+            else aiohttp.TCPConnector(limit=CONNECTIONS, force_close=True)
+        )
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=not self._loopback,  # a company's proxy, but never for this machine
+        )
+        # aiohttp repeats GET and DELETE on a connection that broke, without a public switch. Only the engine asks
+        # again here.
+        session._retry_connection = False
+        return session
+
+
+class Transport:
+    """Calls to one API with one token. No call is repeated, and no redirect is followed.
+
+    Calls that buy get a fresh connection each: on a kept one, which the other side may be closing at that moment,
+    nobody could tell whether the request arrived.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: SecretStr,
+        clock: Clock,
+        on_token: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
+        """`on_token` is told with the first answer, and whenever it changes, whether our token is refused."""
+        self._clock = clock
+        self._on_token = on_token
+        self._refused: bool | None = None
+        loopback = _is_loopback(httpx.URL(base_url).host)
+
+        def client(*, keep_alive: bool) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                base_url=base_url,
+                auth=_Bearer(token),
+                headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
+                transport=AiohttpTransport(client=_Sessions(loopback=loopback, keep_alive=keep_alive)),
+                # The time for a whole call is kept by `ask`; these only tell "not sent" from "no answer".
+                timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
+                follow_redirects=False,
+            )
+
+        self._kept = client(keep_alive=True)
+        self._fresh = client(keep_alive=False)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._kept.aclose()
+        await self._fresh.aclose()
+
+    async def ask(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        params: dict[str, str] | None = None,
+        json: object = None,
+        yaml: bytes | None = None,
+    ) -> Answer:
+        """Makes the call once, within that many real seconds.
+
+        Raises LockedOut for 401 and 403, and MarketAway for 429, 3xx, 5xx and no answer; `acted` is True only for
+        a call that buys and may have been carried out.
+        """
+        client = self._fresh if call.buys else self._kept
+        request = client.build_request(
+            method,
+            path,
+            params=params,
+            json=json,
+            content=yaml,
+            headers=None if yaml is None else {"Content-Type": "application/yaml"},
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                response = await client.send(request, stream=True)
+                try:
+                    content = await _content(response)
+                finally:
+                    await response.aclose()
+        except _NO_ANSWER as error:
+            sent = not _never_left(error)
+            kind = type(error.__cause__ or error).__name__
+            _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
+            words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
+            # Without the cause: its request holds the token.
+            raise MarketAway(words, acted=call.buys and sent) from None
+        await self._note_token(refused=response.status_code in {401, 403})
+        return self._usable(call, response, content)
+
+    async def _note_token(self, *, refused: bool) -> None:
+        if self._on_token is None or refused == self._refused:
+            return
+        try:
+            await self._on_token(refused)
+        except GpubotError as error:
+            # An answer is never lost for it; the next one tells it again.
+            _log.warning("market.token_not_noted", error=type(error).__name__)
+        else:
+            self._refused = refused
+
+    def _usable(self, call: Call, response: httpx.Response, content: bytes) -> Answer:
+        status = response.status_code
+        if 200 <= status < 300 or (400 <= status < 500 and status not in {401, 403, 408, 425, 429}):
+            return Answer(status, content)
+        _log.warning("market.refused", call=call.name, status=status)
+        if status in {401, 403}:
+            raise LockedOut("Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN.")
+        wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
+        if status == 429:
+            raise MarketAway("Compute Clear asks me to slow down.", retry_after=wait, acted=False)
+        raise MarketAway(f"Compute Clear has a fault ({status}).", retry_after=wait, acted=call.buys)
+
+    def senseless(self, call: Call, why: str) -> MarketAway:
+        """The error for an answer whose content is not what was asked for."""
+        _log.warning("market.senseless", call=call.name, why=why)
+        return MarketAway("Compute Clear's answer makes no sense to me.", acted=call.buys)
+
+    def value(self, call: Call, answer: Answer) -> object:
+        """An answer's JSON. Raises MarketAway where it is none."""
+        try:
+            return fields.decode(answer.content)
+        except ValueError:
+            raise self.senseless(call, "no JSON") from None
+
+
+async def _content(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > LARGEST_BODY:
+            raise ValueError("the answer is too large")
+    return bytes(content)
+
+
+def _never_left(error: BaseException) -> bool:
+    """Whether a request certainly did not reach the other side. The transport's own error classes don't tell: it
+    reports a connection that broke after the request as one that was never made."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, _NOT_SENT):
+            return True
+        seen = seen.__cause__
+    return False
+
+
+def _retry_after(said: str | None, real_now: datetime) -> float | None:
+    """Real seconds of a Retry-After header, which names seconds or a date."""
+    if said is None:
+        return None
+    seconds = fields.amount(said)
+    if seconds is not None:
+        return min(float(seconds), LONGEST_RETRY_AFTER)
+    try:
+        until = parsedate_to_datetime(said)
+        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
+        return min(max((until - real_now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,22 @@
+"""Text from outside, made fit to be kept and shown."""
+
+from __future__ import annotations
+
+ELLIPSIS = "…"
+
+
+def one_line(text: str, limit: int) -> str:
+    """`text` on one line without control, format, surrogate or unassigned characters, at most `limit` long.
+
+    Those could forge a line, turn the reading direction, or not be storable. Spaces of all kinds become one.
+    """
+    text = text[: limit * 4 + 100]
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else (" " if letter.isspace() else "") for letter in text)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def short(word: str, limit: int = 40) -> str:
+    """A word as an error names it: on one line, and cut."""
+    return one_line(word, limit)

@@ -1,0 +1,180 @@
+"""Settings: the environment first, a `.env` beside it, any of them from a file by `<NAME>_FILE`."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.errors import Mistake
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+ENV_FILE = Path(".env")
+
+
+def _field(name: str, **more: Any) -> Any:
+    return Field(validation_alias=name, **more)
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Values from the files that `<NAME>_FILE` names, as container platforms mount secrets."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = str(field.validation_alias)
+        path = os.environ.get(f"{name}_FILE") or dotenv_values(ENV_FILE).get(f"{name}_FILE")
+        if not path:
+            return None, name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), name, False
+        except (OSError, UnicodeDecodeError):
+            raise Mistake(f"{name}_FILE: I can't read the file that it names.") from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
+        return {name: value for value, name, _ in found if value is not None}
+
+
+class Settings(BaseSettings):
+    """What `gpubot run` needs to know. Secrets never show in a repr or a log."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    slack_bot_token: SecretStr = _field("SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr = _field("SLACK_APP_TOKEN")
+    slack_api_url: str = _field("SLACK_API_URL", default="https://slack.com/api/")
+    compute_clear_token: SecretStr = _field("COMPUTE_CLEAR_TOKEN")
+    compute_clear_url: str = _field("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    channel: str = _field("GPUBOT_CHANNEL", pattern=r"^[CG][A-Z0-9]+$")
+    admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
+    policy: Path | None = _field("GPUBOT_POLICY", default=None)
+    database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
+    http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600", pattern=r"^\S+:\d{1,5}$")
+    log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)
+    clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, dotenv_settings, _Files(settings_cls)
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("it must begin with xoxb-: the Bot User OAuth Token of your Slack app")
+        return value
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("it must begin with xapp-: an app-level token with connections:write")
+        return value
+
+    @field_validator("compute_clear_token")
+    @classmethod
+    def _market_token(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("it is empty: paste the token of your Compute Clear account")
+        return value
+
+    @field_validator("slack_api_url", "compute_clear_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("it must be a web address, such as https://example.com/")
+        if parts.scheme == "http" and not is_loopback(value):
+            raise ValueError("plain http is only for this machine; use https")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        return value if value.endswith("/") else value + "/"
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if not url:
+            return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("it must be sqlite:///PATH or postgresql://...")
+        return value
+
+    @model_validator(mode="after")
+    def _clock_only_for_sandboxes(self) -> Settings:
+        if self.clock_url is not None and not all(
+            map(is_loopback, (self.clock_url, self.slack_api_url, self.compute_clear_url))
+        ):
+            raise ValueError("GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine")
+        return self
+
+    @property
+    def admin_ids(self) -> tuple[str, ...]:
+        """Slack user ids."""
+        return tuple(part.strip() for part in self.admins.split(","))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_settings() -> Settings:
+    """Settings from the environment, else `.env`, else the files that `<NAME>_FILE` names.
+
+    Raises Mistake with one line for each setting that is missing or wrong; no value of a secret is in it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = (_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors())
+        raise Mistake("\n".join(lines)) from None
+
+
+_HINTS = {
+    "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
+    "GPUBOT_ADMINS": "Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID)",
+    "GPUBOT_HTTP": "an address and port, such as 127.0.0.1:8600",
+    "GPUBOT_LOG": "console or json",
+}
+
+
+def _line(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = str(loc[0]) if loc else ""
+    if kind == "missing":
+        return f"{name} is not set. It is {_HINTS.get(name, 'needed: the README says where to get it')}."
+    if name in _HINTS:
+        return f"{name} is not what I expect: {_HINTS[name]}."
+    words = message.removeprefix("Value error, ")
+    return f"{name}: {words}." if name else f"{words}."

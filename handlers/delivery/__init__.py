@@ -1,0 +1,7 @@
+"""Brings Slack up to date with the store.
+
+pace       how fast Slack may be spoken to
+content    what a message should say now
+posting    one message: post, edit or answer, and what Slack's answer means
+loop       what is due, in which order, side by side
+"""

@@ -1,0 +1,224 @@
+"""One message: posting, editing or answering it, and what Slack's answer means for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.lifecycle.desk import Desk
+from bot.model.message import Message, MessageKind
+from handlers.delivery.pace import ANSWERS, Pace
+from handlers.views.blocks import Rendered
+
+log = structlog.get_logger("gpubot.delivery")
+
+METADATA = "gpubot_message"
+ANSWER_LIFE = timedelta(minutes=30)
+"""A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
+ANSWER_TRIES = 4
+SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
+TOKEN_RETRY = timedelta(minutes=1)
+
+ELSEWHERE = frozenset(
+    {"not_in_channel", "is_archived", "channel_not_found", "restricted_action", "channel_type_not_supported"}
+)
+"""Errors that won't pass: the rental's messages go elsewhere."""
+TOKEN = frozenset(
+    {
+        "invalid_auth",
+        "token_revoked",
+        "token_expired",
+        "account_inactive",
+        "not_authed",
+        "org_login_required",
+        "team_access_not_granted",
+    }
+)
+PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message after it was dealt with, and whether it is to be redirected."""
+
+    message: Message
+    elsewhere: bool = False
+
+
+class Poster:
+    """Speaks to Slack for one message at a time. Nothing is repeated inside: that is what `due_at` is for."""
+
+    def __init__(self, desk: Desk, client: AsyncWebClient, pace: Pace, session: aiohttp.ClientSession) -> None:
+        self._desk = desk
+        self._client = client
+        self._pace = pace
+        self._session = session
+        self._started = desk.clock.real()
+        self.perhaps_twice = 0
+        """Posts made again after a gap that could not be read back."""
+
+    async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
+        """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
+        now = self._desk.clock.real()
+        if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES or not message.to:
+            return Sent(_closed(message))
+        try:
+            async with self._session.post(message.to, json=body, allow_redirects=False) as response:
+                status, wait = response.status, response.headers.get("Retry-After", "")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            log.info("answer.failed", message=message.id, error=type(error).__name__)
+            return Sent(self._later(message, now))
+        if status == 429:
+            until = now + timedelta(seconds=_seconds(wait))
+            self._pace.block(ANSWERS, until)
+            return Sent(message.model_copy(update={"due_at": until}))
+        if status >= 500:
+            return Sent(self._later(message, now))
+        if status != 200:
+            log.info("answer.refused", message=message.id, status=status)
+        return Sent(_closed(message.model_copy(update={"posted_at": self._desk.clock.now()})))
+
+    async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
+        """Posts it, unless the channel has it already from before a crash."""
+        now = self._desk.clock.real()
+        channel, thread = message.to, None
+        if message.kind is MessageKind.THREAD and card is not None:
+            channel, thread = card.channel or card.to, card.ts
+        if message.sending or message.created_at < self._started:
+            found = await self._look_for(message, channel, thread)
+            if found is not None:
+                return Sent(self._shown(message, shown, found))
+        body: dict[str, Any] = {
+            "channel": channel,
+            "text": shown.text,
+            "blocks": list(shown.blocks),
+            "metadata": {"event_type": METADATA, "event_payload": {"id": message.id}},
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if thread is not None:
+            body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
+        self._pace.posted(channel, now)
+        try:
+            answer = await self._client.chat_postMessage(**body)
+        except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+            return self._failed(message, error, "chat.postMessage")
+        return Sent(self._shown(message, shown, (str(answer["channel"]), str(answer["ts"]))))
+
+    async def edit(self, message: Message, shown: Rendered) -> Sent:
+        """Edits it to what it should show; an edit that changes nothing isn't sent."""
+        if digest(shown) == message.digest:
+            return Sent(_up_to_date(message, shown))
+        now = self._desk.clock.real()
+        self._pace.edited(now)
+        try:
+            await self._client.chat_update(
+                channel=message.channel or message.to,
+                ts=message.ts or "",
+                text=shown.text,
+                blocks=list(shown.blocks),
+            )
+        except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+            return self._failed(message, error, "chat.update")
+        return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), shown))
+
+    def _shown(self, message: Message, shown: Rendered, where: tuple[str, str]) -> Message:
+        channel, ts = where
+        placed = message.model_copy(
+            update={
+                "channel": channel,
+                "ts": ts,
+                "digest": digest(shown),
+                "sending": False,
+                "posted_at": self._desk.clock.now(),
+            }
+        )
+        return _up_to_date(placed, shown)
+
+    def _failed(self, message: Message, error: Exception, method: str) -> Sent:
+        """What an error means: wait, go elsewhere, or leave it."""
+        now = self._desk.clock.real()
+        if not isinstance(error, SlackApiError):
+            # Nobody knows whether Slack took it.
+            log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
+            return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
+        code, status = str(error.response.get("error", "")), error.response.status_code
+        if status == 429 or code == "ratelimited":
+            until = now + timedelta(seconds=_seconds(str(error.response.headers.get("Retry-After", ""))))
+            self._pace.block(method, until)
+            return Sent(message.model_copy(update={"due_at": until}))
+        log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
+        if code in TOKEN:
+            self._pace.block_all(now + TOKEN_RETRY)
+            return Sent(message.model_copy(update={"due_at": now + TOKEN_RETRY}))
+        if status >= 500 or code in PASSING or not code:
+            return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
+        if code in ELSEWHERE and message.ts is None:
+            return Sent(message, elsewhere=True)
+        return Sent(_closed(message))
+
+    def _later(self, message: Message, now: datetime) -> Message:
+        wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
+        return message.model_copy(update={"tries": message.tries + 1, "due_at": now + wait})
+
+    async def _look_for(self, message: Message, channel: str, thread: str | None) -> tuple[str, str] | None:
+        """A post that was perhaps made before a crash, by the id in its metadata."""
+        try:
+            if channel.startswith(("U", "W")):
+                opened = await self._client.conversations_open(users=channel)
+                channel = str(opened["channel"]["id"])
+            if thread is not None:
+                answer = await self._client.conversations_replies(
+                    channel=channel, ts=thread, limit=200, include_all_metadata=True
+                )
+            else:
+                oldest = f"{message.created_at.timestamp() - 60:.6f}"
+                answer = await self._client.conversations_history(
+                    channel=channel, oldest=oldest, limit=200, include_all_metadata=True
+                )
+            return _find(answer.get("messages", []), message.id, channel)
+        except (SlackClientError, aiohttp.ClientError, OSError, ValueError, KeyError, AttributeError, TypeError):
+            if message.sending:
+                self.perhaps_twice += 1
+                log.warning("post.perhaps_twice", message=message.id)
+        return None
+
+
+def _find(posted: list[dict[str, Any]], message_id: int, channel: str) -> tuple[str, str] | None:
+    for one in posted:
+        metadata: dict[str, Any] = one.get("metadata") or {}
+        if metadata.get("event_type") == METADATA and metadata.get("event_payload", {}).get("id") == message_id:
+            return channel, str(one["ts"])
+    return None
+
+
+def digest(shown: Rendered) -> str:
+    """What a message shows, in short."""
+    said = json.dumps([shown.text, shown.blocks], sort_keys=True).encode()
+    return hashlib.sha256(said).hexdigest()[:32]
+
+
+def _up_to_date(message: Message, shown: Rendered) -> Message:
+    said_once = not message.kind.surface
+    return message.model_copy(
+        update={"shown": message.wanted, "closed": shown.closed or said_once, "due_at": None, "tries": 0}
+    )
+
+
+def _closed(message: Message) -> Message:
+    return message.model_copy(update={"closed": True, "due_at": None})
+
+
+def _seconds(retry_after: str) -> float:
+    try:
+        return min(max(float(retry_after), 1.0), 3600.0)
+    except ValueError:
+        return 30.0

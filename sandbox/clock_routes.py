@@ -1,0 +1,41 @@
+"""`/_control/clock`: reads and moves the sandbox's clock over HTTP."""
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import AwareDatetime, Field
+
+from sandbox.clock import SandboxClock
+from sandbox.serving import LONGEST_WAIT, ControlModel, number, read, refusal, reply
+
+
+class ClockChange(ControlModel):
+    """What to do with the clock; fields left out stay as they are."""
+
+    jump: Annotated[float, Field(description="sandbox seconds to skip")] | None = None
+    to: Annotated[AwareDatetime, Field(description="the time to skip to")] | None = None
+    speed: Annotated[float, Field(description="sandbox seconds per real second")] | None = None
+
+
+def add_clock_routes(router: web.UrlDispatcher, clock: SandboxClock) -> None:
+    """Adds GET and POST `/_control/clock` for `clock`."""
+
+    def shown() -> web.Response:
+        return reply({"now": clock.now(), "speed": clock.speed, "revision": clock.revision})
+
+    async def look(request: web.Request) -> web.Response:
+        if "after" in request.query:
+            after = int(number(request, "after", 0))
+            await clock.wait_revision(after, min(number(request, "wait", LONGEST_WAIT), LONGEST_WAIT))
+        return shown()
+
+    async def change(request: web.Request) -> web.Response:
+        wanted = await read(request, ClockChange)
+        try:
+            clock.change(jump=wanted.jump, to=wanted.to, speed=wanted.speed)
+        except ValueError as wrong:
+            raise refusal(422, str(wrong)) from None
+        return shown()
+
+    router.add_get("/_control/clock", look)
+    router.add_post("/_control/clock", change)

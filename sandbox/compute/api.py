@@ -1,0 +1,146 @@
+"""The endpoints of openapi.yaml: token first, then the request, then the market."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from sandbox.compute import wire
+from sandbox.compute.catalog import CONTRACTS, REGION_GROUPS, families
+from sandbox.compute.hosts import Hosts
+from sandbox.compute.market import Market, Refused
+from sandbox.compute.query import (
+    Invalid,
+    check_known,
+    check_switch,
+    read_offer_query,
+    read_procure_request,
+    read_uuid,
+)
+from sandbox.compute.vendors import VENDORS
+from sandbox.exact import dumps
+from sandbox.serving import CONTROL, reply
+
+# How an endpoint answers: from the request and its body, at a time at which everything is settled.
+Answer = Callable[[web.Request, bytes, datetime], Any]
+
+OPERATIONS = frozenset(
+    {
+        "available_gpus",
+        "available_vendors",
+        "available_regions",
+        "available_contracts",
+        "get_offers",
+        "procure_offer",
+        "offer_status",
+        "list_resources",
+        "get_resource",
+        "delete_resource",
+    }
+)
+
+
+class Api:
+    """The API as one account sees it."""
+
+    def __init__(self, market: Market, hosts: Hosts, token: str) -> None:
+        self.token = token
+        self.token_valid = True
+        self._market = market
+        self._hosts = hosts
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Adds every endpoint, named by its operationId."""
+        nothing: tuple[str, ...] = ()
+        endpoints: list[tuple[str, str, str, tuple[str, ...], Answer]] = [
+            ("GET", "/available_gpus", "available_gpus", nothing, lambda *_: families()),
+            ("GET", "/available_vendors", "available_vendors", nothing, lambda *_: sorted(VENDORS)),
+            ("GET", "/available_regions", "available_regions", nothing, lambda *_: REGION_GROUPS),
+            ("GET", "/available_contracts", "available_contracts", nothing, lambda *_: CONTRACTS),
+            ("POST", "/get_offers", "get_offers", nothing, self._get_offers),
+            ("POST", "/procure_offer", "procure_offer", nothing, self._procure_offer),
+            ("GET", "/offers/{offer_id}/status", "offer_status", nothing, self._offer_status),
+            ("GET", "/resources", "list_resources", ("offer_id",), self._list_resources),
+            ("GET", "/resources/{resource_id}", "get_resource", ("force_refresh",), self._get_resource),
+            ("DELETE", "/resources/{resource_id}", "delete_resource", ("force",), self._delete_resource),
+        ]
+        for method, path, name, known, answer in endpoints:
+            router.add_route(method, path, self._guarded(answer, known), name=name)
+
+    def _guarded(
+        self, answer: Answer, known: tuple[str, ...]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if not self._authorized(request):
+                return _problem(401, "Invalid or missing token", {"WWW-Authenticate": "Bearer"})
+            raw = await request.read()
+            now = await self._hosts.settle()
+            try:
+                check_known(request.query, *known)
+                return reply(answer(request, raw, now))
+            except Invalid as wrong:
+                return _problem(422, wrong.detail)
+            except Refused as refused:
+                return _problem(refused.status, refused.detail)
+
+        return handle
+
+    def _authorized(self, request: web.Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return self.token_valid and scheme.lower() == "bearer" and token.strip() == self.token
+
+    # --- endpoints ------------------------------------------------------------------------------------------
+
+    def _get_offers(self, request: web.Request, raw: bytes, now: datetime) -> Any:
+        query = read_offer_query(request.content_type, raw)
+        return wire.offer_list(query, self._market.find(query, now))
+
+    def _procure_offer(self, request: web.Request, raw: bytes, now: datetime) -> Any:
+        return wire.procured(self._market.procure(read_procure_request(request.content_type, raw), now))
+
+    def _offer_status(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
+        offer_id = read_uuid("path", "offer_id", request.match_info["offer_id"])
+        return wire.offer_status(self._market, self._market.offer(offer_id), now)
+
+    def _list_resources(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
+        offer_id = request.query.get("offer_id")
+        if offer_id is not None:
+            offer_id = read_uuid("query", "offer_id", offer_id)
+        found = [wire.resource(machine, now) for machine in self._market.existing(now, offer_id)]
+        return {"resources": found, "total_count": len(found)}
+
+    def _get_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
+        resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
+        check_switch(request.query, "force_refresh")
+        return wire.resource(self._market.machine(resource_id, now), now)
+
+    def _delete_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
+        resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
+        check_switch(request.query, "force")
+        return wire.deleting(self._market.delete(resource_id, now))
+
+
+def _problem(status: int, detail: Any, headers: dict[str, str] | None = None) -> web.Response:
+    text = dumps({"detail": detail})
+    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+
+
+def problems() -> Middleware:
+    """Gives the server's own refusals, such as 404 for no path and 405 for no method, the API's shape."""
+
+    @web.middleware
+    async def shape(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if request.path.startswith(CONTROL):
+                raise
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return _problem(error.status, HTTPStatus(error.status).phrase, allow)
+
+    return shape

@@ -1,0 +1,46 @@
+"""Compute Clear as one server: the API, its control calls, and the SSH hosts of what is rented there."""
+
+from aiohttp import web
+
+from sandbox.clock import SandboxClock
+from sandbox.clock_routes import add_clock_routes
+from sandbox.compute.api import OPERATIONS, Api, problems
+from sandbox.compute.control import Control
+from sandbox.compute.hosts import Hosts
+from sandbox.compute.market import Market
+from sandbox.faults import Faults
+from sandbox.serving import Served, serve
+
+DEFAULT_TOKEN = "compute-sandbox-token"  # noqa: S105 - it opens nothing but this sandbox
+
+
+class ComputeSandbox:
+    """The Compute Clear API on this machine. `token` is what its one account is asked for."""
+
+    def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN) -> None:
+        self.clock = clock
+        self.token = token
+        self.faults = Faults(clock, known=OPERATIONS)
+        self.market = Market()
+        self._hosts = Hosts(clock, self.market.agenda)
+        self._api = Api(self.market, self._hosts, token)
+        self._served: Served | None = None
+
+    async def start(self, port: int = 0) -> str:
+        """Begins to serve on 127.0.0.1 (0: a free port) and returns the URL, without a slash at its end."""
+        app = web.Application(middlewares=[self.faults.middleware(), problems()])
+        self._api.add_routes(app.router)
+        add_clock_routes(app.router, self.clock)
+        self.faults.add_routes(app.router)
+        Control(self.market, self._hosts, self._api).add_routes(app.router)
+        app.on_shutdown.append(self.faults.close)
+        self._served = await serve(app, port)
+        self._hosts.start()
+        return self._served.url
+
+    async def stop(self) -> None:
+        """Ends every connection and takes every host down."""
+        if self._served is not None:
+            await self._served.stop()
+            self._served = None
+        await self._hosts.stop()

@@ -1,0 +1,58 @@
+"""What the account owes: rate x exact time, rounded once per resource."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from sandbox.compute.machines import Machine
+
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_PER_HOUR = 3_600_000_000
+_MICROS_PER_DOLLAR = 1_000_000
+
+
+def micros(rate: Decimal, start: datetime, end: datetime) -> int:
+    """Micro-dollars for `rate` USD per hour from `start` to `end`: exact, then rounded half-even once."""
+    hours = Fraction((end - start) // _MICROSECOND, _MICROSECONDS_PER_HOUR)
+    return round(Fraction(rate) * hours * _MICROS_PER_DOLLAR)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One resource on the bill; `end` is None while it still bills."""
+
+    resource_id: str
+    name: str
+    start: datetime
+    end: datetime | None
+    rate: Decimal
+    micros: int
+
+    def shown(self) -> dict[str, Any]:
+        """The line as the control API shows it."""
+        return {
+            "resource_id": self.resource_id,
+            "name": self.name,
+            "from": self.start,
+            "to": self.end,
+            "rate": self.rate,
+            "micros": self.micros,
+        }
+
+
+def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
+    """A line for every resource that has appeared by `now`, from procurement until it is gone.
+
+    A deletion that was accepted ends nothing yet: billing ends when the machine is gone.
+    """
+    lines: list[Line] = []
+    for machine in machines:
+        if machine.appears > now:
+            continue
+        end = machine.gone_at if machine.is_gone(now) else None
+        amount = micros(machine.rate, machine.appears, now if end is None else end)
+        lines.append(Line(machine.resource_id, machine.name, machine.appears, end, machine.rate, amount))
+    return lines

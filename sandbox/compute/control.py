@@ -1,0 +1,159 @@
+"""`/_control/` of Compute Clear: the truth about the account, and how the vendors behave."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import BeforeValidator, Field
+
+from sandbox.compute.api import Api
+from sandbox.compute.billing import bill
+from sandbox.compute.catalog import VARIANTS, families
+from sandbox.compute.hosts import Hosts
+from sandbox.compute.machines import Machine
+from sandbox.compute.market import STUBBORN_FOR, Market, Refused
+from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, Conduct
+from sandbox.serving import HOST, ControlModel, read, refusal, reply
+
+
+class ConductOrder(ControlModel):
+    """How a vendor is to behave."""
+
+    behaviour: Annotated[Behaviour, Field(strict=False)]
+    times: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    quiet: bool = False
+    words: str | None = None
+
+    def conduct(self) -> Conduct:
+        """The conduct; a delete that is refused or delayed without `seconds` given is so for a while."""
+        seconds = self.seconds
+        if self.behaviour in AT_DELETE and "seconds" not in self.model_fields_set:
+            seconds = STUBBORN_FOR
+        return Conduct(self.behaviour, self.times, seconds, self.quiet, self.words)
+
+
+def _exact(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class StrangerOrder(ControlModel):
+    """A machine that nobody here asked for."""
+
+    name: str
+    gpu_type: str
+    rate: Annotated[Decimal, BeforeValidator(_exact), Field(strict=False, ge=0)]
+    vendor: str = "lambda"
+
+
+class VanishOrder(ControlModel):
+    """How a vendor takes a machine back."""
+
+    how: Literal["deleted", "missing"] = "deleted"
+
+
+class TokenOrder(ControlModel):
+    """Whether the account's token is good."""
+
+    valid: bool
+
+
+class Control:
+    """The control calls of one Compute Clear."""
+
+    def __init__(self, market: Market, hosts: Hosts, api: Api) -> None:
+        self._market = market
+        self._hosts = hosts
+        self._api = api
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Adds the control calls that docs/sandbox.md lists under Compute Clear."""
+        router.add_get("/_control/account", self._account)
+        router.add_get("/_control/bill", self._bill)
+        router.add_get("/_control/vendors", self._vendors)
+        router.add_post("/_control/vendors/{name}", self._behave)
+        router.add_post("/_control/resources", self._stranger)
+        router.add_post("/_control/resources/{id}/vanish", self._vanish)
+        router.add_post("/_control/token", self._token)
+
+    async def _account(self, _request: web.Request) -> web.Response:
+        now = await self._hosts.settle()
+        bought = [
+            {
+                "offer_id": procurement.offer.offer_id,
+                "vendor": procurement.offer.listing.vendor.name,
+                "resource_name": procurement.resource_name,
+                "at": procurement.at,
+                "answered": "failed" if procurement.answered_failed else "accepted",
+            }
+            for procurement in self._market.procurements.values()
+            if procurement.bought
+        ]
+
+        def shown(machine: Machine) -> dict[str, Any]:
+            return {
+                "resource_id": machine.resource_id,
+                "offer_id": machine.offer_id,
+                "name": machine.name,
+                "vendor": machine.vendor,
+                "status": "missing" if machine.missing else machine.status(now),
+                "alive": not machine.is_gone(now),
+                "host": machine.host and HOST,
+                "port": machine.host and machine.host.port,
+                "rate": machine.rate,
+                "billed_from": machine.appears,
+                "billed_to": machine.gone_at if machine.is_gone(now) else None,
+            }
+
+        resources = [shown(machine) for machine in self._market.machines.values() if machine.appears <= now]
+        return reply({"offers_bought": bought, "resources": resources})
+
+    async def _bill(self, _request: web.Request) -> web.Response:
+        now = await self._hosts.settle()
+        lines = bill(self._market.machines.values(), now)
+        return reply(
+            {"lines": [line.shown() for line in lines], "total_micros": sum(line.micros for line in lines)}
+        )
+
+    async def _vendors(self, _request: web.Request) -> web.Response:
+        return reply(
+            {
+                name: {"behaviour": mood.conduct.behaviour, "left": mood.left}
+                for name, mood in self._market.moods.items()
+            }
+        )
+
+    async def _behave(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        names = list(VENDORS) if name == "*" else [name]
+        order = await read(request, ConductOrder)
+        now = await self._hosts.settle()
+        for each in names:
+            if each not in VENDORS:
+                raise refusal(404, f"no vendor {each}; there are: {', '.join(sorted(VENDORS))}")
+            self._market.behave(each, order.conduct(), now)
+        return await self._vendors(request)
+
+    async def _stranger(self, request: web.Request) -> web.Response:
+        order = await read(request, StrangerOrder)
+        variant = next(iter(families().get(order.gpu_type, [])), order.gpu_type)
+        if variant not in VARIANTS or order.vendor not in VENDORS:
+            raise refusal(422, "no such gpu_type or vendor")
+        now = await self._hosts.settle()
+        machine = self._market.stranger(order.name, variant, order.rate, order.vendor, now)
+        await self._hosts.settle()
+        return reply({"resource_id": machine.resource_id})
+
+    async def _vanish(self, request: web.Request) -> web.Response:
+        order = await read(request, VanishOrder)
+        now = await self._hosts.settle()
+        try:
+            machine = self._market.vanish(request.match_info["id"], order.how, now)
+        except Refused as refused:
+            raise refusal(404, refused.detail) from None
+        await self._hosts.settle()
+        return reply({"resource_id": machine.resource_id, "how": order.how})
+
+    async def _token(self, request: web.Request) -> web.Response:
+        self._api.token_valid = (await read(request, TokenOrder)).valid
+        return reply({"valid": self._api.token_valid})

@@ -1,0 +1,78 @@
+"""A machine that a vendor runs for the account: what it is at any time follows from when things happen to it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sandbox.compute.catalog import Variant
+from sandbox.ssh import SshHost
+
+
+@dataclass
+class Machine:
+    """One resource of the account. Times are sandbox time; None means: not, or never.
+
+    It exists and bills from `appears`, runs from `runs_at`, is on its way out from `delete_accepted`, and is
+    gone and billed no more from `gone_at`. `missing` makes the API deny that it ever was.
+    """
+
+    resource_id: str
+    name: str
+    vendor: str
+    region: str
+    variant: Variant
+    gpus: int
+    rate: Decimal
+    appears: datetime
+    runs_at: datetime | None
+    ssh_public_key: str | None = None
+    offer_id: str | None = None
+    resource_type: str = "vm"
+    silent: bool = False
+    gone_at: datetime | None = None
+    delete_accepted: datetime | None = None
+    delete_refused_until: datetime | None = None
+    delete_refused: bool = False
+    missing: bool = False
+    message: str | None = None
+    siblings: list[str] = field(default_factory=list)
+    host: SshHost | None = None
+
+    def exists(self, now: datetime) -> bool:
+        """Whether the API knows of it."""
+        return self.appears <= now and not self.missing
+
+    def is_gone(self, now: datetime) -> bool:
+        """Whether it has ended, and its bill with it."""
+        return self.gone_at is not None and self.gone_at <= now
+
+    def has_run(self, now: datetime) -> bool:
+        """Whether it ever got as far as running."""
+        return self.runs_at is not None and self.runs_at <= now
+
+    def listens(self, now: datetime) -> bool:
+        """Whether its SSH host is up: from when it runs until it is gone."""
+        return self.appears <= now and self.has_run(now) and not self.is_gone(now)
+
+    def status(self, now: datetime) -> str:
+        """The API's word: provisioning, running, deleting, deleted."""
+        if self.is_gone(now):
+            return "deleted"
+        if self.delete_accepted is not None:
+            return "deleting"
+        return "running" if self.has_run(now) else "provisioning"
+
+    def ends(self, at: datetime, now: datetime) -> None:
+        """It will be gone at `at`, unless it goes sooner; what does not run yet by `now` never will."""
+        if self.gone_at is None or at < self.gone_at:
+            self.gone_at = at
+        if not self.has_run(now):
+            self.runs_at = None
+
+    def accept_delete(self, takes: timedelta | None, now: datetime) -> None:
+        """The vendor agrees to take it down, which takes this long (None: until told otherwise)."""
+        self.delete_accepted = now
+        if not self.has_run(now):
+            self.runs_at = None
+        if takes is not None:
+            self.ends(now + takes, now)

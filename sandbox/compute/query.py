@@ -1,0 +1,200 @@
+"""What clients send, held against openapi.yaml: bodies, ids and switches. Wrong ones make a 422."""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from sandbox.compute.catalog import Listing
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOST_DIGITS = 100
+_SSH_KEY = (
+    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( .*)?$"
+)
+
+
+class Invalid(Exception):
+    """The request does not validate; `detail` is that of an HTTPValidationError."""
+
+    def __init__(self, detail: list[dict[str, Any]]) -> None:
+        super().__init__(str(detail))
+        self.detail = detail
+
+
+def invalid(where: tuple[str, ...], message: str, kind: str) -> Invalid:
+    """An Invalid with one entry."""
+    return Invalid([{"loc": list(where), "msg": message, "type": kind}])
+
+
+def _whole(value: Any) -> Any:
+    """JSON Schema counts 2.0 as an integer."""
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+        return int(value) if value == value.to_integral_value() else value
+    return value
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value
+
+
+def _uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError("not a UUID")
+    return value.lower()
+
+
+def _present(value: Any) -> Any:
+    """A field may be left out; where it is there, null is not among its values."""
+    if value is None:
+        raise ValueError("null is not allowed")
+    return value
+
+
+Given = TypeVar("Given")
+Maybe = Annotated[Given | None, BeforeValidator(_present)]
+Uuid = Annotated[str, AfterValidator(_uuid)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Compute(_Body):
+    """The machine that is looked for."""
+
+    gpu_type: str
+    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MOST_DIGITS)] = 1
+    max_price_per_gpu_hour: Maybe[
+        Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, allow_inf_nan=False)]
+    ] = None
+    contract_type: Maybe[Literal["ondemand", "spot"]] = None
+
+
+class Network(_Body):
+    """What its network must be able to do."""
+
+    supports_cilium: Maybe[bool] = None
+
+
+class OfferQuery(_Body):
+    """The body of get_offers."""
+
+    compute: Compute
+    vendor: Maybe[str] = None
+    region: Maybe[Literal["US", "EU", "APAC", "Other"]] = None
+    network: Maybe[Network] = None
+
+    def matches(self, listing: Listing) -> bool:
+        """Whether this listing is what is looked for."""
+        wanted, variant = self.compute, listing.variant
+        price = wanted.max_price_per_gpu_hour
+        cilium = self.network is not None and self.network.supports_cilium
+        return (
+            wanted.gpu_type.casefold() in (variant.family.casefold(), variant.name)
+            and wanted.gpu_count == listing.count
+            and wanted.contract_type in (None, listing.contract)
+            and self.region in (None, listing.region.group)
+            and (self.vendor is None or self.vendor.casefold() == listing.vendor.name)
+            and (price is None or listing.per_gpu <= price)
+            and (not cilium or listing.vendor.cilium)
+        )
+
+
+class ProcureRequest(_Body):
+    """The body of procure_offer."""
+
+    offer_id: Uuid
+    ssh_public_key: Annotated[str, Field(min_length=1, pattern=_SSH_KEY)]
+    cloud_init: Maybe[Annotated[str, Field(max_length=65536, pattern="^(#cloud-config|#!/)")]] = None
+    resource_name: Maybe[str] = None
+    cluster_name: Maybe[str] = None
+
+
+class _ExactLoader(yaml.SafeLoader):
+    """YAML's safe loader, with fractions as Decimals: prices are not for floats."""
+
+
+def _construct_decimal(loader: yaml.SafeLoader, node: yaml.Node) -> Decimal:
+    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 - the resolver gives this tag to scalars alone
+    text = loader.construct_scalar(node).replace("_", "").lower().removeprefix("+")
+    special = {".inf": "Infinity", "-.inf": "-Infinity", ".nan": "NaN"}
+    if ":" in text:
+        raise yaml.constructor.ConstructorError(None, None, "base 60 is not a price", node.start_mark)
+    return Decimal(special.get(text, text))
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _construct_decimal)
+
+
+def read_offer_query(content_type: str, raw: bytes) -> OfferQuery:
+    """The body of get_offers. Raises Invalid for another content type, no YAML, or what does not fit."""
+    if content_type != "application/yaml":
+        raise invalid(("header", "content-type"), "The body is application/yaml", "content_type")
+    try:
+        value = yaml.load(raw, Loader=_ExactLoader)  # noqa: S506 - it is a SafeLoader
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as wrong:
+        raise invalid(("body",), f"The body is no YAML: {type(wrong).__name__}", "yaml_invalid") from None
+    return _validated(OfferQuery, value)
+
+
+def read_procure_request(content_type: str, raw: bytes) -> ProcureRequest:
+    """The body of procure_offer. Raises Invalid for another content type, no JSON, or what does not fit."""
+    if content_type != "application/json":
+        raise invalid(("header", "content-type"), "The body is application/json", "content_type")
+    try:
+        return ProcureRequest.model_validate_json(raw)
+    except ValidationError as wrong:
+        raise _as_invalid(wrong) from None
+
+
+Body = TypeVar("Body", bound=_Body)
+
+
+def _validated(model: type[Body], value: Any) -> Body:
+    try:
+        return model.model_validate(value)
+    except ValidationError as wrong:
+        raise _as_invalid(wrong) from None
+
+
+def _as_invalid(wrong: ValidationError) -> Invalid:
+    return Invalid(
+        [
+            {"loc": ["body", *error["loc"]], "msg": error["msg"], "type": error["type"]}
+            for error in wrong.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    )
+
+
+def read_uuid(where: str, name: str, text: str) -> str:
+    """An id of the path or the query, in lower case. Raises Invalid."""
+    if not _UUID.fullmatch(text):
+        raise invalid((where, name), "Input should be a valid UUID", "uuid_parsing")
+    return text.lower()
+
+
+def check_switch(query: Mapping[str, str], name: str) -> None:
+    """Holds a boolean of the query to be one, or absent. Raises Invalid."""
+    if query.get(name, "false").lower() not in ("true", "false"):
+        raise invalid(("query", name), "Input should be true or false", "bool_parsing")
+
+
+def check_known(query: Iterable[str], *known: str) -> None:
+    """Holds the query's names to be known ones, each once: a switch that is misspelt does nothing.
+
+    Raises Invalid.
+    """
+    seen: set[str] = set()
+    for name in query:
+        if name not in known:
+            raise invalid(("query", name), "No such parameter", "extra_forbidden")
+        if name in seen:
+            raise invalid(("query", name), "Given twice", "repeated")
+        seen.add(name)

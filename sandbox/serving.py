@@ -1,0 +1,96 @@
+"""Starting an aiohttp application on this machine, and the words and shapes its control calls share."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sandbox.clock import real_sleep
+from sandbox.exact import dumps
+
+HOST = "127.0.0.1"
+CONTROL = "/_control/"
+LONGEST_WAIT = 25.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """An application that is being served."""
+
+    url: str
+    port: int
+    runner: web.AppRunner
+
+    async def stop(self) -> None:
+        """Stops listening and ends every connection, also one that would wait for ever."""
+        await self.runner.cleanup()
+        await real_sleep(0)  # lets the handlers that were just cancelled leave
+
+
+async def serve(app: web.Application, port: int = 0) -> Served:
+    """Serves `app` on 127.0.0.1, on a free port when `port` is 0. `url` has no slash at its end.
+
+    A handler is cancelled when its client goes: that is how faults learn of it (see `sandbox.faults`, which
+    runs what the handler does in a task of its own, so that a client's leaving never stops it half-way).
+    """
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, HOST, port)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Served(f"http://{HOST}:{site.port}", site.port, runner)
+
+
+class ControlModel(BaseModel):
+    """The body of a control call: unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Body = TypeVar("Body", bound=ControlModel)
+
+
+def reply(value: Any, status: int = 200) -> web.Response:
+    """A JSON answer; Decimals and times are written exactly."""
+    return web.Response(text=dumps(value), status=status, content_type="application/json")
+
+
+def refusal(status: int, error: str) -> web.HTTPException:
+    """The exception that answers a control call with `{"error": ...}`."""
+    kinds: dict[int, type[web.HTTPException]] = {
+        400: web.HTTPBadRequest,
+        404: web.HTTPNotFound,
+        409: web.HTTPConflict,
+        422: web.HTTPUnprocessableEntity,
+    }
+    return kinds[status](text=dumps({"error": error}), content_type="application/json")
+
+
+async def read(request: web.Request, model: type[Body]) -> Body:
+    """The request's JSON body as a model; an empty body is `{}`. Refuses what does not fit with 422."""
+    raw = await request.read()
+    try:
+        return model.model_validate_json(raw or b"{}")
+    except ValidationError as wrong:
+        words = "; ".join(
+            ": ".join(filter(None, [".".join(map(str, error["loc"])), error["msg"]])) for error in wrong.errors()
+        )
+        raise refusal(422, words) from None
+
+
+def number(request: web.Request, name: str, default: float) -> float:
+    """A number of the query, 0 or more. Refuses anything else with 422."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise refusal(422, f"{name} must be a number, 0 or more")
+    return value

@@ -1,0 +1,7 @@
+"""A Slack workspace on this machine: Web API, Socket Mode, people. See docs/sandbox.md."""
+
+from sandbox.slack.app_config import AppConfig, from_manifest
+from sandbox.slack.server import SlackSandbox
+from sandbox.slack.timing import Timing
+
+__all__ = ["AppConfig", "SlackSandbox", "Timing", "from_manifest"]

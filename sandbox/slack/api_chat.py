@@ -1,0 +1,155 @@
+"""chat.*: posting, editing, deleting and pointing at messages.
+
+Rules: https://docs.slack.dev/reference/methods/chat.postMessage and its siblings.
+"""
+
+from sandbox.slack.calling import ApiError, RateLimited
+from sandbox.slack.context import LONGEST_EDIT, Call, content
+from sandbox.slack.model import Channel, Message
+from sandbox.slack.schema import Json
+from sandbox.slack.state import BOT_USER
+from sandbox.slack.wire import DOMAIN, message_json
+
+
+def post_message(call: Call) -> Json:
+    workspace, args = call.workspace, call.args
+    channel = _where_to_post(call)
+    wait = call.pace.post(channel.id)
+    if wait:
+        raise RateLimited(wait)
+    said = content(args)
+    thread_ts = _thread(call, channel)
+    broadcast = args.flag("reply_broadcast")
+    message = workspace.post(
+        channel,
+        BOT_USER,
+        said.text or "",
+        blocks=said.blocks or [],
+        attachments=said.attachments or [],
+        metadata=None if workspace.lacks.metadata else said.metadata or None,
+        thread_ts=thread_ts,
+        broadcast=broadcast and thread_ts is not None,
+    )
+    told = message_json(workspace, message, metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": message.ts, "message": told}
+
+
+def _where_to_post(call: Call) -> Channel:
+    workspace = call.workspace
+    wanted = call.args.needed("channel")
+    person = workspace.person(wanted)
+    if person is not None:
+        if person.deleted or person.id == BOT_USER or not _reachable(call, person.id):
+            raise ApiError("channel_not_found")
+        channel: Channel | None = workspace.dm(person.id)
+    else:
+        channel = workspace.channel(wanted) or workspace.channel_named(wanted.removeprefix("#"))
+    if channel is None or (channel.kind != "public" and not workspace.bot_is_in(channel)):
+        raise ApiError("channel_not_found")
+    if channel.archived or (channel.kind == "im" and workspace.people[workspace.dm_partner(channel)].deleted):
+        raise ApiError("is_archived")
+    if channel.kind == "im" and not workspace.app.messages_tab:
+        raise ApiError("messages_tab_disabled")
+    if not workspace.bot_is_in(channel) and "chat:write.public" not in workspace.app.scopes:
+        raise ApiError("not_in_channel")
+    return channel
+
+
+def _reachable(call: Call, user: str) -> bool:
+    """The bot can write to its team, and to outsiders with whom it shares a channel."""
+    workspace = call.workspace
+    if workspace.people[user].team == workspace.people[BOT_USER].team:
+        return True
+    return any({user, BOT_USER} <= channel.members for channel in workspace.channels.values())
+
+
+def _thread(call: Call, channel: Channel) -> str | None:
+    """The parent's ts, or None outside a thread. Raises ApiError for what is no parent."""
+    thread_ts = call.args.text("thread_ts")
+    if not thread_ts:
+        return None
+    parent = call.workspace.message(channel.id, thread_ts)
+    if parent is None or parent.only_for is not None:
+        raise ApiError("thread_not_found")
+    if parent.is_reply:
+        raise ApiError("invalid_thread_ts")
+    if parent.deleted and not call.workspace.replies(channel.id, thread_ts):
+        raise ApiError("thread_not_found")
+    return thread_ts
+
+
+def _own(call: Call, channel: Channel, name: str, refused: str) -> Message:
+    message = call.workspace.message(channel.id, call.args.needed(name))
+    if message is None or message.deleted or message.only_for is not None:
+        raise ApiError("message_not_found")
+    if not message.by_app:
+        raise ApiError(refused)
+    if channel.archived:
+        raise ApiError("is_archived")
+    return message
+
+
+def update(call: Call) -> Json:
+    workspace, args = call.workspace, call.args
+    channel = call.channel()
+    message = _own(call, channel, "ts", "cant_update_message")
+    said = content(args, longest=LONGEST_EDIT)
+    metadata = message.metadata
+    if said.metadata is not None and not workspace.lacks.metadata:
+        metadata = said.metadata or None
+    changed = workspace.edit(
+        message,
+        text=said.text or "",
+        blocks=said.blocks or [],
+        attachments=message.attachments if said.attachments is None else said.attachments,
+        metadata=metadata,
+        edited=True,
+    )
+    told = message_json(workspace, changed, metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": changed.ts, "text": changed.text, "message": told}
+
+
+def delete(call: Call) -> Json:
+    channel = call.channel()
+    message = _own(call, channel, "ts", "cant_delete_message")
+    call.workspace.delete(message)
+    return {"ok": True, "channel": channel.id, "ts": message.ts}
+
+
+def post_ephemeral(call: Call) -> Json:
+    workspace = call.workspace
+    channel = call.channel()
+    if channel.archived:
+        raise ApiError("is_archived")
+    if not workspace.bot_is_in(channel):
+        raise ApiError("not_in_channel")
+    person = workspace.person(call.args.needed("user"))
+    if person is None or person.deleted or person.id not in channel.members:
+        raise ApiError("user_not_in_channel")
+    said = content(call.args, longest=LONGEST_EDIT)
+    if said.text and len(said.text.encode(errors="replace")) > LONGEST_EDIT:
+        raise ApiError("msg_too_long")
+    thread_ts = _thread(call, channel)
+    if workspace.lacks.ephemerals:
+        return {"ok": True, "message_ts": workspace.new_ts()}
+    message = workspace.post(
+        channel,
+        BOT_USER,
+        said.text or "",
+        blocks=said.blocks or [],
+        attachments=said.attachments or [],
+        thread_ts=thread_ts,
+        only_for=person.id,
+    )
+    return {"ok": True, "message_ts": message.ts}
+
+
+def get_permalink(call: Call) -> Json:
+    channel = call.channel()
+    message = call.workspace.message(channel.id, call.args.needed("message_ts"))
+    if message is None or message.deleted or message.only_for is not None:
+        raise ApiError("message_not_found")
+    link = f"https://{DOMAIN}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
+    if message.is_reply:
+        link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
+    return {"ok": True, "channel": channel.id, "permalink": link}

@@ -1,0 +1,151 @@
+"""conversations.*: channels, direct messages, and what was said in them.
+
+Rules: https://docs.slack.dev/reference/methods/conversations.history and its siblings.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from sandbox.slack.calling import ApiError
+from sandbox.slack.context import Call
+from sandbox.slack.model import Channel, Message
+from sandbox.slack.schema import Json
+from sandbox.slack.state import BOT_USER, TEAM
+from sandbox.slack.wire import channel_json, message_json
+
+Item = TypeVar("Item")
+
+_FAMILY = {"public": "channels", "private": "groups", "im": "im"}
+_TYPES = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
+
+
+def open_(call: Call) -> Json:
+    workspace = call.workspace
+    if "channel" in call.args:
+        channel = call.channel()
+    else:
+        users = [user for user in call.args.needed("users").split(",") if user]
+        if len(users) != 1:
+            raise ApiError("missing_scope", needed="mpim:write", provided=",".join(workspace.app.scopes))
+        person = workspace.person(users[0])
+        if person is None:
+            raise ApiError("user_not_found")
+        if person.id == BOT_USER:
+            raise ApiError("cannot_dm_bot")
+        if person.deleted:
+            raise ApiError("user_disabled")
+        if person.team != TEAM and not any(
+            {person.id, BOT_USER} <= each.members for each in workspace.channels.values()
+        ):
+            raise ApiError("user_not_visible")
+        channel = workspace.dm(person.id)
+    told = channel_json(workspace, channel) if call.args.flag("return_im") else {"id": channel.id}
+    return {"ok": True, "channel": told}
+
+
+def info(call: Call) -> Json:
+    channel = _readable(call, "read")
+    told = channel_json(call.workspace, channel)
+    if not call.args.flag("include_num_members"):
+        told.pop("num_members", None)
+    return {"ok": True, "channel": told}
+
+
+def members(call: Call) -> Json:
+    channel = _readable(call, "read")
+    shown, cursor = page(call, sorted(channel.members), 100)
+    return {"ok": True, "members": shown, "response_metadata": {"next_cursor": cursor}}
+
+
+def list_(call: Call) -> Json:
+    workspace = call.workspace
+    kinds = []
+    for wanted in (call.args.text("types") or "public_channel").split(","):
+        kind = _TYPES.get(wanted.strip())
+        if kind is None:
+            raise ApiError("invalid_types")
+        call.need_scope(f"{_FAMILY.get(kind, kind)}:read")
+        kinds.append(kind)
+    found = [
+        channel
+        for channel in workspace.channels.values()
+        if channel.kind in kinds
+        and (channel.kind == "public" or workspace.bot_is_in(channel))
+        and not (channel.archived and call.args.flag("exclude_archived"))
+    ]
+    shown, cursor = page(call, found, 100)
+    told = [channel_json(workspace, channel) for channel in shown]
+    return {"ok": True, "channels": told, "response_metadata": {"next_cursor": cursor}}
+
+
+def history(call: Call) -> Json:
+    channel = _readable(call, "history")
+    newest_first = [
+        message
+        for message in reversed(list(call.workspace.shown(channel.id)))
+        if (not message.is_reply or message.broadcast) and _between(call, message)
+    ]
+    return _messages(call, newest_first)
+
+
+def replies(call: Call) -> Json:
+    channel = _readable(call, "history")
+    found = call.workspace.message(channel.id, call.args.needed("ts"))
+    if found is None or found.only_for is not None:
+        raise ApiError("thread_not_found")
+    thread = call.workspace.replies(channel.id, found.thread_ts or found.ts)
+    shown = [each for each in thread if not each.is_reply or _between(call, each)]
+    if not shown:
+        raise ApiError("thread_not_found")
+    return _messages(call, shown)
+
+
+def _readable(call: Call, what: str) -> Channel:
+    """The channel, when the app may `read` it or its `history`; history wants membership too."""
+    wanted = call.workspace.channel(call.args.needed("channel"))
+    if wanted is not None:
+        call.need_scope(f"{_FAMILY[wanted.kind]}:{what}")
+    channel = call.channel()
+    if what == "history" and not call.workspace.bot_is_in(channel):
+        raise ApiError("not_in_channel")
+    return channel
+
+
+def _between(call: Call, message: Message) -> bool:
+    ts = float(message.ts)
+    oldest, latest = _bound(call, "oldest"), _bound(call, "latest")
+    if call.args.flag("inclusive"):
+        return (oldest is None or ts >= oldest) and (latest is None or ts <= latest)
+    return (oldest is None or ts > oldest) and (latest is None or ts < latest)
+
+
+def _bound(call: Call, name: str) -> float | None:
+    text = call.args.text(name)
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ApiError(f"invalid_ts_{name}") from None
+
+
+def _messages(call: Call, found: list[Message]) -> Json:
+    shown, cursor = page(call, found, 100)
+    everything = call.args.flag("include_all_metadata")
+    told = [message_json(call.workspace, message, metadata=everything) for message in shown]
+    answer: Json = {"ok": True, "messages": told, "has_more": bool(cursor), "pin_count": 0}
+    if cursor:
+        answer["response_metadata"] = {"next_cursor": cursor}
+    return answer
+
+
+def page(call: Call, items: Sequence[Item], default: int) -> tuple[list[Item], str]:
+    """One page and the cursor of the next, empty at the end. Raises ApiError invalid_cursor, invalid_limit."""
+    limit = call.args.number("limit", default, 1, 999)
+    cursor = call.args.text("cursor") or "p:0"
+    prefix, _, place = cursor.partition(":")
+    if prefix != "p" or not (place.isascii() and place.isdigit()) or len(place) > 9:
+        raise ApiError("invalid_cursor")
+    start = int(place)
+    more = len(items) > start + limit
+    return list(items[start : start + limit]), f"p:{start + limit}" if more else ""

@@ -1,0 +1,66 @@
+"""The app that is installed in the workspace: what its manifest says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCOPES = (
+    "commands",
+    "chat:write",
+    "channels:read",
+    "groups:read",
+    "channels:history",
+    "groups:history",
+    "im:write",
+    "im:history",
+    "users:read",
+    "usergroups:read",
+)
+EVENTS = ("app_home_opened", "app_uninstalled", "message.im", "subteam_members_changed", "user_change")
+
+
+@dataclass(frozen=True)
+class AppConfig:
+    """Scopes, subscriptions and commands of the installed app."""
+
+    name: str = "gpubot"
+    scopes: tuple[str, ...] = SCOPES
+    events: tuple[str, ...] = EVENTS
+    commands: Mapping[str, bool] | None = None
+    """Its commands and whether each has `should_escape`; None: every command is the app's, and escapes."""
+    home_tab: bool = True
+    messages_tab: bool = True
+    socket_mode: bool = True
+
+    def has_command(self, command: str) -> bool:
+        return self.commands is None or command in self.commands
+
+    def escapes(self, command: str) -> bool:
+        return self.commands is None or self.commands[command]
+
+
+def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
+    """The app as a manifest (parsed YAML or JSON) describes it.
+
+    Raises ValueError where the manifest is not shaped as Slack's schema says.
+    """
+    try:
+        features = manifest.get("features", {})
+        home = features.get("app_home", {})
+        settings = manifest.get("settings", {})
+        display = manifest.get("display_information", {})
+        return AppConfig(
+            name=features.get("bot_user", {}).get("display_name") or display.get("name") or "app",
+            scopes=tuple(manifest.get("oauth_config", {}).get("scopes", {}).get("bot", [])),
+            events=tuple(settings.get("event_subscriptions", {}).get("bot_events", [])),
+            commands={
+                entry["command"]: bool(entry.get("should_escape", False))
+                for entry in features.get("slash_commands", [])
+            },
+            home_tab=bool(home.get("home_tab_enabled", False)),
+            messages_tab=bool(home.get("messages_tab_enabled", False))
+            and not home.get("messages_tab_read_only_enabled", False),
+            socket_mode=bool(settings.get("socket_mode_enabled", False)),
+        )
+    except (AttributeError, KeyError, TypeError) as wrong:
+        raise ValueError(f"not a manifest: {wrong!r}") from wrong

@@ -1,0 +1,211 @@
+"""Block Kit as Slack accepts it: what a message, a modal and a Home tab may contain.
+
+Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. Blocks that
+this sandbox does not know (video, card, data_visualization ...) are refused, never let through unread.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
+from sandbox.slack.schema import (
+    Check,
+    Json,
+    anything,
+    array,
+    boolean,
+    both,
+    by_type,
+    fields,
+    one_of,
+    string,
+    tell,
+)
+
+MESSAGE_BLOCKS = 50
+VIEW_BLOCKS = 100
+SUMMED_TEXT = 12_000
+"""Characters of all texts of a message's blocks together. Unpublished: the lowest figure that Slack's own people
+named (reference, section 8)."""
+MARKDOWN_TEXT = 12_000
+VIEW_BYTES = 250_000
+STACK = 3
+
+COMMON: dict[str, Check] = {"type": anything}
+NAMED: dict[str, Check] = {"block_id": ID_OR_NONE}
+
+
+def _section_says_something(value: Any, where: str, problems: list[str]) -> None:
+    if isinstance(value, dict) and value.get("text") is None and value.get("fields") is None:
+        tell(problems, "must provide either text or fields", where)
+
+
+def _image_has_a_source(value: Any, where: str, problems: list[str]) -> None:
+    if isinstance(value, dict) and (value.get("image_url") is None) == (value.get("slack_file") is None):
+        tell(problems, "must provide either image_url or slack_file", where)
+
+
+_cell = by_type(
+    {
+        "raw_text": fields({**COMMON, "text": string(3000, least=0)}, {}),
+        "rich_text": fields({**COMMON, "elements": array(anything, 100)}, NAMED),
+    },
+    "a cell",
+)
+_slack_file = fields({}, {"id": string(255), "url": string(3000)})
+_divider = fields(COMMON, NAMED)
+_header = fields({**COMMON, "text": plain(150)}, NAMED)
+_section = both(
+    fields(
+        COMMON,
+        {
+            **NAMED,
+            "text": text(3000),
+            "fields": array(text(2000), 10),
+            "accessory": in_section,
+            "expand": boolean,
+        },
+    ),
+    _section_says_something,
+)
+_context = fields({**COMMON, "elements": array(in_context, 10)}, NAMED)
+_actions = fields({**COMMON, "elements": array(in_actions, 25)}, NAMED)
+_input = fields(
+    {**COMMON, "label": plain(2000), "element": in_input},
+    {**NAMED, "hint": plain(2000), "optional": boolean, "dispatch_action": boolean},
+)
+_image = both(
+    fields(
+        {**COMMON, "alt_text": string(2000)},
+        {**NAMED, "image_url": string(3000), "slack_file": _slack_file, "title": plain(2000)},
+    ),
+    _image_has_a_source,
+)
+_markdown = fields({**COMMON, "text": string(MARKDOWN_TEXT)}, NAMED)
+_rich_text = fields({**COMMON, "elements": array(anything, 100)}, NAMED)
+_table = fields(
+    {**COMMON, "rows": array(array(_cell, 20), 100)}, {**NAMED, "column_settings": array(anything, 20)}
+)
+
+_EVERYWHERE: dict[str, Check] = {
+    "actions": _actions,
+    "context": _context,
+    "divider": _divider,
+    "header": _header,
+    "image": _image,
+    "input": _input,
+    "rich_text": _rich_text,
+    "section": _section,
+}
+_message_block = by_type({**_EVERYWHERE, "markdown": _markdown, "table": _table}, "a block")
+_view_block = by_type(_EVERYWHERE, "a block")
+
+_view_common: dict[str, Check] = {
+    "callback_id": string(255, least=0),
+    "private_metadata": string(3000, least=0),
+    "external_id": string(255, least=0),
+    "clear_on_close": boolean,
+    "notify_on_close": boolean,
+    "submit_disabled": boolean,
+}
+_modal = fields(
+    {"type": one_of("modal"), "title": plain(24), "blocks": array(_view_block, VIEW_BLOCKS, least=0)},
+    {**_view_common, "submit": plain(24), "close": plain(24)},
+)
+_home = fields(
+    {"type": one_of("home"), "blocks": array(_view_block, VIEW_BLOCKS, least=0)},
+    {**_view_common, "title": plain(24), "submit": plain(24), "close": plain(24)},
+)
+
+
+def _twice(blocks: Any, where: str, problems: list[str]) -> None:
+    """block_ids are unique in a message or view, action_ids in their block."""
+    if not isinstance(blocks, list):
+        return
+    seen: set[str] = set()
+    for number, block in enumerate(blocks):
+        if not isinstance(block, dict):
+            continue
+        name = block.get("block_id")
+        if isinstance(name, str) and name:
+            if name in seen:
+                tell(problems, f"block_id already exists: {name}", f"{where}/{number}/block_id")
+            seen.add(name)
+        actions = [element.get("action_id") for element in elements_of(block)]
+        given = [action for action in actions if isinstance(action, str) and action]
+        for action in sorted({action for action in given if given.count(action) > 1}):
+            tell(problems, f"action_id already exists: {action}", f"{where}/{number}")
+
+
+def elements_of(block: Json) -> Iterator[Json]:
+    """The block's interactive elements, as they are (also of a block that is malformed)."""
+    parts = [block.get("accessory"), block.get("element")]
+    if block.get("type") == "actions" and isinstance(block.get("elements"), list):
+        parts += block["elements"]
+    return (part for part in parts if isinstance(part, dict) and part.get("type") != "image")
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every `text` string anywhere inside: what Slack is believed to sum up."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if key == "text" and isinstance(entry, str):
+                yield entry
+            else:
+                yield from texts_of(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from texts_of(entry)
+
+
+def message_problems(blocks: Any) -> tuple[str, list[str]]:
+    """Slack's error name for a message's blocks, and its reasons; an empty name when they are fine."""
+    problems: list[str] = []
+    array(_message_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
+    _twice(blocks, "/blocks", problems)
+    if problems:
+        return "invalid_blocks", problems
+    if sum(block["type"] == "table" for block in blocks) > 1:
+        return "only_one_table_allowed", ["only one table is allowed [json-pointer:/blocks]"]
+    if sum(map(len, texts_of(blocks))) > SUMMED_TEXT:
+        return "msg_blocks_too_long", [f"texts exceed {SUMMED_TEXT} characters [json-pointer:/blocks]"]
+    return "", []
+
+
+def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
+    """Slack's error name for a modal or a Home tab, and its reasons; an empty name when it is fine."""
+    problems: list[str] = []
+    (_modal if kind == "modal" else _home)(view, "/view", problems)
+    if isinstance(view, dict):
+        _twice(view.get("blocks"), "/view/blocks", problems)
+    needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])
+    if needs_submit and kind == "modal" and not view.get("submit"):
+        tell(problems, "`submit` is required when an `input` block is within blocks", "/view")
+    if problems:
+        return "invalid_arguments", problems
+    if len(json.dumps(view).encode()) > VIEW_BYTES:
+        return "view_too_large", [f"view exceeds {VIEW_BYTES} bytes [json-pointer:/view]"]
+    return "", []
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
+    return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
+
+
+def with_ids(blocks: list[Json]) -> list[Json]:
+    """A copy in which every block and element has an id; Slack makes up those that are missing.
+
+    What was null is left out, as if it had not been sent.
+    """
+    copied: list[Json] = without_nulls(blocks)
+    for block in copied:
+        if not block.get("block_id"):
+            block["block_id"] = secrets.token_urlsafe(4)
+        for element in elements_of(block):
+            if not element.get("action_id"):
+                element["action_id"] = secrets.token_urlsafe(4)
+    return copied

@@ -1,0 +1,143 @@
+"""A call of the Web API: its arguments, however they came, and the errors it can end with."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from sandbox.slack.schema import Json
+
+DEEPEST = 60
+"""Levels of nesting that are read; far more than any block needs."""
+
+
+class ApiError(Exception):
+    """Slack's `{"ok": false, "error": code}`, with further fields beside it."""
+
+    def __init__(self, code: str, reasons: list[str] | None = None, **more: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.body: Json = {"ok": False, "error": code, **more}
+        if reasons:
+            self.body["errors"] = reasons
+            self.body["response_metadata"] = {"messages": [f"[ERROR] {reason}" for reason in reasons]}
+
+
+class RateLimited(Exception):
+    """HTTP 429; `seconds` is what Retry-After says."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a method was called with: JSON values, or strings when they came in a form or a query."""
+
+    values: Json
+
+    def __contains__(self, name: str) -> bool:
+        return self.values.get(name) is not None
+
+    def text(self, name: str) -> str | None:
+        """A string; numbers count as written, anything else as absent."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            return None
+        return str(value)
+
+    def needed(self, name: str) -> str:
+        """A string that has to be there. Raises ApiError invalid_arguments."""
+        value = self.text(name)
+        if not value:
+            raise ApiError("invalid_arguments", [f"missing required field: {name} [json-pointer:/{name}]"])
+        return value
+
+    def flag(self, name: str) -> bool:
+        return str(self.values.get(name, "")).lower() in ("1", "true", "yes")
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            number = int(value)
+        except ValueError:
+            raise ApiError("invalid_arguments", [f"must be an integer [json-pointer:/{name}]"]) from None
+        if not least <= number <= most:
+            raise ApiError("invalid_limit" if name == "limit" else "invalid_arguments")
+        return number
+
+    def parsed(self, name: str, broken: str) -> Any:
+        """A JSON value, read if it came as a string. Raises ApiError `broken` when it cannot be read."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            return value
+        try:
+            return read_json(value)
+        except ValueError:
+            raise ApiError(broken) from None
+
+
+def read_json(text: str | bytes) -> Any:
+    """Strict JSON. Raises ValueError for what is none, for NaN and endless numbers, and for absurd nesting."""
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if _depth(value) > DEEPEST:
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number without end")
+    return number
+
+
+def _depth(value: Any) -> int:
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
+
+
+async def read_arguments(request: web.Request) -> Arguments:
+    """The arguments from the query and the body: JSON, a form, or none (no multipart, which only files need).
+
+    Raises ApiError invalid_json, json_not_object, invalid_form_data or invalid_post_type.
+    """
+    values: Json = dict(request.query)
+    raw = await request.read()
+    if not raw.strip():
+        return Arguments(values)
+    if request.content_type == "application/json":
+        try:
+            body = read_json(raw)
+        except ValueError:
+            raise ApiError("invalid_json") from None
+        if not isinstance(body, dict):
+            raise ApiError("json_not_object")
+        return Arguments({**values, **body})
+    if request.content_type == "application/x-www-form-urlencoded":
+        try:
+            return Arguments({**values, **dict(parse_qsl(raw.decode(), keep_blank_values=True))})
+        except ValueError:
+            raise ApiError("invalid_form_data") from None
+    raise ApiError("invalid_post_type")

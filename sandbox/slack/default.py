@@ -1,0 +1,36 @@
+"""The workspace that stands when the sandbox starts. Its names and ids stay as they are."""
+
+from sandbox.clock import SandboxClock
+from sandbox.slack.app_config import AppConfig
+from sandbox.slack.model import Channel, Group, Person
+from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM, Workspace
+
+ANA, BEN, CLEO, GUS, OLGA, DAN = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000", "U0OLGA000", "U0DAN0000"
+GPUS, TRAINING, APPROVALS, SHARED, QUIET = "C0GPUS000", "C0TRAIN00", "C0APPROVE", "C0SHARED0", "C0QUIET00"
+APPROVERS = "S0APPROVE"
+
+
+def default_workspace(clock: SandboxClock, app: AppConfig) -> Workspace:
+    workspace = Workspace(clock, app)
+    for person in (
+        Person(BOT_USER, app.name, "UTC", TEAM, is_bot=True),
+        Person(ANA, "Ana", "Europe/Berlin", TEAM),
+        Person(BEN, "Ben", "Europe/London", TEAM),
+        Person(CLEO, "Cleo", "America/New_York", TEAM),
+        Person(GUS, "Gus", "Europe/Berlin", TEAM, guest="restricted"),
+        Person(OLGA, "Olga", "Europe/Madrid", OTHER_TEAM),
+        Person(DAN, "Dan", "Europe/Berlin", TEAM, deleted=True),
+    ):
+        workspace.people[person.id] = person
+    team = {ANA, BEN, CLEO, BOT_USER}
+    created = workspace.seconds()
+    for channel in (
+        Channel(GPUS, "gpus", "public", frozenset(team | {GUS}), created=created),
+        Channel(TRAINING, "training", "public", frozenset(team), created=created),
+        Channel(APPROVALS, "approvals", "public", frozenset({BEN, BOT_USER}), created=created),
+        Channel(SHARED, "shared", "public", frozenset(team | {OLGA}), shared=True, created=created),
+        Channel(QUIET, "quiet", "private", frozenset({ANA, BEN}), created=created),
+    ):
+        workspace.channels[channel.id] = channel
+    workspace.groups[APPROVERS] = Group(APPROVERS, "approvers", (BEN,))
+    return workspace

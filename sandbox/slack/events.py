@@ -1,0 +1,178 @@
+"""The Events API over Socket Mode: what is subscribed is sent, and sent again until it is acknowledged.
+
+Rules: https://docs.slack.dev/apis/events-api/. Up to three retries, in real time; each with its number.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.clock import Bell
+from sandbox.slack import payloads
+from sandbox.slack.model import Channel, Message
+from sandbox.slack.schema import Json
+from sandbox.slack.sockets import Sockets
+from sandbox.slack.state import BOT_USER, TEAM, Workspace
+from sandbox.slack.timing import Timing
+from sandbox.slack.wire import message_json, user_json
+
+
+@dataclass
+class Delivery:
+    """One event on its way. `state`: waiting, acknowledged, or given_up."""
+
+    event_id: str
+    kind: str
+    attempts: int = 0
+    state: str = "waiting"
+
+
+class Events:
+    def __init__(self, workspace: Workspace, sockets: Sockets, timing: Timing) -> None:
+        self._workspace = workspace
+        self._sockets = sockets
+        self._timing = timing
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hurried = 0
+        self.deliveries: list[Delivery] = []
+        self.bell = Bell()
+        """Rings when a delivery changes, and when retries are hurried."""
+
+    def send(self, inner: Json) -> Delivery:
+        """Delivers an event, subscribed or not, in a task of its own."""
+        payload = payloads.event(self._workspace, inner)
+        delivery = Delivery(payload["event_id"], str(inner.get("type")))
+        self.deliveries.append(delivery)
+        self._start(self._deliver(delivery, payload))
+        return delivery
+
+    def send_subscribed(self, name: str, inner: Json) -> None:
+        if name in self._workspace.app.events:
+            self.send(inner)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, delivery: Delivery, payload: Json) -> None:
+        for attempt, wait in enumerate((None, *self._timing.retries)):
+            if wait is not None:
+                await self._pause(wait)
+            delivery.attempts = attempt + 1
+            answer = await self._sockets.deliver(
+                "events_api",
+                payload,
+                answers=False,
+                retry=attempt,
+                reason="timeout" if attempt else "",
+            )
+            if answer.error is None:
+                delivery.state = "acknowledged"
+                break
+        else:
+            delivery.state = "given_up"
+        self.bell.ring()
+
+    async def _pause(self, seconds: float) -> None:
+        hurried = self._hurried
+        await self.bell.until(lambda: self._hurried > hurried, seconds)
+
+    def hurry(self) -> None:
+        """Ends every wait before a retry now."""
+        self._hurried += 1
+        self.bell.ring()
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # The events that people's doings make
+
+    def message_changed(self, before: Message | None, after: Message) -> None:
+        """A message for all was posted, edited or deleted, by a person or by the app itself: `message.*` where
+        the bot is, and `app_mention` for a new one outside direct messages."""
+        channel = self._workspace.channels[after.channel]
+        kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
+        family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
+        name = f"message.{family}"
+        subscribed = {name, "app_mention"} & set(self._workspace.app.events)
+        if not subscribed or not self._workspace.bot_is_in(channel):
+            return
+        shown = message_json(self._workspace, after)
+        where: Json = {"type": "message", "channel": channel.id, "channel_type": kind}
+        if before is None:
+            self.send_subscribed(name, {**shown, **where, "event_ts": after.ts})
+            if kind != "im" and f"<@{BOT_USER}>" in after.text and not after.by_app:
+                mention = {**shown, "type": "app_mention", "channel": channel.id, "event_ts": after.ts}
+                self.send_subscribed("app_mention", mention)
+            return
+        ts = self._workspace.new_ts()
+        told = {**where, "hidden": True, "ts": ts, "event_ts": ts}
+        told["previous_message"] = message_json(self._workspace, before)
+        if after.deleted:
+            told |= {"subtype": "message_deleted", "deleted_ts": after.ts}
+        else:
+            told |= {"subtype": "message_changed", "message": shown}
+        self.send_subscribed(name, told)
+
+    def person_changed(self, user: str) -> None:
+        self.send_subscribed(
+            "user_change",
+            {
+                "type": "user_change",
+                "user": user_json(self._workspace, self._workspace.people[user]),
+                "cache_ts": self._workspace.seconds(),
+                "event_ts": self._workspace.new_ts(),
+            },
+        )
+
+    def group_changed(self, group: str, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+        """subteam_members_changed is a delta, and its counts are strings."""
+        added = [user for user in after if user not in before]
+        removed = [user for user in before if user not in after]
+        if not added and not removed:
+            return
+        self.send_subscribed(
+            "subteam_members_changed",
+            {
+                "type": "subteam_members_changed",
+                "subteam_id": group,
+                "team_id": TEAM,
+                "date_previous_update": self._workspace.seconds(),
+                "date_update": self._workspace.seconds(),
+                "added_users": added,
+                "added_users_count": str(len(added)),
+                "removed_users": removed,
+                "removed_users_count": str(len(removed)),
+                "event_ts": self._workspace.new_ts(),
+            },
+        )
+
+    def member_changed(self, channel: Channel, user: str, *, joined: bool) -> None:
+        kind = "member_joined_channel" if joined else "member_left_channel"
+        self.send_subscribed(
+            kind,
+            {
+                "type": kind,
+                "user": user,
+                "channel": channel.id,
+                "channel_type": "C" if channel.kind == "public" else "G",
+                "team": TEAM,
+                "event_ts": self._workspace.new_ts(),
+            },
+        )
+
+    def home_opened(self, user: str, channel: Channel, view: Json | None) -> None:
+        inner: Json = {
+            "type": "app_home_opened",
+            "user": user,
+            "channel": channel.id,
+            "tab": "home",
+            "event_ts": self._workspace.new_ts(),
+        }
+        if view is not None:
+            inner["view"] = view
+        self.send_subscribed("app_home_opened", inner)

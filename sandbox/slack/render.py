@@ -1,0 +1,237 @@
+"""What a person sees of a message: mentions as names, dates in their time zone, formatting signs gone.
+
+mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. Clock times are shown in 24 hours. A
+plain_text object is shown as it is, entities included, so that text which was escaped needlessly shows it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sandbox.slack.blocks import elements_of
+from sandbox.slack.schema import Json
+
+TOKEN = re.compile(r"<([^<>\n]+)>")
+_CODE = re.compile(r"```(.+?)```|`([^`\n]+)`", re.DOTALL)
+_SIGNS = [re.compile(rf"(?<![\w{s}]){s}(?=\S)([^{s}\n]+?)(?<=\S){s}(?![\w{s}])") for s in (r"\*", "_", "~")]
+_QUOTE = re.compile(r"^(?:&gt;|>) ?", re.MULTILINE)
+_DATE = re.compile(r"!date\^(-?\d+)\^([^^|]*)(?:\^[^|]*)?$")
+_DATE_PART = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whose eyes: the names they see and the time where they are."""
+
+    tz: str
+    now: datetime
+    person: Callable[[str], str | None]
+    channel: Callable[[str], str | None]
+    group: Callable[[str], str | None]
+
+
+def unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def mrkdwn(text: str, reader: Reader) -> str:
+    parts: list[str] = []
+    rest = 0
+    for code in _CODE.finditer(text):
+        parts += [_styled(text[rest : code.start()], reader), _tokens(code[1] or code[2], reader)]
+        rest = code.end()
+    return "".join([*parts, _styled(text[rest:], reader)])
+
+
+def _styled(text: str, reader: Reader) -> str:
+    text = _QUOTE.sub("", text)
+    for sign in _SIGNS:
+        text = sign.sub(r"\1", text)
+    return _tokens(text, reader)
+
+
+def _tokens(text: str, reader: Reader) -> str:
+    parts: list[str] = []
+    rest = 0
+    for token in TOKEN.finditer(text):
+        parts += [unescape(text[rest : token.start()]), _token(token[1], reader)]
+        rest = token.end()
+    return "".join([*parts, unescape(text[rest:])])
+
+
+def _token(inside: str, reader: Reader) -> str:
+    target, _, label = inside.partition("|")
+    label = unescape(label)
+    if target.startswith("@"):
+        return "@" + (reader.person(target[1:]) or label or target[1:])
+    if target.startswith("#"):
+        return "#" + (reader.channel(target[1:]) or label or target[1:])
+    if target.startswith("!subteam^"):
+        return "@" + (reader.group(target[9:]) or label.lstrip("@") or target[9:])
+    if target.startswith("!date^"):
+        return _date(target, reader) or label
+    if target.startswith("!"):
+        return "@" + (label or target[1:].split("^")[0])
+    return label or unescape(target)
+
+
+def _date(target: str, reader: Reader) -> str | None:
+    found = _DATE.match(target)
+    if not found or not _DATE_PART.search(found[2]):
+        return None
+    try:
+        when = datetime.fromtimestamp(int(found[1]), UTC).astimezone(ZoneInfo(reader.tz))
+    except (OverflowError, ValueError, OSError):
+        return None
+    now = reader.now.astimezone(when.tzinfo)
+    known = _date_parts(when, now)
+    return unescape(_DATE_PART.sub(lambda part: known.get(part[1], part[0]), found[2]))
+
+
+def _date_parts(when: datetime, now: datetime) -> dict[str, str]:
+    month, short = f"{when:%B}", f"{when:%b}"
+    forms = {
+        "date_num": f"{when:%Y-%m-%d}",
+        "date": f"{month} {_ordinal(when.day)}, {when.year}",
+        "date_short": f"{short} {when.day}, {when.year}",
+        "date_long": f"{when:%A}, {month} {_ordinal(when.day)}, {when.year}",
+    }
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get((when.date() - now.date()).days)
+    pretty = {f"{name}_pretty": near or shown for name, shown in forms.items()}
+    return {
+        **forms,
+        **pretty,
+        "time": f"{when:%H:%M}",
+        "time_secs": f"{when:%H:%M:%S}",
+        "ago": _ago((now - when).total_seconds()),
+    }
+
+
+def _ordinal(day: int) -> str:
+    ending = "th" if 11 <= day <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return f"{day}{ending}"
+
+
+def _ago(seconds: float) -> str:
+    size = abs(seconds)
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if size >= length:
+            count = int(size // length)
+            words = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
+    return "now"
+
+
+def text_object(value: Any, reader: Reader) -> str:
+    if not isinstance(value, dict):
+        return ""
+    shown = str(value.get("text", ""))
+    return mrkdwn(shown, reader) if value.get("type") == "mrkdwn" else shown
+
+
+def reads(blocks: list[Json], reader: Reader) -> str:
+    """All that a reader of the blocks sees, one line a block and more; what buttons and menus say is left out."""
+    return "\n".join(line for block in blocks for line in _lines(block, reader) if line)
+
+
+def _lines(block: Json, reader: Reader) -> Iterator[str]:
+    match block.get("type"):
+        case "section":
+            yield text_object(block.get("text"), reader)
+            for entry in block.get("fields") or []:
+                yield text_object(entry, reader)
+            accessory = block.get("accessory") or {}
+            if accessory.get("type") == "image":
+                yield str(accessory.get("alt_text", ""))
+        case "header":
+            yield text_object(block.get("text"), reader)
+        case "context":
+            elements = block.get("elements") or []
+            yield " ".join(
+                str(entry.get("alt_text", "")) if entry.get("type") == "image" else text_object(entry, reader)
+                for entry in elements
+            )
+        case "input":
+            yield text_object(block.get("label"), reader)
+            yield text_object(block.get("hint"), reader)
+        case "image":
+            yield text_object(block.get("title"), reader)
+            yield str(block.get("alt_text", ""))
+        case "markdown":
+            yield str(block.get("text", ""))
+        case "table":
+            for row in block.get("rows") or []:
+                yield " | ".join(_rich(cell, reader) for cell in row)
+        case "rich_text":
+            yield _rich(block, reader)
+
+
+def _rich(value: Any, reader: Reader) -> str:
+    """The words of a rich_text block or a table's cell."""
+    if not isinstance(value, dict):
+        return ""
+    match value.get("type"):
+        case "user":
+            shown = "@" + (reader.person(str(value.get("user_id"))) or str(value.get("user_id")))
+        case "channel":
+            shown = "#" + (reader.channel(str(value.get("channel_id"))) or str(value.get("channel_id")))
+        case "usergroup":
+            shown = "@" + (reader.group(str(value.get("usergroup_id"))) or str(value.get("usergroup_id")))
+        case "broadcast":
+            shown = "@" + str(value.get("range"))
+        case "emoji":
+            shown = f":{value.get('name')}:"
+        case "link":
+            shown = str(value.get("text") or value.get("url") or "")
+        case _:
+            shown = str(value.get("text", ""))
+    elements = value.get("elements")
+    inner = elements if isinstance(elements, list) else []
+    joint = "\n" if value.get("type") in ("rich_text", "rich_text_list") else ""
+    return shown + joint.join(_rich(entry, reader) for entry in inner)
+
+
+def buttons(blocks: list[Json], reader: Reader) -> list[Json]:
+    """What can be clicked or chosen, in reading order, as `see` tells it."""
+    return [
+        _button(block, element, reader)
+        for block in blocks
+        if block.get("type") != "input"
+        for element in elements_of(block)
+    ]
+
+
+def _button(block: Json, element: Json, reader: Reader) -> Json:
+    told: Json = {
+        "text": text_object(element.get("text") or element.get("placeholder"), reader),
+        "action_id": element.get("action_id"),
+        "block_id": block.get("block_id"),
+        "value": element.get("value"),
+        "style": element.get("style"),
+        "confirm": confirm(element, reader),
+        "type": element.get("type"),
+    }
+    if element.get("url"):
+        told["url"] = element["url"]
+    if choices(element):
+        told["options"] = [
+            {"text": text_object(choice.get("text"), reader), "value": choice.get("value")}
+            for choice in choices(element)
+        ]
+    return told
+
+
+def choices(element: Json) -> list[Json]:
+    """An element's options, those of its groups too."""
+    grouped = [choice for group in element.get("option_groups") or [] for choice in group.get("options") or []]
+    return [*(element.get("options") or []), *grouped]
+
+
+def confirm(element: Json, reader: Reader) -> Json | None:
+    dialog = element.get("confirm")
+    if not isinstance(dialog, dict):
+        return None
+    return {key: text_object(dialog.get(key), reader) for key in ("title", "text", "confirm", "deny")}

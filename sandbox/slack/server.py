@@ -1,0 +1,120 @@
+"""The Slack workspace as one server: Web API, Socket Mode, response_urls and the control API on one port."""
+
+import json
+import random
+from collections.abc import Callable
+
+from aiohttp import web
+
+from sandbox.clock import SandboxClock, real_monotonic
+from sandbox.clock_routes import add_clock_routes
+from sandbox.faults import Faults
+from sandbox.serving import Served, serve
+from sandbox.slack.admin import Admin
+from sandbox.slack.app_config import AppConfig
+from sandbox.slack.control import Control
+from sandbox.slack.default import default_workspace
+from sandbox.slack.events import Events
+from sandbox.slack.modals import Modals
+from sandbox.slack.pace import Pace
+from sandbox.slack.people import People
+from sandbox.slack.replies import Replies
+from sandbox.slack.schema import Json
+from sandbox.slack.sockets import Sockets
+from sandbox.slack.timing import Timing
+from sandbox.slack.triggers import Triggers
+from sandbox.slack.web_api import WebApi
+
+
+class SlackSandbox:
+    """A workspace to start and stop. Its default people and channels: `sandbox.slack.default`."""
+
+    def __init__(
+        self,
+        clock: SandboxClock,
+        *,
+        app: AppConfig | None = None,
+        pace: bool | float = True,
+        timing: Timing | None = None,
+        seed: int | None = None,
+        monotonic: Callable[[], float] = real_monotonic,
+    ) -> None:
+        """`app` is what the installed app may do (the manifest of the default one has `/gpu`'s scopes), `pace`
+        switches Slack's rate limits off or makes their time run faster, `timing` are the deadlines, `seed`
+        makes the choice of sockets repeatable, `monotonic` is the real time of limits and deadlines."""
+        timing = timing or Timing()
+        self.workspace = default_workspace(clock, app or AppConfig())
+        self.pace = Pace(monotonic, float(pace))
+        self.sockets = Sockets(timing, monotonic, random.Random(seed))  # noqa: S311 (spreads envelopes, guards nothing)
+        self.triggers = Triggers(timing, monotonic)
+        self.replies = Replies(self.workspace, self.triggers)
+        self.events = Events(self.workspace, self.sockets, timing)
+        self.workspace.on_message = self.events.message_changed
+        self.people = People(self.workspace, self.sockets, self.triggers, self.replies)
+        self.modals = Modals(self.workspace, self.sockets, self.triggers)
+        self.api = WebApi(self.workspace, self.triggers, self.sockets, self.pace)
+        self.faults = Faults(clock, endpoint_of=endpoint_of, error_body=error_body)
+        self._clock = clock
+        self._served: Served | None = None
+
+    @property
+    def bot_token(self) -> str:
+        return self.api.bot_token
+
+    @property
+    def app_token(self) -> str:
+        return self.api.app_token
+
+    @property
+    def url(self) -> str:
+        """Where it is served, without a slash at the end; the Web API's base is `URL/api/`."""
+        return self.api.url
+
+    async def start(self, port: int = 0) -> str:
+        """Serves on 127.0.0.1 and returns the URL; port 0 takes a free one."""
+        self._served = await serve(self._application(), port)
+        self.api.url = self.people.url = self._served.url
+        return self._served.url
+
+    async def stop(self) -> None:
+        if self._served is not None:
+            await self._served.stop()
+            self._served = None
+
+    def _application(self) -> web.Application:
+        app = web.Application(middlewares=[self.faults.middleware()], client_max_size=4 * 1024 * 1024)
+        router = app.router
+        router.add_route("*", "/api/{method}", self.api.serve)
+        router.add_get("/link/", self.sockets.serve)
+        router.add_post("/commands/{url:.+}", self.replies.serve)
+        router.add_post("/actions/{url:.+}", self.replies.serve)
+        self.faults.add_routes(router)
+        add_clock_routes(router, self._clock)
+        Control(self.workspace, self.people, self.modals).add_routes(router)
+        Admin(self.workspace, self.api, self.sockets, self.events, self.pace).add_routes(router)
+        self.sockets.on_envelope = self._note_envelope
+        app.on_shutdown.append(self._close)
+        return app
+
+    async def _close(self, app: web.Application) -> None:
+        await self.events.close()
+        await self.sockets.close()
+        await self.faults.close(app)
+
+    def _note_envelope(self, direction: str, envelope: Json) -> None:
+        """Puts what goes over the sockets into the traffic log, as endpoint `envelope`."""
+        self.faults.traffic.note(
+            "envelope", method=direction.upper(), path="/link/", raw=json.dumps(envelope).encode(), status=200
+        )
+
+
+def endpoint_of(request: web.Request) -> str:
+    """The name under which faults and the traffic log know a request."""
+    first, _, rest = request.path.lstrip("/").partition("/")
+    if first == "api":
+        return rest
+    return {"link": "socket", "commands": "response_url", "actions": "response_url"}.get(first, "unknown")
+
+
+def error_body(status: int) -> Json:
+    return {"ok": False, "error": "ratelimited" if status == 429 else "internal_error"}

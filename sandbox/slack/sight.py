@@ -1,0 +1,104 @@
+"""What a person sees: messages, modals, and what rang."""
+
+from sandbox.slack import render
+from sandbox.slack.blocks import elements_of
+from sandbox.slack.model import Channel, Message, Person, View
+from sandbox.slack.schema import Json
+from sandbox.slack.state import Workspace
+from sandbox.slack.values import is_empty
+
+
+def can_see(workspace: Workspace, person: Person, message: Message, *, peek: bool) -> bool:
+    """Members see their channels; with `peek` also public ones they could look into."""
+    channel = workspace.channels[message.channel]
+    if message.only_for is not None:
+        return message.only_for == person.id and person.id in channel.members
+    return person.id in channel.members or (peek and workspace.can_read(person, channel))
+
+
+def changes(
+    workspace: Workspace, person: Person, *, channel: Channel | None, after: int, versions: bool
+) -> list[Message]:
+    """The messages that changed for the person after a seq, in order of change.
+
+    Each once, as it is now; with `versions` every state it went through.
+    """
+    visible = [
+        message
+        for message in workspace.log[after:]
+        if channel is None or message.channel == channel.id
+        if can_see(workspace, person, message, peek=channel is not None)
+    ]
+    if versions:
+        return visible
+    latest = {(message.channel, message.ts): message for message in visible}
+    return sorted(latest.values(), key=lambda message: message.seq)
+
+
+def message_seen(workspace: Workspace, person: Person, message: Message) -> Json:
+    reader = workspace.reader(person.id)
+    channel = workspace.channels[message.channel]
+    author = workspace.people.get(message.author)
+    text = render.mrkdwn(message.text, reader)
+    lines = [render.reads(message.blocks, reader)] if message.blocks else [text]
+    lines += [str(each.get("text") or each.get("fallback") or "") for each in message.attachments]
+    return {
+        "seq": message.seq,
+        "at": message.at,
+        "channel": channel.id,
+        "channel_name": channel.name,
+        "is_dm": channel.kind == "im",
+        "ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "broadcast": message.broadcast,
+        "author": author.name if author else "Slackbot",
+        "only_you": message.only_for is not None,
+        "text": text,
+        "reads": "\n".join(line for line in lines if line),
+        "buttons": render.buttons(message.blocks, reader),
+        "edited": message.edited,
+        "deleted": message.deleted,
+    }
+
+
+def view_seen(workspace: Workspace, view: View) -> Json:
+    reader = workspace.reader(view.user)
+    source = view.source
+    return {
+        "view_id": view.id,
+        "type": view.kind,
+        "callback_id": source.get("callback_id") or "",
+        "title": render.text_object(source.get("title"), reader),
+        "reads": render.reads(source["blocks"], reader),
+        "inputs": [
+            _input_seen(view, block, element, workspace)
+            for block in source["blocks"]
+            if block["type"] == "input"
+            for element in elements_of(block)
+        ],
+        "buttons": render.buttons(source["blocks"], reader),
+        "submit": render.text_object(source.get("submit"), reader) or None,
+        "close": render.text_object(source.get("close"), reader) or None,
+        "errors": view.errors,
+        "private_metadata": source.get("private_metadata") or "",
+        "hash": view.hash,
+    }
+
+
+def _input_seen(view: View, block: Json, element: Json, workspace: Workspace) -> Json:
+    reader = workspace.reader(view.user)
+    value = view.values[block["block_id"]][element["action_id"]]
+    return {
+        "block_id": block["block_id"],
+        "action_id": element["action_id"],
+        "type": element["type"],
+        "label": render.text_object(block["label"], reader),
+        "hint": render.text_object(block.get("hint"), reader),
+        "optional": bool(block.get("optional")),
+        "placeholder": render.text_object(element.get("placeholder"), reader),
+        "value": None if is_empty(value) else value,
+        "options": [
+            {"text": render.text_object(choice.get("text"), reader), "value": choice.get("value")}
+            for choice in render.choices(element)
+        ],
+    }

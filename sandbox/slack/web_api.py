@@ -1,0 +1,149 @@
+"""The Web API at `/api/METHOD`: token, method, scope, pace, then the method itself.
+
+Methods answer HTTP 200 with Slack's JSON whatever comes, and 429 when they are called too fast.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from sandbox.slack import api_chat, api_conversations, api_people, api_views
+from sandbox.slack.calling import ApiError, Arguments, RateLimited, read_arguments
+from sandbox.slack.context import Call
+from sandbox.slack.pace import SPECIAL, TIER_2, TIER_3, TIER_4, Pace, Tier
+from sandbox.slack.schema import Json
+from sandbox.slack.sockets import Sockets, open_connection
+from sandbox.slack.state import Workspace
+from sandbox.slack.triggers import Triggers
+
+TokenState = Literal["valid", "revoked"]
+
+
+@dataclass(frozen=True)
+class Method:
+    act: Callable[[Call], Json]
+    tier: Tier | None
+    """None: the method keeps a pace of its own."""
+    scope: str | None = None
+    """None: no scope, or one that depends on the channel."""
+
+
+METHODS: dict[str, Method] = {
+    "api.test": Method(api_people.api_test, SPECIAL),
+    "auth.test": Method(api_people.auth_test, SPECIAL),
+    "bots.info": Method(api_people.bots_info, TIER_3, "users:read"),
+    "chat.delete": Method(api_chat.delete, TIER_3, "chat:write"),
+    "chat.getPermalink": Method(api_chat.get_permalink, SPECIAL),
+    "chat.postEphemeral": Method(api_chat.post_ephemeral, TIER_4, "chat:write"),
+    "chat.postMessage": Method(api_chat.post_message, None, "chat:write"),
+    "chat.update": Method(api_chat.update, TIER_3, "chat:write"),
+    "conversations.history": Method(api_conversations.history, TIER_3),
+    "conversations.info": Method(api_conversations.info, TIER_3),
+    "conversations.list": Method(api_conversations.list_, TIER_2),
+    "conversations.members": Method(api_conversations.members, TIER_4),
+    "conversations.open": Method(api_conversations.open_, TIER_3, "im:write"),
+    "conversations.replies": Method(api_conversations.replies, TIER_3),
+    "usergroups.list": Method(api_people.usergroups_list, TIER_2, "usergroups:read"),
+    "usergroups.users.list": Method(api_people.usergroups_users_list, TIER_2, "usergroups:read"),
+    "users.info": Method(api_people.users_info, TIER_4, "users:read"),
+    "users.list": Method(api_people.users_list, TIER_2, "users:read"),
+    "views.open": Method(api_views.open_, TIER_4),
+    "views.publish": Method(api_views.publish, TIER_4),
+    "views.push": Method(api_views.push, TIER_4),
+    "views.update": Method(api_views.update, TIER_4),
+}
+OPEN_CONNECTION = "apps.connections.open"
+
+
+class WebApi:
+    def __init__(self, workspace: Workspace, triggers: Triggers, sockets: Sockets, pace: Pace) -> None:
+        self._workspace = workspace
+        self._triggers = triggers
+        self._sockets = sockets
+        self._pace = pace
+        self.url = ""
+        self.bot_token = f"xoxb-sandbox-{secrets.token_hex(8)}"
+        self.app_token = f"xapp-1-sandbox-{secrets.token_hex(8)}"
+        self.bot_state: TokenState = "valid"
+        self.app_state: TokenState = "valid"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        name = request.match_info["method"]
+        try:
+            body = self._answer(name, request, await read_arguments(request))
+        except ApiError as error:
+            body = error.body
+        except RateLimited as limited:
+            return web.json_response(
+                {"ok": False, "error": "ratelimited"},
+                status=429,
+                headers={"Retry-After": str(limited.seconds)},
+            )
+        return web.Response(
+            text=json.dumps(body),
+            content_type="application/json",
+            headers={"x-oauth-scopes": ",".join(self._workspace.app.scopes)},
+        )
+
+    def _answer(self, name: str, request: web.Request, args: Arguments) -> Json:
+        if name == OPEN_CONNECTION:
+            return self._open_connection(request)
+        method = METHODS.get(name)
+        if method is None or self._is_lacking(name):
+            raise ApiError("unknown_method", req_method=name)
+        self._check_bot_token(_token(request, args))
+        if method.tier is not None:
+            self._keep_pace(name, method.tier)
+        call = Call(self._workspace, self._triggers, self._sockets, self._pace, self.url, args)
+        if method.scope is not None:
+            call.need_scope(method.scope)
+        return method.act(call)
+
+    def _open_connection(self, request: web.Request) -> Json:
+        token = _bearer(request)
+        if not token:
+            raise ApiError("not_authed")
+        if token == self.bot_token:
+            raise ApiError("not_allowed_token_type")
+        if token != self.app_token:
+            raise ApiError("invalid_auth")
+        if self.app_state == "revoked":
+            raise ApiError("token_revoked")
+        self._keep_pace(OPEN_CONNECTION, TIER_3)
+        return open_connection(self._sockets, self.url, enabled=self._workspace.app.socket_mode)
+
+    def _check_bot_token(self, token: str) -> None:
+        if not token:
+            raise ApiError("not_authed")
+        if token == self.app_token:
+            raise ApiError("not_allowed_token_type")
+        if token != self.bot_token:
+            raise ApiError("invalid_auth")
+        if self.bot_state == "revoked":
+            raise ApiError("token_revoked")
+
+    def _keep_pace(self, name: str, tier: Tier) -> None:
+        wait = self._pace.call(name, tier)
+        if wait:
+            raise RateLimited(wait)
+
+    def _is_lacking(self, name: str) -> bool:
+        lacks = self._workspace.lacks
+        return (lacks.usergroups and name.startswith("usergroups.")) or (
+            lacks.history and name in ("conversations.history", "conversations.replies")
+        )
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _token(request: web.Request, args: Arguments) -> str:
+    """From the header; a form or query may name it, a JSON body may not."""
+    named = None if request.content_type == "application/json" else args.text("token")
+    return _bearer(request) or request.query.get("token") or named or ""

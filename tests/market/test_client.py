@@ -1,0 +1,398 @@
+"""Compute Clear over real HTTP: what it answers, and what the lifecycle is then told."""
+
+from __future__ import annotations
+
+import json
+import socket
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+
+from bot.clock import MovedClock
+from bot.errors import LockedOut, MarketAway
+from bot.market.client import ComputeClear
+from bot.market.transport import LARGEST_BODY
+from bot.model.request import Contract, Request
+from tests.market.conftest import NOON, TOKEN, Api
+
+OFFER = "5e9f2b1a-0000-4000-8000-000000000001"
+RESOURCE = "3c90c3cc-0000-4000-8000-000000000002"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+STATUS_PATH = f"/offers/{OFFER}/status"
+H100_EU = Request(gpu="H100", region="EU", lease=timedelta(hours=6))
+
+
+def an_offer(**changes: Any) -> dict[str, Any]:
+    return {
+        "offer_id": OFFER,
+        "type": "vm",
+        "gpu_type": "nvidia-h100-sxm5-80gb",
+        "gpu_family": "H100",
+        "gpu_count": 1,
+        "vendor": "hyperstack",
+        "region": "EU",
+        "vendor_region": "nor-1",
+        "contract_type": "ondemand",
+        "total_price_per_hour": 2.15,
+        "created_at": NOON.isoformat(),
+        **changes,
+    }
+
+
+async def buy(market: ComputeClear) -> Any:
+    return await market.procure(OFFER, KEY, "gpubot-k7mq2-1")
+
+
+def discovery(api: Api) -> None:
+    api.says("/available_gpus", {"H100": ["nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"]})
+    api.says("/available_vendors", ["nebius", "hyperstack"])
+    api.says("/available_regions", {"regions": [{"name": "us"}, {"name": "eu"}]})
+    api.says("/available_contracts", [{"name": "on-demand"}, {"name": "spot"}])
+
+
+async def test_the_catalogue_is_read_from_the_four_endpoints(api: Api, market: ComputeClear) -> None:
+    discovery(api)
+    catalog = await market.catalog()
+    assert catalog.gpus == {"H100": ("nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb")}
+    assert catalog.vendors == ("nebius", "hyperstack")
+    assert catalog.regions == ("US", "EU")
+    assert catalog.contracts == ("ondemand", "spot")
+    assert catalog.read_at == NOON
+
+
+async def test_regions_and_contracts_are_the_documented_ones_where_theirs_are_no_use(
+    api: Api, market: ComputeClear
+) -> None:
+    discovery(api)
+    api.says("/available_regions", {"a": 1, "b": 2})
+    api.says("/available_contracts", {"detail": "down"}, status=503)
+    catalog = await market.catalog()
+    assert catalog.regions == ("US", "EU", "APAC", "Other")
+    assert catalog.contracts == ("ondemand", "spot")
+
+
+async def test_without_gpu_families_there_is_no_catalogue(api: Api, market: ComputeClear) -> None:
+    discovery(api)
+    api.says("/available_gpus", [])
+    with pytest.raises(MarketAway):
+        await market.catalog()
+
+
+async def test_offers_are_asked_for_in_yaml_with_the_exact_cap(api: Api, market: ComputeClear) -> None:
+    api.says("/get_offers", {"offers": []})
+    request = Request(
+        gpu="H100", count=8, region="EU", contract=Contract.SPOT, vendor="nebius",
+        max_gpu_rate=Decimal("3.10"), lease=timedelta(hours=6),
+    )  # fmt: skip
+    assert await market.offers(request) == ()
+    [seen] = api.seen
+    assert seen.method == "POST"
+    assert seen.headers["Content-Type"] == "application/yaml"
+    assert b"max_price_per_gpu_hour: 3.10\n" in seen.body
+    assert yaml.safe_load(seen.body) == {
+        "compute": {"gpu_type": "H100", "gpu_count": 8, "contract_type": "spot", "max_price_per_gpu_hour": 3.1},
+        "region": "EU",
+        "vendor": "nebius",
+    }
+
+
+async def test_only_offers_that_fit_and_still_stand_come_back_cheapest_first(
+    api: Api, market: ComputeClear
+) -> None:
+    offers = [
+        an_offer(offer_id="dear", total_price_per_hour=3.11, vendor="scaleway"),
+        an_offer(offer_id="cheap"),
+        an_offer(offer_id="spot", contract_type="spot"),
+        an_offer(offer_id="elsewhere", region="US"),
+        an_offer(offer_id="two", gpu_count=2),
+        an_offer(offer_id="other", gpu_family="A100", gpu_type="nvidia-a100-sxm4-80gb"),
+        an_offer(offer_id="free", total_price_per_hour=0),
+        an_offer(offer_id="several", type="cluster"),
+        an_offer(offer_id="over", expires_at=NOON.isoformat()),
+        "nonsense",
+    ]
+    api.says("/get_offers", {"offers": offers, "total_count": len(offers)})
+    found = await market.offers(H100_EU)
+    assert [offer.offer_id for offer in found] == ["cheap", "dear"]
+    assert found[0].rate == Decimal("2.15")
+    assert found[0].expires_at == NOON + timedelta(minutes=30)
+
+
+async def test_a_purchase_sends_what_was_committed_and_tells_what_was_made(api: Api, market: ComputeClear) -> None:
+    api.says("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
+    bought = await buy(market)
+    assert bought.accepted
+    assert bought.resource_ids == (RESOURCE,)
+    [seen] = api.seen
+    assert json.loads(seen.body) == {
+        "offer_id": OFFER,
+        "ssh_public_key": KEY,
+        "resource_name": "gpubot-k7mq2-1",
+    }
+    assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_failed_purchase_may_name_resources(api: Api, market: ComputeClear) -> None:
+    api.says(
+        "/procure_offer",
+        {"offer_id": OFFER, "status": "failed", "resource_ids": [RESOURCE], "error": "no\ncapacity"},
+    )
+    answer = await buy(market)
+    assert (answer.accepted, answer.refused, answer.expired) == (False, False, False)
+    assert answer.resource_ids == (RESOURCE,)
+    assert answer.detail == "no capacity"
+
+
+@pytest.mark.parametrize(
+    ("status", "refused", "expired"),
+    [(404, True, False), (409, True, False), (410, False, True), (422, True, False)],
+)
+async def test_refusals_that_the_reference_names_bought_nothing(
+    api: Api, market: ComputeClear, status: int, refused: bool, expired: bool
+) -> None:
+    api.says("/procure_offer", {"detail": "no"}, status=status)
+    answer = await buy(market)
+    assert (answer.accepted, answer.refused, answer.expired) == (False, refused, expired)
+    assert answer.detail == "no"
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [
+        (500, b"{}"),
+        (502, b"<html>"),
+        (503, b""),
+        (400, b'{"detail": "?"}'),
+        (302, b""),
+        (200, b"<html>"),
+        (200, b""),
+        (200, b"[]"),
+        (200, b'{"offer_id": "another", "status": "procured"}'),
+        (200, b'{"status": NaN}'),
+        (200, b'{"status": null}'),
+        (200, b"[" * 200_000),
+        (200, b"1" * 10_000),
+        (200, b'{"status": "procured", "n": 1e99999999999999999999}'),
+        (200, b'{"status": "\xff"}'),
+    ],
+)
+async def test_after_any_other_answer_nobody_knows_whether_it_bought(
+    api: Api, market: ComputeClear, status: int, content: bytes
+) -> None:
+    api.writes("/procure_offer", content, status, Location="/procure_offer")
+    with pytest.raises(MarketAway) as away:
+        await buy(market)
+    assert away.value.acted
+    assert len(api.seen) == 1
+
+
+async def test_after_a_cut_nobody_knows_whether_it_bought_and_it_is_not_repeated(
+    api: Api, market: ComputeClear
+) -> None:
+    api.cuts("/procure_offer")
+    with pytest.raises(MarketAway) as away:
+        await buy(market)
+    assert away.value.acted
+    assert len(api.seen) == 1
+
+
+async def test_a_cut_within_the_answer_leaves_it_open(api: Api, market: ComputeClear) -> None:
+    api.cuts_within("/procure_offer")
+    with pytest.raises(MarketAway) as away:
+        await buy(market)
+    assert away.value.acted
+
+
+async def test_no_answer_in_time_leaves_it_open(api: Api, hasty: ComputeClear) -> None:
+    api.hangs("/procure_offer")
+    with pytest.raises(MarketAway) as away:
+        await buy(hasty)
+    assert away.value.acted
+
+
+async def test_too_large_an_answer_is_not_read(api: Api, market: ComputeClear) -> None:
+    api.writes("/resources", b"[" + b" " * LARGEST_BODY + b"]")
+    with pytest.raises(MarketAway):
+        await market.resources()
+
+
+async def test_a_request_that_never_left_did_nothing(clock: MovedClock) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        market = ComputeClear(f"http://127.0.0.1:{taken.getsockname()[1]}", SecretStr(TOKEN), clock)
+        with pytest.raises(MarketAway) as away:
+            await buy(market)
+        assert not away.value.acted
+        await market.aclose()
+
+
+async def test_a_purchase_does_not_use_a_connection_that_may_be_closing(api: Api, market: ComputeClear) -> None:
+    api.says("/procure_offer", {"offer_id": OFFER, "status": "procured"})
+    api.says("/resources", [])
+    for _ in range(2):
+        await market.resources()
+        await buy(market)
+    asked, bought, asked_again, bought_again = (seen.connection for seen in api.seen)
+    assert asked is asked_again
+    assert len({asked, bought, bought_again}) == 3
+
+
+@pytest.mark.parametrize("path", ["/procure_offer", "/resources"])
+async def test_reads_are_not_repeated_on_a_connection_that_broke(
+    api: Api, market: ComputeClear, path: str
+) -> None:
+    api.says("/resources", [])
+    await market.resources()
+    api.cuts(path)
+    api.seen.clear()
+    with pytest.raises(MarketAway):
+        await (buy(market) if path == "/procure_offer" else market.resources())
+    assert len(api.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("7", 7.0), ("0.5", 0.5), ("-1", None), ("soon", None), ("999999", 3600.0), ("NaN", None),
+     ("Fri, 01 Jan 2100 00:00:00 GMT", 3600.0), ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0)],
+)  # fmt: skip
+async def test_asked_to_wait_it_says_how_long_and_that_nothing_was_done(
+    api: Api, market: ComputeClear, said: str, meant: float | None
+) -> None:
+    api.says("/procure_offer", {}, status=429, Retry_After=said)
+    with pytest.raises(MarketAway) as away:
+        await buy(market)
+    assert away.value.retry_after == meant
+    assert not away.value.acted
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, status: int) -> None:
+    for path in ("/procure_offer", "/available_gpus", "/resources"):
+        api.says(path, {"detail": "no"}, status=status)
+    with pytest.raises(LockedOut):
+        await buy(market)
+    with pytest.raises(LockedOut):
+        await market.catalog()
+    with pytest.raises(LockedOut):
+        await market.resources()
+
+
+async def test_the_token_is_in_no_log_line_and_no_error(
+    api: Api, market: ComputeClear, hasty: ComputeClear, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    api.says("/available_gpus", {"detail": TOKEN}, status=500)
+    api.cuts("/procure_offer")
+    api.says("/resources", {"detail": TOKEN}, status=401)
+    errors: list[BaseException] = []
+    with capture_logs() as lines:
+        for call in (market.catalog(), buy(market), market.resources()):
+            with pytest.raises((MarketAway, LockedOut)) as caught:
+                await call
+            errors.append(caught.value)
+    assert lines
+    shown = f"{lines} {caplog.text} {errors!r} {[e.__cause__ for e in errors]} {vars(market)!r}"
+    assert TOKEN not in shown
+
+
+async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, market: ComputeClear) -> None:
+    assert not (await market.progress(OFFER)).found
+    api.says(
+        STATUS_PATH,
+        {
+            "offer_id": OFFER,
+            "status": "procured",
+            "procurement_status": "ready",
+            "instances": [{"status": "running", "external_ip": "127.0.0.2"}],
+        },
+    )
+    progress = await market.progress(OFFER)
+    assert (progress.found, progress.ready, progress.in_progress) == (True, True, False)
+    assert (progress.all_running, progress.instances) == (True, 1)
+
+
+async def test_resources_of_an_offer_leave_out_what_names_only_other_offers(
+    api: Api, market: ComputeClear
+) -> None:
+    ours, bare, foreign = (
+        {"resource_id": "r1", "status": "running", "offer_history": [{"offer_id": OFFER.upper()}]},
+        {"resource_id": "r2", "status": "running"},
+        {"resource_id": "r3", "status": "running", "offer_history": [{"offer_id": "another"}]},
+    )
+    api.says("/resources", {"items": [ours, bare, foreign]})
+    assert [found.resource_id for found in await market.resources(OFFER)] == ["r1", "r2"]
+    assert [found.resource_id for found in await market.resources()] == ["r1", "r2", "r3"]
+    assert [seen.query for seen in api.seen] == [{"offer_id": OFFER}, {}]
+
+
+async def test_a_part_of_the_account_is_not_taken_for_the_whole(api: Api, market: ComputeClear) -> None:
+    api.says("/resources", {"resources": [{"resource_id": "r1", "status": "running"}], "total_count": 2})
+    with pytest.raises(MarketAway):
+        await market.resources()
+    assert len(await market.resources(OFFER)) == 1
+
+
+async def test_the_account_list_not_found_is_an_outage_but_an_offer_not_found_has_none(
+    market: ComputeClear,
+) -> None:
+    assert await market.resources(OFFER) == ()
+    with pytest.raises(MarketAway):
+        await market.resources()
+
+
+async def test_one_resource_live_or_from_the_cache_or_not_found(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    assert await market.resource(RESOURCE) is None
+    api.says(
+        path,
+        {
+            "resource_id": RESOURCE,
+            "status": "Running",
+            "pricing_total_hourly": 2.42,
+            "valid_from": "2026-03-02T11:00:00",
+            "valid_to": "0001-01-01T00:00:00Z",
+            "access": {"external_ip": "127.0.0.1", "ssh_port": 2201},
+        },
+    )
+    found = await market.resource(RESOURCE, fresh=True)
+    assert found is not None
+    assert (found.status, found.host, found.port, found.rate) == ("running", "127.0.0.1", 2201, Decimal("2.42"))
+    assert (found.valid_from, found.valid_to) == (NOON - timedelta(hours=1), None)
+    assert [seen.query for seen in api.seen] == [{}, {"force_refresh": "true"}]
+
+
+async def test_an_answer_about_another_resource_is_no_answer(api: Api, market: ComputeClear) -> None:
+    api.says(f"/resources/{RESOURCE}", {"resource_id": "another", "status": "deleted"})
+    with pytest.raises(MarketAway):
+        await market.resource(RESOURCE)
+
+
+async def test_a_delete_is_forced_and_repeating_it_is_success(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    assert await market.delete(RESOURCE) is False
+    api.says(path, {"resource_id": RESOURCE, "status": "deleting", "message": "ok"})
+    assert await market.delete(RESOURCE) is True
+    api.writes(path, b"", status=204)
+    assert await market.delete(RESOURCE) is True
+    api.says(path, {"detail": "already deleted"}, status=409)
+    assert await market.delete(RESOURCE) is True
+    assert {(seen.method, seen.query["force"]) for seen in api.seen} == {("DELETE", "true")}
+
+
+async def test_a_delete_without_a_clear_answer_is_not_taken_for_accepted(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    for status, content in ((500, b"{}"), (200, b"oops"), (200, b"[]"), (422, b"{}")):
+        api.writes(path, content, status)
+        with pytest.raises(MarketAway):
+            await market.delete(RESOURCE)
+
+
+async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear) -> None:
+    assert await market.resource("../offers") is None
+    assert api.seen[0].path == "/resources/../offers"
+    assert len(api.seen) == 1

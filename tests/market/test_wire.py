@@ -1,0 +1,446 @@
+"""Their shapes to ours: tables for what we know, hypothesis for what we don't."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from bot.market import address, fields, wire
+from bot.market.families import family_of
+from bot.market.oddities import Oddities
+from bot.model.offer import Offer
+from bot.model.request import Contract, Request
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+FAMILIES = {"H100": ("nvidia-h100-sxm5-80gb",), "RTX 4090": ("nvidia-rtx-4090-24gb",)}
+ONE = {"offer_id": "o1", "gpu_type": "nvidia-h100-sxm5-80gb", "gpu_count": 2, "vendor": "nebius"}
+
+
+def read_offers(*entries: object) -> tuple[Offer, ...]:
+    return wire.offers({"offers": list(entries)}, FAMILIES, NOW, Oddities())
+
+
+def read_offer(**changes: object) -> Offer | None:
+    return next(iter(read_offers({**ONE, "total_price_per_hour": Decimal("4.40"), **changes})), None)
+
+
+@pytest.mark.parametrize(
+    ("prices", "rate"),
+    [
+        ({"total_price_per_hour": Decimal("4.40"), "gpu_price_per_hour": 9}, "4.40"),
+        ({"gpu_price_per_hour": Decimal("4.30"), "storage_price_per_hour": Decimal("0.10")}, "4.40"),
+        ({"gpu_price_per_hour": 4}, "4"),
+        ({"gpu_price_per_hour": 4, "storage_price_per_hour": None, "total_price_per_hour": None}, "4"),
+        ({"total_price_per_hour": "4.40"}, "4.40"),
+        ({}, None),
+        ({"storage_price_per_hour": 4}, None),
+        ({"total_price_per_hour": 0, "gpu_price_per_hour": 4}, None),
+        ({"total_price_per_hour": -1}, None),
+        ({"total_price_per_hour": True}, None),
+        ({"total_price_per_hour": Decimal("1e-300")}, None),
+        ({"total_price_per_hour": Decimal("1e400")}, None),
+        ({"total_price_per_hour": Decimal("NaN")}, None),
+        ({"total_price_per_hour": 10**400}, None),
+        ({"total_price_per_hour": "1e3"}, None),
+        ({"gpu_price_per_hour": 4, "storage_price_per_hour": -4}, None),
+        ({"gpu_price_per_hour": 4, "storage_price_per_hour": "free"}, None),
+    ],
+)
+def test_the_price_of_an_offer(prices: dict[str, object], rate: str | None) -> None:
+    found = [offer.rate for offer in read_offers({**ONE, **prices})]
+    assert found == ([] if rate is None else [Decimal(rate)])
+
+
+@pytest.mark.parametrize(
+    ("times", "expires"),
+    [
+        (
+            {"expires_at": "2026-03-02T12:20:00Z", "created_at": "2026-03-02T12:00:00Z"},
+            "2026-03-02T12:20:00+00:00",
+        ),
+        ({"expires_at": None, "created_at": "2026-03-02T11:50:00"}, "2026-03-02T12:20:00+00:00"),
+        (
+            {"expires_at": None, "created_at": "2026-03-02t13:50:00.123456789+02:00"},
+            "2026-03-02T12:20:00.123456+00:00",
+        ),
+        ({}, "2026-03-02T12:30:00+00:00"),
+        ({"expires_at": "never", "created_at": 5}, "2026-03-02T12:30:00+00:00"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "2026-03-02T12:30:00+00:00"),
+        ({"expires_at": "0001-01-01T00:00:00Z"}, "2026-03-02T12:30:00+00:00"),
+    ],
+)
+def test_how_long_a_price_stands(times: dict[str, object], expires: str) -> None:
+    offer = read_offer(**times)
+    assert offer is not None
+    assert offer.expires_at.isoformat() == expires
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "cluster"},
+        {"type": "Cluster"},
+        {"offer_id": None},
+        {"offer_id": "../resources"},
+        {"offer_id": "a b"},
+        {"offer_id": ""},
+        {"gpu_type": ""},
+        {"gpu_type": ["H100"]},
+        {"gpu_count": 0},
+        {"gpu_count": Decimal("1.5")},
+        {"gpu_count": "many"},
+        {"vendor": "\x00\u202e"},
+    ],
+)
+def test_offers_that_make_no_sense_are_left_out(changes: dict[str, object]) -> None:
+    assert read_offer(**changes) is None
+
+
+def test_one_senseless_offer_does_not_take_the_others_with_it_and_is_logged() -> None:
+    with capture_logs() as lines:
+        found = read_offers({**ONE, "gpu_price_per_hour": 4}, {**ONE, "offer_id": "o2"}, 17)
+    assert [offer.offer_id for offer in found] == ["o1"]
+    [line] = lines
+    assert line["event"] == "market.entries_dropped"
+    assert line["reasons"] == {"no usable price": 1, "no object": 1}
+
+
+def test_the_first_of_two_offers_with_one_id_counts() -> None:
+    found = read_offers({**ONE, "total_price_per_hour": 4}, {**ONE, "total_price_per_hour": 1})
+    assert [offer.rate for offer in found] == [4]
+
+
+def test_what_an_offer_does_not_say_is_filled_in_plainly() -> None:
+    offer = read_offer(
+        region=None, contract_type=None, memory_in_gb=-1, vcpu_count=Decimal("28.0"), boot_disk_in_gb=0
+    )
+    assert offer is not None
+    assert (offer.family, offer.region, offer.contract) == ("H100", "Other", "ondemand")
+    assert (offer.memory_gb, offer.vcpus, offer.disk_gb) == (None, 28, None)
+
+
+def test_text_from_vendors_is_one_clean_short_line() -> None:
+    offer = read_offer(
+        vendor="neb\nius\x07\ud800", vendor_region="x" * 500, region="eu", contract_type="On-Demand"
+    )
+    assert offer is not None
+    assert offer.vendor == "neb ius"
+    assert len(offer.vendor_region or "") == 60
+    assert (offer.region, offer.contract) == ("EU", "ondemand")
+
+
+@pytest.mark.parametrize(
+    ("canonical", "said", "family"),
+    [
+        ("nvidia-h100-sxm5-80gb", None, "H100"),
+        ("NVIDIA-H100-SXM5-80GB", "Hopper", "H100"),
+        ("nvidia-rtx-4090-24gb", "rtx4090", "RTX 4090"),
+        ("nvidia-rtx-4090-pcie-24gb", None, "RTX 4090"),
+        ("nvidia-l40s-48gb", None, "L40S"),
+        ("amd-mi-300x", None, "MI 300X"),
+        ("nvidia-geforce-rtx-3090", None, "RTX 3090"),
+        ("weird", "Odd One", "Odd One"),
+    ],
+)
+def test_the_family_of_a_gpu(canonical: str, said: str | None, family: str) -> None:
+    assert family_of(canonical, said, FAMILIES) == family
+
+
+@pytest.mark.parametrize(
+    ("status", "stage", "is_now"),
+    [
+        ("procured", "provisioning_started", "in_progress"),
+        ("procured", "provisioning_in_progress", "in_progress"),
+        ("procured", "pending", "in_progress"),
+        ("procured", "Provisioning", "in_progress"),
+        ("procured", "warming the oven", "in_progress"),
+        ("procured", "ready", "ready"),
+        ("procured", "READY ", "ready"),
+        (None, "ready", "ready"),
+        ("procured", "failed", "failed"),
+        ("failed", "failed", "failed"),
+        ("failed", "provisioning_in_progress", "in_progress"),
+        ("available", "available", "untouched"),
+        ("expired", "available", "untouched"),
+        (None, "expired", "untouched"),
+        ("procured", "available", "in_progress"),
+        ("available", None, "untouched"),
+        ("failed", None, "failed"),
+        ("available", 17, "untouched"),
+    ],
+)
+def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) -> None:
+    found = wire.progress({"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", Oddities())
+    flags = ("ready", "failed", "in_progress", "untouched")
+    assert found.found
+    assert [flag for flag in flags if getattr(found, flag)] == [is_now]
+
+
+@pytest.mark.parametrize(
+    ("instances", "running"),
+    [
+        ([{"status": "running"}] * 4, True),
+        ([{"status": "running"}] * 2 + [{"status": "pending"}] * 2, False),
+        ([{"status": None, "external_ip": "10.0.0.1"}], True),
+        ([{"status": None}], False),
+        ([{"status": "confused"}], False),
+        ([], False),
+        (None, False),
+        ("running", False),
+    ],
+)
+def test_whether_all_instances_run(instances: object, running: bool) -> None:
+    body = {"procurement_status": "ready", "instances": instances, "progress": "2/4 instances running"}
+    found = wire.progress(body, "o1", Oddities())
+    assert found.all_running is running
+    assert found.progress == "2/4 instances running"
+
+
+def test_an_unknown_word_is_logged_once() -> None:
+    odd = Oddities()
+    with capture_logs() as lines:
+        for _ in range(3):
+            wire.progress({"procurement_status": "warming"}, "o1", odd)
+            wire.procured({"status": "warming"}, "o1", odd)
+    assert [(line["event"], line["where"]) for line in lines] == [
+        ("market.unknown_word", "offer_status.procurement_status"),
+        ("market.unknown_word", "procure_offer.status"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [["US", "EU"], [{"name": "US"}, {"name": "EU", "id": 1}], {"regions": ["US", "EU"]},
+     {"data": [{"name": "US"}, "EU", {}, 3, None]}],
+)  # fmt: skip
+def test_names_come_in_three_shapes(body: object) -> None:
+    assert wire.names(body) == ("US", "EU")
+
+
+@pytest.mark.parametrize("body", [None, 3, "US", {}, [], {"a": ["US"], "b": 1}, [1], {"a": {"b": []}}])
+def test_names_in_any_other_shape_are_refused(body: object) -> None:
+    with pytest.raises(wire.Senseless):
+        wire.names(body)
+
+
+@pytest.mark.parametrize("body", [[], {"resources": []}, {"items": []}])
+def test_resources_come_in_three_shapes(body: object) -> None:
+    assert wire.resources(body, Oddities()) == ()
+
+
+@pytest.mark.parametrize("body", [None, {}, {"resources": None}, "x", {"detail": "no"}])
+def test_resources_in_any_other_shape_are_refused(body: object) -> None:
+    with pytest.raises(wire.Senseless):
+        wire.resources(body, Oddities())
+
+
+@pytest.mark.parametrize(
+    ("access", "found"),
+    [
+        ({"external_ip": "203.0.113.7"}, ("203.0.113.7", 22)),
+        ({"external_ip": "203.0.113.7", "ssh_port": 2201}, ("203.0.113.7", 2201)),
+        ({"external_ip": "203.0.113.7", "ssh_port": 70000}, ("203.0.113.7", 22)),
+        ({"external_ip": "203.0.113.7", "ssh_command": "ssh -p 2201 root@203.0.113.7"}, ("203.0.113.7", 2201)),
+        ({"external_ip": "203.0.113.7", "ssh_port": 5, "ssh_command": "ssh -p 2201 root@x"}, ("203.0.113.7", 5)),
+        ({"ssh_command": "ssh root@203.0.113.7 -p2201"}, ("203.0.113.7", 2201)),
+        ({"ssh_command": "ssh -i ~/.ssh/key ubuntu@gpu-7.example.com"}, ("gpu-7.example.com", 22)),
+        ({"ssh_command": "ssh gpu-7.example.com"}, ("gpu-7.example.com", 22)),
+        ({"external_ip": "127.0.0.1"}, ("127.0.0.1", 22)),
+        ({"external_ip": "localhost"}, ("localhost", 22)),
+        ({"external_ip": "2001:DB8:0::1"}, ("2001:db8::1", 22)),
+        ({"external_ip": "[::1]"}, ("::1", 22)),
+        ({"external_ip": "fe80::1%eth0"}, (None, None)),
+        ({"external_ip": "0.0.0.0"}, (None, None)),  # noqa: S104 - refused as an address, not bound
+        ({"external_ip": "224.0.0.1"}, (None, None)),
+        ({"external_ip": "1.2.3.4; rm -rf /"}, (None, None)),
+        ({"external_ip": "-oProxyCommand=id"}, (None, None)),
+        ({"external_ip": "$(id).example.com"}, (None, None)),
+        ({"external_ip": "1.2.3"}, (None, None)),
+        ({"external_ip": "0x7f.1"}, (None, None)),
+        ({"external_ip": "host\n.example.com"}, (None, None)),
+        ({"external_ip": "\u212aelvin.example.com"}, (None, None)),
+        ({"ssh_command": "ssh root@-oProxyCommand=id"}, (None, None)),
+        ({"ssh_command": "ssh root@1.2.3.4 reboot"}, (None, None)),
+        ({"ssh_command": "ssh root@1.2.3.4;reboot"}, (None, None)),
+        ({"ssh_command": "curl http://1.2.3.4"}, (None, None)),
+        ({"ssh_command": "ssh"}, (None, None)),
+        ({"ssh_port": 22}, (None, None)),
+        ({"external_ip": None, "internal_ip": "10.0.0.1"}, (None, None)),
+        (None, (None, None)),
+        ("1.2.3.4", (None, None)),
+    ],
+)  # fmt: skip
+def test_where_a_machine_is(access: object, found: tuple[str | None, int | None]) -> None:
+    assert address.of_access(access) == found
+
+
+def test_a_resource_says_what_it_can() -> None:
+    [found] = wire.resources(
+        [
+            {
+                "resource_id": "r1",
+                "status": 7,
+                "name": "train-3\n<!channel>",
+                "spec": {"gpu_family": "H100"},
+                "offer_history": [{"offer_id": "o1"}, {"offer_id": None}, 3, {"offer_id": "o1"}],
+                "pricing_total_hourly": 0,
+            }
+        ],
+        Oddities(),
+    )
+    assert (found.status, found.name, found.gpu) == ("unknown", "train-3 <!channel>", "H100")
+    assert (found.offer_ids, found.rate, found.deleted) == (("o1",), Decimal(0), False)
+
+
+@pytest.mark.parametrize("content", [b"NaN", b"[Infinity]", b"-Infinity", b"", b"{", b"[" * 100_000, b"1" * 5000])
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is what is promised
+        fields.decode(content)
+
+
+def test_numbers_are_read_exactly() -> None:
+    assert fields.decode(b"[2.10, 1e-9]") == [Decimal("2.10"), Decimal("1e-9")]
+
+
+@given(
+    cap=st.decimals(min_value="0.01", max_value=1000, places=4),
+    vendor=st.none() | st.text(min_size=1),
+    count=st.integers(1, 64),
+)
+def test_the_query_reads_back_as_what_was_asked(cap: Decimal, vendor: str | None, count: int) -> None:
+    request = Request(
+        gpu="RTX 4090",
+        count=count,
+        contract=Contract.SPOT,
+        vendor=vendor,
+        max_gpu_rate=cap,
+        lease=timedelta(hours=1),
+    )
+    body = wire.query(request)
+    read = yaml.load(body, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only strings
+    assert Decimal(read["compute"]["max_price_per_gpu_hour"]) == cap
+    loaded = yaml.safe_load(body)
+    assert loaded["compute"]["gpu_count"] == count
+    assert isinstance(loaded["compute"]["max_price_per_gpu_hour"], int | float)
+    assert loaded.get("vendor") == vendor
+
+
+# --- anything at all
+
+numbers = st.integers() | st.decimals() | st.integers(-(10**400), 10**400)
+plain = st.none() | st.booleans() | numbers | st.text(max_size=20)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+
+
+junk = st.recursive(plain, nested, max_leaves=12)
+
+
+def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with the API's own field names and anything in them."""
+    return st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(names, junk | st.sampled_from(["o1", "running", "1.2.3.4"]))
+    )
+
+
+instance = shaped("instance_id", "external_ip", "status", "ssh_command")
+offer = shaped(
+    "offer_id", "type", "gpu_type", "gpu_family", "gpu_count", "vendor", "region", "vendor_region",
+    "contract_type", "gpu_price_per_hour", "storage_price_per_hour", "total_price_per_hour",
+    "boot_disk_in_gb", "vcpu_count",
+    "memory_in_gb", "created_at", "expires_at",
+)  # fmt: skip
+resource = shaped(
+    "resource_id", "status", "name", "created_at", "access", "spec", "offer_history", "pricing_total_hourly",
+    "valid_from", "valid_to", "vendor",
+)  # fmt: skip
+
+
+@given(
+    body=junk
+    | st.builds(lambda found: {"offers": found}, st.lists(offer | junk, max_size=4))
+    | st.builds(lambda found: {"resources": found}, st.lists(resource | junk, max_size=4))
+    | shaped(
+        "offer_id", "status", "resource_ids", "error", "procurement_status", "progress", "instances", "detail"
+    )
+    | st.builds(lambda found: {"procurement_status": "ready", "instances": found}, st.lists(instance))
+    | resource
+)
+def test_no_answer_crashes_any_reader(body: object) -> None:
+    odd = Oddities()
+    readers = (
+        lambda: wire.gpus(body),
+        lambda: wire.names(body),
+        lambda: wire.offers(body, FAMILIES, NOW, odd),
+        lambda: wire.procured(body, "o1", odd),
+        lambda: wire.progress(body, "o1", odd),
+        lambda: wire.resources(body, odd),
+        lambda: wire.resources(body, odd, of_offer="o1"),
+        lambda: wire.resource(body, "r1"),
+        lambda: wire.deletion(body),
+        lambda: wire.problem(body),
+    )
+    for read in readers:
+        with suppress(wire.Senseless):
+            read()
+
+
+@given(
+    st.binary()
+    | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_no_content_makes_the_decoder_raise_anything_but_value_error(content: bytes) -> None:
+    with suppress(ValueError):
+        fields.decode(content)
+
+
+# --- random data that the schema allows
+
+prices = st.none() | st.decimals(min_value=-5, max_value=100, places=4)
+valid_offer = st.fixed_dictionaries(
+    {
+        "offer_id": st.uuids().map(str),
+        "gpu_type": st.sampled_from(["nvidia-h100-sxm5-80gb", "nvidia-l4-24gb"]),
+        "gpu_count": st.integers(min_value=1),
+        "vendor": st.text(),
+    },
+    optional={
+        "type": st.sampled_from(["vm", "cluster"]) | st.text(),
+        "region": st.sampled_from(["US", "EU"]) | st.text(),
+        "contract_type": st.none() | st.sampled_from(["spot", "ondemand"]) | st.text(),
+        "gpu_price_per_hour": prices,
+        "storage_price_per_hour": prices,
+        "total_price_per_hour": prices,
+        "vcpu_count": st.none() | st.integers(),
+        "memory_in_gb": st.none() | numbers,
+        "created_at": st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+        "expires_at": st.none() | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+    },
+)
+
+
+@given(st.lists(valid_offer))
+def test_offers_that_are_kept_have_a_price_by_the_rule_and_sensible_values(entries: list[dict[str, Any]]) -> None:
+    by_id = {entry["offer_id"]: entry for entry in reversed(entries)}
+    for found in read_offers(*entries):
+        entry = by_id[found.offer_id]
+        total = entry.get("total_price_per_hour")
+        if total is None:
+            total = entry["gpu_price_per_hour"] + (entry.get("storage_price_per_hour") or 0)
+        assert found.rate == total > 0
+        assert entry.get("type") != "cluster"
+        assert found.count == entry["gpu_count"]
+        assert found.vendor.isprintable()
+        assert found.expires_at.tzinfo is UTC
+        assert found.memory_gb is None or found.memory_gb > 0

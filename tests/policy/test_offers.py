@@ -1,0 +1,92 @@
+"""Which offers fit, and what is close to a request that found nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.model.offer import Offer
+from bot.model.request import Contract, Request
+from bot.policy.offers import cheapest_first, fits, nearby
+
+
+def offer(**changes: Any) -> Offer:
+    said: dict[str, Any] = {
+        "offer_id": "o1",
+        "gpu": "nvidia-rtx-4090-24gb",
+        "family": "RTX 4090",
+        "count": 2,
+        "vendor": "Nebius",
+        "region": "EU",
+        "contract": "ondemand",
+        "rate": Decimal("6.00"),
+        "expires_at": datetime(2026, 3, 2, tzinfo=UTC),
+    }
+    return Offer(**{**said, **changes})
+
+
+def request(**changes: Any) -> Request:
+    return Request(**{"gpu": "RTX 4090", "count": 2, "lease": timedelta(hours=1), **changes})
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"gpu": "rtx4090"},
+        {"gpu": "nvidia-rtx-4090-24gb"},
+        {"gpu": "NVIDIA-RTX-4090-24GB"},
+        {"region": "eu"},
+        {"vendor": "nebius"},
+        {"max_gpu_rate": Decimal(3)},
+    ],
+)
+def test_an_offer_fits_what_it_is(wish: dict[str, Any]) -> None:
+    assert fits(offer(), request(**wish))
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"gpu": "RTX 4090 Ti"},
+        {"gpu": "nvidia-rtx-4090-48gb"},
+        {"count": 1},
+        {"region": "US"},
+        {"contract": Contract.SPOT},
+        {"vendor": "neb"},
+        {"max_gpu_rate": Decimal("2.99")},
+    ],
+)
+def test_an_offer_does_not_fit_anything_else(wish: dict[str, Any]) -> None:
+    assert not fits(offer(), request(**wish))
+
+
+def test_an_offer_for_nothing_fits_nobody() -> None:
+    assert not fits(offer(rate=Decimal(0)), request())
+
+
+def test_the_cheapest_is_first_and_equal_prices_keep_their_order() -> None:
+    dear, b, a = (
+        offer(offer_id="1", rate=Decimal(9)),
+        offer(offer_id="2", vendor="b"),
+        offer(offer_id="3", vendor="a"),
+    )
+    assert cheapest_first([dear, b, a]) == cheapest_first([a, b, dear]) == (a, b, dear)
+
+
+def test_near_a_plain_request_is_only_the_other_contract() -> None:
+    assert nearby(request()) == [request(contract=Contract.SPOT)]
+
+
+def test_near_a_request_is_each_wish_given_up_then_all_then_the_other_contract() -> None:
+    asked = request(region="EU", vendor="nebius", max_gpu_rate=Decimal(2), contract=Contract.SPOT)
+    assert nearby(asked) == [
+        asked.model_copy(update={"max_gpu_rate": None}),
+        asked.model_copy(update={"region": None}),
+        asked.model_copy(update={"vendor": None}),
+        asked.model_copy(update={"max_gpu_rate": None, "region": None, "vendor": None}),
+        asked.model_copy(update={"contract": Contract.ONDEMAND}),
+    ]

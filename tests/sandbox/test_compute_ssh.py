@@ -1,0 +1,194 @@
+"""The SSH hosts: who gets in, what the shell says, and that a host is there exactly while its machine runs."""
+
+import asyncio
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from sandbox.ssh import uptime
+from tests.sandbox.compute_world import NOON, ComputeWorld
+
+PATIENCE = 20
+needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh program on this machine")
+
+
+def port_of(resource: dict[str, dict[str, int]]) -> int:
+    return resource["access"]["ssh_port"]
+
+
+async def login(world: ComputeWorld, port: int, user: str = "root") -> asyncssh.SSHClientConnection:
+    return await asyncssh.connect(
+        "127.0.0.1", port, username=user, client_keys=[world.key], known_hosts=None, config=None
+    )
+
+
+async def banner(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        return await asyncio.wait_for(reader.readline(), PATIENCE)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_commands_answer_with_their_status(world: ComputeWorld) -> None:
+    port = port_of(await world.ready_machine("hyperstack", "H100", 8))
+    world.clock.jump(3600 * 26)
+    async with await login(world, port) as ssh:
+        table = await ssh.run("nvidia-smi")
+        assert str(table.stdout).count("NVIDIA H100 80GB HBM3") == 8
+        assert len(str((await ssh.run("nvidia-smi -L")).stdout).splitlines()) == 8
+        assert (await ssh.run("nvidia-smi --frobnicate")).exit_status == 2
+        assert "up 1 day,  2:02," in str((await ssh.run("uptime")).stdout)
+        assert (await ssh.run("exit 7")).exit_status == 7
+        unknown = await ssh.run("rm -rf /")
+        assert (unknown.exit_status, str(unknown.stdout).splitlines()[0]) == (
+            127,
+            "bash: rm: command not found",
+        )
+
+
+async def test_a_login_by_hand_reads_lines_until_exit(world: ComputeWorld) -> None:
+    port = port_of(await world.ready_machine())
+    async with await login(world, port) as ssh:
+        process = await ssh.create_process(term_type="xterm")
+        process.stdin.write("uptime\nnonsense\nexit\n")
+        result = await process.wait()
+    assert "load average" in str(result.stdout)
+    assert "root@hyperstack-" in str(result.stdout)
+    assert result.exit_status == 127, "a shell leaves with the status of its last command"
+
+
+async def test_a_login_ends_with_its_input(world: ComputeWorld) -> None:
+    port = port_of(await world.ready_machine())
+    async with await login(world, port) as ssh:
+        result = await ssh.run(input="uptime\n")
+    assert (result.exit_status, str(result.stdout).count("up ")) == (0, 1)
+
+
+async def test_a_login_by_hand_is_cut_when_its_machine_goes_without_a_word_in_the_log(
+    world: ComputeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource = await world.ready_machine()
+    async with await login(world, port_of(resource)) as ssh:
+        process = await ssh.create_process(term_type="xterm")
+        process.stdin.write("uptime\n")
+        await process.stdout.readuntil("load average")
+        await world.control(f"resources/{resource['resource_id']}/vanish")
+        await asyncio.wait_for(ssh.wait_closed(), PATIENCE)
+    assert [record.message for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+async def test_only_root_with_the_key_of_the_procurement_gets_in(world: ComputeWorld) -> None:
+    port = port_of(await world.ready_machine())
+    with pytest.raises(asyncssh.PermissionDenied):
+        await login(world, port, user="ana")
+    world.key = asyncssh.generate_private_key("ssh-ed25519")
+    with pytest.raises(asyncssh.PermissionDenied):
+        await login(world, port)
+    with pytest.raises(asyncssh.PermissionDenied):
+        await asyncssh.connect(
+            "127.0.0.1", port, username="root", password="", client_keys=None, known_hosts=None, config=None
+        )
+
+
+@pytest.mark.parametrize("kind", ["ssh-rsa", "ecdsa-sha2-nistp384"])
+async def test_keys_of_other_kinds_open_as_well(world: ComputeWorld, kind: str) -> None:
+    world.key = asyncssh.generate_private_key(kind)
+    async with await login(world, port_of(await world.ready_machine())) as ssh:
+        assert (await ssh.run("uptime")).exit_status == 0
+
+
+async def test_a_key_that_no_program_can_read_opens_nothing_but_the_machine_runs(world: ComputeWorld) -> None:
+    offer = await world.offer()
+    answer = await world.http.post(
+        "/procure_offer", json={"offer_id": offer["offer_id"], "ssh_public_key": "ssh-ed25519 AAAA"}
+    )
+    assert answer.status_code == 200
+    world.clock.jump(300)
+    (resource,) = await world.resources(offer["offer_id"])
+    assert (await banner(port_of(resource))).startswith(b"SSH-2.0-")
+    with pytest.raises(asyncssh.PermissionDenied):
+        await login(world, port_of(resource))
+
+
+async def test_whenever_the_api_says_running_the_host_answers_and_never_before(world: ComputeWorld) -> None:
+    procured = await world.procure()
+    world.clock.jump(154.999999)
+    (resource,) = await world.resources(procured["offer_id"])
+    assert (resource["status"], resource["access"]["ssh_port"]) == ("provisioning", None)
+    world.clock.jump(0.000001)
+    (resource,) = await world.resources(procured["offer_id"])
+    assert resource["status"] == "running"
+    assert (await banner(port_of(resource))).startswith(b"SSH-2.0-")
+
+
+async def test_when_the_machine_is_gone_its_logins_end_by_themselves_and_nobody_listens(
+    world: ComputeWorld,
+) -> None:
+    resource = await world.ready_machine()
+    port = port_of(resource)
+    async with await login(world, port) as ssh:
+        await world.delete(resource["resource_id"])
+        assert (await ssh.run("uptime")).exit_status == 0, "until it is gone it is there"
+        world.clock.jump(30)
+        await asyncio.wait_for(ssh.wait_closed(), PATIENCE)
+    assert (await world.resource(resource["resource_id"]))["status"] == "deleted"
+    with pytest.raises(ConnectionRefusedError):
+        await login(world, port)
+
+
+async def test_a_silent_host_takes_connections_and_says_nothing_until_it_goes(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="silent_ssh")
+    resource = await world.ready_machine()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(resource))
+    writer.write(b"SSH-2.0-hello\r\n")
+    await writer.drain()
+    listening = asyncio.create_task(reader.read())
+    await world.resource(resource["resource_id"])
+    assert not listening.done()
+    await world.control(f"resources/{resource['resource_id']}/vanish")
+    assert await asyncio.wait_for(listening, PATIENCE) == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+@needs_ssh
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_the_real_ssh_program_gets_in_with_the_printed_command(
+    world: ComputeWorld, tmp_path: Path, by_hand: bool
+) -> None:
+    resource = await world.ready_machine()
+    key_file = tmp_path / "key"
+    world.key.write_private_key(str(key_file))
+    key_file.chmod(0o600)
+    command = str(resource["access"]["ssh_command"]).split()
+    options = ["-i", str(key_file), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+    options += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path / 'known'}"]
+    remote = ["-tt"] if by_hand else ["nvidia-smi"]
+    process = await asyncio.create_subprocess_exec(
+        command[0],
+        *options,
+        *command[1:],
+        *remote,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    typed = b"nvidia-smi\nexit\n" if by_hand else b""
+    output, errors = await asyncio.wait_for(process.communicate(typed), PATIENCE)
+    assert process.returncode == 0, errors.decode()
+    assert b"NVIDIA H100 80GB HBM3" in output
+    assert (b":~# " in output) is by_hand
+
+
+def test_uptime_reads_as_the_real_one_does() -> None:
+    def after(**time: int) -> str:
+        return uptime(NOON, NOON + timedelta(**time))
+
+    assert after(minutes=5) == " 12:05:00 up 5 min,  1 user,  load average: 0.00, 0.00, 0.00\n"
+    assert " up  3:07,  1 user" in after(hours=3, minutes=7)
+    assert " up 2 days, 0 min,  1 user" in after(days=2)

@@ -1,0 +1,242 @@
+"""Each way in which a vendor can misbehave, as a client of the API meets it."""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox.compute_world import ComputeWorld
+
+
+async def alive(world: ComputeWorld) -> list[dict[str, Any]]:
+    """The machines that bill, by the sandbox's own account."""
+    account = await world.look("account")
+    return [resource for resource in account["resources"] if resource["alive"]]
+
+
+async def test_sold_out_fails_costs_nothing_and_lasts_as_long_as_was_set(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="sold_out", times=1)
+    answer = await world.procure("hyperstack")
+    assert (answer["status"], answer["resource_ids"]) == ("failed", None)
+    assert answer["error"] == "Insufficient capacity in nor-1"
+    status = await world.status(answer["offer_id"])
+    assert (status["status"], status["procurement_status"]) == ("failed", "failed")
+    assert await world.resources(answer["offer_id"]) == []
+    assert (await world.look("account")) == {"offers_bought": [], "resources": []}
+    assert (await world.post_procure(answer["offer_id"])).status_code == 409
+    assert (await world.procure("hyperstack"))["status"] == "procured"
+
+
+async def test_a_failed_procure_can_leave_a_machine_that_bills(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="fails_with_resource")
+    answer = await world.procure("hyperstack")
+    assert (answer["status"], answer["resource_ids"]) == ("failed", None)
+    assert await world.stage(answer["offer_id"]) == "failed"
+    (resource,) = await world.resources(answer["offer_id"])
+    assert resource["status"] == "provisioning"
+    world.clock.jump(3600)
+    assert (await world.resource(resource["resource_id"]))["status"] == "running"
+    assert (await world.look("bill"))["total_micros"] == 2_150_000
+    assert [bought["answered"] for bought in (await world.look("account"))["offers_bought"]] == ["failed"]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_a_machine_can_appear_a_minute_after_the_failed_procure(world: ComputeWorld, quiet: bool) -> None:
+    await world.control("vendors/hyperstack", behaviour="late_resource", quiet=quiet)
+    answer = await world.procure("hyperstack")
+    offer_id = answer["offer_id"]
+    assert answer["status"] == "failed"
+    world.clock.jump(59.999999)
+    assert await world.resources(offer_id) == []
+    assert await world.stage(offer_id) == ("failed" if quiet else "provisioning_in_progress")
+    world.clock.jump(0.000001)
+    (resource,) = await world.resources(offer_id)
+    assert (resource["status"], resource["valid_from"]) == ("provisioning", "2026-11-24T12:01:00.000000Z")
+    world.clock.jump(300)
+    assert await world.stage(offer_id) == ("failed" if quiet else "ready")
+    assert (await world.resource(resource["resource_id"]))["status"] == "running"
+    assert len(await alive(world)) == 1
+
+
+async def test_only_two_of_four_instances_may_ever_run(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="partial")
+    answer = await world.procure("hyperstack", "H100", 8)
+    world.clock.jump(3600)
+    status = await world.status(answer["offer_id"])
+    assert status["procurement_status"] == "provisioning_in_progress"
+    assert status["progress"] == "2/4 instances running"
+    assert [instance["status"] for instance in status["instances"]] == ["running"] * 2 + ["provisioning"] * 2
+    assert (await world.look("bill"))["total_micros"] == 18_400_000
+    for resource_id in answer["resource_ids"]:
+        assert (await world.delete(resource_id)).status_code == 200
+    world.clock.jump(30)
+    assert await alive(world) == []
+
+
+async def test_a_vendor_may_speak_the_references_words(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="reference_words")
+    offer_id = (await world.procure("hyperstack"))["offer_id"]
+    seen = []
+    for seconds in (0, 30, 300):
+        world.clock.jump(seconds)
+        seen.append(await world.stage(offer_id))
+    assert seen == ["pending", "provisioning", "ready"]
+
+
+async def test_a_slow_vendor_is_never_ready_and_bills(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="slow", words="Waiting for <!channel>")
+    answer = await world.procure("hyperstack")
+    world.clock.jump(36_000)
+    status = await world.status(answer["offer_id"])
+    assert (status["procurement_status"], status["progress"]) == (
+        "provisioning_in_progress",
+        "Waiting for <!channel>",
+    )
+    assert (await world.look("bill"))["total_micros"] == 21_500_000
+    await world.delete(answer["resource_ids"][0])
+    world.clock.jump(30)
+    status = await world.status(answer["offer_id"])
+    assert (await world.resource(answer["resource_ids"][0]))["status"] == "deleted"
+    assert status["procurement_status"] == "failed"
+
+
+async def test_an_accepted_order_can_fail_later_and_the_vendor_cleans_up(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="fails_later", seconds=45, words="no power")
+    answer = await world.procure("hyperstack")
+    assert answer["status"] == "procured"
+    world.clock.jump(44)
+    assert await world.stage(answer["offer_id"]) == "provisioning_in_progress"
+    world.clock.jump(1)
+    status = await world.status(answer["offer_id"])
+    assert (status["procurement_status"], status["failure_reason"]) == ("failed", "no power")
+    resource = await world.resource(answer["resource_ids"][0])
+    assert (resource["status"], resource["valid_to"]) == ("deleted", "2026-11-24T12:00:45.000000Z")
+    assert (await world.delete(answer["resource_ids"][0])).status_code == 409
+    world.clock.jump(3600)
+    assert (await world.look("bill"))["total_micros"] == 26_875
+
+
+async def test_a_delete_can_answer_500_for_a_while_counted_from_the_first_try(world: ComputeWorld) -> None:
+    resource_id = (await world.ready_machine())["resource_id"]
+    await world.control("vendors/hyperstack", behaviour="delete_500", seconds=120, times=1)
+    world.clock.jump(1000)
+    assert (await world.delete(resource_id)).status_code == 500
+    world.clock.jump(119)
+    assert (await world.delete(resource_id)).status_code == 500
+    assert (await world.resource(resource_id))["status"] == "running"
+    world.clock.jump(1)
+    assert (await world.delete(resource_id)).status_code == 200
+    world.clock.jump(30)
+    assert (await world.resource(resource_id))["status"] == "deleted"
+
+
+async def test_a_vendor_set_back_to_normal_deletes_again(world: ComputeWorld) -> None:
+    resource_id = (await world.ready_machine())["resource_id"]
+    await world.control("vendors/hyperstack", behaviour="delete_500", seconds=None)
+    for _ in range(2):
+        assert (await world.delete(resource_id)).status_code == 500
+        world.clock.jump(86_400)
+    await world.control("vendors/hyperstack", behaviour="normal")
+    assert (await world.delete(resource_id)).status_code == 200
+
+
+async def test_a_deletion_can_take_long_and_bills_until_it_is_done(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="not_deleting", seconds=600)
+    resource_id = (await world.ready_machine())["resource_id"]
+    assert (await world.delete(resource_id)).status_code == 200
+    world.clock.jump(599)
+    assert (await world.delete(resource_id)).status_code == 200, "again is as good as once"
+    assert (await world.resource(resource_id))["status"] == "deleting"
+    world.clock.jump(1)
+    gone = await world.resource(resource_id)
+    assert (gone["status"], gone["valid_to"]) == ("deleted", "2026-11-24T12:15:00.000000Z")
+
+
+async def test_a_deletion_without_end_ends_when_the_vendor_is_set_back(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="not_deleting", seconds=None)
+    resource_id = (await world.ready_machine())["resource_id"]
+    await world.delete(resource_id)
+    world.clock.jump(86_400)
+    assert (await world.resource(resource_id))["status"] == "deleting"
+    await world.control("vendors/hyperstack", behaviour="normal")
+    world.clock.jump(30)
+    assert (await world.resource(resource_id))["status"] == "deleted"
+
+
+async def test_offers_can_come_without_prices_after_those_with(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="no_price", times=1)
+    offers = await world.offers("{region: EU, compute: {gpu_type: H100, contract_type: ondemand}}")
+    last = offers[-1]
+    assert last["vendor"] == "hyperstack"
+    prices = ("gpu_price_per_hour", "storage_price_per_hour", "total_price_per_hour")
+    assert [last[price] for price in prices] == [None, None, None]
+    assert (await world.offer("hyperstack"))["total_price_per_hour"] == 2.15
+
+
+@pytest.mark.parametrize("how", ["deleted", "missing"])
+async def test_a_vendor_can_take_a_machine_back(world: ComputeWorld, how: str) -> None:
+    resource_id = (await world.ready_machine())["resource_id"]
+    await world.control(f"resources/{resource_id}/vanish", how=how)
+    answer = await world.http.get(f"/resources/{resource_id}")
+    if how == "deleted":
+        assert (answer.json()["status"], answer.json()["valid_to"]) == (
+            "deleted",
+            "2026-11-24T12:05:00.000000Z",
+        )
+        assert (await world.delete(resource_id)).status_code == 409
+    else:
+        assert answer.status_code == 404
+        assert await world.resources() == []
+        assert (await world.delete(resource_id)).status_code == 404
+    bill = (await world.look("bill"))["total_micros"]
+    world.clock.jump(3600)
+    assert (await world.look("bill"))["total_micros"] == bill == 179_167
+    assert await alive(world) == []
+
+
+async def test_a_machine_that_nobody_asked_for_is_on_the_account_and_the_bill(world: ComputeWorld) -> None:
+    made = await world.control("resources", name="train-3", gpu_type="H100", rate=2.10)
+    (resource,) = await world.resources()
+    assert (resource["resource_id"], resource["name"]) == (made["resource_id"], "train-3")
+    assert (resource["status"], resource["pricing_total_hourly"]) == ("running", 2.1)
+    world.clock.jump(3600)
+    assert (await world.look("bill"))["total_micros"] == 2_100_000
+    assert (await world.look("account"))["offers_bought"] == []
+
+
+async def test_a_revoked_token_is_refused_everywhere_until_set_back(world: ComputeWorld) -> None:
+    await world.control("token", valid=False)
+    paths = ["available_gpus", "available_vendors", "available_regions", "available_contracts", "resources"]
+    assert [(await world.http.get(path)).status_code for path in paths] == [401] * 5
+    assert (await world.post_procure("no uuid")).status_code == 401, "the token comes before the body"
+    await world.control("token", valid=True)
+    assert [(await world.http.get(path)).status_code for path in paths] == [200] * 5
+
+
+async def test_all_vendors_can_be_set_at_once_and_looked_at(world: ComputeWorld) -> None:
+    await world.control("vendors/*", behaviour="sold_out", times=2)
+    await world.procure("nebius")
+    moods = await world.look("vendors")
+    assert len(moods) == 10
+    assert moods["nebius"] == {"behaviour": "sold_out", "left": 1}
+    await world.procure("nebius")
+    assert (await world.look("vendors"))["nebius"] == {"behaviour": "normal", "left": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("vendors/acme", {"behaviour": "normal"}, 404),
+        ("vendors/nebius", {"behaviour": "grumpy"}, 422),
+        ("vendors/nebius", {}, 422),
+        ("resources", {"name": "x", "gpu_type": "H1000", "rate": 1}, 422),
+        ("resources", {"name": "x", "gpu_type": "H100", "rate": -1}, 422),
+        ("resources/nothing/vanish", {}, 404),
+        ("token", {"valid": "no"}, 422),
+    ],
+)
+async def test_a_wrong_control_call_is_refused_in_words(
+    world: ComputeWorld, path: str, body: dict[str, Any], status: int
+) -> None:
+    answer = await world.http.post(f"/_control/{path}", json=body)
+    assert answer.status_code == status
+    assert answer.json()["error"]

@@ -1,0 +1,191 @@
+"""Whatever the app sends, the workspace answers in Slack's manner; and faults strike where they are put."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox.slack.default import ANA, TRAINING
+from sandbox.slack.web_api import METHODS
+from tests.sandbox.slack_world import World, section, workspace
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [
+        "channel",
+        "text",
+        "blocks",
+        "ts",
+        "thread_ts",
+        "user",
+        "users",
+        "view",
+        "view_id",
+        "trigger_id",
+        "metadata",
+        "limit",
+        "cursor",
+        "oldest",
+        "latest",
+        "attachments",
+        "user_id",
+        "types",
+        "hash",
+        "usergroup",
+        "message_ts",
+    ]
+)
+SENSIBLE = st.sampled_from(
+    [
+        TRAINING,
+        ANA,
+        "hi",
+        "1795521600.000000",
+        "1e400",
+        "nan",
+        "-1",
+        [section("x")],
+        {"type": "home", "blocks": []},
+    ]
+)
+ARGUMENTS = st.dictionaries(NAMES, SENSIBLE | VALUES, max_size=6)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(calls=st.lists(st.tuples(st.sampled_from(sorted(METHODS)), ARGUMENTS), min_size=10, max_size=10))
+def test_any_arguments_are_answered_in_slacks_manner(calls: list[tuple[str, dict[str, Any]]]) -> None:
+    async def all_of_them() -> None:
+        async with workspace() as world:
+            await world.post(text="something to find")
+            for method, arguments in calls:
+                told = await world.raw(method, json=arguments)
+                assert told["ok"] is True or told["error"] not in ("", "internal_error")
+                as_form = {key: json.dumps(value) for key, value in arguments.items()}
+                assert "ok" in await world.raw(method, data=as_form)
+            assert (await world.get("see", user=ANA))["status"] == 200
+
+    asyncio.run(all_of_them())
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "error"),
+    [
+        (b"{", "application/json", "invalid_json"),
+        (b"[1]", "application/json", "json_not_object"),
+        (b"\xff\xfe", "application/json", "invalid_json"),
+        (b'{"text": "\xc3"}', "application/json", "invalid_json"),
+        (b"text=%ff", "application/x-www-form-urlencoded", "no_channel"),
+        (b"<xml/>", "text/xml", "invalid_post_type"),
+    ],
+)
+async def test_bodies_that_are_no_arguments(body: bytes, kind: str, error: str) -> None:
+    async with workspace() as world:
+        headers = {"Authorization": f"Bearer {world.sandbox.bot_token}", "Content-Type": kind}
+        url = f"{world.url}/api/chat.postMessage"
+        async with world.session.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 200
+            assert (await answer.json())["error"] in (error, "invalid_arguments")
+
+
+async def test_a_lone_surrogate_is_shown_as_it_came() -> None:
+    async with workspace() as world:
+        body = json.dumps({"channel": TRAINING, "text": "a\ud800b"})
+        headers = {"Content-Type": "application/json"}
+        headers["Authorization"] = f"Bearer {world.sandbox.bot_token}"
+        url = f"{world.url}/api/chat.postMessage"
+        async with world.session.post(url, data=body, headers=headers) as answer:
+            assert (await answer.json())["ok"]
+        assert await world.reads(ANA) == ["a\ud800b"]
+
+
+async def test_a_post_cut_after_it_was_made_is_there_all_the_same() -> None:
+    async with workspace() as world:
+        await world.act("faults", endpoint="chat.postMessage", kind="cut_after")
+        with pytest.raises(aiohttp.ClientError):
+            await world.post(text="said")
+        assert await world.reads(ANA, wait=20) == ["said"]
+
+
+async def test_a_status_fault_answers_as_slack_would_and_response_urls_have_a_name() -> None:
+    async with workspace() as world:
+        await world.act("faults", endpoint="chat.update", kind="status", status=429, retry_after=7)
+        posted = await world.post()
+        edit = world.client.chat_update(channel=TRAINING, ts=posted["ts"], text="x")
+        assert await world.refused(edit) == "ratelimited"
+        socket = await world.socket()
+        waiting = asyncio.ensure_future(world.command(ANA))
+        envelope = await socket.next()
+        await socket.ack(envelope)
+        await waiting
+        await world.act("faults", endpoint="response_url", kind="status", status=503)
+        url = envelope["payload"]["response_url"]
+        async with world.session.post(url, json={"text": "x"}) as answer:
+            assert answer.status == 503
+        async with world.session.post(url, json={"text": "x"}) as answer:
+            assert answer.status == 200
+
+
+async def traffic(world: World, endpoint: str) -> list[Any]:
+    requests = (await world.get("traffic", after=0, endpoint=endpoint))["requests"]
+    assert isinstance(requests, list)
+    return requests
+
+
+async def test_the_traffic_log_has_calls_and_envelopes_and_no_token() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        waiting = asyncio.ensure_future(world.command(ANA, "list"))
+        await socket.ack(await socket.next(), {"text": "none"})
+        await waiting
+        await world.post(text="hello")
+        [call] = await traffic(world, "chat.postMessage")
+        assert (call["body"]["text"], call["status"]) == ("hello", 200)
+        sent, received = await traffic(world, "envelope")
+        assert (sent["method"], sent["body"]["payload"]["text"]) == ("SENT", "list")
+        assert (received["method"], received["body"]["payload"]) == ("RECEIVED", {"text": "none"})
+        assert world.sandbox.bot_token not in json.dumps(await traffic(world, "chat.postMessage"))
+
+
+async def test_a_held_handshake_waits_until_it_is_let_go() -> None:
+    async with workspace() as world:
+        held = await world.act("faults", endpoint="socket", kind="hold_before")
+        connecting = asyncio.ensure_future(world.socket())
+        await world.get(f"faults/{held['id']}", wait=20)
+        assert (await world.get("sockets"))["num_connections"] == 0
+        await world.act(f"faults/{held['id']}/release")
+        await connecting
+        assert (await world.get("sockets"))["num_connections"] == 1
+
+
+async def test_the_workspace_runs_alone_and_leaves_when_it_is_asked_to() -> None:
+    """Also while an app that doesn't answer is connected."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox.slack", "--port", "0", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    told = json.loads(await process.stdout.readline())
+    headers = {"Authorization": f"Bearer {told['bot_token']}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{told['api']}auth.test", headers=headers) as answer,
+    ):
+        assert (await answer.json())["ok"]
+        headers = {"Authorization": f"Bearer {told['app_token']}"}
+        async with session.post(f"{told['api']}apps.connections.open", headers=headers) as opened:
+            url = (await opened.json())["url"]
+        async with session.ws_connect(url, autoclose=False):
+            process.terminate()
+            assert await process.wait() == 0

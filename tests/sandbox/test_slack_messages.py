@@ -1,0 +1,290 @@
+"""Messages over the Web API, with the real client: what is accepted, what is refused, what people then see."""
+
+from typing import Any
+
+import pytest
+from slack_bolt.app.async_app import AsyncApp
+
+from sandbox.slack import AppConfig
+from sandbox.slack.app_config import SCOPES
+from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, OLGA, QUIET, SHARED, TRAINING
+from sandbox.slack.state import BOT_ID, BOT_USER, TEAM
+from tests.sandbox.slack_world import Json, World, actions, button, section, workspace
+
+CARD = {"event_type": "card", "event_payload": {"rental": "k7mq2", "tries": 2, "flags": [True]}}
+
+
+async def test_auth_test_tells_who_the_bot_is_and_its_scopes() -> None:
+    async with workspace() as world:
+        who = await world.client.auth_test()
+        assert (who["user_id"], who["bot_id"], who["team_id"]) == (BOT_USER, BOT_ID, TEAM)
+        assert who.headers["x-oauth-scopes"] == ",".join(SCOPES)
+
+
+async def test_members_see_a_post_and_others_do_not() -> None:
+    async with workspace() as world:
+        posted = await world.post(APPROVALS, "Approve?", blocks=[section("Approve *now*?")])
+        [seen] = await world.see(BEN)
+        assert (seen["ts"], seen["text"], seen["reads"]) == (posted["ts"], "Approve?", "Approve now?")
+        assert (seen["channel_name"], seen["author"], seen["only_you"]) == ("approvals", "gpubot", False)
+        assert await world.see(ANA) == []
+        assert len(await world.see(ANA, channel=APPROVALS)) == 1
+        assert await world.see(OLGA, channel=APPROVALS) == []
+
+
+async def test_where_the_bot_may_not_post() -> None:
+    async with workspace() as world:
+        await world.act("channels", name="elsewhere")
+        await world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
+        await world.act(f"channels/{GPUS}", "PATCH", bot=False)
+        places = {"C0NOWHERE": "channel_not_found", QUIET: "channel_not_found", "#elsewhere": "not_in_channel"}
+        places |= {APPROVALS: "is_archived", GPUS: "not_in_channel", DAN: "channel_not_found"}
+        for place, error in places.items():
+            assert await world.refused(world.post(place)) == error
+        assert (await world.post("#training"))["channel"] == TRAINING
+
+
+async def test_a_post_to_a_person_opens_their_direct_message() -> None:
+    async with workspace() as world:
+        posted = await world.post(ANA, "Yours is ready")
+        assert posted["channel"].startswith("D")
+        opened = await world.client.conversations_open(users=ANA)
+        assert opened["channel"]["id"] == posted["channel"]
+        [seen] = await world.see(ANA)
+        assert seen["is_dm"]
+        await world.client.chat_update(channel=posted["channel"], ts=posted["ts"], text="Yours is gone")
+        assert await world.reads(ANA) == ["Yours is gone"]
+
+
+async def test_texts_and_blocks_that_no_message_may_have() -> None:
+    async with workspace() as world:
+        assert (await world.raw("chat.postMessage", json={"channel": TRAINING}))["error"] == "no_text"
+        assert await world.refused(world.post(text="x", blocks=[{"type": "video"}])) == "invalid_blocks"
+        long = [section("x" * 2990) for _ in range(5)]
+        assert await world.refused(world.post(blocks=long)) == "msg_blocks_too_long"
+        assert await world.refused(world.post(markdown_text="x")) == "markdown_text_conflict"
+        answer = await world.post(text="x" * 50_000)
+        assert len(answer["message"]["text"]) == 40_000
+        edit = world.client.chat_update(channel=TRAINING, ts=answer["ts"], text="x" * 4001)
+        assert await world.refused(edit) == "msg_too_long"
+
+
+async def test_null_is_as_good_as_absent() -> None:
+    async with workspace() as world:
+        await world.bolt(offers)
+        blank = {"style": None, "url": None, "confirm": None, "accessibility_label": None}
+        posted = await world.post(blocks=[section("x", accessory=None), actions(button("Go", "rent", **blank))])
+        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"], "action_id": "rent"}
+        assert (await world.act("click", **aim))["ok"]
+
+
+async def test_a_refusal_of_blocks_says_where_they_are_wrong() -> None:
+    async with workspace() as world:
+        blocks = [section("fine"), section("")]
+        told = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "x", "blocks": blocks})
+        assert told["error"] == "invalid_blocks"
+        assert told["errors"] == ["must be more than 0 characters [json-pointer:/blocks/1/text/text]"]
+
+
+async def test_an_edit_with_text_alone_drops_the_blocks_and_keeps_the_metadata() -> None:
+    async with workspace() as world:
+        posted = await world.post(blocks=[section("Being made")], metadata=CARD)
+        edited = await world.client.chat_update(channel=TRAINING, ts=posted["ts"], text="Ready")
+        assert "blocks" not in edited["message"]
+        assert edited["message"]["metadata"]["event_payload"] == CARD["event_payload"]
+        [seen] = await world.see(ANA)
+        assert (seen["reads"], seen["edited"]) == ("Ready", True)
+        cleared = await world.client.chat_update(channel=TRAINING, ts=posted["ts"], text="Ready", metadata={})
+        assert "metadata" not in cleared["message"]
+
+
+async def test_only_its_own_messages_can_be_edited_or_deleted_by_the_app() -> None:
+    async with workspace() as world:
+        said = await world.act("say", user=ANA, channel=TRAINING, text="hello")
+        client = world.client
+        edit = client.chat_update(channel=TRAINING, ts=said["ts"], text="x")
+        assert await world.refused(edit) == "cant_update_message"
+        delete = client.chat_delete(channel=TRAINING, ts=said["ts"])
+        assert await world.refused(delete) == "cant_delete_message"
+        nothing = client.chat_update(channel=TRAINING, ts="1.000001", text="x")
+        assert await world.refused(nothing) == "message_not_found"
+
+
+async def test_a_deleted_message_is_gone_for_everyone() -> None:
+    async with workspace() as world:
+        posted = await world.post()
+        await world.client.chat_delete(channel=TRAINING, ts=posted["ts"])
+        [seen] = await world.see(ANA)
+        assert seen["deleted"]
+        history = await world.client.conversations_history(channel=TRAINING)
+        assert history["messages"] == []
+        again = world.client.chat_delete(channel=TRAINING, ts=posted["ts"])
+        assert await world.refused(again) == "message_not_found"
+
+
+async def test_an_ephemeral_message_is_for_one_person_and_can_not_be_edited() -> None:
+    async with workspace() as world:
+        shown = await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text="Only you")
+        [seen] = await world.see(ANA)
+        assert seen["only_you"]
+        assert await world.see(BEN) == []
+        edit = world.client.chat_update(channel=TRAINING, ts=shown["message_ts"], text="x")
+        assert await world.refused(edit) == "message_not_found"
+        for user in (OLGA, DAN, "U0NOBODY0"):
+            call = world.client.chat_postEphemeral(channel=TRAINING, user=user, text="x")
+            assert await world.refused(call) == "user_not_in_channel"
+        await world.act("lacks", ephemerals=True)
+        await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text="Lost")
+        assert await world.reads(ANA) == ["Only you"]
+
+
+async def test_a_thread_takes_its_parents_ts_alone() -> None:
+    async with workspace() as world:
+        parent = await world.post(text="Card")
+        reply = await world.post(text="Renting", thread_ts=parent["ts"])
+        assert await world.refused(world.post(thread_ts=reply["ts"])) == "invalid_thread_ts"
+        assert await world.refused(world.post(thread_ts="1.000001")) == "thread_not_found"
+        shown = await world.post(text="Ready", thread_ts=parent["ts"], reply_broadcast=True)
+        assert shown["message"]["subtype"] == "thread_broadcast"
+        seen = await world.see(ANA)
+        assert [(each["thread_ts"], each["broadcast"]) for each in seen] == [
+            (None, False),
+            (parent["ts"], False),
+            (parent["ts"], True),
+        ]
+        thread = await world.client.conversations_replies(channel=TRAINING, ts=parent["ts"])
+        assert [each["text"] for each in thread["messages"]] == ["Card", "Renting", "Ready"]
+        assert thread["messages"][0]["reply_count"] == 2
+
+
+async def test_history_is_newest_first_without_replies_and_in_pages() -> None:
+    async with workspace() as world:
+        stamps = [(await world.post(text=f"m{n}", metadata=CARD))["ts"] for n in range(5)]
+        await world.post(text="reply", thread_ts=stamps[0])
+        first = await world.client.conversations_history(channel=TRAINING, limit=3, include_all_metadata=True)
+        assert [each["text"] for each in first["messages"]] == ["m4", "m3", "m2"]
+        assert first["messages"][0]["metadata"] == CARD
+        assert first["has_more"]
+        cursor = first["response_metadata"]["next_cursor"]
+        second = await world.client.conversations_history(channel=TRAINING, limit=3, cursor=cursor)
+        assert [each["text"] for each in second["messages"]] == ["m1", "m0"]
+        assert "event_payload" not in second["messages"][0]["metadata"]
+        newer = await world.client.conversations_history(channel=TRAINING, oldest=stamps[2])
+        assert [each["text"] for each in newer["messages"]] == ["m4", "m3"]
+        older = await world.client.conversations_history(channel=TRAINING, latest=stamps[2], inclusive=True)
+        assert [each["text"] for each in older["messages"]] == ["m2", "m1", "m0"]
+
+
+async def test_history_is_for_channels_that_the_bot_is_in_and_has_a_scope_for() -> None:
+    async with workspace(app=AppConfig(scopes=("chat:write", "channels:history"))) as world:
+        await world.act(f"channels/{GPUS}", "PATCH", bot=False)
+        assert await world.refused(world.client.conversations_history(channel=GPUS)) == "not_in_channel"
+        direct = (await world.post(ANA))["channel"]
+        told = await world.raw("conversations.history", params={"channel": direct})
+        assert (told["error"], told["needed"]) == ("missing_scope", "im:history")
+
+
+async def test_metadata_must_be_flat_and_small() -> None:
+    async with workspace() as world:
+        deep = {"event_type": "card", "event_payload": {"a": {"b": {"c": 1}}}}
+        assert await world.refused(world.post(metadata=deep)) == "invalid_metadata_schema"
+        large = {"event_type": "card", "event_payload": {"a": "x" * 2000}}
+        assert await world.refused(world.post(metadata=large)) == "metadata_too_large"
+        await world.act("lacks", metadata=True)
+        assert "metadata" not in (await world.post(metadata=CARD))["message"]
+
+
+async def test_a_permalink_leads_to_the_message() -> None:
+    async with workspace() as world:
+        posted = await world.post()
+        link = await world.client.chat_getPermalink(channel=TRAINING, message_ts=posted["ts"])
+        assert link["permalink"].endswith(f"/archives/{TRAINING}/p{posted['ts'].replace('.', '')}")
+
+
+async def test_people_and_groups_as_the_app_reads_them() -> None:
+    async with workspace() as world:
+        client = world.client
+        guest = (await client.users_info(user="U0GUS0000"))["user"]
+        assert (guest["is_restricted"], guest["is_ultra_restricted"]) == (True, False)
+        outsider = (await client.users_info(user=OLGA, include_locale=True))["user"]
+        assert outsider["team_id"] != TEAM
+        assert (outsider["is_stranger"], "locale" in outsider) == (False, False)
+        assert (await client.users_info(user=DAN))["user"]["deleted"]
+        assert (await client.users_info(user=CLEO))["user"]["tz_offset"] == -5 * 3600
+        assert await world.refused(client.users_info(user="U0NOBODY0")) == "user_not_found"
+        assert (await client.usergroups_users_list(usergroup=APPROVERS))["users"] == [BEN]
+        assert await world.refused(client.usergroups_users_list(usergroup="S1")) == "no_such_subteam"
+        info = (await client.conversations_info(channel=SHARED))["channel"]
+        assert (info["is_ext_shared"], info["is_member"]) == (True, True)
+        members = await client.conversations_members(channel=SHARED, limit=3)
+        assert len(members["members"]) == 3
+        assert members["response_metadata"]["next_cursor"]
+
+
+async def test_a_server_can_lack_the_niceties() -> None:
+    async with workspace() as world:
+        await world.act("lacks", usergroups=True, history=True, guest_flags=True)
+        client = world.client
+        assert await world.refused(client.usergroups_users_list(usergroup=APPROVERS)) == "unknown_method"
+        assert await world.refused(client.conversations_history(channel=GPUS)) == "unknown_method"
+        assert "is_restricted" not in (await client.users_info(user="U0GUS0000"))["user"]
+
+
+@pytest.mark.parametrize("form", ["json", "form", "query"])
+async def test_arguments_come_in_json_a_form_or_the_query_with_a_stray_team_id(form: str) -> None:
+    said: dict[str, Any] = {"channel": TRAINING, "text": "hi", "team_id": TEAM}
+    async with workspace() as world:
+        names = {"json": "json", "form": "data", "query": "params"}
+        parts: dict[str, Any] = {names[form]: said}
+        assert (await world.raw("chat.postMessage", **parts))["ok"]
+        assert await world.reads(ANA) == ["hi"]
+
+
+async def test_tokens_methods_and_scopes_that_do_not_do() -> None:
+    async with workspace(app=AppConfig(scopes=("commands",))) as world:
+        async with world.session.post(f"{world.url}/api/auth.test") as answer:
+            assert (await answer.json())["error"] == "not_authed"
+        stranger = {"token": "xoxb-no"}
+        assert (await world.raw("auth.test", **stranger))["error"] == "invalid_auth"
+        assert (await world.raw("chat.shout"))["error"] == "unknown_method"
+        told = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "hi"})
+        assert (told["error"], told["needed"], told["provided"]) == ("missing_scope", "chat:write", "commands")
+        await world.act("tokens", bot="revoked")
+        assert (await world.raw("auth.test"))["error"] == "token_revoked"
+
+
+def offers(app: AsyncApp) -> None:
+    blocks = [section("Rent?"), actions(button("Rent", "rent", "q1"), button("Refresh", "refresh"))]
+
+    @app.command("/gpu")
+    async def ask(ack: Any) -> None:
+        await ack(text="Rent?", blocks=blocks)
+
+    @app.action("rent")
+    async def rent(ack: Any, respond: Any) -> None:
+        await ack()
+        await respond(text="Rented", replace_original=True)
+
+    @app.action("refresh")
+    async def refresh(ack: Any, respond: Any) -> None:
+        await ack()
+        await respond(text="Looking", replace_original=False)
+
+
+async def clicked(world: World, action_id: str, **more: Any) -> Json:
+    [asked] = [each for each in await world.see(ANA) if each["buttons"]]
+    return await world.act("click", user=ANA, channel=TRAINING, ts=asked["ts"], action_id=action_id, **more)
+
+
+async def test_a_click_on_an_ephemeral_message_replaces_it_through_the_response_url() -> None:
+    async with workspace() as world:
+        await world.bolt(offers)
+        await world.command(ANA)
+        before = (await world.get("see", user=ANA))["last"]
+        assert (await clicked(world, "refresh"))["ok"]
+        [more] = await world.see(ANA, after=before, wait=20)
+        assert (more["reads"], more["only_you"]) == ("Looking", True)
+        assert (await clicked(world, "rent"))["ok"]
+        [replaced] = await world.see(ANA, after=more["seq"], wait=20)
+        assert (replaced["reads"], replaced["edited"], replaced["buttons"]) == ("Rented", True, [])
+        assert await world.see(BEN) == []

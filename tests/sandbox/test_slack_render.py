@@ -1,0 +1,121 @@
+"""What a person reads of what an app wrote."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sandbox.slack.render import Reader, buttons, mrkdwn, reads
+from tests.sandbox.slack_world import Json, actions, button, section, text_input
+
+NOW = datetime(2026, 11, 24, 21, 30, tzinfo=UTC)
+BERLIN = Reader(
+    tz="Europe/Berlin",
+    now=NOW,
+    person={"U1": "Ana"}.get,
+    channel={"C1": "gpus"}.get,
+    group={"S1": "approvers"}.get,
+)
+NEW_YORK = replace(BERLIN, tz="America/New_York")
+
+
+def at(moment: datetime, form: str, fallback: str = "later") -> str:
+    return f"<!date^{int(moment.timestamp())}^{form}|{fallback}>"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("<@U1> in <#C1>, <!subteam^S1>", "@Ana in #gpus, @approvers"),
+        ("<@U9> <@U9|eve> <#C9|lab>", "@U9 @eve #lab"),
+        ("<!here> <!channel> <!everyone>", "@here @channel @everyone"),
+        ("a &lt;b&gt; &amp; c &amp;lt;", "a <b> & c &lt;"),
+        ("<https://x.example/a?b=1&amp;c=2> <https://x.example|the docs>", "https://x.example/a?b=1&c=2 the docs"),
+        ("*Ready*: _1x_ ~H100~ `nvidia-smi -l *`", "Ready: 1x H100 nvidia-smi -l *"),
+        ("8*H100*2 snake_case_name 3 * 4 * 5", "8*H100*2 snake_case_name 3 * 4 * 5"),
+        ("```ssh root@203.0.113.7\n# *as is*```", "ssh root@203.0.113.7\n# *as is*"),
+        ("&gt; quoted\n&gt;twice", "quoted\ntwice"),
+        (":rocket: stays", ":rocket: stays"),
+        ("a < b", "a < b"),
+    ],
+)
+def test_mrkdwn_as_read(sent: str, read: str) -> None:
+    assert mrkdwn(sent, BERLIN) == read
+
+
+@pytest.mark.parametrize(
+    ("form", "in_berlin", "in_new_york"),
+    [
+        ("{time}", "23:05", "17:05"),
+        ("{date_short_pretty} {time}", "today 23:05", "today 17:05"),
+        ("{date_num}", "2026-11-24", "2026-11-24"),
+        ("{date}", "November 24th, 2026", "November 24th, 2026"),
+        ("{date_long}", "Tuesday, November 24th, 2026", "Tuesday, November 24th, 2026"),
+        ("in {ago}", "in in 35 minutes", "in in 35 minutes"),
+        ("no token", "later", "later"),
+    ],
+)
+def test_dates_are_in_the_readers_zone(form: str, in_berlin: str, in_new_york: str) -> None:
+    sent = at(datetime(2026, 11, 24, 22, 5, tzinfo=UTC), form)
+    assert (mrkdwn(sent, BERLIN), mrkdwn(sent, NEW_YORK)) == (in_berlin, in_new_york)
+
+
+def test_a_day_is_the_readers_day() -> None:
+    sent = at(datetime(2026, 11, 25, 0, 30, tzinfo=UTC), "{date_short_pretty} {time}")
+    assert (mrkdwn(sent, BERLIN), mrkdwn(sent, NEW_YORK)) == ("tomorrow 01:30", "today 19:30")
+    far = at(datetime(2026, 12, 1, 12, tzinfo=UTC), "{date_short_pretty}")
+    assert mrkdwn(far, BERLIN) == "Dec 1, 2026"
+
+
+def test_a_date_without_sense_shows_its_fallback() -> None:
+    assert mrkdwn("<!date^soon^{time}|13:05 UTC>", BERLIN) == "13:05 UTC"
+    assert mrkdwn(f"<!date^{10**30}^{{time}}|13:05 UTC>", BERLIN) == "13:05 UTC"
+
+
+def test_reading_leaves_out_what_is_on_buttons_and_in_menus() -> None:
+    blocks: list[Json] = [
+        {"type": "header", "text": {"type": "plain_text", "text": "Offers"}},
+        section("1x *H100*", accessory=button("Rent", "rent")),
+        {"type": "section", "fields": [{"type": "mrkdwn", "text": "a"}, {"type": "mrkdwn", "text": "b"}]},
+        {"type": "divider"},
+        {
+            "type": "context",
+            "elements": [{"type": "mrkdwn", "text": "until <@U1>"}, {"type": "plain_text", "text": "&amp;"}],
+        },
+        {**text_input("note"), "hint": {"type": "plain_text", "text": "public"}},
+        actions(button("Refresh", "refresh")),
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "GPU"}, {"type": "raw_text", "text": "L4"}]]},
+    ]
+    assert reads(blocks, BERLIN).splitlines() == [
+        "Offers",
+        "1x H100",
+        "a",
+        "b",
+        "until @Ana &amp;",
+        "Note",
+        "public",
+        "GPU | L4",
+    ]
+
+
+def test_rich_text_is_read_too() -> None:
+    inner: list[Any] = [{"type": "user", "user_id": "U1"}, {"type": "text", "text": " rents"}]
+    block = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": inner}]}
+    assert reads([block], BERLIN).strip() == "@Ana rents"
+
+
+def test_buttons_are_told_with_all_that_a_click_needs() -> None:
+    dialog = {key: {"type": "plain_text", "text": key} for key in ("title", "text", "confirm", "deny")}
+    block = {"block_id": "b", **actions(button("Destroy", "destroy", "k7", style="danger", confirm=dialog))}
+    assert buttons([block], BERLIN) == [
+        {
+            "text": "Destroy",
+            "action_id": "destroy",
+            "block_id": "b",
+            "value": "k7",
+            "style": "danger",
+            "confirm": {key: key for key in dialog},
+            "type": "button",
+        }
+    ]

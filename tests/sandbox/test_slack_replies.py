@@ -1,0 +1,141 @@
+"""response_url and trigger_id: how often, how long, and for what."""
+
+import asyncio
+from typing import Any
+
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.sandbox.slack_world import (
+    Json,
+    RawSocket,
+    Stopwatch,
+    World,
+    actions,
+    button,
+    modal,
+    section,
+    workspace,
+)
+
+
+async def asked(world: World, socket: RawSocket, payload: Any = None, user: str = ANA) -> Json:
+    """The payload of a command that the app acknowledged."""
+    waiting = asyncio.ensure_future(world.command(user))
+    envelope = await socket.next()
+    await socket.ack(envelope, payload)
+    assert (await waiting)["ok"]
+    told = envelope["payload"]
+    assert isinstance(told, dict)
+    return told
+
+
+async def clicked(world: World, socket: RawSocket, ts: str, action_id: str = "go") -> Json:
+    waiting = asyncio.ensure_future(
+        world.act("click", user=ANA, channel=TRAINING, ts=ts, action_id=action_id, confirmed=True)
+    )
+    envelope = await socket.next()
+    await socket.ack(envelope)
+    assert (await waiting)["ok"]
+    told = envelope["payload"]
+    assert isinstance(told, dict)
+    return told
+
+
+async def answer(world: World, url: str, **body: Any) -> tuple[int, str]:
+    async with world.session.post(url, json=body) as told:
+        text = await told.text()
+        return told.status, text if told.status == 200 else (await told.json())["error"]
+
+
+async def test_a_response_url_works_five_times() -> None:
+    async with workspace() as world:
+        command = await asked(world, await world.socket())
+        url = command["response_url"]
+        assert url.startswith(world.url)
+        for number in range(5):
+            assert await answer(world, url, text=f"answer {number}") == (200, "ok")
+        assert await answer(world, url, text="one too many") == (404, "used_url")
+        assert len(await world.see(ANA)) == 5
+        assert await world.see(BEN) == []
+
+
+async def test_a_response_url_works_for_thirty_minutes() -> None:
+    watch = Stopwatch()
+    async with workspace(stopwatch=watch) as world:
+        command = await asked(world, await world.socket())
+        watch.seconds += 30 * 60
+        assert await answer(world, command["response_url"], text="late") == (404, "expired_url")
+        assert await answer(world, f"{world.url}/commands/1/2", text="x") == (404, "no_such_url")
+
+
+async def test_a_commands_reply_can_not_be_replaced_or_deleted() -> None:
+    async with workspace() as world:
+        command = await asked(world, await world.socket(), {"text": "first"})
+        url = command["response_url"]
+        assert await answer(world, url, text="second", replace_original=True) == (200, "ok")
+        assert await world.reads(ANA) == ["first", "second"]
+        assert await answer(world, url, delete_original=True) == (400, "message_not_found")
+
+
+async def test_in_channel_shows_the_answer_to_all_and_what_was_typed_with_an_acknowledgement() -> None:
+    async with workspace() as world:
+        command = await asked(world, await world.socket(), {"text": "Ready", "response_type": "in_channel"})
+        assert await world.reads(BEN) == ["/gpu", "Ready"]
+        await answer(world, command["response_url"], text="Again", response_type="in_channel")
+        assert (await world.reads(BEN))[-1] == "Again"
+
+
+async def test_a_click_replaces_or_deletes_what_was_clicked_on() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        posted = await world.post(blocks=[section("Approve?"), actions(button("Go", "go"))])
+        click = await clicked(world, socket, posted["ts"])
+        assert await answer(world, click["response_url"], text="Approved") == (200, "ok")
+        assert await world.reads(BEN) == ["Approved"]
+        assert await answer(world, click["response_url"], delete_original=True) == (200, "ok")
+        assert await world.reads(BEN) == []
+        assert await answer(world, click["response_url"], text="x") == (400, "message_not_found")
+
+
+async def test_a_click_can_be_answered_privately_in_its_thread() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        posted = await world.post(blocks=[actions(button("Go", "go"))])
+        click = await clicked(world, socket, posted["ts"])
+        body: Json = {"text": "Only approvers", "replace_original": False, "thread_ts": posted["ts"]}
+        assert await answer(world, click["response_url"], **body) == (200, "ok")
+        last = (await world.see(ANA))[-1]
+        assert (last["only_you"], last["thread_ts"], last["reads"]) == (True, posted["ts"], "Only approvers")
+        assert len(await world.see(BEN)) == 1
+
+
+async def test_what_a_response_url_refuses() -> None:
+    async with workspace() as world:
+        url = (await asked(world, await world.socket()))["response_url"]
+        assert await answer(world, url) == (400, "no_text")
+        assert await answer(world, url, text="x", blocks=[{"type": "what"}]) == (400, "invalid_blocks")
+        async with world.session.post(url, data=b"{") as told:
+            assert (told.status, (await told.json())["error"]) == (400, "invalid_payload")
+
+
+async def test_an_acknowledgement_that_can_not_be_shown_is_an_error_to_the_person() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        waiting = asyncio.ensure_future(world.command(ANA))
+        await socket.ack(await socket.next(), {"blocks": [{"type": "what"}]})
+        assert (await waiting)["error"] == "invalid_command_response"
+
+
+async def test_a_trigger_opens_one_view_within_three_seconds() -> None:
+    watch = Stopwatch()
+    async with workspace(stopwatch=watch) as world:
+        socket = await world.socket()
+        trigger = (await asked(world, socket))["trigger_id"]
+        assert (await world.client.views_open(trigger_id=trigger, view=modal()))["ok"]
+        again = world.client.views_open(trigger_id=trigger, view=modal())
+        assert await world.refused(again) == "exchanged_trigger_id"
+        late = (await asked(world, socket))["trigger_id"]
+        watch.seconds += 3
+        expired = world.client.views_open(trigger_id=late, view=modal())
+        assert await world.refused(expired) == "expired_trigger_id"
+        invented = world.client.views_open(trigger_id="1.2.3", view=modal())
+        assert await world.refused(invented) == "invalid_trigger_id"

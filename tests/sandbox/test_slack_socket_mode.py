@@ -1,0 +1,227 @@
+"""Socket Mode as a Bolt app and a bare WebSocket meet it."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_bolt.app.async_app import AsyncApp
+
+from sandbox.slack import Timing
+from sandbox.slack.default import ANA, TRAINING
+from tests.sandbox.slack_world import RawSocket, Stopwatch, World, workspace
+
+QUICK = Timing(ack=0.2, retries=(0.0, 0.0, 0.0))
+
+
+def answers_hello(app: AsyncApp) -> None:
+    @app.command("/gpu")
+    async def hello(ack: Any) -> None:
+        await ack("Hello")
+
+
+async def answer_commands(world: World, socket: RawSocket, text: str) -> None:
+    """Acknowledges whatever comes, until the socket ends."""
+    async for message in socket.socket:
+        if message.type is aiohttp.WSMsgType.TEXT:
+            await socket.ack(message.json(), {"text": text})
+
+
+async def test_a_bolt_app_answers_a_command_to_the_one_who_asked() -> None:
+    async with workspace() as world:
+        await world.bolt(answers_hello)
+        outcome = await world.command(ANA, "get H100")
+        assert outcome["ok"]
+        [told] = await world.see(ANA)
+        assert (told["reads"], told["only_you"], told["channel"]) == ("Hello", True, TRAINING)
+
+
+async def test_hello_tells_the_number_of_connections_with_ghosts() -> None:
+    async with workspace() as world:
+        await world.socket()
+        await world.act("sockets/disconnect", ghosts=3)
+        second = await world.socket(hello=False)
+        hello = await second.next()
+        assert hello["type"] == "hello"
+        assert hello["num_connections"] == 5
+        assert hello["debug_info"]["approximate_connection_time"] == 18_060
+
+
+async def test_a_ping_comes_back_with_its_data() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        await socket.socket.ping(b"sdk-ping-pong:17.5")
+        pong = await socket.socket.receive(timeout=20)
+        assert (pong.type, bytes(pong.data)) == (aiohttp.WSMsgType.PONG, b"sdk-ping-pong:17.5")
+
+
+async def test_a_ticket_works_once() -> None:
+    async with workspace() as world:
+        url = await world.ticket()
+        async with world.session.ws_connect(url):
+            pass
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await world.session.ws_connect(url)
+        assert refused.value.status == 403
+
+
+async def test_an_old_ticket_and_a_ticket_made_stale_are_refused() -> None:
+    watch = Stopwatch()
+    async with workspace(stopwatch=watch) as world:
+        old = await world.ticket()
+        watch.seconds += 61
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await world.session.ws_connect(old)
+        await world.act("sockets/disconnect", refuse_tickets=True)
+        stale = await world.ticket()
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await world.session.ws_connect(stale)
+        await world.act("sockets/disconnect", refuse_tickets=False)
+        await world.socket()
+
+
+async def test_the_eleventh_connection_is_told_that_it_is_too_many() -> None:
+    async with workspace() as world:
+        await world.act("sockets/disconnect", ghosts=10)
+        socket = await world.socket(hello=False)
+        assert (await socket.next())["reason"] == "too_many_websockets"
+
+
+async def test_without_a_connection_the_person_sees_dispatch_failed() -> None:
+    async with workspace() as world:
+        outcome = await world.command(ANA)
+        assert outcome["error"] == "dispatch_failed"
+        [told] = await world.see(ANA)
+        assert told["author"] == "Slackbot"
+        assert "dispatch_failed" in told["reads"]
+
+
+async def test_an_unanswered_command_times_out_and_is_never_sent_again() -> None:
+    async with workspace(timing=QUICK) as world:
+        socket = await world.socket()
+        assert (await world.command(ANA, "one"))["error"] == "operation_timeout"
+        assert (await world.command(ANA, "two"))["error"] == "operation_timeout"
+        assert [(await socket.next())["payload"]["text"] for _ in range(2)] == ["one", "two"]
+
+
+async def test_an_acknowledgement_on_another_socket_does_not_count() -> None:
+    async with workspace(timing=QUICK) as world:
+        sockets = [await world.socket(), await world.socket()]
+        asked = asyncio.ensure_future(world.command(ANA))
+        reading = [asyncio.ensure_future(socket.next()) for socket in sockets]
+        done, waiting = await asyncio.wait(reading, return_when=asyncio.FIRST_COMPLETED)
+        [envelope] = done
+        other = sockets[1 - reading.index(envelope)]
+        await other.ack(envelope.result())
+        assert (await asked)["error"] == "operation_timeout"
+        assert (await world.get("sockets"))["stray_acks"] == 1
+        for task in waiting:
+            task.cancel()
+
+
+async def test_what_a_ghost_gets_is_lost() -> None:
+    async with workspace(timing=QUICK) as world:
+        await world.act("sockets/disconnect", ghosts=1)
+        assert (await world.command(ANA))["error"] == "operation_timeout"
+
+
+async def test_nonsense_from_the_app_is_passed_over() -> None:
+    async with workspace() as world:
+        socket = await world.socket()
+        for text in ("", "{", "[]", "{}", '{"envelope_id": 7}', '{"envelope_id": "nobody"}'):
+            await socket.socket.send_str(text)
+        asked = asyncio.ensure_future(world.command(ANA))
+        await socket.ack(await socket.next(), {"text": "fine"})
+        assert (await asked)["ok"]
+
+
+async def test_envelopes_are_spread_over_the_connections() -> None:
+    async with workspace() as world:
+        sockets = [await world.socket(), await world.socket()]
+        tasks = [asyncio.ensure_future(answer_commands(world, socket, "ok")) for socket in sockets]
+        for _ in range(20):
+            assert (await world.command(ANA))["ok"]
+        shares = [socket["acknowledged"] for socket in (await world.get("sockets"))["sockets"]]
+        assert sum(shares) == 20
+        assert min(shares) > 0
+        for task in tasks:
+            task.cancel()
+
+
+async def test_two_bolt_apps_share_the_work() -> None:
+    async with workspace() as world:
+        await world.bolt(answers_hello)
+        await world.bolt(answers_hello)
+        for _ in range(10):
+            assert (await world.command(ANA))["ok"]
+        assert len((await world.get("sockets"))["sockets"]) == 2
+
+
+async def test_after_a_disconnect_warning_a_bolt_app_comes_back() -> None:
+    async with workspace() as world:
+        await world.bolt(answers_hello)
+        before = await world.get("sockets", least=1, wait=20)
+        await world.act("sockets/disconnect", reason="warning")
+        after = await world.get("sockets", opened=before["opened"] + 1, least=1, wait=20)
+        assert [each["socket"] for each in after["sockets"]] == ["s2"]
+        assert (await world.command(ANA))["ok"]
+
+
+async def test_a_refresh_closes_the_connection_and_a_killed_one_fails_what_it_carries() -> None:
+    async with workspace() as world:
+        first = await world.socket()
+        await world.act("sockets/disconnect", reason="refresh_requested")
+        assert (await first.next())["reason"] == "refresh_requested"
+        assert (await first.socket.receive(timeout=20)).type is aiohttp.WSMsgType.CLOSE
+        second = await world.socket()
+        asked = asyncio.ensure_future(world.command(ANA))
+        await second.next()
+        await world.act("sockets/disconnect", kill=True)
+        assert (await asked)["error"] == "dispatch_failed"
+        assert (await world.get("sockets"))["num_connections"] == 0
+
+
+async def test_an_event_comes_again_until_it_is_acknowledged() -> None:
+    async with workspace(timing=QUICK) as world:
+        socket = await world.socket()
+        sent = await world.act("event", type="team_rename", name="new")
+        first, second = await socket.next(), await socket.next()
+        await socket.ack(second)
+        assert [first["retry_attempt"], second["retry_attempt"]] == [0, 1]
+        assert second["retry_reason"] == "timeout"
+        assert first["payload"]["event_id"] == second["payload"]["event_id"] == sent["event_id"]
+        assert not first["accepts_response_payload"]
+        [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]
+        assert (delivery["attempts"], delivery["state"]) == (2, "acknowledged")
+
+
+async def test_an_event_that_nobody_takes_is_given_up_after_three_retries() -> None:
+    async with workspace(timing=QUICK) as world:
+        sent = await world.act("event", type="team_rename")
+        [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]
+        assert (delivery["attempts"], delivery["state"]) == (4, "given_up")
+
+
+async def test_an_event_finds_an_app_that_comes_back_before_the_retry() -> None:
+    async with workspace(timing=Timing(ack=0.2)) as world:
+        sent = await world.act("event", type="team_rename")
+        socket = await world.socket()
+        await world.act("events/hurry")
+        envelope = await socket.next()
+        await socket.ack(envelope)
+        assert envelope["retry_attempt"] == 2
+        [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]
+        assert delivery["state"] == "acknowledged"
+
+
+async def test_app_token_and_bot_token_are_told_apart() -> None:
+    async with workspace() as world:
+        tokens = {"wrong": "xapp-wrong", "bot": world.sandbox.bot_token, "app": world.sandbox.app_token}
+
+        async def opened(name: str) -> str:
+            return await world.refused(world.client.apps_connections_open(app_token=tokens[name]))
+
+        assert await opened("wrong") == "invalid_auth"
+        assert await opened("bot") == "not_allowed_token_type"
+        await world.act("tokens", app="revoked")
+        assert await opened("app") == "token_revoked"
