@@ -41,9 +41,14 @@ class SlackRooms:
             async with self._desk.store.read() as tx:
                 known = await tx.people.room(channel, self._desk.clock.real() - KNOWN_FOR)
             return known or await self._ask(channel)
-        except (GpubotError, *NO_ANSWER) as error:
-            _log.warning("rooms.no_answer", channel=channel, error=error_code(error))
-            return Room(id=channel, member=False)
+        except GpubotError as error:
+            return self._unknown(channel, type(error).__name__)
+        except NO_ANSWER as error:
+            return self._unknown(channel, error_code(error))
+
+    def _unknown(self, channel: str, error: str) -> Room:
+        _log.warning("rooms.no_answer", channel=channel, error=error)
+        return Room(id=channel, member=False)
 
     async def forget(self, channel: str) -> None:
         """Something about the channel changed: asks again next time. Raises StoreBusy."""

@@ -103,7 +103,7 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Lets time pass, one due moment after the other, until something happened. Raises Missed after `within`."""
+        """Lets time pass, one due moment after the other, until it happened. Raises Missed after `within`."""
         start, _ = await self.outside.clock()
         for _ in range(STEPS_AT_MOST):
             health = await self.settle()
