@@ -139,7 +139,7 @@ def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
         return blocks.message(f"Extended: {machine(story)}, it ends {at.at(rental.ends_at)} now.")
     if again is not None:
         return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
-    text = f"Ends {at.at(until, event.at)}, in {span(until - event.at)}: {machine(story)}. "
+    text = f"Ends {at.at(until, event.at)}, in {about(until - event.at)}: {machine(story)}. "
     text += "Copy results off: the disk goes too."
     if rental.extension is not None:
         text += " More time is asked for; an approver decides."
