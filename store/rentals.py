@@ -135,7 +135,7 @@ class Rentals(Facts):
             # Its quote has made one already, or its id is in use.
             adding = insert(self._conn, rentals).values(fields).on_conflict_do_nothing()
             return (await self._conn.execute(adding)).rowcount == 1
-        for name in ("id", "quote_id", "owner", "created_at", "card_channel"):
+        for name in ("id", "owner", "created_at", "card_channel"):
             del fields[name]
         if after.seen_at is None:
             del fields["seen_at"]

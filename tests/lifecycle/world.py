@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -128,6 +126,17 @@ class World:
         assert found.state in states, f"{found.state}: {await self.story(rental_id)}"
         return found
 
+    async def until_told(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
+        """Lets time pass until something more of this kind has happened to the rental."""
+        before = (await self.story(rental)).count(kind)
+
+        async def happened() -> bool:
+            return (await self.story(rental)).count(kind) > before
+
+        await self.pass_time(within, happened)
+        assert await happened(), await self.story(rental)
+        return await self.rental(rental.id)
+
     # --- what people do -------------------------------------------------------------------------------------
 
     async def ask(
@@ -236,9 +245,13 @@ class World:
 
     async def read_all(self) -> None:
         """Slack takes all that is queued, and people see it."""
+        async with self.works.store.read() as tx:
+            waiting = await tx.messages.due(self.now, 1000)
+        if not waiting:
+            return
         async with self.works.store.write() as tx:
-            for message in await tx.messages.due(self.now, 1000):
-                posted = {"shown": message.wanted, "due_at": None}
+            for message in waiting:
+                posted: dict[str, Any] = {"shown": message.wanted, "due_at": None}
                 if message.posted_at is None:
                     posted |= {"posted_at": self.now, "channel": message.to, "ts": f"{message.id}.0"}
                 await tx.messages.save(message.model_copy(update=posted))
@@ -315,8 +328,13 @@ class World:
 
 
 @asynccontextmanager
-async def world(url: str, *, rules: Rules = RULES, patience: Patience = PATIENCE) -> AsyncIterator[World]:
-    """A world at noon. Ana, Ben and Cleo have keys; Ben approves, Cleo is an admin."""
+async def world(
+    url: str, *, rules: Rules = RULES, patience: Patience = PATIENCE, knock: float = 1.0
+) -> AsyncIterator[World]:
+    """A world at noon. `knock` is how many real seconds an SSH banner may take.
+
+    Ana, Ben and Cleo have keys; Ben approves, Cleo is an admin.
+    """
     outside = ComputeWorld()
     clock = Clock(outside.clock.now())
     await outside.start()
@@ -330,7 +348,7 @@ async def world(url: str, *, rules: Rules = RULES, patience: Patience = PATIENCE
 
         market = ComputeClear(outside.url, SecretStr(outside.sandbox.token), clock, patience, on_token)
         works = Works(
-            store=store, clock=clock, rules=rules, market=market, prober=SshProber(seconds=1.0), rooms=rooms
+            store=store, clock=clock, rules=rules, market=market, prober=SshProber(seconds=knock), rooms=rooms
         )
         async with store.write() as tx:
             for person in (ANA, BEN, CLEO):
