@@ -112,6 +112,11 @@ class World:
             self.jump(target - self.now)
             await self.settle()
 
+    async def oversleep(self, span: timedelta) -> None:
+        """Nothing is done for a while, then what is due."""
+        self.jump(span)
+        await self.settle()
+
     async def until(self, rental: Rental | str, *states: State, within: timedelta = HOUR) -> Rental:
         """Lets time pass until the rental is in one of these states."""
         rental_id = rental if isinstance(rental, str) else rental.id
@@ -236,9 +241,9 @@ class World:
         await self.outside.control(f"faults/{fault}/release")
 
     async def vanish(self, rental: Rental, how: str) -> None:
-        """The vendor takes a rental's machines back."""
+        """The vendor takes the machines of a rental's newest attempt back."""
         for resource in await self.alive():
-            if resource["name"].startswith(f"gpubot-{rental.id}-"):
+            if resource["name"] == f"gpubot-{rental.id}-{rental.attempts}":
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
 
     # --- what is then true ----------------------------------------------------------------------------------
