@@ -38,7 +38,9 @@ HOME, TRAINING = "C0HOME", "C0TRAIN"
 ANA = Person(id="U0ANA", name="Ana")
 BEN = Person(id="U0BEN", name="Ben")
 CLEO = Person(id="U0CLEO", name="Cleo")
-RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id,)), home_channel=HOME)
+DORA = Person(id="U0DORA", name="Dora")
+"""Approves too, and has no key."""
+RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id, DORA.id)), home_channel=HOME)
 FOREVER = NOON.replace(year=2100)
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -285,6 +287,17 @@ class World:
     async def story(self, rental: Rental | str) -> list[EventKind]:
         """What happened to it, in order."""
         return [event.kind for event in await self.events(rental)]
+
+    async def account_events(self) -> list[EventKind]:
+        """What was told to Cleo, the admin, about the account."""
+        async with self.works.store.read() as tx:
+            found = []
+            event_id = 1
+            while (event := await tx.events.get(event_id)) is not None:
+                if event.rental_id is None:
+                    found.append(event.kind)
+                event_id += 1
+        return found
 
     async def said(self, rental: Rental | str, kind: EventKind) -> Event:
         """The last event of a kind."""
