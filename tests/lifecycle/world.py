@@ -288,16 +288,22 @@ class World:
         """What happened to it, in order."""
         return [event.kind for event in await self.events(rental)]
 
-    async def account_events(self) -> list[EventKind]:
-        """What was told to Cleo, the admin, about the account."""
+    async def account_history(self) -> list[Event]:
+        """What happened to the account as a whole."""
+        found, event_id = [], 1
         async with self.works.store.read() as tx:
-            found = []
-            event_id = 1
             while (event := await tx.events.get(event_id)) is not None:
-                if event.rental_id is None:
-                    found.append(event.kind)
+                found.append(event)
                 event_id += 1
-        return found
+        return [event for event in found if event.rental_id is None]
+
+    async def account_events(self) -> list[EventKind]:
+        """The same by kind."""
+        return [event.kind for event in await self.account_history()]
+
+    async def account_event(self, kind: EventKind) -> Event:
+        """The last of a kind."""
+        return [event for event in await self.account_history() if event.kind is kind][-1]
 
     async def said(self, rental: Rental | str, kind: EventKind) -> Event:
         """The last event of a kind."""
