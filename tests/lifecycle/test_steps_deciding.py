@@ -130,6 +130,13 @@ async def test_the_same_again_is_asked_about(here: World) -> None:
     assert again.id != rental.id
 
 
+async def test_what_is_being_destroyed_is_not_the_same_again(here: World) -> None:
+    await here.destroy(await here.get())
+    quote = await here.ask()
+    rental = await renting.rent(here.works, ANA, quote.id, quote.offers[0].offer_id)
+    await here.until(rental, State.READY)
+
+
 async def test_without_a_key_nothing_is_rented(here: World) -> None:
     quote = await here.ask()
     async with here.works.store.write() as tx:

@@ -1,4 +1,4 @@
-"""The account compared with the store: what is unknown is told, what came back is deleted, what is gone is lost."""
+"""The account compared with the store: the unknown is told, what came back is deleted, what is gone is lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.errors import Refused
+from bot.errors import MarketAway, Refused
 from bot.lifecycle.service import account
 from bot.lifecycle.sweep import sweep
 from bot.model.attempt import AttemptState
@@ -153,7 +153,7 @@ async def test_an_account_that_seems_empty_is_not_believed(here: World) -> None:
 async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
     rental = await here.ready()
     await here.fault("list_resources", "status", status=503)
-    with pytest.raises(Exception, match="Compute Clear has a fault"):
+    with pytest.raises(MarketAway):
         await here.sweep()
     assert (await here.rental(rental.id)).state is State.READY
 

@@ -7,6 +7,7 @@ time does; `jump` lets the bot oversleep. Whoever wakes up reads what was queued
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -49,11 +50,17 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 class Clock(MovedClock):
     """The wall moves along with our time, so that nothing has to be waited for."""
 
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.paused = asyncio.Event()
+        """Set once somebody waits for the wall."""
+
     def real(self) -> datetime:
         return self.now()
 
     async def pause(self, seconds: float) -> None:
         """A moved wall needs no waiting."""
+        self.paused.set()
         await super().pause(0)
 
 
