@@ -19,7 +19,7 @@ from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, StoreBusy
 from bot.lifecycle.ports import Change
 from store.db import Database, migrate
-from tests.databases import START, Postgres, fresh_postgres, fresh_sqlite
+from tests.databases import START, Postgres, cut_connections, fresh_postgres, fresh_sqlite
 from tests.store import make
 
 HOLDS_THE_WRITE_LOCK = """
@@ -305,13 +305,3 @@ async def test_a_lock_that_postgresql_does_not_give_in_time_is_told(postgres_url
                 await tx.rentals.nudge("k7mq2", START)
     await other.close()
     await database.close()
-
-
-async def cut_connections(url: str) -> None:
-    """As a restart of PostgreSQL does."""
-    other = await asyncpg.connect(url)
-    await other.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    await other.close()
