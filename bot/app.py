@@ -71,21 +71,20 @@ class Parts:
     client: AsyncWebClient
     gate: Gate
     sockets: Sockets | None = None
+    commits: int = 0
 
     async def report(self) -> health.Report:
         """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
+        before, commits = self._under_way(), self.commits
         now = self.clock.now()
         next_due = await self.engine.next_due()
         async with self.store.read() as tx:
             untold = await tx.messages.untold()
         due = next_due is not None and next_due <= now
         wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
-        under_way = {
-            "steps_in_flight": self.engine.in_flight,
-            "handlers_in_flight": self.gate.in_flight,
-            "sends_in_flight": self.delivery.in_flight,
-            "jobs_in_flight": sum(job.busy for job in self.jobs),
-        }
+        under_way = self._under_way()
+        # What was read counts only if nothing was going on while it was read.
+        quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         return {
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.sockets.connected() if self.sockets else 0,
@@ -96,7 +95,19 @@ class Parts:
             "told_perhaps_twice": self.delivery.poster.perhaps_twice,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.engine.lateness,
-            "settled": not (due or untold or any(under_way.values())),
+            "settled": quiet and not due and not untold,
+        }
+
+    def note_commit(self) -> None:
+        """Counts what was written."""
+        self.commits += 1
+
+    def _under_way(self) -> dict[str, int]:
+        return {
+            "steps_in_flight": self.engine.in_flight,
+            "handlers_in_flight": self.gate.in_flight,
+            "sends_in_flight": self.delivery.in_flight,
+            "jobs_in_flight": sum(job.busy for job in self.jobs),
         }
 
 
@@ -108,7 +119,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(settings, rules) as parts:
         try:
-            server = await health.serve(settings.http, parts.report)
+            server = await health.serve(settings.http, parts.clock, parts.report)
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
@@ -146,7 +157,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             rooms=SlackRooms(desk, client),
         )
         catalogue = Catalogue(market)
-        yield Parts(
+        parts = Parts(
             clock=clock,
             store=store,
             engine=Engine(works, claimant=CLAIMANT),
@@ -160,17 +171,20 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             client=client,
             gate=Gate(),
         )
+        store.on_commit(parts.note_commit)
+        yield parts
 
 
 async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:
     url = settings.clock_url
     if url is None:
         return SystemClock()
+    address = url.rstrip("/") + "/_control/clock"
 
     async def watch(after: int | None) -> tuple[datetime, float, int]:
         params = {} if after is None else {"after": str(after)}
         try:
-            async with session.get(url, params=params, timeout=CLOCK_WAIT) as answer:
+            async with session.get(address, params=params, timeout=CLOCK_WAIT) as answer:
                 said = await answer.json()
             return datetime.fromisoformat(said["now"]), float(said["speed"]), int(said["revision"])
         except (aiohttp.ClientError, KeyError, TypeError) as error:
@@ -283,6 +297,7 @@ async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
         people=People(parts.desk, parts.client, team_id),
         rooms=SlackRooms(parts.desk, parts.client),
         client=parts.client,
+        bot_user_id=str(who.get("user_id", "")),
         gate=parts.gate,
     )
     register(app, context)

@@ -8,7 +8,12 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from bot.clock import Clock
+
 Report = dict[str, Any]
+LONGEST_WAIT = 60.0
+LOOK_AGAIN = 0.02
+"""Real seconds."""
 
 
 class Gauges:
@@ -39,12 +44,24 @@ def _flat(report: Report, prefix: str = "") -> list[tuple[str, float]]:
     return figures
 
 
-async def serve(address: str, report: Callable[[], Awaitable[Report]]) -> web.AppRunner:
+async def serve(address: str, clock: Clock, report: Callable[[], Awaitable[Report]]) -> web.AppRunner:
     """Starts the server and returns its runner, to be cleaned up. Raises OSError where the port is taken."""
     gauges = Gauges()
 
-    async def health(_: web.Request) -> web.Response:
-        return web.json_response(await report())
+    async def health(request: web.Request) -> web.Response:
+        """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one, or
+        after S real seconds."""
+        try:
+            revision = int(request.query.get("settled", "-1"))
+            wait = min(float(request.query.get("wait", "0")), LONGEST_WAIT)
+        except ValueError:
+            raise web.HTTPBadRequest(text="settled is a whole number, wait is in seconds") from None
+        said = await report()
+        while wait > 0 and not (said["settled"] and said["clock"]["revision"] >= revision):
+            await clock.pause(LOOK_AGAIN)
+            wait -= LOOK_AGAIN
+            said = await report()
+        return web.json_response(said)
 
     async def metrics(_: web.Request) -> web.Response:
         content = gauges.take(await report())

@@ -16,10 +16,11 @@ from handlers.views.offers import Row
 
 def rows(quote: Quote, usage: Usage, rules: Rules, usuals: Mapping[str, timedelta]) -> list[Row]:
     """A row for each offer of a quote. `usuals` is how long each vendor's machines usually take."""
-    return [_row(offer, quote, usage, rules, usuals.get(offer.vendor)) for offer in quote.offers]
+    return [row(offer, quote, usage, rules, usuals.get(offer.vendor)) for offer in quote.offers]
 
 
-def _row(offer: Offer, quote: Quote, usage: Usage, rules: Rules, usual: timedelta | None) -> Row:
+def row(offer: Offer, quote: Quote, usage: Usage, rules: Rules, usual: timedelta | None = None) -> Row:
+    """One offer, as in `rows`."""
     refused, room = None, None
     try:
         room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, rules)

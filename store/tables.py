@@ -128,6 +128,7 @@ rentals = Table(
     _maybe("end_by"),
     _moment("destroying_since"),
     _moment("alarm_at"),
+    _count("alarms"),
     _maybe("taken_on_by"),
     _moment("over_at"),
     _moment("due_at"),

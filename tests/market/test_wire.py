@@ -357,7 +357,8 @@ def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
 instance = shaped("instance_id", "external_ip", "status", "ssh_command")
 offer = shaped(
     "offer_id", "type", "gpu_type", "gpu_family", "gpu_count", "vendor", "region", "vendor_region",
-    "contract_type", "gpu_price_per_hour", "storage_price_per_hour", "total_price_per_hour", "boot_disk_in_gb", "vcpu_count",
+    "contract_type", "gpu_price_per_hour", "storage_price_per_hour", "total_price_per_hour",
+    "boot_disk_in_gb", "vcpu_count",
     "memory_in_gb", "created_at", "expires_at",
 )  # fmt: skip
 resource = shaped(

@@ -6,5 +6,6 @@ deciding  approve, deny, accept, withdraw
 leasing   keep, extend
 ending    destroy, take an alarm on
 account   pause and resume buying
+choosing  what is looked at before deciding: offers, what waits, what would be destroyed
 looking   what lists and messages show
 """

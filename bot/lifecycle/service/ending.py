@@ -24,6 +24,18 @@ def check_destroyer(person: Person, rental: Rental, desk: Desk) -> None:
         raise Refused(f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
 
 
+async def destroyable(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+    """A rental that this person can destroy now, within a transaction. Raises as `destroy` does."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+    check_destroyer(person, rental, desk)
+    if rental.state.over or rental.state is State.DESTROYING:
+        done = "is over" if rental.state.over else "is being destroyed already"
+        raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
+    return rental
+
+
 async def destroy(desk: Desk, person: Person, rental_id: str) -> Rental:
     """Destroys a rental in whatever state it is, also while it is being bought.
 
@@ -31,13 +43,7 @@ async def destroy(desk: Desk, person: Person, rental_id: str) -> Rental:
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await tx.rentals.get(rental_id)
-        if rental is None:
-            raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
-        check_destroyer(person, rental, desk)
-        if rental.state.over or rental.state is State.DESTROYING:
-            done = "is over" if rental.state.over else "is being destroyed already"
-            raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
+        rental = await destroyable(tx, desk, person, rental_id)
         now = desk.clock.now()
         attempts = await tx.rentals.attempts(rental.id)
         bill = spent(await tx.rentals.ledger(rental.id), await tx.rentals.resources(rental.id), attempts, now)
@@ -64,7 +70,7 @@ async def take_on(desk: Desk, person: Person, rental_id: str) -> Rental:
         if rental is None:
             raise Mistake(f"I don't know {rental_id}. /gpu list all shows what there is.")
         check_destroyer(person, rental, desk)
-        if rental.alarm_at is None:
+        if rental.alarms == 0:
             raise TooLate(f"{rental.id} is confirmed gone.", rental.id)
         if rental.taken_on_by is not None:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)

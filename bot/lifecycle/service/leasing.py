@@ -23,7 +23,7 @@ async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> R
     """It is still needed: asks again after `span`. The lease's end stands."""
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _ready(tx, desk, person, rental_id)
+        rental = await ready(tx, desk, person, rental_id)
         now = desk.clock.now()
         after = machine.alter(rental, ask_at=now + span, asked_times=0, seen_at=now, due_at=now)
         facts = Facts(until=after.ask_at, span=span)
@@ -48,7 +48,7 @@ async def extend(
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _ready(tx, desk, person, rental_id)
+        rental = await ready(tx, desk, person, rental_id)
         if rental.ends_at is None or rental.ready_at is None:
             raise TooLate(f"{rental.id} has no lease to extend.", rental.id)
         if shown_end is not None and int(rental.ends_at.timestamp()) != shown_end:
@@ -106,7 +106,8 @@ async def extend(
     return await decide(desk, decision)
 
 
-async def _ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+    """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused, TooLate."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")

@@ -94,3 +94,9 @@ async def set_key(desk: Desk, person: Person, key: Key) -> int:
         return len(waiting)
 
     return await decide(desk, decision)
+
+
+async def key_of(desk: Desk, person: Person) -> Key | None:
+    """A person's own key."""
+    async with desk.store.read() as tx:
+        return await tx.people.key(person.id)

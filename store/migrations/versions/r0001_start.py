@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("end_by", sa.Text()),
         sa.Column("destroying_since", sa.DateTime(timezone=True)),
         sa.Column("alarm_at", sa.DateTime(timezone=True)),
+        sa.Column("alarms", sa.Integer(), nullable=False),
         sa.Column("taken_on_by", sa.Text()),
         sa.Column("over_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),

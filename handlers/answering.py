@@ -1,0 +1,80 @@
+"""How an answer gets to the person: through the outbox, or at once where the store takes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+from slack_sdk.webhook.async_client import AsyncWebhookClient
+
+from bot.errors import StoreBusy
+from bot.model.message import Message, MessageKind
+from handlers.context import Context
+from handlers.slack_errors import NO_ANSWER, error_code
+from handlers.views.blocks import Rendered
+from handlers.visit import Arrival, Reply
+
+AT_ONCE_TAKES = 0.8
+"""Real seconds for telling someone past the store: within Slack's 3 s for the acknowledgement, of which waiting
+for the store may have taken 2."""
+
+_log = structlog.get_logger("gpubot.handlers")
+
+
+def body_of(said: Rendered, arrival: Arrival, *, replaces: bool) -> dict[str, Any]:
+    """What goes to a `response_url`. Only a message that nobody else sees is ever replaced."""
+    body: dict[str, Any] = {
+        "text": said.text,
+        "blocks": list(said.blocks),
+        "response_type": "ephemeral",
+        "replace_original": replaces and arrival.ephemeral,
+    }
+    if arrival.thread_ts and not body["replace_original"]:
+        body["thread_ts"] = arrival.thread_ts
+    return body
+
+
+async def queue(context: Context, arrival: Arrival, reply: Reply) -> None:
+    """Queues a reply in the outbox; where the store takes nothing, sends it at once. Never raises."""
+    body = body_of(reply.said, arrival, replaces=reply.replaces)
+    real_now = context.desk.clock.real()
+    message = Message(
+        kind=MessageKind.REPLY, to=arrival.reply_url, body=body, created_at=real_now, due_at=real_now
+    )
+    if not arrival.reply_url:
+        _log.warning("reply.nowhere", did=arrival.name, user=arrival.user_id)
+        return
+    try:
+        async with context.desk.store.write() as tx:
+            await tx.messages.add(message)
+    except StoreBusy:
+        await send(context, arrival, body)
+
+
+async def send(context: Context, arrival: Arrival, body: dict[str, Any]) -> bool:
+    """Sends to the `response_url` now and says whether Slack took it. Never raises."""
+    if not arrival.reply_url:
+        return False
+    hook = AsyncWebhookClient(arrival.reply_url, session=context.client.session, retry_handlers=[])
+    try:
+        async with asyncio.timeout(AT_ONCE_TAKES):
+            answer = await hook.send_dict(body)
+    except NO_ANSWER as error:
+        _log.warning("reply.not_taken", did=arrival.name, user=arrival.user_id, error=error_code(error))
+        return False
+    if answer.status_code != 200:
+        _log.warning("reply.not_taken", did=arrival.name, user=arrival.user_id, status=answer.status_code)
+    return answer.status_code == 200
+
+
+async def open_modal(context: Context, arrival: Arrival, view: dict[str, Any]) -> bool:
+    """Opens a modal; the trigger lives 3 s and works once (docs.slack.dev/reference/methods/views.open).
+    Says whether it opened. Never raises."""
+    try:
+        async with asyncio.timeout(3):
+            await context.client.views_open(trigger_id=arrival.trigger_id, view=view)
+    except NO_ANSWER as error:
+        _log.warning("modal.not_opened", did=arrival.name, user=arrival.user_id, error=error_code(error))
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""The wrapper round every listener: who is this, do it (which commits), acknowledge, and errors to words.
+
+Slack never sends a command or a click a second time, so what it asks for is committed before it is acknowledged.
+Bolt takes an acknowledgement back when an exception leaves the listener after it, so none does
+(slack_bolt/listener/asyncio_runner.py).
+"""
+
+from __future__ import annotations
+
+import secrets
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import structlog
+
+from bot.errors import GpubotError, Refused, StoreBusy
+from bot.model.person import Person
+from handlers import answering
+from handlers.context import Context
+from handlers.views import blocks, modals, replies
+from handlers.views.blocks import Rendered
+from handlers.visit import Arrival, FieldErrors, Opens, Outcome, Reply, Visit, Way, first_input
+
+Handler: TypeAlias = Callable[[Context, Visit], Awaitable[Outcome]]
+Listener: TypeAlias = Callable[..., Awaitable[None]]
+Ack: TypeAlias = Callable[..., Awaitable[Any]]
+Body: TypeAlias = Mapping[str, Any]
+Reader: TypeAlias = Callable[[Body], Arrival]
+
+NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Of the number that a bug gets: without what is misread."""
+INPUT_ERROR = 300
+FRAMES = 8
+
+_COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
+"""What the listener that runs has written so far: one entry a commit."""
+
+_log = structlog.get_logger("gpubot.handlers")
+
+
+def note_commit() -> None:
+    """For the store's `on_commit`: so it is known whether a listener that broke had written something."""
+    commits = _COMMITS.get()
+    if commits is not None:
+        commits.append(None)
+
+
+def guarded(context: Context, read: Reader, handler: Handler) -> Listener:
+    """The listener that Bolt is given for a command, an action or a submission."""
+
+    async def listen(ack: Ack, body: dict[str, Any]) -> None:
+        with context.gate.entered():
+            await _serve(context, read(body), handler, ack, body)
+
+    return listen
+
+
+async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack, body: Body) -> None:
+    commits: list[None] = []
+    try:
+        person = await context.people.who(arrival.user_id, arrival.team_id)
+        _check_ours(person)
+        _COMMITS.set(commits)
+        outcome = await handler(context, Visit(**dict(arrival), person=person))
+    except StoreBusy:
+        _note(arrival, "store_busy")
+        await _not_taken(context, arrival, ack, body)
+        return
+    except GpubotError as error:
+        _note(arrival, type(error).__name__)
+        outcome = Reply(said=replies.error(error), refuses=True)
+    except Exception as error:
+        outcome = Reply(said=_broke(arrival, error, wrote=bool(commits)), refuses=True)
+    else:
+        _note(arrival, "done")
+    try:
+        await _acknowledge(arrival, outcome, ack, body)
+        await _go_on(context, arrival, outcome)
+    except Exception as error:
+        _broke(arrival, error, wrote=bool(commits))
+
+
+def _check_ours(person: Person) -> None:
+    if person.outsider or person.bot or person.deactivated:
+        raise Refused("Only members of the workspace that I belong to can do that. I changed nothing.")
+
+
+async def _not_taken(context: Context, arrival: Arrival, ack: Ack, body: Body) -> None:
+    """The store didn't take it, so it is told at once. A click that can't be told is not acknowledged: then Slack
+    itself shows that it failed."""
+    said = replies.store_busy()
+    if arrival.way is not Way.CLICK:
+        await _acknowledge(arrival, Reply(said=said, refuses=True), ack, body)
+    elif await answering.send(context, arrival, answering.body_of(said, arrival, replaces=False)):
+        await ack()
+
+
+async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body) -> None:
+    match arrival.way, outcome:
+        case Way.COMMAND, Reply(said=said):
+            await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
+        case Way.SUBMISSION, FieldErrors(errors=errors):
+            await ack(
+                response_action="errors", errors={field.value: _plain(text) for field, text in errors.items()}
+            )
+        case Way.SUBMISSION, Reply(said=said, refuses=True):
+            block = first_input(body)
+            if block is None:
+                await ack(response_action="update", view=modals.notice("Not done", said.text))
+            else:
+                await ack(response_action="errors", errors={block: _plain(said.text)})
+        case _:
+            await ack()
+
+
+def _plain(text: str) -> str:
+    return str(blocks.plain(text, INPUT_ERROR)["text"])
+
+
+async def _go_on(context: Context, arrival: Arrival, outcome: Outcome) -> None:
+    """What comes after the acknowledgement."""
+    match arrival.way, outcome:
+        case Way.COMMAND | Way.CLICK, Opens(view=view, another=another):
+            carried = arrival.carried(view["private_metadata"], another=another)
+            if not await answering.open_modal(
+                context, arrival, {**view, "private_metadata": carried.model_dump_json()}
+            ):
+                said = replies.say("Slack didn't open the dialog. I changed nothing. Try again.")
+                await answering.queue(context, arrival, Reply(said=said))
+        case (Way.CLICK, Reply() as reply) | (Way.SUBMISSION, Reply(refuses=False) as reply):
+            await answering.queue(context, arrival, reply)
+        case _:
+            pass
+
+
+def _note(arrival: Arrival, how: str) -> None:
+    """One line for each thing that someone did; ids only."""
+    _log.info(
+        "did",
+        way=arrival.way.value,
+        what=arrival.name,
+        user=arrival.user_id,
+        channel=arrival.channel,
+        value=arrival.value[:80],
+        how=how,
+    )
+
+
+def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
+    """Logs a bug under a number, and the words for who met it. Neither its message nor the payload is logged: they
+    can hold what people typed."""
+    number = "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    _log.error(
+        "bug",
+        number=number,
+        way=arrival.way.value,
+        what=arrival.name,
+        user=arrival.user_id,
+        error=type(error).__name__,
+        cause=type(error.__cause__).__name__ if error.__cause__ else None,
+        where=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        wrote=wrote,
+    )
+    return replies.bug(number, rented=None if wrote else False)

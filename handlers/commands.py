@@ -1,0 +1,131 @@
+"""`/gpu`: parse, one call to the service, render."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.errors import Mistake
+from bot.lifecycle.service import account, looking, quoting
+from bot.model.offer import Catalog
+from bot.model.story import Story
+from bot.policy.keys import PrivateKey
+from bot.policy.roles import roles_of
+from handlers import doing, keys, parsing
+from handlers.context import Context
+from handlers.views import lists, replies
+from handlers.views.blocks import Rendered
+from handlers.visit import Outcome, Reply, Visit
+
+COMMAND = "/gpu"
+KEEP_FOR = timedelta(hours=4)
+"""Where `/gpu keep` doesn't say for how long."""
+
+
+async def gpu(context: Context, visit: Visit) -> Outcome:
+    """`/gpu ...`, whatever it asks for."""
+    match _parsed(context, visit.text):
+        case parsing.Get(request=request, now=now):
+            return await doing.ask(context, visit, request, now=now)
+        case parsing.GetForm():
+            return doing.form(context, visit)
+        case parsing.KeySet(line=line):
+            return await keys.save(context, visit, line)
+        case parsing.KeyShow():
+            return await keys.show(context, visit)
+        case parsing.Destroy(id=rental_id):
+            return await doing.confirm_destroy(context, visit, rental_id)
+        case parsing.Extend(id=rental_id, hours=None):
+            return await doing.extend_form(context, visit, rental_id)
+        case parsing.Extend(id=rental_id, hours=timedelta() as span):
+            return await doing.extend(context, visit, rental_id, span)
+        case parsing.Keep(id=rental_id, hours=span):
+            return await doing.keep(context, visit, rental_id, span or KEEP_FOR)
+        case parsing.Pause():
+            return Reply(said=replies.paused(await account.pause(context.desk, visit.person)))
+        case parsing.Resume():
+            return Reply(said=replies.resumed(await account.resume(context.desk, visit.person)))
+        case parsing.Show(id=rental_id):
+            return await doing.show(context, visit, rental_id)
+        case parsing.Ssh(id=rental_id):
+            return Reply(said=await _ssh(context, visit, rental_id))
+        case parsing.ListRentals(all=everyone):
+            return Reply(said=await _list(context, visit, everyone=everyone))
+        case parsing.ShowCatalog():
+            return Reply(said=_catalog(context, visit))
+        case parsing.Help():
+            admin = roles_of(visit.person, context.desk.rules).admin
+            return Reply(said=lists.help_(admin=admin, rules=context.desk.rules))
+        case parsing.Home():
+            return Reply(said=await _home(context, visit))
+
+
+def _parsed(context: Context, text: str) -> parsing.Command:
+    lease = context.desk.rules.lease
+    catalog = context.catalog() or Catalog(
+        gpus={}, vendors=(), regions=(), contracts=(), read_at=context.desk.clock.now()
+    )
+    try:
+        command = parsing.parse(text, catalog, default_lease=lease.default, max_lease=lease.max)
+    except PrivateKey:
+        raise
+    except Mistake:
+        # Before the catalogue is known, what reads like a mistake may well be a GPU.
+        doing.known_catalog(context)
+        raise
+    if isinstance(command, parsing.Get):
+        doing.known_catalog(context)
+    return command
+
+
+async def _list(context: Context, visit: Visit, *, everyone: bool) -> Rendered:
+    stories, team = await _rentals(context, visit)
+    return lists.listing(
+        stories if everyone else _own(stories, visit),
+        reader=visit.person.id,
+        everyone=everyone,
+        sees_money=doing.sees_money(context, visit),
+        team=team,
+        rules=context.desk.rules,
+        now=context.desk.clock.now(),
+        zone=visit.person.tz,
+    )
+
+
+async def _home(context: Context, visit: Visit) -> Rendered:
+    stories, team = await _rentals(context, visit)
+    return lists.home(
+        _own(stories, visit),
+        reader=visit.person.id,
+        team=team,
+        rules=context.desk.rules,
+        now=context.desk.clock.now(),
+        zone=visit.person.tz,
+    )
+
+
+async def _rentals(context: Context, visit: Visit) -> tuple[list[Story], lists.Sums]:
+    """All that are not over, and their sum: everyone sees the team's."""
+    quoting.check_user(visit.person, context.desk.rules)
+    stories = await looking.everyones(context.desk)
+    return stories, lists.sums(stories)
+
+
+def _own(stories: list[Story], visit: Visit) -> list[Story]:
+    return [story for story in stories if story.rental.owner == visit.person.id]
+
+
+async def _ssh(context: Context, visit: Visit, rental_id: str) -> Rendered:
+    return lists.ssh(
+        await looking.show(context.desk, rental_id),
+        reader=visit.person.id,
+        rules=context.desk.rules,
+        now=context.desk.clock.now(),
+        zone=visit.person.tz,
+    )
+
+
+def _catalog(context: Context, visit: Visit) -> Rendered:
+    quoting.check_user(visit.person, context.desk.rules)
+    return lists.catalog(
+        doing.known_catalog(context), rules=context.desk.rules, now=context.desk.clock.now(), zone=visit.person.tz
+    )

@@ -1,0 +1,64 @@
+"""What listeners are given. bot/app.py makes one and hands it to `handlers.listeners.register`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.lifecycle.desk import Desk
+from bot.model.offer import Catalog
+from handlers.people import People
+from handlers.rooms import SlackRooms
+
+
+class Gate:
+    """Counts what is being handled, so that the process leaves only when nothing is."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.draining = False
+        """The process is leaving. What still arrives is taken and committed all the same: Slack sends it to no
+        one else, and whoever starts next goes on with it."""
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Round everything that must not be cut off."""
+        self.in_flight += 1
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._empty.set()
+
+    async def drain(self, seconds: float) -> bool:
+        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Context:
+    """The desk for decisions, what is known of the outside, and Slack's client for the few calls of a listener."""
+
+    desk: Desk
+    catalog: Callable[[], Catalog | None]
+    """The catalogue as last read, None before the first time. Never waits."""
+    people: People
+    rooms: SlackRooms
+    client: AsyncWebClient
+    bot_user_id: str
+    """As auth.test says."""
+    gate: Gate = field(default_factory=Gate)

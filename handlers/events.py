@@ -1,0 +1,85 @@
+"""Events that make what is cached about people and channels old.
+
+Bolt acknowledges an event before its listener runs. These are handled before that, as the listener's middleware:
+where the store doesn't take it nothing is acknowledged, and Slack sends the event again
+(docs.slack.dev/apis/events-api, "Retries").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import structlog
+
+from handlers.context import Context
+
+Event: TypeAlias = Mapping[str, Any]
+Handler: TypeAlias = Callable[[Context, Event], Awaitable[None]]
+
+_log = structlog.get_logger("gpubot.events")
+
+
+class NotTaken(Exception):
+    """An event that could not be taken in; Slack sends it again."""
+
+
+async def person_changed(context: Context, event: Event) -> None:
+    """user_change: a name, a zone, a guest flag, or someone was deactivated."""
+    user = event.get("user")
+    user_id = user.get("id") if isinstance(user, Mapping) else None
+    if isinstance(user_id, str):
+        await context.people.forget(user_id)
+
+
+async def group_changed(context: Context, event: Event) -> None:
+    """subteam_members_changed, a delta; who is in is asked for anew."""
+    group = event.get("subteam_id")
+    if isinstance(group, str):
+        await context.people.forget_group(group)
+
+
+async def membership_changed(context: Context, event: Event) -> None:
+    """member_joined_channel and member_left_channel matter where they are the bot's own."""
+    channel = event.get("channel")
+    if isinstance(channel, str) and event.get("user") == context.bot_user_id:
+        await context.rooms.forget(channel)
+
+
+async def channel_changed(context: Context, event: Event) -> None:
+    """channel_shared and channel_unshared: who reads it."""
+    channel = event.get("channel")
+    if isinstance(channel, str):
+        await context.rooms.forget(channel)
+
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "user_change": person_changed,
+        "subteam_members_changed": group_changed,
+        "member_joined_channel": membership_changed,
+        "member_left_channel": membership_changed,
+        "channel_shared": channel_changed,
+        "channel_unshared": channel_changed,
+    }
+)
+
+
+def kept(context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+    """The middleware that does it before Bolt acknowledges."""
+
+    async def keep(event: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> None:
+        with context.gate.entered():
+            try:
+                await handler(context, event)
+            except Exception as error:
+                _log.warning("event.not_taken", kind=kind, error=type(error).__name__)
+                raise NotTaken(kind) from None
+        await next_()
+
+    return keep
+
+
+async def nothing_more() -> None:
+    """The listener itself: all is done by then."""

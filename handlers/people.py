@@ -1,0 +1,161 @@
+"""Who someone is. Guest flags, deactivation and user groups are in no payload: they are asked for and cached.
+
+Methods and their limits: docs.slack.dev/reference/methods/users.info (Tier 4) and usergroups.users.list (Tier 2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import Outage, Refused
+from bot.lifecycle.desk import Desk
+from bot.model.person import Person
+from handlers.slack_errors import NO_ANSWER, error_code, status_code
+
+KNOWN_FOR = timedelta(minutes=15)
+"""Real time for which an answer holds, unless an event says that it changed."""
+ASKING_TAKES = 1.0
+"""Real seconds for all of asking: Slack waits 3 for the acknowledgement."""
+NAME_LENGTH = 80
+_PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+"""Errors that say nothing about whom or what was asked for."""
+_NOBODY = frozenset({"user_not_found", "user_not_visible"})
+
+_log = structlog.get_logger("gpubot.people")
+
+
+class People:
+    """Persons from the store's cache; a miss asks Slack once, within a second."""
+
+    def __init__(self, desk: Desk, client: AsyncWebClient, team_id: str) -> None:
+        self._desk = desk
+        self._client = client
+        self._team_id = team_id
+        self._groups: dict[str, tuple[datetime, frozenset[str]]] = {}
+        self._asking: dict[str, asyncio.Task[frozenset[str]]] = {}
+
+    async def who(self, user_id: str, team_id: str = "") -> Person:
+        """Someone, as known for at most 15 minutes. `team_id` is the payload's, empty where it has none.
+
+        Raises Refused for nobody we may know, Outage where Slack doesn't say in time, StoreBusy.
+        """
+        real_now = self._desk.clock.real()
+        async with self._desk.store.read() as tx:
+            person = await tx.people.get(user_id, real_now - KNOWN_FOR)
+        if person is None:
+            person = await self._ask(user_id)
+            async with self._desk.store.write() as tx:
+                await tx.people.put(person, real_now)
+        if team_id not in {"", self._team_id}:
+            return person.model_copy(update={"outsider": True})
+        return person
+
+    async def forget(self, user_id: str) -> None:
+        """Someone changed: asks again next time. Raises StoreBusy."""
+        async with self._desk.store.write() as tx:
+            await tx.people.forget(user_id)
+
+    async def forget_group(self, group: str) -> None:
+        """A group's members changed: asks again for all of them. Raises StoreBusy."""
+        if group not in self._desk.rules.groups:
+            return
+        self._groups.pop(group, None)
+        self._asking.pop(group, None)
+        async with self._desk.store.write() as tx:
+            await tx.people.forget()
+
+    async def _ask(self, user_id: str) -> Person:
+        groups = sorted(self._desk.rules.groups)
+        try:
+            async with asyncio.timeout(ASKING_TAKES):
+                user, *members = await asyncio.gather(self._user(user_id), *map(self._members, groups))
+        except NO_ANSWER as error:
+            if error_code(error) in _NOBODY:
+                raise Refused("Slack doesn't tell me who you are, so I can't do that.") from error
+            _log.warning("people.no_answer", user=user_id, error=error_code(error))
+            raise Outage(
+                "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+            ) from error
+        inside = frozenset(group for group, those in zip(groups, members, strict=True) if user_id in those)
+        return self._person(user_id, user, inside)
+
+    async def _user(self, user_id: str) -> Mapping[str, Any]:
+        answer = await self._client.users_info(user=user_id)
+        user = answer.get("user")
+        if not isinstance(user, Mapping):
+            raise ValueError("users.info without a user")
+        return user
+
+    async def _members(self, group: str) -> frozenset[str]:
+        """The members of a group, asked for once for all who wait; a slow answer still serves who comes next."""
+        known = self._groups.get(group)
+        if known is not None and known[0] >= self._desk.clock.real() - KNOWN_FOR:
+            return known[1]
+        asking = self._asking.get(group)
+        if asking is None or asking.done():
+            asking = self._asking[group] = asyncio.create_task(self._ask_members(group))
+            asking.add_done_callback(_look)
+        return await asyncio.shield(asking)
+
+    async def _ask_members(self, group: str) -> frozenset[str]:
+        asked_at = self._desk.clock.real()
+        try:
+            answer = await self._client.usergroups_users_list(usergroup=group)
+        except SlackApiError as error:
+            if error_code(error) in _PASSING or status_code(error) >= 500:
+                raise
+            # No user groups here (a free plan, a smaller server, a scope that is missing): nobody is in one.
+            _log.warning("people.no_group", group=group, error=error_code(error))
+            users: Any = []
+        else:
+            users = answer.get("users")
+        members = (
+            frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else frozenset()
+        )
+        if self._asking.get(group) is asyncio.current_task():
+            self._groups[group] = (asked_at, members)
+        return members
+
+    def _person(self, user_id: str, user: Mapping[str, Any], groups: frozenset[str]) -> Person:
+        """Flags that are absent count as false."""
+        team = user.get("team_id")
+        return Person(
+            id=user_id,
+            name=_name(user) or user_id,
+            tz=_zone(user.get("tz")),
+            guest=user.get("is_restricted") is True or user.get("is_ultra_restricted") is True,
+            deactivated=user.get("deleted") is True,
+            outsider=user.get("is_stranger") is True
+            or (isinstance(team, str) and team not in {"", self._team_id}),
+            bot=user.get("is_bot") is True or user_id == "USLACKBOT",
+            groups=groups,
+        )
+
+
+def _look(asking: asyncio.Task[frozenset[str]]) -> None:
+    """Reads how a call ended that perhaps nobody waited for any more, so that it is no loose end."""
+    if not asking.cancelled():
+        asking.exception()
+
+
+def _name(user: Mapping[str, Any]) -> str:
+    profile = user.get("profile")
+    profile = profile if isinstance(profile, Mapping) else {}
+    names = (profile.get("display_name"), profile.get("real_name"), user.get("real_name"), user.get("name"))
+    return next((name for name in names if isinstance(name, str) and name.strip()), "").strip()[:NAME_LENGTH]
+
+
+def _zone(name: object) -> str:
+    """A zone that can be computed with; UTC for others."""
+    try:
+        return ZoneInfo(name).key if isinstance(name, str) and name else "UTC"
+    except (ValueError, OSError, LookupError):
+        return "UTC"

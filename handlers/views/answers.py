@@ -1,0 +1,42 @@
+"""Private answers to what was asked by command, where no message before the person changes by itself."""
+
+from __future__ import annotations
+
+from bot.model.rental import Rental
+from bot.model.state import State
+from handlers.views import blocks
+from handlers.views.blocks import Rendered
+from handlers.views.words import Times, channel
+
+
+def extended(rental: Rental, at: Times) -> Rendered:
+    """A later end, or the wish for one."""
+    ends = f" It ends {at.at(rental.ends_at)}" if rental.ends_at else ""
+    if rental.extension is not None:
+        asked = f"Asked for approval: {rental.id} until {at.at(rental.extension.ends_at)}."
+        return blocks.message(f"{asked}{ends} if nobody decides." if ends else asked)
+    return blocks.message(f"{rental.id} is extended.{ends}{'.' if ends else ''}")
+
+
+def kept(rental: Rental, at: Times) -> Rendered:
+    """When it is asked about again."""
+    again = f" I ask again at {at.at(rental.ask_at)}" if rental.ask_at else ""
+    ends = f"; it ends {at.at(rental.ends_at)} either way" if again and rental.ends_at else ""
+    return blocks.message(f"{rental.id} is kept.{again}{ends}{'.' if again else ''}")
+
+
+def ending(rental: Rental) -> Rendered:
+    """What a destroy, a cancel or a withdrawal came to so far."""
+    where = f"Follow it in {channel(rental.card_channel)}."
+    if rental.state is State.DESTROYING:
+        return blocks.message(f"Being destroyed: {rental.id}. I say so once the vendor confirms it. {where}")
+    if rental.state is State.WITHDRAWN:
+        return blocks.message(f"Withdrawn: {rental.id}. It is not asked for any more.")
+    return blocks.message(f"Ended: {rental.id}. {where}")
+
+
+def newer(words: str, current: Rendered) -> Rendered:
+    """A click on an old version: what it was, and the request as it is now."""
+    return blocks.message(
+        f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
+    )

@@ -1,0 +1,228 @@
+"""What someone did in Slack, read from the payload, and what comes of it.
+
+Payload shapes: docs.slack.dev/reference/interaction-payloads and
+docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape than
+documented: what is absent is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from bot.model.base import Frozen
+from bot.model.person import Person
+from handlers.ids import Action, Field
+from handlers.views.blocks import Json, Rendered
+
+
+class Way(StrEnum):
+    """How something was asked. It decides how an answer reaches the person."""
+
+    COMMAND = "command"
+    """Answered in the acknowledgement."""
+    CLICK = "click"
+    """Answered through the `response_url`."""
+    SUBMISSION = "submission"
+    """Errors in the acknowledgement; all else through the `response_url` of what opened the modal."""
+
+
+class Carried(Frozen):
+    """What a modal's `private_metadata` holds, so that its submission goes on where the person was."""
+
+    value: str = ""
+    """As of the button that opened it: ids."""
+    channel: str = ""
+    reply_url: str = ""
+    ephemeral: bool = False
+    on_surface: bool = False
+    thread_ts: str = ""
+    another: bool = False
+    """"Another one" was meant."""
+
+    @classmethod
+    def read(cls, text: str) -> Carried:
+        """Carries nothing where the text isn't what `model_dump_json` made."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return cls()
+
+
+class Arrival(Frozen):
+    """A command, click or submission, before it is known who the person is."""
+
+    way: Way
+    name: str
+    """The command, the action or the modal's callback id: for the log."""
+    user_id: str
+    team_id: str
+    channel: str
+    direct: bool
+    """A direct message to the bot."""
+    reply_url: str
+    trigger_id: str = ""
+    ephemeral: bool = False
+    """Clicked on a message that only this person sees, so an answer may take its place."""
+    on_surface: bool = False
+    """Clicked on a message that changes by itself as things do."""
+    thread_ts: str = ""
+    text: str = ""
+    """A command's words."""
+    value: str = ""
+    """A button's value, or that of the button that opened the submitted modal."""
+    another: bool = False
+    inputs: Mapping[str, str] = {}
+    """A modal's inputs; those left empty are not in it."""
+
+    def carried(self, value: str, *, another: bool = False) -> Carried:
+        """What a modal opened from here carries."""
+        return Carried(
+            value=value,
+            channel=self.channel,
+            reply_url=self.reply_url,
+            ephemeral=self.ephemeral,
+            on_surface=self.on_surface,
+            thread_ts=self.thread_ts,
+            another=another or self.another,
+        )
+
+
+class Visit(Arrival):
+    """An arrival by someone we know."""
+
+    person: Person
+
+
+# --- what comes of it
+
+
+class Reply(Frozen):
+    """Words for this person alone."""
+
+    said: Rendered
+    replaces: bool = False
+    """Takes the place of the message that was clicked, where only this person sees that."""
+    refuses: bool = False
+    """It wasn't done: a modal says so itself, and stays."""
+
+
+class Opens(Frozen):
+    """A modal. It carries `value` to its submission."""
+
+    view: Json
+    another: bool = False
+
+
+class FieldErrors(Frozen):
+    """A submission to be put right: the modal stays open."""
+
+    errors: dict[Field, str]
+
+
+Outcome: TypeAlias = Reply | Opens | FieldErrors | None
+"""None: the store tells it, in the card, thread or messages it queued."""
+
+
+# --- reading payloads
+
+
+def command(body: Mapping[str, Any]) -> Arrival:
+    """A slash command."""
+    channel = _text(body, "channel_id")
+    return Arrival(
+        way=Way.COMMAND,
+        name=_text(body, "command"),
+        user_id=_text(body, "user_id"),
+        # Outsiders can't run commands; the team is that of the channel's workspace, not the person's own.
+        team_id="",
+        channel=channel,
+        direct=_is_direct(channel),
+        reply_url=_text(body, "response_url"),
+        trigger_id=_text(body, "trigger_id"),
+        text=_text(body, "text"),
+    )
+
+
+def clicking(action: Action) -> Callable[[Mapping[str, Any]], Arrival]:
+    """Reads a click on that button."""
+    return lambda body: _click(body, action.value)
+
+
+def _click(body: Mapping[str, Any], name: str) -> Arrival:
+    actions = body.get("actions")
+    first = actions[0] if isinstance(actions, list) and actions else None
+    container = _part(body, "container")
+    channel = _text(container, "channel_id") or _text(_part(body, "channel"), "id")
+    return Arrival(
+        way=Way.CLICK,
+        name=name,
+        user_id=_text(_part(body, "user"), "id"),
+        team_id=_text(_part(body, "user"), "team_id"),
+        channel=channel,
+        direct=_is_direct(channel),
+        reply_url=_text(body, "response_url"),
+        trigger_id=_text(body, "trigger_id"),
+        ephemeral=container.get("is_ephemeral") is True,
+        on_surface=container.get("is_ephemeral") is not True,
+        thread_ts=_text(container, "thread_ts"),
+        value=_text(first, "value") if isinstance(first, Mapping) else "",
+    )
+
+
+def submission(body: Mapping[str, Any]) -> Arrival:
+    """A modal that was submitted."""
+    view = _part(body, "view")
+    carried = Carried.read(_text(view, "private_metadata"))
+    return Arrival(
+        way=Way.SUBMISSION,
+        name=_text(view, "callback_id"),
+        user_id=_text(_part(body, "user"), "id"),
+        team_id=_text(_part(body, "user"), "team_id"),
+        channel=carried.channel,
+        direct=_is_direct(carried.channel),
+        reply_url=carried.reply_url,
+        trigger_id=_text(body, "trigger_id"),
+        ephemeral=carried.ephemeral,
+        on_surface=carried.on_surface,
+        thread_ts=carried.thread_ts,
+        value=carried.value,
+        another=carried.another,
+        inputs=_inputs(_part(_part(view, "state"), "values")),
+    )
+
+
+def first_input(body: Mapping[str, Any]) -> str | None:
+    """The id of a modal's first input block, None where it has none."""
+    blocks = _part(body, "view").get("blocks")
+    for block in blocks if isinstance(blocks, list) else []:
+        if isinstance(block, Mapping) and block.get("type") == "input":
+            return _text(block, "block_id") or None
+    return None
+
+
+def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
+    given = {}
+    for field in Field:
+        element = _part(_part(values, field.value), field.value)
+        chosen = _text(_part(element, "selected_option"), "value") or _text(element, "value")
+        if chosen:
+            given[field.value] = chosen
+    return given
+
+
+def _is_direct(channel: str) -> bool:
+    return channel.startswith("D")
+
+
+def _part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    part = body.get(key)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _text(body: Mapping[str, Any], key: str) -> str:
+    text = body.get(key)
+    return text if isinstance(text, str) else ""

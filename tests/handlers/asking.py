@@ -1,0 +1,45 @@
+"""What the parser's tests share: a catalogue, and short ways to ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.model.offer import Catalog
+from bot.model.request import Request
+from handlers.parsing import Command, Get, parse
+
+CATALOG = Catalog(
+    gpus={
+        "H100": ("nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"),
+        "H200": ("nvidia-h200-sxm5-141gb",),
+        "A100": ("nvidia-a100-sxm4-80gb", "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb"),
+        "A10": ("nvidia-a10-pcie-24gb",),
+        "L40S": ("nvidia-l40s-pcie-48gb",),
+        "L40": ("nvidia-l40-pcie-48gb",),
+        "L4": ("nvidia-l4-pcie-24gb",),
+        "RTX 4090": ("nvidia-rtx-4090-pcie-24gb",),
+        "B200": ("nvidia-b200-sxm6-180gb",),
+        "MI300X": ("amd-mi300x-192gb",),
+    },
+    vendors=("nebius", "hyperstack", "scaleway", "Lambda Labs", "data-crunch"),
+    regions=("US", "EU", "APAC", "Other"),
+    contracts=("ondemand", "spot"),
+    read_at=datetime(2026, 3, 2, tzinfo=UTC),
+)
+LEASE = timedelta(hours=4)
+LONGEST = timedelta(hours=72)
+
+
+def command(text: str) -> Command:
+    return parse(text, CATALOG, default_lease=LEASE, max_lease=LONGEST)
+
+
+def wanted(text: str) -> Request:
+    found = command(f"get {text}")
+    assert isinstance(found, Get)
+    return found.request
+
+
+def a_request(**changes: Any) -> Request:
+    return Request(**{"gpu": "H100", "lease": LEASE, **changes})

@@ -1,0 +1,197 @@
+"""The commands after `/gpu`, and what people are told who mistype one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Mistake
+from bot.policy.keys import PrivateKey
+from handlers.parsing import (
+    Command,
+    Destroy,
+    Extend,
+    GetForm,
+    Help,
+    Home,
+    Keep,
+    KeySet,
+    KeyShow,
+    ListRentals,
+    Pause,
+    Resume,
+    Show,
+    ShowCatalog,
+    Ssh,
+    parse,
+)
+from tests.handlers.asking import CATALOG, LEASE, LONGEST, command
+
+
+def mistake(text: str) -> Mistake:
+    with pytest.raises(Mistake) as caught:
+        command(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "nearest"),
+    [
+        ("get H10 EU", 'I don\'t know the GPU "H10". Nearest: H100,', "H100"),
+        ("get H10 EU", "Try: /gpu get H100 EU", "A10"),
+        ("H10 EU", 'I don\'t know the GPU "H10".', "H100"),
+        ("get rtx4080", 'the GPU "rtx4080"', "RTX 4090"),
+        ("get EU", "Which GPU? Try: /gpu get H100 EU", None),
+        ("get now", "Which GPU?", None),
+        ("get h100 erope", 'I don\'t know "erope". Nearest: EU. Try: /gpu get H100 EU', "EU"),
+        ("get h100 sopt", "Nearest: spot. Try: /gpu get H100 spot", "spot"),
+        ("get h100 nebus", "Nearest: nebius. Try: /gpu get H100 vendor nebius", "nebius"),
+        ("get h100 vendor nebus", 'I don\'t know the vendor "nebus". Nearest: nebius.', "nebius"),
+        ("get h100 in Narnia", 'I don\'t know the region "Narnia". Regions: US, EU, APAC, Other.', None),
+        ("get h100 us-east-1", '"us-east-1"', None),
+        ("get h100 for training", 'I don\'t know "training". A note goes after --.', None),
+        ("get h100 vendor", 'After "vendor" comes a name.', None),
+        ("get h100 vendor spot", 'After "vendor" comes a name.', None),
+        ("get h100 region 8x", 'After "region" comes a name.', None),
+        ("get h100 eu us", "One region at a time; I read EU and US. Try: /gpu get H100 EU", None),
+        ("get h100 a100", "One GPU at a time; I read H100 and A100.", None),
+        ("get 2x h100 x4", "One number of GPUs at a time; I read 2 and 4.", None),
+        ("get h100 spot ondemand", "One contract at a time", None),
+        ("get h100 nebius scaleway", "One vendor at a time", None),
+        ("get h100 under 3 max 4", "One price at a time; I read $3.00 and $4.00.", None),
+        ("get h100 6h 2d", "One time at a time; I read 6h and 48h.", None),
+        ("get 0x h100", "0 GPUs is nothing to rent.", None),
+        ("get 100000 h100", "100000 GPUs are more than anyone rents", None),
+        ("get -2 h100", 'I can\'t read "-2"', None),
+        ("get 1.5x h100", 'I can\'t read "1.5x"', None),
+        ("get h100 1e999", 'I can\'t read "1e999"', None),
+        ("get h100 under 1e999", 'I can\'t read the price "1e999".', None),
+        ("get h100 under -3", 'I can\'t read the price "-3".', None),
+        ("get h100 $-3", 'I can\'t read the price "$-3".', None),
+        ("get h100 under $0", "can't be right", None),
+        ("get h100 max 999999999", "can't be right", None),
+        ("get h100 max 3.000000001", "can't be right", None),
+        ("get h100 max 8 gpus", "I can't read the price", None),
+        ("get h100 for 100h", "100h is too long: a lease is at most 72h", None),
+        ("get h100 for 999999999 weeks", "is too long", None),
+        ("get h100 for 0h", "is too short", None),
+        ("get h100 for 30s", "30s is too short", None),
+        ("get h100 for -3h", 'I can\'t read the time "-3h". Try: for 6h', None),
+        ("get h100 until 18:00", 'I don\'t know "until"', None),
+        ("get a100 80gb", "can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb. Try: /gpu get",
+     "nvidia-a100-pcie-80gb"),
+        ("get h100 24gb",
+     'I don\'t know the GPU "H100 24gb". There is: nvidia-h100-sxm5-80gb', "nvidia-h100-pcie-80gb"),
+        ("get h100 nvl", "nvl", None),
+        ("get " + "h100 " * 300, "too long", None),
+        ("get h100 " + "x" * 900, '"' + "x" * 39 + '…"', None),
+        ("destory k7mq2", 'I don\'t know the command "destory". Nearest: destroy', "destroy"),
+        ("blah", 'I don\'t know the command "blah".', None),
+        ("<script>", 'the command "script"', None),
+        ("x" * 100_000, "too long", None),
+        ("show", "Which one? Try: /gpu show k7mq2.", None),
+        ("destroy all", '"all" is no id', None),
+        ("destroy k7mq2 p4wd9", "One at a time", None),
+        ("ssh k7-mq2", '"k7-mq2" is no id', None),
+        ("extend 2h", "Which one?", None),
+        ("extend k7mq2 500h", "500h is not possible", None),
+        ("list foo", '"foo"', None),
+        ("pause k7mq2", "takes nothing more", None),
+    ],
+)  # fmt: skip
+def test_mistakes_say_what_to_type(text: str, says: str, nearest: str | None) -> None:
+    found = mistake(text)
+    assert says in found.words
+    assert nearest is None or nearest in found.nearest
+    assert len(found.words) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("", Home()),
+        ("  \n ", Home()),
+        ("/gpu", Home()),
+        ("get", GetForm()),
+        ("rent ", GetForm()),
+        ("help", Help()),
+        ("?", Help()),
+        ("HELP me", Help()),
+        ("catalog", ShowCatalog()),
+        ("catalogue", ShowCatalog()),
+        ("list", ListRentals()),
+        ("ls", ListRentals()),
+        ("list mine", ListRentals()),
+        ("list all", ListRentals(all=True)),
+        ("list of the team", ListRentals(all=True)),
+        ("show k7mq2", Show(id="k7mq2")),
+        ("show K7MQ2", Show(id="k7mq2")),
+        ("show #k7mq2.", Show(id="k7mq2")),
+        ("show `k7mq2`", Show(id="k7mq2")),
+        ("ssh k7mq2", Ssh(id="k7mq2")),
+        ("connect to my k7mq2", Ssh(id="k7mq2")),
+        ("destroy k7mq2", Destroy(id="k7mq2")),
+        ("delete k7mq2 now please", Destroy(id="k7mq2")),
+        ("Cancel k7mq2", Destroy(id="k7mq2")),
+        ("extend k7mq2", Extend(id="k7mq2")),
+        ("extend k7mq2 2h", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend k7mq2 by 2 hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend k7mq2 for another 90m", Extend(id="k7mq2", hours=timedelta(minutes=90))),
+        ("extend 2h k7mq2", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend k7mq2 2", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend 23456 2", Extend(id="23456", hours=timedelta(hours=2))),
+        ("extend 2222h", Extend(id="2222h")),
+        ("keep k7mq2", Keep(id="k7mq2")),
+        ("keep k7mq2 for 4h", Keep(id="k7mq2", hours=timedelta(hours=4))),
+        ("pause", Pause()),
+        ("resume", Resume()),
+        ("key", KeyShow()),
+        ("key show", KeyShow()),
+        ("key ssh-ed25519 AAAA you@laptop", KeySet(line="ssh-ed25519 AAAA you@laptop")),
+        ("key set ssh-ed25519 AAAA", KeySet(line="ssh-ed25519 AAAA")),
+        ("key  ssh-rsa AAAA — my -- key ", KeySet(line="ssh-rsa AAAA — my -- key")),
+        ("key a\nb", KeySet(line="a\nb")),
+        ("key ssh-rsa AAAA <mailto:you@host.io|you@host.io>", KeySet(line="ssh-rsa AAAA you@host.io")),
+        ("ssh-ed25519 AAAA you@laptop", KeySet(line="ssh-ed25519 AAAA you@laptop")),
+        ("sk-ssh-ed25519@openssh.com AAAA", KeySet(line="sk-ssh-ed25519@openssh.com AAAA")),
+    ],
+)
+def test_commands(text: str, meant: Command) -> None:
+    assert command(text) == meant
+
+
+@pytest.mark.parametrize("before", ["", "key ", "get h100 -- ", "destroy "])
+def test_a_private_key_anywhere_is_refused_before_anything_else_and_never_echoed(before: str) -> None:
+    text = "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXktdjEAAAAA -----END OPENSSH PRIVATE KEY-----"
+    found = mistake(before + text)
+    assert isinstance(found, PrivateKey)
+    assert "b3Blbn" not in found.words
+
+
+# --- anything at all
+
+BITS = """get
+H100 8 x × 8x : , - -- — under < max $ $3 for 6h 6 h m d 1e9 .5 -3 EU us in region vendor from nebius
+spot now a100 80gb sxm4 4090 rtx l40s extend k7mq2 key list show pause ssh-rsa AAAA &lt; &amp; <@U1|x> <#C1>
+<!here> 18:00
+anywhere an hour half and 999999999 weeks 0 ( ` é ½ ² ſ K"""
+bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u212a"])
+
+
+@given(
+    text=st.text()
+    | st.lists(bits).map(" ".join)
+    | st.lists(bits).map("".join)
+    | st.lists(bits | st.text(max_size=3)).map(lambda found: "get " + " ".join(found))
+)
+def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
+    for catalog in (
+        CATALOG,
+        CATALOG.model_copy(update={"gpus": {}, "vendors": (), "regions": (), "contracts": ()}),
+    ):
+        with suppress(Mistake):
+            parse(text, catalog, default_lease=LEASE, max_lease=LONGEST)

@@ -1,0 +1,255 @@
+"""Which SSH keys are taken, and that no private one ever is."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import asyncssh
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Mistake
+from bot.model.person import Key
+from bot.policy.keys import LONGEST_LINE, PrivateKey, looks_private, read_key
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@cache
+def made(kind: str, size: int = 0) -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key(kind, key_size=size) if size else asyncssh.generate_private_key(kind)
+
+
+def public(kind: str, size: int = 0, comment: str = "") -> str:
+    return f"{made(kind, size).export_public_key('openssh').decode().strip()} {comment}".strip()
+
+
+def read(line: str) -> Key:
+    return read_key(line, NOW)
+
+
+def field(content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + content
+
+
+def security_key(kind: str) -> str:
+    """A public key as a token makes it: the plain key's fields and the application."""
+    plain = made("ssh-ed25519" if "ed25519" in kind else "ecdsa-sha2-nistp256").public_data
+    fields = plain[4 + int.from_bytes(plain[:4], "big") :]
+    return f"{kind} {base64.b64encode(field(kind.encode()) + fields + field(b'ssh:')).decode()}"
+
+
+def refused(line: str) -> str:
+    """The words of the refusal, which never hold any of the key."""
+    with pytest.raises(Mistake) as caught:
+        read(line)
+    for word in line.split():
+        assert len(word) < 30 or word not in caught.value.words
+    return caught.value.words
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        public("ssh-ed25519"),
+        public("ecdsa-sha2-nistp256"),
+        public("ecdsa-sha2-nistp384"),
+        public("ecdsa-sha2-nistp521"),
+        public("ssh-rsa", 2048),
+        public("ssh-rsa", 3072),
+        security_key("sk-ssh-ed25519@openssh.com"),
+        security_key("sk-ecdsa-sha2-nistp256@openssh.com"),
+    ],
+    ids=lambda line: line.split()[0],
+)
+def test_good_keys_are_kept_without_their_comment(line: str) -> None:
+    key = read(f"  {line}   you@laptop \n")
+    assert key.line == line
+    assert key.comment == "you@laptop"
+    assert key.fingerprint == asyncssh.import_public_key(line).get_fingerprint()
+    assert key.fingerprint.startswith("SHA256:")
+    assert key.set_at == NOW
+
+
+def test_the_api_takes_what_is_kept() -> None:
+    assert asyncssh.import_public_key(read(public("ssh-ed25519")).line).get_algorithm() == "ssh-ed25519"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("", ""),
+        ("me", "me"),
+        ("my  work\tlaptop", "my work laptop"),
+        ("x" * 300, "x" * 99 + "…"),
+        ("me\u202e\x07 <!channel>", "me <!channel>"),
+    ],
+)
+def test_comments_are_one_clean_short_line(typed: str, kept: str) -> None:
+    assert read(public("ssh-ed25519", comment=typed)).comment == kept
+
+
+def test_marks_that_slack_or_a_person_put_around_it_are_no_part_of_it() -> None:
+    line = public("ssh-ed25519")
+    assert read(f"`{line} me`") == read(f'"{line} me"') == read(f"{line} me")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "no public SSH key"),
+        ("hello", "no public SSH key"),
+        ("ssh-ed25519", "broken or cut off"),
+        ("ssh-ed25519 AAAA", "broken or cut off"),
+        ("ssh-ed25519 ÄÖÜ", "broken or cut off"),
+        (public("ssh-ed25519")[:-4], "broken or cut off"),
+        (public("ssh-ed25519") + "AAAA", "broken or cut off"),
+        (public("ssh-ed25519").replace("ssh-ed25519", "ssh-rsa"), "broken or cut off"),
+        (public("ssh-rsa", 1024), "2048 to 16384 bits"),
+        (public("ssh-ed448"), "don't take keys of this type"),
+        ("ssh-dss AAAAB3NzaC1kc3M", "DSA keys are too weak"),
+        ('command="id" ' + public("ssh-ed25519"), "options"),
+        ("no-pty,from=10.0.0.1 " + public("ssh-ed25519"), "options"),
+        ("my key: " + public("ssh-ed25519"), "options"),
+        ("ssh-ed25519-cert-v01@openssh.com AAAA", "certificate"),
+        (public("ssh-ed25519") + "\n" + public("ssh-rsa", 2048), "more than one line"),
+        (public("ssh-ed25519") + "\r" + "reboot", "more than one line"),
+        (public("ssh-ed25519") + "\u2028" + "reboot", "more than one line"),
+        (public("ssh-ed25519") + " me " + public("ssh-rsa", 2048), "more than one key"),
+        ("ssh-ed25519 " + "A" * LONGEST_LINE, "too long"),
+    ],
+)
+def test_anything_else_is_refused_with_what_to_paste(line: str, says: str) -> None:
+    words = refused(line)
+    assert says in words
+    assert "Paste the one line of your .pub file" in words
+
+
+def test_a_certificate_is_refused() -> None:
+    key = made("ssh-ed25519")
+    certificate = key.generate_user_certificate(key, "me").export_certificate("openssh").decode()
+    assert "certificate" in refused(certificate)
+
+
+FORMS = [
+    ("ssh-ed25519", "openssh"),
+    ("ssh-ed25519", "pkcs8-pem"),
+    ("ecdsa-sha2-nistp256", "openssh"),
+    ("ecdsa-sha2-nistp256", "pkcs1-pem"),
+    ("ecdsa-sha2-nistp521", "pkcs8-pem"),
+    ("ssh-rsa", "openssh"),
+    ("ssh-rsa", "pkcs1-pem"),
+    ("ssh-rsa", "pkcs8-pem"),
+]
+
+
+def private(kind: str, form: str, password: str | None = None) -> str:
+    return made(kind, 2048 if kind == "ssh-rsa" else 0).export_private_key(form, password).decode()
+
+
+MANGLED: list[Callable[[str], str]] = [
+    lambda text: text,
+    lambda text: text.replace("\n", " "),
+    lambda text: text.replace("--", "—").replace("\n", " "),
+    lambda text: text.lower().replace("\n", " "),
+    lambda text: text[: len(text) // 2],
+    lambda text: text.split("\n", 1)[1],
+    lambda text: " ".join(text.split("\n")[1:-2]),
+    lambda text: f"my key: ```{text}```",
+]
+
+
+@pytest.mark.parametrize(("kind", "form"), FORMS)
+@pytest.mark.parametrize("mangle", MANGLED)
+def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_frame(
+    kind: str, form: str, mangle: Callable[[str], str]
+) -> None:
+    text = mangle(private(kind, form))
+    with pytest.raises(PrivateKey) as caught:
+        read(text)
+    assert caught.value.words == (
+        "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
+        "Make a new pair, then /gpu key with the line from the .pub file."
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PuTTY-User-Key-File-3: ssh-ed25519 Encryption: none Comment: me Public-Lines: 2 AAAA",
+        "Private-Lines: 1 AAAA Private-MAC: 00",
+        "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        "BEGIN DSA PRIVATE KEY",
+        "x" * 20_000 + " -----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_other_marks_of_private_keys(text: str) -> None:
+    with pytest.raises(PrivateKey):
+        read(text)
+
+
+def test_a_private_key_behind_a_public_one_is_seen_first() -> None:
+    with pytest.raises(PrivateKey):
+        read(public("ssh-ed25519") + " " + private("ssh-ed25519", "openssh"))
+
+
+@pytest.mark.parametrize(
+    "line", [public("ssh-rsa", 2048), public("ecdsa-sha2-nistp521"), "private key please", "MII", ""]
+)
+def test_what_is_no_private_key_is_not_called_one(line: str) -> None:
+    assert not looks_private(line)
+
+
+def test_a_long_text_of_half_marks_is_read_at_once() -> None:
+    assert not looks_private("BEGIN A B C " * 20_000)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen to make keys with")
+@pytest.mark.parametrize(("kind", "bits"), [("ed25519", None), ("ecdsa", "384"), ("rsa", "2048")])
+def test_keys_of_ssh_keygen(tmp_path: Path, kind: str, bits: str | None) -> None:
+    file = tmp_path / "key"
+    size = [] if bits is None else ["-b", bits]
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-C", "ana@laptop", "-f", file], check=True)  # noqa: S603, S607 - a fixed command that makes keys
+    line = file.with_suffix(".pub").read_text()
+    key = read(line)
+    assert f"{key.line} {key.comment}" == line.strip()
+    with pytest.raises(PrivateKey):
+        read(file.read_text())
+
+
+@given(
+    st.text()
+    | st.builds(
+        lambda kind, content, rest: f"{kind} {base64.b64encode(content).decode()} {rest}",
+        st.sampled_from(
+            ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com", "ssh-dss"]
+        ),
+        st.binary()
+        | st.lists(st.binary(max_size=40) | st.just(b"ssh-rsa") | st.just(b"ssh-ed25519")).map(
+            lambda parts: b"".join(map(field, parts))
+        ),
+        st.text(),
+    )
+)
+def test_no_text_raises_anything_but_a_mistake(line: str) -> None:
+    with suppress(Mistake):
+        assert read(line).line.isascii()
+
+
+@given(st.data())
+def test_a_damaged_key_is_refused_or_another_key(data: st.DataObject) -> None:
+    kind, encoded = public("ssh-rsa", 2048).split()
+    content = bytearray(base64.b64decode(encoded))
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
+    with suppress(Mistake):
+        assert read(f"{kind} {base64.b64encode(content).decode()}").line != f"{kind} {encoded}"
