@@ -103,7 +103,9 @@ async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body)
         case Way.COMMAND, Reply(said=said):
             await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
         case Way.SUBMISSION, FieldErrors(errors=errors):
-            await ack(response_action="errors", errors={field.value: _plain(text) for field, text in errors.items()})
+            await ack(
+                response_action="errors", errors={field.value: _plain(text) for field, text in errors.items()}
+            )
         case Way.SUBMISSION, Reply(said=said, refuses=True):
             block = first_input(body)
             if block is None:

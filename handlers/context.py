@@ -59,6 +59,4 @@ class Context:
     people: People
     rooms: SlackRooms
     client: AsyncWebClient
-    bot_user_id: str
-    """As auth.test says."""
     gate: Gate = field(default_factory=Gate)

@@ -22,9 +22,7 @@ from handlers.views.blocks import Rendered
 from handlers.views.words import Times, escape
 from handlers.visit import Opens, Outcome, Reply, Visit
 
-ASKS = frozenset(
-    {EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED}
-)
+ASKS = frozenset({EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED})
 
 
 def known_catalog(context: Context) -> Catalog:
@@ -44,7 +42,7 @@ def known_catalog(context: Context) -> Catalog:
 async def ask(
     context: Context, visit: Visit, request: Request, *, now: bool = False, like: Quote | None = None
 ) -> Outcome:
-    """Looks for offers, which come to the `response_url`; `like` is the search or request that it takes further."""
+    """Looks for offers, which come to the `response_url`; `like` is the search that it takes further."""
     await quoting.ask(
         context.desk,
         visit.person,
@@ -90,9 +88,7 @@ async def rent(context: Context, visit: Visit, value: OfferValue, *, another: bo
 async def rent_confirmed(context: Context, visit: Visit, value: OfferValue, *, another: bool) -> Outcome:
     """Rents, or asks for approval."""
     try:
-        rental = await renting.rent(
-            context.desk, visit.person, value.quote_id, value.offer_id, another=another
-        )
+        rental = await renting.rent(context.desk, visit.person, value.quote_id, value.offer_id, another=another)
     except RentsAlready as twin:
         story = await looking.show(context.desk, twin.rental_id)
         return Reply(said=offers.rents_already(story.rental, value.quote_id, value.offer_id))

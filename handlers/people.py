@@ -117,7 +117,9 @@ class People:
             users: Any = []
         else:
             users = answer.get("users")
-        members = frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else frozenset()
+        members = (
+            frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else frozenset()
+        )
         if self._asking.get(group) is asyncio.current_task():
             self._groups[group] = (asked_at, members)
         return members
@@ -131,7 +133,8 @@ class People:
             tz=_zone(user.get("tz")),
             guest=user.get("is_restricted") is True or user.get("is_ultra_restricted") is True,
             deactivated=user.get("deleted") is True,
-            outsider=user.get("is_stranger") is True or (isinstance(team, str) and team not in {"", self._team_id}),
+            outsider=user.get("is_stranger") is True
+            or (isinstance(team, str) and team not in {"", self._team_id}),
             bot=user.get("is_bot") is True or user_id == "USLACKBOT",
             groups=groups,
         )
@@ -156,4 +159,3 @@ def _zone(name: object) -> str:
         return ZoneInfo(name).key if isinstance(name, str) and name else "UTC"
     except (ValueError, OSError, LookupError):
         return "UTC"
-

@@ -1,4 +1,4 @@
-"""What is looked at before someone decides: the offers as they stand, and what waits, for whoever may decide it."""
+"""What is looked at before someone decides: offers as they stand, and what waits, for whoever may decide it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.story import Story
 from bot.policy.roles import roles_of
+
 
 class Found(Frozen):
     """A quote with what decides which of its offers may be rented."""
