@@ -16,41 +16,42 @@ from bot.model.base import Frozen
 
 
 class Action(StrEnum):
-    """What a button does. The comment says what its value is."""
+    """What a button does. What its value is stands in CARRIES."""
 
-    RENT = "rent"  # OfferValue
-    RENT_ANOTHER = "rent_another"  # OfferValue
-    ALL_OFFERS = "all_offers"  # QuoteValue
-    REFRESH = "refresh"  # QuoteValue
-    CHANGE = "change"  # QuoteValue; opens the form
-    SHOW_NEARBY = "show_nearby"  # NearbyValue
-    TRY_AGAIN = "try_again"  # QuoteValue
-    CHOOSE_FROM_LIST = "choose_from_list"  # none; opens the form
-    ADD_KEY = "add_key"  # none; opens the key modal
-    SHOW_RENTAL = "show_rental"  # RentalValue
-    DETAILS = "details"  # RentalValue
-    CHANGE_RENTAL = "change_rental"  # VersionValue; opens the form
-    WITHDRAW = "withdraw"  # VersionValue
-    CANCEL = "cancel"  # RentalValue; opens the destroy modal
-    APPROVE = "approve"  # VersionValue, of a request or of a longer lease
-    DENY = "deny"  # VersionValue
-    ACCEPT = "accept"  # VersionValue; the owner takes what is outside the envelope
-    EXTEND_FORM = "extend_form"  # RentalValue; opens the extend modal
-    EXTEND = "extend"  # ExtendValue
-    KEEP = "keep"  # HoursValue
-    DESTROY = "destroy"  # RentalValue; opens the destroy modal
-    TAKEN_ON = "taken_on"  # RentalValue
+    RENT = "rent"
+    RENT_ANOTHER = "rent_another"
+    ALL_OFFERS = "all_offers"
+    REFRESH = "refresh"
+    CHANGE = "change"
+    SHOW_NEARBY = "show_nearby"
+    TRY_AGAIN = "try_again"
+    CHOOSE_FROM_LIST = "choose_from_list"
+    ADD_KEY = "add_key"
+    SHOW_RENTAL = "show_rental"
+    DETAILS = "details"
+    CHANGE_RENTAL = "change_rental"
+    WITHDRAW = "withdraw"
+    CANCEL = "cancel"
+    APPROVE = "approve"
+    DENY = "deny"
+    ACCEPT = "accept"
+    EXTEND_FORM = "extend_form"
+    EXTEND = "extend"
+    KEEP = "keep"
+    DESTROY = "destroy"
+    TAKEN_ON = "taken_on"
 
 
 class Callback(StrEnum):
-    """A modal; the comment says what its `private_metadata` is."""
+    """A modal. What its `private_metadata` is stands in ANSWERS_WITH."""
 
-    KEY = "key"  # none
-    FORM = "form"  # none, or the QuoteValue or VersionValue it was opened from
-    RENT_CONFIRM = "rent_confirm"  # OfferValue
-    APPROVE_CONFIRM = "approve_confirm"  # VersionValue
-    EXTEND = "extend_lease"  # RentalValue
-    DESTROY_CONFIRM = "destroy_confirm"  # RentalValue
+    KEY = "key"
+    FORM = "form"
+    RENT_CONFIRM = "rent_confirm"
+    APPROVE_CONFIRM = "approve_confirm"
+    EXTEND = "extend_lease"
+    DESTROY_CONFIRM = "destroy_confirm"
+    NOTICE = "notice"
 
 
 class Field(StrEnum):
@@ -198,3 +199,41 @@ class NearbyValue(Value):
     @classmethod
     def _shape(cls) -> str:
         return rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
+
+
+CARRIES: dict[Action, type[Value] | None] = {
+    Action.RENT: OfferValue,
+    Action.RENT_ANOTHER: OfferValue,
+    Action.ALL_OFFERS: QuoteValue,
+    Action.REFRESH: QuoteValue,
+    Action.CHANGE: QuoteValue,
+    Action.SHOW_NEARBY: NearbyValue,
+    Action.TRY_AGAIN: QuoteValue,
+    Action.CHOOSE_FROM_LIST: None,
+    Action.ADD_KEY: None,
+    Action.SHOW_RENTAL: RentalValue,
+    Action.DETAILS: RentalValue,
+    Action.CHANGE_RENTAL: VersionValue,
+    Action.WITHDRAW: VersionValue,
+    Action.CANCEL: RentalValue,
+    Action.APPROVE: VersionValue,
+    Action.DENY: VersionValue,
+    Action.ACCEPT: VersionValue,
+    Action.EXTEND_FORM: RentalValue,
+    Action.EXTEND: ExtendValue,
+    Action.KEEP: HoursValue,
+    Action.DESTROY: RentalValue,
+    Action.TAKEN_ON: RentalValue,
+}
+"""What the value of each button is; None for a button without one."""
+
+ANSWERS_WITH: dict[Callback, tuple[type[Value], ...]] = {
+    Callback.KEY: (),
+    Callback.FORM: (QuoteValue, VersionValue),
+    Callback.RENT_CONFIRM: (OfferValue,),
+    Callback.APPROVE_CONFIRM: (VersionValue,),
+    Callback.EXTEND: (RentalValue,),
+    Callback.DESTROY_CONFIRM: (RentalValue,),
+}
+"""What comes back with each modal's submission; the form's may also be empty, and is the version of a waiting
+request where the form changes that. NOTICE has no submission."""

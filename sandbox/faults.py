@@ -146,13 +146,13 @@ class Faults:
         """The fault of that name, also one that is over. Raises KeyError when there never was one."""
         return self._faults[name]
 
-    def all(self) -> list[Fault]:
-        """Every fault there was, the oldest first."""
-        return list(self._faults.values())
-
     async def wait_hit(self, fault: Fault, seconds: float) -> bool:
         """Waits until the fault has met a request, `seconds` of real time at most. Says whether it has."""
         return await self._bell.until(lambda: fault.hits > 0, seconds)
+
+    async def wait_dropped(self, fault: Fault, seconds: float) -> bool:
+        """Waits until a client has gone while held, `seconds` of real time at most. Says whether one has."""
+        return await self._bell.until(lambda: fault.dropped > 0, seconds)
 
     async def close(self, _app: web.Application | None = None) -> None:
         """The server stops: whatever is held or hangs is cut, and nothing new is held."""
@@ -285,6 +285,7 @@ class Faults:
             raise
         finally:
             fault.held -= 1
+            self._bell.ring()
         if self._closing.is_set():
             await self._cut(request)
 
@@ -334,7 +335,14 @@ class Faults:
 
     async def _look(self, request: web.Request) -> web.Response:
         fault = self._named(request)
-        await self.wait_hit(fault, number(request, "wait", 0))
+        seconds = number(request, "wait", 0)
+        match request.query.get("for", "hits"):
+            case "hits":
+                await self.wait_hit(fault, seconds)
+            case "dropped":
+                await self.wait_dropped(fault, seconds)
+            case _:
+                raise refusal(422, "for is hits or dropped")
         return reply(fault.shown())
 
     async def _remove(self, request: web.Request) -> web.Response:

@@ -2,14 +2,14 @@
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
 import asyncssh
 
-from sandbox.clock import SandboxClock
+from sandbox.clock import SandboxClock, real_sleep
 from sandbox.serving import HOST
 from sandbox.smi import Gpu, gpu_list, gpu_table
 
@@ -47,6 +47,7 @@ class SshHost:
         self._server: asyncssh.SSHAcceptor | asyncio.Server | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._silences: set[asyncio.StreamWriter] = set()
+        self._stopped = False
         self.port = 0
 
     async def start(self) -> int:
@@ -59,7 +60,7 @@ class SshHost:
         acceptor = await asyncssh.listen(
             HOST,
             0,
-            server_factory=lambda: _Door(self._key, self._connections),
+            server_factory=lambda: _Door(self._key, self._admit, self._connections.discard),
             server_host_keys=[host_key()],
             process_factory=self._login,
             agent_forwarding=False,
@@ -72,20 +73,26 @@ class SshHost:
 
     async def stop(self) -> None:
         """Stops listening and cuts every connection, as a machine does that is switched off."""
-        if self._server is None:
-            return
-        self._server.close()
+        self._stopped = True
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         for connection in list(self._connections):
             connection.abort()
         for writer in list(self._silences):
             writer.transport.abort()
-        await self._server.wait_closed()
-        self._server = None
+        await real_sleep(0)  # lets the connections hear of it
+
+    def _admit(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Keeps a connection in mind; one that was under way while the host stopped is cut."""
+        self._connections.add(connection)
+        if self._stopped:
+            connection.abort()
 
     async def _say_nothing(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._silences.add(writer)
         try:
-            while await reader.read(1024):
+            while not self._stopped and await reader.read(1024):
                 pass
         except ConnectionError:
             pass
@@ -173,18 +180,24 @@ def uptime(since: datetime, now: datetime) -> str:
 class _Door(asyncssh.SSHServer):
     """Lets in root with the one key, and nobody else."""
 
-    def __init__(self, key: asyncssh.SSHKey | None, connections: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(
+        self,
+        key: asyncssh.SSHKey | None,
+        came: Callable[[asyncssh.SSHServerConnection], None],
+        went: Callable[[asyncssh.SSHServerConnection], None],
+    ) -> None:
         self._key = key
-        self._connections = connections
+        self._came = came
+        self._went = went
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
-        self._connections.add(conn)
+        self._came(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
-            self._connections.discard(self._connection)
+            self._went(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         return True

@@ -9,7 +9,7 @@ from bot.lifecycle.service.renting import LOCKED_OUT
 from bot.model.event import EventKind
 
 
-async def note_token(desk: Desk, *, refused: bool) -> None:
+async def note_token(desk: Desk, refused: bool) -> None:
     """Told by the client after an answer that differs from the last: whether our token was refused."""
 
     async def decision(tx: Tx) -> None:

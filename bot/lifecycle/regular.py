@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from apscheduler.triggers.cron import CronTrigger
@@ -22,7 +23,9 @@ class Job:
     name: str
     trigger: CronTrigger
     work: Callable[[], Awaitable[None]]
-    busy: bool = field(default=False)
+    busy: bool = False
+    next_at: datetime | None = None
+    """When it is done next, by our clock."""
 
     async def once(self) -> None:
         """Does it now. A failure is logged; the next time comes anyway."""
@@ -42,8 +45,8 @@ class Job:
         last = clock.now()
         await self.once()
         while True:
-            at = self.trigger.get_next_fire_time(last, last)
-            await clock.sleep_until(at, never)
+            self.next_at = self.trigger.get_next_fire_time(last, last)
+            await clock.sleep_until(self.next_at, never)
             last = clock.now()
             await self.once()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bot.lifecycle.case import load_facts
 from bot.lifecycle.desk import Works, decide
@@ -17,7 +16,6 @@ from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 
-SWEEP_EVERY = timedelta(minutes=10)
 OURS = "gpubot-"
 """What the names of our machines begin with."""
 

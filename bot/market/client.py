@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -55,9 +55,17 @@ PATIENCE = Patience()
 class ComputeClear:
     """A Market. Every call is made once."""
 
-    def __init__(self, base_url: str, token: SecretStr, clock: Clock, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: SecretStr,
+        clock: Clock,
+        patience: Patience = PATIENCE,
+        on_token: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
+        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused."""
         self._patience = patience
-        self._http = Transport(base_url, token, clock)
+        self._http = Transport(base_url, token, clock, on_token)
         self._clock = clock
         self._odd = Oddities()
         self._families: dict[str, tuple[str, ...]] = {}

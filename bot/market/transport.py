@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import LockedOut, MarketAway
+from bot.errors import GpubotError, LockedOut, MarketAway
 from bot.market import fields
 
 _log = structlog.get_logger("gpubot.market")
@@ -95,8 +95,17 @@ class Transport:
     nobody could tell whether the request arrived.
     """
 
-    def __init__(self, base_url: str, token: SecretStr, clock: Clock) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: SecretStr,
+        clock: Clock,
+        on_token: Callable[[bool], Awaitable[None]] | None = None,
+    ) -> None:
+        """`on_token` is told with the first answer, and whenever it changes, whether our token is refused."""
         self._clock = clock
+        self._on_token = on_token
+        self._refused: bool | None = None
         loopback = _is_loopback(httpx.URL(base_url).host)
 
         def client(*, keep_alive: bool) -> httpx.AsyncClient:
@@ -157,7 +166,19 @@ class Transport:
             words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
             # Without the cause: its request holds the token.
             raise MarketAway(words, acted=call.buys and sent) from None
+        await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
+
+    async def _note_token(self, *, refused: bool) -> None:
+        if self._on_token is None or refused == self._refused:
+            return
+        try:
+            await self._on_token(refused)
+        except GpubotError as error:
+            # An answer is never lost for it; the next one tells it again.
+            _log.warning("market.token_not_noted", error=type(error).__name__)
+        else:
+            self._refused = refused
 
     def _usable(self, call: Call, response: httpx.Response, content: bytes) -> Answer:
         status = response.status_code

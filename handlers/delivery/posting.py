@@ -184,19 +184,20 @@ class Poster:
                 answer = await self._client.conversations_history(
                     channel=channel, oldest=oldest, limit=200, include_all_metadata=True
                 )
-            posted: dict[str, Any]
-            for posted in answer.get("messages", []):
-                metadata = posted.get("metadata") or {}
-                if (
-                    metadata.get("event_type") == METADATA
-                    and metadata.get("event_payload", {}).get("id") == message.id
-                ):
-                    return channel, str(posted["ts"])
+            return _find(answer.get("messages", []), message.id, channel)
         except (SlackClientError, aiohttp.ClientError, OSError, ValueError, KeyError, AttributeError, TypeError):
             if message.sending:
                 self.perhaps_twice += 1
                 log.warning("post.perhaps_twice", message=message.id)
         return None
+
+
+def _find(posted: list[dict[str, Any]], message_id: int, channel: str) -> tuple[str, str] | None:
+    for one in posted:
+        metadata: dict[str, Any] = one.get("metadata") or {}
+        if metadata.get("event_type") == METADATA and metadata.get("event_payload", {}).get("id") == message_id:
+            return channel, str(one["ts"])
+    return None
 
 
 def digest(shown: Rendered) -> str:

@@ -95,8 +95,12 @@ def billed(story: Story) -> timedelta | None:
 
 def cost_nothing(story: Story) -> bool:
     """Whether the store knows that it cost nothing."""
-    settled = all(attempt.settled for attempt in story.attempts)
-    return settled and story.spent.amount == 0 and not story.spent.estimated
+    return settled(story) and story.spent.amount == 0 and not story.spent.estimated
+
+
+def settled(story: Story) -> bool:
+    """Whether nothing of it can bill any more."""
+    return all(attempt.settled for attempt in story.attempts)
 
 
 def receipt(story: Story) -> str:

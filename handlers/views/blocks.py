@@ -119,7 +119,7 @@ def actions(*buttons: Json | None) -> Json | None:
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
     """A message of these blocks; without any, of its text alone in one block."""
     shown = [block for block in blocks if block is not None] or [section(text)]
-    return Rendered(text=cut(text, FALLBACK_TEXT), blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
+    return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
@@ -142,6 +142,10 @@ def text_length(part: Any) -> int:
 # --- modals
 
 
+NONE = "none"
+"""The value of the only choice of a list that has none."""
+
+
 def option(label: str, value: str) -> Json:
     """A choice. Its value is at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
@@ -151,7 +155,7 @@ def select(
     field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
 ) -> Json:
     """An input with a list of up to 100 choices. `chosen` is preset where it is among them."""
-    shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS]
+    shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
     element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
     if preset is not None:

@@ -14,6 +14,7 @@ from handlers.views.about import (
     billing_since,
     owner,
     receipt,
+    settled,
     source,
     state_word,
     subject,
@@ -48,7 +49,7 @@ def card(story: Story, *, rules: Rules, now: datetime, zone: str | None = None) 
         blocks.section(shown),
         _bar(story, now),
         None if story.rental.state.over else blocks.actions(*_buttons(story)),
-        closed=story.rental.state.over,
+        closed=story.rental.state.over and settled(story),
     )
 
 
@@ -69,7 +70,8 @@ def _details(story: Story, rules: Rules, at: Times) -> list[str]:
         bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
         on_it = f"{person(story.names, rental.taken_on_by)} is on it." if rental.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
-    return [why_ended(story), receipt(story)]
+    late = "" if settled(story) else "Something that turned up late is being deleted."
+    return [why_ended(story), receipt(story), late]
 
 
 def _ready(story: Story, rules: Rules, at: Times) -> list[str]:

@@ -13,7 +13,7 @@ from bot.model.story import Spent, Story
 from bot.policy.rules import Rules
 from handlers.ids import Action, ExtendValue, HoursValue, RentalValue, VersionValue
 from handlers.views import blocks
-from handlers.views.about import machine, outcome, owner, so_far, times, whose
+from handlers.views.about import machine, outcome, owner, settled, so_far, times, whose
 from handlers.views.approval import later
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.said import said, sentence_case
@@ -89,6 +89,8 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
     until = f" until {at.at(rental.ends_at, event.at)}" if rental.ends_at else ""
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.", *ssh_lines(story, reader)]
+    if any(other.kind is K.SILENT and other.at == event.at for other in story.events):
+        lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {at.at(rental.extension.ends_at, event.at)}.")
     again = f"/gpu ssh {rental.id} shows this again" if reader == rental.owner else ""
@@ -131,9 +133,10 @@ def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
             f"{machine(story)}: its end was near. {outcome(story, at)}", closed=rental.state.over
         )
     again = _first(story, event, {K.ENDING})
-    if until is None or until != rental.ends_at:
-        end = f"it ends {at.at(rental.ends_at)} now" if rental.ends_at else "it has no end now"
-        return blocks.message(f"Extended: {machine(story)}, {end}.")
+    if until is None or rental.ends_at is None:
+        return blocks.message(f"{machine(story)}: {outcome(story, at)}", closed=False)
+    if until < rental.ends_at:
+        return blocks.message(f"Extended: {machine(story)}, it ends {at.at(rental.ends_at)} now.")
     if again is not None:
         return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
     text = f"Ends {at.at(until, event.at)}, in {span(until - event.at)}: {machine(story)}. "
@@ -176,7 +179,7 @@ def _asked_again(event: Event, story: Story, reader: str, at: Times) -> Rendered
 
 def _not_confirmed(event: Event, story: Story, at: Times) -> Rendered:
     rental, words = story.rental, said(event, story, at)
-    if rental.state.over:
+    if rental.state.over and settled(story):
         return blocks.message(f"Confirmed gone: {machine(story)}, {owner(story)}. {outcome(story, at)}")
     text = words.text if words else "Not confirmed gone."
     if rental.taken_on_by is not None:

@@ -116,7 +116,7 @@ def _row(row: Row, quote: Quote, best: bool, everything: bool) -> str:
     if not best:
         return f"{line}: {_equipment(offer)}." if everything else line
     usual = f" Usually ready in {about(row.usual)}." if row.usual else ""
-    return f"{line}: {_equipment(offer)}.{usual}\n{_comes_to(row, quote)}"
+    return f"{line}: {_equipment(offer)}.{usual}\n{comes_to(row, quote)}"
 
 
 def _equipment(offer: Offer) -> str:
@@ -134,7 +134,8 @@ def _gigabytes(amount: Decimal) -> str:
     return f"{amount:.0f} GB"
 
 
-def _comes_to(row: Row, quote: Quote) -> str:
+def comes_to(row: Row, quote: Quote) -> str:
+    """What an offer comes to over the lease, and at most."""
     estimate = dollars(cost(row.offer.rate, quote.request.lease))
     total, highest = dollars_at_most(row.envelope.total), row.envelope.max_rate
     if highest <= row.offer.rate:

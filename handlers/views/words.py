@@ -24,6 +24,7 @@ from bot.model.state import State
 
 # --- text from outside
 
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
 """Needed inside words of some scripts and inside emoji."""
 
@@ -33,7 +34,7 @@ def clean(text: str, limit: int) -> str:
     Not escaped."""
     kept = (
         character
-        if unicodedata.category(character)[0] != "C" or character in _JOINERS
+        if unicodedata.category(character) not in _INVISIBLE or character in _JOINERS
         else (" " if character in "\t\n\r\v\f\x85" else "")
         for character in text[: limit * 8]
     )
@@ -57,7 +58,7 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """A display name, which pings nobody. The bot itself is `I`-less: None is `gpubot`."""
+    """A display name, which pings nobody. None is the bot itself."""
     if user_id is None:
         return "gpubot"
     return escape(names.get(user_id) or "", 40) or escape(user_id, 40)

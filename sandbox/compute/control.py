@@ -13,7 +13,7 @@ from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
 from sandbox.compute.market import STUBBORN_FOR, Market, Refused
 from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, Conduct
-from sandbox.serving import ControlModel, read, refusal, reply
+from sandbox.serving import HOST, ControlModel, read, refusal, reply
 
 
 class ConductOrder(ControlModel):
@@ -98,7 +98,7 @@ class Control:
                 "vendor": machine.vendor,
                 "status": "missing" if machine.missing else machine.status(now),
                 "alive": not machine.is_gone(now),
-                "host": machine.host and "127.0.0.1",
+                "host": machine.host and HOST,
                 "port": machine.host and machine.host.port,
                 "rate": machine.rate,
                 "billed_from": machine.appears,

@@ -34,7 +34,10 @@ def main() -> None:
     sandbox = SlackSandbox(clock_of(parser, options), app=app, pace=options.pace)
 
     async def run() -> None:
-        await sandbox.start(options.port)
+        try:
+            await sandbox.start(options.port)
+        except OSError as taken:
+            raise SystemExit(f"The workspace can't listen: {taken}") from None
         await run_until_told(ready_line(sandbox), sandbox.stop, with_parent=options.with_parent)
 
     asyncio.run(run())

@@ -196,9 +196,11 @@ class Admin:
     # Sockets and the app
 
     async def _look_at_sockets(self, request: web.Request) -> web.Response:
-        """With `wait` and `least`, answers once so many are connected."""
-        least = number(request, "least", 0)
-        await self._sockets.bell.until(lambda: len(self._sockets.connections) >= least, wait_of(request))
+        """With `wait`, answers once `least` are connected and `opened` were ever opened."""
+        least, opened = number(request, "least", 0), number(request, "opened", 0)
+        await self._sockets.bell.until(
+            lambda: len(self._sockets.connections) >= least and self._sockets.opened >= opened, wait_of(request)
+        )
         return reply(
             {
                 "sockets": [
@@ -210,6 +212,7 @@ class Admin:
                     }
                     for each in self._sockets.connections
                 ],
+                "opened": self._sockets.opened,
                 "ghosts": self._sockets.ghosts,
                 "num_connections": self._sockets.count,
                 "refuse_tickets": self._sockets.refuse_tickets,

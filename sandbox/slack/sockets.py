@@ -51,7 +51,8 @@ class Sockets:
         self._monotonic = monotonic
         self._chance = chance
         self._tickets: dict[str, float] = {}
-        self._made = 0
+        self.opened = 0
+        """Connections there ever were."""
         self.connections: list[Connection] = []
         self.ghosts = 0
         self.refuse_tickets = False
@@ -87,8 +88,8 @@ class Sockets:
             await socket.send_str(json.dumps({"type": "disconnect", "reason": "too_many_websockets"}))
             await socket.close()
             return socket
-        self._made += 1
-        connection = Connection(f"s{self._made}", socket, request)
+        self.opened += 1
+        connection = Connection(f"s{self.opened}", socket, request)
         await socket.send_str(json.dumps(self._hello(self.count + 1)))
         self.connections.append(connection)
         self.bell.ring()

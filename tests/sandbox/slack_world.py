@@ -73,7 +73,7 @@ class World:
             )
 
         client = AsyncWebClient(base_url=f"{self.url}/api/", session=self.session, retry_handlers=[])
-        app = AsyncApp(client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
+        app = AsyncApp(client=client, authorize=authorize, signing_secret="")
         register(app)
         handler: Any = AsyncSocketModeHandler(app, app_token=self.sandbox.app_token)
         await handler.connect_async()

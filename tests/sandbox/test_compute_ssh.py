@@ -69,6 +69,19 @@ async def test_a_login_ends_with_its_input(world: ComputeWorld) -> None:
     assert (result.exit_status, str(result.stdout).count("up ")) == (0, 1)
 
 
+async def test_a_login_by_hand_is_cut_when_its_machine_goes_without_a_word_in_the_log(
+    world: ComputeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    resource = await world.ready_machine()
+    async with await login(world, port_of(resource)) as ssh:
+        process = await ssh.create_process(term_type="xterm")
+        process.stdin.write("uptime\n")
+        await process.stdout.readuntil("load average")
+        await world.control(f"resources/{resource['resource_id']}/vanish")
+        await asyncio.wait_for(ssh.wait_closed(), PATIENCE)
+    assert [record.message for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 async def test_only_root_with_the_key_of_the_procurement_gets_in(world: ComputeWorld) -> None:
     port = port_of(await world.ready_machine())
     with pytest.raises(asyncssh.PermissionDenied):

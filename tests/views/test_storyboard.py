@@ -267,14 +267,29 @@ class TestThread:
             "before": Decimal("2.15"),
             "max_rate": Decimal("2.47"),
         }
-        then = happened(K.RENTING, clock(12, 37), **facts)
-        assert thread(then) == "Now Nebius at $2.42/h, +$0.27, within what you accepted."
-        both = happened(
+        then = happened(
             K.RENTING, clock(12, 37), **facts, before_vendor="hyperstack", why=Why.SOLD_OUT, paid=False
         )
-        assert thread(both) == (
+        assert thread(then) == (
             "Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you accepted."
         )
+
+    def test_what_was_given_up_is_told_once(self) -> None:
+        up = happened(K.GIVEN_UP, clock(12, 51), vendor="hyperstack", rate=Decimal("2.15"), why=Why.TOO_SLOW)
+        assert thread(up) == (
+            "Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. "
+            "Then I take the next offer."
+        )
+        then = happened(
+            K.RENTING,
+            clock(12, 52),
+            vendor="nebius",
+            rate=Decimal("2.05"),
+            before=Decimal("2.15"),
+            before_vendor="hyperstack",
+            why=Why.TOO_SLOW,
+        )
+        assert thread(then) == "Now Nebius at $2.05/h, -$0.10."
 
     def test_it_never_says_that_it_cost_nothing_without_knowing(self) -> None:
         failed = happened(K.ATTEMPT_FAILED, clock(12, 36), vendor="hyperstack", why=Why.VENDOR_FAILED)

@@ -1,0 +1,51 @@
+"""The command line: gpubot run | demo | sandbox | doctor | migrate."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import typer
+
+from bot.errors import GpubotError
+
+cli = typer.Typer(
+    help="Rent, approve, watch and destroy cloud GPUs from Slack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.command()
+def run() -> None:
+    """Runs the bot until it is told to stop. Settings come from the environment and .env."""
+    from bot import app
+    from bot.logs import set_up_logs
+    from bot.settings import read_settings
+
+    settings = read_settings()
+    set_up_logs(settings.log)
+    asyncio.run(app.run(settings))
+
+
+@cli.command()
+def migrate() -> None:
+    """Brings the database's schema up to date. `run` does it too, at its start."""
+    from bot.settings import read_settings
+    from store.db import migrate as bring_up
+
+    asyncio.run(bring_up(read_settings().database_url.get_secret_value()))
+
+
+def main() -> None:
+    """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1."""
+    try:
+        cli()
+    except GpubotError as error:
+        sys.stderr.write(error.words + "\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

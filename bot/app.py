@@ -1,0 +1,292 @@
+"""The composition root: builds everything from Settings and a Clock, starts it, stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import aiohttp
+import structlog
+from handlers.boundary import note_commit
+from handlers.context import Context, Gate
+from handlers.listeners import register
+from handlers.people import People
+from handlers.rooms import SlackRooms
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import health
+from bot.clock import Clock, FollowedClock, SystemClock
+from bot.errors import Mistake
+from bot.lifecycle.desk import Desk, Works
+from bot.lifecycle.engine import Engine
+from bot.lifecycle.lockout import note_token
+from bot.lifecycle.regular import Job, every
+from bot.lifecycle.sweep import sweep
+from bot.market.banner import SshProber
+from bot.market.catalog import Catalogue
+from bot.market.client import ComputeClear
+from bot.policy.rules import Rules, read_rules
+from bot.settings import Settings
+from handlers.delivery.loop import Delivery
+from handlers.delivery.posting import TOKEN
+from handlers.sockets import Sockets
+from store.db import Database
+
+log = structlog.get_logger("gpubot")
+
+CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES = 15, 10
+SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
+DRAIN_HANDLERS = 3.5
+"""Real seconds: longer than Slack waits for any acknowledgement."""
+DRAIN_STEPS = 10.0
+RETRY_SLACK = 5.0
+CLOCK_WAIT = aiohttp.ClientTimeout(total=40)
+CLAIMANT = "gpubot"
+
+
+class Unusable(Mistake):
+    """The bot can't start with these settings; the words say which and why."""
+
+
+@dataclass
+class Parts:
+    """What runs, once built."""
+
+    clock: Clock
+    store: Database
+    engine: Engine
+    delivery: Delivery
+    jobs: list[Job]
+    desk: Works
+    catalogue: Catalogue
+    client: AsyncWebClient
+    gate: Gate
+    sockets: Sockets | None = None
+
+    async def report(self) -> health.Report:
+        """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
+        now = self.clock.now()
+        next_due = await self.engine.next_due()
+        async with self.store.read() as tx:
+            untold = await tx.messages.untold()
+        due = next_due is not None and next_due <= now
+        wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
+        under_way = {
+            "steps_in_flight": self.engine.in_flight,
+            "handlers_in_flight": self.gate.in_flight,
+            "sends_in_flight": self.delivery.in_flight,
+            "jobs_in_flight": sum(job.busy for job in self.jobs),
+        }
+        return {
+            "clock": {"now": now.isoformat(), "revision": self.clock.revision},
+            "connections": await self.sockets.connected() if self.sockets else 0,
+            "next_due": min(wanted).isoformat() if wanted else None,
+            "due_now": due,
+            **under_way,
+            "untold": untold,
+            "told_perhaps_twice": self.delivery.poster.perhaps_twice,
+            "engine_passes": self.engine.passes,
+            "engine_lateness_seconds": self.engine.lateness,
+            "settled": not (due or untold or any(under_way.values())),
+        }
+
+
+async def run(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises Mistake, with words for whoever started it, where it can't."""
+    rules = read_rules(settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with build(settings, rules) as parts:
+        try:
+            server = await health.serve(settings.http, parts.clock, parts.report)
+        except OSError as error:
+            raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
+        try:
+            await _run_until(stop, parts, settings)
+        finally:
+            await server.cleanup()
+
+
+@asynccontextmanager
+async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
+    """Everything, put together and not yet running; closed at the end."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=SLACK_TIMEOUT))
+        clock = await _clock(settings, session)
+        store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
+        stack.push_async_callback(store.close)
+        store.on_commit(note_commit)
+        desk = Desk(store=store, clock=clock, rules=rules)
+        market = ComputeClear(
+            settings.compute_clear_url, settings.compute_clear_token, clock, on_token=partial(note_token, desk)
+        )
+        stack.push_async_callback(market.aclose)
+        client = AsyncWebClient(
+            token=settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=session,
+            retry_handlers=[],
+        )
+        works = Works(
+            store=store,
+            clock=clock,
+            rules=rules,
+            market=market,
+            prober=SshProber(),
+            rooms=SlackRooms(desk, client),
+        )
+        catalogue = Catalogue(market)
+        yield Parts(
+            clock=clock,
+            store=store,
+            engine=Engine(works, claimant=CLAIMANT),
+            delivery=Delivery(desk, client, session),
+            jobs=[
+                Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
+                Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
+            ],
+            desk=works,
+            catalogue=catalogue,
+            client=client,
+            gate=Gate(),
+        )
+
+
+async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:
+    url = settings.clock_url
+    if url is None:
+        return SystemClock()
+    address = url.rstrip("/") + "/_control/clock"
+
+    async def watch(after: int | None) -> tuple[datetime, float, int]:
+        params = {} if after is None else {"after": str(after)}
+        try:
+            async with session.get(address, params=params, timeout=CLOCK_WAIT) as answer:
+                said = await answer.json()
+            return datetime.fromisoformat(said["now"]), float(said["speed"]), int(said["revision"])
+        except (aiohttp.ClientError, KeyError, TypeError) as error:
+            raise OSError("the clock is away") from error
+
+    clock = FollowedClock(watch)
+    try:
+        await clock.start()
+    except (OSError, ValueError, TimeoutError):
+        raise Unusable("GPUBOT_CLOCK_URL: no clock answers there.") from None
+    return clock
+
+
+async def _run_until(stop: asyncio.Event, parts: Parts, settings: Settings) -> None:
+    """Runs everything until `stop`, then lets what people did be acknowledged and what is under way be written."""
+    loops = [parts.engine.run(), *(job.keep(parts.clock) for job in parts.jobs), _talk(parts, settings)]
+    if isinstance(parts.clock, FollowedClock):
+        loops.append(parts.clock.follow())
+    tasks = {asyncio.create_task(loop) for loop in loops}
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+        log.info("gpubot.stopping")
+        await parts.gate.drain(DRAIN_HANDLERS)
+    finally:
+        if parts.sockets is not None:
+            await parts.sockets.close()
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await _drain(parts.engine.drain())
+        await _drain(parts.delivery.drain())
+
+
+async def _drain(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(DRAIN_STEPS):
+            await work
+    except TimeoutError:
+        # As after a crash: what is under way was written as intended, and is looked up at the next start.
+        log.warning("gpubot.not_drained")
+
+
+# --- Slack
+
+
+async def _talk(parts: Parts, settings: Settings) -> None:
+    """Connects to Slack and talks until cancelled.
+
+    Raises Unusable where Slack refuses a token. While rentals are unfinished, the engine goes on without Slack
+    instead: leases still end.
+    """
+    try:
+        parts.sockets = await _connect(parts, settings)
+    except Unusable as refused:
+        async with parts.store.read() as tx:
+            unfinished = len(await tx.rentals.live())
+        if not unfinished:
+            raise
+        log.error("slack.refused", words=refused.words, unfinished=unfinished)
+        await asyncio.Event().wait()
+        return
+    log.info("gpubot.ready", connections=await parts.sockets.connected())
+    async with asyncio.TaskGroup() as talking:
+        talking.create_task(parts.delivery.run())
+        talking.create_task(parts.sockets.watch())
+
+
+async def _connect(parts: Parts, settings: Settings) -> Sockets:
+    while True:
+        try:
+            return await _connect_once(parts, settings)
+        except SlackApiError as error:
+            code = str(error.response.get("error", ""))
+            if code in TOKEN or code in {"missing_scope", "not_allowed_token_type"}:
+                name = (
+                    "SLACK_APP_TOKEN"
+                    if "apps.connections.open" in str(error.response.api_url)
+                    else "SLACK_BOT_TOKEN"
+                )
+                raise Unusable(f"{name}: Slack refuses it ({code}). gpubot doctor says more.") from None
+            log.warning("slack.not_connected", error=code)
+        except (SlackClientError, aiohttp.ClientError, OSError) as error:
+            log.warning("slack.not_connected", error=type(error).__name__)
+        await parts.clock.pause(RETRY_SLACK)
+
+
+async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
+    who = await parts.client.auth_test()
+    app_token = settings.slack_app_token.get_secret_value()
+    await parts.client.apps_connections_open(app_token=app_token)
+
+    async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
+        """No call for each request: there is one workspace and one token."""
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_token=parts.client.token,
+            bot_id=who.get("bot_id"),
+            bot_user_id=who.get("user_id"),
+        )
+
+    app = AsyncApp(client=parts.client, authorize=authorize)
+    team_id = str(who.get("team_id", ""))
+    context = Context(
+        desk=parts.desk,
+        catalog=lambda: parts.catalogue.known,
+        people=People(parts.desk, parts.client, team_id),
+        rooms=SlackRooms(parts.desk, parts.client),
+        client=parts.client,
+        gate=parts.gate,
+    )
+    register(app, context)
+    sockets = Sockets(app, app_token, parts.clock)
+    await sockets.connect()
+    return sockets

@@ -1,0 +1,59 @@
+"""Two Socket Mode connections, so that one is open while the other is renewed, and a watchdog for dead ones.
+
+docs.slack.dev/apis/events-api/using-socket-mode: up to 10 connections an app, any of them may get a payload. The
+SDK goes on for ever with a ticket that is no longer good; the watchdog makes it ask for a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+
+from bot.clock import Clock
+
+log = structlog.get_logger("gpubot.sockets")
+
+CONNECTIONS = 2
+LOOK_EVERY = 5.0
+DEAD_AFTER = 60.0
+"""Real seconds without a connection until its ticket is dropped."""
+
+
+class Sockets:
+    """The connections of one process."""
+
+    def __init__(self, app: AsyncApp, app_token: str, clock: Clock, *, count: int = CONNECTIONS) -> None:
+        """Must be made inside the running loop."""
+        self._clock = clock
+        self._handlers = [AsyncSocketModeHandler(app, app_token) for _ in range(count)]
+        self._down: dict[int, float] = {}
+
+    async def connect(self) -> None:
+        """Opens all. Raises SlackApiError where the token is refused."""
+        for handler in self._handlers:
+            await handler.connect_async()  # type: ignore[no-untyped-call]
+
+    async def connected(self) -> int:
+        """How many are open."""
+        return sum([await handler.client.is_connected() for handler in self._handlers])
+
+    async def watch(self) -> None:
+        """Renews tickets that no longer work, until cancelled."""
+        while True:
+            await self._clock.pause(LOOK_EVERY)
+            for number, handler in enumerate(self._handlers):
+                if await handler.client.is_connected():
+                    self._down.pop(number, None)
+                    continue
+                self._down[number] = self._down.get(number, 0.0) + LOOK_EVERY
+                if self._down[number] >= DEAD_AFTER:
+                    log.warning("socket.dead", socket=number)
+                    handler.client.wss_uri = None
+                    self._down[number] = 0.0
+
+    async def close(self) -> None:
+        """Closes all. Nothing is drained: wait for what is in flight first."""
+        await asyncio.gather(*(handler.close_async() for handler in self._handlers))  # type: ignore[no-untyped-call]

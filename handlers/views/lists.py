@@ -1,0 +1,233 @@
+"""What people look at: lists, one rental's history, how to get in, the catalogue, help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bot.model.base import Frozen
+from bot.model.event import Event
+from bot.model.money import Micros
+from bot.model.offer import Catalog
+from bot.model.state import State
+from bot.model.story import Story
+from bot.policy.rules import Rules
+from handlers.ids import Action, RentalValue
+from handlers.views import blocks
+from handlers.views.about import machine, owner, receipt, so_far, state_word, times, whose, why_ended
+from handlers.views.blocks import Rendered, button
+from handlers.views.direct import destroy_button, extend_button, ssh_lines
+from handlers.views.said import said, without_money
+from handlers.views.words import (
+    Times,
+    dollars,
+    dollars_at_most,
+    escape,
+    gpu,
+    note,
+    per_hour,
+    place,
+    plural,
+    price,
+    sentence,
+    vendor,
+    what,
+)
+
+ROWS = 15
+HISTORY = 30
+VARIANTS = 6
+
+
+class Sums(Frozen):
+    """What live rentals cost together."""
+
+    rate: Decimal
+    """USD per hour of what runs or is being made."""
+    amount: Micros
+    """What they have cost so far."""
+
+
+def sums(stories: Sequence[Story]) -> Sums:
+    """The sum of the rentals that are not over."""
+    live = [story for story in stories if not story.rental.state.over]
+    buying = [story for story in live if story.rental.state is not State.AWAITING_APPROVAL]
+    return Sums(
+        rate=sum((story.rental.rate or Decimal(0) for story in buying), start=Decimal(0)),
+        amount=sum(story.spent.amount for story in live),
+    )
+
+
+def _sums_words(who: str, total: Sums) -> str:
+    return f"{who}: {per_hour(total.rate)} now, {dollars(total.amount)} so far."
+
+
+def listing(
+    stories: Sequence[Story],
+    *,
+    reader: str,
+    everyone: bool,
+    sees_money: bool,
+    team: Sums,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+) -> Rendered:
+    """`/gpu list`, or `/gpu list all` with `everyone`. `sees_money`: the reader may see others' money too."""
+    at = times(rules, now, zone)
+    own = sums([story for story in stories if story.rental.owner == reader])
+    total = f"{_sums_words('You', own)} {_sums_words('Team', team)}"
+    if not stories:
+        empty = "Nobody rents anything now." if everyone else "You rent nothing now."
+        return blocks.message(f"{empty} Try: /gpu get H100 EU")
+    shown = list(stories[:ROWS])
+    lines = [_line(story, reader, everyone=everyone, sees_money=sees_money, at=at) for story in shown]
+    more = f"{len(stories) - ROWS} more not shown." if len(stories) > ROWS else ""
+    return blocks.message(
+        "\n".join(filter(None, (*lines, more, total))),
+        *(
+            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=story.rental.id)))
+            for line, story in zip(lines, shown, strict=True)
+        ),
+        blocks.context(" ".join(filter(None, (more, total)))),
+        closed=False,
+    )
+
+
+def _line(story: Story, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
+    rental = story.rental
+    whom = f", {owner(story)}" if everyone else ""
+    money = (sees_money or rental.owner == reader) and not rental.state.over
+    rate = per_hour(rental.rate) if rental.rate is not None else ""
+    until = ""
+    if rental.state is State.READY and rental.ends_at is not None:
+        until = f"Ends {at.at(rental.ends_at)}."
+    elif rental.state is State.AWAITING_APPROVAL and rental.lapses_at is not None:
+        until = f"Lapses {at.on(rental.lapses_at)}."
+    costs = ", ".join(filter(None, (rate, so_far(story.spent)))) + "." if money and story.attempts else ""
+    parts = (f"{state_word(story)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
+    return " ".join(filter(None, parts))
+
+
+def show(
+    story: Story, *, reader: str, sees_money: bool, rules: Rules, now: datetime, zone: str | None = None
+) -> Rendered:
+    """`/gpu show k7mq2`: what it is, where it is, and its history from the events."""
+    at = times(rules, now, zone)
+    rental = story.rental
+    money = sees_money or rental.owner == reader
+    head = _line(story, reader, everyone=True, sees_money=sees_money, at=at)
+    facts = [
+        why_ended(story),
+        receipt(story) if money and rental.state.over else "",
+        f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
+        f"Allowed: up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all."
+        if money
+        else "",
+        note(rental.request.note),
+    ]
+    lines = [_history(event, story, at, money=money) for event in story.events[-HISTORY:]]
+    told = [line for line in lines if line]
+    earlier = len(story.events) - HISTORY
+    if earlier > 0:
+        told.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
+    about = " ".join(part for part in facts if part)
+    return blocks.message(
+        "\n".join(filter(None, (head, about, *told))),
+        blocks.section(head),
+        blocks.context(about) if about else None,
+        *(blocks.context("\n".join(told[n : n + 10])) for n in range(0, len(told), 10)),
+        blocks.actions(*_buttons(story, reader, rules)),
+        closed=rental.state is not State.READY or rental.owner != reader,
+    )
+
+
+def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None]:
+    if story.rental.state is not State.READY or story.rental.owner != reader:
+        return []
+    return [extend_button(story.rental, rules), destroy_button(story.rental)]
+
+
+def _history(event: Event, story: Story, at: Times, *, money: bool) -> str:
+    seen = event if money else event.model_copy(update={"facts": without_money(event.facts)})
+    words = said(seen, story, at)
+    return f"{at.at(event.at)}  {words.text}" if words else ""
+
+
+def ssh(story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+    """`/gpu ssh k7mq2`, for its owner alone."""
+    rental, at = story.rental, times(rules, now, zone)
+    if rental.owner != reader:
+        return blocks.message(f"Only {owner(story)} gets the command for {rental.id}.")
+    if rental.state is not State.READY:
+        return blocks.message(f"{rental.id} can't be opened. {state_word(story)}: {what(rental.request)}.")
+    until = f", until {at.at(rental.ends_at)}" if rental.ends_at else ""
+    name = whose(story, reader)
+    lines = [f"{name[:1].upper()}{name[1:]} {machine(story)}{until}.", *ssh_lines(story, reader)]
+    return blocks.message("\n".join(lines))
+
+
+def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+    """`/gpu catalog`: what can be asked for."""
+    at = times(rules, now, zone)
+    lines = [
+        f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
+    ]
+    facts = [
+        f"Regions: {', '.join(escape(one, 20) for one in known.regions[:20])}.",
+        f"Contracts: {', '.join(escape(one, 20) for one in known.contracts[:10])}.",
+        f"Vendors: {', '.join(vendor(one) for one in known.vendors[:60])}.",
+        f"As of {at.at(known.read_at)}. Try: /gpu get H100 EU",
+    ]
+    shown = "\n".join(lines) or "No GPUs."
+    return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
+
+
+def _variants(family: str, names: Sequence[str]) -> str:
+    own = gpu(family)
+    kinds = [gpu(name) for name in names[:VARIANTS]]
+    short = [kind[len(own) :].strip() or kind if kind.upper().startswith(own.upper()) else kind for kind in kinds]
+    more = f" and {len(names) - VARIANTS} more" if len(names) > VARIANTS else ""
+    return ", ".join(short) + more
+
+
+HELP = (
+    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3, for 6h, from nebius, -- a note"),
+    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits"),
+    ("/gpu list", "what you rent; /gpu list all for everyone"),
+    ("/gpu show k7mq2", "one rental and its history"),
+    ("/gpu ssh k7mq2", "the command that opens it"),
+    ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu key", "your public SSH key; /gpu key ssh-ed25519 AAAA... sets it"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts"),
+)
+ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)
+
+
+def help_(*, admin: bool, rules: Rules) -> Rendered:
+    """`/gpu help`."""
+    lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
+    limits = rules.auto_approve
+    alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
+    ask = f"Up to {alone} in all you decide alone; above, an approver does."
+    return blocks.message("\n".join([*lines, ask]), blocks.section("\n".join(lines)), blocks.context(ask))
+
+
+def home(
+    stories: Sequence[Story], *, reader: str, team: Sums, rules: Rules, now: datetime, zone: str | None = None
+) -> Rendered:
+    """`/gpu` alone: what one has, and what to type next."""
+    at = times(rules, now, zone)
+    lines = [_line(story, reader, everyone=False, sees_money=True, at=at) for story in stories[:5]]
+    lines = lines or ["You rent nothing now."]
+    more = f"{len(stories) - 5} more: /gpu list" if len(stories) > 5 else ""
+    tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
+    total = _sums_words("Team", team)
+    return blocks.message(
+        "\n".join(filter(None, (*lines, more, total, tips))),
+        blocks.section("\n".join(filter(None, (*lines, more)))),
+        blocks.context(total, tips),
+        blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST)),
+        closed=False,
+    )

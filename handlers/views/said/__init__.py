@@ -1,0 +1,31 @@
+"""What each event says, from its facts alone. Threads, direct messages and histories tell it in these words.
+
+A fact that an event doesn't carry is left out of its sentence, so the same words serve readers who may not see
+another's money (`without_money`).
+"""
+
+from __future__ import annotations
+
+from bot.model.event import Event, Facts
+from bot.model.story import Story
+from handlers.views.said import asking, buying, ending, running
+from handlers.views.said.base import Said, Scene, sentence_case
+from handlers.views.said.ending import short
+from handlers.views.words import Times
+
+TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS}
+
+
+def said(event: Event, story: Story, at: Times) -> Said | None:
+    """The words of an event of a rental; None for the account's own events."""
+    teller = TELLERS.get(event.kind)
+    return teller(Scene(event, story, at)) if teller else None
+
+
+def without_money(facts: Facts) -> Facts:
+    """The facts for readers whom the money doesn't concern."""
+    nothing = dict.fromkeys(("rate", "before", "max_rate", "total", "amount", "estimate", "estimated", "paid"))
+    return facts.model_copy(update=nothing)
+
+
+__all__ = ["TELLERS", "Said", "Scene", "said", "sentence_case", "short", "without_money"]

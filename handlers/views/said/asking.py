@@ -1,0 +1,76 @@
+"""Asking and deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.model.event import EventKind
+from handlers.views.about import so_far
+from handlers.views.said.base import Said, Scene, allowed, billed, in_all, join, sentence_case
+from handlers.views.words import difference, per_hour, place, reason, what
+
+
+def _asked(scene: Scene) -> Said:
+    return Said("Approval asked for", join(allowed(scene.facts), in_all(scene.facts)), colon=True)
+
+
+def _asked_again(scene: Scene) -> Said:
+    facts = scene.facts
+    why = reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+    now = f"Now {per_hour(facts.rate)}" if facts.rate is not None else None
+    if now and facts.vendor:
+        now += f" from {place(facts.vendor, facts.vendor_region)}"
+    more = (
+        f", {difference(facts.before, facts.rate)}" if facts.before is not None and facts.rate is not None else ""
+    )
+    lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
+    return Said("Waiting for a decision", join(f"{why}.", f"{now}{more}." if now else None, lapses), colon=True)
+
+
+def _changed(scene: Scene) -> Said:
+    envelope = scene.story.rental.envelope
+    now = f"now {what(envelope)}." if envelope.version == scene.facts.envelope else None
+    return Said(
+        f"{scene.actor} changed the request",
+        join(now, sentence_case(allowed(scene.facts)), in_all(scene.facts)),
+        colon=now is not None,
+    )
+
+
+def _approved(scene: Scene) -> Said:
+    when = scene.at.at(scene.event.at)
+    if scene.event.actor == scene.story.rental.owner and scene.facts.self_approved is False:
+        return Said(f"{scene.actor} goes on", allowed(scene.facts), colon=True)
+    own = " (own request)" if scene.facts.self_approved else ""
+    return Said(f"Approved by {scene.actor}{own} at {when}", allowed(scene.facts), colon=True)
+
+
+def _no_more(word: str) -> Callable[[Scene], Said]:
+    """Denied, lapsed, withdrawn. Where something still runs, its destruction is told too."""
+
+    def tell(scene: Scene) -> Said:
+        by = f" by {scene.actor}" if scene.event.actor else ""
+        bill = billed(scene.facts)
+        rest = ""
+        if bill is not None:
+            nothing = bill.amount == 0 and not bill.estimated
+            rest = "It cost nothing." if nothing else f"{sentence_case(so_far(bill))}."
+        return Said(f"{word}{by} at {scene.at.at(scene.event.at)}", rest)
+
+    return tell
+
+
+def _started(scene: Scene) -> Said:
+    return Said(f"{scene.actor} rented within the limits", allowed(scene.facts), colon=True)
+
+
+TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
+    EventKind.ASKED: _asked,
+    EventKind.ASKED_AGAIN: _asked_again,
+    EventKind.CHANGED: _changed,
+    EventKind.APPROVED: _approved,
+    EventKind.DENIED: _no_more("Denied"),
+    EventKind.LAPSED: _no_more("Lapsed"),
+    EventKind.WITHDRAWN: _no_more("Withdrawn"),
+    EventKind.STARTED: _started,
+}

@@ -1,0 +1,68 @@
+"""While it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.model.event import EventKind
+from handlers.views.said.base import Said, Scene
+from handlers.views.words import span
+
+
+def _kept(scene: Scene) -> Said:
+    facts, ends = scene.facts, scene.story.rental.ends_at
+    again = f"I ask again at {scene.at.at(facts.until)}" if facts.until else "I ask again later"
+    either = f"; it ends {scene.at.at(ends)} either way" if ends else ""
+    return Said(f"{scene.actor} keeps it", f"{again}{either}.")
+
+
+def _still_needed(scene: Scene) -> Said:
+    quiet = f", nothing here for {span(scene.facts.span)}" if scene.facts.span else ""
+    return Said(f"Asked whether it is still needed{quiet}")
+
+
+def _ending(scene: Scene) -> Said:
+    end = f" {scene.at.at(scene.facts.until)}" if scene.facts.until else ""
+    return Said(f"Told that it ends{end}")
+
+
+def _end_word(scene: Scene) -> str:
+    return scene.at.at(scene.facts.until) if scene.facts.until else "as before"
+
+
+def _extended(scene: Scene) -> Said:
+    by = f" by {span(scene.facts.span)}" if scene.facts.span else ""
+    return Said(f"{scene.actor} extended it{by}", f"it ends {_end_word(scene)}.", colon=True)
+
+
+def _extension_asked(scene: Scene) -> Said:
+    until = f", until {_end_word(scene)}" if scene.facts.until else ""
+    stands = f" Its end, {scene.at.at(scene.facts.since)}, stands until then." if scene.facts.since else ""
+    more = f"{span(scene.facts.span)} more" if scene.facts.span else "more time"
+    return Said(f"{scene.actor} asks for {more}{until}", f"An approver decides.{stands}")
+
+
+def _extension_approved(scene: Scene) -> Said:
+    own = " (own request)" if scene.facts.self_approved else ""
+    return Said(f"More time approved by {scene.actor}{own}", f"it ends {_end_word(scene)}.", colon=True)
+
+
+def _extension_over(words: str) -> Callable[[Scene], Said]:
+    def tell(scene: Scene) -> Said:
+        by = f" by {scene.actor}" if scene.event.actor else ""
+        return Said(f"{words}{by}", f"it ends {_end_word(scene)}.", colon=True)
+
+    return tell
+
+
+TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
+    EventKind.KEPT: _kept,
+    EventKind.STILL_NEEDED: _still_needed,
+    EventKind.ENDING: _ending,
+    EventKind.EXTENDED: _extended,
+    EventKind.EXTENSION_ASKED: _extension_asked,
+    EventKind.EXTENSION_APPROVED: _extension_approved,
+    EventKind.EXTENSION_DENIED: _extension_over("More time denied"),
+    EventKind.EXTENSION_WITHDRAWN: _extension_over("More time no longer asked for"),
+    EventKind.EXTENSION_LAPSED: _extension_over("Nobody decided on more time"),
+}

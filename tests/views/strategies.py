@@ -1,0 +1,244 @@
+"""Anything that the models allow, with the worst text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Catalog, Offer
+from bot.model.person import Key
+from bot.model.quote import Nearby, Quote, QuoteState
+from bot.model.rental import Decider, Extension, Rental
+from bot.model.request import Contract, Envelope, Request
+from bot.model.state import State
+from bot.model.story import Spent, Story
+from handlers.views.offers import Row
+
+NASTY = (
+    "<!channel>",
+    "<!here> <@U1> <!subteam^S1>",
+    "<@U1>",
+    "a & b < c > d",
+    "`rm -rf`",
+    "```",
+    "*bold* _it_ ~no~ :tada:",
+    "\u202eevil\u202c \u2066x\u2069",
+    "line\nApproved by Ben at 14:12\r\n\tx",
+    "<!date^0^{time}|x>",
+    "<http://example.com|click>",
+    "&lt;!channel&gt;",
+    "x" * 5000,
+    "<" * 3000,
+    "&" * 700 + "<!channel>",
+    "\x00\x07\ud800",
+    "مرحبا بالعالم",
+    "👩‍🚀" * 300,
+    "",
+    " ",
+)
+text = st.sampled_from(NASTY) | st.text(max_size=20)
+START = datetime(2020, 1, 1, tzinfo=UTC)
+moment = st.integers(0, 60 * 24 * 365 * 70).map(lambda minutes: START + timedelta(minutes=minutes))
+span = st.integers(0, 400 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
+rate = st.integers(0, 10**9).map(lambda units: Decimal(units) / 10_000)
+amount = st.integers(min_value=0, max_value=10**12)
+version = st.integers(min_value=1, max_value=999)
+rental_id = st.sampled_from(["k7mq2", "p4wd9", "a2bc3"])
+user = st.sampled_from(["U0ANA", "U0BEN", "U0CARL", "U0GONE"])
+channel = st.sampled_from(["C0TRAIN", "C0GPUS", "D0ANA"])
+maybe_text = st.none() | text
+
+requests = st.builds(
+    Request,
+    gpu=text,
+    count=st.integers(1, 64),
+    region=maybe_text,
+    contract=st.sampled_from(Contract),
+    vendor=maybe_text,
+    max_gpu_rate=st.none() | rate,
+    lease=span,
+    note=text,
+)
+envelopes = st.builds(
+    Envelope,
+    version=version,
+    gpu=text,
+    count=st.integers(1, 64),
+    region=maybe_text,
+    contract=st.sampled_from(Contract),
+    vendor=maybe_text,
+    price=rate,
+    max_rate=rate,
+    lease=span,
+    total=amount,
+)
+offers = st.builds(
+    Offer,
+    offer_id=st.sampled_from([*NASTY, "3c90c3cc-0d44-4b50-8888-8dd25736052a"]),
+    gpu=text,
+    family=text,
+    count=st.integers(1, 64),
+    vendor=text,
+    region=text,
+    vendor_region=maybe_text,
+    contract=text,
+    rate=rate,
+    vcpus=st.none() | st.integers(0, 10**6),
+    memory_gb=st.none() | rate,
+    disk_gb=st.none() | rate,
+    expires_at=moment,
+)
+extensions = st.builds(Extension, envelope=envelopes, ends_at=moment, asked_by=user, asked_at=moment)
+rentals = st.builds(
+    Rental,
+    id=rental_id,
+    state=st.sampled_from(State),
+    quote_id=text,
+    owner=user,
+    card_channel=channel,
+    request=requests,
+    clicked_offer=text,
+    envelope=envelopes,
+    decider=st.none() | st.sampled_from(Decider),
+    asked_why=st.none() | st.sampled_from(Why),
+    created_at=moment,
+    lapses_at=st.none() | moment,
+    procuring_since=st.none() | moment,
+    kept_since=st.none() | moment,
+    kept_why=st.none() | st.sampled_from(Why),
+    rate=st.none() | rate,
+    vendor=maybe_text,
+    vendor_region=maybe_text,
+    progress=text,
+    host=maybe_text,
+    port=st.none() | st.integers(-5, 70_000),
+    ready_at=st.none() | moment,
+    ends_at=st.none() | moment,
+    extension=st.none() | extensions,
+    end=st.none() | st.sampled_from(State),
+    end_why=st.none() | st.sampled_from(Why),
+    end_by=st.none() | user,
+    alarm_at=st.none() | moment,
+    taken_on_by=st.none() | user,
+    over_at=st.none() | moment,
+)
+attempts = st.builds(
+    Attempt,
+    rental_id=rental_id,
+    n=st.integers(1, 3),
+    state=st.sampled_from(AttemptState),
+    offer=offers,
+    resource_name=text,
+    public_key=text,
+    key_comment=text,
+    intended_at=moment,
+    why=st.none() | st.sampled_from(Why),
+    detail=text,
+)
+resources = st.builds(
+    Resource,
+    resource_id=text,
+    rental_id=rental_id,
+    attempt=st.integers(1, 3),
+    status=text,
+    first_seen=moment,
+    read_at=moment,
+    rate=st.none() | rate,
+    valid_from=st.none() | moment,
+    last_answer=text,
+)
+ledger_rows = st.builds(
+    LedgerRow,
+    resource_id=text,
+    rental_id=rental_id,
+    owner=user,
+    started_at=moment,
+    ended_at=moment,
+    rate=rate,
+    amount=amount,
+    estimated=st.booleans(),
+)
+facts = st.builds(
+    Facts,
+    vendor=maybe_text,
+    vendor_region=maybe_text,
+    rate=st.none() | rate,
+    before=st.none() | rate,
+    before_vendor=maybe_text,
+    max_rate=st.none() | rate,
+    total=st.none() | amount,
+    envelope=st.none() | version,
+    why=st.none() | st.sampled_from(Why),
+    detail=maybe_text,
+    progress=maybe_text,
+    span=st.none() | span,
+    hours=st.none() | span,
+    until=st.none() | moment,
+    since=st.none() | moment,
+    amount=st.none() | amount,
+    estimate=st.none() | amount,
+    estimated=st.none() | st.booleans(),
+    resource_id=maybe_text,
+    name=maybe_text,
+    gpu=maybe_text,
+    count=st.none() | st.integers(0, 1000),
+    end=st.none() | st.sampled_from(State),
+    paid=st.none() | st.booleans(),
+    self_approved=st.none() | st.booleans(),
+)
+events = st.builds(
+    Event,
+    id=st.integers(0, 100),
+    rental_id=st.none() | rental_id,
+    kind=st.sampled_from(EventKind),
+    at=moment,
+    actor=st.none() | user,
+    facts=facts,
+)
+spents = st.builds(Spent, amount=amount, estimated=st.booleans())
+stories = st.builds(
+    Story,
+    rental=rentals,
+    attempts=st.lists(attempts, max_size=2).map(tuple),
+    resources=st.lists(resources, max_size=2).map(tuple),
+    ledger=st.lists(ledger_rows, max_size=2).map(tuple),
+    events=st.lists(events, max_size=4).map(tuple),
+    spent=spents,
+    usual=st.none() | span,
+    names=st.dictionaries(user, text, max_size=3),
+    owners_live=st.lists(rentals, max_size=2).map(tuple),
+)
+nearby = st.builds(Nearby, request=requests, cheapest=offers)
+quotes = st.builds(
+    Quote,
+    id=st.just("q8f3k2m4n5p6"),
+    state=st.sampled_from(QuoteState),
+    owner=user,
+    asked_in=channel,
+    card_channel=st.none() | channel,
+    request=requests,
+    changes=st.none() | rental_id,
+    created_at=moment,
+    nearby=st.lists(nearby, max_size=7).map(tuple),
+)
+rows = st.builds(
+    Row,
+    offer=offers,
+    envelope=envelopes,
+    needs_approval=st.booleans(),
+    refused=maybe_text,
+    usual=st.none() | span,
+)
+catalogs = st.builds(
+    Catalog,
+    gpus=st.dictionaries(text, st.lists(text, max_size=4).map(tuple), max_size=5),
+    vendors=st.lists(text, max_size=130).map(tuple),
+    regions=st.lists(text, max_size=5).map(tuple),
+    contracts=st.lists(text, max_size=4).map(tuple),
+    read_at=moment,
+)
+keys = st.builds(Key, line=text, comment=text, fingerprint=text, set_at=moment)

@@ -1,0 +1,183 @@
+"""Whatever the models hold, Slack takes what is rendered, and no foreign text does more than be read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.errors import Changed, Mistake, NeedsKey, Outage, Refused, TooLate
+from bot.model.event import Event
+from bot.model.message import Message, MessageKind
+from bot.model.offer import Catalog
+from bot.model.person import Key, Room
+from bot.model.quote import Quote
+from bot.model.request import Request
+from bot.model.story import Story
+from handlers.ids import CARRIES, Callback, action_of, pattern
+from handlers.views import lists, modals, offers, replies
+from handlers.views.blocks import Rendered
+from handlers.views.offers import Row
+from handlers.views.render import render_message
+from tests.slack_limits import buttons, loose_markup, problems_of_message, problems_of_view, text_objects
+from tests.views import strategies as some
+from tests.views.stories import RULES, clock, request, waiting
+
+THOROUGH = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
+
+
+def hold(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
+    """Checks a message: limits, markup, and that its buttons lead somewhere."""
+    blocks: Any = (
+        json.loads(json.dumps(rendered.blocks).replace(PINGS[0], "").replace(PINGS[1], ""))
+        if mentions
+        else rendered.blocks
+    )
+    assert problems_of_message(rendered.text, blocks) == []
+    assert loose_markup(rendered.text, mentions=mentions) == []
+    rendered.text.encode()
+    live = list(buttons(rendered.blocks))
+    assert not (rendered.closed and live)
+    for button in live:
+        hold_button(button)
+
+
+def hold_button(button: dict[str, Any]) -> None:
+    action = action_of(button["action_id"])
+    assert pattern(action).match(button["action_id"])
+    kind = CARRIES[action]
+    if kind is None:
+        assert "value" not in button
+    else:
+        assert kind.decode(button["value"]).encode() == button["value"]
+
+
+@THOROUGH
+@given(
+    story=some.stories,
+    event=some.events,
+    kind=st.sampled_from(MessageKind),
+    now=some.moment,
+    shown=st.integers(0, 1),
+)
+def test_messages_of_the_outbox(story: Story, event: Event, kind: MessageKind, now: datetime, shown: int) -> None:
+    told = story.model_copy(update={"events": (event, *story.events)})
+    for reader in (story.rental.owner, "U0CARL"):
+        message = Message(
+            kind=kind, to=reader, shown=shown, envelope=story.rental.envelope.version, created_at=now
+        )
+        rendered = render_message(message, event, told, rules=RULES, now=now)
+        if rendered is not None:
+            hold(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
+
+
+@THOROUGH
+@given(
+    quote=some.quotes,
+    rows=st.lists(some.rows, max_size=25),
+    now=some.moment,
+    everything=st.booleans(),
+    room=st.none()
+    | st.builds(Room, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
+)
+def test_answers_to_a_quote(
+    quote: Quote, rows: list[Row], now: datetime, everything: bool, room: Room | None
+) -> None:
+    hold(offers.found(quote, rows, rules=RULES, now=now, everything=everything, asked_in=room))
+    hold(offers.none_found(quote))
+    hold(offers.unanswered(quote, now=now))
+    hold(offers.looking(quote))
+
+
+@THOROUGH
+@given(stories=st.lists(some.stories, max_size=3), now=some.moment, sees=st.booleans(), everyone=st.booleans())
+def test_lists(stories: list[Story], now: datetime, sees: bool, everyone: bool) -> None:
+    team = lists.sums(stories)
+    for many in (stories, stories * 10):
+        hold(
+            lists.listing(
+                many, reader="U0ANA", everyone=everyone, sees_money=sees, team=team, rules=RULES, now=now
+            )
+        )
+        hold(lists.home(many, reader="U0ANA", team=team, rules=RULES, now=now))
+    for story in stories:
+        long = story.model_copy(update={"events": story.events * 20})
+        hold(lists.show(long, reader="U0ANA", sees_money=sees, rules=RULES, now=now))
+        hold(lists.ssh(story, reader=story.rental.owner, rules=RULES, now=now))
+        hold(offers.rents_already(story.rental, "q1", "o1"))
+        hold(replies.chosen(story.rental))
+
+
+@THOROUGH
+@given(story=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
+def test_dialogs(story: Story, quote: Quote, row: Row, catalog: Catalog, key: Key | None) -> None:
+    sound = row.model_copy(update={"offer": row.offer.model_copy(update={"offer_id": "o-1"})})
+    now = story.rental.created_at
+    for view in (
+        modals.key(key),
+        modals.form(catalog, rules=RULES, request=story.rental.request),
+        modals.form(catalog, rules=RULES),
+        modals.rent_confirm(quote, sound, rules=RULES),
+        modals.approve_confirm(story, rules=RULES),
+        modals.destroy_confirm(story),
+        modals.extend(story, rules=RULES, now=now),
+    ):
+        assert problems_of_view(view) == []
+        assert not [one for one in text_objects(view) if one["type"] == "mrkdwn" and "<!date" in one["text"]]
+        Callback(view["callback_id"])
+    hold(lists.catalog(catalog, rules=RULES, now=now))
+
+
+@given(words=some.text, nearest=st.lists(some.text, max_size=7), key=some.keys, other=st.none() | some.rental_id)
+def test_short_answers(words: str, nearest: list[str], key: Key, other: str | None) -> None:
+    for problem in (
+        Mistake(words, tuple(nearest)),
+        NeedsKey(words),
+        Refused(words),
+        TooLate(words, other),
+        TooLate(words, words),
+        Changed(words, other),
+        Outage(words),
+    ):
+        hold(replies.error(problem))
+    hold(replies.key_shown(key))
+    hold(replies.key_saved(key, 2))
+    hold(replies.bug(words))
+
+
+@given(note=some.text)
+def test_a_note_can_not_forge_a_line(note: str) -> None:
+    now = clock(14, 5)
+    message = Message(kind=MessageKind.APPROVAL, to="C0GPUS", shown=1, envelope=1, created_at=now)
+
+    def lines(wanted: Request) -> int:
+        story = waiting(request=wanted)
+        rendered = render_message(message, story.events[0], story, rules=RULES, now=now)
+        assert rendered is not None
+        return len(rendered.text.splitlines())
+
+    assert lines(request(count=8, note=note)) == lines(request(count=8, note="plain"))
+
+
+def test_a_list_of_very_many_stays_within_the_limits_and_says_so() -> None:
+    stories = [waiting()] * 400
+    team = lists.sums(stories)
+    rendered = lists.listing(
+        stories, reader="U0BEN", everyone=True, sees_money=True, team=team, rules=RULES, now=clock(14, 6)
+    )
+    hold(rendered)
+    assert "385 more not shown." in rendered.text
+
+
+def test_time_can_be_far_away() -> None:
+    story = waiting(lapses_at=clock(22, 5) + timedelta(days=20_000))
+    message = Message(kind=MessageKind.CARD, to="C0GPUS", created_at=clock(14, 5))
+    rendered = render_message(message, None, story, rules=RULES, now=clock(14, 5))
+    assert rendered is not None
+    hold(rendered)
