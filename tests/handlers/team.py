@@ -22,7 +22,6 @@ from bot.model.message import Message, MessageKind
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
-from bot.model.request import Request
 from bot.policy.rules import Approvers, Rules
 from handlers.boundary import note_commit
 from handlers.context import Context
@@ -80,7 +79,7 @@ class Team:
 
     async def types(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> Json:
         """`/gpu ...`; the outcome as the sandbox saw it."""
-        return await self.world.command(user, text, channel, **more)
+        return await self._done(await self.world.command(user, text, channel, **more))
 
     async def told(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> str:
         """What the acknowledgement of a command says, empty where it says nothing."""
@@ -91,15 +90,32 @@ class Team:
     async def click(self, user: str, message: Json, label: str, **more: Any) -> Json:
         """Clicks the button that begins with `label` on a message as `look` gives it."""
         button = next(button for button in message["buttons"] if button["text"].startswith(label))
-        return await self.world.act(
-            "click",
-            user=user,
-            channel=message["channel"],
-            ts=message["ts"],
-            action_id=button["action_id"],
-            value=button.get("value"),
-            **more,
+        return await self._done(
+            await self.world.act(
+                "click",
+                user=user,
+                channel=message["channel"],
+                ts=message["ts"],
+                action_id=button["action_id"],
+                value=button.get("value"),
+                **more,
+            )
         )
+
+    async def forge(self, user: str, action_id: str, value: str | None) -> Json:
+        """A click on a button that no view of ours ever gave that person."""
+        element = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "Old"}}
+        if value is not None:
+            element["value"] = value
+        posted = await self.world.post(blocks=[{"type": "actions", "elements": [element]}])
+        return await self._done(
+            await self.world.act("click", user=user, channel=TRAINING, ts=posted["ts"], action_id=action_id)
+        )
+
+    async def _done(self, outcome: Json) -> Json:
+        """Once what follows the acknowledgement has happened too."""
+        await self.context.gate.idle()
+        return outcome
 
     async def modal(self, user: str) -> Json | None:
         """The dialog that is open, once one is."""
@@ -111,7 +127,7 @@ class Team:
         view = await self.modal(user)
         assert view is not None
         filled = {field: {field: value} for field, value in values.items()}
-        return await self.world.act("submit", user=user, view_id=view["view_id"], values=filled)
+        return await self._done(await self.world.act("submit", user=user, view_id=view["view_id"], values=filled))
 
     async def deliver(self) -> None:
         """Sends what is queued, as far as Slack's pace lets it go at once."""
@@ -236,7 +252,3 @@ async def team(
             assert await context.gate.drain(5)
         finally:
             await store.close()
-
-
-def request_of(quote: Quote) -> Request:
-    return quote.request
