@@ -297,7 +297,6 @@ async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
         people=People(parts.desk, parts.client, team_id),
         rooms=SlackRooms(parts.desk, parts.client),
         client=parts.client,
-        bot_user_id=str(who.get("user_id", "")),
         gate=parts.gate,
     )
     register(app, context)
