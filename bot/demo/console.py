@@ -17,7 +17,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.demo.outside import Outside, Seen
 from bot.demo.play import Play
-from bot.demo.printing import Line, Printer, as_text, of_message
+from bot.demo.printing import INDENT, Line, Printer, as_text, of_message
 from bot.demo.processes import Ready, environment, free_port, sandbox, start_bot, stop
 from bot.demo.script import HOME, PEOPLE
 from bot.errors import GpubotError
@@ -85,9 +85,8 @@ class Console:
         views = (await self.play.outside.slack("GET", "views", user=PEOPLE[name]))["views"]
         if views:
             view = views[-1]
-            self.printer.say(
-                f"          dialog: {view['title']}: {view['reads']}\n          send it off with: {name.lower()} ok"
-            )
+            self.printer.say(f"{INDENT}dialog: {view['title']}: {view['reads']}")
+            self.printer.say(f"{INDENT}send it off with: {name.lower()} ok")
 
 
 async def play_along(say: Callable[[str], None]) -> None:
