@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -45,7 +46,8 @@ class Held:
 
     async def dropped(self) -> None:
         """Returns once the client of a held request has gone. Raises Missed."""
-        said = await self._call("GET", f"faults/{self._id}", **{"for": "dropped", "wait": WAIT})
+        query: dict[str, object] = {"for": "dropped", "wait": WAIT}
+        said = await self._call("GET", f"faults/{self._id}", **query)
         if not said["dropped"]:
             raise Missed(f"No client went: {said}")
 
@@ -54,7 +56,7 @@ class Held:
         await self._call("POST", f"faults/{self._id}/release")
 
     async def _call(self, method: str, path: str, **query: object) -> Json:
-        return await self._world.control(self._server, method, path, **query)
+        return await self._world.control(self._server, method, path, None, **query)
 
 
 @dataclass
@@ -103,9 +105,9 @@ class World:
         self.bot.kill()
         await self.bot.process.wait()
 
-    async def restart(self, **settings: str) -> None:
+    async def restart(self) -> None:
         """Starts it again and lets things settle."""
-        await self.start(**settings)
+        await self.start()
         await self.play.settle()
 
     async def stop(self) -> int:
@@ -191,17 +193,59 @@ class World:
     async def thread(self, rental_id: str, name: str = "Ana") -> list[str]:
         """What the thread below the card says, in order."""
         card = await self.card(rental_id, name)
-        replies = [one for one in await self.outside.see(PEOPLE[name], channel=card.channel)]
+        replies = await self.outside.see(PEOPLE[name], channel=card.channel)
         return [
-            one.text for one in sorted(replies, key=lambda one: float(one.ts)) if one.thread_ts == card.ts != one.ts
+            one.text
+            for one in sorted(replies, key=lambda one: float(one.ts))
+            if one.thread_ts == card.ts != one.ts
         ]
 
     async def destroys(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
         """Someone types the command and confirms."""
+        await self.asks_to_destroy(name, rental_id, channel=channel)
+        await self.play.settle()
+
+    async def approves(self, name: str, rental_id: str) -> None:
+        """An approver clicks, and confirms where that is asked for."""
+        await self.play.settle()
+        await self.play.clicks(name, self.play.sees(name, "Approve up to"), "Approve")
+        if (await self.outside.slack("GET", "views", user=PEOPLE[name]))["views"]:
+            await self.play.confirms(name)
+
+    async def reads(self, name: str, words: str) -> Seen:
+        """What someone sees with these words in it, now or soon. Raises Missed."""
+        last = 0
+        while True:
+            said = await self.outside.slack("GET", "see", user=PEOPLE[name], after=last, wait=WAIT)
+            found = [Seen.model_validate(one) for one in said["messages"] if words in one["text"] + one["reads"]]
+            if found:
+                return found[-1]
+            if not said["messages"]:
+                raise Missed(f"{name} doesn't see {words!r}.")
+            last = said["last"]
+
+    async def handling(self) -> None:
+        """Returns once the bot is in the middle of what a person did."""
+        health: Json = {}
+        while not health.get("handlers_in_flight"):
+            async with self.session.get(self.bot.health) as answer:
+                health = await answer.json()
+
+    async def asks_to_destroy(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
+        """As `destroys`, but waits for the acknowledgement only."""
         await self.play.types(name, channel, f"destroy {rental_id}")
-        await self.play.confirms(name)
+        said = await self.outside.submit(PEOPLE[name], await self.outside.modal(PEOPLE[name]))
+        if not said["ok"]:
+            raise Missed(f"The dialog was not taken: {said}")
 
     # --- time
+
+    async def comes_due(self) -> None:
+        """Moves time to when something is next due, and waits for nothing."""
+        health = await self.play.settle()
+        now, _ = await self.outside.clock()
+        due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else now
+        await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
 
     async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> Seen:
         """Lets time pass until the card leads with `word`. Raises Missed."""
@@ -215,12 +259,22 @@ class World:
             card = await self.card(rental_id)
         return card
 
+    async def until_met(self, held: Held) -> None:
+        """Lets time pass until a request has met the fault: then things don't settle any more. Raises Missed."""
+        for _ in range(100):
+            asked = asyncio.create_task(held.met())
+            moves = asyncio.create_task(self.comes_due())
+            await asyncio.wait({asked, moves}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (asked, moves):
+                task.cancel()
+            await asyncio.gather(asked, moves, return_exceptions=True)
+            if asked.done() and not asked.cancelled() and asked.exception() is None:
+                return
+        raise Missed("Time passed, and no request met the fault.")
+
     async def next_moment(self) -> None:
         """Moves time to when something is next due, and lets it settle."""
-        health = await self.play.settle()
-        now, _ = await self.outside.clock()
-        due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else now
-        await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
+        await self.comes_due()
         await self.play.settle()
 
     async def passes(self, span: timedelta) -> None:
