@@ -161,7 +161,8 @@ class World:
     ) -> str:
         """Someone rents the recommended offer; answers the rental's id."""
         offers = await self.offers(name, text, channel=channel)
-        await self.play.clicks(name, offers, "Rent")
+        await self.play.clicks(name, offers, "Ask" if "8x" in text else "Rent")
+        await self._confirms_if_asked(name)
         return await self.rental()
 
     async def clicks(self, name: str, message: Seen, label: str) -> Json:
@@ -200,8 +201,36 @@ class World:
             if one.thread_ts == card.ts != one.ts
         ]
 
+    async def told_rental(self, name: str = "Ana") -> str:
+        """The id of the rental that a click on Rent made, as soon as its card is there. Waits for nothing else."""
+        card = await self.reads(name, "Being made")
+        found = RENTAL_ID.search(card.text)
+        if found is None:
+            raise Missed(f"no rental's id in {card.text!r}")
+        return found[0]
+
+    async def commands(self, name: str, text: str, *, channel: str = "#training") -> Json:
+        """Someone types `/gpu text`; waits for the acknowledgement only."""
+        return await self.outside.command(PEOPLE[name], channel, text)
+
+    async def confirms(self, name: str) -> None:
+        """Someone sends off the dialog that opens; waits for the acknowledgement only. Raises Missed."""
+        said = await self.outside.submit(PEOPLE[name], await self.outside.modal(PEOPLE[name]))
+        if not said["ok"]:
+            raise Missed(f"The dialog was not taken: {said}")
+
+    async def cancels(self, name: str, rental_id: str) -> None:
+        """Someone clicks Cancel on the card and confirms; waits for the acknowledgements only."""
+        await self.clicks(name, await self.card(rental_id, name), "Cancel")
+        await self.confirms(name)
+
+    async def asks_to_destroy(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
+        """Someone types the command and confirms; waits for the acknowledgements only."""
+        await self.commands(name, f"destroy {rental_id}", channel=channel)
+        await self.confirms(name)
+
     async def destroys(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
-        """Someone types the command and confirms."""
+        """As `asks_to_destroy`, and lets it settle."""
         await self.asks_to_destroy(name, rental_id, channel=channel)
         await self.play.settle()
 
@@ -209,6 +238,9 @@ class World:
         """An approver clicks, and confirms where that is asked for."""
         await self.play.settle()
         await self.play.clicks(name, self.play.sees(name, "Approve up to"), "Approve")
+        await self._confirms_if_asked(name)
+
+    async def _confirms_if_asked(self, name: str) -> None:
         if (await self.outside.slack("GET", "views", user=PEOPLE[name]))["views"]:
             await self.play.confirms(name)
 
@@ -231,13 +263,6 @@ class World:
             async with self.session.get(self.bot.health) as answer:
                 health = await answer.json()
 
-    async def asks_to_destroy(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
-        """As `destroys`, but waits for the acknowledgement only."""
-        await self.play.types(name, channel, f"destroy {rental_id}")
-        said = await self.outside.submit(PEOPLE[name], await self.outside.modal(PEOPLE[name]))
-        if not said["ok"]:
-            raise Missed(f"The dialog was not taken: {said}")
-
     # --- time
 
     async def comes_due(self) -> None:
@@ -249,14 +274,16 @@ class World:
 
     async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> Seen:
         """Lets time pass until the card leads with `word`. Raises Missed."""
+        return await self.until_any_card(rental_id, (word,), within)
+
+    async def until_any_card(self, rental_id: str, words: tuple[str, ...], within: timedelta = DAY) -> Seen:
+        """As `until_card`, for whichever word comes first."""
         start, _ = await self.outside.clock()
-        card = await self.card(rental_id)
-        while not card.text.startswith(word):
+        while not (card := await self.card(rental_id)).text.startswith(words):
             now, _ = await self.outside.clock()
             if now - start > within:
-                raise Missed(f"The card never said {word!r}: {card.text!r}; {await self.thread(rental_id)}")
+                raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
             await self.next_moment()
-            card = await self.card(rental_id)
         return card
 
     async def until_met(self, held: Held) -> None:
