@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         if not url:
             return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
-            raise ValueError("it must be sqlite:///PATH or postgresql://...")
+            raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
     @model_validator(mode="after")
