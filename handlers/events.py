@@ -1,4 +1,4 @@
-"""Events that make what is cached about people and channels old.
+"""Events: what is cached about people and channels is old, or someone writes to the bot.
 
 Bolt acknowledges an event before its listener runs. These are handled before that, as the listener's middleware:
 where the store doesn't take it nothing is acknowledged, and Slack sends the event again
@@ -12,11 +12,15 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import structlog
+from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.model.message import Message, MessageKind
 from handlers.context import Context
+from handlers.views import answers
 
 Event: TypeAlias = Mapping[str, Any]
-Handler: TypeAlias = Callable[[Context, Event], Awaitable[None]]
+Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
+"""Given the event, and the bot's own user id."""
 
 _log = structlog.get_logger("gpubot.events")
 
@@ -25,7 +29,7 @@ class NotTaken(Exception):
     """An event that could not be taken in; Slack sends it again."""
 
 
-async def person_changed(context: Context, event: Event) -> None:
+async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """user_change: a name, a zone, a guest flag, or someone was deactivated."""
     user = event.get("user")
     user_id = user.get("id") if isinstance(user, Mapping) else None
@@ -33,25 +37,44 @@ async def person_changed(context: Context, event: Event) -> None:
         await context.people.forget(user_id)
 
 
-async def group_changed(context: Context, event: Event) -> None:
+async def group_changed(context: Context, event: Event, _: str | None) -> None:
     """subteam_members_changed, a delta; who is in is asked for anew."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
 
 
-async def membership_changed(context: Context, event: Event) -> None:
+async def membership_changed(context: Context, event: Event, bot_user_id: str | None) -> None:
     """member_joined_channel and member_left_channel matter where they are the bot's own."""
     channel = event.get("channel")
-    if isinstance(channel, str) and event.get("user") == context.bot_user_id:
+    if isinstance(channel, str) and event.get("user") == bot_user_id:
         await context.rooms.forget(channel)
 
 
-async def channel_changed(context: Context, event: Event) -> None:
+async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """channel_shared and channel_unshared: who reads it."""
     channel = event.get("channel")
     if isinstance(channel, str):
         await context.rooms.forget(channel)
+
+
+async def written_to(context: Context, event: Event, _: str | None) -> None:
+    """message.im: someone writes to the bot, which reads commands only. Edits, and its own messages, come too."""
+    channel = event.get("channel")
+    by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
+    if not by_person or not isinstance(channel, str):
+        return
+    said = answers.only_commands()
+    real_now = context.desk.clock.real()
+    hint = Message(
+        kind=MessageKind.REPLY,
+        to=channel,
+        body={"text": said.text, "blocks": list(said.blocks)},
+        created_at=real_now,
+        due_at=real_now,
+    )
+    async with context.desk.store.write() as tx:
+        await tx.messages.add(hint)
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
@@ -62,17 +85,18 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "member_left_channel": membership_changed,
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
+        "message": written_to,
     }
 )
 
 
-def kept(context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+def kept(ours: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """The middleware that does it before Bolt acknowledges."""
 
-    async def keep(event: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> None:
-        with context.gate.entered():
+    async def keep(event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
+        with ours.gate.entered():
             try:
-                await handler(context, event)
+                await handler(ours, event, context.bot_user_id)
             except Exception as error:
                 _log.warning("event.not_taken", kind=kind, error=type(error).__name__)
                 raise NotTaken(kind) from None

@@ -139,8 +139,8 @@ rentals = Table(
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
 Index(
     "rentals_live",
+    rentals.c.live,  # the same in all: it only makes SQLite prefer this index to the one above
     rentals.c.owner,
-    rentals.c.state,
     rentals.c.cap_micros,
     rentals.c.id,
     sqlite_where=_LIVE,

@@ -1,7 +1,7 @@
 """Fresh databases for tests, one a test, on SQLite and on a real PostgreSQL.
 
-A schema is migrated once for each test process and copied for each test. Use the fixtures of
-`tests/store/conftest.py`, or in another folder's conftest: `from tests.databases import ...`.
+A schema is migrated once for each test process; each test gets a copy of the file, or the emptied database.
+In a folder's conftest: `from tests.databases import clock, database, postgres, templates, url`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 
 from bot.clock import MovedClock
 from store.db import Database, migrate
+from store.tables import metadata
 
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
 """Our time when a test begins; it stands still until the test moves it."""
@@ -80,20 +81,34 @@ async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.
 
 
 async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
-    """The URL of a new, migrated PostgreSQL database."""
+    """The URL of a migrated PostgreSQL database that is empty and that nobody is connected to: the same for
+    each test, as making one takes long."""
+    url = postgres.url("gpubot")
     if "postgresql" not in templates:
-        templates["postgresql"] = "template_gpubot"
+        templates["postgresql"] = "gpubot"
         await postgres.run(
             # A test's data need not survive a power cut.
             "ALTER SYSTEM SET fsync = off",
             "ALTER SYSTEM SET synchronous_commit = off",
             "SELECT pg_reload_conf()",
-            "CREATE DATABASE template_gpubot",
+            "CREATE DATABASE gpubot",
         )
-        await migrate(postgres.url("template_gpubot"))
-    name = f"gpubot_{next(_numbers)}"
-    await postgres.run(f"CREATE DATABASE {name} TEMPLATE template_gpubot")
-    return postgres.url(name)
+        await migrate(url)
+    await cut_connections(url)
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY")
+    await connection.close()
+    return url
+
+
+async def cut_connections(url: str) -> None:
+    """Ends every other connection to a PostgreSQL database, as its restart does."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -103,7 +118,7 @@ async def url(
     tmp_path_factory: pytest.TempPathFactory,
     templates: dict[str, Any],
 ) -> str:
-    """The URL of a new, migrated database, of either kind."""
+    """The URL of an empty, migrated database, of either kind."""
     if request.param == "sqlite":
         return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
     return await fresh_postgres(request.getfixturevalue("postgres"), templates)

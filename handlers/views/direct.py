@@ -17,7 +17,18 @@ from handlers.views.about import machine, outcome, owner, settled, so_far, times
 from handlers.views.approval import later
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.said import said, sentence_case
-from handlers.views.words import Times, dollars, dollars_at_most, escape, per_hour, person, span, ssh_command, what
+from handlers.views.words import (
+    Times,
+    about,
+    dollars,
+    dollars_at_most,
+    escape,
+    per_hour,
+    person,
+    span,
+    ssh_command,
+    what,
+)
 
 K = EventKind
 KEEP_HOURS = (1, 4)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.clock import MovedClock
 from store.db import Database, migrate
 from store.engines import postgres_engines, sqlite_engines, sqlite_path
+from store.migrations import HEAD
 from store.tables import metadata
 from tests.databases import Postgres
 
@@ -45,13 +48,20 @@ async def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
 
 async def test_migrations_make_the_same_indexes_with_the_same_conditions(url: str) -> None:
     database = engine(url)
-    async with database.begin() as conn:
+    async with database.connect() as conn:
         migrated = await indexes(conn)
         await conn.run_sync(metadata.drop_all)
         await conn.run_sync(metadata.create_all)
         assert await indexes(conn) == migrated
+        await conn.rollback()
     await database.dispose()
     assert len(migrated) > 15
+
+
+def test_the_newest_revision_is_the_one_that_a_start_looks_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", "store:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 async def test_migrating_again_changes_nothing(url: str, clock: MovedClock) -> None:

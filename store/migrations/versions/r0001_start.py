@@ -131,7 +131,7 @@ def upgrade() -> None:
     )
     _partial_index("rentals_claimed", "rentals", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("rentals_due", "rentals", ["due_at"], "due_at IS NOT NULL")
-    _partial_index("rentals_live", "rentals", ["owner", "state", "cap_micros", "id"], "live")
+    _partial_index("rentals_live", "rentals", ["live", "owner", "cap_micros", "id"], "live")
     op.create_index("rentals_owner", "rentals", ["owner", "created_at"])
     op.create_table(
         "attempts",
