@@ -45,6 +45,35 @@ def demo(
 
 
 @cli.command()
+def sandbox() -> None:
+    """Starts the sandbox and the bot on this machine, to play with from the terminal."""
+    from bot.demo import console
+
+    def say(text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(console.play_along(say))
+
+
+@cli.command()
+def doctor() -> None:
+    """Checks all that `run` needs, and says what to do about each thing that is wrong. Changes nothing."""
+    from bot.clock import SystemClock
+    from bot.doctor.examine import examine
+    from bot.doctor.findings import all_well
+    from bot.logs import keep_quiet
+
+    keep_quiet()
+    findings = asyncio.run(examine(SystemClock()))
+    for finding in findings:
+        print(finding.line())
+    if not all_well(findings):
+        raise typer.Exit(1)
+    print("All is well. Next: gpubot run")
+
+
+@cli.command()
 def migrate() -> None:
     """Brings the database's schema up to date. `run` does it too, at its start."""
     from bot.settings import read_settings
