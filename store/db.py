@@ -13,7 +13,15 @@ from bot.errors import StoreBusy
 from bot.lifecycle.ports import Change
 from store import due, migrating
 from store.account import Account
-from store.engines import PATIENCE, Engines, connecting, in_time, postgres_engines, sqlite_engines, sqlite_path
+from store.engines import (
+    QUEUE_PATIENCE,
+    Engines,
+    connecting,
+    in_time,
+    postgres_engines,
+    sqlite_engines,
+    sqlite_path,
+)
 from store.events import Events
 from store.messages import Messages
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
@@ -146,7 +154,7 @@ class Database:
             yield
             return
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(QUEUE_PATIENCE):
                 await self._turn.acquire()
         except TimeoutError as error:
             raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
