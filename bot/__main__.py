@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Annotated
 
 import typer
 
@@ -27,6 +28,49 @@ def run() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(app.run(settings))
+
+
+@cli.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message or action.")] = False,
+) -> None:
+    """Plays the main job against a sandbox on this machine, and checks that every step happened."""
+    from bot.demo import printing, script
+
+    printer = printing.Printer(printing.as_json if json else printing.as_text)
+    note = (lambda _: None) if json else printer.say
+    spent = asyncio.run(script.demo(printer, note))
+    note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
+    note("Next: gpubot sandbox lets you try it yourself; the README leads to real Slack.")
+
+
+@cli.command()
+def sandbox() -> None:
+    """Starts the sandbox and the bot on this machine, to play with from the terminal."""
+    from bot.demo import console
+
+    def say(text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(console.play_along(say))
+
+
+@cli.command()
+def doctor() -> None:
+    """Checks all that `run` needs, and says what to do about each thing that is wrong. Changes nothing."""
+    from bot.clock import SystemClock
+    from bot.doctor.examine import examine
+    from bot.doctor.findings import all_well
+    from bot.logs import keep_quiet
+
+    keep_quiet()
+    findings = asyncio.run(examine(SystemClock()))
+    for finding in findings:
+        print(finding.line())
+    if not all_well(findings):
+        raise typer.Exit(1)
+    print("All is well. Next: gpubot run")
 
 
 @cli.command()

@@ -13,11 +13,6 @@ from typing import Any
 
 import aiohttp
 import structlog
-from handlers.boundary import note_commit
-from handlers.context import Context, Gate
-from handlers.listeners import register
-from handlers.people import People
-from handlers.rooms import SlackRooms
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -36,8 +31,13 @@ from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules, read_rules
 from bot.settings import Settings
+from handlers.boundary import note_commit
+from handlers.context import Context, Gate
 from handlers.delivery.loop import Delivery
 from handlers.delivery.posting import TOKEN
+from handlers.listeners import register
+from handlers.people import People
+from handlers.rooms import SlackRooms
 from handlers.sockets import Sockets
 from store.db import Database
 
@@ -71,21 +71,20 @@ class Parts:
     client: AsyncWebClient
     gate: Gate
     sockets: Sockets | None = None
+    commits: int = 0
 
     async def report(self) -> health.Report:
         """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
+        before, commits = self._under_way(), self.commits
         now = self.clock.now()
         next_due = await self.engine.next_due()
         async with self.store.read() as tx:
             untold = await tx.messages.untold()
         due = next_due is not None and next_due <= now
         wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
-        under_way = {
-            "steps_in_flight": self.engine.in_flight,
-            "handlers_in_flight": self.gate.in_flight,
-            "sends_in_flight": self.delivery.in_flight,
-            "jobs_in_flight": sum(job.busy for job in self.jobs),
-        }
+        under_way = self._under_way()
+        # What was read counts only if nothing was going on while it was read.
+        quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         return {
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.sockets.connected() if self.sockets else 0,
@@ -96,7 +95,19 @@ class Parts:
             "told_perhaps_twice": self.delivery.poster.perhaps_twice,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.engine.lateness,
-            "settled": not (due or untold or any(under_way.values())),
+            "settled": quiet and not due and not untold,
+        }
+
+    def note_commit(self) -> None:
+        """Counts what was written."""
+        self.commits += 1
+
+    def _under_way(self) -> dict[str, int]:
+        return {
+            "steps_in_flight": self.engine.in_flight,
+            "handlers_in_flight": self.gate.in_flight,
+            "sends_in_flight": self.delivery.in_flight,
+            "jobs_in_flight": sum(job.busy for job in self.jobs),
         }
 
 
@@ -146,7 +157,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             rooms=SlackRooms(desk, client),
         )
         catalogue = Catalogue(market)
-        yield Parts(
+        parts = Parts(
             clock=clock,
             store=store,
             engine=Engine(works, claimant=CLAIMANT),
@@ -160,6 +171,8 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             client=client,
             gate=Gate(),
         )
+        store.on_commit(parts.note_commit)
+        yield parts
 
 
 async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:

@@ -45,7 +45,7 @@ class Transaction:
 
 async def migrate(url: str) -> None:
     """Brings the schema up to date. Raises CannotOpen where the database is in use or can't be reached."""
-    ownership, engines = await _own(url, "gpubot migrate")
+    ownership, engines = await own(url, "gpubot migrate")
     try:
         await migrating.upgrade(engines.writer)
     finally:
@@ -53,7 +53,8 @@ async def migrate(url: str) -> None:
         await ownership.release()
 
 
-async def _own(url: str, claimant: str) -> tuple[Ownership, Engines]:
+async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
+    """The ownership of a database and its connections, both to be let go of. Raises CannotOpen, InUse."""
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
@@ -64,8 +65,8 @@ class Database:
     """bot.lifecycle.ports.Store. One process has a database open at a time."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
-        """Use `open`."""
-        self._engines = engines
+        """Use `open`. `engines` are for looking at, such as by doctor and tests."""
+        self.engines = engines
         self._ownership = ownership
         self._clock = clock
         # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
@@ -76,7 +77,7 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
         """Takes the database for this process, brings its schema up to date, and forgets the claims of whoever
         had it before. `url` is `sqlite:///PATH` or `postgresql://..`. Raises CannotOpen."""
-        ownership, engines = await _own(url, claimant)
+        ownership, engines = await own(url, claimant)
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
@@ -91,7 +92,7 @@ class Database:
 
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""
-        await self._engines.dispose()
+        await self.engines.dispose()
         await self._ownership.release()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
@@ -100,7 +101,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """One moment throughout; writers are neither waited for nor seen. Raises StoreBusy."""
-        conn = self._engines.reader.connect()
+        conn = self.engines.reader.connect()
         async with connecting():
             await conn.start()
         try:
@@ -129,7 +130,7 @@ class Database:
         """A connection with a transaction begun on it, which is rolled back unless it was committed."""
         async with self._writing():
             await self._ownership.renew()
-            conn = self._engines.writer.connect()
+            conn = self.engines.writer.connect()
             async with connecting():
                 await conn.start()
             try:

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.engines import connecting
+from bot.errors import CannotOpen
+from store.engines import opening
+from store.migrations import HEAD
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", "store:migrations")
-    config.attributes["connection"] = connection
-    return config
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, None before the first."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def check_known(found: str | None) -> None:
+    """Raises CannotOpen for a revision that a newer version has made."""
+    if found is not None and found > HEAD:
+        raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
 
 
 def _upgrade(connection: Connection) -> None:
-    command.upgrade(_config(connection), "head")
+    found = revision(connection)
+    if found == HEAD:
+        return
+    check_known(found)
+    # Most starts find nothing to do and need not load all of Alembic.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "store:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Runs what is missing. Raises StoreBusy where the database doesn't take it in time."""
-    async with connecting(), engine.begin() as conn:
+    """Runs what is missing. Raises StoreBusy where the database doesn't take it in time, else CannotOpen."""
+    async with opening(), engine.begin() as conn:
         await conn.run_sync(_upgrade)

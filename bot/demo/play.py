@@ -103,7 +103,7 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Lets time pass, one due moment after the other, until something happened. Raises Missed after `within`."""
+        """Lets time pass, one due moment after the other, until it happened. Raises Missed after `within`."""
         start, _ = await self.outside.clock()
         for _ in range(STEPS_AT_MOST):
             health = await self.settle()
@@ -115,6 +115,15 @@ class Play:
                 raise Missed(f"It didn't happen within {within}.")
             await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
         raise Missed("Time passed in too many small steps.")
+
+    async def passes(self, span: timedelta) -> None:
+        """Lets that much time pass, one due moment after the other."""
+        end = (await self.outside.clock())[0] + span
+        while (now := (await self.outside.clock())[0]) < end:
+            health = await self.settle()
+            due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end
+            await self.outside.jump_to(min(max(due, now + timedelta(seconds=1)), end))
+        await self.settle()
 
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> Seen:
         """As `until`, for words that `name` sees in a message that is newer than now."""

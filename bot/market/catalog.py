@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bot.errors import MarketAway
+from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import Market
 from bot.model.offer import Catalog
 
@@ -41,13 +41,13 @@ class Catalogue:
     async def refresh(self) -> None:
         """Reads it anew; where there is no answer the last one stays.
 
-        Raises LockedOut, and MarketAway where there is no last one.
+        Raises LockedOut always, and MarketAway where there is no last one.
         """
         async with self._reading:
             try:
                 read = await self._market.catalog()
-            except MarketAway:
-                if self._last is None:
+            except MarketAway as away:
+                if self._last is None or isinstance(away, LockedOut):
                     raise
                 _log.warning("market.catalog_stale", since=self._last.read_at.isoformat())
                 return

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import MarketAway
+from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.oddities import Oddities
@@ -85,7 +85,9 @@ class ComputeClear:
             return_exceptions=True,
         )
         for said in (gpus, vendors, regions, contracts):
-            if isinstance(said, BaseException) and not isinstance(said, MarketAway):
+            if isinstance(said, BaseException) and (
+                isinstance(said, LockedOut) or not isinstance(said, MarketAway)
+            ):
                 raise said
         if isinstance(gpus, BaseException):
             raise gpus

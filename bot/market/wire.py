@@ -143,7 +143,7 @@ def query(request: Request) -> bytes:
         body["region"] = request.region
     if request.vendor is not None:
         body["vendor"] = request.vendor
-    return yaml.dump(body, Dumper=_Dumper, allow_unicode=True, sort_keys=False).encode()
+    return yaml.dump(body, Dumper=_Dumper, sort_keys=False).encode()
 
 
 class _Dumper(yaml.SafeDumper):

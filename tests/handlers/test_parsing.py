@@ -27,8 +27,9 @@ from handlers.parsing import (
     Show,
     ShowCatalog,
     Ssh,
+    parse,
 )
-from tests.handlers.asking import command
+from tests.handlers.asking import CATALOG, LEASE, LONGEST, command
 
 
 def mistake(text: str) -> Mistake:
@@ -188,5 +189,9 @@ bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u21
     | st.lists(bits | st.text(max_size=3)).map(lambda found: "get " + " ".join(found))
 )
 def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
-    with suppress(Mistake):
-        command(text)
+    for catalog in (
+        CATALOG,
+        CATALOG.model_copy(update={"gpus": {}, "vendors": (), "regions": (), "contracts": ()}),
+    ):
+        with suppress(Mistake):
+            parse(text, catalog, default_lease=LEASE, max_lease=LONGEST)

@@ -274,8 +274,9 @@ async def test_asked_to_wait_it_says_how_long_and_that_nothing_was_done(
 async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, status: int) -> None:
     for path in ("/procure_offer", "/available_gpus", "/resources"):
         api.says(path, {"detail": "no"}, status=status)
-    with pytest.raises(LockedOut):
+    with pytest.raises(LockedOut) as locked_out:
         await buy(market)
+    assert not locked_out.value.acted
     with pytest.raises(LockedOut):
         await market.catalog()
     with pytest.raises(LockedOut):

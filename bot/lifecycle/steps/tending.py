@@ -34,6 +34,10 @@ async def tend(works: Works, case: Case) -> Case:
     """
     for attempt in doomed(case):
         case = await _tend(works, case, attempt)
+        if attempt.late and _same(case, attempt).settled:
+            bill = case.spent(works.clock.now())
+            facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
+            case = case.tell(EventKind.EXTRA_GONE, works.clock.now(), facts)
     return _alarm(case, works.clock.now())
 
 
@@ -87,7 +91,7 @@ def _alarm(case: Case, now: datetime) -> Case:
     if not waiting:
         if rental.alarm_at is None:
             return case
-        return replace(case, rental=rental.model_copy(update={"alarm_at": None, "taken_on_by": None}))
+        return replace(case, rental=rental.model_copy(update={"alarm_at": None, "alarms": 0, "taken_on_by": None}))
     if rental.alarm_at is None:
         return replace(case, rental=rental.model_copy(update={"alarm_at": now + ALARM_AFTER}))
     if now < rental.alarm_at:
@@ -104,7 +108,7 @@ def _alarm(case: Case, now: datetime) -> Case:
         since=rental.destroying_since,
     )
     case = case.tell(EventKind.NOT_CONFIRMED, now, facts)
-    return replace(case, rental=rental.model_copy(update={"alarm_at": now + again}))
+    return replace(case, rental=rental.model_copy(update={"alarm_at": now + again, "alarms": rental.alarms + 1}))
 
 
 def next_look(case: Case, now: datetime) -> datetime | None:
