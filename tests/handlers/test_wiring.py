@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 from typing import Any
 
@@ -118,4 +117,3 @@ def test_views_use_every_action_and_every_dialog_and_only_those() -> None:
     assert {f"Action.{action.name}" for action in Action} == {name for name in used if name.startswith("Action.")}
     callbacks = {name for name in used if name.startswith("Callback.")}
     assert {f"Callback.{callback.name}" for callback in Callback} == callbacks
-    assert json.dumps(sorted(used))
