@@ -45,6 +45,18 @@ def demo(
 
 
 @cli.command()
+def sandbox() -> None:
+    """Starts the sandbox and the bot on this machine, to play with from the terminal."""
+    from bot.demo import console
+
+    def say(text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(console.play_along(say))
+
+
+@cli.command()
 def doctor() -> None:
     """Checks all that `run` needs, and says what to do about each thing that is wrong. Changes nothing."""
     from bot.clock import SystemClock
