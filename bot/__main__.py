@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Annotated
 
 import typer
 
@@ -27,6 +28,20 @@ def run() -> None:
     settings = read_settings()
     set_up_logs(settings.log)
     asyncio.run(app.run(settings))
+
+
+@cli.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message or action.")] = False,
+) -> None:
+    """Plays the main job against a sandbox on this machine, and checks that every step happened."""
+    from bot.demo import printing, script
+
+    printer = printing.Printer(printing.as_json if json else printing.as_text)
+    note = (lambda _: None) if json else printer.say
+    spent = asyncio.run(script.demo(printer, note))
+    note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
+    note("Next: gpubot sandbox lets you try it yourself; the README leads to real Slack.")
 
 
 @cli.command()

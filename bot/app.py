@@ -13,11 +13,6 @@ from typing import Any
 
 import aiohttp
 import structlog
-from handlers.boundary import note_commit
-from handlers.context import Context, Gate
-from handlers.listeners import register
-from handlers.people import People
-from handlers.rooms import SlackRooms
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -36,8 +31,13 @@ from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules, read_rules
 from bot.settings import Settings
+from handlers.boundary import note_commit
+from handlers.context import Context, Gate
 from handlers.delivery.loop import Delivery
 from handlers.delivery.posting import TOKEN
+from handlers.listeners import register
+from handlers.people import People
+from handlers.rooms import SlackRooms
 from handlers.sockets import Sockets
 from store.db import Database
 
@@ -297,7 +297,6 @@ async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
         people=People(parts.desk, parts.client, team_id),
         rooms=SlackRooms(parts.desk, parts.client),
         client=parts.client,
-        bot_user_id=str(who.get("user_id", "")),
         gate=parts.gate,
     )
     register(app, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TypeAlias
 
 from bot.errors import Mistake
 from bot.lifecycle.service import account, looking, quoting
@@ -20,23 +21,33 @@ COMMAND = "/gpu"
 KEEP_FOR = timedelta(hours=4)
 """Where `/gpu keep` doesn't say for how long."""
 
+Look: TypeAlias = (
+    parsing.KeyShow
+    | parsing.Show
+    | parsing.Ssh
+    | parsing.ListRentals
+    | parsing.ShowCatalog
+    | parsing.Help
+    | parsing.Home
+)
+"""What changes nothing."""
+
 
 async def gpu(context: Context, visit: Visit) -> Outcome:
     """`/gpu ...`, whatever it asks for."""
-    match _parsed(context, visit.text):
+    command = _parsed(context, visit.text)
+    match command:
         case parsing.Get(request=request, now=now):
             return await doing.ask(context, visit, request, now=now)
         case parsing.GetForm():
             return doing.form(context, visit)
         case parsing.KeySet(line=line):
             return await keys.save(context, visit, line)
-        case parsing.KeyShow():
-            return await keys.show(context, visit)
         case parsing.Destroy(id=rental_id):
             return await doing.confirm_destroy(context, visit, rental_id)
-        case parsing.Extend(id=rental_id, hours=None):
-            return await doing.extend_form(context, visit, rental_id)
-        case parsing.Extend(id=rental_id, hours=timedelta() as span):
+        case parsing.Extend(id=rental_id, hours=span):
+            if span is None:
+                return await doing.extend_form(context, visit, rental_id)
             return await doing.extend(context, visit, rental_id, span)
         case parsing.Keep(id=rental_id, hours=span):
             return await doing.keep(context, visit, rental_id, span or KEEP_FOR)
@@ -44,6 +55,14 @@ async def gpu(context: Context, visit: Visit) -> Outcome:
             return Reply(said=replies.paused(await account.pause(context.desk, visit.person)))
         case parsing.Resume():
             return Reply(said=replies.resumed(await account.resume(context.desk, visit.person)))
+        case _:
+            return await _look(context, visit, command)
+
+
+async def _look(context: Context, visit: Visit, command: Look) -> Outcome:
+    match command:
+        case parsing.KeyShow():
+            return await keys.show(context, visit)
         case parsing.Show(id=rental_id):
             return await doing.show(context, visit, rental_id)
         case parsing.Ssh(id=rental_id):

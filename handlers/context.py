@@ -38,12 +38,16 @@ class Gate:
             if self.in_flight == 0:
                 self._empty.set()
 
+    async def idle(self) -> None:
+        """Waits until nothing is in flight."""
+        await self._empty.wait()
+
     async def drain(self, seconds: float) -> bool:
         """Waits until nothing is in flight, at most real `seconds`; says whether nothing is."""
         self.draining = True
         try:
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await self.idle()
         except TimeoutError:
             return False
         return True
@@ -59,6 +63,4 @@ class Context:
     people: People
     rooms: SlackRooms
     client: AsyncWebClient
-    bot_user_id: str
-    """As auth.test says."""
     gate: Gate = field(default_factory=Gate)

@@ -42,7 +42,7 @@ def known_catalog(context: Context) -> Catalog:
 async def ask(
     context: Context, visit: Visit, request: Request, *, now: bool = False, like: Quote | None = None
 ) -> Outcome:
-    """Looks for offers, which come to the `response_url`; `like` is the search or request that it takes further."""
+    """Looks for offers, which come to the `response_url`; `like` is the search that it takes further."""
     await quoting.ask(
         context.desk,
         visit.person,

@@ -12,11 +12,13 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import structlog
+from slack_bolt.context.async_context import AsyncBoltContext
 
 from handlers.context import Context
 
 Event: TypeAlias = Mapping[str, Any]
-Handler: TypeAlias = Callable[[Context, Event], Awaitable[None]]
+Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
+"""Given the event, and the bot's own user id."""
 
 _log = structlog.get_logger("gpubot.events")
 
@@ -25,7 +27,7 @@ class NotTaken(Exception):
     """An event that could not be taken in; Slack sends it again."""
 
 
-async def person_changed(context: Context, event: Event) -> None:
+async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """user_change: a name, a zone, a guest flag, or someone was deactivated."""
     user = event.get("user")
     user_id = user.get("id") if isinstance(user, Mapping) else None
@@ -33,21 +35,21 @@ async def person_changed(context: Context, event: Event) -> None:
         await context.people.forget(user_id)
 
 
-async def group_changed(context: Context, event: Event) -> None:
+async def group_changed(context: Context, event: Event, _: str | None) -> None:
     """subteam_members_changed, a delta; who is in is asked for anew."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
 
 
-async def membership_changed(context: Context, event: Event) -> None:
+async def membership_changed(context: Context, event: Event, bot_user_id: str | None) -> None:
     """member_joined_channel and member_left_channel matter where they are the bot's own."""
     channel = event.get("channel")
-    if isinstance(channel, str) and event.get("user") == context.bot_user_id:
+    if isinstance(channel, str) and event.get("user") == bot_user_id:
         await context.rooms.forget(channel)
 
 
-async def channel_changed(context: Context, event: Event) -> None:
+async def channel_changed(context: Context, event: Event, _: str | None) -> None:
     """channel_shared and channel_unshared: who reads it."""
     channel = event.get("channel")
     if isinstance(channel, str):
@@ -66,13 +68,13 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 )
 
 
-def kept(context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+def kept(ours: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """The middleware that does it before Bolt acknowledges."""
 
-    async def keep(event: dict[str, Any], next_: Callable[[], Awaitable[None]]) -> None:
-        with context.gate.entered():
+    async def keep(event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
+        with ours.gate.entered():
             try:
-                await handler(context, event)
+                await handler(ours, event, context.bot_user_id)
             except Exception as error:
                 _log.warning("event.not_taken", kind=kind, error=type(error).__name__)
                 raise NotTaken(kind) from None

@@ -5,14 +5,13 @@ from __future__ import annotations
 from slack_bolt.app.async_app import AsyncApp
 
 from handlers import actions, commands, events, modals, visit
-from handlers.boundary import guarded, note_commit
+from handlers.boundary import guarded
 from handlers.context import Context
 from handlers.ids import Action, Callback, pattern
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Once for an app. Importing the handlers attaches nothing."""
-    context.desk.store.on_commit(note_commit)
+    """Once for an app. Importing the handlers attaches nothing. `boundary.note_commit` must be told of commits."""
     app.command(commands.COMMAND)(guarded(context, visit.command, commands.gpu))
     for action in Action:
         app.action(pattern(action))(guarded(context, visit.clicking(action), actions.HANDLERS[action]))

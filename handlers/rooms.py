@@ -1,4 +1,7 @@
-"""What is known of Slack conversations: whether the bot is there, and who else reads (conversations.info, Tier 3)."""
+"""What is known of Slack conversations: whether the bot is there, and who else reads them.
+
+Method: docs.slack.dev/reference/methods/conversations.info (Tier 3).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.errors import GpubotError
+from bot.errors import StoreBusy
 from bot.lifecycle.desk import Desk
 from bot.model.person import Room
 from handlers.slack_errors import NO_ANSWER, error_code
@@ -37,37 +40,45 @@ class SlackRooms:
         """Never raises: where neither the store nor Slack answers, a room we are no member of."""
         if channel.startswith("D"):
             return Room(id=channel, member=True, direct=True)
+        known = await self._known(channel)
+        if known is not None:
+            return known
         try:
-            async with self._desk.store.read() as tx:
-                known = await tx.people.room(channel, self._desk.clock.real() - KNOWN_FOR)
-            return known or await self._ask(channel)
-        except GpubotError as error:
-            return self._unknown(channel, type(error).__name__)
+            room = await self._ask(channel)
         except NO_ANSWER as error:
-            return self._unknown(channel, error_code(error))
-
-    def _unknown(self, channel: str, error: str) -> Room:
-        _log.warning("rooms.no_answer", channel=channel, error=error)
-        return Room(id=channel, member=False)
+            _log.warning("rooms.no_answer", channel=channel, error=error_code(error))
+            return Room(id=channel, member=False)
+        await self._remember(room)
+        return room
 
     async def forget(self, channel: str) -> None:
         """Something about the channel changed: asks again next time. Raises StoreBusy."""
         async with self._desk.store.write() as tx:
             await tx.people.forget_room(channel)
 
+    async def _known(self, channel: str) -> Room | None:
+        try:
+            async with self._desk.store.read() as tx:
+                return await tx.people.room(channel, self._desk.clock.real() - KNOWN_FOR)
+        except StoreBusy:
+            return None
+
+    async def _remember(self, room: Room) -> None:
+        try:
+            async with self._desk.store.write() as tx:
+                await tx.people.put_room(room, self._desk.clock.real())
+        except StoreBusy:
+            _log.info("rooms.not_kept", channel=room.id)
+
     async def _ask(self, channel: str) -> Room:
-        real_now = self._desk.clock.real()
         try:
             async with asyncio.timeout(ASKING_TAKES):
                 answer = await self._client.conversations_info(channel=channel)
-            room = _room(channel, answer.get("channel"))
         except SlackApiError as error:
             if error_code(error) not in _NOT_THERE:
                 raise
-            room = Room(id=channel, member=False)
-        async with self._desk.store.write() as tx:
-            await tx.people.put_room(room, real_now)
-        return room
+            return Room(id=channel, member=False)
+        return _room(channel, answer.get("channel"))
 
 
 def _room(channel: str, told: Any) -> Room:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
 
 T = TypeVar("T")
@@ -35,6 +37,21 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def storable(words: str) -> str:
+    """`words` with what no database takes replaced: PostgreSQL has no NUL, UTF-8 no lone surrogates."""
+    return words.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+class Words(TypeDecorator[str]):
+    """Text, also of others, who may send anything."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value)
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -79,7 +96,12 @@ class Nested(TypeDecorator[T], Generic[T]):
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
 
     def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
-        return None if value is None else self._adapter.dump_json(value).decode()
+        if value is None:
+            return None
+        try:
+            return self._adapter.dump_json(value).decode()
+        except PydanticSerializationError:  # a lone surrogate in some text
+            return storable(json.dumps(self._adapter.dump_python(value, mode="json"), ensure_ascii=False))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
         return None if value is None else self._adapter.validate_json(value)

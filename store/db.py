@@ -64,8 +64,8 @@ class Database:
     """bot.lifecycle.ports.Store. One process has a database open at a time."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
-        """Use `open`."""
-        self._engines = engines
+        """Use `open`. `engines` are for looking at, such as by doctor and tests."""
+        self.engines = engines
         self._ownership = ownership
         self._clock = clock
         # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
@@ -91,7 +91,7 @@ class Database:
 
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""
-        await self._engines.dispose()
+        await self.engines.dispose()
         await self._ownership.release()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
@@ -100,7 +100,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """One moment throughout; writers are neither waited for nor seen. Raises StoreBusy."""
-        conn = self._engines.reader.connect()
+        conn = self.engines.reader.connect()
         async with connecting():
             await conn.start()
         try:
@@ -129,7 +129,7 @@ class Database:
         """A connection with a transaction begun on it, which is rolled back unless it was committed."""
         async with self._writing():
             await self._ownership.renew()
-            conn = self._engines.writer.connect()
+            conn = self.engines.writer.connect()
             async with connecting():
                 await conn.start()
             try:

@@ -6,19 +6,24 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import CannotOpen, StoreBusy
+from store import near
 
 PATIENCE = 1.0
 """Real seconds that one statement waits for a lock of another process: short, as Slack waits 3 s in all."""
+
+_READER_PATIENCE = 0.05
+"""Readers wait for no writer; this is for the moment in which another process recovers or removes the log."""
 
 _SQLITE_AWAY = frozenset(
     {
@@ -53,31 +58,36 @@ class Engines:
 
 def sqlite_path(url: str) -> Path | None:
     """The file that a `sqlite:///PATH` names; None where the URL is PostgreSQL's. Raises CannotOpen for others."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..") from None
-    if parsed.drivername == "sqlite":
-        if not parsed.database or parsed.database == ":memory:":
-            raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
-        return Path(parsed.database)
-    if parsed.drivername in {"postgresql", "postgres"}:
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgresql", "postgres"}:
         return None
-    raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+    if scheme != "sqlite":
+        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+    if len(rest) < 2 or not rest.startswith("/"):
+        raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
+    return Path(rest[1:])
 
 
 def sqlite_engines(path: Path) -> Engines:
     """One connection that writes, and a few that only read and never wait for it (WAL)."""
-    url = f"sqlite+aiosqlite:///{path}"
-    # isolation_level None: the driver begins nothing by itself, `begin` below does.
-    arguments = {"isolation_level": None, "timeout": PATIENCE}
     writer = create_async_engine(
-        url, connect_args=arguments, pool_size=1, max_overflow=0, pool_reset_on_return=None
+        "sqlite+aiosqlite://",
+        async_creator=partial(near.connect, path, patience=PATIENCE),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_reset_on_return=None,
     )
     reader = create_async_engine(
-        url, connect_args=arguments, pool_size=4, max_overflow=-1, pool_use_lifo=True, pool_reset_on_return=None
+        "sqlite+aiosqlite://",
+        async_creator=partial(near.connect, path, patience=_READER_PATIENCE),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        pool_reset_on_return=None,
     )
-    _on_sqlite(writer, "BEGIN IMMEDIATE", ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"))
+    _on_sqlite(writer, near.BEGIN_WRITING, ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"))
     _on_sqlite(reader, "BEGIN", ("query_only = ON",))
     return Engines(writer, reader)
 

@@ -163,6 +163,11 @@ class Facts:
         )
         return [model(LedgerRow, row) for row in await self._conn.execute(of_rental)]
 
+    async def whole_ledger(self) -> list[LedgerRow]:
+        """Every row, oldest first: for bookkeeping, not for the running bot."""
+        rows = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id)
+        return [model(LedgerRow, row) for row in await self._conn.execute(rows)]
+
     async def usual_ready(self, vendor: str, gpu: str) -> float | None:
         last = (
             select(attempts.c.intended_at, attempts.c.ready_at)

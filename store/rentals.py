@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
@@ -64,22 +64,22 @@ class Rentals(Facts):
             await self.write(change, with_new=held)
             if held:
                 await self._tell(change)
-                if change.releases:
-                    await self.release(change.after.id)
         if not held:
             self._lost(change)
             raise Stale
 
     async def defer(self, rental: Rental, due_at: datetime | None) -> None:
         """A nudge that came meanwhile is a change too: then it stays due."""
-        await self.release(rental.id)
         same = and_(
-            rentals.c.id == rental.id,
             rentals.c.version == rental.version,
             rentals.c.state == rental.state,
             rentals.c.due_at.is_not_distinct_from(rental.due_at),
         )
-        await self._conn.execute(update(rentals).where(same).values(due_at=due_at))
+        await self._conn.execute(
+            update(rentals)
+            .where(rentals.c.id == rental.id)
+            .values(claimed_by=None, due_at=case((same, due_at), else_=rentals.c.due_at))
+        )
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
         return [model(Rental, row) for row in await due.claim(self._conn, rentals, now, claimant, limit)]
@@ -108,10 +108,12 @@ class Rentals(Facts):
         return Usage(person_rentals=row[0], team_rate=Decimal(int(row[1])).scaleb(-6))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        alive = select(rentals).where(rentals.c.live).order_by(rentals.c.created_at, rentals.c.id)
+        # Sorted here: for an order, SQLite would take the index of all that its owner ever had.
+        alive = select(rentals).where(rentals.c.live)
         if owner is not None:
             alive = alive.where(rentals.c.owner == owner)
-        return [model(Rental, row) for row in await self._conn.execute(alive)]
+        found = [model(Rental, row) for row in await self._conn.execute(alive)]
+        return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
         newest = (
@@ -140,6 +142,12 @@ class Rentals(Facts):
         else:
             newer = or_(rentals.c.seen_at.is_(None), rentals.c.seen_at < after.seen_at)
             fields["seen_at"] = case((newer, after.seen_at), else_=rentals.c.seen_at)
+        if change.releases:
+            fields["claimed_by"] = None
+        # A nudge that came since `before` was read is not forgotten: what is sooner holds.
+        nudged = rentals.c.due_at.is_distinct_from(before.due_at)
+        sooner = true() if after.due_at is None else rentals.c.due_at < after.due_at
+        fields["due_at"] = case((and_(nudged, sooner), rentals.c.due_at), else_=after.due_at)
         same = and_(
             rentals.c.id == before.id,
             rentals.c.version == before.version,

@@ -18,8 +18,8 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    Text,
     false,
+    text,
 )
 
 from bot.model.attempt import AttemptState, Why
@@ -30,7 +30,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from store.columns import BigId, Exact, Moment, Nested, Word
+from store.columns import BigId, Exact, Moment, Nested, Word, Words
 
 metadata = MetaData(
     naming_convention={
@@ -40,13 +40,16 @@ metadata = MetaData(
     }
 )
 
+# Written as SQLAlchemy writes the condition in a query: SQLite uses the index for that very expression only.
+_LIVE = text("live = 1")
+
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, Words, nullable=False)
 
 
 def _maybe(name: str) -> Column[str]:
-    return Column(name, Text)
+    return Column(name, Words)
 
 
 def _flag(name: str) -> Column[bool]:
@@ -64,7 +67,7 @@ def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
 quotes = Table(
     "quotes",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     Column("state", Word(QuoteState), nullable=False),
     _text("owner"),
     _text("asked_in"),
@@ -87,10 +90,10 @@ Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 rentals = Table(
     "rentals",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _count("version"),
     Column("state", Word(State), nullable=False),
-    Column("quote_id", Text, ForeignKey("quotes.id"), nullable=False, unique=True),
+    Column("quote_id", Words, ForeignKey("quotes.id"), nullable=False, unique=True),
     _text("owner"),
     _text("card_channel"),
     Column("request", Nested[Request](Request), nullable=False),
@@ -125,6 +128,7 @@ rentals = Table(
     _maybe("end_by"),
     _moment("destroying_since"),
     _moment("alarm_at"),
+    _count("alarms"),
     _maybe("taken_on_by"),
     _moment("over_at"),
     _moment("due_at"),
@@ -135,11 +139,11 @@ rentals = Table(
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
 Index(
     "rentals_live",
+    rentals.c.live,  # the same in all: it only makes SQLite prefer this index to the one above
     rentals.c.owner,
-    rentals.c.created_at,
-    rentals.c.id,
     rentals.c.cap_micros,
-    sqlite_where=rentals.c.live,
+    rentals.c.id,
+    sqlite_where=_LIVE,
     postgresql_where=rentals.c.live,
 )
 
@@ -152,7 +156,7 @@ for _table in (quotes, rentals):
 attempts = Table(
     "attempts",
     metadata,
-    Column("rental_id", Text, ForeignKey("rentals.id"), primary_key=True),
+    Column("rental_id", Words, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", Word(AttemptState), nullable=False),
     Column("offer", Nested[Offer](Offer), nullable=False),
@@ -181,7 +185,7 @@ Index(
     "attempts_live",
     attempts.c.rental_id,
     unique=True,
-    sqlite_where=attempts.c.live,
+    sqlite_where=_LIVE,
     postgresql_where=attempts.c.live,
 )
 _ready = attempts.c.ready_at.is_not(None)
@@ -197,7 +201,7 @@ Index(
 resources = Table(
     "resources",
     metadata,
-    Column("resource_id", Text, primary_key=True),
+    Column("resource_id", Words, primary_key=True),
     _text("rental_id"),
     _count("attempt"),
     _text("status"),
@@ -221,8 +225,8 @@ Index("resources_alive", resources.c.rental_id, sqlite_where=_alive, postgresql_
 ledger = Table(
     "ledger",
     metadata,
-    Column("resource_id", Text, ForeignKey("resources.resource_id"), primary_key=True),
-    Column("rental_id", Text, ForeignKey("rentals.id"), nullable=False),
+    Column("resource_id", Words, ForeignKey("resources.resource_id"), primary_key=True),
+    Column("rental_id", Words, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
     _moment("started_at", nullable=False),
     _moment("ended_at", nullable=False),
@@ -236,7 +240,7 @@ events = Table(
     "events",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("rental_id", Text, ForeignKey("rentals.id")),
+    Column("rental_id", Words, ForeignKey("rentals.id")),
     Column("kind", Word(EventKind), nullable=False),
     _moment("at", nullable=False),
     _maybe("actor"),
@@ -250,9 +254,9 @@ messages = Table(
     Column("id", BigId, primary_key=True),
     Column("kind", Word(MessageKind), nullable=False),
     _text("to"),
-    Column("rental_id", Text, ForeignKey("rentals.id")),
+    Column("rental_id", Words, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
-    Column("quote_id", Text, ForeignKey("quotes.id")),
+    Column("quote_id", Words, ForeignKey("quotes.id")),
     Column("envelope", Integer),
     Column("body", Nested[dict[str, Any]](dict[str, Any])),
     _flag("broadcast"),
@@ -279,7 +283,7 @@ Index("messages_due", messages.c.due_at, sqlite_where=_open, postgresql_where=_o
 people = Table(
     "people",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _text("name"),
     _text("tz"),
     _flag("guest"),
@@ -293,7 +297,7 @@ people = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("user_id", Text, primary_key=True),
+    Column("user_id", Words, primary_key=True),
     _text("line"),
     _text("comment"),
     _text("fingerprint"),
@@ -303,7 +307,7 @@ keys = Table(
 rooms = Table(
     "rooms",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _flag("member"),
     _flag("direct"),
     _flag("shared"),
@@ -313,6 +317,6 @@ rooms = Table(
 account = Table(
     "account",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     _text("value"),
 )

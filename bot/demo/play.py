@@ -116,6 +116,15 @@ class Play:
             await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
         raise Missed("Time passed in too many small steps.")
 
+    async def passes(self, span: timedelta) -> None:
+        """Lets that much time pass, one due moment after the other."""
+        end = (await self.outside.clock())[0] + span
+        while (now := (await self.outside.clock())[0]) < end:
+            health = await self.settle()
+            due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end
+            await self.outside.jump_to(min(max(due, now + timedelta(seconds=1)), end))
+        await self.settle()
+
     async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> Seen:
         """As `until`, for words that `name` sees in a message that is newer than now."""
         since = self._read.get(name, 0)

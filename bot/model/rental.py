@@ -83,6 +83,8 @@ class Rental(Frozen):
     destroying_since: Instant | None = None
     alarm_at: Instant | None = None
     """When to say (again) that it is not confirmed gone."""
+    alarms: int = 0
+    """How often that was said since deletion began."""
     taken_on_by: str | None = None
     over_at: Instant | None = None
     due_at: Instant | None = None

@@ -33,7 +33,7 @@ class Story(Frozen):
     names: dict[str, str]
     """User id to display name, of everyone whom the rental or its events name."""
     owners_live: tuple[Rental, ...] = ()
-    """What its owner has that is not over, this one too."""
+    """What its owner has that is not over, this one too; only while something of it waits for a decision."""
 
     @property
     def current(self) -> Attempt | None:

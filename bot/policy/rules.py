@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
@@ -39,7 +39,10 @@ def _exact(value: Any) -> Any:
 def _share(value: Any) -> Any:
     """`15%`, or a plain 0.15."""
     if isinstance(value, str) and value.strip().endswith("%"):
-        return Decimal(value.strip()[:-1]) / 100
+        try:
+            return Decimal(value.strip()[:-1]) / 100
+        except InvalidOperation:
+            raise ValueError(f"{value!r} is no percentage; write it such as 15%") from None
     return _exact(value)
 
 
@@ -99,6 +102,12 @@ class Lease(Frozen):
     @classmethod
     def _longest_first(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
         return tuple(sorted(set(value), reverse=True))
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Lease:
+        if self.default > self.max:
+            raise ValueError("default is longer than max; who names no hours could rent nothing")
+        return self
 
 
 class CheckIn(Frozen):

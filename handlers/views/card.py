@@ -65,7 +65,7 @@ def _details(story: Story, rules: Rules, at: Times) -> list[str]:
     if rental.state is State.READY:
         return _ready(story, rules, at)
     if rental.state is State.DESTROYING:
-        if rental.alarm_at is None:
+        if rental.alarms == 0:
             return []
         bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
         on_it = f"{person(story.names, rental.taken_on_by)} is on it." if rental.taken_on_by else ""
@@ -128,7 +128,7 @@ def _buttons(story: Story) -> list[Json]:
         extend = [] if rental.extension else [button("Extend", Action.EXTEND_FORM, this)]
         return [details, *extend, button(f"Destroy {rental.id}", Action.DESTROY, this, style="danger")]
     if rental.state is State.DESTROYING:
-        take = rental.alarm_at is not None and rental.taken_on_by is None
+        take = rental.alarms > 0 and rental.taken_on_by is None
         return [details, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
     return [details, button("Cancel", Action.CANCEL, this)]
 

@@ -17,7 +17,18 @@ from handlers.views.about import machine, outcome, owner, settled, so_far, times
 from handlers.views.approval import later
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.said import said, sentence_case
-from handlers.views.words import Times, dollars, dollars_at_most, escape, per_hour, person, span, ssh_command, what
+from handlers.views.words import (
+    Times,
+    about,
+    dollars,
+    dollars_at_most,
+    escape,
+    per_hour,
+    person,
+    span,
+    ssh_command,
+    what,
+)
 
 K = EventKind
 KEEP_HOURS = (1, 4)
@@ -139,7 +150,7 @@ def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
         return blocks.message(f"Extended: {machine(story)}, it ends {at.at(rental.ends_at)} now.")
     if again is not None:
         return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
-    text = f"Ends {at.at(until, event.at)}, in {span(until - event.at)}: {machine(story)}. "
+    text = f"Ends {at.at(until, event.at)}, in {about(until - event.at)}: {machine(story)}. "
     text += "Copy results off: the disk goes too."
     if rental.extension is not None:
         text += " More time is asked for; an approver decides."

@@ -33,9 +33,7 @@ def error(problem: GpubotError) -> Rendered:
     if isinstance(problem, NeedsKey):
         return waiting_for_key()
     text = words_of(problem)
-    if isinstance(problem, Mistake) and problem.nearest:
-        nearest = ", ".join(escape(one, 60) for one in problem.nearest[:5])
-        text = f"{text} Nearest: {nearest}. Try: /gpu get {escape(problem.nearest[0], 60)}"
+    if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
         return say(text, button("Choose from a list", Action.CHOOSE_FROM_LIST))
     return say(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
 

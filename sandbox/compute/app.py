@@ -17,11 +17,12 @@ DEFAULT_TOKEN = "compute-sandbox-token"  # noqa: S105 - it opens nothing but thi
 class ComputeSandbox:
     """The Compute Clear API on this machine. `token` is what its one account is asked for."""
 
-    def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN) -> None:
+    def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN, seed: int | None = None) -> None:
+        """With a `seed`, offers and resources have the same ids each time."""
         self.clock = clock
         self.token = token
         self.faults = Faults(clock, known=OPERATIONS)
-        self.market = Market()
+        self.market = Market(seed)
         self._hosts = Hosts(clock, self.market.agenda)
         self._api = Api(self.market, self._hosts, token)
         self._served: Served | None = None

@@ -7,7 +7,8 @@ changes by itself, so that its SSH host can follow.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from random import Random, SystemRandom
+from uuid import UUID
 
 from sandbox.compute.agenda import Agenda
 from sandbox.compute.catalog import VARIANTS, Listing, listings
@@ -76,12 +77,17 @@ class Procurement:
 class Market:
     """All vendors behind one counter, and what one account has bought there."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int | None = None) -> None:
+        """With a `seed`, ids are the same each time."""
+        self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded one is for repeating
         self.offers: dict[str, Offer] = {}
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
         self.moods: dict[str, Mood] = {name: Mood() for name in VENDORS}
         self.agenda = Agenda()
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self._ids.getrandbits(128), version=4))
 
     # --- offers ---------------------------------------------------------------------------------------------
 
@@ -94,7 +100,8 @@ class Market:
             if self.moods[name].take(AT_OFFERS).behaviour is Behaviour.NO_PRICE
         }
         offers = [
-            Offer(str(uuid4()), listing, now, priced=listing.vendor.name not in priceless) for listing in matching
+            Offer(self._new_id(), listing, now, priced=listing.vendor.name not in priceless)
+            for listing in matching
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
         self.offers.update((offer.offer_id, offer) for offer in offers)
@@ -132,7 +139,7 @@ class Market:
         never = conduct.behaviour in {Behaviour.SLOW, Behaviour.FAILS_LATER}
         for index in range(count):
             idle = never or (partial and index >= PARTIAL_RUNNING)
-            resource_id = str(uuid4())
+            resource_id = self._new_id()
             machine = Machine(
                 resource_id=resource_id,
                 name=wanted.resource_name or f"{listing.vendor.name}-{resource_id[:8]}",
@@ -231,7 +238,7 @@ class Market:
     def stranger(self, name: str, variant: str, rate: Decimal, vendor: str, now: datetime) -> Machine:
         """A machine that runs on the account without anyone here having procured it."""
         machine = Machine(
-            resource_id=str(uuid4()),
+            resource_id=self._new_id(),
             name=name,
             vendor=vendor,
             region=VENDORS[vendor].regions[0].name,

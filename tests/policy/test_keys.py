@@ -126,6 +126,7 @@ def test_marks_that_slack_or_a_person_put_around_it_are_no_part_of_it() -> None:
         (public("ssh-ed25519") + " me " + public("ssh-rsa", 2048), "more than one key"),
         ("ssh-ed25519 " + "A" * LONGEST_LINE, "too long"),
     ],
+    ids=lambda part: "line" if len(part) > 40 else None,  # keys are new each time; every worker needs the same ids
 )
 def test_anything_else_is_refused_with_what_to_paste(line: str, says: str) -> None:
     words = refused(line)
@@ -203,7 +204,9 @@ def test_a_private_key_behind_a_public_one_is_seen_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [public("ssh-rsa", 2048), public("ecdsa-sha2-nistp521"), "private key please", "MII", ""]
+    "line",
+    [public("ssh-rsa", 2048), public("ecdsa-sha2-nistp521"), "private key please", "MII", ""],
+    ids=["rsa", "ecdsa", "words", "start", "nothing"],
 )
 def test_what_is_no_private_key_is_not_called_one(line: str) -> None:
     assert not looks_private(line)

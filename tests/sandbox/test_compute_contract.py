@@ -59,17 +59,37 @@ schema = schemathesis.openapi.from_path(CONTRACT)
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[tuple[ComputeSandbox, str]]:
-    """A sandbox and its URL, in a thread of its own, since schemathesis waits for its answers."""
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread of its own for the sandbox, since schemathesis waits for its answers."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    sandbox = ComputeSandbox(SandboxClock())
-    yield sandbox, asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
-    asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
+    yield loop
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
+
+
+def started(loop: asyncio.AbstractEventLoop) -> tuple[ComputeSandbox, str]:
+    """A new sandbox whose time stands still and whose ids are the same each time, and its URL."""
+
+    async def start() -> tuple[ComputeSandbox, str]:
+        sandbox = ComputeSandbox(SandboxClock(speed=0), seed=1)
+        return sandbox, await sandbox.start()
+
+    return asyncio.run_coroutine_threadsafe(start(), loop).result()
+
+
+def stopped(loop: asyncio.AbstractEventLoop, sandbox: ComputeSandbox) -> None:
+    asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
+
+
+@pytest.fixture(scope="module")
+def sandbox(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ComputeSandbox, str]]:
+    """One for all cases."""
+    server, url = started(loop)
+    yield server, url
+    stopped(loop, server)
 
 
 @schema.parametrize()
@@ -78,10 +98,10 @@ def test_every_answer_is_as_promised(case: schemathesis.Case[Any], sandbox: tupl
     case.call_and_validate(base_url=sandbox[1], headers=HEADERS, checks=CHECKS)
 
 
-def test_every_answer_is_as_promised_along_the_links(sandbox: tuple[ComputeSandbox, str]) -> None:
-    server, url = sandbox
+def test_every_answer_is_as_promised_along_the_links(loop: asyncio.AbstractEventLoop) -> None:
     linked = schemathesis.openapi.from_path(CONTRACT)
     linked.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
+    answered: set[str] = set()
 
     @linked.hook
     def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
@@ -90,18 +110,25 @@ def test_every_answer_is_as_promised_along_the_links(sandbox: tuple[ComputeSandb
             return {"compute": {"gpu_type": "H100"}}
         return body
 
-    def call_kwargs(_machine: Any, _case: schemathesis.Case[Any]) -> dict[str, Any]:
-        return {"base_url": url, "headers": HEADERS}
+    walk: Any = linked.as_state_machine()
 
-    def validate(_machine: Any, response: Any, case: schemathesis.Case[Any], **_more: Any) -> None:
-        case.validate_response(response, checks=CHECKS, headers=HEADERS)
+    class AlongTheLinks(walk):  # type: ignore[misc]  # it is made at run time from the contract
+        """Each walk meets a sandbox of its own, so that the same walk meets the same answers."""
 
-    machine = type(
-        "AlongTheLinks",
-        (linked.as_state_machine(),),
-        {"get_call_kwargs": call_kwargs, "validate_response": validate},
-    )
-    before = server.faults.traffic.last
-    run_state_machine_as_test(machine, settings=settings(BOUNDED, max_examples=40, stateful_step_count=8))
-    answered = {entry.endpoint for entry in server.faults.traffic.after(before) if entry.status == 200}
+        def setup(self) -> None:
+            super().setup()
+            self.server, self.url = started(loop)
+
+        def teardown(self) -> None:
+            answered.update(e.endpoint for e in self.server.faults.traffic.after(0) if e.status == 200)
+            stopped(loop, self.server)
+            super().teardown()
+
+        def get_call_kwargs(self, _case: schemathesis.Case[Any]) -> dict[str, Any]:
+            return {"base_url": self.url, "headers": HEADERS}
+
+        def validate_response(self, _response: Any, case: schemathesis.Case[Any], **_more: Any) -> None:
+            case.validate_response(_response, checks=CHECKS, headers=HEADERS)
+
+    run_state_machine_as_test(AlongTheLinks, settings=settings(BOUNDED, max_examples=15, stateful_step_count=8))
     assert answered >= {"get_offers", "procure_offer", "offer_status", "get_resource", "delete_resource"}

@@ -220,8 +220,9 @@ class TestDialogs:
 
 class TestShortAnswers:
     def test_a_wrong_word_gets_the_nearest(self) -> None:
-        shown = replies.error(Mistake('I don\'t know the GPU "H10".', ("H100", "H200", "A10")))
-        assert shown.text == 'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100'
+        words = 'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100'
+        shown = replies.error(Mistake(words, ("H100", "H200", "A10")))
+        assert shown.text == words
         assert labels(shown.blocks) == ["Choose from a list"]
 
     def test_what_may_not_be_and_what_came_too_late(self) -> None:

@@ -1,4 +1,4 @@
-"""What is looked at before someone decides: the offers as they stand, and what waits, for whoever may decide it."""
+"""What is looked at before someone decides: offers as they stand, and what waits, for whoever may decide it."""
 
 from __future__ import annotations
 

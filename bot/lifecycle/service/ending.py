@@ -70,7 +70,7 @@ async def take_on(desk: Desk, person: Person, rental_id: str) -> Rental:
         if rental is None:
             raise Mistake(f"I don't know {rental_id}. /gpu list all shows what there is.")
         check_destroyer(person, rental, desk)
-        if rental.alarm_at is None:
+        if rental.alarms == 0:
             raise TooLate(f"{rental.id} is confirmed gone.", rental.id)
         if rental.taken_on_by is not None:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)

@@ -107,7 +107,8 @@ async def extend(
 
 
 async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
-    """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused, TooLate."""
+    """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused or
+    TooLate."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")

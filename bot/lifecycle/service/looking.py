@@ -11,14 +11,16 @@ from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Tx
 from bot.model.event import Event
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.model.story import Story
 
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
-async def story(tx: Tx, rental: Rental, now: datetime, *, with_events: bool = False) -> Story:
+async def story(tx: Tx, rental: Rental, now: datetime) -> Story:
     """A rental with all that a reader may be told of it, within a transaction."""
     case = await load_facts(tx, rental)
+    waits = rental.state is State.AWAITING_APPROVAL or rental.extension is not None
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.usual_ready(rental.vendor, _gpu(rental)) if rental.vendor else None
     return Story(
@@ -26,11 +28,11 @@ async def story(tx: Tx, rental: Rental, now: datetime, *, with_events: bool = Fa
         attempts=case.attempts,
         resources=case.resources,
         ledger=case.ledger,
-        events=events if with_events else (),
+        events=events,
         spent=case.spent(now),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await names(tx, _named(rental, events)),
-        owners_live=tuple(await tx.rentals.live(rental.owner)),
+        owners_live=tuple(await tx.rentals.live(rental.owner)) if waits else (),
     )
 
 
@@ -56,7 +58,7 @@ async def show(desk: Desk, rental_id: str) -> Story:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
             raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
-        return await story(tx, rental, desk.clock.now(), with_events=True)
+        return await story(tx, rental, desk.clock.now())
 
 
 async def mine(desk: Desk, owner: str) -> list[Story]:

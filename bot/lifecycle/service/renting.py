@@ -40,13 +40,14 @@ async def rent(desk: Desk, person: Person, quote_id: str, offer_id: str, *, anot
     check_user(person, desk.rules)
 
     async def decision(tx: Tx) -> Rental:
+        # First, as it waits for others who are renting: what is read after it is what they left.
+        usage = await tx.rentals.usage(person.id)
         quote, offer = await _clicked(tx, desk, person, quote_id, offer_id)
         if quote.changes is not None:
             return await _change(tx, desk, person, quote, offer)
         if not another:
             await _check_twin(tx, person, quote)
         await check_buying(tx)
-        usage = await tx.rentals.usage(person.id)
         check_size(quote.request, desk.rules)
         room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, desk.rules)
         verdict = judge(quote.request, offer.rate, desk.rules, room=room)

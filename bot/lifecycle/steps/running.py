@@ -118,8 +118,13 @@ def _notice(works: Works, case: Case, now: datetime) -> Case:
 
 def _ending_facts(case: Case, until: datetime, now: datetime) -> Facts:
     bill = case.spent(now)
+    minutes = -((now - until) // timedelta(minutes=1))
     return Facts(
-        until=until, span=until - now, rate=case.rental.rate, amount=bill.amount, estimated=bill.estimated
+        until=until,
+        span=timedelta(minutes=minutes),
+        rate=case.rental.rate,
+        amount=bill.amount,
+        estimated=bill.estimated,
     )
 
 

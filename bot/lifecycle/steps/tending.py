@@ -87,7 +87,7 @@ def _alarm(case: Case, now: datetime) -> Case:
     if not waiting:
         if rental.alarm_at is None:
             return case
-        return replace(case, rental=rental.model_copy(update={"alarm_at": None, "taken_on_by": None}))
+        return replace(case, rental=rental.model_copy(update={"alarm_at": None, "alarms": 0, "taken_on_by": None}))
     if rental.alarm_at is None:
         return replace(case, rental=rental.model_copy(update={"alarm_at": now + ALARM_AFTER}))
     if now < rental.alarm_at:
@@ -104,7 +104,7 @@ def _alarm(case: Case, now: datetime) -> Case:
         since=rental.destroying_since,
     )
     case = case.tell(EventKind.NOT_CONFIRMED, now, facts)
-    return replace(case, rental=rental.model_copy(update={"alarm_at": now + again}))
+    return replace(case, rental=rental.model_copy(update={"alarm_at": now + again, "alarms": rental.alarms + 1}))
 
 
 def next_look(case: Case, now: datetime) -> datetime | None:

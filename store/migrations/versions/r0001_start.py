@@ -10,8 +10,10 @@ down_revision = None
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    only = sa.text(where)
-    op.create_index(name, table, columns, unique=unique, sqlite_where=only, postgresql_where=only)
+    on_sqlite = "live = 1" if where == "live" else where
+    op.create_index(
+        name, table, columns, unique=unique, sqlite_where=sa.text(on_sqlite), postgresql_where=sa.text(where)
+    )
 
 
 def upgrade() -> None:
@@ -116,6 +118,7 @@ def upgrade() -> None:
         sa.Column("end_by", sa.Text()),
         sa.Column("destroying_since", sa.DateTime(timezone=True)),
         sa.Column("alarm_at", sa.DateTime(timezone=True)),
+        sa.Column("alarms", sa.Integer(), nullable=False),
         sa.Column("taken_on_by", sa.Text()),
         sa.Column("over_at", sa.DateTime(timezone=True)),
         sa.Column("due_at", sa.DateTime(timezone=True)),
@@ -128,7 +131,7 @@ def upgrade() -> None:
     )
     _partial_index("rentals_claimed", "rentals", ["claimed_by"], "claimed_by IS NOT NULL")
     _partial_index("rentals_due", "rentals", ["due_at"], "due_at IS NOT NULL")
-    _partial_index("rentals_live", "rentals", ["owner", "created_at", "id", "cap_micros"], "live")
+    _partial_index("rentals_live", "rentals", ["live", "owner", "cap_micros", "id"], "live")
     op.create_index("rentals_owner", "rentals", ["owner", "created_at"])
     op.create_table(
         "attempts",

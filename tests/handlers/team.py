@@ -1,0 +1,254 @@
+"""A team at work: the sandbox's Slack over real WebSockets, a real SQLite store, and the listeners on a real app.
+
+The engine doesn't run, so that a test sees exactly what a click wrote; `deliver` sends what is queued.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+
+from bot.clock import MovedClock
+from bot.lifecycle.desk import Desk
+from bot.model.message import Message, MessageKind
+from bot.model.offer import Catalog, Offer
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.policy.rules import Approvers, Rules
+from handlers.boundary import note_commit
+from handlers.context import Context
+from handlers.delivery.loop import Delivery
+from handlers.listeners import register
+from handlers.people import People
+from handlers.rooms import SlackRooms
+from sandbox.slack import AppConfig, Timing
+from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
+from sandbox.slack.state import TEAM
+from store.db import Database
+from tests.handlers.asking import CATALOG
+from tests.sandbox.slack_world import World, workspace
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr ana@laptop"
+RULES = Rules(
+    admins=(CLEO,),
+    approvers=Approvers(groups=(APPROVERS,)),
+    approvals_channel=APPROVALS,
+    home_channel=GPUS,
+)
+Json = dict[str, Any]
+
+
+def an_offer(name: str, rate: str, **changes: Any) -> Offer:
+    offer = Offer(
+        offer_id=name,
+        gpu="nvidia-h100-sxm5-80gb",
+        family="H100",
+        count=1,
+        vendor="hyperstack",
+        region="EU",
+        vendor_region="nor-1",
+        contract="ondemand",
+        rate=Decimal(rate),
+        expires_at=NOON + timedelta(minutes=30),
+    )
+    return offer.model_copy(update=changes)
+
+
+@dataclass
+class Team:
+    """Acts and looks for a test."""
+
+    world: World
+    context: Context
+    desk: Desk
+    delivery: Delivery
+    clock: MovedClock
+    database: Path
+    known: list[Catalog | None]
+
+    # --- acting
+
+    async def types(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> Json:
+        """`/gpu ...`; the outcome as the sandbox saw it."""
+        return await self._done(await self.world.command(user, text, channel, **more))
+
+    async def told(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> str:
+        """What the acknowledgement of a command says, empty where it says nothing."""
+        outcome = await self.types(user, text, channel, **more)
+        assert outcome["error"] is None, outcome
+        return str((outcome["payload"] or {}).get("text", ""))
+
+    async def click(self, user: str, message: Json, label: str, **more: Any) -> Json:
+        """Clicks the button that begins with `label` on a message as `look` gives it."""
+        button = next(button for button in message["buttons"] if button["text"].startswith(label))
+        return await self._done(
+            await self.world.act(
+                "click",
+                user=user,
+                channel=message["channel"],
+                ts=message["ts"],
+                action_id=button["action_id"],
+                value=button.get("value"),
+                **more,
+            )
+        )
+
+    async def forge(self, user: str, action_id: str, value: str | None) -> Json:
+        """A click on a button that no view of ours ever gave that person."""
+        element = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "Old"}}
+        if value is not None:
+            element["value"] = value
+        posted = await self.world.post(blocks=[{"type": "actions", "elements": [element]}])
+        return await self._done(
+            await self.world.act("click", user=user, channel=TRAINING, ts=posted["ts"], action_id=action_id)
+        )
+
+    async def _done(self, outcome: Json) -> Json:
+        """Once what follows the acknowledgement has happened too."""
+        await self.context.gate.idle()
+        return outcome
+
+    async def modal(self, user: str) -> Json | None:
+        """The dialog that is open, once one is."""
+        views = (await self.world.get("views", user=user))["views"]
+        return views[-1] if views else None
+
+    async def submit(self, user: str, **values: str) -> Json:
+        """Fills in the dialog that is open, and submits it."""
+        view = await self.modal(user)
+        assert view is not None
+        filled = {field: {field: value} for field, value in values.items()}
+        return await self._done(await self.world.act("submit", user=user, view_id=view["view_id"], values=filled))
+
+    async def deliver(self) -> None:
+        """Sends what is queued, as far as Slack's pace lets it go at once."""
+        for _ in range(3):
+            await self.delivery.turn()
+            await self.delivery.drain()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Another process holds the database's write lock."""
+        with closing(sqlite3.connect(self.database, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.rollback()
+
+    # --- looking
+
+    async def look(self, user: str, channel: str, words: str = "") -> Json:
+        """The newest message a person sees there that says `words`."""
+        seen = [m for m in await self.world.see(user, channel=channel) if not m["deleted"] and words in m["reads"]]
+        assert seen, f"nobody said {words!r}: {await self.world.reads(user, channel=channel)}"
+        return seen[-1]
+
+    async def replies(self) -> list[str]:
+        """What waits to be said to one person, oldest first."""
+        return [
+            str((message.body or {}).get("text", ""))
+            for message in await self.queued()
+            if message.kind is MessageKind.REPLY
+        ]
+
+    async def queued(self) -> list[Message]:
+        """The outbox."""
+        async with self.desk.store.read() as tx:
+            return await tx.messages.due(datetime.now(UTC) + timedelta(days=1), 100)
+
+    async def rentals(self) -> list[Rental]:
+        """What is not over."""
+        async with self.desk.store.read() as tx:
+            return await tx.rentals.live()
+
+    async def rental(self, rental_id: str) -> Rental:
+        async with self.desk.store.read() as tx:
+            found = await tx.rentals.get(rental_id)
+        assert found is not None
+        return found
+
+    async def quotes(self, user: str) -> list[Quote]:
+        """What a person asked for and the engine hasn't looked for yet."""
+        async with self.desk.store.write() as tx:
+            claimed = await tx.quotes.claim(self.clock.now(), "test", 100)
+            for quote in claimed:
+                await tx.quotes.release(quote.id)
+        return [quote for quote in claimed if quote.owner == user]
+
+    # --- getting somewhere
+
+    async def has_key(self, *users: str) -> None:
+        for user in users:
+            assert "is set" in await self.told(user, f"key {KEY_LINE}")
+
+    async def offered(self, user: str, *offers: Offer, channel: str = TRAINING, **request: Any) -> Json:
+        """A person asked and sees these offers; the message with their buttons."""
+        await self.has_key(user)
+        assert await self.told(user, "get H100 EU for 6h", channel) == ""
+        (quote,) = await self.quotes(user)
+        found = quote.model_copy(
+            update={
+                "state": QuoteState.FOUND,
+                "request": quote.request.model_copy(update=request),
+                "offers": offers,
+                "card_channel": TRAINING,
+                "found_at": self.clock.now(),
+                "due_at": None,
+            }
+        )
+        async with self.desk.store.write() as tx:
+            await tx.quotes.save(found)
+            await tx.messages.add(
+                Message(
+                    kind=MessageKind.QUOTE,
+                    to=quote.reply_url or "",
+                    quote_id=quote.id,
+                    created_at=self.desk.clock.real(),
+                )
+            )
+        await self.deliver()
+        return await self.look(user, channel, "Prices stand until")
+
+
+@asynccontextmanager
+async def team(
+    folder: Path,
+    *,
+    rules: Rules = RULES,
+    timing: Timing | None = None,
+    app: AppConfig | None = None,
+) -> AsyncIterator[Team]:
+    """A team whose world ends with the block."""
+    clock = MovedClock(NOON)
+    path = folder / "gpubot.sqlite"
+    async with workspace(timing=timing, app=app) as world:
+        store = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
+        try:
+            store.on_commit(note_commit)
+            desk = Desk(store=store, clock=clock, rules=rules)
+            known: list[Catalog | None] = [CATALOG]
+            context = Context(
+                desk=desk,
+                catalog=lambda: known[0],
+                people=People(desk, world.client, TEAM),
+                rooms=SlackRooms(desk, world.client),
+                client=world.client,
+            )
+
+            def attach(app: AsyncApp) -> None:
+                register(app, context)
+
+            await world.bolt(attach)
+            delivery = Delivery(desk, world.client, world.session)
+            yield Team(world, context, desk, delivery, clock, path, known)
+            assert await context.gate.drain(5)
+        finally:
+            await store.close()

@@ -1,0 +1,165 @@
+"""Clicks on offers: what is rented, what is only asked, and what each person reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.model.quote import QuoteState
+from bot.model.state import State
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.team import NOON, an_offer, team
+
+
+async def test_a_click_rents_and_its_answer_takes_the_place_of_the_offers(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
+        assert (await ours.click(ANA, message, "Rent from $2.15/h"))["ok"]
+        (rental,) = await ours.rentals()
+        assert (rental.state, rental.owner, rental.clicked_offer) == (State.PROCURING, ANA, "o1")
+        await ours.deliver()
+        shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 EU")
+        assert shown["ts"] == message["ts"]
+        assert shown["buttons"] == []
+
+
+async def test_of_two_clicks_one_rents_and_the_other_is_told(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
+        await ours.click(ANA, message, "Rent from $2.15/h")
+        assert (await ours.click(ANA, message, "Rent from $2.42/h"))["ok"]
+        (rental,) = await ours.rentals()
+        assert rental.clicked_offer == "o1"
+        assert (await ours.replies())[-1] == f"This list already made {rental.id}. Nothing more was rented."
+
+
+async def test_over_a_limit_the_click_asks_and_buys_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o8", "18.40", count=8), count=8)
+        await ours.click(ANA, message, "Ask: over $10.00/h")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "An approver decides; nothing is rented until then." in dialog["reads"]
+        assert await ours.rentals() == []
+        assert (await ours.submit(ANA))["ok"]
+        (rental,) = await ours.rentals()
+        assert rental.state is State.AWAITING_APPROVAL
+        assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 EU")
+
+
+async def test_above_fifty_dollars_a_dialog_comes_first(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "9.00"))
+        await ours.click(ANA, message, "Rent from $9.00/h")
+        assert await ours.rentals() == []
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert dialog["submit"] == "Rent from $9.00/h"
+        assert (await ours.submit(ANA))["ok"]
+        (rental,) = await ours.rentals()
+        assert rental.state is State.PROCURING
+        assert await ours.modal(ANA) is None
+
+
+async def test_a_dialog_that_was_left_open_rents_nothing_once_its_price_is_gone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "9.00"))
+        await ours.click(ANA, message, "Rent from $9.00/h")
+        ours.clock.put(NOON.replace(hour=13))
+        await ours.submit(ANA)
+        assert await ours.rentals() == []
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "These prices no longer stand. Nothing was rented." in dialog["reads"]
+
+
+async def test_the_same_again_is_asked_about_first(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        first = await ours.offered(ANA, an_offer("o1", "2.15"))
+        await ours.click(ANA, first, "Rent")
+        (rental,) = await ours.rentals()
+        second = await ours.offered(ANA, an_offer("o2", "2.15"))
+        await ours.click(ANA, second, "Rent")
+        assert len(await ours.rentals()) == 1
+        await ours.deliver()
+        question = await ours.look(ANA, TRAINING, "You already rent 1x H100 EU")
+        assert [button["text"] for button in question["buttons"]] == ["Rent another", f"Show {rental.id}"]
+        await ours.click(ANA, question, "Rent another")
+        assert len(await ours.rentals()) == 2
+
+
+async def test_the_same_again_above_fifty_dollars_asks_and_confirms(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
+        second = await ours.offered(ANA, an_offer("o2", "9.00"))
+        await ours.click(ANA, second, "Rent")
+        await ours.submit(ANA)
+        await ours.deliver()
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Another one?"), "Rent another")
+        assert len(await ours.rentals()) == 1
+        await ours.submit(ANA)
+        assert [rental.clicked_offer for rental in await ours.rentals()] == ["o1", "o2"]
+
+
+async def test_all_offers_take_the_place_of_three(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        offers = [an_offer(f"o{n}", f"2.{n}0") for n in range(1, 6)]
+        message = await ours.offered(ANA, *offers)
+        await ours.click(ANA, message, "All 5")
+        await ours.deliver()
+        shown = await ours.look(ANA, TRAINING, "$2.50/h")
+        assert shown["ts"] == message["ts"]
+        assert sum(button["text"].startswith("Rent from") for button in shown["buttons"]) == 5
+
+
+async def test_refresh_looks_again_for_the_same(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        assert (await ours.click(ANA, message, "Refresh"))["ok"]
+        (again,) = await ours.quotes(ANA)
+        assert again.state is QuoteState.LOOKING
+        assert again.replaces
+        assert (again.request.gpu, again.request.region, again.asked_in) == ("H100", "EU", TRAINING)
+
+
+async def test_change_opens_the_form_with_what_was_asked(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        await ours.click(ANA, message, "Change")
+        assert (await ours.submit(ANA, region="US", cap="$3", lease="90 min"))["ok"]
+        (changed,) = await ours.quotes(ANA)
+        assert (changed.request.region, str(changed.request.max_gpu_rate)) == ("US", "3")
+        assert changed.request.lease.total_seconds() == 90 * 60
+        assert changed.replaces
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [("cap", "three", "A price in dollars"), ("lease", "soon", "Such as 90m"), ("lease", "9999h", "at most 72h")],
+)
+async def test_the_form_says_beside_the_input_what_is_wrong(
+    tmp_path: Path, field: str, typed: str, words: str
+) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        await ours.click(ANA, message, "Change")
+        outcome = await ours.submit(ANA, **{field: typed})
+        assert list(outcome["errors"]) == [field]
+        assert words in outcome["errors"][field]
+        assert await ours.quotes(ANA) == []
+
+
+async def test_somebody_elses_offers_rent_nothing(tmp_path: Path) -> None:
+    """Nobody else sees an ephemeral message; a value alone must not do."""
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o1", "2.15"))
+        message = await ours.offered(BEN, an_offer("o2", "2.15"))
+        async with ours.desk.store.read() as tx:
+            first = await tx.messages.get(1)
+        assert first is not None
+        assert first.quote_id is not None
+        assert first.quote_id not in str(message)
+        assert (await ours.forge(BEN, "rent", f"{first.quote_id}:o1"))["ok"]
+        assert await ours.rentals() == []
+        assert (await ours.replies())[-1] == "That is somebody else's search. Ask for your own: /gpu get"

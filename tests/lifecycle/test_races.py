@@ -1,0 +1,207 @@
+"""Fifty people click at the same moment: one of them decides, and the others are told so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import GpubotError, Outage, TooLate
+from bot.lifecycle.desk import Desk
+from bot.lifecycle.service.deciding import approve, deny, withdraw
+from bot.lifecycle.service.ending import destroy
+from bot.lifecycle.service.leasing import extend
+from bot.lifecycle.service.renting import rent
+from bot.model.attempt import AttemptState
+from bot.model.event import EventKind
+from bot.model.message import Message, MessageKind
+from bot.model.person import Key, Person
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.policy.rules import Approvers, Limits, Rules
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+CLICKS = 50
+APPROVERS = tuple(f"U0APPROVER{n}" for n in range(5))
+RULES = Rules(admins=("U0ADMIN",), approvers=Approvers(people=APPROVERS), home_channel=make.HOME)
+HOUR = timedelta(hours=1)
+
+
+def person(user_id: str) -> Person:
+    return Person(id=user_id, name=user_id.title())
+
+
+ANA = person(make.ANA)
+
+
+@pytest.fixture
+def desk(database: Database, clock: MovedClock) -> Desk:
+    return Desk(store=database, clock=clock, rules=RULES)
+
+
+async def race(*clicks: Coroutine[Any, Any, Rental]) -> tuple[Rental, list[GpubotError]]:
+    """All at once: who won, and what the others were answered."""
+    answers = await asyncio.gather(*clicks, return_exceptions=True)
+    won = [answer for answer in answers if isinstance(answer, Rental)]
+    lost = [answer for answer in answers if isinstance(answer, GpubotError)]
+    assert [answer for answer in answers if not isinstance(answer, Rental | GpubotError)] == []
+    assert len(won) == 1
+    assert all(isinstance(answer, TooLate | Outage) and answer.words for answer in lost)
+    assert any(isinstance(answer, TooLate) for answer in lost)
+    return won[0], lost
+
+
+async def kinds(database: Database, rental_id: str) -> list[EventKind]:
+    async with database.read() as tx:
+        return [event.kind for event in await tx.events.of(rental_id)]
+
+
+async def messages(database: Database, rental_id: str) -> list[Message]:
+    async with database.read() as tx:
+        return [m for m in await tx.messages.due(START.replace(year=2100), 1000) if m.rental_id == rental_id]
+
+
+def told(queued: Iterable[Message]) -> list[tuple[str, str]]:
+    return sorted((message.kind.value, message.to) for message in queued)
+
+
+async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
+    """A quote `q1` with five offers, and Ana's key. The offers' ids."""
+    offers = tuple(make.offer(f"offer-{n}", vendor=f"vendor-{n}", rate=Decimal(rate)) for n in range(5))
+    async with database.write() as tx:
+        await tx.people.set_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START))
+        await tx.quotes.add(make.quote("q1", offers=offers))
+    return [offer.offer_id for offer in offers]
+
+
+# --- renting
+
+
+async def test_fifty_clicks_on_one_list_make_one_rental(database: Database, desk: Desk) -> None:
+    offers = await quoted(database)
+    rental, lost = await race(*(rent(desk, ANA, "q1", offers[n % 5]) for n in range(CLICKS)))
+    async with database.read() as tx:
+        assert [r.id for r in await tx.rentals.recent(ANA.id, 100)] == [rental.id]
+        quote = await tx.quotes.get("q1")
+    assert quote is not None
+    assert quote.rental_id == rental.id
+    assert await kinds(database, rental.id) == [EventKind.STARTED]
+    assert told(await messages(database, rental.id)) == [("card", make.HOME)]
+    assert {answer.rental_id for answer in lost if isinstance(answer, TooLate)} == {rental.id}
+
+
+async def test_the_last_rental_a_person_may_have_is_made_once(database: Database, desk: Desk) -> None:
+    limited = Desk(
+        store=desk.store, clock=desk.clock, rules=RULES.model_copy(update={"limits": Limits(per_person_rentals=1)})
+    )
+    offers = await quoted(database)
+    await race(*(rent(limited, ANA, "q1", offers[0], another=True) for _ in range(CLICKS)))
+
+
+async def test_the_teams_last_dollar_is_spent_once(database: Database, desk: Desk) -> None:
+    """Different lists of different people: room for one of them."""
+    tight = Desk(
+        store=desk.store,
+        clock=desk.clock,
+        rules=RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("3.00"))}),
+    )
+    people = [person(f"U0{n:03}") for n in range(20)]
+    async with database.write() as tx:
+        for n, one in enumerate(people):
+            key = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
+            await tx.people.set_key(one.id, key)
+            await tx.quotes.add(make.quote(f"q{n}", owner=one.id, offers=(make.offer(f"offer-{n}"),)))
+    answers = await asyncio.gather(
+        *(rent(tight, one, f"q{n}", f"offer-{n}") for n, one in enumerate(people)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Rental) for answer in answers) == 1
+    assert all(isinstance(answer, Rental | GpubotError) for answer in answers)
+    async with database.read() as tx:
+        assert len(await tx.rentals.live()) == 1
+
+
+# --- deciding
+
+
+async def waiting(database: Database) -> Rental:
+    return await make.begun(
+        database,
+        make.rental(
+            state=State.AWAITING_APPROVAL,
+            decider=Decider.APPROVER,
+            lapses_at=START + 8 * HOUR,
+            due_at=START + 8 * HOUR,
+        ),
+    )
+
+
+async def test_of_fifty_approvals_and_denials_the_first_decides(database: Database, desk: Desk) -> None:
+    await waiting(database)
+    approvers = [person(approver) for approver in APPROVERS]
+    clicks = [(approve if n % 2 else deny)(desk, approvers[n % 5], "k7mq2", 1) for n in range(CLICKS)]
+    rental, lost = await race(*clicks)
+    assert rental.state in {State.PROCURING, State.DENIED}
+    happened = await kinds(database, "k7mq2")
+    approved = rental.state is State.PROCURING
+    assert happened == [EventKind.STARTED, EventKind.APPROVED if approved else EventKind.DENIED]
+    queued = await messages(database, "k7mq2")
+    assert told(queued) == [("card", make.HOME), ("direct", ANA.id), ("thread", make.HOME)]
+    word = "approved" if approved else "denied"
+    assert all(f" {word} it " in answer.words for answer in lost if isinstance(answer, TooLate))
+
+
+async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, desk: Desk) -> None:
+    await waiting(database)
+    clicks = [
+        withdraw(desk, ANA, "k7mq2") if n % 2 else approve(desk, person(APPROVERS[n % 5]), "k7mq2", 1)
+        for n in range(CLICKS)
+    ]
+    rental, _ = await race(*clicks)
+    happened = await kinds(database, "k7mq2")
+    approved = rental.state is State.PROCURING
+    assert happened == [EventKind.STARTED, EventKind.APPROVED if approved else EventKind.WITHDRAWN]
+
+
+# --- destroying
+
+
+async def in_use(database: Database) -> Rental:
+    return await make.begun(
+        database,
+        make.rental(
+            state=State.READY,
+            attempts=1,
+            rate=Decimal("2.15"),
+            ready_at=START,
+            ends_at=START + 4 * HOUR,
+            due_at=START + HOUR,
+        ),
+        make.attempt(state=AttemptState.BOUGHT, accepted=True),
+    )
+
+
+async def test_fifty_clicks_destroy_a_machine_once(database: Database, desk: Desk) -> None:
+    await in_use(database)
+    people = [ANA, person("U0ADMIN"), *(person(approver) for approver in APPROVERS)]
+    rental, lost = await race(*(destroy(desk, people[n % len(people)], "k7mq2") for n in range(CLICKS)))
+    assert (rental.state, rental.end) == (State.DESTROYING, State.DESTROYED)
+    assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.DESTROYING]
+    queued = [m for m in await messages(database, "k7mq2") if m.kind is MessageKind.THREAD]
+    assert len(queued) == 1
+    assert all("is being destroyed already" in answer.words for answer in lost if isinstance(answer, TooLate))
+
+
+async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, desk: Desk) -> None:
+    before = await in_use(database)
+    assert before.ends_at is not None
+    shown = int(before.ends_at.timestamp())
+    rental, _ = await race(*(extend(desk, ANA, "k7mq2", 2 * HOUR, shown_end=shown) for _ in range(CLICKS)))
+    assert rental.ends_at == before.ends_at + 2 * HOUR
+    assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.EXTENDED]

@@ -1,0 +1,78 @@
+"""Amounts are exact: held against fractions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.money import cost, cost_at_most, micros, rate_for, whole_cents_below
+
+RATES = st.decimals("0", "1000", places=6)
+SPANS = st.integers(0, 10**13).map(lambda n: timedelta(microseconds=n))
+SOME_TIME = st.integers(1, 10**13).map(lambda n: timedelta(microseconds=n))
+
+
+def exact(rate: Decimal, span: timedelta) -> Fraction:
+    """Micro-dollars."""
+    hours = Fraction(span // timedelta(microseconds=1), 3_600_000_000)
+    return Fraction(rate) * hours * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("rate", "span", "amount"),
+    [
+        ("2.15", timedelta(hours=6), 12_900_000),
+        ("2.42", timedelta(hours=6, minutes=4), 14_681_333),
+        ("1.00", timedelta(0), 0),
+        # Halves go to the even micro-dollar.
+        ("0.0018", timedelta(seconds=1), 0),
+        ("0.0054", timedelta(seconds=1), 2),
+        ("0.009", timedelta(seconds=1), 2),
+        ("0.0126", timedelta(seconds=1), 4),
+    ],
+)
+def test_rate_times_time_is_rounded_half_even_once(rate: str, span: timedelta, amount: int) -> None:
+    assert cost(Decimal(rate), span) == amount
+
+
+@given(RATES, SPANS)
+def test_a_cost_is_the_nearest_micro_dollar(rate: Decimal, span: timedelta) -> None:
+    amount = cost(rate, span)
+    assert isinstance(amount, int)
+    off = abs(amount - exact(rate, span))
+    assert off <= Fraction(1, 2)
+    assert off < Fraction(1, 2) or amount % 2 == 0
+
+
+@given(RATES, SPANS)
+def test_at_most_is_the_first_micro_dollar_not_below(rate: Decimal, span: timedelta) -> None:
+    assert 0 <= cost_at_most(rate, span) - exact(rate, span) < 1
+
+
+@given(st.integers(0, 10**12), SOME_TIME)
+def test_the_rate_for_a_total_is_the_highest_in_cents_that_stays_within_it(total: int, span: timedelta) -> None:
+    rate = rate_for(total, span)
+    assert rate % Decimal("0.01") == 0
+    assert cost_at_most(rate, span) <= total
+    assert exact(rate + Decimal("0.01"), span) > total
+
+
+def test_no_rate_is_below_zero() -> None:
+    assert rate_for(-5_000_000, timedelta(hours=1)) == 0
+
+
+@given(RATES)
+def test_whole_cents_below_never_add_anything(rate: Decimal) -> None:
+    cut = whole_cents_below(rate)
+    assert cut % Decimal("0.01") == 0
+    assert Decimal(0) <= rate - cut < Decimal("0.01")
+
+
+@given(st.decimals("0", "100000", places=8))
+def test_an_amount_in_micros_is_rounded_up(dollars: Decimal) -> None:
+    assert 0 <= micros(dollars) - Fraction(dollars) * 1_000_000 < 1

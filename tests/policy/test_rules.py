@@ -1,0 +1,186 @@
+"""The rules file: every key is read, and a wrong value is told in one line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from bot.errors import Mistake
+from bot.policy.rules import ReadyAnnouncement, Rules, read_rules
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+EVERY_KEY = """
+timezone: Europe/Berlin
+admins: [U0CLEO]
+approvers: {people: [U0BEN], groups: [S0APPROVE]}
+approvals_channel: C0APPROVE
+use: {channels: [C0GPUS], groups: [S0ML], guests: true}
+auto_approve: {per_hour: 12.50, total: 80}
+limits: {per_rental_gpus: 16, per_person_rentals: 2, team_per_hour: 250.75}
+self_approval: true
+approval: {expires: 1h30m}
+procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
+lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
+check_in: {after: 90m}
+announce: {ready: thread, address_in_channel: true}
+"""
+
+
+def read(tmp_path: Path, text: str) -> Rules:
+    path = tmp_path / "policy.yml"
+    path.write_text(text, encoding="utf-8")
+    return read_rules(path, home_channel="C0HOME", admins=("U0ADMIN",))
+
+
+def wrong(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(Mistake) as caught:
+        read(tmp_path, text)
+    return caught.value.words.splitlines()
+
+
+def keys(kind: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model, those of its parts below them."""
+    found: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        part: object = field.annotation
+        found[name] = keys(part) if isinstance(part, type) and issubclass(part, BaseModel) else None
+    return found
+
+
+def test_every_key_is_read_and_none_is_missing_here(tmp_path: Path) -> None:
+    rules = read(tmp_path, EVERY_KEY)
+    written = yaml.safe_load(EVERY_KEY)
+    named = {name: dict.fromkeys(value) if isinstance(value, dict) else None for name, value in written.items()}
+    assert named == {name: parts for name, parts in keys(Rules).items() if name != "home_channel"}
+    assert rules.timezone == "Europe/Berlin"
+    assert rules.admins == ("U0ADMIN", "U0CLEO")
+    assert (rules.approvers.people, rules.approvers.groups) == (("U0BEN",), ("S0APPROVE",))
+    assert rules.approvals_to == "C0APPROVE"
+    assert (rules.use.channels, rules.use.groups, rules.use.guests) == (("C0GPUS",), ("S0ML",), True)
+    assert (rules.auto_approve.per_hour, rules.auto_approve.total) == (Decimal("12.5"), Decimal(80))
+    assert (rules.limits.per_rental_gpus, rules.limits.per_person_rentals) == (16, 2)
+    assert rules.limits.team_per_hour == Decimal("250.75")
+    assert rules.self_approval
+    assert rules.approval.expires == 90 * MINUTE
+    assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
+    assert rules.procure.provision_timeout == 20 * MINUTE
+    assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
+    assert rules.lease.notices == (HOUR, 10 * MINUTE)
+    assert rules.check_in.after == 90 * MINUTE
+    assert rules.announce.ready is ReadyAnnouncement.THREAD
+    assert rules.announce.address_in_channel
+    assert rules.groups == {"S0APPROVE", "S0ML"}
+
+
+@pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
+def test_without_a_file_and_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
+    without = read_rules(None, home_channel="C0HOME", admins=("U0ADMIN",))
+    rules = without if text is None else read(tmp_path, text)
+    assert rules == Rules(admins=("U0ADMIN",), home_channel="C0HOME")
+    assert (rules.auto_approve.per_hour, rules.auto_approve.total) == (Decimal("10.00"), Decimal("100.00"))
+    assert (rules.limits.per_rental_gpus, rules.limits.per_person_rentals) == (8, 4)
+    assert rules.limits.team_per_hour == Decimal("100.00")
+    assert rules.approvals_to == "C0HOME"
+    assert rules.approval.expires == 8 * HOUR
+    assert (rules.procure.attempts, rules.procure.dearer) == (10, Decimal("0.15"))
+    assert rules.procure.provision_timeout == 15 * MINUTE
+    assert (rules.lease.default, rules.lease.max) == (4 * HOUR, 72 * HOUR)
+    assert (rules.lease.notices, rules.lease.grace) == ((2 * HOUR, 30 * MINUTE), 15 * MINUTE)
+    assert rules.check_in.after == 2 * HOUR
+    assert rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
+    assert (rules.self_approval, rules.announce.address_in_channel, rules.use.guests) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("timezone: Mars/Olympus", "timezone"),
+        ("timezone: ../UTC", "timezone"),
+        ("admins: [ana]", "admins.0"),
+        ("admins: U0ANA", "admins"),
+        ("approvers: {people: [C0GPUS]}", "approvers.people.0"),
+        ("approvers: {groups: [U0ANA]}", "approvers.groups.0"),
+        ("approvals_channel: '#approvals'", "approvals_channel"),
+        ("use: {channels: [gpus]}", "use.channels.0"),
+        ("use: {guests: perhaps}", "use.guests"),
+        ("auto_approve: {per_hour: 0}", "auto_approve.per_hour"),
+        ("auto_approve: {per_hour: -1}", "auto_approve.per_hour"),
+        ("auto_approve: {total: .inf}", "auto_approve.total"),
+        ("auto_approve: {total: .nan}", "auto_approve.total"),
+        ("auto_approve: {total: lots}", "auto_approve.total"),
+        ("limits: {per_rental_gpus: 0}", "limits.per_rental_gpus"),
+        ("limits: {per_person_rentals: 1.5}", "limits.per_person_rentals"),
+        ("limits: {team_per_hour: null}", "limits.team_per_hour"),
+        ("approval: {expires: 8}", "approval.expires"),
+        ("approval: {expires: 0h}", "approval.expires"),
+        ("approval: {expires: soon}", "approval.expires"),
+        ("procure: {attempts: 0}", "procure.attempts"),
+        ("procure: {dearer: -5%}", "procure.dearer"),
+        ("procure: {dearer: a%}", "procure.dearer"),
+        ("procure: {dearer: nan%}", "procure.dearer"),
+        ("procure: {provision_timeout: 15 minutes}", "procure.provision_timeout"),
+        ("lease: {notices: [2h, 0m]}", "lease.notices.1"),
+        ("lease: {max: 4h30}", "lease.max"),
+        ("lease: {default: 5h, max: 4h}", "lease"),
+        ("check_in: {after: -1h}", "check_in.after"),
+        ("announce: {ready: shout}", "announce.ready"),
+        ("self_aproval: true", "self_aproval"),
+        ("lease: {grave: 5m}", "lease.grave"),
+        ("lease: 4h", "lease"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
+    (line,) = wrong(tmp_path, text)
+    assert line.startswith(f"GPUBOT_POLICY: {key}: ")
+
+
+def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:
+    lines = wrong(tmp_path, "timezone: Nowhere\nlease: {grace: 5}\nadmins: [x]\n")
+    assert [line.split(": ")[1] for line in lines] == ["timezone", "admins.0", "lease.grace"]
+
+
+def test_the_home_channel_is_no_key_of_the_file(tmp_path: Path) -> None:
+    (line,) = wrong(tmp_path, "home_channel: C0OTHER")
+    assert "GPUBOT_CHANNEL" in line
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "lease: [", "just words", "a: b: c", "\x00"])
+def test_what_is_no_mapping_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    (line,) = wrong(tmp_path, text)
+    assert line.startswith("GPUBOT_POLICY: ")
+
+
+def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="can't read") as caught:
+        read_rules(tmp_path / "none.yml", home_channel="C0HOME", admins=())
+    assert len(caught.value.words.splitlines()) == 1
+
+
+def test_an_admin_named_twice_is_one(tmp_path: Path) -> None:
+    assert read(tmp_path, "admins: [U0ADMIN, U0CLEO]").admins == ("U0ADMIN", "U0CLEO")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("90s", timedelta(seconds=90)), ("1h 30m", 90 * MINUTE), ("2d", 48 * HOUR), ("1h30m15s", timedelta(0, 5415))],
+)
+def test_a_duration_is_written_with_its_unit(tmp_path: Path, written: str, meant: timedelta) -> None:
+    assert read(tmp_path, f"approval: {{expires: {written}}}").approval.expires == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("15%", "0.15"), ("0.15", "0.15"), ("0%", "0"), ("12.5 %", "0.125")]
+)
+def test_a_share_is_a_percentage_or_a_number(tmp_path: Path, written: str, meant: str) -> None:
+    assert read(tmp_path, f"procure: {{dearer: {written}}}").procure.dearer == Decimal(meant)
+
+
+def test_an_amount_keeps_the_digits_that_were_written(tmp_path: Path) -> None:
+    assert str(read(tmp_path, "auto_approve: {per_hour: 0.1}").auto_approve.per_hour) == "0.1"

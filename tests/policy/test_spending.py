@@ -1,0 +1,265 @@
+"""What may be bought, who decides, and how far an envelope goes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.errors import Mistake, Refused
+from bot.model.money import cost, micros
+from bot.model.person import Person
+from bot.model.request import Request
+from bot.policy.rules import Approvers, AutoApprove, Limits, Procure, Rules
+from bot.policy.spending import (
+    Over,
+    billed_span,
+    check_approver,
+    check_lease,
+    check_size,
+    check_usage,
+    judge,
+    longer,
+    over_limits,
+)
+
+RULES = Rules()
+HOUR = timedelta(hours=1)
+
+
+def request(**wishes: Any) -> Request:
+    return Request(**{"gpu": "H100", "region": "EU", "lease": 6 * HOUR, **wishes})
+
+
+def dollars(amount: int) -> str:
+    """As the storyboard prints it."""
+    return f"{Decimal(amount) / 1_000_000:.2f}"
+
+
+# --- the storyboard's numbers
+
+
+def test_a_click_within_the_limits_may_go_a_little_dearer_and_says_what_it_can_come_to() -> None:
+    verdict = judge(request(), Decimal("2.15"), RULES)
+    assert verdict.over == ()
+    assert verdict.envelope.max_rate == Decimal("2.47")
+    assert dollars(verdict.envelope.total) == "16.06"
+    assert dollars(cost(Decimal("2.15"), 6 * HOUR)) == "12.90"
+
+
+def test_eight_at_once_are_for_an_approver_up_to_the_dearer_price() -> None:
+    verdict = judge(request(count=8), Decimal("18.40"), RULES)
+    assert verdict.over == (Over.PER_HOUR, Over.TOTAL)
+    assert verdict.envelope.max_rate == Decimal("21.16")
+    assert dollars(verdict.envelope.total) == "137.54"
+
+
+# --- the limits
+
+
+def test_the_clicked_price_is_judged_and_then_the_envelope_is_cut_to_the_hourly_limit() -> None:
+    verdict = judge(request(lease=HOUR), Decimal("9.90"), RULES)
+    assert verdict.over == ()
+    assert verdict.envelope.max_rate == Decimal("10.00")
+
+
+def test_the_envelope_is_cut_to_the_total_limit() -> None:
+    verdict = judge(request(lease=24 * HOUR), Decimal("4.00"), RULES)
+    assert verdict.over == ()
+    assert verdict.envelope.max_rate == Decimal("4.08")
+    assert verdict.envelope.total <= micros(RULES.auto_approve.total)
+
+
+def test_a_price_just_at_both_limits_needs_nobody_and_may_not_go_dearer() -> None:
+    rules = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour=Decimal(10), total=Decimal(65))})
+    verdict = judge(request(), Decimal("10.00"), rules)
+    assert verdict.over == ()
+    assert verdict.envelope.max_rate == Decimal("10.00")
+    assert verdict.envelope.total == 65_000_000
+
+
+@pytest.mark.parametrize(
+    ("rate", "total", "over"),
+    [
+        ("10.00", 100_000_000, ()),
+        ("10.000001", 100_000_000, (Over.PER_HOUR,)),
+        ("10.00", 100_000_001, (Over.TOTAL,)),
+        ("10.01", 100_000_001, (Over.PER_HOUR, Over.TOTAL)),
+    ],
+)
+def test_a_limit_is_passed_by_the_smallest_step_over_it(rate: str, total: int, over: tuple[Over, ...]) -> None:
+    assert over_limits(Decimal(rate), total, RULES) == over
+
+
+def test_the_persons_own_cap_holds_for_the_whole_offer() -> None:
+    verdict = judge(request(count=2, max_gpu_rate=Decimal("2.20")), Decimal("4.30"), RULES)
+    assert verdict.envelope.max_rate == Decimal("4.40")
+
+
+def test_the_teams_room_holds_also_for_what_an_approver_decides() -> None:
+    verdict = judge(request(count=8), Decimal("18.40"), RULES, room=Decimal("19.00"))
+    assert verdict.envelope.max_rate == Decimal("19.00")
+
+
+def test_what_earlier_attempts_billed_counts_too() -> None:
+    fresh = judge(request(), Decimal("2.15"), RULES)
+    later = judge(request(), Decimal("2.15"), RULES, spent=90_000_000, version=3)
+    assert fresh.over == ()
+    assert later.over == (Over.TOTAL,)
+    assert later.envelope.version == 3
+    assert later.envelope.total == fresh.envelope.total + 90_000_000
+
+
+def test_a_lease_bills_from_procurement_to_deletion() -> None:
+    assert billed_span(6 * HOUR, RULES) == timedelta(hours=6, minutes=30)
+
+
+def test_a_longer_lease_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
+    envelope = judge(request(), Decimal("2.15"), RULES).envelope
+    verdict = longer(
+        envelope,
+        rate=Decimal("2.42"),
+        lease=8 * HOUR,
+        spent=10_000_000,
+        left=2 * HOUR,
+        version=2,
+        rules=RULES,
+    )
+    assert verdict.over == ()
+    assert (verdict.envelope.version, verdict.envelope.lease) == (2, 8 * HOUR)
+    assert verdict.envelope.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
+    much = longer(
+        envelope,
+        rate=Decimal("2.42"),
+        lease=8 * HOUR,
+        spent=98_000_000,
+        left=2 * HOUR,
+        version=2,
+        rules=RULES,
+    )
+    assert much.over == (Over.TOTAL,)
+
+
+# --- refused whoever approves
+
+
+def test_more_gpus_than_the_team_allows_are_refused_with_the_number_that_is_allowed() -> None:
+    check_size(request(count=8), RULES)
+    with pytest.raises(Refused, match="8 or fewer"):
+        check_size(request(count=9), RULES)
+
+
+def test_a_lease_that_is_too_long_says_how_long_it_may_be() -> None:
+    check_lease(72 * HOUR, RULES)
+    with pytest.raises(Mistake, match="up to 72h"):
+        check_lease(72 * HOUR + timedelta(seconds=1), RULES)
+    with pytest.raises(Mistake, match="up to 72h"):
+        check_size(request(lease=73 * HOUR), RULES)
+
+
+def test_a_persons_rentals_are_counted() -> None:
+    assert check_usage(Decimal(2), 3, Decimal(0), RULES) == Decimal("100.00")
+    with pytest.raises(Refused, match="You have 4 rentals"):
+        check_usage(Decimal(2), 4, Decimal(0), RULES)
+
+
+def test_what_is_left_of_the_teams_dollars_is_said() -> None:
+    assert check_usage(Decimal(2), 0, Decimal(98), RULES) == Decimal(2)
+    with pytest.raises(Refused, match=r"\$2.00/h is left"):
+        check_usage(Decimal("2.01"), 0, Decimal(98), RULES)
+    with pytest.raises(Refused, match=r"\$0.00/h is left"):
+        check_usage(Decimal("2.01"), 0, Decimal(120), RULES)
+
+
+# --- who approves
+
+
+ANA, BEN = Person(id="U0ANA", name="Ana"), Person(id="U0BEN", name="Ben")
+
+
+def test_an_approver_decides_for_others_and_not_for_themself() -> None:
+    rules = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id, BEN.id)))
+    assert check_approver(BEN, ANA.id, rules) is False
+    with pytest.raises(Refused, match="another approver"):
+        check_approver(BEN, BEN.id, rules)
+    with pytest.raises(Refused, match="Only approvers"):
+        check_approver(Person(id="U0CLEO", name="Cleo"), ANA.id, rules)
+
+
+def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_recorded() -> None:
+    allowed = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id,)), self_approval=True)
+    assert check_approver(ANA, ANA.id, allowed) is True
+    assert check_approver(BEN, BEN.id, Rules(admins=(BEN.id,))) is True
+    with pytest.raises(Refused, match="another approver"):
+        check_approver(BEN, BEN.id, Rules(admins=(BEN.id, ANA.id)))
+
+
+# --- for any price, lease and limit
+
+RATES = st.decimals("0.0001", "400", places=4)
+LEASES = st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds))
+ANY_RULES = st.builds(
+    lambda per_hour, total, dearer: Rules(
+        auto_approve=AutoApprove(per_hour=per_hour, total=total), procure=Procure(dearer=dearer)
+    ),
+    st.decimals("0.01", "300", places=2),
+    st.decimals("0.01", "3000", places=2),
+    st.decimals("0", "2", places=3),
+)
+SPENT = st.integers(0, 500_000_000)
+
+
+@given(RATES, LEASES, ANY_RULES, SPENT, st.none() | st.decimals("0", "200", places=2))
+def test_an_envelope_holds_its_price_and_what_needs_nobody_stays_within_the_limits(
+    price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
+) -> None:
+    room = None if more_room is None else price + more_room
+    verdict = judge(request(lease=lease), price, rules, spent=spent, room=room)
+    envelope = verdict.envelope
+    assert envelope.price == price <= envelope.max_rate
+    assert envelope.max_rate <= max(price, price * (1 + rules.procure.dearer))
+    assert room is None or envelope.max_rate <= room
+    if not verdict.over:
+        assert envelope.max_rate <= rules.auto_approve.per_hour
+        assert envelope.total <= micros(rules.auto_approve.total)
+
+
+@given(RATES, LEASES, ANY_RULES, SPENT)
+def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta, rules: Rules, spent: int) -> None:
+    envelope = judge(request(lease=lease), price, rules, spent=spent).envelope
+    seconds = Fraction(int(billed_span(lease, rules).total_seconds()))
+    exact = Fraction(envelope.max_rate) * 1_000_000 * seconds / 3600
+    assert 0 <= envelope.total - spent - exact < 1
+
+
+@given(RATES, RATES, LEASES, ANY_RULES)
+def test_a_cap_of_ones_own_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
+    price, cap = min(price, cap), max(price, cap)
+    envelope = judge(request(lease=lease, max_gpu_rate=cap), price, rules).envelope
+    assert price <= envelope.max_rate <= cap
+
+
+@given(RATES, LEASES, LEASES, SPENT)
+def test_a_longer_leases_total_is_never_below_what_was_spent_and_the_exact_rest(
+    rate: Decimal, lease: timedelta, left: timedelta, spent: int
+) -> None:
+    envelope = judge(request(lease=HOUR), rate, RULES).envelope
+    total = longer(envelope, rate=rate, lease=lease, spent=spent, left=left, version=2, rules=RULES).envelope.total
+    seconds = Fraction(int((left + RULES.lease.grace).total_seconds()))
+    assert 0 <= total - spent - Fraction(rate) * 1_000_000 * seconds / 3600 < 1
+
+
+@given(st.integers(0, 8), st.decimals("0", "200", places=2), RATES)
+def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Decimal) -> None:
+    rules = Rules(limits=Limits(per_person_rentals=4, team_per_hour=Decimal(100)))
+    allowed = mine < 4 and team + price <= 100
+    if allowed:
+        assert check_usage(price, mine, team, rules) == 100 - team
+    else:
+        with pytest.raises(Refused):
+            check_usage(price, mine, team, rules)

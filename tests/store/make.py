@@ -1,0 +1,173 @@
+"""Things to put into a database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.lifecycle.ports import Change
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.event import Event, EventKind
+from bot.model.message import Message, MessageKind
+from bot.model.offer import Offer
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.request import Contract, Envelope, Request
+from bot.model.state import State
+from store.db import Database
+from tests.databases import START
+
+HOME = "C0HOME"
+ANA = "U0ANA"
+BEN = "U0BEN"
+
+
+def request(**fields: Any) -> Request:
+    return Request(**{"gpu": "H100", "region": "EU", "lease": timedelta(hours=4), **fields})
+
+
+def offer(offer_id: str = "offer-1", **fields: Any) -> Offer:
+    return Offer(
+        **{
+            "offer_id": offer_id,
+            "gpu": "nvidia-h100-sxm5-80gb",
+            "family": "H100",
+            "count": 1,
+            "vendor": "nebius",
+            "region": "EU",
+            "contract": "ondemand",
+            "rate": Decimal("2.15"),
+            "expires_at": START + timedelta(minutes=30),
+            **fields,
+        }
+    )
+
+
+def quote(quote_id: str = "q1", **fields: Any) -> Quote:
+    return Quote(
+        **{
+            "id": quote_id,
+            "state": QuoteState.FOUND,
+            "owner": ANA,
+            "asked_in": HOME,
+            "request": request(),
+            "created_at": START,
+            "offers": (offer(),),
+            **fields,
+        }
+    )
+
+
+def envelope(**fields: Any) -> Envelope:
+    return Envelope(
+        **{
+            "version": 1,
+            "gpu": "H100",
+            "count": 1,
+            "region": "EU",
+            "contract": Contract.ONDEMAND,
+            "vendor": None,
+            "price": Decimal("2.15"),
+            "max_rate": Decimal("2.47"),
+            "lease": timedelta(hours=4),
+            "total": 11_115_000,
+            **fields,
+        }
+    )
+
+
+def rental(rental_id: str = "k7mq2", **fields: Any) -> Rental:
+    return Rental(
+        **{
+            "id": rental_id,
+            "state": State.PROCURING,
+            "quote_id": f"q-{rental_id}",
+            "owner": ANA,
+            "card_channel": HOME,
+            "request": request(),
+            "clicked_offer": "offer-1",
+            "envelope": envelope(),
+            "created_at": START,
+            "due_at": START,
+            **fields,
+        }
+    )
+
+
+def attempt(rental_id: str = "k7mq2", n: int = 1, **fields: Any) -> Attempt:
+    return Attempt(
+        **{
+            "rental_id": rental_id,
+            "n": n,
+            "state": AttemptState.INTENDED,
+            "offer": offer(f"offer-{rental_id}-{n}"),
+            "resource_name": f"gpubot-{rental_id}-{n}",
+            "public_key": "ssh-ed25519 AAAA",
+            "key_comment": "ana@laptop",
+            "intended_at": START,
+            **fields,
+        }
+    )
+
+
+def resource(resource_id: str = "res-1", rental_id: str = "k7mq2", n: int = 1, **fields: Any) -> Resource:
+    return Resource(
+        **{
+            "resource_id": resource_id,
+            "rental_id": rental_id,
+            "attempt": n,
+            "status": "active",
+            "first_seen": START,
+            "read_at": START,
+            **fields,
+        }
+    )
+
+
+def ledger_row(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: Any) -> LedgerRow:
+    return LedgerRow(
+        **{
+            "resource_id": resource_id,
+            "rental_id": rental_id,
+            "owner": ANA,
+            "started_at": START,
+            "ended_at": START + timedelta(hours=1),
+            "rate": Decimal("2.15"),
+            "amount": 2_150_000,
+            "estimated": False,
+            **fields,
+        }
+    )
+
+
+def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", **fields: Any) -> Event:
+    return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, **fields})
+
+
+def message(kind: MessageKind = MessageKind.CARD, rental_id: str | None = "k7mq2", **fields: Any) -> Message:
+    return Message(**{"kind": kind, "to": HOME, "rental_id": rental_id, "created_at": START, **fields})
+
+
+def next_of(before: Rental, **changes: Any) -> Rental:
+    """`before` after a change, one version on."""
+    return before.model_copy(update={"version": before.version + 1, **changes})
+
+
+async def begun(
+    database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
+) -> Rental:
+    """A rental in the database, with its quote, its card and the attempts given."""
+    started = started or rental()
+    async with database.write() as tx:
+        await tx.quotes.add(quote(started.quote_id, owner=started.owner, created_at=at))
+        await tx.rentals.apply(
+            Change(
+                before=None,
+                after=started,
+                events=(event(rental_id=started.id),),
+                messages=((None, message(rental_id=started.id)),),
+                attempts=attempts,
+            )
+        )
+    return started

@@ -1,0 +1,87 @@
+"""What is due is worked on by one at a time, longest due first."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from bot.clock import MovedClock
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+SECOND = timedelta(seconds=1)
+
+
+async def test_of_two_who_claim_at_once_each_row_goes_to_one(database: Database) -> None:
+    for n in range(60):
+        await make.begun(database, make.rental(f"r{n:02}", due_at=START - n * SECOND))
+
+    async def claim_all(claimant: str) -> list[str]:
+        mine: list[str] = []
+        while True:
+            async with database.write() as tx:
+                claimed = await tx.rentals.claim(START, claimant, 7)
+            if not claimed:
+                return mine
+            mine += [rental.id for rental in claimed]
+
+    first, second = await asyncio.gather(claim_all("a"), claim_all("b"))
+    assert sorted(first + second) == sorted(f"r{n:02}" for n in range(60))
+    assert first
+    assert second
+
+
+async def test_the_longest_due_is_claimed_first_and_what_is_not_due_stays(database: Database) -> None:
+    for name, due_in in (("later", 1), ("now", 0), ("older", -9), ("old", -5)):
+        await make.begun(database, make.rental(name, due_at=START + due_in * SECOND))
+    await make.begun(database, make.rental("done", due_at=None))
+    async with database.write() as tx:
+        assert [rental.id for rental in await tx.rentals.claim(START, "a", 2)] == ["older", "old"]
+        assert [rental.id for rental in await tx.rentals.claim(START, "a", 9)] == ["now"]
+        assert await tx.rentals.next_due() == START + SECOND
+
+
+async def test_what_is_claimed_is_not_next_until_it_is_released(database: Database) -> None:
+    await make.begun(database)
+    async with database.write() as tx:
+        await tx.rentals.claim(START, "a", 1)
+        assert await tx.rentals.next_due() is None
+        await tx.rentals.release("k7mq2")
+        assert await tx.rentals.next_due() == START
+
+
+async def test_quotes_are_claimed_alike(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q1", due_at=START))
+        await tx.quotes.add(make.quote("q2", due_at=START - SECOND))
+        await tx.quotes.add(make.quote("q3"))
+        assert await tx.quotes.next_due() == START - SECOND
+        assert [quote.id for quote in await tx.quotes.claim(START, "a", 1)] == ["q2"]
+        assert [quote.id for quote in await tx.quotes.claim(START, "b", 9)] == ["q1"]
+        assert await tx.quotes.next_due() is None
+        await tx.quotes.release("q2")
+        assert await tx.quotes.next_due() == START - SECOND
+
+
+async def test_a_nudge_makes_it_due_now(database: Database) -> None:
+    await make.begun(database, make.rental(due_at=None))
+    async with database.write() as tx:
+        await tx.rentals.nudge("k7mq2", START + SECOND)
+    async with database.read() as tx:
+        assert await tx.rentals.next_due() == START + SECOND
+
+
+async def test_claims_of_a_process_that_died_are_forgotten(url: str, clock: MovedClock) -> None:
+    first = await Database.open(url, claimant="first", clock=clock)
+    await make.begun(first)
+    async with first.write() as tx:
+        await tx.quotes.add(make.quote("q1", due_at=START))
+        await tx.rentals.claim(START, "first", 9)
+        await tx.quotes.claim(START, "first", 9)
+    await first.close()
+    second = await Database.open(url, claimant="second", clock=clock)
+    async with second.write() as tx:
+        assert [rental.id for rental in await tx.rentals.claim(START, "second", 9)] == ["k7mq2"]
+        assert [quote.id for quote in await tx.quotes.claim(START, "second", 9)] == ["q1"]
+    await second.close()

@@ -1,0 +1,278 @@
+"""What the market answered is kept, whoever won the rental; an intent is part of the decision."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bot.errors import OfferTaken, Stale, TooLate
+from bot.lifecycle.ports import Change
+from bot.model.attempt import Attempt, AttemptState, Resource, Why
+from bot.model.event import EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+MINUTE = timedelta(minutes=1)
+BOUGHT = make.attempt(state=AttemptState.BOUGHT, accepted=True, answered_at=START)
+RESOURCE = make.resource()
+
+
+async def destroyed_meanwhile(database: Database) -> Rental:
+    """A rental as it was read before somebody destroyed it, with one attempt under way."""
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    async with database.write() as tx:
+        await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
+    return before
+
+
+def bought(before: Rental) -> Change:
+    """The market's answer, for a rental that was read before."""
+    return Change(
+        before=before,
+        after=make.next_of(before, state=State.PROVISIONING),
+        events=(make.event(EventKind.ACCEPTED),),
+        attempts=(BOUGHT,),
+        resources=(RESOURCE,),
+    )
+
+
+async def facts(database: Database) -> tuple[list[Attempt], list[Resource]]:
+    async with database.read() as tx:
+        return await tx.rentals.attempts("k7mq2"), await tx.rentals.resources("k7mq2")
+
+
+async def test_an_answer_that_comes_too_late_for_the_rental_is_kept(database: Database) -> None:
+    before = await destroyed_meanwhile(database)
+
+    async def decide() -> None:
+        async with database.write() as tx:
+            await tx.account.set("name", "not a fact")
+            await tx.rentals.apply(bought(before))
+
+    with pytest.raises(Stale):
+        await decide()
+    assert await facts(database) == ([BOUGHT], [RESOURCE])
+    async with database.read() as tx:
+        rental = await tx.rentals.get("k7mq2")
+        assert rental is not None
+        assert rental.state is State.DESTROYING
+        assert [event.kind for event in await tx.events.of("k7mq2")] == [EventKind.STARTED]
+        assert await tx.account.get("name") is None
+
+
+async def test_it_is_kept_too_where_the_decision_ends_in_words(database: Database) -> None:
+    before = await destroyed_meanwhile(database)
+
+    async def decide() -> None:
+        async with database.write() as tx:
+            try:
+                await tx.rentals.apply(bought(before))
+            except Stale:
+                raise TooLate("It is being destroyed.") from None
+
+    with pytest.raises(TooLate):
+        await decide()
+    assert await facts(database) == ([BOUGHT], [RESOURCE])
+
+
+async def test_it_is_kept_too_where_the_transaction_goes_on(database: Database) -> None:
+    before = await destroyed_meanwhile(database)
+    async with database.write() as tx:
+        with pytest.raises(Stale):
+            await tx.rentals.apply(bought(before))
+        await tx.account.set("name", "also")
+    assert await facts(database) == ([BOUGHT], [RESOURCE])
+    async with database.read() as tx:
+        assert await tx.account.get("name") == "also"
+
+
+async def test_it_is_kept_too_where_the_task_is_cancelled(database: Database) -> None:
+    before = await destroyed_meanwhile(database)
+    waiting = asyncio.Event()
+
+    async def decide() -> None:
+        async with database.write() as tx:
+            try:
+                await tx.rentals.apply(bought(before))
+            except Stale:
+                waiting.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(decide())
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await facts(database) == ([BOUGHT], [RESOURCE])
+
+
+async def test_an_intent_whose_decision_lost_is_not_written(database: Database) -> None:
+    before = await destroyed_meanwhile(database)
+    failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
+    intent = make.attempt(n=2)
+    with pytest.raises(Stale):
+        async with database.write() as tx:
+            await tx.rentals.apply(
+                Change(before=before, after=make.next_of(before, attempts=2), attempts=(failed, intent))
+            )
+    assert (await facts(database))[0] == [failed]
+
+
+async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
+    offer = make.offer("offer-x")
+    await make.begun(database, make.rental("aaaaa"), make.attempt("aaaaa", offer=offer, state=AttemptState.FAILED))
+    other = await make.begun(database, make.rental("bbbbb"))
+    change = Change(
+        before=other,
+        after=make.next_of(other, attempts=1),
+        events=(make.event(EventKind.RENTING, rental_id="bbbbb"),),
+        attempts=(make.attempt("bbbbb", offer=offer),),
+    )
+    async with database.write() as tx:
+        with pytest.raises(OfferTaken):
+            await tx.rentals.apply(change)
+        # The caller takes the next offer, in the same transaction if it likes.
+        await tx.rentals.apply(change.model_copy(update={"attempts": (make.attempt("bbbbb"),)}))
+    async with database.read() as tx:
+        assert [attempt.offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == ["offer-bbbbb-1"]
+        assert [event.kind for event in await tx.events.of("bbbbb")] == [EventKind.STARTED, EventKind.RENTING]
+        taken = await tx.rentals.attempt_of_offer("offer-x")
+        named = await tx.rentals.attempt_named("gpubot-bbbbb-1")
+        assert await tx.rentals.attempt_of_offer("offer-y") is None
+        assert await tx.rentals.attempt_named("someone's") is None
+    assert taken is not None
+    assert taken.rental_id == "aaaaa"
+    assert named is not None
+    assert named.rental_id == "bbbbb"
+
+
+async def test_of_two_rentals_that_want_one_offer_at_once_one_gets_it(database: Database) -> None:
+    rentals = [await make.begun(database, make.rental(f"rent{n}")) for n in range(8)]
+
+    async def intend(rental: Rental) -> bool:
+        intent = make.attempt(rental.id, offer=make.offer("offer-x"))
+        try:
+            async with database.write() as tx:
+                await tx.rentals.apply(
+                    Change(before=rental, after=make.next_of(rental, attempts=1), attempts=(intent,))
+                )
+        except OfferTaken:
+            return False
+        return True
+
+    won = await asyncio.gather(*map(intend, rentals))
+    assert sorted(won) == [False] * 7 + [True]
+    async with database.read() as tx:
+        assert sum([len(await tx.rentals.attempts(rental.id)) for rental in rentals]) == 1
+
+
+async def test_the_database_refuses_a_second_live_attempt(database: Database) -> None:
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+
+    async def buy_again() -> None:
+        async with database.write() as tx:
+            await tx.rentals.apply(
+                Change(before=before, after=make.next_of(before, attempts=2), attempts=(make.attempt(n=2),))
+            )
+
+    with pytest.raises(IntegrityError):
+        await buy_again()
+    async with database.read() as tx:
+        assert await tx.rentals.get("k7mq2") == before
+
+
+async def test_the_next_attempt_may_be_intended_as_the_last_one_ends(database: Database) -> None:
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
+    async with database.write() as tx:
+        await tx.rentals.apply(
+            Change(before=before, after=make.next_of(before, attempts=2), attempts=(failed, make.attempt(n=2)))
+        )
+    assert (await facts(database))[0] == [failed, make.attempt(n=2)]
+
+
+async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(database: Database) -> None:
+    failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
+    before = await make.begun(database, make.rental(attempts=2), failed, make.attempt(n=2))
+    late = failed.model_copy(update={"state": AttemptState.BOUGHT})
+    async with database.write() as tx:
+        await tx.rentals.apply(
+            Change(before=before, after=make.next_of(before), attempts=(late,), resources=(RESOURCE,))
+        )
+    assert await facts(database) == ([late, make.attempt(n=2)], [RESOURCE])
+
+
+async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
+    known = BOUGHT.model_copy(
+        update={"delete_wanted": True, "delete_accepted_at": START + MINUTE, "late": True, "detail": "accepted"}
+    )
+    gone = RESOURCE.model_copy(
+        update={
+            "rate": Decimal("2.10"),
+            "valid_from": START,
+            "valid_to": START + MINUTE,
+            "host": "192.0.2.7",
+            "port": 22,
+            "status": "deleted",
+            "read_at": START + 2 * MINUTE,
+            "delete_accepted_at": START + MINUTE,
+            "gone_at": START + 2 * MINUTE,
+        }
+    )
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
+    assert await facts(database) == ([known], [gone])
+
+
+async def test_resources_are_found_by_id_and_while_they_live(database: Database) -> None:
+    gone = make.resource("res-2", status="deleted", gone_at=START)
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    async with database.write() as tx:
+        await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
+    async with database.read() as tx:
+        assert await tx.rentals.alive_resources() == [RESOURCE]
+        assert await tx.rentals.known_resources(["res-2", "res-9"]) == {"res-2": gone}
+        assert await tx.rentals.known_resources([]) == {}
+
+
+async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    row = make.ledger_row()
+    for amount in (row.amount, 1):
+        async with database.write() as tx:
+            await tx.rentals.apply(
+                Change(
+                    before=before,
+                    after=before,
+                    attempts=(BOUGHT,),
+                    resources=(RESOURCE,),
+                    ledger=(row.model_copy(update={"amount": amount}),),
+                )
+            )
+    async with database.read() as tx:
+        assert await tx.rentals.ledger("k7mq2") == [row]
+
+
+async def test_the_usual_time_to_ready_is_the_median_once_three_were_ready(database: Database) -> None:
+    usual = []
+    for n, minutes in enumerate((1, 3, 8)):
+        name = f"rent{n}"
+        before = await make.begun(
+            database, make.rental(name, state=State.PROVISIONING, attempts=1), make.attempt(name)
+        )
+        after = make.next_of(before, state=State.READY, ready_at=START + minutes * MINUTE)
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=before, after=after))
+        async with database.read() as tx:
+            usual.append(await tx.rentals.usual_ready("nebius", "nvidia-h100-sxm5-80gb"))
+            assert await tx.rentals.usual_ready("lambda", "nvidia-h100-sxm5-80gb") is None
+    assert usual == [None, None, 180.0]

@@ -1,0 +1,91 @@
+"""The schema that migrations make is the one that the code uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.clock import MovedClock
+from store.db import Database, migrate
+from store.engines import postgres_engines, sqlite_engines, sqlite_path
+from store.migrations import HEAD
+from store.tables import metadata
+from tests.databases import Postgres
+
+INDEXES = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+}
+
+
+def engine(url: str) -> AsyncEngine:
+    path = sqlite_path(url)
+    return (postgres_engines(url, "test") if path is None else sqlite_engines(path)).writer
+
+
+async def indexes(conn: AsyncConnection) -> dict[str, str]:
+    rows = await conn.execute(text(INDEXES[conn.dialect.name]))
+    return {name: definition for name, definition in rows if name != "alembic_version_pkc"}
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+    database = engine(url)
+    async with database.connect() as conn:
+        assert await conn.run_sync(differences) == []
+    await database.dispose()
+
+
+async def test_migrations_make_the_same_indexes_with_the_same_conditions(url: str) -> None:
+    database = engine(url)
+    async with database.connect() as conn:
+        migrated = await indexes(conn)
+        await conn.run_sync(metadata.drop_all)
+        await conn.run_sync(metadata.create_all)
+        assert await indexes(conn) == migrated
+        await conn.rollback()
+    await database.dispose()
+    assert len(migrated) > 15
+
+
+def test_the_newest_revision_is_the_one_that_a_start_looks_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", "store:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_migrating_again_changes_nothing(url: str, clock: MovedClock) -> None:
+    database = await Database.open(url, claimant="test", clock=clock)
+    async with database.write() as tx:
+        await tx.account.set("name", "kept")
+    await database.close()
+    await migrate(url)
+    database = await Database.open(url, claimant="test", clock=clock)
+    async with database.read() as tx:
+        assert await tx.account.get("name") == "kept"
+    await database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_opening_an_empty_database_migrates_it(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, clock: MovedClock
+) -> None:
+    url = f"sqlite:///{tmp_path}/new.db"
+    if kind == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        await server.run("CREATE DATABASE empty_at_first")
+        url = server.url("empty_at_first")
+    database = await Database.open(url, claimant="test", clock=clock)
+    async with database.read() as tx:
+        assert not await tx.rentals.any_ever()
+    await database.close()

@@ -1,0 +1,55 @@
+"""Quotes are counted by who asked, and keep the rental that they made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.model.quote import QuoteState
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_quotes_are_counted_by_person_and_time(database: Database) -> None:
+    async with database.write() as tx:
+        for n in range(4):
+            await tx.quotes.add(make.quote(f"q{n}", created_at=START + n * MINUTE))
+        await tx.quotes.add(make.quote("q9", owner=make.BEN, created_at=START + 9 * MINUTE))
+        assert await tx.quotes.asked_since(make.ANA, START + 2 * MINUTE) == 2
+        assert await tx.quotes.asked_since(make.ANA, START + 5 * MINUTE) == 0
+
+
+async def test_quotes_that_wait_for_a_key_are_found_in_order(database: Database) -> None:
+    waits = QuoteState.WAITING_FOR_KEY
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q1", state=waits, created_at=START + 2 * MINUTE))
+        await tx.quotes.add(make.quote("q2", state=waits, created_at=START + MINUTE))
+        await tx.quotes.add(make.quote("q3", state=waits, created_at=START - MINUTE))
+        await tx.quotes.add(make.quote("q4", created_at=START + MINUTE))
+        await tx.quotes.add(make.quote("q5", state=waits, owner=make.BEN, created_at=START))
+        assert [quote.id for quote in await tx.quotes.waiting_for_key(make.ANA, START)] == ["q2", "q1"]
+
+
+async def test_a_quote_is_read_as_it_was_saved(database: Database) -> None:
+    quote = make.quote(state=QuoteState.LOOKING, offers=(), due_at=START)
+    found = quote.model_copy(
+        update={"state": QuoteState.FOUND, "offers": (make.offer(), make.offer("offer-2")), "due_at": None}
+    )
+    async with database.write() as tx:
+        await tx.quotes.add(quote)
+        await tx.quotes.save(found)
+        assert await tx.quotes.get("q1") == found
+        assert await tx.quotes.get("q2") is None
+
+
+async def test_a_quote_keeps_the_rental_that_it_made(database: Database) -> None:
+    quote = make.quote()
+    async with database.write() as tx:
+        await tx.quotes.add(quote)
+        await tx.quotes.save(quote.model_copy(update={"rental_id": "k7mq2"}))
+        await tx.quotes.save(quote)
+        saved = await tx.quotes.get("q1")
+    assert saved is not None
+    assert saved.rental_id == "k7mq2"

@@ -1,0 +1,206 @@
+"""A rental is changed by whoever read it last, and by nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import Stale
+from bot.lifecycle.ports import Change
+from bot.model.event import EventKind
+from bot.model.message import MessageKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+HOUR = timedelta(hours=1)
+
+
+async def stored(database: Database, rental_id: str = "k7mq2") -> Rental:
+    async with database.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+    assert rental is not None
+    return rental
+
+
+async def applied(database: Database, before: Rental, after: Rental, **written: object) -> Rental:
+    async with database.write() as tx:
+        await tx.rentals.apply(Change.model_validate({"before": before, "after": after, **written}))
+    return after
+
+
+async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Database) -> None:
+    rental = await make.begun(database)
+    assert await stored(database) == rental
+    async with database.read() as tx:
+        events = await tx.events.of("k7mq2")
+        card = await tx.messages.card("k7mq2")
+        assert await tx.events.get(events[0].id) == events[0]
+        assert await tx.rentals.get("other") is None
+    assert [event.kind for event in events] == [EventKind.STARTED]
+    assert card is not None
+    assert (card.wanted, card.shown, card.due_at is not None) == (1, 0, True)
+
+
+async def test_of_two_changes_read_together_the_first_is_written(database: Database) -> None:
+    before = await make.begun(database)
+    first = await applied(database, before, make.next_of(before, state=State.PROVISIONING))
+    second = Change(
+        before=before,
+        after=make.next_of(before, state=State.DESTROYING),
+        events=(make.event(EventKind.DESTROYING),),
+        messages=((0, make.message(MessageKind.THREAD)),),
+    )
+    with pytest.raises(Stale):
+        async with database.write() as tx:
+            await tx.rentals.apply(second)
+    assert await stored(database) == first
+    async with database.read() as tx:
+        assert [event.kind for event in await tx.events.of("k7mq2")] == [EventKind.STARTED]
+        assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
+
+
+async def test_a_quote_makes_one_rental(database: Database) -> None:
+    await make.begun(database, make.rental("aaaaa", quote_id="q1"))
+    second = make.rental("bbbbb", quote_id="q1")
+    with pytest.raises(Stale):
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=None, after=second, attempts=(make.attempt("bbbbb"),)))
+    async with database.read() as tx:
+        assert await tx.rentals.get("bbbbb") is None
+        assert await tx.rentals.attempts("bbbbb") == []
+
+
+async def test_an_id_in_use_is_not_taken_over(database: Database) -> None:
+    first = await make.begun(database)
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q2", owner=make.BEN))
+    with pytest.raises(Stale):
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=None, after=make.rental(quote_id="q2", owner=make.BEN)))
+    assert await stored(database) == first
+
+
+async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) -> None:
+    before = await make.begun(database)
+    async with database.write() as tx:
+        await tx.rentals.claim(START, "engine", 1)
+    kept = await applied(database, before, make.next_of(before))
+    async with database.read() as tx:
+        assert await tx.rentals.next_due() is None
+    await applied(database, kept, make.next_of(kept, due_at=START + HOUR), releases=True)
+    async with database.read() as tx:
+        assert await tx.rentals.next_due() == START + HOUR
+
+
+async def test_deferring_sets_when_it_is_due_and_ends_the_claim(database: Database) -> None:
+    rental = await make.begun(database)
+    async with database.write() as tx:
+        await tx.rentals.claim(START, "engine", 1)
+        await tx.rentals.defer(rental, START + HOUR)
+    async with database.read() as tx:
+        assert await tx.rentals.next_due() == START + HOUR
+    assert (await stored(database)).version == rental.version
+
+
+@pytest.mark.parametrize("way", ["changed", "nudged"])
+async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database: Database, way: str) -> None:
+    rental = await make.begun(database)
+    soon = START + timedelta(seconds=1)
+    if way == "changed":
+        await applied(database, rental, make.next_of(rental, due_at=soon))
+    else:
+        async with database.write() as tx:
+            await tx.rentals.nudge(rental.id, soon)
+    async with database.write() as tx:
+        await tx.rentals.defer(rental, START + HOUR)
+    assert (await stored(database)).due_at == soon
+
+
+async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Database) -> None:
+    before = await make.begun(database)
+    soon = START + timedelta(seconds=1)
+    async with database.write() as tx:
+        await tx.rentals.nudge(before.id, soon)
+    changed = await applied(database, before, make.next_of(before, due_at=START + HOUR))
+    assert (await stored(database)).due_at == soon
+    again = changed.model_copy(update={"due_at": soon})
+    await applied(database, again, make.next_of(again, due_at=None))
+    assert (await stored(database)).due_at is None
+
+
+async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(database: Database) -> None:
+    before = await make.begun(database, make.rental(state=State.READY, seen_at=START))
+    async with database.write() as tx:
+        await tx.people.seen(make.ANA, START + HOUR)
+    await applied(database, before, make.next_of(before, notices_given=1))
+    now = await stored(database)
+    assert (now.seen_at, now.notices_given) == (START + HOUR, 1)
+
+
+async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) -> None:
+    for name, owner, state in (
+        ("mine1", make.ANA, State.READY),
+        ("mine2", make.ANA, State.PROVISIONING),
+        ("other", make.BEN, State.READY),
+    ):
+        await make.begun(database, make.rental(name, owner=owner, state=state))
+    async with database.write() as tx:
+        await tx.people.seen(make.ANA, START + HOUR)
+        await tx.people.seen(make.ANA, START)
+    seen = {name: (await stored(database, name)).seen_at for name in ("mine1", "mine2", "other")}
+    assert seen == {"mine1": START + HOUR, "mine2": None, "other": None}
+    assert (await stored(database, "mine1")).version == 1
+
+
+async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> None:
+    for index, (name, owner, state) in enumerate(
+        (
+            ("aaaaa", make.ANA, State.READY),
+            ("bbbbb", make.ANA, State.DESTROYED),
+            ("ccccc", make.BEN, State.PROCURING),
+            ("ddddd", make.ANA, State.DESTROYING),
+        )
+    ):
+        await make.begun(database, make.rental(name, owner=owner, state=state, created_at=START + index * HOUR))
+    async with database.read() as tx:
+        assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
+        assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
+        assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
+
+
+async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Database) -> None:
+    rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
+    for name, rate in rates.items():
+        owner = make.BEN if name == "bbbbb" else make.ANA
+        envelope = make.envelope(max_rate=Decimal(rate))
+        await make.begun(database, make.rental(name, owner=owner, envelope=envelope))
+    over = make.rental("ddddd", state=State.DESTROYED, envelope=make.envelope(max_rate=Decimal(50)))
+    await make.begun(database, over)
+    async with database.read() as tx:
+        usage = await tx.rentals.usage(make.ANA)
+        other = await tx.rentals.usage(make.ANA, without="aaaaa")
+    # A ten-millionth of a dollar counts as a whole micro-dollar: the sum is never below what may be spent.
+    assert (usage.person_rentals, usage.team_rate) == (2, Decimal("2.570001"))
+    assert (other.person_rentals, other.team_rate) == (1, Decimal("0.100001"))
+
+
+async def test_a_rental_that_ends_uses_nothing_more(database: Database) -> None:
+    before = await make.begun(database)
+    await applied(database, before, make.next_of(before, state=State.DESTROYED, due_at=None))
+    async with database.read() as tx:
+        usage = await tx.rentals.usage(make.ANA)
+        assert await tx.rentals.live() == []
+        assert await tx.rentals.next_due() is None
+        assert await tx.rentals.any_ever()
+    assert (usage.person_rentals, usage.team_rate) == (0, Decimal(0))
+
+
+async def test_an_empty_database_has_never_had_a_rental(database: Database) -> None:
+    async with database.read() as tx:
+        assert not await tx.rentals.any_ever()
+        assert (await tx.rentals.usage(make.ANA)).team_rate == 0
