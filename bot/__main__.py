@@ -45,6 +45,18 @@ def demo(
 
 
 @cli.command()
+def sandbox() -> None:
+    """Starts the sandbox and the bot on this machine, to play with from the terminal."""
+    from bot.demo import console
+
+    def say(text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(console.play_along(say))
+
+
+@cli.command()
 def migrate() -> None:
     """Brings the database's schema up to date. `run` does it too, at its start."""
     from bot.settings import read_settings

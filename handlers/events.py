@@ -1,4 +1,4 @@
-"""Events that make what is cached about people and channels old.
+"""Events: what is cached about people and channels is old, or someone writes to the bot.
 
 Bolt acknowledges an event before its listener runs. These are handled before that, as the listener's middleware:
 where the store doesn't take it nothing is acknowledged, and Slack sends the event again
@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.model.message import Message, MessageKind
 from handlers.context import Context
+from handlers.views import answers
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -56,6 +58,25 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
         await context.rooms.forget(channel)
 
 
+async def written_to(context: Context, event: Event, _: str | None) -> None:
+    """message.im: someone writes to the bot, which reads commands only. Edits, and its own messages, come too."""
+    channel = event.get("channel")
+    by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
+    if not by_person or not isinstance(channel, str):
+        return
+    said = answers.only_commands()
+    real_now = context.desk.clock.real()
+    hint = Message(
+        kind=MessageKind.REPLY,
+        to=channel,
+        body={"text": said.text, "blocks": list(said.blocks)},
+        created_at=real_now,
+        due_at=real_now,
+    )
+    async with context.desk.store.write() as tx:
+        await tx.messages.add(hint)
+
+
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "user_change": person_changed,
@@ -64,6 +85,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "member_left_channel": membership_changed,
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
+        "message": written_to,
     }
 )
 

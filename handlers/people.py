@@ -24,6 +24,8 @@ KNOWN_FOR = timedelta(minutes=15)
 """Real time for which an answer holds, unless an event says that it changed."""
 ASKING_TAKES = 1.0
 """Real seconds for all of asking: Slack waits 3 for the acknowledgement."""
+CALL_TAKES = 3.0
+"""Real seconds after which nobody wants the answer of one call any more."""
 NAME_LENGTH = 80
 _PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 """Errors that say nothing about whom or what was asked for."""
@@ -95,7 +97,7 @@ class People:
         return user
 
     async def _members(self, group: str) -> frozenset[str]:
-        """The members of a group, asked for once for all who wait; a slow answer still serves who comes next."""
+        """A group's members, asked for once for all who wait. Where someone waited in vain, the next asks anew."""
         known = self._groups.get(group)
         if known is not None and known[0] >= self._desk.clock.real() - KNOWN_FOR:
             return known[1]
@@ -103,12 +105,18 @@ class People:
         if asking is None or asking.done():
             asking = self._asking[group] = asyncio.create_task(self._ask_members(group))
             asking.add_done_callback(_look)
-        return await asyncio.shield(asking)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            if self._asking.get(group) is asking:
+                del self._asking[group]
+            raise
 
     async def _ask_members(self, group: str) -> frozenset[str]:
         asked_at = self._desk.clock.real()
         try:
-            answer = await self._client.usergroups_users_list(usergroup=group)
+            async with asyncio.timeout(CALL_TAKES):
+                answer = await self._client.usergroups_users_list(usergroup=group)
         except SlackApiError as error:
             if error_code(error) in _PASSING or status_code(error) >= 500:
                 raise

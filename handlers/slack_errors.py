@@ -18,8 +18,8 @@ NO_ANSWER: tuple[type[Exception], ...] = (
 def error_code(error: Exception) -> str:
     """Slack's name for the error, such as `channel_not_found`; else the exception's name."""
     if isinstance(error, SlackApiError):
-        answer = error.response
-        if isinstance(answer, AsyncSlackResponse | dict) and isinstance(answer.get("error"), str):
+        answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
             return str(answer["error"])
     return type(error).__name__
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from typing import cast
+
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.rows import insert
+from store.rows import by, put
 from store.tables import account
+
+_GET = by(account.c.name).with_only_columns(account.c.value)
 
 
 class Account:
@@ -16,15 +20,11 @@ class Account:
         self._conn = conn
 
     async def get(self, name: str) -> str | None:
-        return await self._conn.scalar(select(account.c.value).where(account.c.name == name))
+        return cast(str | None, await self._conn.scalar(_GET, {"of": name}))
 
     async def set(self, name: str, value: str | None) -> None:
         """None takes it away."""
         if value is None:
             await self._conn.execute(delete(account).where(account.c.name == name))
-            return
-        await self._conn.execute(
-            insert(self._conn, account)
-            .values(name=name, value=value)
-            .on_conflict_do_update(index_elements=["name"], set_={"value": value})
-        )
+        else:
+            await put(self._conn, account, {"name": name, "value": value})

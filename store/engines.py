@@ -175,3 +175,9 @@ async def connecting() -> AsyncIterator[None]:
             yield
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _busy() from error
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, without a full stop, for a sentence of ours."""
+    words = " ".join(str(error).split()).rstrip(".")
+    return words or type(error).__name__

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event
-from store.rows import model, values
+from store.rows import by, first, models, values
 from store.tables import events
+
+_ADD = insert(events).returning(events.c.id)
+_GET = by(events.c.id)
+_OF = by(events.c.rental_id, events.c.id)
 
 
 class Events:
@@ -18,14 +22,12 @@ class Events:
 
     async def add(self, event: Event) -> int:
         """Writes it and returns the id that it was given."""
-        adding = insert(events).values(values(event, without=frozenset({"id"}))).returning(events.c.id)
-        return int((await self._conn.execute(adding)).scalar_one())
+        added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
+        return int(added.scalar_one())
 
     async def of(self, rental_id: str) -> list[Event]:
         """A rental's events in the order in which they happened."""
-        history = select(events).where(events.c.rental_id == rental_id).order_by(events.c.id)
-        return [model(Event, row) for row in await self._conn.execute(history)]
+        return models(Event, await self._conn.execute(_OF, {"of": rental_id}))
 
     async def get(self, event_id: int) -> Event | None:
-        row = (await self._conn.execute(select(events).where(events.c.id == event_id))).first()
-        return None if row is None else model(Event, row)
+        return await first(self._conn, Event, _GET, event_id)

@@ -5,19 +5,70 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import and_, case, false, func, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, case, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.message import Message, MessageKind
-from store.due import count_due
-from store.rows import insert, model, values
+from store.rows import add_new, by, first, given, models, values
 from store.tables import messages, rentals
 
-_SURFACES = [kind for kind in MessageKind if kind.surface]
+_c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "created_at"})
-_UNSAID = and_(messages.c.shown == 0, ~messages.c.closed)
-_FIRST = case((messages.c.shown == 0, 0), (messages.c.urgent, 1), else_=2)
+
+_GET = by(_c.id)
+_CARD = by(_c.rental_id).where(_c.kind == MessageKind.CARD)
+_DIRECT = by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
+
+_UNSAID = and_(_c.shown == 0, ~_c.closed)
+_AHEAD = (
+    select(_c.id)
+    .where(
+        _c.rental_id == given(_c.rental_id, "of"),
+        _UNSAID,
+        or_(
+            _c.kind == MessageKind.CARD,
+            and_(_c.kind == MessageKind.THREAD, _c.id < given(_c.id, "before")),
+        ),
+    )
+    .limit(1)
+)
+
+_FIRST = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
 """Posts, then edits that show a transition, then edits that show progress."""
+_DUE = (
+    select(messages).where(_c.due_at <= given(_c.due_at, "now")).order_by(_FIRST, _c.id).limit(bindparam("most"))
+)
+_NEXT = select(_c.due_at).where(_c.due_at.is_not(None)).order_by(_c.due_at).limit(1)
+_UNTOLD = select(func.count()).where(_c.due_at.is_not(None))
+
+_SHOW = (
+    update(messages)
+    .where(
+        _c.rental_id == given(_c.rental_id, "of"),
+        _c.kind.in_([kind for kind in MessageKind if kind.surface]),
+        ~_c.closed,
+    )
+    .values(
+        wanted=given(_c.wanted, "version"),
+        due_at=given(_c.due_at, "now"),
+        urgent=or_(_c.urgent, given(_c.urgent, "moved")),
+    )
+)
+
+_newer = _c.wanted > given(_c.wanted, "knew")
+_SAVE = (
+    update(messages)
+    .where(_c.id == given(_c.id, "of"))
+    .values(
+        wanted=case((_newer, _c.wanted), else_=given(_c.wanted, "knew")),
+        closed=case((_newer, false()), else_=given(_c.closed, "closes")),
+        due_at=case(
+            (_newer, func.coalesce(given(_c.due_at, "later"), _c.due_at, given(_c.due_at, "now"))),
+            else_=given(_c.due_at, "later"),
+        ),
+        urgent=and_(_c.urgent, or_(_newer, bindparam("behind", type_=Boolean))),
+    )
+)
 
 
 class Messages:
@@ -33,71 +84,45 @@ class Messages:
         fields = values(message, without=frozenset({"id"}))
         if message.due_at is None and not message.closed:
             fields["due_at"] = self._real_now
-        await self._conn.execute(insert(self._conn, messages).values(fields).on_conflict_do_nothing())
+        await add_new(self._conn, messages, fields)
 
-    async def show(self, rental_id: str, version: int, *, urgent: bool) -> None:
-        """Every open surface of a rental is to show this version, from now on."""
-        await self._conn.execute(
-            update(messages)
-            .where(
-                messages.c.rental_id == rental_id,
-                messages.c.kind.in_(_SURFACES),
-                ~messages.c.closed,
-            )
-            .values(
-                wanted=version,
-                due_at=self._real_now,
-                **({"urgent": True} if urgent else {}),
-            )
-        )
+    async def show(self, rental_id: str, version: int, *, moved: bool) -> None:
+        """Every open surface of a rental is to show this version, from now on. `moved`: it is a transition."""
+        given_now = {"of": rental_id, "version": version, "now": self._real_now, "moved": moved}
+        await self._conn.execute(_SHOW, given_now)
 
     async def get(self, message_id: int) -> Message | None:
-        return await self._first(messages.c.id == message_id)
+        return await first(self._conn, Message, _GET, message_id)
 
     async def due(self, real_now: datetime, limit: int) -> list[Message]:
-        waiting = (
-            select(messages).where(messages.c.due_at <= real_now).order_by(_FIRST, messages.c.id).limit(limit)
-        )
-        return [model(Message, row) for row in await self._conn.execute(waiting)]
+        return models(Message, await self._conn.execute(_DUE, {"now": real_now, "most": limit}))
 
     async def next_due(self) -> datetime | None:
-        first = (
-            select(messages.c.due_at).where(messages.c.due_at.is_not(None)).order_by(messages.c.due_at).limit(1)
-        )
-        return cast(datetime | None, await self._conn.scalar(first))
+        return cast(datetime | None, await self._conn.scalar(_NEXT))
 
     async def save(self, message: Message) -> None:
         """Where a newer version became wanted since `message` was read, it stays due and open."""
-        newer = messages.c.wanted > message.wanted
-        fields = values(message, without=_FIXED | {"wanted", "closed", "due_at"})
-        fields["wanted"] = case((newer, messages.c.wanted), else_=message.wanted)
-        fields["closed"] = case((newer, false()), else_=message.closed)
-        fields["due_at"] = case(
-            (newer, func.coalesce(message.due_at, messages.c.due_at, self._real_now)), else_=message.due_at
+        await self._conn.execute(
+            _SAVE,
+            {
+                **values(message, without=_FIXED | {"wanted", "closed", "due_at"}),
+                "of": message.id,
+                "knew": message.wanted,
+                "closes": message.closed,
+                "later": message.due_at,
+                "now": self._real_now,
+                "behind": message.shown < message.wanted,
+            },
         )
-        fields["urgent"] = messages.c.urgent if message.shown < message.wanted else and_(newer, messages.c.urgent)
-        await self._conn.execute(update(messages).where(messages.c.id == message.id).values(fields))
 
     async def card(self, rental_id: str) -> Message | None:
-        return await self._first(and_(messages.c.rental_id == rental_id, messages.c.kind == MessageKind.CARD))
+        return await first(self._conn, Message, _CARD, rental_id)
 
     async def ahead(self, message: Message) -> bool:
         """Only a thread waits for anything. What was closed unsaid is waited for no more."""
         if message.kind is not MessageKind.THREAD or message.rental_id is None:
             return False
-        earlier = (
-            select(messages.c.id)
-            .where(
-                messages.c.rental_id == message.rental_id,
-                _UNSAID,
-                or_(
-                    messages.c.kind == MessageKind.CARD,
-                    and_(messages.c.kind == MessageKind.THREAD, messages.c.id < message.id),
-                ),
-            )
-            .limit(1)
-        )
-        return await self._conn.scalar(earlier) is not None
+        return await self._conn.scalar(_AHEAD, {"of": message.rental_id, "before": message.id}) is not None
 
     async def redirect(self, rental_id: str, channel: str) -> None:
         """The card is posted anew in `channel`, and below it what the thread has not said yet. The rental
@@ -113,24 +138,12 @@ class Messages:
             "closed": False,
             "due_at": self._real_now,
         }
-        of_rental = messages.c.rental_id == rental_id
-        unsaid = and_(messages.c.kind == MessageKind.THREAD, _UNSAID)
-        await self._conn.execute(
-            update(messages).where(of_rental, or_(messages.c.kind == MessageKind.CARD, unsaid)).values(anew)
-        )
+        moves = or_(_c.kind == MessageKind.CARD, and_(_c.kind == MessageKind.THREAD, _UNSAID))
+        await self._conn.execute(update(messages).where(_c.rental_id == rental_id, moves).values(anew))
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=channel))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        direct = (
-            select(messages)
-            .where(messages.c.rental_id == rental_id, messages.c.kind == MessageKind.DIRECT)
-            .order_by(messages.c.id)
-        )
-        return [model(Message, row) for row in await self._conn.execute(direct)]
+        return models(Message, await self._conn.execute(_DIRECT, {"of": rental_id}))
 
     async def untold(self) -> int:
-        return await count_due(self._conn, messages)
-
-    async def _first(self, where: Any) -> Message | None:
-        row = (await self._conn.execute(select(messages).where(where))).first()
-        return None if row is None else model(Message, row)
+        return await self._conn.scalar(_UNTOLD) or 0

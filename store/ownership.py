@@ -12,7 +12,7 @@ from typing import Protocol
 import asyncpg
 
 from bot.errors import CannotOpen
-from store.engines import connecting, postgres_connection
+from store.engines import connecting, one_line, postgres_connection
 
 _OWNER = 0x67707561  # any number that nothing else in this database locks
 
@@ -78,7 +78,7 @@ class PostgresOwnership:
         except asyncpg.LockNotAvailableError as error:
             raise CannotOpen("The database is in use by another gpubot; stop that one first.") from error
         except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise CannotOpen(f"The database can't be reached: {_one_line(error)}.") from error
+            raise CannotOpen(f"The database can't be reached: {one_line(error)}.") from error
 
     async def renew(self) -> None:
         if not self._session.is_closed():
@@ -101,8 +101,3 @@ async def _owning_session(url: str, name: str) -> asyncpg.Connection:
         session.terminate()
         raise
     return session
-
-
-def _one_line(error: BaseException) -> str:
-    words = " ".join(str(error).split()).rstrip(".")
-    return words or type(error).__name__

@@ -9,8 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import Quote, QuoteState
 from store import due
-from store.rows import model, values
+from store.rows import by, first, given, model, models, values
 from store.tables import quotes
+
+_GET = by(quotes.c.id)
+_ADD = insert(quotes)
+_SAVE = (
+    update(quotes)
+    .where(quotes.c.id == given(quotes.c.id, "of"))
+    .values(rental_id=func.coalesce(quotes.c.rental_id, given(quotes.c.rental_id, "rental")))
+)
+_ASKED = select(func.count()).where(
+    quotes.c.owner == given(quotes.c.owner, "who"), quotes.c.created_at >= given(quotes.c.created_at, "since")
+)
+_WAITING = (
+    select(quotes)
+    .where(
+        quotes.c.owner == given(quotes.c.owner, "who"),
+        quotes.c.created_at >= given(quotes.c.created_at, "since"),
+        quotes.c.state == QuoteState.WAITING_FOR_KEY,
+    )
+    .order_by(quotes.c.created_at, quotes.c.id)
+)
 
 
 class Quotes:
@@ -20,33 +40,21 @@ class Quotes:
         self._conn = conn
 
     async def get(self, quote_id: str) -> Quote | None:
-        row = (await self._conn.execute(select(quotes).where(quotes.c.id == quote_id))).first()
-        return None if row is None else model(Quote, row)
+        return await first(self._conn, Quote, _GET, quote_id)
 
     async def add(self, quote: Quote) -> None:
-        await self._conn.execute(insert(quotes).values(values(quote)))
+        await self._conn.execute(_ADD, values(quote))
 
     async def save(self, quote: Quote) -> None:
         """Writes all of it, but never takes away the rental that a quote has made."""
-        fields = values(quote, without=frozenset({"id"}))
-        fields["rental_id"] = func.coalesce(quotes.c.rental_id, quote.rental_id)
-        await self._conn.execute(update(quotes).where(quotes.c.id == quote.id).values(fields))
+        fields = values(quote, without=frozenset({"id", "rental_id"}))
+        await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "of": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> int:
-        asked = select(func.count()).where(quotes.c.owner == owner, quotes.c.created_at >= since)
-        return await self._conn.scalar(asked) or 0
+        return await self._conn.scalar(_ASKED, {"who": owner, "since": since}) or 0
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        waiting = (
-            select(quotes)
-            .where(
-                quotes.c.owner == owner,
-                quotes.c.created_at >= since,
-                quotes.c.state == QuoteState.WAITING_FOR_KEY,
-            )
-            .order_by(quotes.c.created_at, quotes.c.id)
-        )
-        return [model(Quote, row) for row in await self._conn.execute(waiting)]
+        return models(Quote, await self._conn.execute(_WAITING, {"who": owner, "since": since}))
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]:
         return [model(Quote, row) for row in await due.claim(self._conn, quotes, now, claimant, limit)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import and_, case, func, or_, select, true, update
+from sqlalchemy import Boolean, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
@@ -19,10 +19,52 @@ from store import due
 from store.events import Events
 from store.facts import Facts
 from store.messages import Messages
-from store.rows import Values, insert, model, values
+from store.rows import Values, add_new, by, first, given, model, models, values
 from store.tables import rentals
 
-_SPENDING = 0x67707562  # any number that nothing else in this database locks
+_SPENDING = 0x67707562
+"""The number of an advisory lock; any that nothing else in this database takes."""
+
+_c = rentals.c
+_GET = by(_c.id)
+_RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
+# Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
+_LIVE = select(rentals).where(_c.live)
+_LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
+_ANY = select(_c.id).limit(1)
+_NUDGE = update(rentals).where(_c.id == given(_c.id, "of")).values(due_at=given(_c.due_at, "now"))
+_HOLD_OFF = select(func.pg_advisory_xact_lock(_SPENDING))
+_USAGE = select(
+    func.count().filter(_c.owner == given(_c.owner, "who")),
+    func.coalesce(func.sum(_c.cap_micros), 0),
+).where(_c.live, _c.id.is_distinct_from(given(_c.id, "without")))
+
+_AS_IT_WAS = and_(_c.version == given(_c.version, "was_version"), _c.state == given(_c.state, "was_state"))
+_NUDGED = _c.due_at.is_distinct_from(given(_c.due_at, "was_due"))
+_DEFER = (
+    update(rentals)
+    .where(_c.id == given(_c.id, "of"))
+    .values(
+        claimed_by=None,
+        due_at=case((and_(_AS_IT_WAS, ~_NUDGED), given(_c.due_at, "next_due")), else_=_c.due_at),
+    )
+)
+
+_BORN_WITH = frozenset({"id", "quote_id", "owner", "created_at", "card_channel"})
+"""What no change changes; where the card is, is Messages.redirect's."""
+_next = given(_c.due_at, "next_due")
+_seen = given(_c.seen_at, "seen")
+_APPLY = (
+    update(rentals)
+    .where(_c.id == given(_c.id, "of"), _AS_IT_WAS)
+    .values(
+        # A nudge that came since the rental was read is not forgotten: what is sooner holds.
+        due_at=case((and_(_NUDGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
+        # Nor is a sign of life.
+        seen_at=case((or_(_c.seen_at.is_(None), _c.seen_at < _seen), _seen), else_=_c.seen_at),
+        claimed_by=case((bindparam("releases", type_=Boolean), None), else_=_c.claimed_by),
+    )
+)
 
 
 def _values(rental: Rental) -> Values:
@@ -30,6 +72,15 @@ def _values(rental: Rental) -> Values:
         **values(rental),
         "live": not rental.state.over,
         "cap_micros": micros(rental.envelope.max_rate),
+    }
+
+
+def _was(rental: Rental) -> Values:
+    return {
+        "of": rental.id,
+        "was_version": rental.version,
+        "was_state": rental.state,
+        "was_due": rental.due_at,
     }
 
 
@@ -53,33 +104,30 @@ class Rentals(Facts):
         self._lost = lost
 
     async def get(self, rental_id: str) -> Rental | None:
-        row = (await self._conn.execute(select(rentals).where(rentals.c.id == rental_id))).first()
-        return None if row is None else model(Rental, row)
+        return await first(self._conn, Rental, _GET, rental_id)
 
     async def apply(self, change: Change) -> None:
-        """The order matters: first whether it may, then what it writes. What an intent would break (its offer is
-        taken) undoes the whole change, even where the caller goes on in the same transaction."""
-        async with self._conn.begin_nested():
-            held = await self._guard(change)
-            await self.write(change, with_new=held)
-            if held:
-                await self._tell(change)
+        """What an intent would break (its offer is taken) undoes the whole change, even where the caller goes on
+        in the same transaction."""
+        if change.attempts:
+            async with self._conn.begin_nested():
+                held = await self._apply(change)
+        else:
+            held = await self._apply(change)
         if not held:
             self._lost(change)
             raise Stale
 
+    async def _apply(self, change: Change) -> bool:
+        held = await self._guard(change)
+        await self.write(change, with_new=held)
+        if held:
+            await self._tell(change)
+        return held
+
     async def defer(self, rental: Rental, due_at: datetime | None) -> None:
         """A nudge that came meanwhile is a change too: then it stays due."""
-        same = and_(
-            rentals.c.version == rental.version,
-            rentals.c.state == rental.state,
-            rentals.c.due_at.is_not_distinct_from(rental.due_at),
-        )
-        await self._conn.execute(
-            update(rentals)
-            .where(rentals.c.id == rental.id)
-            .values(claimed_by=None, due_at=case((same, due_at), else_=rentals.c.due_at))
-        )
+        await self._conn.execute(_DEFER, {**_was(rental), "next_due": due_at})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
         return [model(Rental, row) for row in await due.claim(self._conn, rentals, now, claimant, limit)]
@@ -91,69 +139,39 @@ class Rentals(Facts):
         return await due.next_due(self._conn, rentals)
 
     async def nudge(self, rental_id: str, now: datetime) -> None:
-        await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(due_at=now))
+        await self._conn.execute(_NUDGE, {"of": rental_id, "now": now})
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         if self._locks:
-            await self._conn.execute(select(func.pg_advisory_xact_lock(_SPENDING)))
-        others = rentals.c.live if without is None else and_(rentals.c.live, rentals.c.id != without)
-        row = (
-            await self._conn.execute(
-                select(
-                    func.count().filter(rentals.c.owner == owner),
-                    func.coalesce(func.sum(rentals.c.cap_micros), 0),
-                ).where(others)
-            )
-        ).one()
+            await self._conn.execute(_HOLD_OFF)
+        row = (await self._conn.execute(_USAGE, {"who": owner, "without": without})).one()
         return Usage(person_rentals=row[0], team_rate=Decimal(int(row[1])).scaleb(-6))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        # Sorted here: for an order, SQLite would take the index of all that its owner ever had.
-        alive = select(rentals).where(rentals.c.live)
-        if owner is not None:
-            alive = alive.where(rentals.c.owner == owner)
-        found = [model(Rental, row) for row in await self._conn.execute(alive)]
-        return sorted(found, key=lambda rental: (rental.created_at, rental.id))
+        if owner is None:
+            rows = await self._conn.execute(_LIVE)
+        else:
+            rows = await self._conn.execute(_LIVE_OF, {"who": owner})
+        return sorted(models(Rental, rows), key=lambda rental: (rental.created_at, rental.id))
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
-        newest = (
-            select(rentals)
-            .where(rentals.c.owner == owner)
-            .order_by(rentals.c.created_at.desc(), rentals.c.id)
-            .limit(limit)
-        )
-        return [model(Rental, row) for row in await self._conn.execute(newest)]
+        return models(Rental, await self._conn.execute(_RECENT, {"of": owner, "most": limit}))
 
     async def any_ever(self) -> bool:
-        return await self._conn.scalar(select(rentals.c.id).limit(1)) is not None
+        return await self._conn.scalar(_ANY) is not None
 
     async def _guard(self, change: Change) -> bool:
         """Writes the rental if it is still as it was, and says whether it did."""
         before, after = change.before, change.after
         fields = _values(after)
         if before is None:
-            # Its quote has made one already, or its id is in use.
-            adding = insert(self._conn, rentals).values(fields).on_conflict_do_nothing()
-            return (await self._conn.execute(adding)).rowcount == 1
-        for name in ("id", "quote_id", "owner", "created_at", "card_channel"):
+            # False where its quote has made one already, or its id is in use.
+            return await add_new(self._conn, rentals, fields)
+        for name in _BORN_WITH | {"due_at", "seen_at"}:
             del fields[name]
-        if after.seen_at is None:
-            del fields["seen_at"]
-        else:
-            newer = or_(rentals.c.seen_at.is_(None), rentals.c.seen_at < after.seen_at)
-            fields["seen_at"] = case((newer, after.seen_at), else_=rentals.c.seen_at)
-        if change.releases:
-            fields["claimed_by"] = None
-        # A nudge that came since `before` was read is not forgotten: what is sooner holds.
-        nudged = rentals.c.due_at.is_distinct_from(before.due_at)
-        sooner = true() if after.due_at is None else rentals.c.due_at < after.due_at
-        fields["due_at"] = case((and_(nudged, sooner), rentals.c.due_at), else_=after.due_at)
-        same = and_(
-            rentals.c.id == before.id,
-            rentals.c.version == before.version,
-            rentals.c.state == before.state,
-        )
-        return (await self._conn.execute(update(rentals).where(same).values(fields))).rowcount == 1
+        given_now = {"next_due": after.due_at, "seen": after.seen_at, "releases": change.releases}
+        updated = await self._conn.execute(_APPLY, {**fields, **_was(before), **given_now})
+        return updated.rowcount == 1
 
     async def _tell(self, change: Change) -> None:
         before, after = change.before, change.after
@@ -161,9 +179,9 @@ class Rentals(Facts):
         for index, message in change.messages:
             told = message if index is None else message.model_copy(update={"event_id": ids[index]})
             await self._messages.add(told)
-        moved = before is None or before.state != after.state
-        if moved and after.state is State.READY:
+        changes = before is None or before.state != after.state
+        if changes and after.state is State.READY:
             await self.became_ready(after)
         if before is None or after.version > before.version:
-            urgent = moved or any(event.kind is not EventKind.PROGRESS for event in change.events)
-            await self._messages.show(after.id, after.version, urgent=urgent)
+            moved = changes or any(event.kind is not EventKind.PROGRESS for event in change.events)
+            await self._messages.show(after.id, after.version, moved=moved)

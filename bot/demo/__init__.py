@@ -4,5 +4,6 @@ processes   starts and stops them
 outside     acts for people, reads what they see, moves the clock
 play        one conversation at a time: commands, clicks, and what is waited for
 script      what happens in the demo
+console     what one can type in `gpubot sandbox`
 printing    how it is shown
 """

@@ -128,7 +128,8 @@ class Usage(Frozen):
 
 class Change(Frozen):
     """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
-    events and messages only if the rental is still as it was in `before`."""
+    events and messages only if the rental is still as it was in `before`. An attempt that the store doesn't know
+    yet is an intent, part of the decision, and written only with it."""
 
     before: Rental | None
     """None: a new rental."""

@@ -16,6 +16,7 @@ from handlers.delivery.content import content
 from handlers.delivery.elsewhere import redirect
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster, Sent
+from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -121,7 +122,7 @@ class Delivery:
 
     async def _send(self, message: Message) -> Sent:
         if message.kind is MessageKind.REPLY:
-            return await self.poster.answer(message, message.body or {})
+            return await self._reply(message)
         shown = await content(self._desk, message)
         if shown is None:
             return Sent(message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted}))
@@ -136,6 +137,14 @@ class Delivery:
         async with self._desk.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
         return await self.poster.post(message, shown, card)
+
+    async def _reply(self, message: Message) -> Sent:
+        """As rendered when it was written: to a `response_url`, or to the direct message where someone wrote."""
+        body = message.body or {}
+        if message.to.startswith("D"):
+            shown = Rendered(text=body.get("text", ""), blocks=tuple(body.get("blocks", ())))
+            return await self.poster.post(message, shown, None)
+        return await self.poster.answer(message, body)
 
     async def _shelve(self, message: Message) -> None:
         """After a bug: looked at again later, so that the others go on."""

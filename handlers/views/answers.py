@@ -6,7 +6,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
-from handlers.views.words import Times, channel
+from handlers.views.words import STATES, Times, channel, what
 
 
 def extended(rental: Rental, at: Times) -> Rendered:
@@ -27,12 +27,10 @@ def kept(rental: Rental, at: Times) -> Rendered:
 
 def ending(rental: Rental) -> Rendered:
     """What a destroy, a cancel or a withdrawal came to so far."""
-    where = f"Follow it in {channel(rental.card_channel)}."
-    if rental.state is State.DESTROYING:
-        return blocks.message(f"Being destroyed: {rental.id}. I say so once the vendor confirms it. {where}")
-    if rental.state is State.WITHDRAWN:
-        return blocks.message(f"Withdrawn: {rental.id}. It is not asked for any more.")
-    return blocks.message(f"Ended: {rental.id}. {where}")
+    named = f"{STATES[rental.state]}: {what(rental.request)}, {rental.id}."
+    if rental.state is not State.DESTROYING:
+        return blocks.message(named)
+    return blocks.message(f"{named} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
 
 
 def newer(words: str, current: Rendered) -> Rendered:
@@ -40,3 +38,8 @@ def newer(words: str, current: Rendered) -> Rendered:
     return blocks.message(
         f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
     )
+
+
+def only_commands() -> Rendered:
+    """To who writes to the bot."""
+    return blocks.message("I read commands, also here. Try: /gpu get H100 EU, or /gpu help")

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
@@ -29,7 +30,7 @@ from handlers.delivery.loop import Delivery
 from handlers.listeners import register
 from handlers.people import People
 from handlers.rooms import SlackRooms
-from sandbox.slack import AppConfig, Timing
+from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
 from sandbox.slack.state import TEAM
 from store.db import Database
@@ -44,6 +45,7 @@ RULES = Rules(
     approvals_channel=APPROVALS,
     home_channel=GPUS,
 )
+MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text())
 Json = dict[str, Any]
 
 
@@ -77,11 +79,12 @@ class Team:
 
     # --- acting
 
-    async def types(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> Json:
+    async def types(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> Json:
         """`/gpu ...`; the outcome as the sandbox saw it."""
-        return await self._done(await self.world.command(user, text, channel, **more))
+        order = {"user": user, "channel": channel, "command": "/gpu", "text": text, **more}
+        return await self._done(await self.world.act("command", **order))
 
-    async def told(self, user: str, text: str, channel: str = TRAINING, **more: Any) -> str:
+    async def told(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> str:
         """What the acknowledgement of a command says, empty where it says nothing."""
         outcome = await self.types(user, text, channel, **more)
         assert outcome["error"] is None, outcome
@@ -229,7 +232,7 @@ async def team(
     """A team whose world ends with the block."""
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
-    async with workspace(timing=timing, app=app) as world:
+    async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
         store = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -162,9 +163,12 @@ async def test_a_write_lock_of_another_process_is_told_and_no_reader_minds(
     database = await Database.open(sqlite_url, claimant="test", clock=clock)
     await write(database, "before")
     with held_by_another_process(sqlite_url):
+        writing = asyncio.create_task(write(database, "taken"))
+        for _ in range(20):
+            assert await read(database) == "before"
+        assert not writing.done()
         with pytest.raises(StoreBusy):
-            await write(database, "taken")
-        assert await read(database) == "before"
+            await writing
     await write(database, "after")
     assert await read(database) == "after"
     await database.close()
@@ -254,6 +258,26 @@ async def test_the_file_and_its_folder_are_for_its_owner_alone(tmp_path: Path, c
 async def test_a_database_that_cannot_be_used_is_named_in_one_line(url: str, says: str, clock: MovedClock) -> None:
     with pytest.raises(CannotOpen, match=says) as refused:
         await Database.open(url, claimant="test", clock=clock)
+    assert len(refused.value.words.splitlines()) == 1
+
+
+async def test_a_file_that_is_no_database_is_named_in_one_line_and_left_alone(
+    tmp_path: Path, clock: MovedClock
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are my notes, and no database at all. " * 9)
+    with pytest.raises(CannotOpen, match="can't be used: file is not a database"):
+        await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
+    assert path.read_text().startswith("These are my notes")
+
+
+async def test_a_database_of_a_newer_version_is_not_touched(sqlite_url: str, clock: MovedClock) -> None:
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(CannotOpen, match="made by another version") as refused:
+        await Database.open(sqlite_url, claimant="test", clock=clock)
     assert len(refused.value.words.splitlines()) == 1
 
 

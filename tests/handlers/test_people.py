@@ -1,0 +1,185 @@
+"""Who may: guests, outsiders, people who left, groups; and what happens when Slack doesn't say who someone is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.errors import Outage
+from bot.model.person import Person
+from bot.model.state import State
+from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, OLGA, SHARED, TRAINING
+from sandbox.slack.state import BOT_USER, OTHER_TEAM
+from tests.handlers.team import Team, an_offer, team
+
+BROKEN: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 500},
+    {"kind": "garbage"},
+    {"kind": "garbage", "body": "[]", "status": 200},
+)
+
+
+async def calls(ours: Team, method: str) -> int:
+    """How often Slack was asked."""
+    traffic = (await ours.world.get("traffic", after=0, endpoint=method))["requests"]
+    return len(traffic)
+
+
+async def fault(ours: Team, endpoint: str, **what: Any) -> None:
+    assert (await ours.world.act("faults", endpoint=endpoint, **what))["active"]
+
+
+async def test_an_outsider_can_click_and_changes_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
+        (rental,) = await ours.rentals()
+        posted = await ours.world.post(
+            SHARED,
+            blocks=[
+                {
+                    "type": "actions",
+                    "elements": [
+                        {
+                            "type": "button",
+                            "action_id": "cancel",
+                            "value": rental.id,
+                            "text": {"type": "plain_text", "text": "Cancel"},
+                        }
+                    ],
+                }
+            ],
+        )
+        await ours.world.act("click", user=OLGA, channel=SHARED, ts=posted["ts"], action_id="cancel")
+        await ours.context.gate.idle()
+        told = (await ours.replies())[-1]
+        assert told == "Only members of the workspace that I belong to can do that. I changed nothing."
+        assert (await ours.rental(rental.id)).state is State.PROCURING
+
+
+async def test_the_payloads_team_counts_even_against_what_is_known(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert not (await ours.context.people.who(ANA)).outsider
+        assert (await ours.context.people.who(ANA, OTHER_TEAM)).outsider
+
+
+async def test_someone_is_asked_about_once_and_again_after_a_change(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for _ in range(3):
+            await ours.told(ANA, "help")
+        assert await calls(ours, "users.info") == 1
+        sent = await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
+        assert sent["status"] == 200
+        await settled_events(ours)
+        assert (await ours.told(ANA, "list")).startswith("Your team's rules don't let you rent here.")
+        assert await calls(ours, "users.info") == 2
+
+
+async def settled_events(ours: Team) -> None:
+    """Until every event was acknowledged."""
+    events = (await ours.world.get("events", wait=10))["events"]
+    assert all(event["state"] == "acknowledged" for event in events), events
+
+
+async def test_group_members_are_asked_for_once_for_everyone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await asyncio.gather(*(ours.told(user, "help") for user in (ANA, BEN, CLEO)))
+        assert await calls(ours, "usergroups.users.list") == 1
+        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
+        assert (await ours.context.people.who(ANA)).groups == frozenset()
+
+
+async def test_who_leaves_a_group_is_no_approver_any_more(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "12.00"))
+        await ours.click(ANA, message, "Ask")
+        await ours.submit(ANA)
+        await ours.deliver()
+        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
+        await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[CLEO])
+        await settled_events(ours)
+        await ours.click(BEN, await ours.look(BEN, APPROVALS, "Approve up to"), "Deny")
+        assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
+
+
+async def test_without_groups_and_guest_flags_nobody_is_in_one_and_nobody_is_a_guest(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.world.act("lacks", usergroups=True, guest_flags=True)
+        assert (await ours.context.people.who(BEN)).groups == frozenset()
+        assert not (await ours.context.people.who(GUS)).guest
+
+
+async def test_names_and_zones_come_along(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ana = await ours.context.people.who(ANA)
+        assert (ana.name, ana.tz, ana.guest, ana.bot) == ("Ana", "Europe/Berlin", False, False)
+        assert (await ours.context.people.who(GUS)).guest
+        assert (await ours.context.people.who(BOT_USER)).bot
+
+
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+async def test_no_answer_means_refused_and_the_next_time_it_works(tmp_path: Path, method: str) -> None:
+    async with team(tmp_path) as ours:
+        await fault(ours, method, kind="hang")
+        told = await ours.told(ANA, "list")
+        assert told == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        assert "You rent nothing now." in await ours.told(ANA, "list")
+
+
+@pytest.mark.parametrize("fails", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])
+async def test_an_answer_that_is_none_means_refused(tmp_path: Path, fails: dict[str, Any]) -> None:
+    async with team(tmp_path) as ours:
+        await fault(ours, "users.info", **fails)
+        with pytest.raises(Outage):
+            await ours.context.people.who(ANA)
+
+
+async def test_an_old_answer_is_asked_anew(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        real_now = ours.clock.real()
+        async with ours.desk.store.write() as tx:
+            known = Person(id=ANA, name="Ana of old")
+            await tx.people.put(known, real_now - timedelta(minutes=14))
+        assert (await ours.context.people.who(ANA)).name == "Ana of old"
+        async with ours.desk.store.write() as tx:
+            await tx.people.put(known, real_now - timedelta(minutes=16))
+        assert (await ours.context.people.who(ANA)).name == "Ana"
+
+
+# --- rooms
+
+
+async def test_rooms_say_who_reads_and_whether_the_bot_is_there(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rooms = ours.context.rooms
+        training = await rooms.room(TRAINING)
+        assert (training.member, training.direct, training.shared) == (True, False, False)
+        assert (await rooms.room(SHARED)).shared
+        assert not (await rooms.room("C0QUIET00")).member
+        assert not (await rooms.room("C0NOWHERE")).member
+        assert (await rooms.room("D0ANA0000")).direct
+        await rooms.room(TRAINING)
+        assert await calls(ours, "conversations.info") == 4
+
+
+async def test_a_room_is_asked_about_again_after_the_bot_was_invited(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rooms = ours.context.rooms
+        assert not (await rooms.room("C0QUIET00")).member
+        await ours.world.act("channels/C0QUIET00", "PATCH", bot=True)
+        await settled_events(ours)
+        assert (await rooms.room("C0QUIET00")).member
+        await ours.world.act("channels/C0QUIET00", "PATCH", bot=False)
+        await settled_events(ours)
+        assert not (await rooms.room("C0QUIET00")).member
+
+
+async def test_a_room_that_slack_says_nothing_of_is_none_of_ours_and_asked_again(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for fails in BROKEN:
+            await fault(ours, "conversations.info", **fails)
+            assert not (await ours.context.rooms.room(GPUS)).member
+        assert (await ours.context.rooms.room(GPUS)).member

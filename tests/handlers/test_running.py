@@ -1,0 +1,170 @@
+"""Machines in use: destroying, extending, keeping, looking after an alarm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.lifecycle import machine
+from bot.lifecycle.telling import change
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
+from tests.handlers.team import NOON, RULES, Team, an_offer, team
+
+H = timedelta(hours=1)
+
+
+async def running(ours: Team, **changes: Any) -> Rental:
+    """Ana's machine, ready since noon for 6 hours; its card and her DM were posted."""
+    message = await ours.offered(ANA, an_offer("o1", "2.15"))
+    await ours.click(ANA, message, "Rent")
+    (rental,) = await ours.rentals()
+    provisioning = machine.move(rental, State.PROVISIONING)
+    ready = machine.move(
+        provisioning,
+        State.READY,
+        vendor="hyperstack",
+        rate=Decimal("2.15"),
+        host="203.0.113.7",
+        ready_at=NOON,
+        ends_at=NOON + 6 * H,
+        due_at=None,
+        **changes,
+    )
+    event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
+    async with ours.desk.store.write() as tx:
+        await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
+        await tx.rentals.apply(
+            change(provisioning, ready, events=(event,), rules=RULES, real_now=ours.clock.real())
+        )
+    await ours.deliver()
+    return ready
+
+
+async def card(ours: Team, user: str) -> dict[str, Any]:
+    return await ours.look(user, TRAINING, "Ready: 1x H100 EU, Ana")
+
+
+async def test_destroy_is_confirmed_with_live_facts(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.click(ANA, await card(ours, ANA), f"Destroy {rental.id}")
+        assert (await ours.rental(rental.id)).state is State.READY
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "Everything on it is lost." in dialog["reads"]
+        queued = len(await ours.replies())
+        assert (await ours.submit(ANA))["ok"]
+        assert (await ours.rental(rental.id)).end is State.DESTROYED
+        assert len(await ours.replies()) == queued, "the card before her shows it"
+
+
+async def test_destroy_by_command_opens_the_same_dialog_and_answers(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert await ours.told(ANA, f"destroy {rental.id.upper()}") == ""
+        assert (await ours.submit(ANA))["ok"]
+        assert (await ours.rental(rental.id)).end is State.DESTROYED
+        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 EU, {rental.id}."
+
+
+async def test_others_are_told_who_can_destroy(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.world.act("people", name="Eve")
+        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        words = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        assert await ours.told("U0NEW00001", f"destroy {rental.id}") == words
+        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Destroy")
+        assert (await ours.replies())[-1] == words
+        assert await ours.modal("U0NEW00001") is None
+
+
+async def test_a_second_destroy_is_told_that_it_is_under_way(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        shown = await card(ours, BEN)
+        await ours.click(ANA, shown, "Destroy")
+        await ours.click(BEN, shown, "Destroy")
+        await ours.submit(ANA)
+        await ours.submit(BEN)
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        assert "I changed nothing." in dialog["reads"]
+        assert (await ours.rental(rental.id)).end_by == ANA
+
+
+async def test_extend_asks_by_how_much_and_moves_the_end(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.click(ANA, await card(ours, ANA), "Extend")
+        assert (await ours.submit(ANA, hours="4"))["ok"]
+        assert (await ours.rental(rental.id)).ends_at == NOON + 10 * H
+
+
+async def test_extend_by_command_says_the_new_end(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert (await ours.told(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
+        assert (await ours.rental(rental.id)).ends_at == NOON + 8 * H
+
+
+async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        value = f"{rental.id}:2:{int((NOON + 6 * H).timestamp())}"
+        await ours.forge(ANA, "extend", value)
+        await ours.forge(ANA, "extend", value)
+        assert (await ours.rental(rental.id)).ends_at == NOON + 8 * H
+        assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
+
+
+async def test_keep_puts_the_next_question_off(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.forge(ANA, "keep.2", f"{rental.id}:4")
+        assert (await ours.rental(rental.id)).ask_at == NOON + 4 * H
+        await ours.forge(BEN, "keep", f"{rental.id}:1")
+        assert (await ours.rental(rental.id)).ask_at == NOON + 4 * H
+        assert (await ours.replies())[-1] == "Its owner and admins can do that. I changed nothing."
+
+
+async def test_only_the_owner_reads_how_to_get_in(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert "ssh root@203.0.113.7" in await ours.told(ANA, f"ssh {rental.id}")
+        told = await ours.told(CLEO, f"ssh {rental.id}")
+        assert "203.0.113.7" not in told
+        assert told == f"Only Ana gets the command for {rental.id}."
+
+
+async def test_details_show_the_history_and_money_only_to_who_may_see_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.world.act("people", name="Eve")
+        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        await ours.click(BEN, await card(ours, BEN), "Details")
+        assert "Allowed: up to $2.47/h" in (await ours.replies())[-1]
+        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Details")
+        assert "$" not in (await ours.replies())[-1]
+        assert rental.id in (await ours.replies())[-1]
+
+
+async def test_someone_takes_an_alarm_on_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.forge(ANA, "taken_on", rental.id)
+        assert (await ours.replies())[-1] == f"{rental.id} is confirmed gone."
+        async with ours.desk.store.write() as tx:
+            current = await tx.rentals.get(rental.id)
+            assert current is not None
+            alarmed = machine.move(current, State.DESTROYING, end=State.DESTROYED, alarm_at=NOON)
+            await tx.rentals.apply(change(current, alarmed, rules=RULES, real_now=ours.clock.real()))
+        await ours.forge(BEN, "taken_on", rental.id)
+        await ours.forge(CLEO, "taken_on", rental.id)
+        assert (await ours.rental(rental.id)).taken_on_by == BEN
+        assert (await ours.replies())[-1] == f"Someone is on {rental.id} already."

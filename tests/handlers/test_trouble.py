@@ -1,0 +1,170 @@
+"""When something goes wrong: the person is told, nothing is taken for done, and nothing private is logged."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.model.offer import Catalog
+from bot.model.state import State
+from handlers.boundary import guarded
+from handlers.context import Context
+from handlers.ids import Action
+from handlers.visit import Outcome, Visit, command
+from sandbox.slack.default import ANA, TRAINING
+from tests.handlers.asking import CATALOG
+from tests.handlers.team import an_offer, team
+
+NOT_WRITTEN = "I couldn't write that down, so nothing was done. Try again in a moment."
+
+
+async def test_a_command_that_the_store_does_not_take_says_so_in_its_answer(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        with ours.locked():
+            assert await ours.told(ANA, "get H100 EU") == NOT_WRITTEN
+        assert await ours.quotes(ANA) == []
+        assert await ours.told(ANA, "get H100 EU") == ""
+
+
+async def test_a_click_that_the_store_does_not_take_is_told_at_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        with ours.locked():
+            assert (await ours.click(ANA, message, "Rent"))["ok"]
+            told = await ours.look(ANA, TRAINING, NOT_WRITTEN)
+            assert told["only_you"]
+        assert await ours.rentals() == []
+        again = await ours.look(ANA, TRAINING, "Prices stand until")
+        await ours.click(ANA, again, "Rent")
+        assert len(await ours.rentals()) == 1
+
+
+async def test_a_click_that_can_neither_be_written_nor_told_fails_before_the_person(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"))
+        await ours.world.act("faults", endpoint="response_url", kind="status", status=500)
+        with ours.locked():
+            assert (await ours.click(ANA, message, "Rent"))["error"] == "operation_timeout"
+        assert await ours.rentals() == []
+
+
+async def test_a_dialog_that_the_store_does_not_take_stays_and_says_so(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "9.00"))
+        await ours.click(ANA, message, "Rent")
+        with ours.locked():
+            await ours.submit(ANA)
+            dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert NOT_WRITTEN in dialog["reads"]
+        assert await ours.rentals() == []
+
+
+async def test_a_form_that_the_store_does_not_take_keeps_what_was_filled_in(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.told(ANA, "get")
+        with ours.locked():
+            outcome = await ours.submit(ANA, gpu="H100")
+        assert outcome["errors"] == {"gpu": NOT_WRITTEN}
+        assert (await ours.submit(ANA))["ok"]
+        assert len(await ours.quotes(ANA)) == 1
+
+
+NONSENSE = (None, "nonsense", "K7MQ2", "k7mq2:0:0", "\u202e", "a" * 1900, "x:y", "k7mq2:99")
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+async def test_a_button_with_a_value_that_makes_no_sense_changes_nothing(
+    tmp_path: Path, value: str | None
+) -> None:
+    async with team(tmp_path) as ours:
+        for action in set(Action) - {Action.CHOOSE_FROM_LIST, Action.ADD_KEY}:
+            before = len(await ours.replies())
+            assert (await ours.forge(ANA, action.value, value))["ok"]
+            (said,) = (await ours.replies())[before:]
+            assert "Something broke" not in said
+        assert await ours.rentals() == []
+        assert await ours.quotes(ANA) == []
+
+
+async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
+        (rental,) = await ours.rentals()
+        await ours.told(ANA, f"destroy {rental.id}")
+        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view.source["private_metadata"] = "{"
+        await ours.submit(ANA)
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "I changed nothing." in dialog["reads"]
+        assert (await ours.rental(rental.id)).state is State.PROCURING
+
+
+async def test_a_dialog_that_slack_does_not_open_is_told(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.world.act("faults", endpoint="views.open", kind="status", status=500)
+        await ours.told(ANA, "get")
+        assert await ours.modal(ANA) is None
+        assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+
+
+async def test_a_bug_has_a_number_that_is_in_the_log_and_nothing_else_is(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        ours.known[0] = Broken(**dict(CATALOG))
+        with capture_logs() as lines:
+            told = await ours.told(ANA, "get my secret words")
+        number = re.fullmatch(
+            r"Something broke on my side; nothing was rented\. Tell an admin the number (E-[2-9A-Z]{4})\.", told
+        )
+        assert number is not None
+        (bug,) = [line for line in lines if line["event"] == "bug"]
+        assert bug["number"] == number[1]
+        assert "secret" not in str(lines)
+
+
+class Broken(Catalog):
+    """A catalogue of which nothing can be read."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "vendors":
+            raise RuntimeError("secret")
+        return super().__getattribute__(name)
+
+
+async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answers: list[dict[str, Any]] = []
+
+        async def writes_and_breaks(context: Context, visit: Visit) -> Outcome:
+            async with context.desk.store.write() as tx:
+                await tx.account.set("written", visit.text)
+            raise RuntimeError("secret")
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        listen = guarded(ours.context, command, writes_and_breaks)
+        with capture_logs() as lines:
+            await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": "yes"})
+        (answer,) = answers
+        assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
+        assert "secret" not in str(lines)
+        async with ours.desk.store.read() as tx:
+            assert await tx.account.get("written") == "yes"
+
+
+async def test_while_leaving_what_arrives_is_still_taken(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        assert await ours.context.gate.drain(1)
+        assert ours.context.gate.draining
+        assert await ours.told(ANA, "get H100 EU") == ""
+        assert len(await ours.quotes(ANA)) == 1
