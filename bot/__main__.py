@@ -57,6 +57,23 @@ def sandbox() -> None:
 
 
 @cli.command()
+def doctor() -> None:
+    """Checks all that `run` needs, and says what to do about each thing that is wrong. Changes nothing."""
+    from bot.clock import SystemClock
+    from bot.doctor.examine import examine
+    from bot.doctor.findings import all_well
+    from bot.logs import keep_quiet
+
+    keep_quiet()
+    findings = asyncio.run(examine(SystemClock()))
+    for finding in findings:
+        print(finding.line())
+    if not all_well(findings):
+        raise typer.Exit(1)
+    print("All is well. Next: gpubot run")
+
+
+@cli.command()
 def migrate() -> None:
     """Brings the database's schema up to date. `run` does it too, at its start."""
     from bot.settings import read_settings

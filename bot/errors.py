@@ -12,6 +12,7 @@
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
     |       +-- LockedOut    it refuses our token
     +-- CannotOpen       the database can't be used at all: says why; ends the start
+    |   +-- InUse        another gpubot has it open
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
     +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
 
@@ -110,3 +111,7 @@ class OfferTaken(GpubotError):
 
 class CannotOpen(GpubotError):
     """The database can't be opened: another process has it, or it isn't there, or we may not."""
+
+
+class InUse(CannotOpen):
+    """Another gpubot has the database open; there can be one."""

@@ -23,6 +23,12 @@ class _Library(logging.Handler):
         log.log(record.levelno, "library", said=said.splitlines()[0][:80] if said else "", error=kind)
 
 
+def keep_quiet() -> None:
+    """No log lines at all, for commands whose output is for people."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger().handlers = [logging.NullHandler()]
+
+
 def set_up_logs(how: LogFormat) -> None:
     """Sends every log line to standard error, as text for people or as JSON."""
     shared: list[structlog.typing.Processor] = [

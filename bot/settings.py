@@ -32,18 +32,25 @@ def _field(name: str, **more: Any) -> Any:
     return Field(validation_alias=name, **more)
 
 
+def _file_of(name: str) -> Path | None:
+    """The file that `<NAME>_FILE` names."""
+    path = os.environ.get(f"{name}_FILE") or dotenv_values(ENV_FILE).get(f"{name}_FILE")
+    return Path(path) if path else None
+
+
 class _Files(PydanticBaseSettingsSource):
     """Values from the files that `<NAME>_FILE` names, as container platforms mount secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         name = str(field.validation_alias)
-        path = os.environ.get(f"{name}_FILE") or dotenv_values(ENV_FILE).get(f"{name}_FILE")
-        if not path:
+        path = _file_of(name)
+        if path is None:
             return None, name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), name, False
+            return path.read_text(encoding="utf-8").strip(), name, False
         except (OSError, UnicodeDecodeError):
-            raise Mistake(f"{name}_FILE: I can't read the file that it names.") from None
+            # Told by `read_partly`, which looks for these first.
+            return None, name, False
 
     def __call__(self) -> dict[str, Any]:
         found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
@@ -79,20 +86,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, dotenv_settings, _Files(settings_cls)
+        return init_settings, env_settings, dotenv_settings, _Files(settings_cls)
 
     @field_validator("slack_bot_token")
     @classmethod
     def _bot_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith("xoxb-"):
-            raise ValueError("it must begin with xoxb-: the Bot User OAuth Token of your Slack app")
+            raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
         return value
 
     @field_validator("slack_app_token")
     @classmethod
     def _app_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith("xapp-"):
-            raise ValueError("it must begin with xapp-: an app-level token with connections:write")
+            raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
         return value
 
     @field_validator("compute_clear_token")
@@ -117,6 +124,13 @@ class Settings(BaseSettings):
     def _ends_with_slash(cls, value: str) -> str:
         return value if value.endswith("/") else value + "/"
 
+    @field_validator("http")
+    @classmethod
+    def _port(cls, value: str) -> str:
+        if int(value.rpartition(":")[2]) > 65535:
+            raise ValueError("a port is at most 65535")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: SecretStr) -> SecretStr:
@@ -124,7 +138,7 @@ class Settings(BaseSettings):
         if not url:
             return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
-            raise ValueError("it must be sqlite:///PATH or postgresql://...")
+            raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         return value
 
     @model_validator(mode="after")
@@ -132,7 +146,7 @@ class Settings(BaseSettings):
         if self.clock_url is not None and not all(
             map(is_loopback, (self.clock_url, self.slack_api_url, self.compute_clear_url))
         ):
-            raise ValueError("GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine")
+            raise ValueError("a borrowed clock is only for a sandbox on this machine")
         return self
 
     @property
@@ -155,14 +169,57 @@ def read_settings() -> Settings:
 
     Raises Mistake with one line for each setting that is missing or wrong; no value of a secret is in it.
     """
+    settings, wrong = read_partly()
+    if wrong:
+        raise Mistake("\n".join(wrong.values()))
+    return settings
+
+
+def read_partly() -> tuple[Settings, dict[str, str]]:
+    """The settings, and one line for each that is missing or wrong, by its name.
+
+    What is wrong has a value in the settings that stands in for it and must not be used.
+    """
+    fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
+    wrong = {
+        name: f"{name}_FILE: I can't read the file that it names."
+        for name in fields
+        if (path := _file_of(name)) is not None and not _readable(path)
+    }
+    while True:
+        try:
+            return Settings(**{name: _STAND_INS.get(name, fields[name]) for name in wrong}), wrong
+        except ValidationError as error:
+            lines = {
+                name: _line(name, problem["type"], problem["msg"])
+                for problem in error.errors(include_input=False)
+                for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
+            }
+            if lines.keys() <= wrong.keys():
+                raise  # a value that stands in is wrong: ours to mend
+            wrong = lines | wrong
+
+
+def _readable(path: Path) -> bool:
     try:
-        return Settings()
-    except ValidationError as error:
-        lines = (_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors())
-        raise Mistake("\n".join(lines)) from None
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return True
 
 
+_STAND_INS = {
+    "SLACK_BOT_TOKEN": "xoxb-",
+    "SLACK_APP_TOKEN": "xapp-",
+    "COMPUTE_CLEAR_TOKEN": "-",
+    "GPUBOT_CHANNEL": "C0",
+    "GPUBOT_ADMINS": "U0",
+}
+"""For settings without a default."""
 _HINTS = {
+    "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
+    "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp-",
+    "COMPUTE_CLEAR_TOKEN": "the token of your Compute Clear account",
     "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
     "GPUBOT_ADMINS": "Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID)",
     "GPUBOT_HTTP": "an address and port, such as 127.0.0.1:8600",
@@ -170,11 +227,10 @@ _HINTS = {
 }
 
 
-def _line(loc: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = str(loc[0]) if loc else ""
+def _line(name: str, kind: str, message: str) -> str:
+    hint = _HINTS.get(name, "")
     if kind == "missing":
-        return f"{name} is not set. It is {_HINTS.get(name, 'needed: the README says where to get it')}."
-    if name in _HINTS:
-        return f"{name} is not what I expect: {_HINTS[name]}."
-    words = message.removeprefix("Value error, ")
-    return f"{name}: {words}." if name else f"{words}."
+        return f"{name} is not set. It is {hint}."
+    if kind == "value_error":
+        return f"{name}: {message.removeprefix('Value error, ')}."
+    return f"{name} is not what I expect: {hint or message}."

@@ -87,7 +87,7 @@ class People:
                 "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
             ) from error
         inside = frozenset(group for group, those in zip(groups, members, strict=True) if user_id in those)
-        return self._person(user_id, user, inside)
+        return person_of(user_id, user, team_id=self._team_id, groups=inside)
 
     async def _user(self, user_id: str) -> Mapping[str, Any]:
         answer = await self._client.users_info(user=user_id)
@@ -132,20 +132,22 @@ class People:
             self._groups[group] = (asked_at, members)
         return members
 
-    def _person(self, user_id: str, user: Mapping[str, Any], groups: frozenset[str]) -> Person:
-        """Flags that are absent count as false."""
-        team = user.get("team_id")
-        return Person(
-            id=user_id,
-            name=_name(user) or user_id,
-            tz=_zone(user.get("tz")),
-            guest=user.get("is_restricted") is True or user.get("is_ultra_restricted") is True,
-            deactivated=user.get("deleted") is True,
-            outsider=user.get("is_stranger") is True
-            or (isinstance(team, str) and team not in {"", self._team_id}),
-            bot=user.get("is_bot") is True or user_id == "USLACKBOT",
-            groups=groups,
-        )
+
+def person_of(
+    user_id: str, user: Mapping[str, Any], *, team_id: str, groups: frozenset[str] = frozenset()
+) -> Person:
+    """What users.info tells of someone, for the workspace `team_id`; flags that are absent count as false."""
+    team = user.get("team_id")
+    return Person(
+        id=user_id,
+        name=_name(user) or user_id,
+        tz=_zone(user.get("tz")),
+        guest=user.get("is_restricted") is True or user.get("is_ultra_restricted") is True,
+        deactivated=user.get("deleted") is True,
+        outsider=user.get("is_stranger") is True or (isinstance(team, str) and team not in {"", team_id}),
+        bot=user.get("is_bot") is True or user_id == "USLACKBOT",
+        groups=groups,
+    )
 
 
 def _look(asking: asyncio.Task[frozenset[str]]) -> None:

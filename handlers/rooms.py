@@ -78,11 +78,12 @@ class SlackRooms:
             if error_code(error) not in _NOT_THERE:
                 raise
             return Room(id=channel, member=False)
-        return _room(channel, answer.get("channel"))
+        return room_of(channel, answer.get("channel"))
 
 
-def _room(channel: str, told: Any) -> Room:
-    """Flags that are absent count as false."""
+def room_of(channel: str, told: Any) -> Room:
+    """What conversations.info tells of a channel; flags that are absent count as false. Raises ValueError where it
+    tells of none."""
     if not isinstance(told, Mapping):
         raise ValueError("conversations.info without a channel")
 

@@ -45,7 +45,7 @@ class Transaction:
 
 async def migrate(url: str) -> None:
     """Brings the schema up to date. Raises CannotOpen where the database is in use or can't be reached."""
-    ownership, engines = await _own(url, "gpubot migrate")
+    ownership, engines = await own(url, "gpubot migrate")
     try:
         await migrating.upgrade(engines.writer)
     finally:
@@ -53,7 +53,8 @@ async def migrate(url: str) -> None:
         await ownership.release()
 
 
-async def _own(url: str, claimant: str) -> tuple[Ownership, Engines]:
+async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
+    """The ownership of a database and its connections, both to be let go of. Raises CannotOpen, InUse."""
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
@@ -76,7 +77,7 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
         """Takes the database for this process, brings its schema up to date, and forgets the claims of whoever
         had it before. `url` is `sqlite:///PATH` or `postgresql://..`. Raises CannotOpen."""
-        ownership, engines = await _own(url, claimant)
+        ownership, engines = await own(url, claimant)
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)

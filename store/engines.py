@@ -42,6 +42,13 @@ _POSTGRES_AWAY = ("08", "40", "53", "57", "58", "25P03", "25006", "55P03")
 """SQLSTATE classes and codes: no connection, deadlock, no room, cancelled or shutting down, system error, idle for
 too long, read-only (a replica), a lock not given in time (PostgreSQL documentation, appendix A)."""
 
+_UNUSABLE = {
+    sqlite3.SQLITE_NOTADB: "It is no SQLite database.",
+    sqlite3.SQLITE_CORRUPT: "It is damaged; take the last good copy.",
+    "42501": "Its user may not do that; grant it this database.",
+}
+"""By SQLite's code or PostgreSQL's SQLSTATE: what waiting won't mend, and what may."""
+
 
 @dataclass(frozen=True)
 class Engines:
@@ -177,7 +184,14 @@ async def connecting() -> AsyncIterator[None]:
         raise _busy() from error
 
 
-def one_line(error: BaseException) -> str:
-    """What an error says, without a full stop, for a sentence of ours."""
-    words = " ".join(str(error).split()).rstrip(".")
-    return words or type(error).__name__
+@asynccontextmanager
+async def opening() -> AsyncIterator[None]:
+    """As `connecting`, and CannotOpen for what waiting won't mend."""
+    try:
+        async with connecting():
+            yield
+    except DBAPIError as error:
+        words = _UNUSABLE.get(getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", ""))
+        if words is None:
+            raise
+        raise CannotOpen(f"The database can't be used. {words}") from error

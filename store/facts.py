@@ -137,6 +137,11 @@ class Facts:
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
         return models(LedgerRow, await self._conn.execute(_LEDGER, {"of": rental_id}))
 
+    async def whole_ledger(self) -> list[LedgerRow]:
+        """Every row, oldest first: for bookkeeping, not for the running bot."""
+        rows = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id)
+        return [model(LedgerRow, row) for row in await self._conn.execute(rows)]
+
     async def usual_ready(self, vendor: str, gpu: str) -> float | None:
         last = await self._conn.execute(_USUAL, {"at": vendor, "of": gpu})
         took = [(row.ready_at - row.intended_at).total_seconds() for row in last]

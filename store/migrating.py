@@ -3,46 +3,43 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.errors import CannotOpen, StoreBusy
-from store.engines import connecting, one_line
+from bot.errors import CannotOpen
+from store.engines import opening
 from store.migrations import HEAD
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, None before the first."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def check_known(found: str | None) -> None:
+    """Raises CannotOpen for a revision that a newer version has made."""
+    if found is not None and found > HEAD:
+        raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
 
 
 def _upgrade(connection: Connection) -> None:
-    if _revision(connection) == HEAD:
+    found = revision(connection)
+    if found == HEAD:
         return
+    check_known(found)
     # Most starts find nothing to do and need not load all of Alembic.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
-    from alembic.util.exc import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise CannotOpen(f"The database was made by another version of gpubot: {one_line(error)}.") from error
+    command.upgrade(config, "head")
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Runs what is missing. Raises CannotOpen."""
-    try:
-        async with connecting(), engine.begin() as conn:
-            await conn.run_sync(_upgrade)
-    except StoreBusy as error:
-        raise CannotOpen(
-            "The database is busy: another program is writing it. Start again when it is done."
-        ) from error
-    except DBAPIError as error:
-        raise CannotOpen(f"The database can't be used: {one_line(error.orig or error)}.") from error
+    """Runs what is missing. Raises StoreBusy where the database doesn't take it in time, else CannotOpen."""
+    async with opening(), engine.begin() as conn:
+        await conn.run_sync(_upgrade)

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import asyncpg
 
-from bot.errors import CannotOpen
-from store.engines import connecting, one_line, postgres_connection
+from bot.errors import CannotOpen, InUse
+from store.engines import connecting, postgres_connection
 
 _OWNER = 0x67707561  # any number that nothing else in this database locks
 
@@ -35,7 +35,7 @@ class FileOwnership:
     @classmethod
     def take(cls, path: Path) -> FileOwnership:
         """Makes the folder (0700), the lock and the database file (0600) where they are missing. Raises
-        CannotOpen."""
+        CannotOpen, InUse."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -46,7 +46,7 @@ class FileOwnership:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except BlockingIOError as error:
             os.close(handle)
-            raise CannotOpen(f"The database {path} is in use by another gpubot; stop that one first.") from error
+            raise InUse(f"The database {path} is in use by another gpubot; stop that one first.") from error
         except OSError as error:
             os.close(handle)
             raise CannotOpen(f"The database {path} can't be used: {error.strerror}.") from error
@@ -72,13 +72,19 @@ class PostgresOwnership:
 
     @classmethod
     async def take(cls, url: str, name: str) -> PostgresOwnership:
-        """Raises CannotOpen."""
+        """Raises CannotOpen, InUse."""
         try:
             return cls(url, name, await _owning_session(url, name))
         except asyncpg.LockNotAvailableError as error:
-            raise CannotOpen("The database is in use by another gpubot; stop that one first.") from error
-        except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise CannotOpen(f"The database can't be reached: {one_line(error)}.") from error
+            raise InUse("The database is in use by another gpubot; stop that one first.") from error
+        except ValueError as error:
+            # Its text quotes parts of the URL, which can be parts of a password.
+            raise CannotOpen(
+                "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
+                "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
+            ) from error
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise CannotOpen(f"The database can't be reached: {_one_line(error)}.") from error
 
     async def renew(self) -> None:
         if not self._session.is_closed():
@@ -101,3 +107,8 @@ async def _owning_session(url: str, name: str) -> asyncpg.Connection:
         session.terminate()
         raise
     return session
+
+
+def _one_line(error: BaseException) -> str:
+    words = " ".join(str(error).split()).rstrip(".")
+    return words or type(error).__name__

@@ -50,7 +50,7 @@ _DEFER = (
     )
 )
 
-_BORN_WITH = frozenset({"id", "quote_id", "owner", "created_at", "card_channel"})
+_BORN_WITH = frozenset({"id", "owner", "created_at", "card_channel"})
 """What no change changes; where the card is, is Messages.redirect's."""
 _next = given(_c.due_at, "next_due")
 _seen = given(_c.seen_at, "seen")

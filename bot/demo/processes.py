@@ -18,7 +18,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.errors import GpubotError
 
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 SAID = 2000
 """How much of a log is shown when a process ends too early."""

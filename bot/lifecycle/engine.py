@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import structlog
 
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.desk import Works
+from bot.lifecycle.ports import Tx
 from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
 from bot.lifecycle.steps.run import step
@@ -110,29 +111,34 @@ class Engine:
             await self._later(rental)
 
     async def _later(self, rental: Rental) -> None:
-        try:
-            async with self.works.store.write() as tx:
-                await tx.rentals.defer(rental, self.works.clock.now() + AFTER_A_BUG)
-        except GpubotError:
-            log.warning("step.not_deferred", rental=rental.id)
+        async def defer(tx: Tx) -> None:
+            await tx.rentals.defer(rental, self.works.clock.now() + AFTER_A_BUG)
+
+        await self._for_certain(defer)
+
+    async def _for_certain(self, write: Callable[[Tx], Awaitable[None]]) -> None:
+        """Ends a claim however long the store is away: what stays claimed is never looked at again."""
+        while True:
+            try:
+                async with self.works.store.write() as tx:
+                    return await write(tx)
+            except GpubotError as error:
+                log.warning("engine.not_released", error=type(error).__name__)
+                await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
 
     async def _find(self, quote: Quote) -> None:
+        failed = False
         try:
             await find(self.works, self._shared, quote)
         except Exception:
             log.exception("quote.failed", quote=quote.id)
-            try:
-                async with self.works.store.write() as tx:
-                    later = self.works.clock.now() + AFTER_A_BUG
-                    await tx.quotes.save(quote.model_copy(update={"due_at": later}))
-            except GpubotError:
-                log.warning("quote.not_deferred", quote=quote.id)
-        finally:
-            await self._release(quote)
+            failed = True
 
-    async def _release(self, quote: Quote) -> None:
-        try:
-            async with self.works.store.write() as tx:
-                await tx.quotes.release(quote.id)
-        except GpubotError:
-            log.warning("quote.not_released", quote=quote.id)
+        async def release(tx: Tx) -> None:
+            current = await tx.quotes.get(quote.id)
+            if failed and current is not None:
+                later = self.works.clock.now() + AFTER_A_BUG
+                await tx.quotes.save(current.model_copy(update={"due_at": later}))
+            await tx.quotes.release(quote.id)
+
+        await self._for_certain(release)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.money import cost
@@ -44,6 +45,13 @@ def spent(
         amount += cost(rate, max(start, resource.valid_to or now) - start)
         estimated = estimated or resource.rate is None or resource.valid_from is None
     return Spent(amount=amount, estimated=estimated)
+
+
+def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
+    """What an attempt costs an hour: what its resources that live say together, else what its offer said."""
+    rates = [resource.rate for resource in resources if resource.gone_at is None]
+    said = [rate for rate in rates if rate is not None]
+    return sum(said, start=Decimal(0)) if said and len(said) == len(rates) else attempt.offer.rate
 
 
 def _start(resource: Resource, attempt: Attempt) -> datetime:

@@ -49,7 +49,7 @@ async def sweep(works: Works) -> None:
         elif one.attempt.settled:
             await _take_back(works, one, one.attempt)
         elif one.resource is None:
-            await _nudge(works, [one.attempt.rental_id])
+            await _write_down(works, one.view, one.attempt)
     listed = {view.resource_id for view in views}
     await _nudge(works, [r.rental_id for r in alive if r.resource_id not in listed])
 
@@ -98,8 +98,31 @@ async def _tell_unknown(works: Works, view: ResourceView) -> None:
     await decide(works, decision)
 
 
+async def _write_down(works: Works, view: ResourceView, attempt: Attempt) -> None:
+    """A resource of an attempt under way that its own step has not seen yet."""
+
+    async def decision(tx: Tx) -> None:
+        rental = await tx.rentals.get(attempt.rental_id)
+        if rental is None or await tx.rentals.known_resources([view.resource_id]):
+            return
+        now = works.clock.now()
+        after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
+        resource = see(None, view, attempt, now, missing_counts=False)
+        await tx.rentals.apply(
+            change(rental, after, rules=works.rules, real_now=works.clock.real(), resources=(resource,))
+        )
+
+    await decide(works, decision)
+
+
 async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
-    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands."""
+    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands.
+
+    The list alone may be older than the proof, so the vendor is asked for it, live, before it is believed.
+    """
+    view = await works.market.resource(found.view.resource_id, fresh=True)
+    if view is None or view.deleted:
+        return
 
     async def decision(tx: Tx) -> None:
         rental: Rental | None = await tx.rentals.get(attempt.rental_id)
@@ -111,7 +134,7 @@ async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
             return
         now = works.clock.now()
         held = current.model_copy(update={"state": AttemptState.BOUGHT, "late": True, "delete_wanted": True})
-        resource = see(found.resource, found.view, held, now, missing_counts=False)
+        resource = see(found.resource, view, held, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
         after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})

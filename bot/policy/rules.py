@@ -186,6 +186,11 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     try:
         rules = Rules.model_validate({**content, "home_channel": home_channel})
     except ValidationError as error:
-        lines = (f"GPUBOT_POLICY: {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise Mistake("\n".join(lines)) from error
+        raise Mistake("\n".join(_line(e["loc"], e["type"], e["msg"]) for e in error.errors())) from error
     return rules.model_copy(update={"admins": tuple(dict.fromkeys(admins + rules.admins))})
+
+
+def _line(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in loc)
+    words = "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+    return f"GPUBOT_POLICY: {key}: {words}."

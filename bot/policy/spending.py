@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen
-from bot.model.money import Micros, cost_at_most, micros, rate_for, whole_cents_below
+from bot.model.money import MICROS_PER_DOLLAR, Micros, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.person import Person
 from bot.model.request import Envelope, Request
 from bot.policy.roles import roles_of
@@ -36,6 +38,17 @@ class Verdict(Frozen):
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
     """How long a lease can bill at most: from procurement to deletion."""
     return lease + rules.procure.provision_timeout + rules.lease.grace
+
+
+def left_to_get_ready(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """How long a machine at `rate` may take to get ready, so that its whole lease and the grace after it still fit
+    into `total` beside what was `billed` before. Negative where they don't."""
+    spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
+    return timedelta(microseconds=math.floor(spare / Fraction(rate) * 3_600_000_000))
+
+
+def _hours(span: timedelta) -> Fraction:
+    return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
 
 
 def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:

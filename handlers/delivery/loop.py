@@ -138,8 +138,24 @@ class Delivery:
             return await self.poster.answer(message, {**body, "replace_original": replaces})
         if message.ts is not None:
             return await self.poster.edit(message, shown)
+        return await self._post(message, shown)
+
+    async def _post(self, message: Message, shown: Rendered) -> Sent:
+        """Posts what was never posted. That it is under way is written first, so that after a crash it is looked
+        for instead of posted again."""
         async with self._desk.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
+            event = await tx.events.get(message.event_id) if message.event_id is not None else None
+            rental = await tx.rentals.get(message.rental_id) if message.rental_id else None
+        if message.sending:
+            since = event.at if event is not None else rental.created_at if rental is not None else None
+            found = await self.poster.find(message, shown, card, since)
+            if found is not None:
+                return found
+        else:
+            message = message.model_copy(update={"sending": True})
+            async with self._desk.store.write() as tx:
+                await tx.messages.save(message)
         return await self.poster.post(message, shown, card)
 
     async def _reply(self, message: Message) -> Sent:

@@ -15,12 +15,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.desk import Desk
 from bot.model.message import Message, MessageKind
+from handlers.delivery.finding import METADATA, Unreadable, find
 from handlers.delivery.pace import ANSWERS, Pace
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
-METADATA = "gpubot_message"
 ANSWER_LIFE = timedelta(minutes=30)
 """A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
@@ -61,7 +61,6 @@ class Poster:
         self._client = client
         self._pace = pace
         self._session = session
-        self._started = desk.clock.real()
         self.perhaps_twice = 0
         """Posts made again after a gap that could not be read back."""
 
@@ -86,16 +85,23 @@ class Poster:
             log.info("answer.refused", message=message.id, status=status)
         return Sent(_closed(message.model_copy(update={"posted_at": self._desk.clock.now()})))
 
+    async def find(
+        self, message: Message, shown: Rendered, card: Message | None, since: datetime | None
+    ) -> Sent | None:
+        """A post that was under way before, if Slack has it. It tells what happened at `since`, by our time."""
+        channel, thread = _where(message, card)
+        try:
+            found = await find(self._client, message, channel, thread, since)
+        except Unreadable:
+            self.perhaps_twice += 1
+            log.warning("post.perhaps_twice", message=message.id)
+            return None
+        return Sent(self._shown(message, shown, found)) if found is not None else None
+
     async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
-        """Posts it, unless the channel has it already from before a crash."""
+        """Posts it, whether or not it was posted before."""
         now = self._desk.clock.real()
-        channel, thread = message.to, None
-        if message.kind is MessageKind.THREAD and card is not None:
-            channel, thread = card.channel or card.to, card.ts
-        if message.sending or message.created_at < self._started:
-            found = await self._look_for(message, channel, thread)
-            if found is not None:
-                return Sent(self._shown(message, shown, found))
+        channel, thread = _where(message, card)
         body: dict[str, Any] = {
             "channel": channel,
             "text": shown.text,
@@ -154,50 +160,27 @@ class Poster:
         if status == 429 or code == "ratelimited":
             until = now + timedelta(seconds=_seconds(str(error.response.headers.get("Retry-After", ""))))
             self._pace.block(method, until)
-            return Sent(message.model_copy(update={"due_at": until}))
+            return Sent(message.model_copy(update={"sending": False, "due_at": until}))
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
-            return Sent(message.model_copy(update={"due_at": now + TOKEN_RETRY}))
+            return Sent(message.model_copy(update={"sending": False, "due_at": now + TOKEN_RETRY}))
         if status >= 500 or code in PASSING or not code:
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         if code in ELSEWHERE and message.ts is None:
-            return Sent(message, elsewhere=True)
+            return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
         return Sent(_closed(message))
 
     def _later(self, message: Message, now: datetime) -> Message:
         wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
         return message.model_copy(update={"tries": message.tries + 1, "due_at": now + wait})
 
-    async def _look_for(self, message: Message, channel: str, thread: str | None) -> tuple[str, str] | None:
-        """A post that was perhaps made before a crash, by the id in its metadata."""
-        try:
-            if channel.startswith(("U", "W")):
-                opened = await self._client.conversations_open(users=channel)
-                channel = str(opened["channel"]["id"])
-            if thread is not None:
-                answer = await self._client.conversations_replies(
-                    channel=channel, ts=thread, limit=200, include_all_metadata=True
-                )
-            else:
-                oldest = f"{message.created_at.timestamp() - 60:.6f}"
-                answer = await self._client.conversations_history(
-                    channel=channel, oldest=oldest, limit=200, include_all_metadata=True
-                )
-            return _find(answer.get("messages", []), message.id, channel)
-        except (SlackClientError, aiohttp.ClientError, OSError, ValueError, KeyError, AttributeError, TypeError):
-            if message.sending:
-                self.perhaps_twice += 1
-                log.warning("post.perhaps_twice", message=message.id)
-        return None
 
-
-def _find(posted: list[dict[str, Any]], message_id: int, channel: str) -> tuple[str, str] | None:
-    for one in posted:
-        metadata: dict[str, Any] = one.get("metadata") or {}
-        if metadata.get("event_type") == METADATA and metadata.get("event_payload", {}).get("id") == message_id:
-            return channel, str(one["ts"])
-    return None
+def _where(message: Message, card: Message | None) -> tuple[str, str | None]:
+    """The channel to post to, and the thread."""
+    if message.kind is MessageKind.THREAD and card is not None:
+        return card.channel or card.to, card.ts
+    return message.to, None
 
 
 def digest(shown: Rendered) -> str:

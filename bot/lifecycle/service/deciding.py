@@ -16,6 +16,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
+from bot.policy.leases import notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import check_approver, check_usage
@@ -125,6 +126,9 @@ async def _waiting(tx: Tx, desk: Desk, person: Person, rental_id: str, version: 
         waits = rental.extension.envelope.version
     if waits is None:
         raise TooLate(await _how_it_went(tx, desk, person, rental), rental.id)
+    until = rental.ends_at if rental.extension is not None else rental.lapses_at
+    if until is not None and until <= desk.clock.now():
+        raise TooLate(f"The request {rental.id} lapsed before anyone decided. I changed nothing.", rental.id)
     if version is not None and version != waits:
         raise Changed(
             f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
@@ -188,7 +192,7 @@ async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool)
         rental,
         envelope=extension.envelope,
         ends_at=extension.ends_at,
-        notices_given=0,
+        notices_given=notices_past(extension.ends_at, now, desk.rules),
         extension=None,
         approved_by=person.id,
         due_at=now,

@@ -47,12 +47,4 @@ async def destroy(works: Works, case: Case) -> Case:
 
 async def stay_over(works: Works, case: Case) -> Case:
     """An over rental is only due while something that turned up late is being deleted. Its end stands."""
-    now, rental = works.clock.now(), case.rental
-    gone = [a for a in case.attempts if a.late and a.settled]
-    case = case.now_is(rental.model_copy(update={"due_at": None}))
-    if not gone or not all(attempt.settled for attempt in case.attempts):
-        return case
-    for attempt in gone:
-        case = case.with_facts(attempt.model_copy(update={"late": False}))
-    bill = case.spent(now)
-    return case.tell(EventKind.EXTRA_GONE, now, Facts(amount=bill.amount, estimated=bill.estimated))
+    return case.now_is(case.rental.model_copy(update={"due_at": None}))

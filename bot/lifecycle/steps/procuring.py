@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.errors import MarketAway, OfferTaken
+from bot.errors import LockedOut, MarketAway, OfferTaken
 from bot.lifecycle.case import Case, save
 from bot.lifecycle.desk import Works
 from bot.lifecycle.finish import finish
@@ -22,13 +22,17 @@ from bot.model.person import Key
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from bot.policy.offers import fits
-from bot.policy.spending import judge
+from bot.policy.spending import judge, left_to_get_ready
 
 KEPT_AT_MOST = timedelta(minutes=15)
 """Kept from buying for that long, it asks again instead of surprising anyone later."""
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner is not tried: its price could lapse under the call."""
+LEAST_TIME = timedelta(minutes=3)
+"""An attempt is only begun where the envelope's total leaves it that long to get ready."""
 SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
+ASKS_ANEW = frozenset({Why.EXPIRED, Why.OUTAGE})
+"""After these the same place may still sell it, under a new offer: a new quote before anything dearer."""
 
 
 async def procure(works: Works, case: Case) -> Case:
@@ -42,7 +46,11 @@ async def procure(works: Works, case: Case) -> Case:
     try:
         case, progress = await look(works, case, attempt)
     except MarketAway:
-        return _later(_note_unknown(case, attempt, now), poll_at(now))
+        # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
+        kept = case.now_is(case.rental.model_copy(update={"kept_since": case.rental.kept_since or now}))
+        return _later(_note_unknown(kept, attempt, now), poll_at(now))
+    if case.rental.kept_since is not None and now - case.rental.kept_since < KEPT_AT_MOST:
+        case = case.now_is(case.rental.model_copy(update={"kept_since": None}))
     attempt = next(a for a in case.attempts if a.n == attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in SAYS_FAILED:
@@ -100,9 +108,11 @@ def _accepted(case: Case, attempt: Attempt, now: datetime) -> Case:
 
 async def _buy_next(works: Works, case: Case) -> Case:
     now, rental = works.clock.now(), case.rental
-    tried = [a for a in case.attempts if a.why not in {Why.OUTAGE, Why.PAUSED}]
+    tried = [a for a in case.attempts if a.why is not Why.OUTAGE]
     if len(tried) >= works.rules.procure.attempts:
         return _fail(case, Why.TOO_MANY_ATTEMPTS, now)
+    if rental.kept_since is not None and now - rental.kept_since >= KEPT_AT_MOST:
+        return ask_again(works, case, Why.KEPT_FROM_BUYING, now)
     async with works.store.read() as tx:
         if await tx.account.get(PAUSED) is not None:
             return _kept(works, case, Why.PAUSED, now)
@@ -113,24 +123,25 @@ async def _buy_next(works: Works, case: Case) -> Case:
     if quote is None or key is None:
         return _fail(case, Why.NOTHING_LEFT, now)
     usable = [o for o in quote.offers if o.expires_at - STILL_FRESH > now]
-    inside = _inside(usable, case)
-    if not inside:
+    inside = _inside(works, usable, case, now)
+    last = case.attempts[-1].why if case.attempts else None
+    if not inside or last in ASKS_ANEW:
         try:
             usable = list(await works.market.offers(rental.request))
         except MarketAway as away:
-            return _kept(works, case, Why.OUTAGE, now, away.words)
+            return _kept(works, case, _away(away), now, away.words)
         async with works.store.write() as tx:
             await tx.quotes.save(quote.model_copy(update={"offers": tuple(usable), "found_at": now}))
-        inside = _inside(usable, case)
+        inside = _inside(works, usable, case, now)
     for offer in inside:
         try:
             intended, attempt = await _intend(works, case, offer, key)
         except OfferTaken:
             continue
         return await _call(works, intended, attempt, key)
-    dearer = [offer for offer in _untried(usable, case) if offer.rate > rental.envelope.max_rate]
-    if dearer:
-        return ask_again(works, case, Why.DEARER, now, dearer[0])
+    outside = [offer for offer in _untried(usable, case) if offer not in inside]
+    if outside:
+        return ask_again(works, case, Why.DEARER, now, outside[0])
     return _fail(case, Why.NOTHING_LEFT, now)
 
 
@@ -138,13 +149,21 @@ def _untried(offers: list[Offer], case: Case) -> list[Offer]:
     """What fits and isn't from where this rental failed before, the clicked one first."""
     rental = case.rental
     ids = {attempt.offer.offer_id for attempt in case.attempts}
-    failed = {_place(a.offer) for a in case.attempts if a.why not in {Why.EXPIRED, Why.OUTAGE}}
+    failed = {_place(a.offer) for a in case.attempts if a.why not in ASKS_ANEW}
     fitting = [o for o in offers if fits(o, rental.request) and o.offer_id not in ids and _place(o) not in failed]
     return sorted(fitting, key=lambda offer: (offer.offer_id != rental.clicked_offer, offer.rate))
 
 
-def _inside(offers: list[Offer], case: Case) -> list[Offer]:
-    return [offer for offer in _untried(offers, case) if offer.rate <= case.rental.envelope.max_rate]
+def _inside(works: Works, offers: list[Offer], case: Case, now: datetime) -> list[Offer]:
+    """What the envelope allows: its rate, and its total together with what earlier attempts billed."""
+    envelope, billed = case.rental.envelope, case.spent(now).amount
+    least = min(LEAST_TIME, works.rules.procure.provision_timeout)
+    return [
+        offer
+        for offer in _untried(offers, case)
+        if offer.rate <= envelope.max_rate
+        and left_to_get_ready(envelope.total, billed, offer.rate, envelope.lease, works.rules) >= least
+    ]
 
 
 def _place(offer: Offer) -> tuple[str, str | None, str]:
@@ -209,12 +228,13 @@ async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
         failed = attempt.model_copy(
             update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
         )
-        return _kept(works, case.with_facts(failed), Why.OUTAGE, now, away.words)
+        return _kept(works, case.with_facts(failed), _away(away), now, away.words)
     return _answered(case, attempt, answer, works.clock.now())
 
 
 def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> Case:
     said = attempt.model_copy(update={"answered_at": now, "detail": answer.detail})
+    case = case.now_is(case.rental.model_copy(update={"kept_since": None, "kept_why": None}))
     if answer.accepted:
         return _accepted(case, said, now)
     if answer.expired or answer.refused:
@@ -237,6 +257,10 @@ def _kept(works: Works, case: Case, why: Why, now: datetime, detail: str = "") -
     case = case.now_is(case.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at}))
     facts = Facts(why=why, detail=detail or None, until=since + KEPT_AT_MOST)
     return case.tell(EventKind.WAITING, now, facts) if first else case
+
+
+def _away(away: MarketAway) -> Why:
+    return Why.UNAUTHORIZED if isinstance(away, LockedOut) else Why.OUTAGE
 
 
 def ask_again(works: Works, case: Case, why: Why, now: datetime, offer: Offer | None = None) -> Case:

@@ -8,6 +8,7 @@ from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.machine import alter, move
+from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import poll_at, soonest
@@ -16,6 +17,7 @@ from bot.model.attempt import Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import notices_past
+from bot.policy.spending import left_to_get_ready
 
 KNOCK_AGAIN = timedelta(seconds=3)
 KNOCK_AT_MOST = timedelta(minutes=2)
@@ -31,9 +33,16 @@ async def provision(works: Works, case: Case) -> Case:
         lost = case.attempts[-1]
         return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
     try:
-        progress = await works.market.progress(attempt.offer.offer_id)
+        if case.resources_of(attempt):
+            progress = await works.market.progress(attempt.offer.offer_id)
+        else:
+            # What bills is written down as soon as it shows, whatever becomes of it.
+            case, progress = await look(works, case, attempt)
+            attempt = case.attempts[-1]
     except MarketAway:
         return _later(case, poll_at(now))
+    if not attempt.live:
+        return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
     if progress.ready and progress.all_running:
         case, done = await _open_door(works, case, attempt)
         if done:
@@ -41,7 +50,7 @@ async def provision(works: Works, case: Case) -> Case:
     elif progress.failed:
         return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
     case = _note_progress(case, attempt, progress)
-    deadline = (case.rental.accepted_at or now) + works.rules.procure.provision_timeout
+    deadline = _deadline(works, case, attempt, now)
     if now >= deadline and case.rental.quiet_since_real is None:
         return give_up(case, attempt, Why.TOO_SLOW, now, progress.progress)
     if case.rental.quiet_since_real is not None:
@@ -51,6 +60,14 @@ async def provision(works: Works, case: Case) -> Case:
 
 def _later(case: Case, due_at: datetime | None) -> Case:
     return case.now_is(case.rental.model_copy(update={"due_at": due_at}))
+
+
+def _deadline(works: Works, case: Case, attempt: Attempt, now: datetime) -> datetime:
+    """Until when it may take: the rules' time-out, and no longer than the envelope's total can pay for."""
+    envelope = case.rental.envelope
+    rate = hourly(case.resources_of(attempt), attempt)
+    left = left_to_get_ready(envelope.total, case.spent(now).amount, rate, envelope.lease, works.rules)
+    return min((case.rental.accepted_at or now) + works.rules.procure.provision_timeout, now + left)
 
 
 def _note_progress(case: Case, attempt: Attempt, progress: OfferProgress) -> Case:
@@ -79,14 +96,14 @@ async def _open_door(works: Works, case: Case, attempt: Attempt) -> tuple[Case, 
 
 
 def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Case:
-    now, rental = works.clock.now(), case.rental
+    now, rental, attempt = works.clock.now(), case.rental, case.attempts[-1]
     ends_at = now + rental.envelope.lease
     after = move(
         rental,
         State.READY,
         host=resource.host,
         port=resource.port or 22,
-        rate=rental.rate if resource.rate is None else resource.rate,
+        rate=hourly(case.resources_of(attempt), attempt),
         ready_at=now,
         ends_at=ends_at,
         ask_at=now + works.rules.check_in.after,
@@ -96,7 +113,6 @@ def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Cas
         quiet_since_real=None,
         due_at=now,
     )
-    attempt = case.attempts[-1]
     facts = Facts(
         vendor=attempt.offer.vendor,
         vendor_region=attempt.offer.vendor_region,

@@ -9,7 +9,7 @@ from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.finish import finish
-from bot.lifecycle.machine import move
+from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress, ResourceView
 from bot.lifecycle.steps.lookup import read
 from bot.lifecycle.steps.pace import JITTER, poll_at, soonest
@@ -72,10 +72,10 @@ async def _check(works: Works, case: Case) -> Case:
     except MarketAway:
         return case
     case = read(case, attempt, views, progress, now) if views else case
-    rate = next((r.rate for r in case.resources_of(attempt) if r.rate is not None), case.rental.rate)
-    if rate != case.rental.rate:
-        case = case.now_is(case.rental.model_copy(update={"rate": rate}))
-    return case if case.live is not None else _lost(case, now)
+    if case.live is None:
+        return _lost(case, now)
+    rate = hourly(case.resources_of(attempt), attempt)
+    return case if rate == case.rental.rate else case.now_is(case.rental.model_copy(update={"rate": rate}))
 
 
 def _lost(case: Case, now: datetime) -> Case:
@@ -90,9 +90,8 @@ def _lost(case: Case, now: datetime) -> Case:
         vendor=rental.vendor,
         span=_ran(case, now),
     )
-    after = move(
-        rental, State.LOST, end=State.LOST, end_why=Why.VENDOR_TOOK_IT, extension=None, over_at=now, due_at=None
-    )
+    # Where an attempt from before it was ready is still being deleted, the end comes once that is gone.
+    after, _ = finish(rental, State.LOST, attempts=case.attempts, at=now, bill=bill, why=Why.VENDOR_TOOK_IT)
     return case.now_is(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
 
 

@@ -34,6 +34,10 @@ async def tend(works: Works, case: Case) -> Case:
     """
     for attempt in doomed(case):
         case = await _tend(works, case, attempt)
+        if attempt.late and _same(case, attempt).settled:
+            bill = case.spent(works.clock.now())
+            facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
+            case = case.tell(EventKind.EXTRA_GONE, works.clock.now(), facts)
     return _alarm(case, works.clock.now())
 
 

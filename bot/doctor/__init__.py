@@ -1,0 +1,8 @@
+"""`gpubot doctor`: looks at everything that `gpubot run` needs, and says what to do about what is wrong.
+
+findings   what a check says
+slack      tokens, scopes, channels, people
+market     Compute Clear
+machine    the database, the port, the clock
+examine    all of them, none hiding another
+"""

@@ -1,0 +1,85 @@
+"""All checks side by side, none hiding another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import Clock
+from bot.doctor import machine, market
+from bot.doctor.findings import Case, Finding, left, ok, wrong
+from bot.doctor.slack import slack
+from bot.errors import Mistake
+from bot.policy.rules import Rules, read_rules
+from bot.settings import Settings, read_partly
+
+CALL_TAKES = 8.0
+"""Real seconds for one call."""
+
+
+async def examine(clock: Clock) -> list[Finding]:
+    """Checks what the environment and `.env` say. Changes nothing, and raises nothing for what it finds."""
+    settings, wrong_settings = read_partly()
+    rules, policy = _policy(settings, wrong_settings)
+    case = Case(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
+        client = AsyncWebClient(
+            token=settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            session=session,
+            retry_handlers=[],
+        )
+        gaps: dict[str, timedelta | None] = {}
+
+        async def of_slack() -> list[Finding]:
+            found, gaps["Slack"] = await slack(case, client)
+            return found
+
+        async def of_market() -> list[Finding]:
+            gaps["Compute Clear"] = await market.ahead(case, session)
+            return await market.compute_clear(case, CALL_TAKES)
+
+        found = await asyncio.gather(
+            _kept("Slack", of_slack()),
+            _kept("Compute Clear", of_market()),
+            _kept("database", machine.database(case)),
+            _kept("GPUBOT_HTTP", machine.port(case, session)),
+        )
+    of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
+    return [*_settings(wrong_settings), *policy, *chain.from_iterable(found), *of_clock]
+
+
+async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
+    """What a check finds, also where the check itself breaks: the others are to be seen."""
+    try:
+        return await check
+    except Exception as error:
+        return [wrong(what, f"the check itself broke ({type(error).__name__}). That is a bug of mine.")]
+
+
+def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
+    if not wrong_settings:
+        return [ok("settings", "all that is needed is set.")]
+    return [wrong("settings", line) for line in wrong_settings.values()]
+
+
+def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:
+    def read(path: Path | None) -> Rules:
+        return read_rules(path, home_channel=settings.channel, admins=settings.admin_ids)
+
+    if "GPUBOT_POLICY" in wrong_settings:
+        return read(None), [left("policy", "GPUBOT_POLICY first.")]
+    if settings.policy is None:
+        return read(None), [ok("policy", "the defaults, as GPUBOT_POLICY names no file.")]
+    try:
+        return read(settings.policy), [ok("policy", f"{settings.policy} is understood.")]
+    except Mistake as mistake:
+        lines = (line.removeprefix("GPUBOT_POLICY: ") for line in mistake.words.splitlines())
+        return read(None), [wrong("policy", line) for line in lines]

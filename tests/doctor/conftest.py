@@ -1,0 +1,107 @@
+"""The doctor in a workspace and a market of its own, where all is well until a test spoils it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.clock import SystemClock
+from bot.doctor.examine import examine
+from bot.doctor.findings import Finding, all_well
+from sandbox.clock import SandboxClock
+from sandbox.compute import ComputeSandbox
+from sandbox.slack import SlackSandbox
+from sandbox.slack.default import CLEO, GPUS
+from store.db import migrate
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@dataclass
+class Practice:
+    """Settings as a person sets them, and the outside that they lead to."""
+
+    slack: SlackSandbox
+    compute: ComputeSandbox
+    session: aiohttp.ClientSession
+    folder: Path
+    env: pytest.MonkeyPatch
+    secrets: list[str] = field(default_factory=list)
+
+    def set(self, **settings: str) -> None:
+        for name, value in settings.items():
+            self.env.setenv(name, value)
+
+    def policy(self, text: str) -> None:
+        path = self.folder / "policy.yml"
+        path.write_text(text)
+        self.set(GPUBOT_POLICY=str(path))
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "gpubot.sqlite"
+
+    async def workspace(self, method: str, path: str, **body: Any) -> None:
+        """One control call to the workspace."""
+        async with self.session.request(method, f"{self.slack.url}/_control/{path}", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def market(self, path: str, **body: Any) -> None:
+        """One control call to Compute Clear."""
+        url = f"{self.compute_url}/_control/{path}"
+        async with self.session.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+
+    compute_url: str = ""
+
+    async def examine(self) -> list[Finding]:
+        """What the doctor finds; no secret is in it."""
+        findings = await examine(SystemClock())
+        shown = "\n".join(finding.line() for finding in findings)
+        for secret in (self.slack.bot_token, self.slack.app_token, self.compute.token, *self.secrets):
+            assert secret not in shown
+        return findings
+
+    async def wrongs(self) -> list[str]:
+        """The lines of what is not ok; at least one, and so not all is well."""
+        findings = await self.examine()
+        assert not all_well(findings)
+        return [finding.line() for finding in findings if finding.mark == "not ok"]
+
+
+@pytest.fixture
+async def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Practice]:
+    clock = SandboxClock(NOON, speed=0)
+    slack, compute = SlackSandbox(clock, pace=False), ComputeSandbox(clock)
+    async with aiohttp.ClientSession() as session:
+        slack_url, compute_url = await slack.start(), await compute.start()
+        made = Practice(slack, compute, session, tmp_path, monkeypatch, compute_url=compute_url)
+        monkeypatch.chdir(tmp_path)
+        made.set(
+            SLACK_BOT_TOKEN=slack.bot_token,
+            SLACK_APP_TOKEN=slack.app_token,
+            SLACK_API_URL=f"{slack_url}/api/",
+            COMPUTE_CLEAR_TOKEN=compute.token,
+            COMPUTE_CLEAR_URL=compute_url,
+            GPUBOT_CHANNEL=GPUS,
+            GPUBOT_ADMINS=CLEO,
+            GPUBOT_DATABASE_URL=f"sqlite:///{made.database}",
+            GPUBOT_HTTP=f"127.0.0.1:{free_port()}",
+        )
+        await migrate(f"sqlite:///{made.database}")
+        yield made
+        await slack.stop()
+        await compute.stop()

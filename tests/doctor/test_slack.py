@@ -1,0 +1,194 @@
+"""What the doctor says about Slack: each failure is made in the workspace itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from handlers.scopes import SCOPES
+from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
+from sandbox.slack.state import BOT_USER
+from tests.doctor.conftest import Practice
+
+
+async def test_all_is_well(practice: Practice) -> None:
+    practice.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
+    lines = [finding.line() for finding in await practice.examine()]
+    assert lines[:2] == [
+        "ok      settings: all that is needed is set.",
+        f"ok      policy: {practice.folder}/policy.yml is understood.",
+    ]
+    assert lines[2:10] == [
+        "ok      Slack bot token: @gpubot in Sandbox.",
+        "ok      Slack scopes: all 10 are there.",
+        "ok      Slack app token: opens Socket Mode connections.",
+        "ok      home channel: #gpus, and I am in it.",
+        "ok      approvals channel: #approvals, and I am in it.",
+        f"ok      admin {CLEO}: Cleo.",
+        f"ok      approver {BEN}: Ben.",
+        f"ok      approver group {APPROVERS}: 1 member.",
+    ]
+    assert all(line.startswith("ok ") for line in lines)
+
+
+async def test_a_revoked_bot_token_is_named_and_hides_nothing_else(practice: Practice) -> None:
+    await practice.workspace("POST", "tokens", bot="revoked")
+    findings = await practice.examine()
+    assert [f.line() for f in findings if f.mark == "not ok"] == [
+        "not ok  Slack bot token: Slack refuses it (token_revoked). It was revoked. "
+        "Copy SLACK_BOT_TOKEN from api.slack.com/apps, Install App, Bot User OAuth Token."
+    ]
+    assert [f.line() for f in findings if f.mark == "left"] == [
+        "left    Slack scopes: not checked; the bot token first.",
+        "left    home channel: not checked; the bot token first.",
+        f"left    admin {CLEO}: not checked; the bot token first.",
+    ]
+    assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
+
+
+async def test_a_token_that_nobody_issued(practice: Practice) -> None:
+    stranger = "xoxb-of-another-planet"
+    practice.set(SLACK_BOT_TOKEN=stranger)
+    practice.secrets.append(stranger)
+    (line,) = await practice.wrongs()
+    assert "Slack bot token: Slack refuses it (invalid_auth). It is not the token of an installed app." in line
+
+
+async def test_a_revoked_app_token(practice: Practice) -> None:
+    await practice.workspace("POST", "tokens", app="revoked")
+    assert await practice.wrongs() == [
+        "not ok  Slack app token: Slack refuses it (token_revoked). It was revoked. "
+        "Copy SLACK_APP_TOKEN from api.slack.com/apps, Basic Information, App-Level Tokens."
+    ]
+
+
+async def test_socket_mode_is_off(practice: Practice) -> None:
+    await practice.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": list(SCOPES)}}})
+    assert await practice.wrongs() == [
+        "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode."
+    ]
+
+
+async def test_missing_scopes_are_named_with_what_they_are_for(practice: Practice) -> None:
+    scopes = [scope for scope in SCOPES if scope not in {"im:write", "users:read"}]
+    await practice.workspace("POST", "app", scopes=scopes)
+    findings = await practice.examine()
+    assert [f.line() for f in findings if f.mark == "not ok"] == [
+        "not ok  Slack scopes: missing: im:write (opening direct messages), users:read (names, time zones, "
+        "guests, who has left). Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
+    ]
+    assert [f.line() for f in findings if f.mark == "left"] == [
+        f"left    admin {CLEO}: not checked; the missing scopes first."
+    ]
+
+
+def test_the_manifest_asks_for_the_scopes_that_the_doctor_looks_for() -> None:
+    manifest = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text())
+    assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
+
+
+async def test_the_bot_is_not_in_the_home_channel(practice: Practice) -> None:
+    await practice.workspace("PATCH", f"channels/{GPUS}", bot=False)
+    assert await practice.wrongs() == [
+        "not ok  home channel: I am not in #gpus. Type there: /invite @gpubot",
+    ]
+
+
+async def test_a_private_channel_without_the_bot_reads_as_one_that_is_not_there(practice: Practice) -> None:
+    practice.set(GPUBOT_CHANNEL=QUIET)
+    assert await practice.wrongs() == [
+        f"not ok  home channel: I find no channel {QUIET}. Check GPUBOT_CHANNEL; a private channel I see only "
+        "once I am in it: type /invite @gpubot there."
+    ]
+
+
+async def test_the_approvals_channel_is_archived(practice: Practice) -> None:
+    practice.policy(f"approvals_channel: {APPROVALS}")
+    await practice.workspace("PATCH", f"channels/{APPROVALS}", archived=True)
+    assert await practice.wrongs() == [
+        "not ok  approvals channel: #approvals is archived. Unarchive it, or name another: "
+        "approvals_channel in the policy."
+    ]
+
+
+async def test_outsiders_read_the_home_channel(practice: Practice) -> None:
+    practice.set(GPUBOT_CHANNEL=SHARED)
+    assert await practice.wrongs() == [
+        "not ok  home channel: #shared is shared with people outside your workspace. Name one of your own: "
+        "GPUBOT_CHANNEL."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        (DAN, "Dan is deactivated. Name someone else."),
+        (GUS, "Gus is a guest. Name a full member."),
+        (OLGA, "Olga is of another workspace. Name someone of yours."),
+        (BOT_USER, "gpubot is a bot. Name a person."),
+        ("U0NOBODY0", "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID."),
+    ],
+)
+async def test_admins_who_can_not_be_admins(practice: Practice, user: str, words: str) -> None:
+    practice.set(GPUBOT_ADMINS=f"{CLEO}, {user}")
+    assert await practice.wrongs() == [f"not ok  admin {user}: {words}"]
+
+
+async def test_an_approver_who_has_left(practice: Practice) -> None:
+    practice.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}")
+    await practice.workspace("PATCH", f"people/{ANA}", deleted=True)
+    assert await practice.wrongs() == [f"not ok  approver {ANA}: Ana is deactivated. Name someone else."]
+
+
+async def test_who_has_two_roles_has_one_line(practice: Practice) -> None:
+    practice.policy(f"approvers: {{people: [{CLEO}]}}")
+    findings = await practice.examine()
+    assert [f.what for f in findings if CLEO in f.what] == [f"admin and approver {CLEO}"]
+
+
+async def test_groups_that_are_empty_or_unknown(practice: Practice) -> None:
+    practice.policy(f"approvers: {{groups: [{APPROVERS}]}}\nuse: {{groups: [S0NOTHING]}}")
+    await practice.workspace("PATCH", f"groups/{APPROVERS}", members=[])
+    assert await practice.wrongs() == [
+        f"not ok  approver group {APPROVERS}: it has no members. Add some, or name people in the policy.",
+        "not ok  user group S0NOTHING: Slack knows no user group by this id. Correct it in the policy.",
+    ]
+
+
+async def test_a_workspace_without_groups(practice: Practice) -> None:
+    practice.policy(f"approvers: {{groups: [{APPROVERS}]}}")
+    await practice.workspace("POST", "lacks", usergroups=True)
+    assert await practice.wrongs() == [
+        f"not ok  approver group {APPROVERS}: this workspace has no user groups. "
+        "Name people in the policy instead."
+    ]
+
+
+async def test_another_server_answers_where_slack_should(practice: Practice) -> None:
+    practice.set(SLACK_API_URL=practice.compute_url)
+    token, app = await practice.wrongs()
+    assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (")
+    assert token.endswith("Check SLACK_API_URL and the network, or try again later.")
+    assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (")
+
+
+async def test_nobody_answers_where_slack_should(practice: Practice) -> None:
+    await practice.slack.stop()
+    token, app = await practice.wrongs()
+    assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (ClientConnector")
+    assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (ClientConnector")
+
+
+async def test_slack_has_a_fault_while_a_channel_is_read(practice: Practice) -> None:
+    await practice.workspace("POST", "faults", endpoint="conversations.info", kind="status", status=500)
+    assert await practice.wrongs() == [
+        "not ok  home channel: Slack gave no usable answer (internal_error). Try again in a minute."
+    ]
+
+
+async def test_a_name_can_not_steer_the_terminal(practice: Practice) -> None:
+    await practice.workspace("PATCH", f"people/{CLEO}", name="Cleo\x1b[2J\r\nok")
+    lines = [finding.line() for finding in await practice.examine()]
+    assert f"ok      admin {CLEO}: Cleo[2Jok." in lines

@@ -1,0 +1,132 @@
+"""What must hold at the end of every journey."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import psutil
+
+from bot.clock import SystemClock
+from bot.lifecycle.telling import QUIET
+from bot.model.attempt import LedgerRow
+from bot.model.event import Event
+from bot.model.rental import Rental
+from handlers.views.words import STATES
+from store.db import Database
+from tests.journeys.world import PEOPLE, World
+
+SURFACES_OF_NOBODY = {"quote", "looking", "reply"}
+"""Sent to a `response_url`: no message of a channel."""
+
+
+async def adds_up(
+    world: World, *, bought: Sequence[str], twice: int = 0, moved: bool = False, estimated: bool = False
+) -> None:
+    """Ends the bot, then holds the store against what the vendors and the people saw.
+
+    `bought`: the vendors that offers were to be bought from. `twice`: posts that were made again after a gap that
+    could not be read back. `moved`: a card left its channel, and its old place keeps what was said there.
+    `estimated`: the API no longer said when something ended, so the ledger says more, and that it does.
+    """
+    health = await world.play.settle()
+    assert health["told_perhaps_twice"] >= twice
+    assert await world.stop() == 0
+    world.added_up = True
+    assert sorted(await world.bought()) == sorted(bought)
+    assert await world.alive() == []
+    stored = await _Stored.read(world)
+    bill = await world.outside.bill()
+    if estimated:
+        assert bill["total_micros"] < sum(row.amount for row in stored.ledger)
+    else:
+        assert {line["resource_id"]: line["micros"] for line in bill["lines"]} == {
+            row.resource_id: row.amount for row in stored.ledger
+        }
+    assert any(row.estimated for row in stored.ledger) == estimated
+    for rental in stored.rentals:
+        assert rental.state.over, f"{rental.id} is still {rental.state}"
+        _told_once(rental, stored.events[rental.id], stored.messages)
+    seen = await _seen(world)
+    _shown_once(stored, seen, twice=twice, moved=moved)
+    for rental in stored.rentals:
+        card = next(m for m in stored.messages if m["rental_id"] == rental.id and m["kind"] == "card")
+        shown = seen[card["channel"], card["ts"]]
+        assert shown.text.startswith(STATES[rental.state]), shown.text
+        assert shown.buttons == ()
+    _log_is_clean(world)
+    assert psutil.Process().children(recursive=True) == []
+
+
+class _Stored:
+    """What the bot's database holds."""
+
+    def __init__(self) -> None:
+        self.rentals: list[Rental] = []
+        self.events: dict[str, list[Event]] = {}
+        self.ledger: list[LedgerRow] = []
+        self.messages: list[dict[str, Any]] = []
+
+    @classmethod
+    async def read(cls, world: World) -> _Stored:
+        stored = cls()
+        with sqlite3.connect(world.database) as plain:
+            plain.row_factory = sqlite3.Row
+            ids = [row["id"] for row in plain.execute("select id from rentals")]
+            stored.messages = [dict(row) for row in plain.execute("select * from messages order by id")]
+        plain.close()
+        store = await Database.open(f"sqlite:///{world.database}", claimant="check", clock=SystemClock())
+        try:
+            async with store.read() as tx:
+                for rental_id in ids:
+                    rental = await tx.rentals.get(rental_id)
+                    assert rental is not None
+                    stored.rentals.append(rental)
+                    stored.events[rental_id] = await tx.events.of(rental_id)
+                    stored.ledger += await tx.rentals.ledger(rental_id)
+        finally:
+            await store.close()
+        return stored
+
+
+def _told_once(rental: Rental, events: list[Event], messages: list[dict[str, Any]]) -> None:
+    """Every transition has its one reply."""
+    replies = Counter(m["event_id"] for m in messages if m["kind"] == "thread" and m["rental_id"] == rental.id)
+    assert replies == Counter(event.id for event in events if event.kind not in QUIET)
+
+
+async def _seen(world: World) -> dict[tuple[str, str], Any]:
+    """What the bot has posted where people see it."""
+    seen = {}
+    for user in PEOPLE.values():
+        for message in await world.outside.see(user):
+            if message.author not in PEOPLE and not message.only_you:
+                seen[message.channel, message.ts] = message
+    return {place: message for place, message in seen.items() if message.author != "Slackbot"}
+
+
+def _shown_once(stored: _Stored, seen: dict[tuple[str, str], Any], *, twice: int, moved: bool) -> None:
+    """What people see is what the store wanted said, each once and in its newest version."""
+    said = [m for m in stored.messages if m["kind"] not in SURFACES_OF_NOBODY]
+    for message in said:
+        assert message["due_at"] is None, message
+        assert message["ts"] is not None, message
+        assert message["shown"] == message["wanted"], message
+    places = Counter((m["channel"], m["ts"]) for m in said)
+    assert max(places.values(), default=0) <= 1
+    missing = set(places) - set(seen)
+    assert not missing, f"said but not seen: {missing}"
+    more = [seen[place].text for place in set(seen) - set(places)]
+    if moved:
+        return
+    assert len(more) == twice, f"seen but not known: {more}"
+
+
+def _log_is_clean(world: World) -> None:
+    for line in world.log.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        wrong = entry["level"] in {"error", "critical"} and entry["event"] not in world.expected_errors
+        assert not wrong, line

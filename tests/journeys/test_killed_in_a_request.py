@@ -1,0 +1,87 @@
+"""SIGKILL while the sandbox holds a request of the bot's, before or after it acts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.journeys.checks import adds_up
+from tests.journeys.world import World
+
+BOTH = pytest.mark.parametrize("when", ["before", "after"])
+
+
+@BOTH
+async def test_while_it_rents(world: World, when: str) -> None:
+    offers = await world.offers()
+    held = await world.hold("procure_offer", when)
+    await world.clicks("Ana", offers, "Rent")
+    await held.met()
+    await world.kill()
+    await held.dropped()
+    await world.restart()
+    rental = await world.rental()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    # Held before acting, the first call bought nothing: once that is proven, the next offer is taken.
+    await adds_up(world, bought=["nebius" if when == "before" else "hyperstack"])
+
+
+@BOTH
+async def test_while_it_asks_how_far_it_is(world: World, when: str) -> None:
+    rental = await world.rents()
+    held = await world.hold("offer_status", when)
+    await world.comes_due()
+    await held.met()
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
+
+
+@BOTH
+async def test_while_it_deletes(world: World, when: str) -> None:
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+    held = await world.hold("delete_resource", when)
+    await world.asks_to_destroy("Ana", rental)
+    await held.met()
+    await world.kill()
+    await held.dropped()
+    await world.restart()
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
+
+
+@BOTH
+@pytest.mark.parametrize("words", ["Being made", "Hyperstack accepted", "is ready until"])
+async def test_while_it_posts(world: World, when: str, words: str) -> None:
+    """The card, a reply in its thread, the owner's direct message."""
+    offers = await world.offers()
+    held = await world.hold("chat.postMessage", when, match=words)
+    await world.clicks("Ana", offers, "Rent")
+    await world.until_met(held)
+    await world.kill()
+    await held.dropped()
+    await world.restart()
+    rental = await world.rental()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
+
+
+@BOTH
+async def test_while_it_edits(world: World, when: str) -> None:
+    rental = await world.rents()
+    held = await world.hold("chat.update", when, match="Ready")
+    await world.until_met(held)
+    await world.kill()
+    await held.dropped()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])

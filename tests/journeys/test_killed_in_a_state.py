@@ -1,0 +1,101 @@
+"""SIGKILL in every state, between requests: the next start goes on to the end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.journeys.checks import adds_up
+from tests.journeys.world import World
+
+MANY = "get 8xH100 EU for 1h"
+
+
+async def test_waiting_for_approval(world: World) -> None:
+    rental = await world.rents(text=MANY)
+    card = await world.card(rental)
+    assert card.text.startswith("Waiting for approval")
+    await world.kill()
+    await world.restart()
+    await world.approves("Cleo", rental)
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    assert len(await world.bought()) == 1
+    await adds_up(world, bought=await world.bought())
+
+
+async def test_waiting_for_approval_that_lapses_while_it_is_down(world: World) -> None:
+    rental = await world.rents(text=MANY)
+    await world.kill()
+    world.clock.jump(timedelta(hours=9).total_seconds())
+    await world.restart()
+    await world.until_card(rental, "Lapsed")
+    await adds_up(world, bought=[])
+
+
+async def test_kept_from_renting_by_an_outage(world: World) -> None:
+    offers = await world.offers()
+    away = await world.fault("procure_offer", "status", status=503, times=None)
+    await world.clicks("Ana", offers, "Rent")
+    await away.met()
+    await world.play.settle()
+    rental = await world.rental()
+    await world.kill()
+    await away.release()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    assert len(await world.bought()) == 1
+    await adds_up(world, bought=await world.bought())
+
+
+async def test_not_knowing_whether_it_was_rented(world: World) -> None:
+    offers = await world.offers()
+    lost = await world.fault("procure_offer", "cut_after")
+    await world.clicks("Ana", offers, "Rent")
+    await lost.met()
+    await world.play.settle()
+    rental = await world.rental()
+    assert any("got no answer" in reply for reply in await world.thread(rental))
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
+
+
+async def test_being_made_and_being_destroyed(world: World) -> None:
+    rental = await world.rents()
+    await world.next_moment()
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    assert (await world.card(rental)).text.startswith("Being destroyed")
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
+
+
+async def test_ready_until_its_lease_ends(world: World) -> None:
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+    await world.kill()
+    await world.restart()
+    await world.until_card(rental, "Destroyed", within=timedelta(hours=2))
+    await adds_up(world, bought=["hyperstack"])
+
+
+async def test_ready_and_its_lease_ended_while_it_was_down(world: World) -> None:
+    """Its owner was told of this end when it got ready, so it ends at once."""
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+    await world.kill()
+    world.clock.jump(timedelta(hours=3).total_seconds())
+    await world.restart()
+    assert (await world.card(rental)).text.startswith("Being destroyed")
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])

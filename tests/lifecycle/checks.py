@@ -1,0 +1,110 @@
+"""What must hold after every world, whatever happened in it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import FOREVER, World
+
+SETTLED = {AttemptState.FAILED, AttemptState.GONE}
+ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.LAPSED, EventKind.WITHDRAWN, EventKind.LOST}
+AFTER_THE_END = {
+    EventKind.EXTRA_RESOURCE,
+    EventKind.EXTRA_GONE,
+    EventKind.NOT_CONFIRMED,
+    EventKind.TAKEN_ON,
+}
+
+
+async def check(world: World) -> None:
+    """Holds the store against the account, and each rental against its own history."""
+    account = await world.outside.look("account")
+    lines = {line["resource_id"]: line for line in (await world.outside.look("bill"))["lines"]}
+    bought = {offer["offer_id"]: offer for offer in account["offers_bought"]}
+    known: dict[str, Resource] = {}
+    attempts: dict[str, Attempt] = {}
+    for rental in await world.rentals():
+        tried = await world.attempts(rental)
+        resources = await world.resources(rental)
+        known |= {resource.resource_id: resource for resource in resources}
+        attempts |= {attempt.offer.offer_id: attempt for attempt in tried}
+        check_attempts(rental, tried, resources, set(bought))
+        check_events(rental, tried, await world.events(rental))
+        for row in await world.ledger(rental):
+            assert row.owner == rental.owner
+            assert row.estimated or row.amount == lines[row.resource_id]["micros"]
+        if rental.state.over and all(attempt.settled for attempt in tried):
+            ended = {row.resource_id for row in await world.ledger(rental)}
+            assert ended == {r.resource_id for r in resources}
+    check_purchases(bought, attempts, await world.calls("procure_offer"))
+    for resource in account["resources"]:
+        if resource["alive"] and resource["name"].startswith("gpubot-"):
+            attempt = attempts[resource["offer_id"]]
+            rental = await world.rental(attempt.rental_id)
+            assert not attempt.settled
+            assert not rental.state.over or attempt.late or rental.state is State.LOST
+            if rental.state is State.READY and attempt.live:
+                assert known[resource["resource_id"]].gone_at is None
+
+
+def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resource], bought: set[str]) -> None:
+    """One at a time, and none left behind."""
+    assert [attempt.n for attempt in tried] == list(range(1, rental.attempts + 1))
+    live = [attempt for attempt in tried if attempt.live]
+    assert len(live) <= 1
+    if rental.state.over:
+        assert live == []
+    if rental.state is State.READY:
+        assert len(live) == 1
+    for attempt in tried:
+        assert attempt.resource_name == f"gpubot-{rental.id}-{attempt.n}"
+        assert (attempt.state is not AttemptState.FAILED) or attempt.offer.offer_id not in bought
+        assert attempt.offer.rate <= rental.envelope.max_rate or rental.extension is not None
+    for before, after in pairwise(tried):
+        ends = [r.gone_at for r in resources if r.attempt == before.n and r.gone_at is not None]
+        over_at = before.delete_accepted_at or (max(ends) if ends else None)
+        if before.state is not AttemptState.FAILED:
+            assert before.late or (over_at is not None and over_at <= after.intended_at)
+
+
+def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:
+    """A history that can be told: it begins, and it ends once."""
+    kinds = [event.kind for event in events]
+    assert kinds[0] in {EventKind.STARTED, EventKind.ASKED}
+    assert all(one.at <= other.at for one, other in pairwise(events))
+    assert kinds.count(EventKind.RENTING) == len(tried)
+    assert kinds.count(EventKind.READY) == (rental.ready_at is not None)
+    told = [kind for kind in kinds if kind not in AFTER_THE_END]
+    if rental.state.over:
+        assert told[-1] in ENDINGS
+        last = [event for event in events if event.kind is told[-1]][-1]
+        assert last.facts.end is rental.state
+        assert kinds.count(EventKind.ENDED) <= 1
+        assert (rental.due_at is None) == all(attempt.settled for attempt in tried)
+    else:
+        assert EventKind.ENDED not in kinds
+        assert rental.due_at is not None
+
+
+def check_purchases(
+    bought: dict[str, dict[str, Any]], attempts: dict[str, Attempt], calls: list[dict[str, Any]]
+) -> None:
+    """No offer was asked for twice, and nothing was bought that no attempt knows of."""
+    asked = [call["body"]["offer_id"] for call in calls]
+    assert len(asked) == len(set(asked))
+    assert set(asked) <= set(attempts)
+    for offer_id, offer in bought.items():
+        attempt = attempts[offer_id]
+        assert offer["resource_name"] == attempt.resource_name
+        assert attempt.state is not AttemptState.FAILED
+
+
+async def check_told(world: World) -> None:
+    """Nothing waits to be read, and no event was told twice to one place."""
+    async with world.works.store.read() as tx:
+        assert world.unread or await tx.messages.due(FOREVER, 10) == []

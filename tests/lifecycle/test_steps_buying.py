@@ -1,0 +1,293 @@
+"""Vendors that misbehave while they sell: what was wanted is bought, once, and everything else is deleted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.market.client import Patience
+from bot.model.attempt import AttemptState, Why
+from bot.model.event import EventKind as E
+from bot.model.money import cost
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World, world
+
+
+async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
+    """It gets ready at `vendor` and is destroyed on request; nothing lives then, and the ledger is the bill."""
+    rental = await here.until(rental, State.READY, within=2 * HOUR)
+    assert rental.vendor == vendor
+    alive = await here.alive()
+    assert {machine["vendor"] for machine in alive} == {vendor}
+    await here.destroy(rental)
+    rental = await here.until(rental, State.DESTROYED)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+    return rental
+
+
+# --- failures without a machine
+
+
+async def test_sold_out_goes_to_the_next_inside_the_envelope_and_cost_nothing(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    rental = await here.until(await here.get(), State.PROVISIONING)
+    first, second = await here.attempts(rental)
+    assert (first.state, first.why) == (AttemptState.FAILED, Why.SOLD_OUT)
+    assert (second.state, second.offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
+    told = (await here.said(rental, E.RENTING)).facts
+    assert (told.vendor, told.rate, told.before_vendor, told.before) == (
+        "nebius",
+        Decimal("2.42"),
+        "hyperstack",
+        Decimal("2.15"),
+    )
+    assert (told.why, told.paid) == (Why.SOLD_OUT, False)
+    await ends_well(here, rental, "nebius")
+    assert await here.bought() == ["nebius"]
+
+
+async def test_a_price_that_no_longer_stands_is_asked_for_anew(here: World) -> None:
+    await here.fault("procure_offer", "status", status=410)
+    rental = await here.get()
+    first, second = await here.attempts(rental)
+    assert (first.state, first.why) == (AttemptState.FAILED, Why.EXPIRED)
+    assert (second.state, second.offer.vendor) == (AttemptState.BOUGHT, "hyperstack")
+    assert len(await here.calls("get_offers")) == 2
+    await ends_well(here, rental, "hyperstack")
+
+
+async def test_an_offer_that_is_about_to_expire_is_not_tried(here: World) -> None:
+    quote = await here.ask()
+    here.jump(29 * MINUTE + 45 * SECOND)
+    rental = await here.rent(quote)
+    (attempt,) = await here.attempts(rental)
+    assert attempt.offer.offer_id not in {offer.offer_id for offer in quote.offers}
+    assert attempt.state is AttemptState.BOUGHT
+
+
+@pytest.mark.parametrize("status", [404, 409, 422])
+async def test_a_plain_refusal_goes_on_with_the_next(here: World, status: int) -> None:
+    await here.fault("procure_offer", "status", status=status)
+    rental = await here.get()
+    assert [attempt.why for attempt in await here.attempts(rental)] == [Why.REFUSED, None]
+    await ends_well(here, rental, "nebius")
+
+
+async def test_a_call_that_was_turned_away_is_made_with_a_new_offer_of_the_same_place(here: World) -> None:
+    await here.fault("procure_offer", "status", status=429, retry_after=5)
+    rental = await here.get()
+    assert rental.state is State.PROCURING
+    rental = await here.until(rental, State.PROVISIONING)
+    assert [(a.offer.vendor, a.why) for a in await here.attempts(rental)] == [
+        ("hyperstack", Why.OUTAGE),
+        ("hyperstack", None),
+    ]
+    assert rental.kept_since is None
+    assert (await here.story(rental)).count(E.WAITING) == 1
+    await ends_well(here, rental, "hyperstack")
+
+
+async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) -> None:
+    await here.fault("procure_offer", "status", status=410, times=None)
+    rental = await here.until(await here.get(), State.FAILED)
+    assert rental.attempts == 10
+    assert rental.end_why is Why.TOO_MANY_ATTEMPTS
+    assert await here.bought() == []
+    assert (await here.story(rental))[-1] is E.ENDED
+
+
+async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World) -> None:
+    await here.behaves("*", "sold_out")
+    rental = await here.until(await here.get(gpu="L4"), State.FAILED, within=2 * HOUR)
+    assert rental.end_why is Why.NOTHING_LEFT
+    assert await here.bill() == 0
+    assert (await here.said(rental, E.ENDED)).facts.amount == 0
+
+
+# --- an outcome that nobody knows
+
+
+@pytest.mark.parametrize(
+    ("kind", "particulars"),
+    [("cut_after", {}), ("status", {"status": 500, "acts": True}), ("garbage", {"acts": True})],
+)
+async def test_a_purchase_without_an_answer_is_found_and_not_made_again(
+    here: World, kind: str, particulars: dict[str, Any]
+) -> None:
+    await here.fault("procure_offer", kind, **particulars)
+    rental = await here.get()
+    (attempt,) = await here.attempts(rental)
+    assert (rental.state, attempt.state) == (State.PROCURING, AttemptState.UNKNOWN)
+    assert await here.story(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
+    await ends_well(here, rental, "hyperstack")
+    assert await here.bought() == ["hyperstack"]
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "status", "garbage"])
+async def test_a_call_that_bought_nothing_is_proven_empty_before_the_next(here: World, kind: str) -> None:
+    await here.fault("procure_offer", kind)
+    rental = await here.get()
+    began = here.now
+    await here.pass_time(MINUTE + 50 * SECOND)
+    assert len(await here.attempts(rental)) == 1
+    rental = await here.until(rental, State.PROVISIONING)
+    first, second = await here.attempts(rental)
+    assert first.state is AttemptState.FAILED
+    assert (second.intended_at - began).total_seconds() >= 120
+    await ends_well(here, rental, "nebius")
+    assert await here.bought() == ["nebius"]
+
+
+async def test_a_call_that_hangs_is_looked_up_when_its_time_is_over(there: str) -> None:
+    async with world(there, patience=Patience(procure=0.5)) as here:
+        fault = await here.fault("procure_offer", "hang")
+        rental = await here.get()
+        await here.met(fault)
+        assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
+        await ends_well(here, rental, "nebius")
+        assert await here.bought() == ["nebius"]
+        await check(here)
+
+
+async def test_while_nobody_can_say_what_was_bought_nothing_else_is(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    await here.fault("list_resources", "status", times=None)
+    rental = await here.get()
+    await here.pass_time(30 * MINUTE)
+    assert (await here.rental(rental.id)).state is State.PROCURING
+    assert len(await here.attempts(rental)) == 1
+    await here.outside.http.delete("/_control/faults")
+    await ends_well(here, rental, "hyperstack")
+    assert await here.bought() == ["hyperstack"]
+
+
+async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_purchase(here: World) -> None:
+    await here.fault("procure_offer", "cut_before")
+    await here.fault("list_resources", "status", times=None)
+    rental = await here.get()
+    await here.pass_time(20 * MINUTE)
+    await here.outside.http.delete("/_control/faults")
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert await here.bought() == []
+
+
+# --- machines of failed purchases
+
+
+async def test_a_failed_purchase_that_left_a_machine_is_deleted_and_the_next_taken(here: World) -> None:
+    await here.behaves("hyperstack", "fails_with_resource", times=1)
+    rental = await ends_well(here, await here.get(), "nebius")
+    first, second = await here.attempts(rental)
+    assert (first.state, second.state) == (AttemptState.GONE, AttemptState.GONE)
+    assert await here.bought() == ["hyperstack", "nebius"]
+    assert E.GIVEN_UP in await here.story(rental)
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_a_machine_that_appears_a_minute_late_is_caught(here: World, quiet: bool) -> None:
+    await here.behaves("hyperstack", "late_resource", quiet=quiet, times=1)
+    rental = await ends_well(here, await here.get(), "nebius")
+    first, second = await here.attempts(rental)
+    assert first.state is AttemptState.GONE
+    assert first.delete_accepted_at is not None
+    assert first.delete_accepted_at <= second.intended_at
+    assert await here.bought() == ["hyperstack", "nebius"]
+
+
+async def test_two_of_four_machines_are_given_up_after_the_time_out_and_all_deleted(here: World) -> None:
+    await here.behaves("hyperstack", "partial", times=1)
+    rental = await here.get()
+    began = here.now
+    rental = await here.until_told(rental, E.GIVEN_UP)
+    assert (here.now - began).total_seconds() >= 15 * 60
+    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await ends_well(here, rental, "nebius")
+    assert len([r for r in await here.resources(rental) if r.attempt == 1]) == 4
+    assert len(await here.ledger(rental)) == 5
+
+
+async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(here: World) -> None:
+    """A short lease leaves no room for a second try of that length: its owner decides."""
+    await here.behaves("hyperstack", "slow")
+    rental = await here.until(await here.get(lease=30 * MINUTE), State.AWAITING_APPROVAL)
+    assert (rental.asked_why, rental.decider) == (Why.DEARER, Decider.OWNER)
+    first = (await here.said(rental, E.STARTED)).facts
+    again = (await here.said(rental, E.ASKED_AGAIN)).facts
+    assert first.total is not None
+    assert again.total is not None
+    assert again.total > first.total
+    await here.approve(rental, ANA)
+    await ends_well(here, rental, "nebius")
+
+
+async def test_a_second_try_is_given_up_before_the_total_could_be_passed(here: World) -> None:
+    await here.behaves("hyperstack", "slow")
+    await here.behaves("nebius", "slow")
+    rental = await here.get()
+    total = rental.envelope.total
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    first, second = await here.attempts(rental)
+    assert (first.why, second.why) == (Why.TOO_SLOW, Why.TOO_SLOW)
+    lease = cost(Decimal("2.42"), rental.envelope.lease)
+    assert await here.bill() + lease <= total
+    await here.withdraw(rental)
+    await here.until(rental, State.WITHDRAWN)
+
+
+async def test_a_vendor_that_fails_after_it_accepted_is_followed_by_the_next(here: World) -> None:
+    await here.behaves("hyperstack", "fails_later", times=1)
+    rental = await ends_well(here, await here.get(), "nebius")
+    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
+    assert len(await here.ledger(rental)) == 2
+
+
+@pytest.mark.parametrize("how", ["deleted", "missing"])
+async def test_a_machine_that_vanishes_while_it_is_made_is_followed_by_the_next(here: World, how: str) -> None:
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    await here.vanish(rental, how)
+    await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "nebius"
+    first, _ = await here.attempts(rental)
+    (row,) = await here.ledger(rental)
+    assert first.state is AttemptState.GONE
+    assert row.estimated is (how == "missing")
+    assert row.amount > 0
+
+
+# --- signs of life in other words
+
+
+async def test_status_words_of_either_vocabulary_lead_to_ready(here: World) -> None:
+    await here.behaves("hyperstack", "reference_words")
+    await ends_well(here, await here.get(), "hyperstack")
+
+
+async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_said_to_be_silent(
+    there: str,
+) -> None:
+    async with world(there, knock=0.05) as here:
+        await here.behaves("hyperstack", "silent_ssh")
+        rental = await here.get()
+        await here.pass_time(2 * MINUTE + 30 * SECOND)
+        assert (await here.rental(rental.id)).quiet_since_real is None
+        while (await here.rental(rental.id)).quiet_since_real is None:
+            here.jump(15 * SECOND)
+            await here.settle()
+        for _ in range(2):
+            here.jump(MINUTE - SECOND)
+            await here.settle()
+            assert (await here.rental(rental.id)).state is State.PROVISIONING
+        here.jump(3 * SECOND)
+        await here.settle()
+        rental = await here.rental(rental.id)
+        assert rental.state is State.READY
+        assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
+        await check(here)

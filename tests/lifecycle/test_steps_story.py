@@ -1,0 +1,57 @@
+"""The main job: a machine is found, rented, used and destroyed, and the ledger is the vendors' bill."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.model.attempt import AttemptState, Why
+from bot.model.event import EventKind as E
+from bot.model.quote import QuoteState
+from bot.model.state import State
+from tests.lifecycle.world import ANA, HOUR, MINUTE, TRAINING, World
+
+
+async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
+    quote = await here.ask()
+    assert quote.state is QuoteState.FOUND
+    assert [(offer.vendor, offer.rate) for offer in quote.offers][:2] == [
+        ("hyperstack", Decimal("2.15")),
+        ("nebius", Decimal("2.42")),
+    ]
+    rental = await here.rent(quote)
+    assert (rental.state, rental.card_channel) == (State.PROVISIONING, TRAINING)
+    started = here.now
+    rental = await here.until(rental, State.READY)
+    assert 155 <= (here.now - started).total_seconds() <= 155 + 20
+    assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    (machine,) = await here.alive()
+    assert (rental.host, rental.port) == (machine["host"], machine["port"])
+    assert machine["name"] == f"gpubot-{rental.id}-1"
+    assert rental.ends_at == here.now + 2 * HOUR
+    assert await here.direct(rental) == [(ANA.id, E.READY)]
+
+
+async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here: World) -> None:
+    rental = await here.ready(lease=HOUR)
+    ends_at = rental.ends_at
+    assert ends_at is not None
+    rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
+    assert rental.over_at is not None
+    assert ends_at <= rental.over_at <= ends_at + 2 * MINUTE
+    assert await here.alive() == []
+    (row,) = await here.ledger(rental)
+    assert (row.estimated, row.amount) == (False, await here.bill())
+    said = await here.said(rental, E.ENDED)
+    assert (said.facts.end, said.facts.amount) == (State.DESTROYED, row.amount)
+    assert await here.story(rental) == [
+        E.STARTED,
+        E.RENTING,
+        E.ACCEPTED,
+        E.READY,
+        E.ENDING,
+        E.DESTROYING,
+        E.ENDED,
+    ]
+    (attempt,) = await here.attempts(rental)
+    assert attempt.state is AttemptState.GONE
+    assert (await here.said(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED

@@ -1,0 +1,248 @@
+"""Settings: where they come from, and one clear line for each that is missing or wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Mistake
+from bot.settings import LogFormat, is_loopback, read_settings
+
+BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
+GOOD = {
+    "SLACK_BOT_TOKEN": BOT,
+    "SLACK_APP_TOKEN": APP,
+    "COMPUTE_CLEAR_TOKEN": MARKET,
+    "GPUBOT_CHANNEL": "C0GPUS000",
+    "GPUBOT_ADMINS": "U0ANA0000, U0BEN0000",
+}
+SANDBOX = {"SLACK_API_URL": "http://127.0.0.1:8602/api/", "COMPUTE_CLEAR_URL": "http://localhost:8601"}
+OURS = ("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")
+
+
+@pytest.fixture(autouse=True)
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An empty folder, and the settings that must be set and nothing else."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def problems() -> list[str]:
+    """The lines that `gpubot run` would end with; no secret is in them."""
+    with pytest.raises(Mistake) as refused:
+        read_settings()
+    for secret in (BOT, APP, MARKET):
+        assert secret not in refused.value.words
+    return refused.value.words.splitlines()
+
+
+def test_what_holds_where_only_the_needed_is_set() -> None:
+    settings = read_settings()
+    assert settings.slack_bot_token.get_secret_value() == BOT
+    assert settings.slack_api_url == "https://slack.com/api/"
+    assert settings.compute_clear_url == "https://supply-api.compute-desk.com"
+    assert settings.admin_ids == ("U0ANA0000", "U0BEN0000")
+    assert settings.policy is None
+    assert settings.http == "127.0.0.1:8600"
+    assert settings.log is LogFormat.CONSOLE
+    assert settings.database_url.get_secret_value().startswith("sqlite:////")
+    assert settings.database_url.get_secret_value().endswith("/gpubot/gpubot.sqlite")
+
+
+def test_a_dotenv_beside_it_fills_in_and_the_environment_wins(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("GPUBOT_CHANNEL=C0DOTENV0\nGPUBOT_HTTP=127.0.0.1:9000\nUNRELATED=1\n")
+    assert read_settings().channel == "C0GPUS000"
+    assert read_settings().http == "127.0.0.1:9000"
+    env.delenv("GPUBOT_CHANNEL")
+    assert read_settings().channel == "C0DOTENV0"
+
+
+def test_a_secret_from_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env.delenv("SLACK_BOT_TOKEN")
+    (tmp_path / "token").write_text("xoxb-from-a-file\n")
+    env.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
+    assert read_settings().slack_bot_token.get_secret_value() == "xoxb-from-a-file"
+
+
+def test_a_file_that_dotenv_names(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env.delenv("COMPUTE_CLEAR_TOKEN")
+    (tmp_path / "token").write_text("from-a-file")
+    (tmp_path / ".env").write_text(f"COMPUTE_CLEAR_TOKEN_FILE={tmp_path}/token\n")
+    assert read_settings().compute_clear_token.get_secret_value() == "from-a-file"
+
+
+def test_the_environment_wins_over_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "channel").write_text("C0FILE000")
+    env.setenv("GPUBOT_CHANNEL_FILE", str(tmp_path / "channel"))
+    assert read_settings().channel == "C0GPUS000"
+
+
+@pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "GPUBOT_POLICY"])
+def test_a_file_that_can_not_be_read_is_a_line_also_for_what_has_a_default(
+    env: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    env.delenv(name, raising=False)
+    env.setenv(f"{name}_FILE", str(tmp_path / "nothing"))
+    assert problems() == [f"{name}_FILE: I can't read the file that it names."]
+
+
+def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
+    for name in GOOD:
+        env.delenv(name)
+    env.setenv("GPUBOT_ADMINS", "")
+    lines = problems()
+    assert [line.partition(" is not set. It is ")[0] for line in lines] == list(GOOD)
+    assert all(len(line) < 160 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        (
+            "SLACK_BOT_TOKEN",
+            "xoxp-1-usersecret",
+            "SLACK_BOT_TOKEN: it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does.",
+        ),
+        (
+            "SLACK_APP_TOKEN",
+            "xoxb-2-swapped",
+            "SLACK_APP_TOKEN: it must begin with xapp-, as an app-level token of your Slack app does.",
+        ),
+        (
+            "COMPUTE_CLEAR_TOKEN",
+            "  ",
+            "COMPUTE_CLEAR_TOKEN: it is empty: paste the token of your Compute Clear account.",
+        ),
+        (
+            "GPUBOT_CHANNEL",
+            "#gpus",
+            "GPUBOT_CHANNEL is not what I expect: the id of your home channel, such as C0123ABCD "
+            "(in Slack: channel details, at the bottom).",
+        ),
+        (
+            "GPUBOT_ADMINS",
+            "@ana",
+            "GPUBOT_ADMINS is not what I expect: Slack user ids, comma-separated, such as U0123ABCD "
+            "(in Slack: profile, Copy member ID).",
+        ),
+        ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP is not what I expect: an address and port, such as 127.0.0.1:8600."),
+        ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: a port is at most 65535."),
+        ("GPUBOT_LOG", "xml", "GPUBOT_LOG is not what I expect: console or json."),
+        (
+            "GPUBOT_DATABASE_URL",
+            "mysql://x",
+            "GPUBOT_DATABASE_URL: it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
+        ),
+        ("SLACK_API_URL", "slack.com", "SLACK_API_URL: it must be a web address, such as https://example.com/."),
+        (
+            "COMPUTE_CLEAR_URL",
+            "http://supply-api.compute-desk.com",
+            "COMPUTE_CLEAR_URL: plain http is only for this machine; use https.",
+        ),
+        (
+            "SLACK_API_URL",
+            "http://10.0.0.1/api/",
+            "SLACK_API_URL: plain http is only for this machine; use https.",
+        ),
+        (
+            "SLACK_API_URL",
+            "http://localhost.example.com/api/",
+            "SLACK_API_URL: plain http is only for this machine; use https.",
+        ),
+    ],
+)
+def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+    env.setenv(name, value)
+    assert problems() == [line]
+
+
+def test_wrong_ones_are_told_together(env: pytest.MonkeyPatch) -> None:
+    env.setenv("SLACK_BOT_TOKEN", "swapped")
+    env.setenv("GPUBOT_CHANNEL", "gpus")
+    env.setenv("GPUBOT_LOG", "xml")
+    assert [line.split()[0].rstrip(":") for line in problems()] == [
+        "SLACK_BOT_TOKEN",
+        "GPUBOT_CHANNEL",
+        "GPUBOT_LOG",
+    ]
+
+
+def test_plain_http_is_fine_on_this_machine(env: pytest.MonkeyPatch) -> None:
+    for name, value in SANDBOX.items():
+        env.setenv(name, value)
+    assert read_settings().slack_api_url == SANDBOX["SLACK_API_URL"]
+
+
+def test_a_slash_is_added_to_slacks_address_and_nothing_else(env: pytest.MonkeyPatch) -> None:
+    env.setenv("SLACK_API_URL", "https://slack.example.com/api")
+    assert read_settings().slack_api_url == "https://slack.example.com/api/"
+
+
+def test_a_borrowed_clock_is_taken_in_a_sandbox(env: pytest.MonkeyPatch) -> None:
+    for name, value in SANDBOX.items():
+        env.setenv(name, value)
+    env.setenv("GPUBOT_CLOCK_URL", "http://[::1]:8601")
+    assert read_settings().clock_url == "http://[::1]:8601"
+
+
+@pytest.mark.parametrize("outside", ["SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_CLOCK_URL"])
+def test_a_borrowed_clock_is_refused_where_anything_is_real(env: pytest.MonkeyPatch, outside: str) -> None:
+    for name, value in {**SANDBOX, "GPUBOT_CLOCK_URL": "http://127.0.0.1:8601"}.items():
+        env.setenv(name, value)
+    env.setenv(outside, "https://example.com/api/")
+    assert problems() == ["GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine."]
+
+
+def test_no_secret_shows(env: pytest.MonkeyPatch) -> None:
+    env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
+    settings = read_settings()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    for secret in (BOT, APP, MARKET, "dbsecret"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:1/", True),
+        ("http://127.9.9.9/", True),
+        ("http://[::1]:1/", True),
+        ("http://localhost", True),
+        ("http://127.0.0.1.example.com/", False),
+        ("http://0.0.0.0/", False),
+        ("http://user@example.com/", False),
+        ("nonsense", False),
+    ],
+)
+def test_what_counts_as_this_machine(url: str, loopback: bool) -> None:
+    assert is_loopback(url) is loopback
+
+
+async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    env.setenv("SLACK_BOT_TOKEN", "swapped-botsecret")
+    env.delenv("GPUBOT_ADMINS")
+    env.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    out, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert out == b""
+    lines = errors.decode().splitlines()
+    assert [line.split()[0].rstrip(":") for line in lines] == ["SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
+    assert "botsecret" not in errors.decode()
