@@ -32,6 +32,8 @@ from store.db import Database
 LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
+ID_LENGTH = 8
+"""Longer than the bot would make them, so that a thousand of them hardly meet."""
 BUYERS = 16
 SPREAD = timedelta(seconds=15)
 """Seeded rentals come due one after the other over the span of one poll."""
@@ -116,7 +118,7 @@ async def _cards(world: World, channel: str, count: int) -> list[str]:
 
 def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: datetime) -> Rental:
     """A rental of that offer that was bought just now."""
-    rental_id, ready = new_id(), state is State.READY
+    rental_id, ready = new_id(ID_LENGTH), state is State.READY
     return Rental(
         id=rental_id,
         state=state,
