@@ -329,3 +329,30 @@ async def test_a_lock_that_postgresql_does_not_give_in_time_is_told(postgres_url
                 await tx.rentals.nudge("k7mq2", START)
     await other.close()
     await database.close()
+
+
+async def test_a_person_waits_for_one_writer_of_the_background_at_most(sqlite_url: str, clock: MovedClock) -> None:
+    database = await Database.open(sqlite_url, claimant="a", clock=clock)
+    background = database.in_background()
+    inside, goes_on = asyncio.Event(), asyncio.Event()
+    order = []
+
+    async def behind(name: str) -> None:
+        async with background.write() as tx:
+            inside.set()
+            await goes_on.wait()
+            await tx.account.set("name", name)
+            order.append(name)
+
+    async def person() -> None:
+        await inside.wait()
+        goes_on.set()
+        await write(database, "person")
+        order.append("person")
+
+    try:
+        await asyncio.gather(*(behind(f"background {number}") for number in range(3)), person())
+        assert order.index("person") == 1
+        assert await read(database) == order[-1]
+    finally:
+        await database.close()
