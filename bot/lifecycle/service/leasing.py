@@ -14,7 +14,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
-from bot.policy.leases import notices_past
+from bot.policy.leases import PROMISED, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.spending import longer
 
@@ -25,7 +25,7 @@ async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> R
     async def decision(tx: Tx) -> Rental:
         rental = await ready(tx, desk, person, rental_id)
         now = desk.clock.now()
-        after = machine.alter(rental, ask_at=now + span, asked_times=0, seen_at=now, due_at=now)
+        after = machine.alter(rental, ask_at=now + span, asked_times=PROMISED, seen_at=now, due_at=now)
         facts = Facts(until=after.ask_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
