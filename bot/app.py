@@ -66,7 +66,8 @@ class Parts:
     engine: Engine
     delivery: Delivery
     jobs: list[Job]
-    desk: Works
+    desk: Desk
+    """For people: their writes go first."""
     catalogue: Catalogue
     client: AsyncWebClient
     gate: Gate
@@ -138,6 +139,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
         desk = Desk(store=store, clock=clock, rules=rules)
+        behind = Desk(store=store.in_background(), clock=clock, rules=rules)
         market = ComputeClear(
             settings.compute_clear_url, settings.compute_clear_token, clock, on_token=partial(note_token, desk)
         )
@@ -149,24 +151,24 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             retry_handlers=[],
         )
         works = Works(
-            store=store,
+            store=behind.store,
             clock=clock,
             rules=rules,
             market=market,
             prober=SshProber(),
-            rooms=SlackRooms(desk, client),
+            rooms=SlackRooms(behind, client),
         )
         catalogue = Catalogue(market)
         parts = Parts(
             clock=clock,
             store=store,
             engine=Engine(works, claimant=CLAIMANT),
-            delivery=Delivery(desk, client, session),
+            delivery=Delivery(behind, client, session),
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
             ],
-            desk=works,
+            desk=desk,
             catalogue=catalogue,
             client=client,
             gate=Gate(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.errors import GpubotError, MarketAway
+from bot.errors import GpubotError, Outage
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.steps.pace import soonest
@@ -111,8 +111,8 @@ class Engine:
     async def _step(self, rental: Rental) -> None:
         try:
             await step(self.works, rental.id)
-        except MarketAway as away:
-            log.info("step.market_away", rental=rental.id, state=rental.state, error=type(away).__name__)
+        except Outage as outage:
+            log.warning("step.outage", rental=rental.id, state=rental.state, error=type(outage).__name__)
             await self._later(rental)
         except Exception:
             # A bug in one rental's step must not stop the others'; it is tried again.
@@ -139,6 +139,9 @@ class Engine:
         failed = False
         try:
             await find(self.works, self._shared, quote)
+        except Outage as outage:
+            log.warning("quote.outage", quote=quote.id, error=type(outage).__name__)
+            failed = True
         except Exception:
             log.exception("quote.failed", quote=quote.id)
             failed = True

@@ -74,6 +74,7 @@ class Rental(Frozen):
     ask_at: Instant | None = None
     """When to ask "Still needed?"."""
     asked_times: int = 0
+    """How often in a row that was asked; -1 after "Keep", which names the moment of the next question."""
     seen_at: Instant | None = None
     """The last sign of life of its owner."""
     end: State | None = None

@@ -10,6 +10,10 @@ REPEAT_FACTOR = 0.5
 """Each time nobody answered "Still needed?", the next question waits half as long again."""
 
 
+PROMISED = -1
+"""`asked_times` of a machine that its owner keeps: the moment of the next question was said, and stands."""
+
+
 def ask_after(asked_times: int, rules: Rules) -> timedelta:
     """How long without a sign of life until the next "Still needed?": a little rarer each time."""
     return rules.check_in.after * (1 + REPEAT_FACTOR * asked_times)

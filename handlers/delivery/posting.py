@@ -164,7 +164,8 @@ class Poster:
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
-            return Sent(message.model_copy(update={"sending": False, "due_at": now + TOKEN_RETRY}))
+            # Still due: whoever starts with a good token says it at once.
+            return Sent(message.model_copy(update={"sending": False}))
         if status >= 500 or code in PASSING or not code:
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         if code in ELSEWHERE and message.ts is None:

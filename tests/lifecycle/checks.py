@@ -43,7 +43,7 @@ async def check(world: World) -> None:
             assert ended == {r.resource_id for r in resources}
     check_purchases(bought, attempts, await world.calls("procure_offer"))
     for resource in account["resources"]:
-        if resource["alive"] and resource["name"].startswith("gpubot-"):
+        if resource["alive"] and resource["offer_id"] is not None:
             attempt = attempts[resource["offer_id"]]
             rental = await world.rental(attempt.rental_id)
             assert not attempt.settled

@@ -1,10 +1,56 @@
-"""The engine as others see it while it works."""
+"""The engine: what is due gets its turn, once, and what the store doesn't take now it takes later."""
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 
-from tests.lifecycle.world import World
+from bot.lifecycle.engine import Engine
+from bot.model.attempt import AttemptState
+from bot.model.event import EventKind as E
+from bot.model.state import State
+from tests.lifecycle.world import MINUTE, World
+
+
+async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotten(here: World, there: str) -> None:
+    fault = await here.fault("procure_offer", "hold_after")
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    other = sqlite3.connect(there.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await here.release(fault)
+    await here.clock.paused.wait()
+    other.execute("ROLLBACK")
+    other.close()
+    await here.engine.drain()
+    assert (await here.attempts(rental))[0].state is AttemptState.INTENDED
+    rental = await here.until(rental, State.READY)
+    assert await here.bought() == ["hyperstack"]
+
+
+async def test_nothing_is_due_twice(here: World) -> None:
+    """A step under way keeps its rental from being claimed again, however often the engine looks."""
+    fault = await here.fault("procure_offer", "hold_before")
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    for _ in range(5):
+        here.jump(MINUTE)
+        await here.engine.turn()
+    assert here.engine.in_flight == 1
+    await here.release(fault)
+    await here.until(rental, State.READY)
+    assert (await here.story(rental)).count(E.RENTING) == 1
+
+
+async def test_more_is_due_than_there_is_room_for(here: World) -> None:
+    """Everything gets its turn."""
+    here.engine = Engine(here.works, claimant="narrow", at_once=1)
+    rentals = [await here.rent(await here.ask(), settle=False) for _ in range(3)]
+    for rental in rentals:
+        await here.until(rental, State.READY)
+    assert len(await here.bought()) == 3
 
 
 async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: World) -> None:

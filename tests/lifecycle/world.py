@@ -7,6 +7,7 @@ time does; `jump` lets the bot oversleep. Whoever wakes up reads what was queued
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -38,7 +39,9 @@ HOME, TRAINING = "C0HOME", "C0TRAIN"
 ANA = Person(id="U0ANA", name="Ana")
 BEN = Person(id="U0BEN", name="Ben")
 CLEO = Person(id="U0CLEO", name="Cleo")
-RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id,)), home_channel=HOME)
+DORA = Person(id="U0DORA", name="Dora")
+"""Approves too, and has no key."""
+RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id, DORA.id)), home_channel=HOME)
 FOREVER = NOON.replace(year=2100)
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -47,11 +50,17 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 class Clock(MovedClock):
     """The wall moves along with our time, so that nothing has to be waited for."""
 
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self.paused = asyncio.Event()
+        """Set once somebody waits for the wall."""
+
     def real(self) -> datetime:
         return self.now()
 
     async def pause(self, seconds: float) -> None:
         """A moved wall needs no waiting."""
+        self.paused.set()
         await super().pause(0)
 
 
@@ -111,6 +120,11 @@ class World:
         if until is None:
             self.jump(target - self.now)
             await self.settle()
+
+    async def oversleep(self, span: timedelta) -> None:
+        """Nothing is done for a while, then what is due."""
+        self.jump(span)
+        await self.settle()
 
     async def until(self, rental: Rental | str, *states: State, within: timedelta = HOUR) -> Rental:
         """Lets time pass until the rental is in one of these states."""
@@ -236,9 +250,9 @@ class World:
         await self.outside.control(f"faults/{fault}/release")
 
     async def vanish(self, rental: Rental, how: str) -> None:
-        """The vendor takes a rental's machines back."""
+        """The vendor takes the machines of a rental's newest attempt back."""
         for resource in await self.alive():
-            if resource["name"].startswith(f"gpubot-{rental.id}-"):
+            if resource["name"] == f"gpubot-{rental.id}-{rental.attempts}":
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
 
     # --- what is then true ----------------------------------------------------------------------------------
@@ -280,6 +294,23 @@ class World:
     async def story(self, rental: Rental | str) -> list[EventKind]:
         """What happened to it, in order."""
         return [event.kind for event in await self.events(rental)]
+
+    async def account_history(self) -> list[Event]:
+        """What happened to the account as a whole."""
+        found, event_id = [], 1
+        async with self.works.store.read() as tx:
+            while (event := await tx.events.get(event_id)) is not None:
+                found.append(event)
+                event_id += 1
+        return [event for event in found if event.rental_id is None]
+
+    async def account_events(self) -> list[EventKind]:
+        """The same by kind."""
+        return [event.kind for event in await self.account_history()]
+
+    async def account_event(self, kind: EventKind) -> Event:
+        """The last of a kind."""
+        return [event for event in await self.account_history() if event.kind is kind][-1]
 
     async def said(self, rental: Rental | str, kind: EventKind) -> Event:
         """The last event of a kind."""

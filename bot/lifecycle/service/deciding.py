@@ -143,14 +143,13 @@ async def _how_it_went(tx: Tx, desk: Desk, person: Person, rental: Rental) -> st
     last = decided[-1]
     if last.kind not in WORDS or last.actor is None:
         return f"The request {rental.id} lapsed before anyone decided. I changed nothing."
-    who = await _name(tx, person, last.actor)
     ago = _ago(last.at, desk.clock.now())
-    return f"{who} {WORDS[last.kind]} it {ago} before you. I changed nothing."
+    if last.actor == person.id:
+        return f"You {WORDS[last.kind]} it {ago} ago. I changed nothing."
+    return f"{await _name(tx, last.actor)} {WORDS[last.kind]} it {ago} before you. I changed nothing."
 
 
-async def _name(tx: Tx, person: Person, actor: str) -> str:
-    if actor == person.id:
-        return "You"
+async def _name(tx: Tx, actor: str) -> str:
     known = await tx.people.get(actor, EVER)
     return known.name if known else f"<@{actor}>"
 

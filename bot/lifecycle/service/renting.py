@@ -79,6 +79,8 @@ async def _clicked(tx: Tx, desk: Desk, person: Person, quote_id: str, offer_id: 
 async def _check_twin(tx: Tx, person: Person, quote: Quote) -> None:
     wanted = quote.request
     for twin in await tx.rentals.live(person.id):
+        if twin.state is State.DESTROYING:
+            continue
         if (twin.request.gpu, twin.request.count, twin.request.region) == (
             wanted.gpu,
             wanted.count,

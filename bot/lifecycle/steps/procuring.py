@@ -122,27 +122,36 @@ async def _buy_next(works: Works, case: Case) -> Case:
         key = await tx.people.key(rental.owner)
     if quote is None or key is None:
         return _fail(case, Why.NOTHING_LEFT, now)
-    usable = [o for o in quote.offers if o.expires_at - STILL_FRESH > now]
-    inside = _inside(works, usable, case, now)
     last = case.attempts[-1].why if case.attempts else None
-    if not inside or last in ASKS_ANEW:
-        try:
-            usable = list(await works.market.offers(rental.request))
-        except MarketAway as away:
-            return _kept(works, case, _away(away), now, away.words)
-        async with works.store.write() as tx:
-            await tx.quotes.save(quote.model_copy(update={"offers": tuple(usable), "found_at": now}))
-        inside = _inside(works, usable, case, now)
-    for offer in inside:
+    offers = [] if last in ASKS_ANEW else [o for o in quote.offers if o.expires_at - STILL_FRESH > now]
+    begun = await _buy_first(works, case, offers, key)
+    if begun is not None:
+        return begun
+    try:
+        offers = list(await works.market.offers(rental.request))
+    except MarketAway as away:
+        return _kept(works, case, _away(away), now, away.words)
+    async with works.store.write() as tx:
+        await tx.quotes.save(quote.model_copy(update={"offers": tuple(offers), "found_at": now}))
+    begun = await _buy_first(works, case, offers, key)
+    if begun is not None:
+        return begun
+    inside = _inside(works, offers, case, now)
+    outside = [offer for offer in _untried(offers, case) if offer not in inside]
+    if outside:
+        return ask_again(works, case, Why.DEARER, now, outside[0])
+    return _fail(case, Why.NOTHING_LEFT, now)
+
+
+async def _buy_first(works: Works, case: Case, offers: list[Offer], key: Key) -> Case | None:
+    """Tries to buy the first of the offers that is allowed and that nobody has had; None where there is none."""
+    for offer in _inside(works, offers, case, works.clock.now()):
         try:
             intended, attempt = await _intend(works, case, offer, key)
         except OfferTaken:
             continue
         return await _call(works, intended, attempt, key)
-    outside = [offer for offer in _untried(usable, case) if offer not in inside]
-    if outside:
-        return ask_again(works, case, Why.DEARER, now, outside[0])
-    return _fail(case, Why.NOTHING_LEFT, now)
+    return None
 
 
 def _untried(offers: list[Offer], case: Case) -> list[Offer]:

@@ -16,7 +16,7 @@ from bot.lifecycle.steps.pace import JITTER, poll_at, soonest
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import ask_after, may_end, next_notice, notices_past
+from bot.policy.leases import PROMISED, ask_after, may_end, next_notice, notices_past
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -41,11 +41,14 @@ def _next(works: Works, case: Case, now: datetime) -> datetime | None:
     read_at = [r.read_at for r in case.resources if r.gone_at is None]
     missing = any(r.missing_since for r in case.resources if r.gone_at is None)
     check = poll_at(now) if missing or not read_at else max(min(read_at) + CHECK_EVERY, now + CHECK_AGAIN) + JITTER
-    moments = [check, rental.ask_at]
-    if rental.ends_at is not None:
-        notice = next_notice(rental.ends_at, rental.notices_given, works.rules)
-        moments += [notice, rental.ends_at if rental.ends_at > now else poll_at(now)]
-    return soonest(*moments)
+    if rental.ends_at is None:
+        return soonest(check, rental.ask_at)
+    if rental.ends_at <= now:
+        # In its last grace: nothing is asked or announced any more.
+        return soonest(check, poll_at(now))
+    return soonest(
+        check, rental.ask_at, rental.ends_at, next_notice(rental.ends_at, rental.notices_given, works.rules)
+    )
 
 
 # --- is it there
@@ -131,10 +134,11 @@ def _ask(works: Works, case: Case, now: datetime) -> Case:
     rental = case.rental
     if rental.ask_at is None or rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
         return case
-    quiet_until = (rental.seen_at or now) + ask_after(rental.asked_times, works.rules)
-    if quiet_until > now:
-        return replace(case, rental=rental.model_copy(update={"ask_at": quiet_until}))
-    asked = rental.asked_times + 1
+    if rental.asked_times != PROMISED:
+        quiet_until = (rental.seen_at or now) + ask_after(rental.asked_times, works.rules)
+        if quiet_until > now:
+            return replace(case, rental=rental.model_copy(update={"ask_at": quiet_until}))
+    asked = max(rental.asked_times, 0) + 1
     bill = case.spent(now)
     facts = Facts(
         span=now - (rental.seen_at or now), amount=bill.amount, estimated=bill.estimated, rate=rental.rate

@@ -1,0 +1,312 @@
+"""Requests that wait: for the first decision, and again when it went otherwise than was allowed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import Changed, NeedsKey, Refused, RentsAlready, TooLate
+from bot.lifecycle.service import account, deciding, renting
+from bot.model.attempt import Why
+from bot.model.event import EventKind as E
+from bot.model.rental import Decider, Rental
+from bot.model.state import State
+from bot.policy.rules import Limits
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
+
+# --- the first decision
+
+
+async def test_over_the_limits_nothing_is_bought_until_an_approver_says_so(here: World) -> None:
+    rental = await here.get(count=8, lease=6 * HOUR)
+    assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
+    await here.pass_time(HOUR)
+    assert await here.calls("procure_offer") == []
+    with pytest.raises(Refused, match="Only approvers"):
+        await here.approve(rental, ANA)
+    rental = await here.approve(rental)
+    assert rental.approved_by == BEN.id
+    rental = await here.until(rental, State.READY)
+    assert rental.rate == Decimal("18.40")
+    said = (await here.said(rental, E.APPROVED)).facts
+    assert (said.max_rate, said.self_approved) == (Decimal("21.16"), False)
+    assert (ANA.id, E.APPROVED) in await here.direct(rental)
+    with pytest.raises(TooLate, match=r"Ben approved it \d min before you"):
+        await deciding.deny(here.works, DORA, rental.id, 1)
+    with pytest.raises(TooLate, match=r"You approved it \d min ago"):
+        await deciding.approve(here.works, BEN, rental.id, 1)
+
+
+async def test_denied_it_is_over_and_cost_nothing(here: World) -> None:
+    rental = await here.deny(await here.get(count=8))
+    assert (rental.state, rental.due_at) == (State.DENIED, None)
+    assert await here.story(rental) == [E.ASKED, E.DENIED]
+    assert await here.calls("procure_offer") == []
+
+
+async def test_withdrawn_it_is_over(here: World) -> None:
+    rental = await here.get(count=8)
+    with pytest.raises(Refused, match="Only who asked"):
+        await here.withdraw(rental, BEN)
+    rental = await here.withdraw(rental)
+    assert rental.state is State.WITHDRAWN
+    assert await here.story(rental) == [E.ASKED, E.WITHDRAWN]
+
+
+async def test_what_nobody_decides_lapses(here: World) -> None:
+    rental = await here.get(count=8)
+    await here.oversleep(8 * HOUR - SECOND)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+    await here.oversleep(SECOND)
+    rental = await here.rental(rental.id)
+    assert rental.state is State.LAPSED
+    assert await here.direct(rental) == [(ANA.id, E.LAPSED)]
+    with pytest.raises(TooLate, match="lapsed before anyone decided"):
+        await here.approve(rental)
+
+
+async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here: World) -> None:
+    rental = await here.get(count=8)
+    here.jump(8 * HOUR)
+    for decision in (deciding.approve, deciding.deny):
+        with pytest.raises(TooLate, match="lapsed"):
+            await decision(here.works, BEN, rental.id, 1)
+    await here.settle()
+    assert (await here.rental(rental.id)).state is State.LAPSED
+
+
+async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothing(here: World) -> None:
+    rental = await here.get(count=8)
+    quote = await here.ask(count=8, lease=3 * HOUR, region="US", changes=rental.id)
+    changed = await here.rent(quote)
+    assert changed.id == rental.id
+    assert (changed.state, changed.envelope.version) == (State.AWAITING_APPROVAL, 2)
+    assert (changed.envelope.region, changed.envelope.lease) == ("US", 3 * HOUR)
+    for decision in (deciding.approve, deciding.deny):
+        with pytest.raises(Changed):
+            await decision(here.works, BEN, rental.id, 1)
+    rental = await here.approve(rental)
+    assert rental.state is State.PROVISIONING
+    (attempt,) = await here.attempts(rental)
+    assert (attempt.offer.region, attempt.offer.offer_id) == ("US", changed.clicked_offer)
+
+
+async def test_a_request_changed_to_less_is_bought_without_an_approver(here: World) -> None:
+    rental = await here.get(count=8)
+    changed = await here.rent(await here.ask(count=1, changes=rental.id))
+    assert (changed.id, changed.state, changed.decider) == (rental.id, State.PROVISIONING, None)
+    (attempt,) = await here.attempts(rental)
+    assert attempt.offer.offer_id == changed.clicked_offer
+    assert await here.story(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
+    with pytest.raises(TooLate, match="no longer waits"):
+        await here.rent(await here.ask(count=2, changes=rental.id))
+
+
+# --- renting at all
+
+
+async def test_a_list_makes_one_rental_for_who_asked_while_its_prices_stand(here: World) -> None:
+    quote = await here.ask()
+    with pytest.raises(Refused, match="Only who asked"):
+        await here.rent(quote, person=BEN)
+    rental = await here.rent(quote)
+    with pytest.raises(TooLate, match=rental.id):
+        await here.rent(quote)
+    late = await here.ask()
+    here.jump(30 * MINUTE)
+    with pytest.raises(TooLate, match="no longer stand"):
+        await here.rent(late)
+
+
+async def test_the_same_again_is_asked_about(here: World) -> None:
+    rental = await here.get()
+    quote = await here.ask()
+    with pytest.raises(RentsAlready) as caught:
+        await renting.rent(here.works, ANA, quote.id, quote.offers[0].offer_id)
+    assert caught.value.rental_id == rental.id
+    again = await here.rent(quote)
+    assert again.id != rental.id
+
+
+async def test_what_is_being_destroyed_is_not_the_same_again(here: World) -> None:
+    await here.destroy(await here.get())
+    quote = await here.ask()
+    rental = await renting.rent(here.works, ANA, quote.id, quote.offers[0].offer_id)
+    await here.until(rental, State.READY)
+
+
+async def test_without_a_key_nothing_is_rented(here: World) -> None:
+    quote = await here.ask()
+    async with here.works.store.write() as tx:
+        await tx.quotes.add(quote.model_copy(update={"id": "q-dora", "owner": DORA.id}))
+    with pytest.raises(NeedsKey):
+        await renting.rent(here.works, DORA, "q-dora", quote.offers[0].offer_id)
+
+
+async def test_asked_with_now_the_first_offer_is_rented_at_once(here: World) -> None:
+    quote = await here.ask(now=True)
+    assert quote.rental_id is not None
+    assert (await here.rental(quote.rental_id)).clicked_offer == quote.offers[0].offer_id
+
+
+async def test_asked_with_now_what_needs_an_approver_or_is_dear_is_only_shown(here: World) -> None:
+    assert (await here.ask(now=True, count=8)).rental_id is None
+    assert (await here.ask(now=True, lease=24 * HOUR)).rental_id is None
+
+
+async def test_the_teams_limit_counts_what_live_envelopes_allow(there: str) -> None:
+    rules = RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("4.60"))})
+    async with world(there, rules=rules) as here:
+        rental = await here.get()
+        assert rental.envelope.max_rate == Decimal("2.47")
+        with pytest.raises(Refused, match=r"\$2.13/h is left"):
+            await here.get(person=BEN)
+        await here.until(await here.destroy(rental), State.CANCELLED)
+        assert (await here.get(person=BEN)).envelope.max_rate == Decimal("2.47")
+        await check(here)
+
+
+# --- again
+
+
+async def test_with_nothing_left_inside_the_envelope_its_owner_is_asked_again(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    await here.behaves("nebius", "sold_out")
+    rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
+    assert (rental.decider, rental.asked_why) == (Decider.OWNER, Why.DEARER)
+    assert (rental.envelope.version, rental.envelope.price) == (2, Decimal("3.11"))
+    said = (await here.said(rental, E.ASKED_AGAIN)).facts
+    assert (said.before, said.rate, said.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
+    assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
+    with pytest.raises(Refused, match="Only who asked"):
+        await here.approve(rental, BEN)
+    rental = await here.approve(rental, ANA)
+    assert (rental.state, rental.vendor, rental.approved_by) == (State.PROVISIONING, "scaleway", None)
+    assert await here.bought() == ["scaleway"]
+
+
+async def test_an_approved_envelope_is_never_passed_without_an_approver(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    await here.behaves("nebius", "sold_out")
+    rental = await here.approve(await here.get(count=8))
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert (rental.decider, rental.envelope.version) == (Decider.APPROVER, 2)
+    with pytest.raises(Changed):
+        await deciding.approve(here.works, BEN, rental.id, 1)
+    with pytest.raises(Refused, match="Only approvers"):
+        await here.approve(rental, ANA)
+    rental = await here.approve(rental)
+    assert rental.vendor == "datacrunch"
+
+
+async def test_asked_again_and_not_decided_it_lapses(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    await here.behaves("nebius", "sold_out")
+    rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
+    await here.oversleep(8 * HOUR)
+    assert (await here.rental(rental.id)).state is State.LAPSED
+    assert await here.bill() == 0
+
+
+async def waiting_beside_a_machine(here: World) -> Rental:
+    """Its owner is asked again, while an earlier attempt's machine is not gone."""
+    await here.behaves("hyperstack", "fails_with_resource", times=1)
+    await here.behaves("nebius", "sold_out")
+    rental = await here.get()
+    await here.behaves("hyperstack", "not_deleting", seconds=None)
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert len(await here.alive()) == 1
+    return rental
+
+
+@pytest.mark.parametrize("end", [State.WITHDRAWN, State.LAPSED])
+async def test_it_ends_only_when_the_earlier_machine_is_gone(here: World, end: State) -> None:
+    rental = await waiting_beside_a_machine(here)
+    if end is State.WITHDRAWN:
+        await here.withdraw(rental)
+    else:
+        await here.oversleep(8 * HOUR)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.end) == (State.DESTROYING, end)
+    await here.behaves("hyperstack", "normal")
+    rental = await here.until(rental, end)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill() > 0
+
+
+async def test_accepted_again_the_earlier_machine_is_still_deleted(here: World) -> None:
+    rental = await here.approve(await waiting_beside_a_machine(here), ANA)
+    assert (rental.state, rental.vendor) == (State.PROVISIONING, "scaleway")
+    await here.behaves("hyperstack", "normal")
+    await here.until(rental, State.READY)
+    assert [machine["vendor"] for machine in await here.alive()] == ["scaleway"]
+
+
+# --- kept from buying
+
+
+async def kept(here: World, rental: Rental, why: Why) -> Rental:
+    """It waits, says so once, and asks again after a quarter of an hour."""
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.kept_why) == (State.PROCURING, why)
+    began = here.now
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
+    assert (rental.asked_why, rental.decider) == (Why.KEPT_FROM_BUYING, Decider.OWNER)
+    assert (await here.story(rental)).count(E.WAITING) == 1
+    assert (await here.said(rental, E.WAITING)).facts.why is why
+    assert await here.bought() == []
+    return rental
+
+
+async def test_paused_for_a_quarter_of_an_hour_it_asks_again(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    assert await account.pause(here.works, CLEO)
+    await here.settle()
+    rental = await kept(here, rental, Why.PAUSED)
+    with pytest.raises(Refused, match="Buying is paused"):
+        await here.approve(rental, ANA)
+    with pytest.raises(Refused, match="Buying is paused"):
+        await here.get(person=BEN)
+    assert await account.resume(here.works, CLEO)
+    rental = await here.approve(rental, ANA)
+    assert rental.state is State.PROVISIONING
+
+
+async def test_a_short_pause_only_delays(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    await account.pause(here.works, CLEO)
+    await here.pass_time(5 * MINUTE)
+    assert (await here.rental(rental.id)).kept_why is Why.PAUSED
+    await account.resume(here.works, CLEO)
+    rental = await here.until(rental, State.PROVISIONING)
+    assert (rental.kept_since, rental.kept_why) == (None, None)
+
+
+async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: World) -> None:
+    offers = await here.ask(CLEO)
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.outside.control("token", valid=False)
+    await here.settle()
+    with pytest.raises(Refused, match="refuses my token"):
+        await here.rent(offers, person=CLEO)
+    rental = await kept(here, rental, Why.UNAUTHORIZED)
+    await here.outside.control("token", valid=True)
+    await here.sweep()
+    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    rental = await here.approve(rental, ANA)
+    assert rental.state is State.PROVISIONING
+
+
+async def test_an_outage_of_a_quarter_of_an_hour_asks_again(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    fault = await here.fault("procure_offer", "status", status=429, times=None)
+    await here.fault("get_offers", "status", status=503, times=None)
+    await here.settle()
+    rental = await kept(here, rental, Why.OUTAGE)
+    await here.release(fault)
+    await here.outside.http.delete("/_control/faults")
+    rental = await here.approve(rental, ANA)
+    assert (rental.state, rental.vendor) == (State.PROVISIONING, "hyperstack")

@@ -1,0 +1,268 @@
+"""Destroying: in every state, for certain, and said when it takes too long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import Refused, TooLate
+from bot.lifecycle.service import ending
+from bot.model.attempt import AttemptState, Why
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+
+
+async def over(here: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
+    """It comes to this end, with nothing alive and everything in the ledger."""
+    rental = await here.until(rental, end, within=within)
+    assert await here.alive() == []
+    assert rental.due_at is None
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+    return rental
+
+
+# --- in every state
+
+
+async def test_a_request_that_waits_is_withdrawn_at_once(here: World) -> None:
+    rental = await here.get(count=8)
+    assert rental.state is State.AWAITING_APPROVAL
+    rental = await here.destroy(rental)
+    await over(here, rental, State.WITHDRAWN)
+    assert await here.story(rental) == [E.ASKED, E.ENDED]
+    assert await here.calls("procure_offer") == []
+
+
+async def test_before_anything_was_called_it_is_cancelled_at_once(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    rental = await here.destroy(rental)
+    await over(here, rental, State.CANCELLED)
+    assert await here.calls("procure_offer") == []
+
+
+async def test_while_it_is_made_it_is_cancelled_and_the_machine_deleted(here: World) -> None:
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    rental = await here.destroy(rental)
+    assert (rental.state, rental.end) == (State.DESTROYING, State.CANCELLED)
+    rental = await over(here, rental, State.CANCELLED)
+    assert await here.bill() > 0
+    assert (await here.said(rental, E.ENDED)).actor is None
+    assert (await here.said(rental, E.DESTROYING)).actor == ANA.id
+
+
+async def test_in_use_it_is_destroyed_with_a_receipt(here: World) -> None:
+    rental = await here.ready()
+    await here.pass_time(20 * MINUTE)
+    rental = await over(here, await here.destroy(rental), State.DESTROYED)
+    said = (await here.said(rental, E.ENDED)).facts
+    assert (said.amount, said.estimated, said.paid) == (await here.bill(), False, True)
+    (row,) = await here.ledger(rental)
+    assert said.span == row.ended_at - row.started_at
+
+
+async def test_while_its_purchase_is_looked_up_it_is_cancelled_and_what_was_bought_deleted(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    rental = await here.get()
+    assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
+    await over(here, await here.destroy(rental), State.CANCELLED)
+    assert await here.bought() == ["hyperstack"]
+
+
+async def test_while_an_empty_purchase_is_looked_up_the_end_waits_for_the_proof(here: World) -> None:
+    await here.fault("procure_offer", "cut_before")
+    rental = await here.get()
+    rental = await here.destroy(rental)
+    await here.pass_time(MINUTE)
+    assert (await here.rental(rental.id)).state is State.DESTROYING
+    rental = await over(here, rental, State.CANCELLED)
+    assert (await here.said(rental, E.ENDED)).facts.paid is False
+
+
+@pytest.mark.parametrize("kind", ["hold_before", "hold_after"])
+async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_forgotten(
+    here: World, kind: str
+) -> None:
+    fault = await here.fault("procure_offer", kind)
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    destroying = await ending.destroy(here.works, ANA, rental.id)
+    assert (destroying.state, destroying.end) == (State.DESTROYING, State.CANCELLED)
+    await here.release(fault)
+    rental = await over(here, rental, State.CANCELLED)
+    assert await here.bought() == ["hyperstack"]
+    (attempt,) = await here.attempts(rental)
+    assert (attempt.state, attempt.accepted) == (AttemptState.GONE, True)
+
+
+async def test_while_its_deletion_runs_a_second_click_is_told(here: World) -> None:
+    rental = await here.ready()
+    await here.destroy(rental)
+    with pytest.raises(TooLate, match="being destroyed already"):
+        await here.destroy(rental)
+    await over(here, rental, State.DESTROYED)
+    with pytest.raises(TooLate, match="is over"):
+        await here.destroy(rental)
+
+
+async def followed(here: World) -> Rental:
+    """A rental whose first attempt left a machine that takes long to go, while its second is being made."""
+    await here.behaves("hyperstack", "fails_with_resource", times=1)
+    rental = await here.get()
+    await here.behaves("hyperstack", "not_deleting", seconds=900)
+    rental = await here.until(rental, State.PROVISIONING)
+    assert len(await here.alive()) == 2
+    return rental
+
+
+async def test_with_an_earlier_machine_still_going_it_is_cancelled_and_both_are_deleted(here: World) -> None:
+    rental = await here.destroy(await followed(here))
+    await here.pass_time(3 * MINUTE)
+    assert [machine["vendor"] for machine in await here.alive()] == ["hyperstack"]
+    await here.behaves("hyperstack", "normal")
+    rental = await over(here, rental, State.CANCELLED)
+    assert len(await here.ledger(rental)) == 2
+
+
+async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_use(here: World) -> None:
+    rental = await here.until(await followed(here), State.READY)
+    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    assert rental.state is State.READY
+    await here.behaves("hyperstack", "normal")
+    await here.pass_time(2 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.alarm_at) == (State.READY, None)
+    assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
+    await over(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_a_lost_machine_with_an_earlier_one_still_going_ends_as_lost_when_that_is_gone(here: World) -> None:
+    rental = await here.until(await followed(here), State.READY)
+    await here.vanish(rental, "deleted")
+    rental = await here.until_told(rental, E.LOST)
+    assert (rental.state, rental.end) == (State.DESTROYING, State.LOST)
+    await here.behaves("hyperstack", "normal")
+    await over(here, rental, State.LOST)
+
+
+# --- who
+
+
+async def test_owner_approvers_and_admins_may_and_nobody_else(here: World) -> None:
+    rental = await here.ready(person=CLEO)
+    with pytest.raises(Refused, match="owner, approvers and admins"):
+        await here.destroy(rental, ANA)
+    rental = await here.destroy(rental, BEN)
+    assert (CLEO.id, E.DESTROYING) in await here.direct(rental)
+    await over(here, rental, State.DESTROYED)
+
+
+# --- when it takes too long
+
+
+async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_minutes(here: World) -> None:
+    rental = await here.ready()
+    await here.behaves("hyperstack", "delete_500", seconds=None)
+    rental = await here.destroy(rental)
+    await here.pass_time(5 * MINUTE - 15 * SECOND)
+    assert E.NOT_CONFIRMED not in await here.story(rental)
+    await here.pass_time(30 * SECOND)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 1
+    said = await here.said(rental, E.NOT_CONFIRMED)
+    (machine,) = await here.alive()
+    assert said.facts.resource_id == machine["resource_id"]
+    assert said.facts.rate == rental.rate
+    assert said.facts.detail
+    told = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
+    assert sorted(told) == [ANA.id, CLEO.id]
+    await here.oversleep(29 * MINUTE)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 1
+    await here.oversleep(MINUTE)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 2
+    await here.behaves("hyperstack", "normal")
+    rental = await over(here, rental, State.DESTROYED)
+    assert (rental.alarm_at, rental.alarms) == (None, 0)
+
+
+async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here: World) -> None:
+    rental = await here.ready()
+    await here.behaves("hyperstack", "delete_500", seconds=None)
+    with pytest.raises(TooLate):
+        await ending.take_on(here.works, CLEO, rental.id)
+    rental = await here.destroy(rental)
+    await here.until_told(rental, E.NOT_CONFIRMED)
+    await ending.take_on(here.works, CLEO, rental.id)
+    with pytest.raises(TooLate, match="Someone is on"):
+        await ending.take_on(here.works, ANA, rental.id)
+    await here.oversleep(30 * MINUTE)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 2
+    await here.oversleep(119 * MINUTE)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 2
+    await here.oversleep(MINUTE)
+    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 3
+    await here.behaves("hyperstack", "normal")
+    await over(here, rental, State.DESTROYED)
+
+
+async def test_a_deletion_that_was_accepted_and_does_nothing_is_told_too(here: World) -> None:
+    rental = await here.ready()
+    await here.behaves("hyperstack", "not_deleting", seconds=8 * 60)
+    rental = await here.destroy(rental)
+    await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await over(here, rental, State.DESTROYED)
+    assert len([c for c in await here.calls("delete_resource") if c["status"] == 200]) >= 1
+
+
+async def test_an_outage_ends_nothing_and_the_deletion_follows(here: World) -> None:
+    rental = await here.ready()
+    for endpoint in ("delete_resource", "list_resources", "get_resource", "offer_status"):
+        await here.fault(endpoint, "status", status=503, times=None)
+    rental = await here.destroy(rental)
+    await here.pass_time(6 * MINUTE)
+    assert (await here.rental(rental.id)).state is State.DESTROYING
+    assert E.NOT_CONFIRMED in await here.story(rental)
+    await here.outside.http.delete("/_control/faults")
+    await over(here, rental, State.DESTROYED)
+
+
+# --- machines that vanish
+
+
+@pytest.mark.parametrize("how", ["deleted", "missing"])
+async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str) -> None:
+    rental = await here.ready()
+    await here.pass_time(10 * MINUTE)
+    await here.vanish(rental, how)
+    rental = await here.until(rental, State.LOST)
+    assert await here.alive() == []
+    assert (ANA.id, E.LOST) in await here.direct(rental)
+    assert (await here.story(rental))[-1] is E.LOST
+    (row,) = await here.ledger(rental)
+    assert row.estimated is (how == "missing")
+    assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
+    said = (await here.said(rental, E.LOST)).facts
+    assert (said.why, said.amount) == (Why.VENDOR_TOOK_IT, row.amount)
+
+
+async def test_a_machine_that_is_denied_once_is_not_lost(here: World) -> None:
+    rental = await here.ready()
+    await here.pass_time(5 * MINUTE)
+    fault = await here.fault("get_resource", "status", status=404, times=2)
+    await here.pass_time(10 * MINUTE)
+    await here.release(fault)
+    assert (await here.rental(rental.id)).state is State.READY
+    assert [r.missing_since for r in await here.resources(rental)] == [None]
+    await over(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_a_machine_that_vanishes_while_it_is_deleted_is_gone(here: World) -> None:
+    rental = await here.ready()
+    await here.behaves("hyperstack", "delete_500", seconds=None)
+    rental = await here.destroy(rental)
+    await here.vanish(rental, "missing")
+    rental = await here.until(rental, State.DESTROYED)
+    assert await here.alive() == []

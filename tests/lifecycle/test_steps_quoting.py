@@ -1,0 +1,138 @@
+"""Asking for offers: shared calls, what would have matched, a key first, and a marketplace that doesn't answer."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import Refused
+from bot.lifecycle.service import quoting
+from bot.model.message import MessageKind
+from bot.model.person import Key, Person
+from bot.model.quote import QuoteState
+from bot.model.request import Contract, Request
+from bot.policy.rules import Use
+from tests.lifecycle.world import (
+    ANA,
+    BEN,
+    CLEO,
+    DORA,
+    FOREVER,
+    HOUR,
+    MINUTE,
+    RULES,
+    SECOND,
+    TRAINING,
+    World,
+    world,
+)
+
+
+async def test_equal_questions_within_fifteen_seconds_share_one_call(here: World) -> None:
+    await asyncio.gather(*(quoting_of(here, person) for person in (ANA, BEN, CLEO)))
+    await here.settle()
+    assert len(await here.calls("get_offers")) == 1
+    here.jump(14 * SECOND)
+    await here.ask(ANA, note="another note", lease=HOUR)
+    assert len(await here.calls("get_offers")) == 1
+    here.jump(SECOND)
+    await here.ask(ANA)
+    assert len(await here.calls("get_offers")) == 2
+
+
+async def quoting_of(here: World, person: Person) -> None:
+    """Asks, and waits for nothing."""
+    await quoting.ask(
+        here.works,
+        person,
+        Request(gpu="H100", region="EU", lease=2 * HOUR),
+        asked_in=TRAINING,
+        direct=False,
+        reply_url="https://slack.test/reply",
+    )
+
+
+async def test_where_nothing_matches_what_would_have_is_named_with_its_price(here: World) -> None:
+    quote = await here.ask(max_gpu_rate=Decimal("2.00"))
+    assert (quote.state, quote.offers) == (QuoteState.NONE, ())
+    found = {(near.request.region, near.request.contract, near.request.max_gpu_rate) for near in quote.nearby}
+    assert ("EU", Contract.ONDEMAND, None) in found
+    assert ("EU", Contract.SPOT, Decimal("2.00")) in found
+    for near in quote.nearby:
+        cap = near.request.max_gpu_rate
+        assert cap is None or near.cheapest.rate <= cap
+
+
+async def test_without_an_answer_it_is_asked_again_for_two_minutes_and_then_given_up(here: World) -> None:
+    await here.fault("get_offers", "status", status=503, times=None)
+    quote = await here.ask()
+    assert quote.state is QuoteState.LOOKING
+    await here.pass_time(MINUTE + 50 * SECOND)
+    assert (await here.quote(quote.id)).state is QuoteState.LOOKING
+    await here.pass_time(15 * SECOND)
+    quote = await here.quote(quote.id)
+    assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
+
+
+async def test_an_answer_that_comes_after_a_fault_is_found(here: World) -> None:
+    await here.fault("get_offers", "status", status=503)
+    quote = await here.ask()
+    assert quote.state is QuoteState.LOOKING
+    await here.pass_time(20 * SECOND)
+    assert (await here.quote(quote.id)).state is QuoteState.FOUND
+
+
+async def test_without_a_key_it_waits_and_goes_on_when_there_is_one(here: World) -> None:
+    quote = await here.ask(DORA)
+    assert (quote.state, quote.due_at) == (QuoteState.WAITING_FOR_KEY, None)
+    assert await here.calls("get_offers") == []
+    key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
+    assert await quoting.set_key(here.works, DORA, key) == 1
+    await here.settle()
+    assert (await here.quote(quote.id)).state is QuoteState.FOUND
+
+
+async def test_a_search_that_waited_too_long_for_a_key_does_not_go_on(here: World) -> None:
+    quote = await here.ask(DORA)
+    here.jump(31 * MINUTE)
+    key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
+    assert await quoting.set_key(here.works, DORA, key) == 0
+    assert (await here.quote(quote.id)).state is QuoteState.WAITING_FOR_KEY
+
+
+async def test_six_searches_a_minute_are_enough(here: World) -> None:
+    for _ in range(6):
+        await here.ask()
+    with pytest.raises(Refused, match="6 searches"):
+        await here.ask()
+    await here.ask(BEN)
+    here.jump(MINUTE + SECOND)
+    await here.ask()
+
+
+async def test_each_question_is_answered_once(here: World) -> None:
+    here.unread = True
+    quote = await here.ask()
+    async with here.works.store.read() as tx:
+        answers = [m for m in await tx.messages.due(FOREVER, 10) if m.quote_id == quote.id]
+    assert [(m.kind, m.to) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
+
+
+async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:
+    rules = RULES.model_copy(update={"use": Use(channels=("C0OTHER",))})
+    async with world(there, rules=rules) as here:
+        with pytest.raises(Refused, match="<#C0OTHER>"):
+            await here.ask()
+        with pytest.raises(Refused, match="don't let you"):
+            await here.ask(ANA.model_copy(update={"guest": True}))
+        with pytest.raises(Refused, match="8 GPUs"):
+            await quoting.ask(
+                here.works,
+                ANA,
+                Request(gpu="H100", count=16, lease=HOUR),
+                asked_in="D0ANA",
+                direct=True,
+                reply_url="https://slack.test/reply",
+            )

@@ -1,0 +1,174 @@
+"""The account compared with the store: the unknown is told, what came back is deleted, what is gone is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bot.errors import MarketAway, Refused
+from bot.lifecycle.service import account
+from bot.lifecycle.sweep import sweep
+from bot.model.attempt import AttemptState
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World
+
+NOTHING = '{"resources": [], "total_count": 0}'
+UNTOUCHED = '{"status": "available", "procurement_status": "available"}'
+
+
+# --- what is unknown
+
+
+async def test_a_machine_nobody_here_asked_for_is_told_once_and_never_touched(here: World) -> None:
+    await here.ready()
+    added = await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
+    for _ in range(3):
+        await here.sweep()
+        await here.pass_time(10 * MINUTE)
+    assert await here.account_events() == [E.UNKNOWN_MACHINE]
+    told = (await here.account_event(E.UNKNOWN_MACHINE)).facts
+    assert (told.resource_id, told.name, str(told.rate)) == (added["resource_id"], "train-3", "2.10")
+    assert await here.calls("delete_resource") == []
+
+
+async def test_an_empty_store_beside_machines_of_ours_pauses_buying_once(here: World) -> None:
+    for n in range(3):
+        await here.outside.control("resources", name=f"gpubot-abcd{n}-1", gpu_type="H100", rate="2.10")
+    await here.sweep()
+    await here.sweep()
+    assert await here.account_events() == [E.EMPTY_STORE]
+    assert (await here.account_event(E.EMPTY_STORE)).facts.count == 3
+    with pytest.raises(Refused, match="Buying is paused"):
+        await here.get()
+    await account.resume(here.works, CLEO)
+    await here.sweep()
+    rental = await here.get()
+    assert rental.state is State.PROVISIONING
+    await here.sweep()
+    assert await here.account_events() == [E.EMPTY_STORE, E.RESUMED] + 3 * [E.UNKNOWN_MACHINE]
+    assert await here.calls("delete_resource") == []
+
+
+async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: World) -> None:
+    await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
+    await here.sweep()
+    assert await here.account_events() == [E.UNKNOWN_MACHINE]
+
+
+# --- what was held for gone
+
+
+async def believed_empty(here: World) -> Rental:
+    """A purchase whose machine the marketplace denied for so long that it was held for nothing."""
+    await here.fault("procure_offer", "cut_after")
+    lies = [
+        await here.fault("list_resources", "garbage", times=None, body=NOTHING),
+        await here.fault("offer_status", "garbage", times=None, body=UNTOUCHED),
+    ]
+    rental = await here.get()
+    await here.pass_time(2 * MINUTE)
+    await here.until_told(rental, E.RENTING)
+    for lie in lies:
+        await here.release(lie)
+    first, second = await here.attempts(rental)
+    assert (first.state, second.state) == (AttemptState.FAILED, AttemptState.BOUGHT)
+    assert len(await here.alive()) == 2
+    return await here.rental(rental.id)
+
+
+async def test_what_lives_though_it_was_held_for_nothing_is_deleted_and_told(here: World) -> None:
+    rental = await here.until(await believed_empty(here), State.READY)
+    await here.sweep()
+    await here.sweep()
+    await here.pass_time(2 * MINUTE)
+    assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
+    story = await here.story(rental)
+    assert (story.count(E.EXTRA_RESOURCE), story.count(E.EXTRA_GONE)) == (1, 1)
+    assert (ANA.id, E.EXTRA_RESOURCE) in await here.direct(rental)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.vendor) == (State.READY, "nebius")
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+
+
+async def test_the_end_of_a_rental_stands_when_something_of_it_turns_up(here: World) -> None:
+    rental = await here.until(await here.destroy(await believed_empty(here)), State.CANCELLED)
+    over_at = rental.over_at
+    await here.pass_time(5 * MINUTE)
+    assert len(await here.alive()) == 1
+    await here.sweep()
+    await here.pass_time(2 * MINUTE)
+    await here.sweep()
+    assert await here.alive() == []
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.over_at, rental.due_at) == (State.CANCELLED, over_at, None)
+    story = await here.story(rental)
+    assert story[story.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+
+
+async def test_a_list_that_is_older_than_the_deletion_brings_nothing_back(here: World) -> None:
+    rental = await here.ready()
+    fault = await here.fault("list_resources", "hold_after")
+    sweeping = asyncio.create_task(sweep(here.works))
+    await here.met(fault)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    await here.release(fault)
+    await sweeping
+    await here.settle()
+    assert (await here.story(rental))[-1] is E.ENDED
+
+
+# --- what is gone
+
+
+@pytest.mark.parametrize("how", ["deleted", "missing"])
+async def test_what_the_vendor_took_is_noticed_by_the_sweep(here: World, how: str) -> None:
+    rental = await here.ready()
+    await here.pass_time(MINUTE)
+    await here.vanish(rental, how)
+    here.jump(31 * SECOND)
+    await here.sweep()
+    rental = await here.until(rental, State.LOST, within=2 * MINUTE)
+    assert (ANA.id, E.LOST) in await here.direct(rental)
+
+
+async def test_an_account_that_seems_empty_is_not_believed(here: World) -> None:
+    """Each machine is read by itself before any is given up."""
+    rentals = [await here.ready(person=person) for person in (ANA, BEN, CLEO, ANA, BEN)]
+    here.jump(MINUTE)
+    lie = await here.fault("list_resources", "garbage", times=None, body=NOTHING)
+    before = len(await here.calls("get_resource"))
+    await here.sweep()
+    assert len(await here.calls("get_resource")) >= before + 5
+    await here.pass_time(5 * MINUTE)
+    await here.release(lie)
+    assert [(await here.rental(r.id)).state for r in rentals] == 5 * [State.READY]
+    assert len(await here.alive()) == 5
+
+
+async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
+    rental = await here.ready()
+    await here.fault("list_resources", "status", status=503)
+    with pytest.raises(MarketAway):
+        await here.sweep()
+    assert (await here.rental(rental.id)).state is State.READY
+
+
+# --- what its step has not seen yet
+
+
+async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here: World) -> None:
+    lie = await here.fault("list_resources", "garbage", body=NOTHING, times=None)
+    rental = await here.get()
+    await here.pass_time(20 * SECOND)
+    assert await here.resources(rental) == []
+    await here.release(lie)
+    await sweep(here.works)
+    (resource,) = await here.resources(rental)
+    (machine,) = await here.alive()
+    assert (resource.resource_id, resource.attempt) == (machine["resource_id"], 1)
+    await here.until(rental, State.READY)
