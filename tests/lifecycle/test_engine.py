@@ -64,4 +64,5 @@ async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: Worl
     await here.settle()
     assert here.engine.in_flight == 0
     due_at = (await here.rental(rental.id)).due_at
-    assert due_at is not None and due_at > here.now
+    assert due_at is not None
+    assert due_at > here.now
