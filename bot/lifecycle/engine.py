@@ -40,12 +40,14 @@ class Engine:
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming = False
         works.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many steps are running."""
-        return len(self._tasks)
+        """How many steps are running, and one more while some are being claimed: these are due no longer, and not
+        yet running."""
+        return len(self._tasks) + self._claiming
 
     async def next_due(self) -> datetime | None:
         """When the next unclaimed quote or rental is due."""
@@ -74,6 +76,13 @@ class Engine:
         now = self.works.clock.now()
         if due is None or due > now:
             return due
+        self._claiming = True
+        try:
+            return await self._start_due(now, free)
+        finally:
+            self._claiming = False
+
+    async def _start_due(self, now: datetime, free: int) -> datetime | None:
         async with self.works.store.write() as tx:
             quotes = await tx.quotes.claim(now, self._claimant, free)
             rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
