@@ -118,7 +118,7 @@ class Poster:
             answer = await self._client.chat_postMessage(**body)
         except NO_ANSWER as error:
             return self._failed(message, error, "chat.postMessage")
-        return Sent(self._shown(message, shown, (str(answer["channel"]), str(answer["ts"]))))
+        return Sent(self._shown(message, shown, (str(answer.get("channel") or channel), str(answer["ts"]))))
 
     async def edit(self, message: Message, shown: Rendered) -> Sent:
         """Edits it to what it should show; an edit that changes nothing isn't sent."""
