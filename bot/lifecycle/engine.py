@@ -40,12 +40,14 @@ class Engine:
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming = 0
         works.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many steps are running."""
-        return len(self._tasks)
+        """How many steps are running, or are being claimed: what is claimed is no longer due and must not look
+        settled before its step has begun."""
+        return len(self._tasks) + self._claiming
 
     async def next_due(self) -> datetime | None:
         """When the next unclaimed quote or rental is due."""
@@ -74,6 +76,14 @@ class Engine:
         now = self.works.clock.now()
         if due is None or due > now:
             return due
+        self._claiming = 1
+        try:
+            return now if await self._claim(now, free) else None
+        finally:
+            self._claiming = 0
+
+    async def _claim(self, now: datetime, free: int) -> int:
+        """Starts up to `free` steps that are due; says how many."""
         async with self.works.store.write() as tx:
             quotes = await tx.quotes.claim(now, self._claimant, free)
             rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
@@ -83,7 +93,7 @@ class Engine:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
             self._start(self._step(rental))
-        return now if quotes or rentals else None
+        return len(quotes) + len(rentals)
 
     async def drain(self) -> None:
         """Waits for what is in flight."""
