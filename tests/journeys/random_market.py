@@ -38,6 +38,8 @@ WORDS: dict[str, list[Any]] = {
     "name": ["gpubot-aaaaa-1", "train-3", "`<!here>`", None],
 }
 """What properties of these names are, now and then: words that mean something, and others that look like it."""
+DISCOVERED = {"available_regions": ["EU"], "available_contracts": ["ondemand"], "available_vendors": ["nebius"]}
+"""So that there is something to ask for."""
 TEXTS = ["", "fine", "*bold* <@U0ANA0000> & more", "line\nbreak\u2028and\u202eturned", "é" * 300]
 
 
@@ -45,7 +47,7 @@ class RandomMarket:
     """Answers every operation of the contract. Remembers what it offered and what was bought of it."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - seeded, so that a find can be repeated
+        self._random = random.Random(seed)  # noqa: S311 - repeatable, and guards nothing
         self._contract: Any = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -82,6 +84,8 @@ class RandomMarket:
                 about = await request.json()
                 self.procured.append(about["offer_id"])
             body = self._make(self._schema(operation["responses"][str(status)]))
+            if name in DISCOVERED:
+                body += DISCOVERED[name]
             if isinstance(body, dict) and status == 200:
                 for key in ("offer_id", "resource_id"):
                     if key in body and key in about and self._random.random() < GOOD:

@@ -164,8 +164,12 @@ class World:
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
     ) -> Seen:
         """Someone asks, and reads the offers."""
-        await self.play.types(name, channel, text)
-        return self.play.sees(name, "Prices stand", only_you=True)
+        answer = await self.play.types(name, channel, text)
+        try:
+            return self.play.sees(name, "Prices stand", only_you=True)
+        except Missed as missed:
+            seen = [one.text for one in await self.outside.see(PEOPLE[name])]
+            raise Missed(f"{missed.words} Acknowledged with {answer['payload']}; sees {seen}") from None
 
     async def rents(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
