@@ -23,6 +23,8 @@ log = structlog.get_logger()
 AT_ONCE = 64
 """How many steps run side by side."""
 AFTER_A_BUG = timedelta(minutes=1)
+BREATH = 0.02
+"""Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the store is asked again after it didn't answer."""
 
@@ -65,6 +67,7 @@ class Engine:
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
                 continue
             await self.works.clock.sleep_until(due, self._wake)
+            await self.works.clock.pause(BREATH)
 
     async def turn(self) -> datetime | None:
         """One pass: starts what is due, as far as there is room. Answers until when to sleep."""

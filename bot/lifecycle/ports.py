@@ -201,6 +201,9 @@ class Rentals(Protocol):
     async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         """Those of the ids that are ours."""
 
+    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+        """The attempt of each resource, by the resource's id."""
+
     async def attempt_of_offer(self, offer_id: str) -> Attempt | None: ...
     async def attempt_named(self, resource_name: str) -> Attempt | None: ...
     async def alive_resources(self) -> list[Resource]:
