@@ -15,7 +15,7 @@ import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
@@ -38,6 +38,7 @@ from handlers.delivery.posting import TOKEN
 from handlers.listeners import register
 from handlers.people import People
 from handlers.rooms import SlackRooms
+from handlers.slack_errors import NO_ANSWER, error_code
 from handlers.sockets import Sockets
 from store.db import Database
 
@@ -66,7 +67,8 @@ class Parts:
     engine: Engine
     delivery: Delivery
     jobs: list[Job]
-    desk: Works
+    desk: Desk
+    """For people: their writes go first."""
     catalogue: Catalogue
     client: AsyncWebClient
     gate: Gate
@@ -138,6 +140,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
         desk = Desk(store=store, clock=clock, rules=rules)
+        behind = Desk(store=store.in_background(), clock=clock, rules=rules)
         market = ComputeClear(
             settings.compute_clear_url, settings.compute_clear_token, clock, on_token=partial(note_token, desk)
         )
@@ -149,24 +152,24 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             retry_handlers=[],
         )
         works = Works(
-            store=store,
+            store=behind.store,
             clock=clock,
             rules=rules,
             market=market,
             prober=SshProber(),
-            rooms=SlackRooms(desk, client),
+            rooms=SlackRooms(behind, client),
         )
         catalogue = Catalogue(market)
         parts = Parts(
             clock=clock,
             store=store,
             engine=Engine(works, claimant=CLAIMANT),
-            delivery=Delivery(desk, client, session),
+            delivery=Delivery(behind, client, session),
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
             ],
-            desk=works,
+            desk=desk,
             catalogue=catalogue,
             client=client,
             gate=Gate(),
@@ -260,16 +263,16 @@ async def _connect(parts: Parts, settings: Settings) -> Sockets:
         try:
             return await _connect_once(parts, settings)
         except SlackApiError as error:
-            code = str(error.response.get("error", ""))
+            code = error_code(error)
             if code in TOKEN or code in {"missing_scope", "not_allowed_token_type"}:
                 name = (
                     "SLACK_APP_TOKEN"
-                    if "apps.connections.open" in str(error.response.api_url)
+                    if "apps.connections.open" in str(getattr(error.response, "api_url", ""))
                     else "SLACK_BOT_TOKEN"
                 )
                 raise Unusable(f"{name}: Slack refuses it ({code}). gpubot doctor says more.") from None
             log.warning("slack.not_connected", error=code)
-        except (SlackClientError, aiohttp.ClientError, OSError) as error:
+        except NO_ANSWER as error:
             log.warning("slack.not_connected", error=type(error).__name__)
         await parts.clock.pause(RETRY_SLACK)
 

@@ -6,6 +6,7 @@ Methods and their limits: docs.slack.dev/reference/methods/users.info (Tier 4) a
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,9 +25,8 @@ KNOWN_FOR = timedelta(minutes=15)
 """Real time for which an answer holds, unless an event says that it changed."""
 ASKING_TAKES = 1.0
 """Real seconds for all of asking: Slack waits 3 for the acknowledgement."""
-CALL_TAKES = 3.0
-"""Real seconds after which nobody wants the answer of one call any more."""
 NAME_LENGTH = 80
+NOBODY: frozenset[str] = frozenset()
 _PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 """Errors that say nothing about whom or what was asked for."""
 _NOBODY = frozenset({"user_not_found", "user_not_visible"})
@@ -42,7 +42,8 @@ class People:
         self._client = client
         self._team_id = team_id
         self._groups: dict[str, tuple[datetime, frozenset[str]]] = {}
-        self._asking: dict[str, asyncio.Task[frozenset[str]]] = {}
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._changes: Counter[str] = Counter()
 
     async def who(self, user_id: str, team_id: str = "") -> Person:
         """Someone, as known for at most 15 minutes. `team_id` is the payload's, empty where it has none.
@@ -53,15 +54,22 @@ class People:
         async with self._desk.store.read() as tx:
             person = await tx.people.get(user_id, real_now - KNOWN_FOR)
         if person is None:
+            before = self._changed(user_id)
             person = await self._ask(user_id)
-            async with self._desk.store.write() as tx:
-                await tx.people.put(person, real_now)
+            if self._changed(user_id) == before:
+                async with self._desk.store.write() as tx:
+                    await tx.people.put(person, real_now)
         if team_id not in {"", self._team_id}:
             return person.model_copy(update={"outsider": True})
         return person
 
+    def _changed(self, user_id: str) -> tuple[int, ...]:
+        """How often what makes a person was said to have changed: an answer from before that is not kept."""
+        return tuple(self._changes[name] for name in (user_id, *sorted(self._desk.rules.groups)))
+
     async def forget(self, user_id: str) -> None:
         """Someone changed: asks again next time. Raises StoreBusy."""
+        self._changes[user_id] += 1
         async with self._desk.store.write() as tx:
             await tx.people.forget(user_id)
 
@@ -70,7 +78,7 @@ class People:
         if group not in self._desk.rules.groups:
             return
         self._groups.pop(group, None)
-        self._asking.pop(group, None)
+        self._changes[group] += 1
         async with self._desk.store.write() as tx:
             await tx.people.forget()
 
@@ -78,7 +86,8 @@ class People:
         groups = sorted(self._desk.rules.groups)
         try:
             async with asyncio.timeout(ASKING_TAKES):
-                user, *members = await asyncio.gather(self._user(user_id), *map(self._members, groups))
+                user = await self._user(user_id)
+                members = [await self._members(group) for group in groups]
         except NO_ANSWER as error:
             if error_code(error) in _NOBODY:
                 raise Refused("Slack doesn't tell me who you are, so I can't do that.") from error
@@ -97,40 +106,28 @@ class People:
         return user
 
     async def _members(self, group: str) -> frozenset[str]:
-        """A group's members, asked for once for all who wait. Where someone waited in vain, the next asks anew."""
-        known = self._groups.get(group)
-        if known is not None and known[0] >= self._desk.clock.real() - KNOWN_FOR:
-            return known[1]
-        asking = self._asking.get(group)
-        if asking is None or asking.done():
-            asking = self._asking[group] = asyncio.create_task(self._ask_members(group))
-            asking.add_done_callback(_look)
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            if self._asking.get(group) is asking:
-                del self._asking[group]
-            raise
+        """A group's members. Who misses them at the same time waits for the one who asks."""
+        async with self._asking[group]:
+            known = self._groups.get(group)
+            if known is not None and known[0] >= self._desk.clock.real() - KNOWN_FOR:
+                return known[1]
+            asked_at, changes = self._desk.clock.real(), self._changes[group]
+            members = await self._ask_members(group)
+            if self._changes[group] == changes:
+                self._groups[group] = (asked_at, members)
+            return members
 
     async def _ask_members(self, group: str) -> frozenset[str]:
-        asked_at = self._desk.clock.real()
         try:
-            async with asyncio.timeout(CALL_TAKES):
-                answer = await self._client.usergroups_users_list(usergroup=group)
+            answer = await self._client.usergroups_users_list(usergroup=group)
         except SlackApiError as error:
             if error_code(error) in _PASSING or status_code(error) >= 500:
                 raise
             # No user groups here (a free plan, a smaller server, a scope that is missing): nobody is in one.
             _log.warning("people.no_group", group=group, error=error_code(error))
-            users: Any = []
-        else:
-            users = answer.get("users")
-        members = (
-            frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else frozenset()
-        )
-        if self._asking.get(group) is asyncio.current_task():
-            self._groups[group] = (asked_at, members)
-        return members
+            return NOBODY
+        users = answer.get("users")
+        return frozenset(user for user in users if isinstance(user, str)) if isinstance(users, list) else NOBODY
 
 
 def person_of(
@@ -148,12 +145,6 @@ def person_of(
         bot=user.get("is_bot") is True or user_id == "USLACKBOT",
         groups=groups,
     )
-
-
-def _look(asking: asyncio.Task[frozenset[str]]) -> None:
-    """Reads how a call ended that perhaps nobody waited for any more, so that it is no loose end."""
-    if not asking.cancelled():
-        asking.exception()
 
 
 def _name(user: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -28,3 +30,9 @@ def status_code(error: SlackApiError) -> int:
     """The HTTP status of the answer, 0 where there is none."""
     status = getattr(error.response, "status_code", 0)
     return status if isinstance(status, int) else 0
+
+
+def retry_after(error: SlackApiError) -> str:
+    """The Retry-After header, in seconds; empty where there is none."""
+    headers = getattr(error.response, "headers", None)
+    return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""

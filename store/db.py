@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
 from bot.errors import StoreBusy
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports import Change, Store
 from store import due, migrating
 from store.account import Account
-from store.engines import PATIENCE, Engines, connecting, in_time, postgres_engines, sqlite_engines, sqlite_path
+from store.engines import (
+    QUEUE_PATIENCE,
+    Engines,
+    connecting,
+    in_time,
+    postgres_engines,
+    sqlite_engines,
+    sqlite_path,
+)
 from store.events import Events
 from store.messages import Messages
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
@@ -98,6 +106,11 @@ class Database:
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
+    def in_background(self) -> Store:
+        """The same database for work that nobody waits for. On SQLite its writers line up behind one another
+        first, so that however many there are, a person's write waits for one of them at most."""
+        return self if self._turn is None else Background(self)
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """One moment throughout; writers are neither waited for nor seen. Raises StoreBusy."""
@@ -146,7 +159,7 @@ class Database:
             yield
             return
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(QUEUE_PATIENCE):
                 await self._turn.acquire()
         except TimeoutError as error:
             raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
@@ -173,3 +186,22 @@ class Database:
             for change in lost:
                 await tx.rentals.write(change, with_new=False)
         await self._commit(conn)
+
+
+class Background:
+    """bot.lifecycle.ports.Store; see `Database.in_background`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line = asyncio.Lock()
+
+    def on_commit(self, listener: Callable[[], None]) -> None:
+        self._database.on_commit(listener)
+
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
+        return self._database.read()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        async with self._line, self._database.write() as tx:
+            yield tx

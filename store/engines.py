@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,7 +21,9 @@ from bot.errors import CannotOpen, StoreBusy
 from store import near
 
 PATIENCE = 1.0
-"""Real seconds that one statement waits for a lock of another process: short, as Slack waits 3 s in all."""
+"""Real seconds that one statement waits for a lock of another process."""
+QUEUE_PATIENCE = 1.75
+"""Real seconds that a transaction waits for its turn. Both together are less than the 3 s that Slack waits."""
 
 _READER_PATIENCE = 0.05
 """Readers wait for no writer; this is for the moment in which another process recovers or removes the log."""
@@ -59,8 +62,7 @@ class Engines:
 
     async def dispose(self) -> None:
         await self.writer.dispose()
-        if self.reader.sync_engine.pool is not self.writer.sync_engine.pool:
-            await self.reader.dispose()
+        await self.reader.dispose()
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -129,22 +131,24 @@ async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE
 
 
 def postgres_engines(url: str, name: str) -> Engines:
-    """One pool. Reads see one moment throughout, as on SQLite."""
+    """A pool for each, so that readers don't wait for writers. Reads see one moment throughout, as on SQLite."""
 
     async def connect() -> asyncpg.Connection:
         return await postgres_connection(url, name)
 
-    writer = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        isolation_level="READ COMMITTED",
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=2 * PATIENCE,
-        pool_use_lifo=True,
-    )
-    reader = writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Engines(writer, reader)
+    def pool(size: int, isolation: IsolationLevel) -> AsyncEngine:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            isolation_level=isolation,
+            pool_size=size,
+            max_overflow=size,
+            pool_timeout=QUEUE_PATIENCE,
+            pool_use_lifo=True,
+        )
+
+    reader = pool(5, "REPEATABLE READ").execution_options(postgresql_readonly=True)
+    return Engines(pool(10, "READ COMMITTED"), reader)
 
 
 def _away(error: DBAPIError) -> bool:

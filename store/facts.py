@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
@@ -124,6 +124,13 @@ class Facts:
     async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         ours = select(resources).where(resources.c.resource_id.in_(resource_ids))
         return {row.resource_id: model(Resource, row) for row in await self._conn.execute(ours)}
+
+    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+        pairs = {(one.rental_id, one.attempt) for one in resources}
+        asked = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
+        found = models(Attempt, await self._conn.execute(asked))
+        behind = {(attempt.rental_id, attempt.n): attempt for attempt in found}
+        return {one.resource_id: behind[one.rental_id, one.attempt] for one in resources}
 
     async def attempt_of_offer(self, offer_id: str) -> Attempt | None:
         return await first(self._conn, Attempt, _BY_OFFER, offer_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import Boolean, and_, bindparam, case, false, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.lifecycle.ports import Held
 from bot.model.message import Message, MessageKind
 from store.rows import add_new, by, first, given, models, values
 from store.tables import messages, rentals
@@ -20,25 +21,38 @@ _CARD = by(_c.rental_id).where(_c.kind == MessageKind.CARD)
 _DIRECT = by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
 _UNSAID = and_(_c.shown == 0, ~_c.closed)
+_before = messages.alias("before")
 _AHEAD = (
-    select(_c.id)
+    select(_before.c.id)
     .where(
-        _c.rental_id == given(_c.rental_id, "of"),
-        _UNSAID,
+        _before.c.rental_id == _c.rental_id,
+        _before.c.shown == 0,
+        ~_before.c.closed,
         or_(
-            _c.kind == MessageKind.CARD,
-            and_(_c.kind == MessageKind.THREAD, _c.id < given(_c.id, "before")),
+            _before.c.kind == MessageKind.CARD,
+            and_(_before.c.kind == MessageKind.THREAD, _before.c.id < _c.id),
         ),
     )
-    .limit(1)
+    .exists()
 )
+"""Something of the same rental must be said first: the card before its thread, and a thread in its order."""
 
 _FIRST = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
 """Posts, then edits that show a transition, then edits that show progress."""
 _DUE = (
     select(messages).where(_c.due_at <= given(_c.due_at, "now")).order_by(_FIRST, _c.id).limit(bindparam("most"))
 )
-_NEXT = select(_c.due_at).where(_c.due_at.is_not(None)).order_by(_c.due_at).limit(1)
+_ANSWERS = _c.kind.in_([kind for kind in MessageKind if kind.answer])
+_POSTS, _EDITS = and_(~_ANSWERS, _c.ts.is_(None)), and_(~_ANSWERS, _c.ts.is_not(None))
+_SENDABLE = _DUE.where(
+    _c.id.not_in(bindparam("ids", expanding=True)),
+    ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
+    ~and_(_EDITS, bindparam("edits", type_=Boolean)),
+    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _c.to.in_(bindparam("places", expanding=True)))),
+    ~and_(_c.kind == MessageKind.THREAD, _AHEAD),
+)
+_NEXT = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
+_EVER = datetime.min.replace(tzinfo=UTC)
 _UNTOLD = select(func.count()).where(_c.due_at.is_not(None))
 
 _SHOW = (
@@ -94,11 +108,15 @@ class Messages:
     async def get(self, message_id: int) -> Message | None:
         return await first(self._conn, Message, _GET, message_id)
 
-    async def due(self, real_now: datetime, limit: int) -> list[Message]:
-        return models(Message, await self._conn.execute(_DUE, {"now": real_now, "most": limit}))
+    async def due(self, real_now: datetime, limit: int, held: Held | None = None) -> list[Message]:
+        asked = {"now": real_now, "most": limit}
+        if held is None:
+            return models(Message, await self._conn.execute(_DUE, asked))
+        asked |= {**vars(held), "ids": list(held.ids), "places": list(held.places)}
+        return models(Message, await self._conn.execute(_SENDABLE, asked))
 
-    async def next_due(self) -> datetime | None:
-        return cast(datetime | None, await self._conn.scalar(_NEXT))
+    async def next_due(self, after: datetime | None = None) -> datetime | None:
+        return cast(datetime | None, await self._conn.scalar(_NEXT, {"after": after or _EVER}))
 
     async def save(self, message: Message) -> None:
         """Where a newer version became wanted since `message` was read, it stays due and open."""
@@ -117,12 +135,6 @@ class Messages:
 
     async def card(self, rental_id: str) -> Message | None:
         return await first(self._conn, Message, _CARD, rental_id)
-
-    async def ahead(self, message: Message) -> bool:
-        """Only a thread waits for anything. What was closed unsaid is waited for no more."""
-        if message.kind is not MessageKind.THREAD or message.rental_id is None:
-            return False
-        return await self._conn.scalar(_AHEAD, {"of": message.rental_id, "before": message.id}) is not None
 
     async def redirect(self, rental_id: str, channel: str) -> None:
         """The card is posted anew in `channel`, and below it what the thread has not said yet. The rental

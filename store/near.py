@@ -3,7 +3,7 @@
 aiosqlite hands every step (make a cursor, run, fetch, close) to a thread and back, which costs many times what
 the step itself does. Here only what may wait goes to the thread: taking the write lock, and committing, which
 waits for the disk. All else reads or changes pages in memory for microseconds, and runs where it is.
-docs/decisions/sqlite-on-the-loop.md has the figures.
+docs/decisions/03-sqlite-on-the-loop.md has the figures.
 """
 
 from __future__ import annotations

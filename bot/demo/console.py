@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -135,6 +137,8 @@ async def _look(play: Play) -> None:
 
 async def _listen(console: Console, ended: asyncio.Event) -> None:
     """Does what is typed until `quit`; the end of the input leaves everything running."""
+    if not (sys.stdin.isatty() or stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)):
+        return  # nobody types there
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 AT_ONCE = 64
 """How many steps run side by side."""
 AFTER_A_BUG = timedelta(minutes=1)
+BREATH = 0.02
+"""Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the store is asked again after it didn't answer."""
 
@@ -40,12 +42,14 @@ class Engine:
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming = False
         works.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many steps are running."""
-        return len(self._tasks)
+        """How many steps are running, and one more while some are being claimed: these are due no longer, and not
+        yet running."""
+        return len(self._tasks) + self._claiming
 
     async def next_due(self) -> datetime | None:
         """When the next unclaimed quote or rental is due."""
@@ -63,6 +67,7 @@ class Engine:
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
                 continue
             await self.works.clock.sleep_until(due, self._wake)
+            await self.works.clock.pause(BREATH)
 
     async def turn(self) -> datetime | None:
         """One pass: starts what is due, as far as there is room. Answers until when to sleep."""
@@ -74,6 +79,13 @@ class Engine:
         now = self.works.clock.now()
         if due is None or due > now:
             return due
+        self._claiming = True
+        try:
+            return await self._start_due(now, free)
+        finally:
+            self._claiming = False
+
+    async def _start_due(self, now: datetime, free: int) -> datetime | None:
         async with self.works.store.write() as tx:
             quotes = await tx.quotes.claim(now, self._claimant, free)
             rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))

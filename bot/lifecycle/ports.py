@@ -144,6 +144,18 @@ class Change(Frozen):
     """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
 
 
+class Held(Frozen):
+    """Messages that can't be sent yet, so that those behind them are found without looking at all of these."""
+
+    ids: frozenset[int] = frozenset()
+    posts: bool = False
+    """Every post."""
+    places: frozenset[str] = frozenset()
+    """Posts to these."""
+    edits: bool = False
+    answers: bool = False
+
+
 class Quotes(Protocol):
     async def get(self, quote_id: str) -> Quote | None: ...
     async def add(self, quote: Quote) -> None: ...
@@ -189,6 +201,9 @@ class Rentals(Protocol):
     async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         """Those of the ids that are ours."""
 
+    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+        """The attempt of each resource, by the resource's id."""
+
     async def attempt_of_offer(self, offer_id: str) -> Attempt | None: ...
     async def attempt_named(self, resource_name: str) -> Attempt | None: ...
     async def alive_resources(self) -> list[Resource]:
@@ -217,19 +232,19 @@ class Messages(Protocol):
         """Queues a message."""
 
     async def get(self, message_id: int) -> Message | None: ...
-    async def due(self, real_now: datetime, limit: int) -> list[Message]:
-        """What delivery should look at, transitions first, in the order in which they were queued."""
+    async def due(self, real_now: datetime, limit: int, held: Held | None = None) -> list[Message]:
+        """What is due, in the order in which it was queued: posts and answers, then edits that show a transition,
+        then other edits. With `held`, only what may be sent: nothing that is held, and nothing of a thread before
+        the card and what comes before it in the thread were said or given up."""
 
-    async def next_due(self) -> datetime | None: ...
+    async def next_due(self, after: datetime | None = None) -> datetime | None:
+        """When something is due, the first time there is or the first after that moment."""
+
     async def save(self, message: Message) -> None:
         """Writes where it was shown and when to look again. `wanted` is never lowered: a change that came
         meanwhile keeps it due."""
 
     async def card(self, rental_id: str) -> Message | None: ...
-    async def ahead(self, message: Message) -> bool:
-        """Whether something of the same rental must be said first: the card before its thread, and a thread in
-        its order."""
-
     async def redirect(self, rental_id: str, channel: str) -> None:
         """Sends a rental's card and thread elsewhere from now on: both are posted anew there."""
 

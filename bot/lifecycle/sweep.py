@@ -16,6 +16,8 @@ from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 
+AT_ONCE = 100
+"""How many machines are looked up before others have their turn."""
 OURS = "gpubot-"
 """What the names of our machines begin with."""
 
@@ -38,8 +40,12 @@ async def sweep(works: Works) -> None:
     views = [view for view in await works.market.resources() if not view.deleted]
     async with works.store.read() as tx:
         ours = await tx.rentals.any_ever()
-        found = [await _match(tx, view) for view in views]
         alive = await tx.rentals.alive_resources()
+    found = []
+    for first in range(0, len(views), AT_ONCE):
+        async with works.store.read() as tx:
+            found += await _match(tx, views[first : first + AT_ONCE])
+        await works.clock.pause(0)  # what people do comes between
     if not ours and any((view.name or "").startswith(OURS) for view in views):
         await _pause_for_empty_store(works, views)
         return
@@ -54,15 +60,25 @@ async def sweep(works: Works) -> None:
     await _nudge(works, [r.rental_id for r in alive if r.resource_id not in listed])
 
 
-async def _match(tx: Tx, view: ResourceView) -> Found:
-    known = (await tx.rentals.known_resources([view.resource_id])).get(view.resource_id)
+async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
+    known = await tx.rentals.known_resources([view.resource_id for view in views])
+    attempts = await tx.rentals.attempts_behind(list(known.values()))
+    return [
+        Found(
+            view=view,
+            resource=known.get(view.resource_id),
+            attempt=attempts.get(view.resource_id) or await _attempt_named_by(tx, view),
+        )
+        for view in views
+    ]
+
+
+async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
+    """Of a resource that we don't know: by its name, else by what it was made from."""
     attempt = await tx.rentals.attempt_named(view.name) if view.name else None
-    if known is not None:
-        attempts = await tx.rentals.attempts(known.rental_id)
-        attempt = next((a for a in attempts if a.n == known.attempt), attempt)
     for offer_id in view.offer_ids:
         attempt = attempt or await tx.rentals.attempt_of_offer(offer_id)
-    return Found(view=view, resource=known, attempt=attempt)
+    return attempt
 
 
 async def _pause_for_empty_store(works: Works, views: Sequence[ResourceView]) -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from bot.clock import Clock
 from bot.errors import GpubotError, LockedOut, MarketAway
-from bot.market import fields
+from bot.market import fields, wire
 
 _log = structlog.get_logger("gpubot.market")
 
@@ -190,7 +190,8 @@ class Transport:
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
             raise MarketAway("Compute Clear asks me to slow down.", retry_after=wait, acted=False)
-        raise MarketAway(f"Compute Clear has a fault ({status}).", retry_after=wait, acted=call.buys)
+        words = f"Compute Clear has a fault ({status}){_said(content)}."
+        raise MarketAway(words, retry_after=wait, acted=call.buys)
 
     def senseless(self, call: Call, why: str) -> MarketAway:
         """The error for an answer whose content is not what was asked for."""
@@ -203,6 +204,15 @@ class Transport:
             return fields.decode(answer.content)
         except ValueError:
             raise self.senseless(call, "no JSON") from None
+
+
+def _said(content: bytes) -> str:
+    """What an error answer says of itself, after a colon; empty where it says nothing that can be read."""
+    try:
+        said = wire.problem(fields.decode(content))
+    except ValueError:
+        return ""
+    return f": {said.rstrip('.')}" if said else ""
 
 
 async def _content(response: httpx.Response) -> bytes:

@@ -33,6 +33,11 @@ class MessageKind(StrEnum):
         """Whether it is edited after it was posted."""
         return self in {MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT}
 
+    @property
+    def answer(self) -> bool:
+        """Whether it goes to a `response_url`, or is one person's answer in their direct message."""
+        return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
+
 
 class Message(Frozen):
     """One message, from wanted to shown."""

@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.desk import Desk
+from bot.lifecycle.ports import Held
 from bot.model.message import Message, MessageKind
 from handlers.delivery.content import content
 from handlers.delivery.elsewhere import redirect
@@ -20,12 +21,13 @@ from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
-LOOKED_AT = 200
-"""How many due messages one pass looks at."""
+LOOKED_AT = 50
+"""How many messages that may be sent one look finds at most."""
+BREATH = 0.02
+"""Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 AT_ONCE = 16
 PAUSE_AFTER_OUTAGE = 1.0
 AFTER_A_BUG = timedelta(minutes=1)
-ANSWERS = frozenset({MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY})
 
 
 class Delivery:
@@ -36,7 +38,7 @@ class Delivery:
         self._pace = Pace()
         self.poster = Poster(desk, client, self._pace, session)
         self._wake = asyncio.Event()
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._busy: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         desk.store.on_commit(self._wake.set)
 
     @property
@@ -54,50 +56,52 @@ class Delivery:
                 log.warning("delivery.outage", error=type(error).__name__)
                 again = self._desk.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE)
             await self._sleep(again)
+            await self._desk.clock.pause(BREATH)
 
     async def drain(self) -> None:
         """Waits for what is being sent."""
         while self._busy:
-            await asyncio.wait(set(self._busy.values()))
+            await asyncio.wait({task for _, task in self._busy.values()})
 
     async def turn(self) -> datetime | None:
         """Starts what may be sent now. Answers when, in real time, to look again."""
         now = self._desk.clock.real()
-        again: list[datetime] = []
-        reserved: set[str] = set()
         async with self._desk.store.read() as tx:
-            due = await tx.messages.due(now, LOOKED_AT)
-            for message in due:
-                if message.id in self._busy or len(self._busy) >= AT_ONCE:
-                    continue
-                place = self._place(message)
-                if place in reserved:
-                    continue
-                at = self._may_go(message, now)
-                if at > now:
-                    again.append(at)
-                    continue
-                if message.kind is MessageKind.THREAD and await tx.messages.ahead(message):
-                    continue
-                if message.kind not in ANSWERS and message.ts is None:
-                    reserved.add(place)
-                self._start(message)
-            next_due = await tx.messages.next_due()
-        if next_due is not None and next_due > now:
-            again.append(next_due)
-        return min(again, default=None)
+            while len(self._busy) < AT_ONCE:
+                held = self._held(now)
+                due = await tx.messages.due(now, LOOKED_AT, held)
+                for message in due:
+                    if len(self._busy) < AT_ONCE and not _is_held(message, held):
+                        self._start(message)
+                        held = self._held(now)
+                if len(due) < LOOKED_AT:
+                    break
+            next_due = await tx.messages.next_due(now)
+        return min((at for at in (next_due, *self._open_at(now)) if at is not None and at > now), default=None)
 
-    def _place(self, message: Message) -> str:
-        return message.to if message.ts is None else message.to + " edit"
+    def _held(self, now: datetime) -> Held:
+        """What can't be sent now: because it is under way or something else is to its place, or because Slack's
+        pace doesn't allow it."""
+        places = {message.to for message, _ in self._busy.values() if _is_post(message)}
+        return Held(
+            ids=frozenset(self._busy),
+            posts=self._pace.posts_at(now) > now,
+            places=frozenset(self._pace.resting(now)) | places,
+            edits=self._pace.edit_at(now, self._editing()) > now,
+            answers=self._pace.answer_at(now) > now,
+        )
 
-    def _may_go(self, message: Message, now: datetime) -> datetime:
-        if message.kind in ANSWERS:
-            return self._pace.answer_at(now)
-        return self._pace.post_at(message.to, now) if message.ts is None else self._pace.edit_at(now)
+    def _open_at(self, now: datetime) -> list[datetime]:
+        """When more may be sent than now. What is under way wakes us by itself."""
+        pace = self._pace
+        return [*pace.resting(now).values(), pace.posts_at(now), pace.edit_at(now), pace.answer_at(now)]
+
+    def _editing(self) -> int:
+        return sum(message.ts is not None and not message.kind.answer for message, _ in self._busy.values())
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
-        self._busy[message.id] = task
+        self._busy[message.id] = message, task
 
         def done(_: asyncio.Task[None]) -> None:
             self._busy.pop(message.id, None)
@@ -126,7 +130,7 @@ class Delivery:
         shown = await content(self._desk, message)
         if shown is None:
             return Sent(message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted}))
-        if message.kind in ANSWERS:
+        if message.kind.answer:
             body = {"text": shown.text, "blocks": list(shown.blocks), "response_type": "ephemeral"}
             async with self._desk.store.read() as tx:
                 quote = await tx.quotes.get(message.quote_id or "")
@@ -178,3 +182,14 @@ class Delivery:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+
+def _is_post(message: Message) -> bool:
+    return message.ts is None and not message.kind.answer
+
+
+def _is_held(message: Message, held: Held) -> bool:
+    """As Messages.due finds it, for what has changed since."""
+    if message.kind.answer:
+        return held.answers
+    return held.edits if message.ts is not None else held.posts or message.to in held.places

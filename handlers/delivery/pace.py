@@ -22,17 +22,22 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_until: datetime | None = None
 
-    def post_at(self, channel: str, now: datetime) -> datetime:
-        """When the next post to a channel may go."""
-        last = self._posted.get(channel)
-        return self._open("chat.postMessage", now if last is None else max(now, last + POST_EVERY))
+    def posts_at(self, now: datetime) -> datetime:
+        """When the next post may go, to a channel that isn't `resting`."""
+        return self._open("chat.postMessage", now)
 
-    def edit_at(self, now: datetime) -> datetime:
-        """When the next edit may go."""
+    def resting(self, now: datetime) -> dict[str, datetime]:
+        """The channels that take no post yet, and when they do."""
+        self._posted = {channel: at for channel, at in self._posted.items() if now < at + POST_EVERY}
+        return {channel: at + POST_EVERY for channel, at in self._posted.items()}
+
+    def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
+        """When the next edit may go, where so many are about to."""
         while self._edits and now - self._edits[0] >= MINUTE:
             self._edits.popleft()
-        full = len(self._edits) >= EDITS_A_MINUTE
-        return self._open("chat.update", max(now, self._edits[0] + MINUTE) if full else now)
+        full = len(self._edits) + under_way >= EDITS_A_MINUTE
+        first = self._edits[0] if self._edits else now
+        return self._open("chat.update", max(now, first + MINUTE) if full else now)
 
     def answer_at(self, now: datetime) -> datetime:
         """When the next answer to a `response_url` may go."""
@@ -40,8 +45,6 @@ class Pace:
 
     def posted(self, channel: str, now: datetime) -> None:
         """A post went out."""
-        if len(self._posted) > 1000:
-            self._posted = {name: at for name, at in self._posted.items() if now - at < POST_EVERY}
         self._posted[channel] = now
 
     def edited(self, now: datetime) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.desk import Desk
 from bot.model.message import Message, MessageKind
 from handlers.delivery.finding import METADATA, Unreadable, find
 from handlers.delivery.pace import ANSWERS, Pace
+from handlers.slack_errors import NO_ANSWER, error_code, retry_after, status_code
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -115,9 +116,9 @@ class Poster:
         self._pace.posted(channel, now)
         try:
             answer = await self._client.chat_postMessage(**body)
-        except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+        except NO_ANSWER as error:
             return self._failed(message, error, "chat.postMessage")
-        return Sent(self._shown(message, shown, (str(answer["channel"]), str(answer["ts"]))))
+        return Sent(self._shown(message, shown, (str(answer.get("channel") or channel), str(answer["ts"]))))
 
     async def edit(self, message: Message, shown: Rendered) -> Sent:
         """Edits it to what it should show; an edit that changes nothing isn't sent."""
@@ -132,7 +133,7 @@ class Poster:
                 text=shown.text,
                 blocks=list(shown.blocks),
             )
-        except (SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+        except NO_ANSWER as error:
             return self._failed(message, error, "chat.update")
         return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), shown))
 
@@ -156,16 +157,17 @@ class Poster:
             # Nobody knows whether Slack took it.
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
-        code, status = str(error.response.get("error", "")), error.response.status_code
+        code, status = error_code(error), status_code(error)
         if status == 429 or code == "ratelimited":
-            until = now + timedelta(seconds=_seconds(str(error.response.headers.get("Retry-After", ""))))
+            until = now + timedelta(seconds=_seconds(retry_after(error)))
             self._pace.block(method, until)
             return Sent(message.model_copy(update={"sending": False, "due_at": until}))
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
-            return Sent(message.model_copy(update={"sending": False, "due_at": now + TOKEN_RETRY}))
-        if status >= 500 or code in PASSING or not code:
+            # Still due: whoever starts with a good token says it at once.
+            return Sent(message.model_copy(update={"sending": False}))
+        if status >= 500 or code in PASSING or code == type(error).__name__:
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         if code in ELSEWHERE and message.ts is None:
             return Sent(message.model_copy(update={"sending": False}), elsewhere=True)

@@ -47,12 +47,12 @@ class Modals:
         payload = payloads.submission(person, view, trigger_id=self._triggers.trigger_id(person.id, view.id))
         answer = await self._sockets.deliver("interactive", payload, answers=True)
         if answer.error is not None:
-            return Outcome(answer.error)
+            return Outcome(answer.error, took=answer.took)
         try:
             errors = self._respond(view, answer.payload)
         except ApiError:
-            return Outcome("invalid_response", answer.payload)
-        return Outcome("refused" if errors else None, answer.payload, errors=errors)
+            return Outcome("invalid_response", answer.payload, took=answer.took)
+        return Outcome("refused" if errors else None, answer.payload, errors=errors, took=answer.took)
 
     def _filled(self, view: View, values: dict[str, dict[str, Any]]) -> View:
         elements = {
@@ -129,5 +129,5 @@ class Modals:
             if each.source.get("notify_on_close"):
                 payload: Json = payloads.closed(person, each, cleared=clears)
                 answer = await self._sockets.deliver("interactive", payload, answers=True)
-                outcome = Outcome(answer.error, answer.payload)
+                outcome = Outcome(answer.error, answer.payload, took=answer.took)
         return outcome

@@ -33,6 +33,8 @@ class Outcome:
     payload: Any = None
     confirm: Json | None = None
     errors: dict[str, str] = field(default_factory=dict)
+    took: float | None = None
+    """Real seconds until the app acknowledged."""
 
     def shown(self) -> Json:
         told: Json = {
@@ -40,6 +42,8 @@ class Outcome:
             "error": self.error,
             "payload": self.payload,
         }
+        if self.took is not None:
+            told["took_ms"] = round(self.took * 1000, 3)
         if self.confirm is not None:
             told["confirm"] = self.confirm
         if self.errors:
@@ -119,7 +123,7 @@ class People:
                 by_app=False,
                 only_for=person.id,
             )
-        return Outcome(error, answer.payload)
+        return Outcome(error, answer.payload, took=answer.took)
 
     def _command_reply(self, person: Person, channel: Channel, line: str, payload: Any) -> str | None:
         """Shows what the acknowledgement says; an error's name when it can't be shown."""
@@ -165,7 +169,7 @@ class People:
             trigger_id=self._triggers.trigger_id(person.id),
         )
         answer = await self._sockets.deliver("interactive", payload, answers=True)
-        return Outcome(answer.error, answer.payload)
+        return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def click_view(self, person: Person, view: View, aim: Aim) -> Outcome:
         """Uses a button or menu of an open modal or of the Home tab."""
@@ -184,14 +188,14 @@ class People:
             trigger_id=self._triggers.trigger_id(person.id, view.id if view.kind == "modal" else None),
         )
         answer = await self._sockets.deliver("interactive", payload, answers=True)
-        return Outcome(answer.error, answer.payload)
+        return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def suggest(self, person: Person, blocks: list[Json], aim: Aim, typed: str, where: Json) -> Outcome:
         """Types into an external select; the acknowledgement carries its options."""
         block, element = find(blocks, aim)
         payload = payloads.suggestion(person, block, element, typed, {**where, "api_app_id": APP_ID})
         answer = await self._sockets.deliver("interactive", payload, answers=True)
-        return Outcome(answer.error, answer.payload)
+        return Outcome(answer.error, answer.payload, took=answer.took)
 
     # Writing
 

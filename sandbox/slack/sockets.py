@@ -33,6 +33,16 @@ class Answer:
 
     error: Failure | None = None
     payload: Any = None
+    took: float | None = None
+    """Real seconds from sending the envelope to its acknowledgement; None where there was none."""
+
+
+@dataclass
+class Waiting:
+    """An envelope on its way."""
+
+    sent_at: float
+    answer: asyncio.Future[Answer]
 
 
 @dataclass
@@ -40,7 +50,7 @@ class Connection:
     name: str
     socket: web.WebSocketResponse
     request: web.Request
-    waiting: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
     delivered: int = 0
     acknowledged: int = 0
 
@@ -124,18 +134,19 @@ class Sockets:
         self.on_envelope("received", message)
         name = message.get("envelope_id")
         waiting = connection.waiting.pop(name, None) if isinstance(name, str) else None
-        if waiting is None or waiting.done():
+        if waiting is None or waiting.answer.done():
             self.stray_acks += 1
             return
         connection.acknowledged += 1
-        waiting.set_result(Answer(payload=message.get("payload")))
+        took = self._monotonic() - waiting.sent_at
+        waiting.answer.set_result(Answer(payload=message.get("payload"), took=took))
 
     def _gone(self, connection: Connection) -> None:
         if connection in self.connections:
             self.connections.remove(connection)
         for waiting in connection.waiting.values():
-            if not waiting.done():
-                waiting.set_result(Answer("dispatch_failed"))
+            if not waiting.answer.done():
+                waiting.answer.set_result(Answer("dispatch_failed"))
         connection.waiting.clear()
         self.bell.ring()
 
@@ -156,17 +167,17 @@ class Sockets:
         }
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
-        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         place = self._chance.randrange(self.count)
         connection = self.connections[place] if place < len(self.connections) else None
         self.on_envelope("sent", envelope)
+        waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(self._timing.ack):
                 if connection is not None:
                     connection.waiting[envelope["envelope_id"]] = waiting
                     connection.delivered += 1
                     await connection.socket.send_str(json.dumps(envelope))
-                answer = await waiting
+                answer = await waiting.answer
         except TimeoutError:
             return Answer("operation_timeout")
         except (ConnectionError, RuntimeError):  # the socket closed under the envelope
@@ -174,7 +185,7 @@ class Sockets:
         finally:
             if connection is not None:
                 connection.waiting.pop(envelope["envelope_id"], None)
-        return answer if answers else Answer(answer.error)
+        return answer if answers else Answer(answer.error, took=answer.took)
 
     async def disconnect(self, reason: str, only: str | None = None) -> int:
         """Tells connections to leave; all but a mere `warning` are then closed. Returns how many were told."""

@@ -162,7 +162,7 @@ async def test_someone_takes_an_alarm_on_once(tmp_path: Path) -> None:
         async with ours.desk.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
-            alarmed = machine.move(current, State.DESTROYING, end=State.DESTROYED, alarm_at=NOON)
+            alarmed = machine.move(current, State.DESTROYING, end=State.DESTROYED, alarms=1)
             await tx.rentals.apply(change(current, alarmed, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)

@@ -29,6 +29,7 @@ ADMIN = "Cleo"
 WAIT = 25
 """Real seconds that a long poll may take: the sandbox's longest."""
 DAY = timedelta(days=1)
+TRIES = 5
 RENTAL_ID = re.compile(r"\b[a-hjkmnp-z2-9]{5}(?=[.,:\s)]|$)")
 
 
@@ -83,6 +84,11 @@ class World:
     def bot(self) -> Bot:
         """The process that runs, or ran last."""
         return self.lives[-1]
+
+    @property
+    def people(self) -> dict[str, str]:
+        """Name to Slack user id."""
+        return self.play.people
 
     @property
     def log(self) -> Path:
@@ -147,14 +153,23 @@ class World:
     async def has_key(self, name: str = "Ana") -> None:
         """Gives someone an SSH key."""
         line = self.key.export_public_key().decode().strip()
-        await self.play.types(name, "dm", f"key {line}")
+        for _ in range(TRIES):
+            answer = await self.play.types(name, "dm", f"key {line}")
+            # On a busy machine Slack may not say in time who someone is; then they are told to try again.
+            if "is set" in str(answer["payload"]):
+                return
+        raise Missed(f"{name}'s key is not taken: {answer}")
 
     async def offers(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
     ) -> Seen:
         """Someone asks, and reads the offers."""
-        await self.play.types(name, channel, text)
-        return self.play.sees(name, "Prices stand", only_you=True)
+        answer = await self.play.types(name, channel, text)
+        try:
+            return self.play.sees(name, "Prices stand", only_you=True)
+        except Missed as missed:
+            seen = [one.text for one in await self.outside.see(PEOPLE[name])]
+            raise Missed(f"{missed.words} Acknowledged with {answer['payload']}; sees {seen}") from None
 
     async def rents(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
@@ -314,6 +329,20 @@ class World:
             await self.outside.jump_to(min(max(due, now + timedelta(seconds=1)), end))
             now, _ = await self.outside.clock()
         await self.play.settle()
+
+    async def lets_the_lease_end(self) -> None:
+        """Moves time past the lease's end, and on until nothing lives. Nothing needs to be told for it."""
+        self.clock.jump(timedelta(hours=2).total_seconds())
+        await self.outside.compute("GET", "traffic", endpoint="delete_resource", answered="true", wait=WAIT)
+        for _ in range(TRIES):
+            last = (await self.outside.compute("GET", "traffic"))["last"]
+            self.clock.jump(60)
+            await self.outside.compute(
+                "GET", "traffic", after=last, endpoint="list_resources", answered="true", wait=WAIT
+            )
+            if not await self.alive():
+                return
+        raise Missed("Something lives on.")
 
 
 @asynccontextmanager

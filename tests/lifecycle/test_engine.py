@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 
 from bot.lifecycle.engine import Engine
 from bot.model.attempt import AttemptState
@@ -50,3 +51,18 @@ async def test_more_is_due_than_there_is_room_for(here: World) -> None:
     for rental in rentals:
         await here.until(rental, State.READY)
     assert len(await here.bought()) == 3
+
+
+async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: World) -> None:
+    """Whoever asks whether things have settled must not find a rental that is neither due nor in flight."""
+    rental = await here.ready()
+    here.jump(timedelta(minutes=5))
+    seen: list[int] = []
+    here.works.store.on_commit(lambda: seen.append(here.engine.in_flight))
+    await here.engine.turn()
+    assert seen == [1], "the claim's commit, with its step not yet started"
+    await here.settle()
+    assert here.engine.in_flight == 0
+    due_at = (await here.rental(rental.id)).due_at
+    assert due_at is not None
+    assert due_at > here.now

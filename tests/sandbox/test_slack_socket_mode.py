@@ -104,6 +104,17 @@ async def test_an_unanswered_command_times_out_and_is_never_sent_again() -> None
         assert [(await socket.next())["payload"]["text"] for _ in range(2)] == ["one", "two"]
 
 
+async def test_an_act_says_how_long_its_acknowledgement_took() -> None:
+    watch = Stopwatch()
+    async with workspace(stopwatch=watch) as world:
+        socket = await world.socket()
+        asked = asyncio.ensure_future(world.command(ANA))
+        envelope = await socket.next()
+        watch.seconds += 0.25
+        await socket.ack(envelope)
+        assert (await asked)["took_ms"] == 250.0
+
+
 async def test_an_acknowledgement_on_another_socket_does_not_count() -> None:
     async with workspace(timing=QUICK) as world:
         sockets = [await world.socket(), await world.socket()]

@@ -242,6 +242,9 @@ async def test_resources_are_found_by_id_and_while_they_live(database: Database)
         assert await tx.rentals.alive_resources() == [RESOURCE]
         assert await tx.rentals.known_resources(["res-2", "res-9"]) == {"res-2": gone}
         assert await tx.rentals.known_resources([]) == {}
+        [attempt] = await tx.rentals.attempts("k7mq2")
+        assert await tx.rentals.attempts_behind([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
+        assert await tx.rentals.attempts_behind([]) == {}
 
 
 async def test_what_a_resource_cost_is_written_once(database: Database) -> None:

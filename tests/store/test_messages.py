@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports import Change, Held
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
@@ -21,6 +21,11 @@ CARD, THREAD, APPROVAL, DIRECT = MessageKind.CARD, MessageKind.THREAD, MessageKi
 async def due(database: Database, real_now: datetime = FAR, limit: int = 99) -> list[Message]:
     async with database.read() as tx:
         return await tx.messages.due(real_now, limit)
+
+
+async def sendable(database: Database, **held: object) -> list[Message]:
+    async with database.read() as tx:
+        return await tx.messages.due(FAR, 99, Held.model_validate(held))
 
 
 async def changed(
@@ -136,6 +141,8 @@ async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
     assert [m.due_at for m in await due(database, soon)] == [soon]
     async with database.read() as tx:
         assert await tx.messages.next_due() == soon
+        assert await tx.messages.next_due(soon) == FAR
+        assert await tx.messages.next_due(FAR) is None
         assert await tx.messages.untold() == 2
 
 
@@ -174,15 +181,33 @@ async def test_a_thread_waits_for_its_card_and_keeps_its_order(database: Databas
     rental = await changed(database, rental, THREAD, DIRECT)
     await changed(database, rental, THREAD)
 
-    async def waits() -> list[tuple[MessageKind, bool]]:
-        async with database.read() as tx:
-            return [(m.kind, await tx.messages.ahead(m)) for m in await tx.messages.due(FAR, 9)]
+    async def may_be_sent() -> list[MessageKind]:
+        return [m.kind for m in await sendable(database)]
 
-    assert await waits() == [(CARD, False), (THREAD, True), (DIRECT, False), (THREAD, True)]
+    assert await may_be_sent() == [CARD, DIRECT]
     await show(database, await card_of(database))
-    assert await waits() == [(THREAD, False), (DIRECT, False), (THREAD, True)]
+    assert await may_be_sent() == [THREAD, DIRECT]
     await show(database, (await due(database))[0])
-    assert await waits() == [(DIRECT, False), (THREAD, False)]
+    assert await may_be_sent() == [DIRECT, THREAD]
+
+
+async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> None:
+    rental = await changed(database, await make.begun(database), DIRECT)
+    await show(database, await card_of(database))
+    await changed(database, rental)
+    async with database.write() as tx:
+        await tx.messages.add(make.message(MessageKind.REPLY, None))
+
+    async def may_be_sent(**held: object) -> list[MessageKind]:
+        return [m.kind for m in await sendable(database, **held)]
+
+    assert await may_be_sent() == [DIRECT, MessageKind.REPLY, CARD]
+    assert await may_be_sent(posts=True) == [MessageKind.REPLY, CARD]
+    assert await may_be_sent(places={make.HOME}) == [MessageKind.REPLY, CARD]
+    assert await may_be_sent(places={"C0OTHER"}) == [DIRECT, MessageKind.REPLY, CARD]
+    assert await may_be_sent(edits=True) == [DIRECT, MessageKind.REPLY]
+    assert await may_be_sent(answers=True) == [DIRECT, CARD]
+    assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
 
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])
@@ -195,9 +220,7 @@ async def test_what_was_given_up_is_waited_for_no_more(database: Database, kind:
                 await tx.messages.save(message.model_copy(update={"closed": True, "due_at": None}))
         else:
             await show(database, message)
-    last = (await due(database))[-1]
-    async with database.read() as tx:
-        assert not await tx.messages.ahead(last)
+    assert (await due(database))[-1] in await sendable(database)
 
 
 async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database: Database) -> None:

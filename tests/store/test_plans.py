@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports import Change, Held
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from store.db import Database, Transaction
@@ -64,6 +64,7 @@ def plan(path: Path, statements: Statements) -> list[str]:
         connection.close()
 
 
+HELD = Held(ids=frozenset({7}), places=frozenset({"C0HOME"}))
 Ask = Callable[[Transaction], Awaitable[object]]
 
 ASKED_AGAIN_AND_AGAIN: list[tuple[str, Ask]] = [
@@ -83,7 +84,8 @@ ASKED_AGAIN_AND_AGAIN: list[tuple[str, Ask]] = [
     ("messages_due", lambda tx: tx.messages.next_due()),
     ("messages_due", lambda tx: tx.messages.untold()),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
-    ("messages_rental", lambda tx: tx.messages.ahead(make.message(MessageKind.THREAD, id=7))),
+    ("messages_due", lambda tx: tx.messages.due(START, 9, HELD)),
+    ("messages_rental", lambda tx: tx.messages.due(START, 9, HELD)),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.waiting_for_key(make.ANA, START)),
 ]

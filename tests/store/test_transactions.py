@@ -252,7 +252,7 @@ async def test_the_file_and_its_folder_are_for_its_owner_alone(tmp_path: Path, c
         ("sqlite://", "names no file"),
         ("sqlite:////proc/nowhere/gpubot.db", "can't be used"),
         ("postgresql://127.0.0.1:1/none", "can't be reached"),
-        ("postgresql://127.0.0.1:notaport/none", "can't be reached"),
+        ("postgresql://127.0.0.1:notaport/none", "no address"),
     ],
 )
 async def test_a_database_that_cannot_be_used_is_named_in_one_line(url: str, says: str, clock: MovedClock) -> None:
@@ -266,7 +266,7 @@ async def test_a_file_that_is_no_database_is_named_in_one_line_and_left_alone(
 ) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are my notes, and no database at all. " * 9)
-    with pytest.raises(CannotOpen, match="can't be used: file is not a database"):
+    with pytest.raises(CannotOpen, match="It is no SQLite database"):
         await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
     assert path.read_text().startswith("These are my notes")
 
@@ -276,7 +276,7 @@ async def test_a_database_of_a_newer_version_is_not_touched(sqlite_url: str, clo
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(CannotOpen, match="made by another version") as refused:
+    with pytest.raises(CannotOpen, match="of a newer gpubot") as refused:
         await Database.open(sqlite_url, claimant="test", clock=clock)
     assert len(refused.value.words.splitlines()) == 1
 
@@ -329,3 +329,30 @@ async def test_a_lock_that_postgresql_does_not_give_in_time_is_told(postgres_url
                 await tx.rentals.nudge("k7mq2", START)
     await other.close()
     await database.close()
+
+
+async def test_a_person_waits_for_one_writer_of_the_background_at_most(sqlite_url: str, clock: MovedClock) -> None:
+    database = await Database.open(sqlite_url, claimant="a", clock=clock)
+    background = database.in_background()
+    inside, goes_on = asyncio.Event(), asyncio.Event()
+    order = []
+
+    async def behind(name: str) -> None:
+        async with background.write() as tx:
+            inside.set()
+            await goes_on.wait()
+            await tx.account.set("name", name)
+            order.append(name)
+
+    async def person() -> None:
+        await inside.wait()
+        goes_on.set()
+        await write(database, "person")
+        order.append("person")
+
+    try:
+        await asyncio.gather(*(behind(f"background {number}") for number in range(3)), person())
+        assert order.index("person") == 1
+        assert await read(database) == order[-1]
+    finally:
+        await database.close()

@@ -135,6 +135,9 @@ def _ask(works: Works, case: Case, now: datetime) -> Case:
     if rental.ask_at is None or rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
         return case
     if rental.asked_times != PROMISED:
+        if rental.ends_at is not None and rental.notices_given >= len(works.rules.lease.notices) > 0:
+            # The last notice of its end asks the same, so this would be a second ping.
+            return replace(case, rental=rental.model_copy(update={"ask_at": rental.ends_at}))
         quiet_until = (rental.seen_at or now) + ask_after(rental.asked_times, works.rules)
         if quiet_until > now:
             return replace(case, rental=rental.model_copy(update={"ask_at": quiet_until}))

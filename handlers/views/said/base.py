@@ -88,4 +88,4 @@ def billed(facts: Facts) -> Spent | None:
 
 def detail(facts: Facts) -> str:
     """The market's own words."""
-    return f"Its answer: {escape(facts.detail, 200)}." if facts.detail and facts.detail.strip() else ""
+    return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""

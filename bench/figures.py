@@ -1,0 +1,57 @@
+"""A figure and how it is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import quantiles
+
+from bot.model.base import Frozen
+
+
+class Figure(Frozen):
+    """One measured figure, and what it is compared with where there is something."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float | None = None
+    ratio: float | None = None
+
+    def line(self) -> str:
+        """The figure as one line for people."""
+        return _line(self.name, _said(self.value), self.unit, _said(self.baseline), _said(self.ratio))
+
+
+def _line(name: str, value: str, unit: str, baseline: str, ratio: str) -> str:
+    return f"{name:<18} {value:>10} {unit:<4} {baseline:>10} {ratio:>8}"
+
+
+HEADER = _line(*Figure.model_fields)
+
+
+def figure(name: str, value: float, unit: str, baseline: float | None = None) -> Figure:
+    """A figure to three decimals, with the ratio to its baseline."""
+    ratio = round(value / baseline, 3) if baseline else None
+    return Figure(
+        name=name,
+        value=round(value, 3),
+        unit=unit,
+        baseline=None if baseline is None else round(baseline, 3),
+        ratio=ratio,
+    )
+
+
+def p99(samples: Sequence[float]) -> float:
+    """The value that 99 of 100 samples are not above. Needs two samples or more."""
+    return quantiles(samples, n=100, method="inclusive")[98]
+
+
+def write(figures: Iterable[Figure], path: Path) -> None:
+    """Writes them as a JSON list of objects."""
+    path.write_text(json.dumps([one.model_dump() for one in figures], indent=2) + "\n", encoding="utf-8")
+
+
+def _said(number: float | None) -> str:
+    return "-" if number is None else f"{number:.3f}"

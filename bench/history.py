@@ -1,0 +1,101 @@
+"""A database full of finished rentals: one is written through the store, the others are its copies."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
+from bot.clock import Clock
+from bot.lifecycle.money import ledger_row
+from bot.lifecycle.ports import Change, ResourceView
+from bot.model.attempt import AttemptState
+from bot.model.event import EventKind
+from bot.model.offer import OFFER_LIFE, Offer
+from bot.model.state import State
+from store.db import Database
+from store.tables import metadata
+
+ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages")
+"""In an order in which each row finds what it refers to."""
+NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
+"""Columns in which a copy has a name of its own; the `id` of quotes and rentals too."""
+GIVEN = frozenset({"id", "event_id"})
+"""Numbers that the database gives, and what refers to them."""
+
+
+async def fill(file: Path, clock: Clock, count: int) -> None:
+    """A new database at `file` with so many rentals that were rented, used and destroyed."""
+    store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
+    try:
+        await _write_one(store, clock)
+    finally:
+        await store.close()
+    await asyncio.to_thread(_copy, file, count - 1)
+
+
+async def _write_one(store: Database, clock: Clock) -> None:
+    now = clock.now() - timedelta(days=30)
+    offer = Offer(
+        offer_id="offer",
+        gpu="nvidia-h100-sxm5-80gb",
+        family="H100",
+        count=1,
+        vendor="hyperstack",
+        region="EU",
+        contract="ondemand",
+        rate=Decimal("2.15"),
+        expires_at=now + OFFER_LIFE,
+    )
+    bought = Bought(offer, ResourceView(resource_id="resource", status="running", rate=offer.rate, valid_from=now))
+    rental = rental_of(offer, State.READY, owner="U0ANA0000", channel="C0GPUS000", now=now)
+    ended = rental.model_copy(
+        update={"state": State.DESTROYED, "end": State.DESTROYED, "over_at": now + LEASE, "due_at": None}
+    )
+    async with store.write() as tx:
+        await tx.quotes.add(quote_of(rental, bought, now))
+        await tx.rentals.apply(_ended(change_of(ended, bought, "1.1", real_now=now)))
+
+
+def _ended(change: Change) -> Change:
+    """With the machine gone and billed, the end in the history, and the card closed."""
+    (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
+    at = change.after.over_at
+    gone = resource.model_copy(update={"status": "deleted", "valid_to": at, "gone_at": at})
+    destroying, end = (
+        change.events[-1].model_copy(update={"kind": kind, "at": at})
+        for kind in (EventKind.DESTROYING, EventKind.ENDED)
+    )
+    return change.model_copy(
+        update={
+            "events": (*change.events, destroying, end),
+            "attempts": (attempt.model_copy(update={"state": AttemptState.GONE, "delete_accepted_at": at}),),
+            "resources": (gone,),
+            "ledger": (ledger_row(gone, attempt, change.after.owner),),
+            "messages": ((None, card.model_copy(update={"closed": True, "due_at": None})),),
+        }
+    )
+
+
+def _copy(file: Path, count: int) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TEMP TABLE copies (number INTEGER PRIMARY KEY)")
+        connection.executemany("INSERT INTO copies VALUES (?)", ((number,) for number in range(count)))
+        for name in ORIGINALS:
+            connection.execute(_copies(name))
+        connection.execute("ANALYZE")
+
+
+def _copies(name: str) -> str:
+    """The statement that copies the rows of a table once for each number."""
+    columns = [column.name for column in metadata.tables[name].columns]
+    named = NAMES | ({"id"} if name in {"quotes", "rentals"} else set())
+    kept = [column for column in columns if column in named or column not in GIVEN]
+    values = [f"\"{c}\" || '-' || number" if c in named else f'"{c}"' for c in kept]
+    into = ", ".join(f'"{column}"' for column in kept)
+    # Only names of our own tables are in it.
+    return f"INSERT INTO {name} ({into}) SELECT {', '.join(values)} FROM {name}, copies"  # noqa: S608

@@ -1,0 +1,66 @@
+"""What a pass of the engine costs when nothing is due, with many finished rentals and with none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bench.figures import Figure, figure
+from bench.history import fill
+from bench.measuring import cpu_ms
+from bench.sizes import Size
+from bot.clock import Clock, SystemClock
+from bot.lifecycle.desk import Desk, Works
+from bot.lifecycle.engine import Engine
+from bot.market.banner import SshProber
+from bot.market.client import ComputeClear
+from bot.policy.rules import Rules
+from handlers.rooms import SlackRooms
+from store.db import Database
+
+ROUNDS = 10
+"""Both are measured in turns, so that a machine that gets slower meanwhile favours neither."""
+CLAIMANT = "bench"
+
+
+async def measure(size: Size, folder: Path) -> Figure:
+    """`idle_engine`: CPU ms a pass."""
+    clock = SystemClock()
+    full = folder / "full.sqlite"
+    await fill(full, clock, size.finished)
+    async with _engine(full, clock) as busy, _engine(folder / "empty.sqlite", clock) as idle:
+        return await _compare(busy, idle, size.passes)
+
+
+@asynccontextmanager
+async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
+    """An engine over a database. What it would ask outside is there, and is never asked."""
+    store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
+    desk = Desk(store, clock, Rules())
+    market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)
+    try:
+        works = Works(**vars(desk), market=market, prober=SshProber(), rooms=SlackRooms(desk, AsyncWebClient()))
+        yield Engine(works, claimant=CLAIMANT)
+    finally:
+        await market.aclose()
+        await store.close()
+
+
+async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
+    engines = [busy, idle]
+    took = [0.0, 0.0]
+    each = max(passes // ROUNDS, 1)
+    for engine in engines:
+        await engine.turn()
+    for _ in range(ROUNDS):
+        for place, engine in enumerate(engines):
+            began = cpu_ms()
+            for _ in range(each):
+                if await engine.turn() is not None:
+                    raise AssertionError("something is due in a database that was to be at rest")
+            took[place] += cpu_ms() - began
+    return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

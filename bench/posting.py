@@ -1,0 +1,26 @@
+"""Posting in the sandbox's workspace as the app, past its process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bench.worlds import World
+
+
+@asynccontextmanager
+async def posting(world: World) -> AsyncIterator[AsyncWebClient]:
+    """Slack's client with the app's token, until the end of the block."""
+    ready = world.outside.ready
+    async with aiohttp.ClientSession() as session:
+        yield AsyncWebClient(token=ready.bot_token, base_url=ready.api, session=session, retry_handlers=[])
+
+
+def with_button(text: str, action_id: str) -> dict[str, Any]:
+    """The content of a message with one button."""
+    button = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}, "value": "1"}
+    return {"text": text, "blocks": [{"type": "actions", "elements": [button]}]}

@@ -1,0 +1,40 @@
+"""How much load: the real thing, and little enough for a test of the bench itself."""
+
+from __future__ import annotations
+
+from bot.model.base import Frozen
+
+
+class Size(Frozen):
+    """Counts, and spans in real seconds."""
+
+    starts: int = 3
+    """How often each app is started; the median counts."""
+    people: int = 200
+    rate: int = 20
+    """Acts a second."""
+    load_seconds: float = 30
+    """Of each kind of act."""
+    provisioning: int = 1000
+    settle_seconds: float = 16
+    """Until the first round of polls is over: they came due while the bot was not running yet."""
+    poll_seconds: float = 60
+    poll_speed: float = 1
+    """How fast the sandbox's time runs under the polls."""
+    finished: int = 100_000
+    passes: int = 1000
+
+
+FULL = Size()
+TINY = Size(
+    starts=1,
+    people=4,
+    rate=10,
+    load_seconds=1,
+    provisioning=5,
+    settle_seconds=0,
+    poll_seconds=4,
+    poll_speed=10,
+    finished=50,
+    passes=10,
+)

@@ -1,0 +1,118 @@
+"""manifest.yml against Slack's limits, and against every command, scope and event that the code uses.
+
+Limits: the JSON schema of slackapi/manifest-schema. Scopes: each method's and event's page at docs.slack.dev.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from handlers import commands, events
+from handlers.scopes import SCOPES
+from tests.handlers.team import MANIFEST
+
+ROOT = Path(__file__).parents[2]
+HISTORY = {"channels:history", "groups:history", "im:history"}
+METHOD_SCOPES: dict[str, set[str]] = {
+    "apps_connections_open": set(),
+    "auth_test": set(),
+    "chat_postMessage": {"chat:write"},
+    "chat_update": {"chat:write"},
+    "conversations_history": HISTORY,
+    "conversations_info": {"channels:read", "groups:read"},
+    "conversations_open": {"im:write"},
+    "conversations_replies": HISTORY,
+    "usergroups_users_list": {"usergroups:read"},
+    "users_info": {"users:read"},
+    "views_open": set(),
+}
+EVENT_SCOPES: dict[str, set[str]] = {
+    "channel_shared": {"channels:read", "groups:read"},
+    "channel_unshared": {"channels:read", "groups:read"},
+    "member_joined_channel": {"channels:read", "groups:read"},
+    "member_left_channel": {"channels:read", "groups:read"},
+    "message.im": {"im:history"},
+    "subteam_members_changed": {"usergroups:read"},
+    "user_change": {"users:read"},
+}
+
+
+def methods_called() -> set[str]:
+    """Every Web API method that bot/ and handlers/ use, by its name in the SDK."""
+    known = {name for name in dir(AsyncWebClient) if "_" in name and not name.startswith("_")}
+    called = set()
+    for folder in ("bot", "handlers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if (
+                    isinstance(node, ast.Attribute)
+                    and node.attr in known
+                    and ast.unparse(node.value).endswith("client")
+                ):
+                    called.add(node.attr)
+    return called
+
+
+def bot_events() -> list[str]:
+    found: list[str] = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
+    return found
+
+
+def test_the_methods_called_are_those_whose_scopes_are_known() -> None:
+    assert methods_called() <= set(METHOD_SCOPES)
+    assert {"chat_postMessage", "users_info", "views_open"} <= methods_called()
+
+
+def test_scopes_are_exactly_those_that_the_code_needs() -> None:
+    needed = {"commands"}
+    needed.update(*(METHOD_SCOPES[method] for method in methods_called()))
+    needed.update(*(EVENT_SCOPES[name] for name in bot_events()))
+    assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == needed
+    assert set(SCOPES) == needed, "what the doctor checks"
+
+
+def test_events_are_exactly_those_that_are_listened_to() -> None:
+    assert {name.removesuffix(".im") for name in bot_events()} == set(events.HANDLERS)
+
+
+def test_there_is_one_command() -> None:
+    (entry,) = MANIFEST["features"]["slash_commands"]
+    assert entry["command"] == commands.COMMAND
+    assert entry["should_escape"] is True, "the parser undoes Slack's escapes"
+
+
+def test_it_is_what_socket_mode_and_the_modals_need() -> None:
+    settings = MANIFEST["settings"]
+    assert settings["socket_mode_enabled"] is True
+    assert settings["interactivity"]["is_enabled"] is True
+    assert settings["token_rotation_enabled"] is False, "a static token; rotation can't be switched off again"
+    home = MANIFEST["features"]["app_home"]
+    assert home["messages_tab_enabled"] is True
+    assert home["messages_tab_read_only_enabled"] is False, "else /gpu can't be typed in the direct message"
+
+
+def test_it_keeps_slacks_limits() -> None:
+    top = {"_metadata", "display_information", "settings", "features", "oauth_config"}
+    assert set(MANIFEST) <= top, "unknown top-level keys are refused"
+    display, features = MANIFEST["display_information"], MANIFEST["features"]
+    assert 1 <= len(display["name"]) <= 35
+    assert len(display["description"]) <= 140
+    assert 175 <= len(display.get("long_description", "x" * 175)) <= 4000
+    assert len(features["bot_user"]["display_name"]) <= 80
+    assert len(features["slash_commands"]) <= 50
+    for entry in features["slash_commands"]:
+        assert 2 <= len(entry["command"]) <= 32
+        assert 1 <= len(entry["description"]) <= 2000
+        assert len(entry["usage_hint"]) <= 1000
+    assert len(MANIFEST["oauth_config"]["scopes"]["bot"]) <= 255
+    assert len(bot_events()) <= 100
+    assert no_doubles(bot_events())
+    assert no_doubles(MANIFEST["oauth_config"]["scopes"]["bot"])
+
+
+def no_doubles(names: list[Any]) -> bool:
+    return len(names) == len(set(names))

@@ -1,0 +1,119 @@
+"""Every id that a view can render has exactly one listener, and there is no listener for anything else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import MovedClock
+from bot.lifecycle.desk import Desk
+from handlers import actions, events, modals
+from handlers.context import Context
+from handlers.ids import Action, Callback, numbered
+from handlers.listeners import register
+from handlers.people import People
+from handlers.rooms import SlackRooms
+from store.db import Database
+from tests.handlers.team import MANIFEST, NOON, RULES
+
+VIEWS = Path(__file__).parents[2] / "handlers" / "views"
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> Any:
+    """The listeners on an app that nobody is connected to."""
+
+    async def authorize() -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
+
+    clock = MovedClock(NOON)
+    store = await Database.open(f"sqlite:///{tmp_path / 'wiring.sqlite'}", claimant="test", clock=clock)
+    client = AsyncWebClient()
+    desk = Desk(store=store, clock=clock, rules=RULES)
+    made = AsyncApp(client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
+    register(
+        made,
+        Context(
+            desk=desk,
+            catalog=lambda: None,
+            people=People(desk, client, "T1"),
+            rooms=SlackRooms(desk, client),
+            client=client,
+        ),
+    )
+    yield made
+    await store.close()
+
+
+async def listeners_of(app: AsyncApp, body: dict[str, Any]) -> int:
+    """How many listeners a payload meets."""
+    request = AsyncBoltRequest(mode="socket_mode", body=body)
+    response = BoltResponse(status=200)
+    return sum([await listener.async_matches(req=request, resp=response) for listener in app._async_listeners])
+
+
+def click(action_id: str) -> dict[str, Any]:
+    return {"type": "block_actions", "actions": [{"type": "button", "action_id": action_id, "block_id": "b"}]}
+
+
+def event(kind: str) -> dict[str, Any]:
+    return {"type": "event_callback", "event": {"type": kind, "channel_type": "im"}}
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_every_button_has_one_listener_however_often_it_is_in_a_row(app: AsyncApp, action: Action) -> None:
+    assert [await listeners_of(app, click(numbered(action, n))) for n in (1, 2, 25)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("action_id", ["", "rent.", "rent.x", "xrent", "rent_", "RENT", "rent.100"])
+async def test_other_buttons_have_none(app: AsyncApp, action_id: str) -> None:
+    assert await listeners_of(app, click(action_id)) == 0
+
+
+async def test_every_dialog_that_can_be_submitted_has_one_listener(app: AsyncApp) -> None:
+    for callback in Callback:
+        body = {"type": "view_submission", "view": {"type": "modal", "callback_id": callback.value}}
+        assert await listeners_of(app, body) == (callback is not Callback.NOTICE)
+
+
+async def test_every_event_of_the_manifest_has_one_listener_and_no_other_has(app: AsyncApp) -> None:
+    subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
+    for name in subscribed:
+        assert await listeners_of(app, event(name.removesuffix(".im"))) == 1, name
+    assert {name.removesuffix(".im") for name in subscribed} == set(events.HANDLERS)
+    assert await listeners_of(app, event("app_mention")) == 0
+
+
+async def test_every_command_of_the_manifest_has_one_listener(app: AsyncApp) -> None:
+    for entry in MANIFEST["features"]["slash_commands"]:
+        assert await listeners_of(app, {"command": entry["command"], "text": ""}) == 1
+    assert await listeners_of(app, {"command": "/other", "text": ""}) == 0
+
+
+async def test_nothing_else_listens(app: AsyncApp) -> None:
+    expected = 1 + len(actions.HANDLERS) + len(modals.HANDLERS) + len(events.HANDLERS)
+    assert len(app._async_listeners) == expected
+    assert set(actions.HANDLERS) == set(Action)
+
+
+def test_views_use_every_action_and_every_dialog_and_only_those() -> None:
+    """Views name ids through the enums alone, and none lies there unused."""
+    used: set[str] = set()
+    for path in VIEWS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                used.add(f"{node.value.id}.{node.attr}")
+            if isinstance(node, ast.Dict):
+                keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+                assert path.name == "blocks.py" or not keys & {"action_id", "callback_id"}, path
+    assert {f"Action.{action.name}" for action in Action} == {name for name in used if name.startswith("Action.")}
+    callbacks = {name for name in used if name.startswith("Callback.")}
+    assert {f"Callback.{callback.name}" for callback in Callback} == callbacks

@@ -1,0 +1,47 @@
+"""What the README says about settings and the policy is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from bot.policy.rules import Rules
+from bot.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_the_settings_table_names_every_setting_and_its_default() -> None:
+    table = README.partition("## Settings")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+) \|$", table, re.MULTILINE))
+    fields = {str(field.validation_alias): field for field in Settings.model_fields.values()}
+    assert rows.keys() == fields.keys()
+    needed = {name for name, default in rows.items() if default == "needed"}
+    assert needed == {name for name, field in fields.items() if field.is_required()}
+    said = {name: default.strip("`") for name, default in rows.items() if default.startswith("`")}
+    assert said == {name: str(fields[name].default) for name in said}
+    assert {"GPUBOT_HTTP", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_LOG"} == said.keys()
+
+
+def test_the_policy_shown_is_every_key_with_its_default() -> None:
+    shown = yaml.safe_load(README.partition("```yaml\n")[2].partition("```")[0])
+    assert Rules.model_validate(shown) == Rules()
+
+    def keys(value: object, name: str = "") -> set[str]:
+        return (
+            set().union(*(keys(v, f"{name}.{k}") for k, v in value.items())) if isinstance(value, dict) else {name}
+        )
+
+    assert keys(shown) == keys(Rules().model_dump(exclude={"home_channel"}))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert "://" in target or (page.parent / unquote(target)).exists(), target
