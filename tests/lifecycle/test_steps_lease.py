@@ -128,6 +128,13 @@ async def test_a_sign_of_life_puts_the_question_off(here: World) -> None:
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
+async def test_after_the_last_notice_of_its_end_nobody_is_asked(here: World) -> None:
+    rental = await here.ready(lease=2 * HOUR + 15 * MINUTE)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.ENDING) == 1
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+
+
 @pytest.mark.parametrize("hours", [1, 4])
 async def test_kept_it_is_asked_about_when_that_was_promised(here: World, hours: int) -> None:
     rental = await here.ready(lease=20 * HOUR)
