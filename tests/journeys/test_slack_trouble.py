@@ -67,7 +67,8 @@ async def test_told_to_stop_during_a_click(world: World) -> None:
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
         await world.handling()
         world.bot.process.send_signal(signal.SIGTERM)
-    assert (await click)["ok"]
+    said = await click
+    assert said["ok"], said
     assert await world.bot.process.wait() == 0
     await world.restart()
     rental = await world.rental()
