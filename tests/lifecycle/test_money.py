@@ -41,7 +41,7 @@ def test_a_machine_that_is_gone_costs_its_price_from_start_to_end_as_the_api_say
 )
 def test_what_the_api_left_out_is_ours_and_marked_as_estimated(missing: str, amount: int) -> None:
     attempt = make.attempt(intended_at=START - HOUR)
-    row = ledger_row(gone(**{missing: None}), attempt, make.ANA)
+    row = ledger_row(gone().model_copy(update={missing: None}), attempt, make.ANA)
     assert (row.amount, row.estimated) == (amount, True)
 
 
@@ -63,7 +63,7 @@ def test_so_far_is_the_ledger_and_what_still_bills() -> None:
 
 @pytest.mark.parametrize("missing", ["rate", "valid_from"])
 def test_so_far_is_estimated_where_something_is_missing(missing: str) -> None:
-    assert spent((), (resource(**{missing: None}),), (make.attempt(),), START + HOUR).estimated
+    assert spent((), (resource().model_copy(update={missing: None}),), (make.attempt(),), START + HOUR).estimated
 
 
 def test_a_machine_in_parts_costs_an_hour_what_its_parts_do_together() -> None:

@@ -92,6 +92,17 @@ async def test_a_call_that_was_turned_away_is_made_with_a_new_offer_of_the_same_
     await ends_well(here, rental, "hyperstack")
 
 
+async def test_once_the_marketplace_answers_it_is_no_longer_kept_from_buying(here: World) -> None:
+    await here.fault("procure_offer", "status", status=429)
+    await here.behaves("hyperstack", "sold_out")
+    rental = await here.get()
+    assert rental.kept_why is Why.OUTAGE
+    await here.pass_time(30 * SECOND)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.attempts) == (State.PROCURING, 2)
+    assert (rental.kept_since, rental.kept_why) == (None, None)
+
+
 async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) -> None:
     await here.fault("procure_offer", "status", status=410, times=None)
     rental = await here.until(await here.get(), State.FAILED)

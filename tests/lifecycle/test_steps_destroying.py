@@ -248,10 +248,10 @@ async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str
     assert (said.why, said.amount) == (Why.VENDOR_TOOK_IT, row.amount)
 
 
-async def test_a_machine_that_is_denied_once_is_not_lost(here: World) -> None:
+async def test_a_machine_that_is_denied_for_less_than_a_minute_is_not_lost(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(5 * MINUTE)
-    fault = await here.fault("get_resource", "status", status=404, times=2)
+    fault = await here.fault("get_resource", "status", status=404, times=6)
     await here.pass_time(10 * MINUTE)
     await here.release(fault)
     assert (await here.rental(rental.id)).state is State.READY

@@ -72,9 +72,11 @@ async def test_two_notices_that_were_overslept_are_told_as_one(here: World) -> N
     assert await count(here, rental, E.ENDING) == 1
 
 
-async def test_an_end_that_nobody_could_read_of_is_said_and_waits_one_grace(here: World) -> None:
+@pytest.mark.parametrize("hours", [1, 3])
+async def test_an_end_that_nobody_could_read_of_is_said_and_waits_one_grace(here: World, hours: int) -> None:
+    """Also where notices and the question whether it is needed were overslept."""
     here.unread = True
-    rental = await here.ready(lease=HOUR)
+    rental = await here.ready(lease=hours * HOUR)
     await sleep_to(here, end_of(rental))
     assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
     assert (await here.said(rental, E.ENDING)).facts.until == here.now + GRACE
@@ -124,6 +126,13 @@ async def test_a_sign_of_life_puts_the_question_off(here: World) -> None:
     assert await count(here, rental, E.STILL_NEEDED) == 0
     await sleep_to(here, began + 3 * HOUR + 30 * MINUTE)
     assert await count(here, rental, E.STILL_NEEDED) == 1
+
+
+async def test_after_the_last_notice_of_its_end_nobody_is_asked(here: World) -> None:
+    rental = await here.ready(lease=2 * HOUR + 15 * MINUTE)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.ENDING) == 1
+    assert await count(here, rental, E.STILL_NEEDED) == 0
 
 
 @pytest.mark.parametrize("hours", [1, 4])
