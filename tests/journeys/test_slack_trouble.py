@@ -84,7 +84,7 @@ async def test_slack_asks_to_wait(world: World) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await adds_up(world, bought=["hyperstack"], slowed=2)
 
 
 async def test_the_channel_is_archived_before_the_card_is_there(world: World) -> None:
