@@ -14,7 +14,7 @@ QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "
 
 
 class _Library(logging.Handler):
-    """A library's record as a line of ours: where it was said, not what, which may hold content or a ticket."""
+    """A library's record as a line of ours: where it was said, not what, which may hold content."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
