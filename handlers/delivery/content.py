@@ -9,7 +9,7 @@ from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.looking import EVER, names, story
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
-from handlers.rows import rows
+from handlers.rows import row
 from handlers.views import offers
 from handlers.views.blocks import Rendered
 from handlers.views.blocks import message as rendered
@@ -52,18 +52,26 @@ async def quote_answer(
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-    usuals = {}
-    for vendor in dict.fromkeys(offer.vendor for offer in quote.offers):
-        seconds = await tx.rentals.usual_ready(vendor, quote.offers[0].gpu)
-        if seconds is not None:
-            usuals[vendor] = timedelta(seconds=round(seconds))
+    shown = quote.offers[: offers.shown_of(everything=everything)]
+    judged = [row(offer, quote, usage, desk.rules) for offer in shown]
     reader = await tx.people.get(quote.owner, EVER)
     return offers.found(
         quote,
-        rows(quote, usage, desk.rules, usuals),
+        await _with_usual(tx, judged),
         rules=desk.rules,
         now=now,
         zone=reader.tz if reader is not None else None,
         everything=everything,
         asked_in=await tx.people.room(quote.asked_in, EVER),
+        count=len(quote.offers),
     )
+
+
+async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
+    """The rows, the recommended one with how long such machines usually take."""
+    best = offers.recommended(judged)
+    seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
+    if seconds is None:
+        return judged
+    usual = timedelta(seconds=round(seconds))
+    return [each.model_copy(update={"usual": usual}) if each is best else each for each in judged]
