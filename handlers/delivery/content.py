@@ -11,20 +11,15 @@ from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from handlers.rows import row
 from handlers.views import offers
-from handlers.views.blocks import Rendered
+from handlers.views.blocks import Json, Rendered
 from handlers.views.blocks import message as rendered
 from handlers.views.render import render_message
 
 
 async def content(desk: Desk, message: Message) -> Rendered | None:
-    """The message as it should look now, None where there is nothing to say any more."""
+    """A message that isn't an answer as it should look now, None where there is nothing to say any more."""
     async with desk.store.read() as tx:
         now = desk.clock.now()
-        if message.kind in {MessageKind.QUOTE, MessageKind.LOOKING}:
-            quote = await tx.quotes.get(message.quote_id or "")
-            if quote is None:
-                return None
-            return await quote_answer(tx, desk, quote, now, looking=message.kind is MessageKind.LOOKING)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
         told = await story(tx, rental, now) if rental is not None else None
@@ -34,6 +29,22 @@ async def content(desk: Desk, message: Message) -> Rendered | None:
         return render_message(
             message, event, told, rules=desk.rules, now=now, zone=reader.tz if reader is not None else None
         )
+
+
+async def answer(desk: Desk, message: Message) -> Json | None:
+    """What goes to the `response_url` that asked for a quote, None where there is nothing to say any more."""
+    looking = message.kind is MessageKind.LOOKING
+    async with desk.store.read() as tx:
+        quote = await tx.quotes.get(message.quote_id or "")
+        shown = None if quote is None else await quote_answer(tx, desk, quote, desk.clock.now(), looking=looking)
+    if quote is None or shown is None:
+        return None
+    return {
+        "text": shown.text,
+        "blocks": list(shown.blocks),
+        "response_type": "ephemeral",
+        "replace_original": quote.replaces and not looking,
+    }
 
 
 async def quote_answer(
