@@ -303,6 +303,6 @@ async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
         gate=parts.gate,
     )
     register(app, context)
-    sockets = Sockets(app, app_token, parts.clock)
+    sockets = Sockets(app, app_token, parts.clock, gate=parts.gate)
     await sockets.connect()
     return sockets

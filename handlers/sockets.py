@@ -11,8 +11,11 @@ import asyncio
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.clock import Clock
+from handlers.context import Gate
 
 log = structlog.get_logger("gpubot.sockets")
 
@@ -22,13 +25,28 @@ DEAD_AFTER = 60.0
 """Real seconds without a connection until its ticket is dropped."""
 
 
+def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHandler:
+    """A connection that keeps the gate until the acknowledgement has gone out: the listener leaves it a moment
+    before that."""
+    connection = AsyncSocketModeHandler(app, app_token)
+
+    async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        with gate.entered():
+            await connection.handle(connection.client, request)
+
+    connection.client.socket_mode_request_listeners[:] = [handle]
+    return connection
+
+
 class Sockets:
     """The connections of one process."""
 
-    def __init__(self, app: AsyncApp, app_token: str, clock: Clock, *, count: int = CONNECTIONS) -> None:
-        """Must be made inside the running loop."""
+    def __init__(
+        self, app: AsyncApp, app_token: str, clock: Clock, *, gate: Gate | None = None, count: int = CONNECTIONS
+    ) -> None:
+        """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged."""
         self._clock = clock
-        self._handlers = [AsyncSocketModeHandler(app, app_token) for _ in range(count)]
+        self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
 
     async def connect(self) -> None:

@@ -23,11 +23,16 @@ async def content(desk: Desk, message: Message) -> Rendered | None:
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
         told = await story(tx, rental, now) if rental is not None else None
-        if told is not None and event is not None and event.actor is not None:
-            told = told.model_copy(update={"names": {**told.names, **await names(tx, {event.actor})}})
-        reader = await tx.people.get(message.to, EVER) if message.kind is MessageKind.DIRECT else None
+        alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
+        reader = await tx.people.get(message.to, EVER) if alone else None
         return render_message(
-            message, event, told, rules=desk.rules, now=now, zone=reader.tz if reader is not None else None
+            message,
+            event,
+            told,
+            rules=desk.rules,
+            now=now,
+            zone=reader.tz if reader is not None else None,
+            names=await names(tx, {event.actor}) if event is not None and event.actor is not None else {},
         )
 
 

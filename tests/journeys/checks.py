@@ -29,13 +29,14 @@ async def adds_up(
     bought: Sequence[str],
     strangers: Sequence[str] = (),
     twice: int = 0,
+    slowed: int = 0,
     moved: bool = False,
     estimated: bool = False,
 ) -> None:
     """Ends the bot, then holds the store against what the vendors and the people saw.
 
     `bought`: the vendors that offers were to be bought from. `strangers`: names of machines that nobody here asked
-    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `moved`: a
+    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `slowed`: how often Slack asked to wait. `moved`: a
     card left its channel, and its old place keeps what was said there. `estimated`: the API no longer said when
     something ended, so the ledger says more than the bill, and says so.
     """
@@ -70,6 +71,7 @@ async def adds_up(
         assert shown.text.startswith(STATES[rental.state]), shown.text
         assert shown.buttons == ()
     log_is_clean(world)
+    assert await _slowed(world) == slowed
     assert psutil.Process().children(recursive=True) == []
 
 
@@ -135,6 +137,11 @@ def _shown_once(stored: _Stored, seen: dict[tuple[str, str], Any], *, twice: int
     if moved:
         return
     assert len(more) == twice, f"seen but not known: {more}"
+
+
+async def _slowed(world: World) -> int:
+    requests = (await world.outside.slack("GET", "traffic"))["requests"]
+    return sum(1 for one in requests if one["status"] == 429)
 
 
 def log_is_clean(world: World) -> None:

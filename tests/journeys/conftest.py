@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
+from store.db import migrate
 from tests.journeys.world import World, opened
 
 _FAILED = pytest.StashKey[bool]()
@@ -21,10 +24,25 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database whose schema is up to date: making one costs each start half a second."""
+    path = tmp_path_factory.mktemp("store") / "gpubot.sqlite"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+def folder(tmp_path: Path, empty_store: Path) -> Path:
+    """Where a world lives."""
+    shutil.copy(empty_store, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The sandbox and a bot that runs; Ana has a key."""
-    async with opened(tmp_path) as made:
+    async with opened(folder) as made:
         await made.start()
         await made.has_key()
         yield made
@@ -32,7 +50,7 @@ async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 
 
 @pytest.fixture
-async def asleep(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def asleep(folder: Path) -> AsyncIterator[World]:
     """As `world`, with a bot that is not started yet."""
-    async with opened(tmp_path) as made:
+    async with opened(folder) as made:
         yield made

@@ -14,7 +14,7 @@ from tests.journeys.checks import log_is_clean
 from tests.journeys.random_market import RandomMarket
 from tests.journeys.world import World, opened
 
-STEPS = 25
+STEPS = 20
 
 
 def makes_sense(offer: dict[str, Any], *, at_most: Decimal) -> bool:
@@ -46,12 +46,12 @@ async def asks_and_rents(world: World) -> None:
             return
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_random_answers(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_random_answers(folder: Path, seed: int) -> None:
     market = RandomMarket(seed)
     await market.start()
     try:
-        async with opened(tmp_path, COMPUTE_CLEAR_URL=market.url) as world:
+        async with opened(folder, COMPUTE_CLEAR_URL=market.url) as world:
             await world.start()
             await world.has_key()
             await asks_and_rents(world)

@@ -67,7 +67,8 @@ async def test_told_to_stop_during_a_click(world: World) -> None:
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
         await world.handling()
         world.bot.process.send_signal(signal.SIGTERM)
-    assert (await click)["ok"]
+    said = await click
+    assert said["ok"], said
     assert await world.bot.process.wait() == 0
     await world.restart()
     rental = await world.rental()
@@ -83,7 +84,7 @@ async def test_slack_asks_to_wait(world: World) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await adds_up(world, bought=["hyperstack"], slowed=2)
 
 
 async def test_the_channel_is_archived_before_the_card_is_there(world: World) -> None:

@@ -21,43 +21,15 @@ from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS
+from tests.journeys.held import WAIT, Held
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO}
 ADMIN = "Cleo"
 """The only admin, and so the only approver."""
-WAIT = 25
-"""Real seconds that a long poll may take: the sandbox's longest."""
 DAY = timedelta(days=1)
 TRIES = 5
 RENTAL_ID = re.compile(r"\b[a-hjkmnp-z2-9]{5}(?=[.,:\s)]|$)")
-
-
-class Held:
-    """Requests that meet a fault, and what becomes of them."""
-
-    def __init__(self, world: World, server: str, fault_id: str) -> None:
-        self._world, self._server, self._id = world, server, fault_id
-
-    async def met(self) -> None:
-        """Returns once a request has met it; one that acts first has then acted. Raises Missed."""
-        said = await self._call("GET", f"faults/{self._id}", wait=WAIT)
-        if not said["hits"]:
-            raise Missed(f"No request met the fault: {said}")
-
-    async def dropped(self) -> None:
-        """Returns once the client of a held request has gone. Raises Missed."""
-        query: dict[str, object] = {"for": "dropped", "wait": WAIT}
-        said = await self._call("GET", f"faults/{self._id}", **query)
-        if not said["dropped"]:
-            raise Missed(f"No client went: {said}")
-
-    async def release(self) -> None:
-        """Lets what is held go on, and removes the fault."""
-        await self._call("POST", f"faults/{self._id}/release")
-
-    async def _call(self, method: str, path: str, **query: object) -> Json:
-        return await self._world.control(self._server, method, path, None, **query)
 
 
 @dataclass
@@ -134,7 +106,7 @@ class World:
         slack = "." in endpoint or endpoint in {"response_url", "socket"}
         server = "slack" if slack else "compute"
         said = await self.control(server, "POST", "faults", {"endpoint": endpoint, "kind": kind, **more})
-        return Held(self, server, str(said["id"]))
+        return Held(self.outside.slack if slack else self.outside.compute, str(said["id"]))
 
     async def hold(self, endpoint: str, when: str, **more: object) -> Held:
         """Holds the next request there, `before` or `after` it acts."""
@@ -404,4 +376,4 @@ def _nobody(folder: Path) -> Any:
     return Nobody()
 
 
-__all__ = ["NOON", "PEOPLE", "Held", "Missed", "NotRunning", "World", "opened"]
+__all__ = ["NOON", "PEOPLE", "WAIT", "Held", "Missed", "NotRunning", "World", "opened"]
