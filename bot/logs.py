@@ -10,17 +10,18 @@ import structlog
 from bot.settings import LogFormat
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
-"""Libraries that log payloads or queries: only what went wrong passes, and never its arguments."""
+"""Libraries that log what they carry: only what went wrong passes."""
 
 
 class _Library(logging.Handler):
-    """A library's record as one line of ours: its template, not what was put into it, as that may be content."""
+    """A library's record as a line of ours: where it was said, not what, which may hold content."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = structlog.get_logger(record.name)
+        if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
+            return  # Bolt's loggers set a level of their own
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        said = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
-        log.log(record.levelno, "library", said=said.splitlines()[0][:80] if said else "", error=kind)
+        where = f"{record.module}:{record.lineno}"
+        structlog.get_logger().log(record.levelno, "library", library=record.name, where=where, error=kind)
 
 
 def keep_quiet() -> None:

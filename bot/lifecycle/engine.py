@@ -139,19 +139,17 @@ class Engine:
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
 
     async def _find(self, quote: Quote) -> None:
-        failed = False
         try:
             await find(self.works, self._shared, quote)
+            return
         except Outage as outage:
             log.warning("quote.outage", quote=quote.id, error=type(outage).__name__)
-            failed = True
         except Exception:
             log.exception("quote.failed", quote=quote.id)
-            failed = True
 
         async def release(tx: Tx) -> None:
             current = await tx.quotes.get(quote.id)
-            if failed and current is not None:
+            if current is not None:
                 later = self.works.clock.now() + AFTER_A_BUG
                 await tx.quotes.save(current.model_copy(update={"due_at": later}))
             await tx.quotes.release(quote.id)

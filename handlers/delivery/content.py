@@ -9,31 +9,47 @@ from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.looking import EVER, names, story
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
-from handlers.rows import rows
+from handlers.rows import row
 from handlers.views import offers
-from handlers.views.blocks import Rendered
+from handlers.views.blocks import Json, Rendered
 from handlers.views.blocks import message as rendered
 from handlers.views.render import render_message
 
 
 async def content(desk: Desk, message: Message) -> Rendered | None:
-    """The message as it should look now, None where there is nothing to say any more."""
+    """A message that isn't an answer as it should look now, None where there is nothing to say any more."""
     async with desk.store.read() as tx:
         now = desk.clock.now()
-        if message.kind in {MessageKind.QUOTE, MessageKind.LOOKING}:
-            quote = await tx.quotes.get(message.quote_id or "")
-            if quote is None:
-                return None
-            return await quote_answer(tx, desk, quote, now, looking=message.kind is MessageKind.LOOKING)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
         told = await story(tx, rental, now) if rental is not None else None
-        if told is not None and event is not None and event.actor is not None:
-            told = told.model_copy(update={"names": {**told.names, **await names(tx, {event.actor})}})
-        reader = await tx.people.get(message.to, EVER) if message.kind is MessageKind.DIRECT else None
+        alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
+        reader = await tx.people.get(message.to, EVER) if alone else None
         return render_message(
-            message, event, told, rules=desk.rules, now=now, zone=reader.tz if reader is not None else None
+            message,
+            event,
+            told,
+            rules=desk.rules,
+            now=now,
+            zone=reader.tz if reader is not None else None,
+            names=await names(tx, {event.actor}) if event is not None and event.actor is not None else {},
         )
+
+
+async def answer(desk: Desk, message: Message) -> Json | None:
+    """What goes to the `response_url` that asked for a quote, None where there is nothing to say any more."""
+    looking = message.kind is MessageKind.LOOKING
+    async with desk.store.read() as tx:
+        quote = await tx.quotes.get(message.quote_id or "")
+        shown = None if quote is None else await quote_answer(tx, desk, quote, desk.clock.now(), looking=looking)
+    if quote is None or shown is None:
+        return None
+    return {
+        "text": shown.text,
+        "blocks": list(shown.blocks),
+        "response_type": "ephemeral",
+        "replace_original": quote.replaces and not looking,
+    }
 
 
 async def quote_answer(
@@ -52,18 +68,26 @@ async def quote_answer(
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-    usuals = {}
-    for vendor in dict.fromkeys(offer.vendor for offer in quote.offers):
-        seconds = await tx.rentals.usual_ready(vendor, quote.offers[0].gpu)
-        if seconds is not None:
-            usuals[vendor] = timedelta(seconds=round(seconds))
+    shown = quote.offers[: offers.shown_of(everything=everything)]
+    judged = [row(offer, quote, usage, desk.rules) for offer in shown]
     reader = await tx.people.get(quote.owner, EVER)
     return offers.found(
         quote,
-        rows(quote, usage, desk.rules, usuals),
+        await _with_usual(tx, judged),
         rules=desk.rules,
         now=now,
         zone=reader.tz if reader is not None else None,
         everything=everything,
         asked_in=await tx.people.room(quote.asked_in, EVER),
+        count=len(quote.offers),
     )
+
+
+async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
+    """The rows, the recommended one with how long such machines usually take."""
+    best = offers.recommended(judged)
+    seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
+    if seconds is None:
+        return judged
+    usual = timedelta(seconds=round(seconds))
+    return [each.model_copy(update={"usual": usual}) if each is best else each for each in judged]

@@ -13,7 +13,7 @@ from bot.errors import GpubotError
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Held
 from bot.model.message import Message, MessageKind
-from handlers.delivery.content import content
+from handlers.delivery.content import answer, content
 from handlers.delivery.elsewhere import redirect
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster, Sent
@@ -23,7 +23,7 @@ log = structlog.get_logger("gpubot.delivery")
 
 LOOKED_AT = 50
 """How many messages that may be sent one look finds at most."""
-BREATH = 0.02
+BREATH = 0.05
 """Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 AT_ONCE = 16
 PAUSE_AFTER_OUTAGE = 1.0
@@ -127,15 +127,12 @@ class Delivery:
     async def _send(self, message: Message) -> Sent:
         if message.kind is MessageKind.REPLY:
             return await self._reply(message)
+        if message.kind.answer:
+            body = await answer(self._desk, message)
+            return Sent(_done(message)) if body is None else await self.poster.answer(message, body)
         shown = await content(self._desk, message)
         if shown is None:
-            return Sent(message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted}))
-        if message.kind.answer:
-            body = {"text": shown.text, "blocks": list(shown.blocks), "response_type": "ephemeral"}
-            async with self._desk.store.read() as tx:
-                quote = await tx.quotes.get(message.quote_id or "")
-            replaces = quote is not None and quote.replaces and message.kind is MessageKind.QUOTE
-            return await self.poster.answer(message, {**body, "replace_original": replaces})
+            return Sent(_done(message))
         if message.ts is not None:
             return await self.poster.edit(message, shown)
         return await self._post(message, shown)
@@ -182,6 +179,11 @@ class Delivery:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+
+def _done(message: Message) -> Message:
+    """There is nothing to say any more."""
+    return message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted})
 
 
 def _is_post(message: Message) -> bool:

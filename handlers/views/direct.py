@@ -121,7 +121,9 @@ def _still_needed(event: Event, story: Story, at: Times) -> Rendered:
     ask = f"Still needed? {rental.id}: "
     answer = _first(story, event, {K.KEPT, K.EXTENDED, K.EXTENSION_ASKED, K.STILL_NEEDED})
     if rental.state is not State.READY:
-        return blocks.message(f"{ask}answered. {outcome(story, at)}", closed=rental.state.over)
+        return blocks.message(
+            f"I asked whether {rental.id} is still needed. {outcome(story, at)}", closed=rental.state.over
+        )
     if answer is not None:
         if answer.kind is EventKind.STILL_NEEDED:
             return blocks.message(f"{ask}no answer. I asked again {at.at(answer.at)}.")

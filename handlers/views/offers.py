@@ -76,17 +76,19 @@ def found(
     zone: str | None = None,
     everything: bool = False,
     asked_in: Room | None = None,
+    count: int | None = None,
 ) -> Rendered:
-    """The offers, cheapest first, one of them recommended. `asked_in` is where the question was put, when that is
-    known: it says why the card goes elsewhere."""
+    """The offers, cheapest first, one of them recommended; `count` of them, where only those that are shown have a
+    row. `asked_in` is where the question was put, when that is known: it says why the card goes elsewhere."""
     at = times(rules, now, zone)
-    shown = list(rows[: MOST if everything else SHOWN])
-    best = next((row for row in shown if row.refused is None), None)
+    count = len(rows) if count is None else count
+    shown = list(rows[: shown_of(everything=everything)])
+    best = recommended(shown)
     head = _head(quote)
     parts = [(_row(row, quote, row is best, everything), _button(row, quote, rules, row is best)) for row in shown]
     stand = min((row.offer.expires_at for row in shown), default=now)
     until = f"Prices stand until {at.at(stand)}; stock is reserved by no one."
-    left = len(rows) - len(shown)
+    left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
     where = _elsewhere(quote, asked_in)
     text = "\n".join(filter(None, (head, *(words for words, _ in parts), more, until, where)))
@@ -96,9 +98,19 @@ def found(
         *(blocks.section(words, accessory) for words, accessory in parts),
         blocks.context(" ".join(filter(None, (more, until)))),
         blocks.context(where) if where else None,
-        blocks.actions(*_row_of_actions(quote, len(rows), everything)),
+        blocks.actions(*_row_of_actions(quote, count, everything)),
         closed=False,
     )
+
+
+def shown_of(*, everything: bool) -> int:
+    """How many offers are shown at most."""
+    return MOST if everything else SHOWN
+
+
+def recommended(rows: Sequence[Row]) -> Row | None:
+    """The cheapest that its reader may rent."""
+    return next((row for row in rows if row.refused is None), None)
 
 
 def _head(quote: Quote) -> str:

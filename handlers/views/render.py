@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.model.event import Event
@@ -24,14 +25,15 @@ def render_message(
     rules: Rules,
     now: datetime,
     zone: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """A message as it should look now; `zone` is its reader's, where there is one reader.
+    """A message as it should look now; `zone` is its reader's, where there is one reader, and `names` those of
+    whom a notice names.
 
     None where there is nothing to say: a quiet event, or a kind that isn't rendered from a story (a quote's
     answer, and a reply, which is rendered when it is written).
     """
     if message.kind is MessageKind.NOTICE:
-        names = story.names if story else None
         return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
     if story is None:
         return None

@@ -325,4 +325,9 @@ def reason(why: Why, of: str | None = None) -> str:
 
 def sentence(clause: str) -> str:
     """A clause as a sentence."""
-    return clause[:1].upper() + clause[1:] + ("" if clause.endswith((".", "?")) else ".")
+    return ended(clause[:1].upper() + clause[1:])
+
+
+def ended(clause: str) -> str:
+    """A clause with its full stop."""
+    return clause if clause.endswith((".", "?")) else clause + "."

@@ -39,8 +39,10 @@ async def _set(desk: Desk, person: Person, *, paused: bool) -> bool:
 async def tell_admins(
     tx: Tx, desk: Desk, kind: EventKind, facts: Facts | None = None, actor: str | None = None
 ) -> None:
-    """Tells every admin an event of the account."""
+    """Tells every admin an event of the account, but for whoever made it."""
     event = Event(rental_id=None, kind=kind, at=desk.clock.now(), actor=actor, facts=facts or Facts())
     event_id = await tx.events.add(event)
     for message in notices(desk.rules, desk.clock.real()):
+        if message.to == actor:
+            continue
         await tx.messages.add(message.model_copy(update={"event_id": event_id}))

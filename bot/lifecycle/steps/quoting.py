@@ -51,7 +51,7 @@ class SharedOffers:
 
 
 async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
-    """Finds offers, or what would have matched, and queues the answer."""
+    """Finds offers, or what would have matched, queues the answer and ends the quote's claim."""
     if quote.rental_id is not None:
         await _answer(works, quote.model_copy(update={"due_at": None}))
         return
@@ -68,9 +68,11 @@ async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
 
 
 async def _answer(works: Works, quote: Quote) -> None:
-    """Writes what was found, and queues it for who asked unless it is looked for again."""
+    """Writes what was found and ends the quote's claim, and queues it for who asked unless it is looked for
+    again."""
     async with works.store.write() as tx:
         await tx.quotes.save(quote)
+        await tx.quotes.release(quote.id)
         if quote.due_at is None:
             await tx.messages.add(answer(quote, works))
 

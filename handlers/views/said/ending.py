@@ -9,7 +9,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.about import computed, so_far
 from handlers.views.said.base import Said, Scene, billed, join, sentence_case
-from handlers.views.words import STATES, dollars, escape, per_hour, reason, sentence, span
+from handlers.views.words import STATES, dollars, ended, escape, per_hour, reason, span
 
 
 def _lost(scene: Scene) -> Said:
@@ -33,7 +33,7 @@ def _not_confirmed(scene: Scene) -> Said:
     facts = scene.facts
     bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
     which = f" (resource {short(facts.resource_id)})" if facts.resource_id else ""
-    last = f"Last answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else None
+    last = f"Last answer: {ended(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else None
     rest = join(f"{scene.story.rental.id} may still bill{bills}{which}. I keep trying.", last)
     return Said("Not confirmed gone", rest, colon=True)
 
