@@ -104,6 +104,7 @@ class Transport:
     ) -> None:
         """`on_token` is told with the first answer, and whenever it changes, whether our token is refused."""
         self._clock = clock
+        self._token = token
         self._on_token = on_token
         self._refused: bool | None = None
         loopback = _is_loopback(httpx.URL(base_url).host)
@@ -190,8 +191,17 @@ class Transport:
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
             raise MarketAway("Compute Clear asks me to slow down.", retry_after=wait, acted=False)
-        words = f"Compute Clear has a fault ({status}){_said(content)}."
+        words = f"Compute Clear has a fault ({status}){self._said(content)}."
         raise MarketAway(words, retry_after=wait, acted=call.buys)
+
+    def _said(self, content: bytes) -> str:
+        """What an error answer says of itself, after a colon; empty where nothing can be read, or it repeats our
+        token."""
+        try:
+            said = wire.problem(fields.decode(content))
+        except ValueError:
+            return ""
+        return f": {said.rstrip('.')}" if said and self._token.get_secret_value() not in said else ""
 
     def senseless(self, call: Call, why: str) -> MarketAway:
         """The error for an answer whose content is not what was asked for."""
@@ -204,15 +214,6 @@ class Transport:
             return fields.decode(answer.content)
         except ValueError:
             raise self.senseless(call, "no JSON") from None
-
-
-def _said(content: bytes) -> str:
-    """What an error answer says of itself, after a colon; empty where it says nothing that can be read."""
-    try:
-        said = wire.problem(fields.decode(content))
-    except ValueError:
-        return ""
-    return f": {said.rstrip('.')}" if said else ""
 
 
 async def _content(response: httpx.Response) -> bytes:

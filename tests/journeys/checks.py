@@ -36,9 +36,9 @@ async def adds_up(
     """Ends the bot, then holds the store against what the vendors and the people saw.
 
     `bought`: the vendors that offers were to be bought from. `strangers`: names of machines that nobody here asked
-    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `slowed`: how
-    often Slack asked to wait. `moved`: a card left its channel, and its old place keeps what was said there. `estimated`: the API no longer said when
-    something ended, so the ledger says more than the bill, and says so.
+    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `slowed`:
+    how often Slack asked to wait. `moved`: a card left its channel, and its old place keeps what was said there.
+    `estimated`: the API no longer said when something ended, so the ledger says more than the bill, and says so.
     """
     health = await world.play.settle()
     assert health["told_perhaps_twice"] >= twice

@@ -87,7 +87,7 @@ async def test_everyone_is_sold_out(world: World) -> None:
 @pytest.mark.parametrize("behaviour", ["delete_500", "not_deleting"])
 async def test_a_deletion_that_is_not_confirmed(world: World, behaviour: str) -> None:
     """After five minutes owner and admin are told; who says "I'm on it" is named, and it is tried on."""
-    await world.outside.vendor("hyperstack", behaviour, seconds=900)
+    await world.outside.vendor("hyperstack", behaviour, seconds=400)
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)

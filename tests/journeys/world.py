@@ -167,7 +167,6 @@ class World:
 
     async def card(self, rental_id: str, name: str = "Ana") -> Seen:
         """A rental's card as someone sees it now."""
-        await self.play.read()
         cards = [
             message
             for message in await self.outside.see(PEOPLE[name])
@@ -252,12 +251,18 @@ class World:
 
     # --- time
 
+    async def now(self) -> datetime:
+        """The sandbox's time."""
+        return (await self.outside.clock())[0]
+
     async def comes_due(self) -> None:
         """Moves time to when something is next due, and waits for nothing."""
-        health = await self.play.settle()
-        now, _ = await self.outside.clock()
-        due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else now
-        await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
+        await self._jump(await self.play.settle(), await self.now())
+
+    async def _jump(self, health: Json, now: datetime, end: datetime | None = None) -> None:
+        due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end or now
+        due = max(due, now + timedelta(seconds=1))
+        await self.outside.jump_to(due if end is None else min(due, end))
 
     async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> Seen:
         """Lets time pass until the card leads with `word`. Raises Missed."""
@@ -265,13 +270,16 @@ class World:
 
     async def until_any_card(self, rental_id: str, words: tuple[str, ...], within: timedelta = DAY) -> Seen:
         """As `until_card`, for whichever word comes first."""
-        start, _ = await self.outside.clock()
-        while not (card := await self.card(rental_id)).text.startswith(words):
-            now, _ = await self.outside.clock()
+        start = await self.now()
+        while True:
+            health = await self.play.settle()
+            card = await self.card(rental_id)
+            if card.text.startswith(words):
+                return card
+            now = await self.now()
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
-            await self.next_moment()
-        return card
+            await self._jump(health, now)
 
     async def until_met(self, held: Held) -> None:
         """Lets time pass until a request has met the fault: then things don't settle any more. Raises Missed."""
@@ -293,13 +301,9 @@ class World:
 
     async def passes(self, span: timedelta) -> None:
         """Lets time pass, due moment by due moment."""
-        now, _ = await self.outside.clock()
-        end = now + span
-        while now < end:
-            health = await self.play.settle()
-            due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end
-            await self.outside.jump_to(min(max(due, now + timedelta(seconds=1)), end))
-            now, _ = await self.outside.clock()
+        end = await self.now() + span
+        while (now := await self.now()) < end:
+            await self._jump(await self.play.settle(), now, end)
         await self.play.settle()
 
     async def lets_the_lease_end(self) -> None:
