@@ -21,7 +21,7 @@ from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
-LOOKED_AT = 50
+LOOKED_AT = 20
 """How many messages that may be sent one look finds at most."""
 BREATH = 0.05
 """Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
