@@ -130,5 +130,5 @@ def test_every_answer_is_as_promised_along_the_links(loop: asyncio.AbstractEvent
         def validate_response(self, _response: Any, case: schemathesis.Case[Any], **_more: Any) -> None:
             case.validate_response(_response, checks=CHECKS, headers=HEADERS)
 
-    run_state_machine_as_test(AlongTheLinks, settings=settings(BOUNDED, max_examples=15, stateful_step_count=8))
+    run_state_machine_as_test(AlongTheLinks, settings=settings(BOUNDED, max_examples=60, stateful_step_count=8))
     assert answered >= {"get_offers", "procure_offer", "offer_status", "get_resource", "delete_resource"}
