@@ -20,9 +20,9 @@ def _asked_again(scene: Scene) -> Said:
     now = f"Now {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
-    more = (
-        f", {difference(facts.before, facts.rate)}" if facts.before is not None and facts.rate is not None else ""
-    )
+    more = ""
+    if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
+        more = f", {difference(facts.before, facts.rate)}"
     lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
     return Said("Waiting for a decision", join(f"{why}.", f"{now}{more}." if now else None, lapses), colon=True)
 
