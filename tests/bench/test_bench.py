@@ -1,4 +1,4 @@
-"""The bench itself, at a size that takes seconds: it measures all it promises. How fast anything is, it leaves open."""
+"""The bench itself, at a size that takes seconds: it measures all that it promises, however fast anything is."""
 
 from __future__ import annotations
 
