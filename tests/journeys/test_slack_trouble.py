@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -180,3 +181,15 @@ async def test_a_server_that_lacks_the_niceties(world: World) -> None:
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     await adds_up(world, bought=["hyperstack"], twice=1)
+
+
+async def test_a_machine_nobody_answers_for_is_asked_about(world: World) -> None:
+    """ "Still needed?", Keep by command, the end told ahead, Extend by button, and the lease's own end."""
+    rental = await world.rents(text="get H100 EU for 3h")
+    await world.until_card(rental, "Ready")
+    await world.play.until_sees("Ana", "Still needed?", timedelta(hours=3), dm=True)
+    await world.play.types("Ana", "#training", f"keep {rental} 1h")
+    ending = await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
+    await world.play.clicks("Ana", ending, "Extend 2 h")
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
