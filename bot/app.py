@@ -36,7 +36,7 @@ from handlers.context import Context, Gate
 from handlers.delivery.loop import Delivery
 from handlers.delivery.posting import TOKEN
 from handlers.listeners import register
-from handlers.people import People
+from handlers.people import Home, People
 from handlers.rooms import SlackRooms
 from handlers.slack_errors import NO_ANSWER, error_code
 from handlers.sockets import Sockets
@@ -293,11 +293,10 @@ async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
         )
 
     app = AsyncApp(client=parts.client, authorize=authorize)
-    team_id = str(who.get("team_id", ""))
     context = Context(
         desk=parts.desk,
         catalog=lambda: parts.catalogue.known,
-        people=People(parts.desk, parts.client, team_id),
+        people=People(parts.desk, parts.client, Home.of(who)),
         rooms=SlackRooms(parts.desk, parts.client),
         client=parts.client,
         gate=parts.gate,

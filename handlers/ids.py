@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
@@ -101,17 +101,20 @@ _OLD = "That button makes no sense to me. I changed nothing."
 class Value(Frozen):
     """What a button carries. `decode` refuses everything that `encode` doesn't make."""
 
+    SHAPE: ClassVar[str]
+    """Matches the text, with a group for each part."""
+
     def encode(self) -> str:
         """The value as text. Raises Mistake where a part can't be carried."""
         text = self._text()
-        if not re.fullmatch(self._shape(), text):
+        if not re.fullmatch(self.SHAPE, text):
             raise Mistake(_OLD)
         return text
 
     @classmethod
     def decode(cls, value: str | None) -> Self:
         """Raises Mistake for anything else than what `encode` makes."""
-        found = re.fullmatch(cls._shape(), value or "", flags=re.ASCII)
+        found = re.fullmatch(cls.SHAPE, value or "", flags=re.ASCII)
         if found is None:
             raise Mistake(_OLD)
         return cls.model_validate(found.groupdict())
@@ -119,86 +122,68 @@ class Value(Frozen):
     def _text(self) -> str:
         return ":".join(str(part) for part in self.model_dump().values())
 
-    @classmethod
-    def _shape(cls) -> str:
-        raise NotImplementedError
-
 
 class RentalValue(Value):
     """`k7mq2`."""
 
-    rental_id: str
+    SHAPE: ClassVar[str] = _RENTAL
 
-    @classmethod
-    def _shape(cls) -> str:
-        return _RENTAL
+    rental_id: str
 
 
 class VersionValue(Value):
     """`k7mq2:2`: a rental and the version of the envelope that the reader saw."""
 
+    SHAPE: ClassVar[str] = f"{_RENTAL}:{_VERSION}"
+
     rental_id: str
     version: int
-
-    @classmethod
-    def _shape(cls) -> str:
-        return f"{_RENTAL}:{_VERSION}"
 
 
 class HoursValue(Value):
     """`k7mq2:4`: whole hours."""
 
+    SHAPE: ClassVar[str] = f"{_RENTAL}:{_HOURS}"
+
     rental_id: str
     hours: int
-
-    @classmethod
-    def _shape(cls) -> str:
-        return f"{_RENTAL}:{_HOURS}"
 
 
 class ExtendValue(Value):
     """`k7mq2:2:1763982000`: whole hours, and the end that the reader saw, as a Unix time; so a second click adds
     nothing."""
 
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:{_HOURS}:(?P<shown_end>[1-9][0-9]{{0,11}})"
+
     rental_id: str
     hours: int
     shown_end: int
-
-    @classmethod
-    def _shape(cls) -> str:
-        return rf"{_RENTAL}:{_HOURS}:(?P<shown_end>[1-9][0-9]{{0,11}})"
 
 
 class QuoteValue(Value):
     """`q8f3...`."""
 
-    quote_id: str
+    SHAPE: ClassVar[str] = _QUOTE
 
-    @classmethod
-    def _shape(cls) -> str:
-        return _QUOTE
+    quote_id: str
 
 
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
+
     quote_id: str
     offer_id: str
-
-    @classmethod
-    def _shape(cls) -> str:
-        return rf"{_QUOTE}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
 
 
 class NearbyValue(Value):
     """`q8f3...:0`: which of a quote's nearby requests, from 0."""
 
+    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
+
     quote_id: str
     index: int
-
-    @classmethod
-    def _shape(cls) -> str:
-        return rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
 
 
 CARRIES: dict[Action, type[Value] | None] = {

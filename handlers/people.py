@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import Outage, Refused
 from bot.lifecycle.desk import Desk
@@ -34,13 +36,47 @@ _NOBODY = frozenset({"user_not_found", "user_not_visible"})
 _log = structlog.get_logger("gpubot.people")
 
 
+@dataclass(frozen=True)
+class Home:
+    """The workspace that the bot belongs to, as auth.test names it.
+
+    In an Enterprise organization a click names the organization as its user's team, and someone's home workspace
+    may be another one of it (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Whether
+    they are a member of ours too is said by users.info alone (docs.slack.dev/reference/objects/user-object,
+    "enterprise_user").
+    """
+
+    team: str
+    org: str = ""
+    """Empty outside of an Enterprise organization."""
+
+    @classmethod
+    def of(cls, who: AsyncSlackResponse) -> Home:
+        """From what auth.test answered."""
+        return cls(team=str(who.get("team_id") or ""), org=str(who.get("enterprise_id") or ""))
+
+    def is_outside(self, team_id: str) -> bool:
+        """Whether a payload's team shows by itself that its user is from elsewhere."""
+        if self.org and team_id.startswith("T"):
+            return False
+        return team_id not in {"", self.team, self.org}
+
+    def lacks(self, user: Mapping[str, Any]) -> bool:
+        """Whether users.info tells of someone who is no member."""
+        enterprise = user.get("enterprise_user")
+        if self.org and isinstance(enterprise, Mapping) and isinstance(enterprise.get("teams"), list):
+            return self.team not in enterprise["teams"]
+        team = user.get("team_id")
+        return isinstance(team, str) and team not in {"", self.team, self.org}
+
+
 class People:
     """Persons from the store's cache; a miss asks Slack once, within a second."""
 
-    def __init__(self, desk: Desk, client: AsyncWebClient, team_id: str) -> None:
+    def __init__(self, desk: Desk, client: AsyncWebClient, home: Home) -> None:
         self._desk = desk
         self._client = client
-        self._team_id = team_id
+        self._home = home
         self._groups: dict[str, tuple[datetime, frozenset[str]]] = {}
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
@@ -59,7 +95,7 @@ class People:
             if self._changed(user_id) == before:
                 async with self._desk.store.write() as tx:
                     await tx.people.put(person, real_now)
-        if team_id not in {"", self._team_id}:
+        if self._home.is_outside(team_id):
             return person.model_copy(update={"outsider": True})
         return person
 
@@ -96,7 +132,7 @@ class People:
                 "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
             ) from error
         inside = frozenset(group for group, those in zip(groups, members, strict=True) if user_id in those)
-        return person_of(user_id, user, team_id=self._team_id, groups=inside)
+        return person_of(user_id, user, home=self._home, groups=inside)
 
     async def _user(self, user_id: str) -> Mapping[str, Any]:
         answer = await self._client.users_info(user=user_id)
@@ -131,17 +167,16 @@ class People:
 
 
 def person_of(
-    user_id: str, user: Mapping[str, Any], *, team_id: str, groups: frozenset[str] = frozenset()
+    user_id: str, user: Mapping[str, Any], *, home: Home, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """What users.info tells of someone, for the workspace `team_id`; flags that are absent count as false."""
-    team = user.get("team_id")
+    """What users.info tells of someone; flags that are absent count as false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,
         tz=_zone(user.get("tz")),
         guest=user.get("is_restricted") is True or user.get("is_ultra_restricted") is True,
         deactivated=user.get("deleted") is True,
-        outsider=user.get("is_stranger") is True or (isinstance(team, str) and team not in {"", team_id}),
+        outsider=user.get("is_stranger") is True or home.lacks(user),
         bot=user.get("is_bot") is True or user_id == "USLACKBOT",
         groups=groups,
     )

@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.machine import skew
-from handlers.people import person_of
+from handlers.people import Home, person_of
 from handlers.rooms import room_of
 from handlers.scopes import SCOPES
 from handlers.slack_errors import NO_ANSWER, error_code
@@ -38,7 +38,7 @@ class Met:
     """What auth.test tells."""
 
     handle: str
-    team_id: str
+    home: Home
     scopes: frozenset[str] | None
     ahead: timedelta | None
     """This machine's clock, against Slack's."""
@@ -72,7 +72,7 @@ async def _bot_token(case: Case, client: AsyncWebClient) -> tuple[Finding, Met |
         return _no_token(BOT_TOKEN, "SLACK_BOT_TOKEN", error, case, "Install App, Bot User OAuth Token"), None
     met = Met(
         handle=str(answer.get("user") or "gpubot"),
-        team_id=str(answer.get("team_id") or ""),
+        home=Home.of(answer),
         scopes=_scopes_of(answer),
         ahead=skew(answer.headers.get("Date"), case.clock),
     )
@@ -186,7 +186,7 @@ async def _person(client: AsyncWebClient, met: Met, what: str, user_id: str) -> 
         if _code(error) in {"user_not_found", "user_not_visible"}:
             return wrong(what, "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID.")
         return _unread(what, error)
-    person = person_of(user_id, user, team_id=met.team_id)
+    person = person_of(user_id, user, home=met.home)
     who = person.name
     if person.deactivated:
         return wrong(what, f"{who} is deactivated. Name someone else.")

@@ -58,7 +58,7 @@ def _where_to_post(call: Call) -> Channel:
 def _reachable(call: Call, user: str) -> bool:
     """The bot can write to its team, and to outsiders with whom it shares a channel."""
     workspace = call.workspace
-    if workspace.people[user].team == workspace.people[BOT_USER].team:
+    if workspace.people[user].is_in(workspace.people[BOT_USER].team):
         return True
     return any({user, BOT_USER} <= channel.members for channel in workspace.channels.values())
 

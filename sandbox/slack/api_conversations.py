@@ -34,7 +34,7 @@ def open_(call: Call) -> Json:
             raise ApiError("cannot_dm_bot")
         if person.deleted:
             raise ApiError("user_disabled")
-        if person.team != TEAM and not any(
+        if not person.is_in(TEAM) and not any(
             {person.id, BOT_USER} <= each.members for each in workspace.channels.values()
         ):
             raise ApiError("user_not_visible")

@@ -9,7 +9,8 @@ from sandbox.slack.wire import DOMAIN, group_json, user_json
 
 
 def auth_test(call: Call) -> Json:
-    return {
+    org = call.workspace.people[BOT_USER].org
+    told: Json = {
         "ok": True,
         "url": f"https://{DOMAIN}.slack.com/",
         "team": "Sandbox",
@@ -19,6 +20,7 @@ def auth_test(call: Call) -> Json:
         "bot_id": BOT_ID,
         "is_enterprise_install": False,
     }
+    return told | {"enterprise_id": org} if org else told
 
 
 def api_test(call: Call) -> Json:
@@ -50,7 +52,7 @@ def users_info(call: Call) -> Json:
 
 
 def users_list(call: Call) -> Json:
-    people = [person for person in call.workspace.people.values() if person.team == TEAM]
+    people = [person for person in call.workspace.people.values() if person.is_in(TEAM)]
     shown, cursor = page(call, people, 200)
     return {
         "ok": True,

@@ -16,6 +16,8 @@ class PersonOrder(ControlModel):
     guest: Guest | None = None
     deleted: bool | None = None
     team: Annotated[str, Field(pattern=r"^T[A-Z0-9]+$")] | None = None
+    org: Annotated[str, Field(pattern=r"^(E[A-Z0-9]+)?$")] | None = None
+    teams: Annotated[tuple[str, ...], Field(strict=False)] | None = None
 
 
 class ChannelOrder(ControlModel):

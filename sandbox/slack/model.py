@@ -16,10 +16,18 @@ class Person:
     name: str
     tz: str
     team: str
-    """Another team's id for an outsider."""
+    """The home team: another one's id for an outsider, or for a colleague of the same organization."""
     guest: Guest | None = None
     deleted: bool = False
     is_bot: bool = False
+    org: str = ""
+    """The Enterprise organization of the home team, if it has one."""
+    teams: tuple[str, ...] = ()
+    """All teams within the organization; the home team alone where none is given."""
+
+    def is_in(self, team: str) -> bool:
+        """Whether this person is a member of a team."""
+        return team in (self.teams or (self.team,))
 
     @property
     def handle(self) -> str:

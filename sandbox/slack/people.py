@@ -95,7 +95,7 @@ class People:
     async def command(self, person: Person, channel: Channel, name: str, text: str) -> Outcome:
         """A slash command. Raises Impossible for outsiders and for commands that no app has."""
         app = self._workspace.app
-        if person.team != TEAM:
+        if not person.is_in(TEAM):
             raise Impossible("outsiders_cannot_run_commands")
         if not app.has_command(name):
             raise Impossible("no_such_command")

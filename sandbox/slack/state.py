@@ -74,7 +74,7 @@ class Workspace:
         return f"{prefix}0NEW{self._made:05d}"
 
     def is_full_member(self, person: Person) -> bool:
-        return person.team == TEAM and person.guest is None and not person.deleted
+        return person.is_in(TEAM) and person.guest is None and not person.deleted
 
     def can_read(self, person: Person, channel: Channel) -> bool:
         """Members read a channel; everyone who is no guest and no outsider reads public ones."""

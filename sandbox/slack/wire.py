@@ -44,18 +44,29 @@ def user_json(workspace: Workspace, person: Person) -> Json:
     if not workspace.lacks.guest_flags:
         shared["is_restricted"] = person.guest is not None
         shared["is_ultra_restricted"] = person.guest == "ultra_restricted"
-        if person.team != TEAM:
+        if not person.is_in(TEAM):
             shared["is_stranger"] = not any(
                 {person.id, BOT_USER} <= channel.members
                 for channel in workspace.channels.values()
                 if channel.kind != "im"
             )
+    if person.org:
+        shared["enterprise_user"] = {
+            "id": person.id,
+            "enterprise_id": person.org,
+            "enterprise_name": "Sandbox Organization",
+            "is_admin": False,
+            "is_owner": False,
+            "teams": list(person.teams or (person.team,)),
+        }
     return shared
 
 
 def short_user(person: Person) -> Json:
-    """The user of an interaction."""
-    return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": person.team}
+    """The user of an interaction. In an Enterprise organization `team_id` is the organization's
+    (docs.slack.dev/reference/interaction-payloads/block_actions-payload)."""
+    team = person.org or person.team
+    return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": team}
 
 
 def channel_json(workspace: Workspace, channel: Channel) -> Json:

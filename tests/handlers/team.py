@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,11 +28,11 @@ from handlers.boundary import note_commit
 from handlers.context import Context
 from handlers.delivery.loop import Delivery
 from handlers.listeners import register
-from handlers.people import People
+from handlers.people import Home, People
 from handlers.rooms import SlackRooms
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
-from sandbox.slack.state import TEAM
+from sandbox.slack.state import BOT_USER
 from store.db import Database
 from tests.handlers.asking import CATALOG
 from tests.sandbox.slack_world import World, workspace
@@ -228,8 +228,9 @@ async def team(
     rules: Rules = RULES,
     timing: Timing | None = None,
     app: AppConfig | None = None,
+    org: str = "",
 ) -> AsyncIterator[Team]:
-    """A team whose world ends with the block."""
+    """A team whose world ends with the block; with `org`, its workspace is one of an Enterprise organization."""
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
@@ -237,11 +238,13 @@ async def team(
         try:
             store.on_commit(note_commit)
             desk = Desk(store=store, clock=clock, rules=rules)
+            people = world.sandbox.workspace.people
+            people[BOT_USER] = replace(people[BOT_USER], org=org)
             known: list[Catalog | None] = [CATALOG]
             context = Context(
                 desk=desk,
                 catalog=lambda: known[0],
-                people=People(desk, world.client, TEAM),
+                people=People(desk, world.client, Home.of(await world.client.auth_test())),
                 rooms=SlackRooms(desk, world.client),
                 client=world.client,
             )

@@ -13,7 +13,7 @@ from bot.errors import Outage
 from bot.model.person import Person
 from bot.model.state import State
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, OLGA, SHARED, TRAINING
-from sandbox.slack.state import BOT_USER, OTHER_TEAM
+from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
 from tests.handlers.team import Team, an_offer, team
 
 BROKEN: tuple[dict[str, Any], ...] = (
@@ -56,7 +56,7 @@ async def test_an_outsider_can_click_and_changes_nothing(tmp_path: Path) -> None
         await ours.world.act("click", user=OLGA, channel=SHARED, ts=posted["ts"], action_id="cancel")
         await ours.context.gate.idle()
         told = (await ours.replies())[-1]
-        assert told == "Only members of the workspace that I belong to can do that. I changed nothing."
+        assert told == ONLY_MEMBERS
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
@@ -64,6 +64,60 @@ async def test_the_payloads_team_counts_even_against_what_is_known(tmp_path: Pat
     async with team(tmp_path) as ours:
         assert not (await ours.context.people.who(ANA)).outsider
         assert (await ours.context.people.who(ANA, OTHER_TEAM)).outsider
+
+
+ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
+ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. I changed nothing."
+
+
+async def who_clicks(ours: Team, user: str, channel: str, **there: Any) -> str:
+    """What someone is told who clicks a button in `channel`, being where `there` says."""
+    await ours.world.act(f"people/{user}", "PATCH", **there)
+    await ours.world.act(f"channels/{channel}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
+    await settled_events(ours)
+    posted = await ours.world.post(
+        channel,
+        blocks=[
+            {
+                "type": "actions",
+                "elements": [
+                    {
+                        "type": "button",
+                        "action_id": "show_rental",
+                        "value": "k7mq2",
+                        "text": {"type": "plain_text", "text": "Show"},
+                    }
+                ],
+            }
+        ],
+    )
+    outcome = await ours.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id="show_rental")
+    assert outcome["error"] is None
+    await ours.context.gate.idle()
+    return (await ours.replies())[-1]
+
+
+@pytest.mark.parametrize(
+    ("there", "inside"),
+    [
+        pytest.param({"org": ORG}, True, id="a click names the organization as the team"),
+        pytest.param({"org": ORG, "team": SISTER, "teams": [SISTER, TEAM]}, True, id="home is a sister workspace"),
+        pytest.param({"org": ORG, "team": SISTER, "teams": [SISTER]}, False, id="a colleague who is no member"),
+        pytest.param({"org": FOREIGN_ORG, "team": OTHER_TEAM}, False, id="another organization's"),
+        pytest.param({"team": OTHER_TEAM}, False, id="a team's without an organization"),
+    ],
+)
+async def test_in_an_organization_the_members_of_the_workspace_are_inside(
+    tmp_path: Path, there: dict[str, Any], inside: bool
+) -> None:
+    async with team(tmp_path, org=ORG) as ours:
+        told = await who_clicks(ours, BEN, SHARED, **there)
+        assert told == ("I don't know k7mq2. /gpu list shows yours." if inside else ONLY_MEMBERS)
+
+
+async def test_outside_of_an_organization_nobody_comes_in_by_naming_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert await who_clicks(ours, BEN, SHARED, org=ORG) == ONLY_MEMBERS
 
 
 async def test_someone_is_asked_about_once_and_again_after_a_change(tmp_path: Path) -> None:

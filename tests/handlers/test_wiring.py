@@ -19,7 +19,7 @@ from handlers import actions, events, modals
 from handlers.context import Context
 from handlers.ids import Action, Callback, numbered
 from handlers.listeners import register
-from handlers.people import People
+from handlers.people import Home, People
 from handlers.rooms import SlackRooms
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES
@@ -44,7 +44,7 @@ async def app(tmp_path: Path) -> Any:
         Context(
             desk=desk,
             catalog=lambda: None,
-            people=People(desk, client, "T1"),
+            people=People(desk, client, Home("T1")),
             rooms=SlackRooms(desk, client),
             client=client,
         ),
