@@ -35,27 +35,29 @@ def body_of(said: Rendered, arrival: Arrival, *, replaces: bool) -> dict[str, An
     return body
 
 
-async def queue(context: Context, arrival: Arrival, reply: Reply) -> None:
-    """Queues a reply in the outbox; where the store takes nothing, sends it at once. Never raises."""
+async def queue(context: Context, arrival: Arrival, reply: Reply) -> bool:
+    """Queues a reply in the outbox. Says whether the store took it; never raises."""
+    if not arrival.reply_url:
+        _log.warning("reply.nowhere", did=arrival.name, user=arrival.user_id)
+        return True
     body = body_of(reply.said, arrival, replaces=reply.replaces)
     real_now = context.desk.clock.real()
     message = Message(
         kind=MessageKind.REPLY, to=arrival.reply_url, body=body, created_at=real_now, due_at=real_now
     )
-    if not arrival.reply_url:
-        _log.warning("reply.nowhere", did=arrival.name, user=arrival.user_id)
-        return
     try:
         async with context.desk.store.write() as tx:
             await tx.messages.add(message)
     except StoreBusy:
-        await send(context, arrival, body)
+        return False
+    return True
 
 
-async def send(context: Context, arrival: Arrival, body: dict[str, Any]) -> bool:
-    """Sends to the `response_url` now and says whether Slack took it. Never raises."""
+async def send(context: Context, arrival: Arrival, reply: Reply) -> bool:
+    """Sends a reply to the `response_url` now and says whether Slack took it. Never raises."""
     if not arrival.reply_url:
         return False
+    body = body_of(reply.said, arrival, replaces=reply.replaces)
     hook = AsyncWebhookClient(arrival.reply_url, session=context.client.session, retry_handlers=[])
     try:
         async with asyncio.timeout(AT_ONCE_TAKES):

@@ -1,6 +1,7 @@
 """The wrapper round every listener: who is this, do it (which commits), acknowledge, and errors to words.
 
-Slack never sends a command or a click a second time, so what it asks for is committed before it is acknowledged.
+Slack never sends a command or a click a second time, so what it asks for is committed before it is acknowledged,
+and so is what it is answered with.
 Bolt takes an acknowledgement back when an exception leaves the listener after it, so none does
 (slack_bolt/listener/asyncio_runner.py).
 """
@@ -77,8 +78,13 @@ async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack,
     else:
         _note(arrival, "done")
     try:
+        reply = _private(arrival, outcome)
+        written = reply is None or await answering.queue(context, arrival, reply)
         await _acknowledge(arrival, outcome, ack, body)
-        await _go_on(context, arrival, outcome)
+        if reply is not None and not written:
+            await answering.send(context, arrival, reply)
+        if isinstance(outcome, Opens):
+            await _open(context, arrival, outcome)
     except Exception as error:
         _broke(arrival, error, wrote=bool(commits))
 
@@ -91,11 +97,19 @@ def _check_ours(person: Person) -> None:
 async def _not_taken(context: Context, arrival: Arrival, ack: Ack, body: Body) -> None:
     """The store didn't take it, so it is told at once. A click that can't be told is not acknowledged: then Slack
     itself shows that it failed."""
-    said = replies.store_busy()
+    reply = Reply(said=replies.store_busy(), refuses=True)
     if arrival.way is not Way.CLICK:
-        await _acknowledge(arrival, Reply(said=said, refuses=True), ack, body)
-    elif await answering.send(context, arrival, answering.body_of(said, arrival, replaces=False)):
+        await _acknowledge(arrival, reply, ack, body)
+    elif await answering.send(context, arrival, reply):
         await ack()
+
+
+def _private(arrival: Arrival, outcome: Outcome) -> Reply | None:
+    """What goes to the `response_url`: what the acknowledgement itself doesn't say."""
+    match arrival.way, outcome:
+        case (Way.CLICK, Reply() as reply) | (Way.SUBMISSION, Reply(refuses=False) as reply):
+            return reply
+    return None
 
 
 async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body) -> None:
@@ -120,20 +134,14 @@ def _plain(text: str) -> str:
     return str(blocks.plain(text, INPUT_ERROR)["text"])
 
 
-async def _go_on(context: Context, arrival: Arrival, outcome: Outcome) -> None:
-    """What comes after the acknowledgement."""
-    match arrival.way, outcome:
-        case Way.COMMAND | Way.CLICK, Opens(view=view, another=another):
-            carried = arrival.carried(view["private_metadata"], another=another)
-            if not await answering.open_modal(
-                context, arrival, {**view, "private_metadata": carried.model_dump_json()}
-            ):
-                said = replies.say("Slack didn't open the dialog. I changed nothing. Try again.")
-                await answering.queue(context, arrival, Reply(said=said))
-        case (Way.CLICK, Reply() as reply) | (Way.SUBMISSION, Reply(refuses=False) as reply):
-            await answering.queue(context, arrival, reply)
-        case _:
-            pass
+async def _open(context: Context, arrival: Arrival, opens: Opens) -> None:
+    """The modal, after the acknowledgement: it is a call to Slack, and nothing was done yet that it could lose."""
+    carried = arrival.carried(opens.view["private_metadata"], another=opens.another)
+    view = {**opens.view, "private_metadata": carried.model_dump_json()}
+    if not await answering.open_modal(context, arrival, view):
+        reply = Reply(said=replies.say("Slack didn't open the dialog. I changed nothing. Try again."))
+        if not await answering.queue(context, arrival, reply):
+            await answering.send(context, arrival, reply)
 
 
 def _note(arrival: Arrival, how: str) -> None:

@@ -11,10 +11,11 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
+from handlers.actions import HANDLERS
 from handlers.boundary import guarded
 from handlers.context import Context
 from handlers.ids import Action
-from handlers.visit import Outcome, Visit, command
+from handlers.visit import Outcome, Visit, clicking, command
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
@@ -159,6 +160,27 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
         assert "secret" not in str(lines)
         async with ours.desk.store.read() as tx:
             assert await tx.account.get("written") == "yes"
+
+
+async def test_a_clicks_answer_is_written_before_slack_is_told_ok(tmp_path: Path) -> None:
+    """Killed right after the acknowledgement, the bot still answers: whoever starts next sends it."""
+    async with team(tmp_path) as ours:
+        then: list[str] = []
+
+        async def ack(**_: Any) -> None:
+            then.extend(await ours.replies())
+
+        listen = guarded(ours.context, clicking(Action.DETAILS), HANDLERS[Action.DETAILS])
+        await listen(
+            ack,
+            {
+                "user": {"id": ANA},
+                "container": {"channel_id": TRAINING, "is_ephemeral": True},
+                "response_url": f"{ours.world.url}/actions/1/a",
+                "actions": [{"value": "k7mq2"}],
+            },
+        )
+        assert then == ["I don't know k7mq2. /gpu list shows yours."]
 
 
 async def test_while_leaving_what_arrives_is_still_taken(tmp_path: Path) -> None:
