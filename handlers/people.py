@@ -21,7 +21,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.errors import Outage, Refused
 from bot.lifecycle.desk import Desk
 from bot.model.person import Person
-from handlers.slack_errors import NO_ANSWER, error_code, status_code
+from handlers.slack_errors import NO_ANSWER, error_code, passes
 
 KNOWN_FOR = timedelta(minutes=15)
 """Real time for which an answer holds, unless an event says that it changed."""
@@ -29,8 +29,6 @@ ASKING_TAKES = 1.0
 """Real seconds for all of asking: Slack waits 3 for the acknowledgement."""
 NAME_LENGTH = 80
 NOBODY: frozenset[str] = frozenset()
-_PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
-"""Errors that say nothing about whom or what was asked for."""
 _NOBODY = frozenset({"user_not_found", "user_not_visible"})
 
 _log = structlog.get_logger("gpubot.people")
@@ -157,7 +155,7 @@ class People:
         try:
             answer = await self._client.usergroups_users_list(usergroup=group)
         except SlackApiError as error:
-            if error_code(error) in _PASSING or status_code(error) >= 500:
+            if passes(error):
                 raise
             # No user groups here (a free plan, a smaller server, a scope that is missing): nobody is in one.
             _log.warning("people.no_group", group=group, error=error_code(error))

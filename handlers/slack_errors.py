@@ -16,6 +16,19 @@ NO_ANSWER: tuple[type[Exception], ...] = (
     AttributeError,  # the SDK's own, where the answer is JSON but no object
 )
 
+RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+"""docs.slack.dev/reference/methods/chat.postMessage has both."""
+_PASSING = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+
+
+def passes(error: SlackApiError) -> bool:
+    """Whether it says nothing about what was asked for, and may be otherwise in a while."""
+    code = error_code(error)
+    nameless = code == type(error).__name__
+    return nameless or status_code(error) >= 500 or code in _PASSING | RATE_LIMITED
+
 
 def error_code(error: Exception) -> str:
     """Slack's name for the error, such as `channel_not_found`; else the exception's name."""

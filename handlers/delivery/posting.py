@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,12 +13,13 @@ import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.desk import Desk
 from bot.model.message import Message, MessageKind
 from handlers.delivery.finding import METADATA, Unreadable, find
 from handlers.delivery.pace import ANSWERS, Pace
-from handlers.slack_errors import NO_ANSWER, error_code, retry_after, status_code
+from handlers.slack_errors import NO_ANSWER, RATE_LIMITED, error_code, passes, retry_after, status_code
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -28,10 +30,8 @@ ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 TOKEN_RETRY = timedelta(minutes=1)
 
-ELSEWHERE = frozenset(
-    {"not_in_channel", "is_archived", "channel_not_found", "restricted_action", "channel_type_not_supported"}
-)
-"""Errors that won't pass: the rental's messages go elsewhere."""
+BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
+"""What is said is refused, wherever it is said. Its words alone may pass."""
 TOKEN = frozenset(
     {
         "invalid_auth",
@@ -43,7 +43,6 @@ TOKEN = frozenset(
         "team_access_not_granted",
     }
 )
-PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Poster:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
         self._pace.posted(channel, now)
         try:
-            answer = await self._client.chat_postMessage(**body)
+            answer = await _with_blocks(self._client.chat_postMessage, body)
         except NO_ANSWER as error:
             return self._failed(message, error, "chat.postMessage")
         return Sent(self._shown(message, shown, (str(answer.get("channel") or channel), str(answer["ts"]))))
@@ -124,16 +123,19 @@ class Poster:
         """Edits it to what it should show; an edit that changes nothing isn't sent."""
         if digest(shown) == message.digest:
             return Sent(_up_to_date(message, shown))
-        now = self._desk.clock.real()
-        self._pace.edited(now)
+        body = {
+            "channel": message.channel or message.to,
+            "ts": message.ts or "",
+            "text": shown.text,
+            "blocks": list(shown.blocks),
+        }
+        self._pace.edited(self._desk.clock.real())
         try:
-            await self._client.chat_update(
-                channel=message.channel or message.to,
-                ts=message.ts or "",
-                text=shown.text,
-                blocks=list(shown.blocks),
-            )
+            await _with_blocks(self._client.chat_update, body)
         except NO_ANSWER as error:
+            if error_code(error) == "message_not_found" and message.kind is MessageKind.CARD:
+                # Somebody deleted it, or the workspace keeps nothing for long.
+                return Sent(_anew(message))
             return self._failed(message, error, "chat.update")
         return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), shown))
 
@@ -158,7 +160,7 @@ class Poster:
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         code, status = error_code(error), status_code(error)
-        if status == 429 or code == "ratelimited":
+        if status == 429 or code in RATE_LIMITED:
             until = now + timedelta(seconds=_seconds(retry_after(error)))
             self._pace.block(method, until)
             return Sent(message.model_copy(update={"sending": False, "due_at": until}))
@@ -167,15 +169,34 @@ class Poster:
             self._pace.block_all(now + TOKEN_RETRY)
             # Still due: whoever starts with a good token says it at once.
             return Sent(message.model_copy(update={"sending": False}))
-        if status >= 500 or code in PASSING or code == type(error).__name__:
+        if passes(error):
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
-        if code in ELSEWHERE and message.ts is None:
+        if message.ts is None:
+            # It won't be taken here, for a reason that has a name today or gets one next year.
             return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
         return Sent(_closed(message))
 
     def _later(self, message: Message, now: datetime) -> Message:
         wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
         return message.model_copy(update={"tries": message.tries + 1, "due_at": now + wait})
+
+
+async def _with_blocks(
+    call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any]
+) -> AsyncSlackResponse:
+    """A call, or where Slack refuses the blocks the same with the words alone: nothing was taken until then."""
+    try:
+        return await call(**body)
+    except SlackApiError as error:
+        if error_code(error) not in BLOCKS:
+            raise
+        log.error("slack.blocks_refused", error=error_code(error))
+        return await call(**{**body, "blocks": []})
+
+
+def _anew(message: Message) -> Message:
+    """As if it had never been posted."""
+    return message.model_copy(update={"channel": None, "ts": None, "shown": 0, "digest": "", "sending": False})
 
 
 def _where(message: Message, card: Message | None) -> tuple[str, str | None]:
