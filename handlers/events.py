@@ -44,15 +44,16 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
         await context.people.forget_group(group)
 
 
-async def membership_changed(context: Context, event: Event, bot_user_id: str | None) -> None:
-    """member_joined_channel and member_left_channel matter where they are the bot's own."""
+async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:
+    """member_joined_channel matters where it is the bot's own."""
     channel = event.get("channel")
     if isinstance(channel, str) and event.get("user") == bot_user_id:
         await context.rooms.forget(channel)
 
 
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
-    """channel_shared and channel_unshared: who reads it."""
+    """channel_shared and channel_unshared: who reads it. channel_left and group_left: the bot was removed,
+    of which no member_left_channel tells (slackapi/node-slack-sdk#931)."""
     channel = event.get("channel")
     if isinstance(channel, str):
         await context.rooms.forget(channel)
@@ -81,8 +82,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "user_change": person_changed,
         "subteam_members_changed": group_changed,
-        "member_joined_channel": membership_changed,
-        "member_left_channel": membership_changed,
+        "member_joined_channel": joined,
+        "channel_left": channel_changed,
+        "group_left": channel_changed,
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
         "message": written_to,

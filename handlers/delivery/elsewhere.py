@@ -26,8 +26,8 @@ async def redirect(tx: Tx, message: Message, rules: Rules) -> None:
 
 
 def next_place(message: Message, owner: str | None, rules: Rules) -> str | None:
-    """The place after `message.to`, None after the last. A person's own message and an answer go nowhere else: they
-    may hold what is only for one person."""
+    """The place after `message.to`, None after the last. A person's own message and an answer go nowhere else:
+    they may hold what is only for one person."""
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None
     others = [rules.home_channel, *([owner] if owner and message.kind is not MessageKind.APPROVAL else [])]

@@ -31,10 +31,11 @@ METHOD_SCOPES: dict[str, set[str]] = {
     "views_open": set(),
 }
 EVENT_SCOPES: dict[str, set[str]] = {
+    "channel_left": {"channels:read"},
     "channel_shared": {"channels:read", "groups:read"},
     "channel_unshared": {"channels:read", "groups:read"},
+    "group_left": {"groups:read"},
     "member_joined_channel": {"channels:read", "groups:read"},
-    "member_left_channel": {"channels:read", "groups:read"},
     "message.im": {"im:history"},
     "subteam_members_changed": {"usergroups:read"},
     "user_change": {"users:read"},
