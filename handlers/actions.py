@@ -21,6 +21,7 @@ from handlers.ids import (
     QuoteValue,
     RentalValue,
     VersionValue,
+    action_of,
 )
 from handlers.visit import Outcome, Reply, Visit
 
@@ -153,3 +154,8 @@ HANDLERS: Mapping[Action, Handler] = MappingProxyType(
         Action.TAKEN_ON: taken_on,
     }
 )
+
+
+async def click(context: Context, visit: Visit) -> Outcome:
+    """Whatever was clicked. Raises Mistake for a button of an older version."""
+    return await HANDLERS[action_of(visit.name)](context, visit)

@@ -21,9 +21,10 @@ from bot.errors import GpubotError, Refused, StoreBusy
 from bot.model.person import Person
 from handlers import answering
 from handlers.context import Context
+from handlers.delivery.posting import ANSWER_LIFE
 from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
-from handlers.visit import Arrival, FieldErrors, Opens, Outcome, Reply, Visit, Way, first_input
+from handlers.visit import Arrival, FieldErrors, Opens, Outcome, Reply, Visit, Way, input_blocks
 
 Handler: TypeAlias = Callable[[Context, Visit], Awaitable[Outcome]]
 Listener: TypeAlias = Callable[..., Awaitable[None]]
@@ -54,9 +55,18 @@ def guarded(context: Context, read: Reader, handler: Handler) -> Listener:
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
         with context.gate.entered():
-            await _serve(context, read(body), handler, ack, body)
+            await _serve(context, _reachable(context, read(body)), handler, ack, body)
 
     return listen
+
+
+def _reachable(context: Context, arrival: Arrival) -> Arrival:
+    """A dialog may stay open for longer than the `response_url` of what opened it works: then the person's direct
+    messages take the answer."""
+    age = context.desk.clock.real().timestamp() - arrival.opened_at
+    if not arrival.opened_at or age < ANSWER_LIFE.total_seconds():
+        return arrival
+    return arrival.model_copy(update={"reply_url": arrival.user_id})
 
 
 async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack, body: Body) -> None:
@@ -117,17 +127,25 @@ async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body)
         case Way.COMMAND, Reply(said=said):
             await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
         case Way.SUBMISSION, FieldErrors(errors=errors):
-            await ack(
-                response_action="errors", errors={field.value: _plain(text) for field, text in errors.items()}
-            )
+            await _put_right(ack, body, {field.value: text for field, text in errors.items()})
         case Way.SUBMISSION, Reply(said=said, refuses=True):
-            block = first_input(body)
-            if block is None:
-                await ack(response_action="update", view=modals.notice("Not done", said.text))
-            else:
-                await ack(response_action="errors", errors={block: _plain(said.text)})
+            await _put_right(ack, body, {"": said.text})
         case _:
             await ack()
+
+
+async def _put_right(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
+    """Shows each error beside its input, or beside the first where the dialog, of an older version, has no such
+    input. A dialog without any input turns into a notice."""
+    inputs = input_blocks(body)
+    if not inputs:
+        await ack(response_action="update", view=modals.notice("Not done", " ".join(errors.values())))
+        return
+    beside: dict[str, str] = {}
+    for block, words in errors.items():
+        shown = block if block in inputs else inputs[0]
+        beside[shown] = f"{beside.get(shown, '')} {words}".lstrip()
+    await ack(response_action="errors", errors={block: _plain(words) for block, words in beside.items()})
 
 
 def _plain(text: str) -> str:
@@ -136,7 +154,8 @@ def _plain(text: str) -> str:
 
 async def _open(context: Context, arrival: Arrival, opens: Opens) -> None:
     """The modal, after the acknowledgement: it is a call to Slack, and nothing was done yet that it could lose."""
-    carried = arrival.carried(opens.view["private_metadata"], another=opens.another)
+    now = int(context.desk.clock.real().timestamp())
+    carried = arrival.carried(opens.view["private_metadata"], now, another=opens.another)
     view = {**opens.view, "private_metadata": carried.model_dump_json()}
     if not await answering.open_modal(context, arrival, view):
         reply = Reply(said=replies.say("Slack didn't open the dialog. I changed nothing. Try again."))

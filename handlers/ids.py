@@ -75,20 +75,25 @@ def numbered(action: Action, n: int) -> str:
 
 
 def action_of(action_id: str) -> Action:
-    """The action of an `action_id`. Raises Mistake for one that isn't ours."""
-    name, _, number = action_id.partition(".")
+    """The action of an `action_id`. Raises Mistake for one that isn't ours: messages outlive the version that
+    posted them."""
+    found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     try:
-        action = Action(name)
+        return Action(found[1] if found else "")
     except ValueError as error:
-        raise Mistake("I don't know that button.") from error
-    if number and not re.fullmatch(r"[0-9]{1,2}", number):
-        raise Mistake("I don't know that button.")
-    return action
+        raise Mistake(
+            "That button is from before an update of mine. I changed nothing. /gpu list shows what you rent."
+        ) from error
 
 
-def pattern(action: Action) -> re.Pattern[str]:
-    """Matches every `action_id` of an action, for the listener."""
-    return re.compile(rf"^{re.escape(action.value)}(\.[0-9]{{1,2}})?$")
+def callback_of(callback_id: str) -> Callback:
+    """The modal of a `callback_id`. Raises Mistake for one that isn't ours."""
+    try:
+        return Callback(callback_id)
+    except ValueError as error:
+        raise Mistake(
+            "This dialog is from before an update of mine. I changed nothing. Begin again: /gpu"
+        ) from error
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"

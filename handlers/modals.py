@@ -11,7 +11,7 @@ from handlers import doing, keys
 from handlers.boundary import Handler
 from handlers.context import Context
 from handlers.form import Wrong, read_form, read_hours
-from handlers.ids import Callback, Field, OfferValue, QuoteValue, RentalValue, VersionValue
+from handlers.ids import Callback, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
 from handlers.visit import FieldErrors, Outcome, Visit
 
 
@@ -72,3 +72,8 @@ HANDLERS: Mapping[Callback, Handler] = MappingProxyType(
     }
 )
 """All but the notice, which has nothing to submit."""
+
+
+async def submitted(context: Context, visit: Visit) -> Outcome:
+    """Whatever was submitted. Raises Mistake for a dialog of an older version."""
+    return await HANDLERS[callback_of(visit.name)](context, visit)

@@ -7,15 +7,15 @@ documented: what is absent is empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from bot.model.base import Frozen
 from bot.model.person import Person
-from handlers.ids import Action, Field
+from handlers.ids import Field
 from handlers.views.blocks import Json, Rendered
 
 
@@ -31,7 +31,10 @@ class Way(StrEnum):
 
 
 class Carried(Frozen):
-    """What a modal's `private_metadata` holds, so that its submission goes on where the person was."""
+    """What a modal's `private_metadata` holds, so that its submission goes on where the person was. A dialog outlives
+    an update of ours: what another version put in besides is passed over."""
+
+    model_config = ConfigDict(extra="ignore")
 
     value: str = ""
     """As of the button that opened it: ids."""
@@ -42,6 +45,7 @@ class Carried(Frozen):
     thread_ts: str = ""
     another: bool = False
     """"Another one" was meant."""
+    opened_at: int = 0
 
     @classmethod
     def read(cls, text: str) -> Carried:
@@ -57,7 +61,7 @@ class Arrival(Frozen):
 
     way: Way
     name: str
-    """The command, the action or the modal's callback id: for the log."""
+    """The command, the button's `action_id`, or the modal's `callback_id`."""
     user_id: str
     team_id: str
     channel: str
@@ -70,6 +74,10 @@ class Arrival(Frozen):
     on_surface: bool = False
     """Clicked on a message that changes by itself as things do."""
     thread_ts: str = ""
+    """Of the thread in which something was clicked, empty for its first message: an answer in the thread is seen
+    only by who has it open."""
+    opened_at: int = 0
+    """When the submitted modal was opened: real, as a Unix time; 0 for anything else."""
     text: str = ""
     """A command's words."""
     value: str = ""
@@ -78,7 +86,7 @@ class Arrival(Frozen):
     inputs: Mapping[str, str] = {}
     """A modal's inputs; those left empty are not in it."""
 
-    def carried(self, value: str, *, another: bool = False) -> Carried:
+    def carried(self, value: str, opened_at: int, *, another: bool = False) -> Carried:
         """What a modal opened from here carries."""
         return Carried(
             value=value,
@@ -88,6 +96,7 @@ class Arrival(Frozen):
             on_surface=self.on_surface,
             thread_ts=self.thread_ts,
             another=another or self.another,
+            opened_at=opened_at,
         )
 
 
@@ -147,19 +156,17 @@ def command(body: Mapping[str, Any]) -> Arrival:
     )
 
 
-def clicking(action: Action) -> Callable[[Mapping[str, Any]], Arrival]:
-    """Reads a click on that button."""
-    return lambda body: _click(body, action.value)
-
-
-def _click(body: Mapping[str, Any], name: str) -> Arrival:
+def click(body: Mapping[str, Any]) -> Arrival:
+    """A click on a button."""
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
+    button = first if isinstance(first, Mapping) else {}
     container = _part(body, "container")
+    thread = _text(container, "thread_ts")
     channel = _text(container, "channel_id") or _text(_part(body, "channel"), "id")
     return Arrival(
         way=Way.CLICK,
-        name=name,
+        name=_text(button, "action_id"),
         user_id=_text(_part(body, "user"), "id"),
         team_id=_text(_part(body, "user"), "team_id"),
         channel=channel,
@@ -168,8 +175,8 @@ def _click(body: Mapping[str, Any], name: str) -> Arrival:
         trigger_id=_text(body, "trigger_id"),
         ephemeral=container.get("is_ephemeral") is True,
         on_surface=container.get("is_ephemeral") is not True,
-        thread_ts=_text(container, "thread_ts"),
-        value=_text(first, "value") if isinstance(first, Mapping) else "",
+        thread_ts="" if thread == _text(container, "message_ts") else thread,
+        value=_text(button, "value"),
     )
 
 
@@ -189,19 +196,22 @@ def submission(body: Mapping[str, Any]) -> Arrival:
         ephemeral=carried.ephemeral,
         on_surface=carried.on_surface,
         thread_ts=carried.thread_ts,
+        opened_at=carried.opened_at,
         value=carried.value,
         another=carried.another,
         inputs=_inputs(_part(_part(view, "state"), "values")),
     )
 
 
-def first_input(body: Mapping[str, Any]) -> str | None:
-    """The id of a modal's first input block, None where it has none."""
+def input_blocks(body: Mapping[str, Any]) -> list[str]:
+    """The ids of a modal's input blocks, in their order."""
     blocks = _part(body, "view").get("blocks")
-    for block in blocks if isinstance(blocks, list) else []:
-        if isinstance(block, Mapping) and block.get("type") == "input":
-            return _text(block, "block_id") or None
-    return None
+    inputs = [
+        _text(block, "block_id")
+        for block in (blocks if isinstance(blocks, list) else [])
+        if isinstance(block, Mapping) and block.get("type") == "input"
+    ]
+    return [block for block in inputs if block]
 
 
 def _inputs(values: Mapping[str, Any]) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Message(Frozen):
     """Given by the store; 0 until then. Travels in Slack's message metadata."""
     kind: MessageKind
     to: str
-    """A channel id, a user id (posting opens the DM), or a `response_url`."""
+    """A channel id, a user id (posting opens the DM), or for an answer a `response_url`."""
     rental_id: str | None = None
     event_id: int | None = None
     quote_id: str | None = None

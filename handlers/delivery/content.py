@@ -14,6 +14,7 @@ from handlers.views import offers
 from handlers.views.blocks import Json, Rendered
 from handlers.views.blocks import message as rendered
 from handlers.views.render import render_message
+from handlers.views.words import channel
 
 
 async def content(desk: Desk, message: Message) -> Rendered | None:
@@ -37,7 +38,10 @@ async def content(desk: Desk, message: Message) -> Rendered | None:
 
 
 async def answer(desk: Desk, message: Message) -> Json | None:
-    """What goes to the `response_url` that asked for a quote, None where there is nothing to say any more."""
+    """What someone is answered with: a reply as it was rendered when it was written, the answer to a quote as it
+    is now. None where there is nothing to say any more."""
+    if message.kind is MessageKind.REPLY:
+        return message.body
     looking = message.kind is MessageKind.LOOKING
     async with desk.store.read() as tx:
         quote = await tx.quotes.get(message.quote_id or "")
@@ -59,7 +63,7 @@ async def quote_answer(
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
     if quote.rental_id is not None:
-        where = f"<#{quote.card_channel or desk.rules.home_channel}>"
+        where = channel(quote.card_channel or desk.rules.home_channel)
         return rendered(f"Renting {quote.rental_id}: its card is in {where}.")
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import GpubotError
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Held
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message
 from handlers.delivery.content import answer, content
 from handlers.delivery.elsewhere import redirect
 from handlers.delivery.pace import Pace
@@ -125,11 +125,8 @@ class Delivery:
             await self._shelve(message)
 
     async def _send(self, message: Message) -> Sent:
-        if message.kind is MessageKind.REPLY:
-            return await self._reply(message)
         if message.kind.answer:
-            body = await answer(self._desk, message)
-            return Sent(_done(message)) if body is None else await self.poster.answer(message, body)
+            return await self._answer(message)
         shown = await content(self._desk, message)
         if shown is None:
             return Sent(_done(message))
@@ -155,13 +152,14 @@ class Delivery:
                 await tx.messages.save(message)
         return await self.poster.post(message, shown, card)
 
-    async def _reply(self, message: Message) -> Sent:
-        """As rendered when it was written: to a `response_url`, or to the direct message where someone wrote."""
-        body = message.body or {}
-        if message.to.startswith("D"):
-            shown = Rendered(text=body.get("text", ""), blocks=tuple(body.get("blocks", ())))
-            return await self.poster.post(message, shown, None)
-        return await self.poster.answer(message, body)
+    async def _answer(self, message: Message) -> Sent:
+        """To a `response_url`, or as a direct message where there is none that works."""
+        body = await answer(self._desk, message)
+        if body is None:
+            return Sent(_done(message))
+        if message.to.startswith("http"):
+            return await self.poster.answer(message, body)
+        return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
 
     async def _shelve(self, message: Message) -> None:
         """After a bug: looked at again later, so that the others go on."""

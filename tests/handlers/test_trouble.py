@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
-from handlers.actions import HANDLERS
+from handlers import actions
 from handlers.boundary import guarded
 from handlers.context import Context
 from handlers.ids import Action
-from handlers.visit import Outcome, Visit, clicking, command
+from handlers.visit import Outcome, Visit, click, command
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
@@ -94,6 +95,25 @@ async def test_a_button_with_a_value_that_makes_no_sense_changes_nothing(
         assert await ours.quotes(ANA) == []
 
 
+async def test_a_button_of_an_older_version_says_so(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for action_id in ("stop", "rent.x", "xrent", "RENT", "rent.100", "\u202e"):
+            before = len(await ours.replies())
+            assert (await ours.forge(ANA, action_id, "k7mq2"))["ok"]
+            (said,) = (await ours.replies())[before:]
+            assert said.startswith("That button is from before an update of mine. I changed nothing.")
+
+
+async def test_a_dialog_of_an_older_version_says_so(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.told(ANA, "key")
+        await ours.told(ANA, "get")
+        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view.source["callback_id"] = "get_gpus"
+        outcome = await ours.submit(ANA, gpu="H100")
+        assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
+
+
 async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
@@ -114,6 +134,36 @@ async def test_a_dialog_that_slack_does_not_open_is_told(tmp_path: Path) -> None
         await ours.told(ANA, "get")
         assert await ours.modal(ANA) is None
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+
+
+async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_the_direct_messages(tmp_path: Path) -> None:
+    """The `response_url` of what opened it works no longer."""
+    async with team(tmp_path) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
+        (rental,) = await ours.rentals()
+        await ours.deliver()
+        await ours.told(ANA, f"destroy {rental.id}")
+        (view,) = ours.world.sandbox.workspace.views[ANA]
+        carried = json.loads(view.source["private_metadata"])
+        carried["opened_at"] -= 3600
+        view.source["private_metadata"] = json.dumps(carried)
+        assert (await ours.submit(ANA))["ok"]
+        await ours.deliver()
+        told = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 EU")
+        assert told["is_dm"]
+
+
+async def test_what_an_older_dialog_has_no_input_for_is_said_beside_its_first(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.told(ANA, "get")
+        (view,) = ours.world.sandbox.workspace.views[ANA]
+        kept = [block for block in view.source["blocks"] if block["block_id"] in {"gpu", "count"}]
+        view.source["blocks"] = kept
+        for gone in set(view.values) - {"gpu", "count"}:
+            del view.values[gone]
+        outcome = await ours.submit(ANA, gpu="H100")
+        assert set(outcome["errors"]) == {"gpu"}
+        assert "Such as 90m, 6h or 2d" in outcome["errors"]["gpu"]
 
 
 async def test_a_bug_has_a_number_that_is_in_the_log_and_nothing_else_is(tmp_path: Path) -> None:
@@ -170,14 +220,14 @@ async def test_a_clicks_answer_is_written_before_slack_is_told_ok(tmp_path: Path
         async def ack(**_: Any) -> None:
             then.extend(await ours.replies())
 
-        listen = guarded(ours.context, clicking(Action.DETAILS), HANDLERS[Action.DETAILS])
+        listen = guarded(ours.context, click, actions.click)
         await listen(
             ack,
             {
                 "user": {"id": ANA},
                 "container": {"channel_id": TRAINING, "is_ephemeral": True},
                 "response_url": f"{ours.world.url}/actions/1/a",
-                "actions": [{"value": "k7mq2"}],
+                "actions": [{"action_id": "details", "value": "k7mq2"}],
             },
         )
         assert then == ["I don't know k7mq2. /gpu list shows yours."]

@@ -22,7 +22,6 @@ from handlers.ids import (
     VersionValue,
     action_of,
     numbered,
-    pattern,
 )
 
 rental = st.from_regex(r"[a-z0-9]{5}", fullmatch=True)
@@ -83,17 +82,12 @@ def test_an_id_that_cannot_travel_is_not_sent() -> None:
 
 @given(action=st.sampled_from(Action), n=st.integers(1, 25))
 def test_numbered_buttons_are_the_same_action(action: Action, n: int) -> None:
-    name = numbered(action, n)
-    assert action_of(name) is action
-    assert [other for other in Action if pattern(other).match(name)] == [action]
+    assert action_of(numbered(action, n)) is action
 
 
-@pytest.mark.parametrize("name", ["", "nonsense", "keep.", "keep.x", "keep.2.3", "keep.123"])
-def test_unknown_actions(name: str) -> None:
-    assert not any(pattern(action).match(name) for action in Action)
-
-
-@pytest.mark.parametrize("name", ["", "nonsense", "keep.x", "keep.2.3", "keep.123"])
+@pytest.mark.parametrize(
+    "name", ["", "nonsense", "keep.", "KEEP", "xkeep", "keep\n", "keep.x", "keep.2.3", "keep.123"]
+)
 def test_unknown_actions_are_refused(name: str) -> None:
     with pytest.raises(Mistake):
         action_of(name)
