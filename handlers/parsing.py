@@ -159,11 +159,11 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
 
     Raises Mistake (PrivateKey where the text holds one), whose words are plain text to be escaped when shown.
     """
-    if looks_private(text):
+    said = plain(text).strip()
+    if looks_private(text) or looks_private(said):
         raise PrivateKey
     if len(text) > LONGEST:
         raise Mistake("That is too long. /gpu help shows what I understand.")
-    said = plain(text).strip()
     while said[:4].lower() == "/gpu" and not said[4:5].strip():
         said = said[4:].strip()
     if not said:
@@ -171,7 +171,7 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
     if _KEY_LINE.match(said):
         return KeySet(line=said)
     first, rest = [*said.split(maxsplit=1), ""][:2]
-    name = _COMMANDS.get(first.lower().strip("`'\""))
+    name = _COMMANDS.get(first.lower()) or _COMMANDS.get(flat(first).lower())
     if name is None:
         if not reads_like_a_request(said, catalog):
             raise _unknown_command(first)

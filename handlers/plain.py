@@ -23,8 +23,10 @@ _FLAG = re.compile(
 def plain(text: str) -> str:
     """`text` of a command without Slack's escapes, see "Formatting text" in Slack's docs.
 
-    A mention becomes `@name` or `#name`, a link what is shown of it. Line breaks stay.
+    A mention becomes `@name` or `#name`, a link what is shown of it. Line breaks stay; what nobody sees goes, such
+    as the marks of reading direction that phones put round a pasted word.
     """
+    text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
     text = _MARKED.sub(_shown, text)
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 

@@ -16,7 +16,8 @@ from handlers.gpu_words import Named, Words
 
 _NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
 _WORD_END = r"(?![a-z0-9])"
-_NUMBER_END = r"(?![a-z0-9.])"
+_OTHER_MONEY = "€£¥"
+_NUMBER_END = rf"(?![a-z0-9.{_OTHER_MONEY}])"
 _CURRENCY = rf"(?: ?\$| ?(?:usd|dollars?|bucks){_WORD_END})"
 _EACH = rf"(?:gpu|card|h|hr|hour){_WORD_END}"
 _PER = rf"(?: ?(?:/|per |an? ) ?{_EACH}(?: ?(?:/|-|per |and |an? ) ?{_EACH})?)"
@@ -33,9 +34,10 @@ _CAP = re.compile(
     rf"|({_NUMBER})(?:{_CURRENCY}{_PER}?|{_PER}){_TOPS}?{_NUMBER_END}"
     rf"|({_NUMBER}){_TOPS}{_NUMBER_END}"
 )
-_BAD_CAP = re.compile(rf"(?:{_CAP_WORD} ?|(?=[-+]?\$))([-+]?\$ ?\S*|[-+.]?\d\S*)")
+_BAD_CAP = re.compile(rf"(?:{_CAP_WORD} ?|(?=[-+]?[${_OTHER_MONEY}]))([-+]?[${_OTHER_MONEY}] ?\S*|[-+.]?\d\S*)")
 _LEASE = re.compile(rf"(?:(?:for|lease|of|max(?:imum)?|up to|at most|about) )*({SPAN})")
 _LEASE_HOURS = re.compile(rf"for (\d{{1,9}}){_NUMBER_END}{_NOT_TIME_OR_COUNT}")
+_TIME = re.compile(r"(?:(?:until|till|by|at|for) )?(\d{1,2}:\d\d)(?!\d)")
 _BAD_LEASE = re.compile(r"for ([-+.]?\d\S*)")
 _COUNT_BEFORE = re.compile(r"(\d{1,9})( ?x ?| ?)")
 _COUNT = re.compile(
@@ -57,11 +59,17 @@ _COUNT_WORDS = {
 }
 _COUNT_WORD = re.compile(rf"({'|'.join(_COUNT_WORDS)}){_WORD_END}")
 _OTHER = re.compile(r"\S+")
-_BETWEEN = re.compile(r"(?: |[-+&](?=[a-z ]|$))+")
+_BETWEEN = re.compile(r"(?: |[-+&](?=[a-z ]|\d{1,3} ?gb?(?![a-z0-9])|$))+")
 
 _SIGNS = str.maketrans(
     dict.fromkeys("×✕✖*", "x") | dict.fromkeys("\"'`´“”„‘’‚«»()[]{}|;!?=~_•", " ") | {"≤": "<", "‐": "-", "‑": "-"}
 )
+_BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
+_DOLLARS = re.compile(r"\bus\$(?=\d)|(?P<before>(?<!\S)\$?[\d.,]+ )?\busd ?\$?(?=\d)", re.IGNORECASE)
+_WHOLE = r"(?<![\w.,])(\$?\d{1,3})"
+_IN_DOTS = re.compile(rf"{_WHOLE}((?:\.\d{{3}})+),(\d{{1,2}})(?!\d)")
+_IN_COMMAS = re.compile(rf"{_WHOLE}((?:,\d{{3}})+)(?!\d)")
+_DECIMAL_COMMA = re.compile(rf"{_WHOLE},(\d{{1,2}})(?!\d)")
 _TIME_OF_DAY = re.compile(r"(?<![a-z0-9])\d{1,2}:\d\d(?!\d)")
 
 KEYWORD = "keyword"
@@ -104,9 +112,14 @@ class Reading:
 def flat(text: str) -> str:
     """On one line with single spaces, and with the signs that people, phones and shells put for others undone."""
     text = unicodedata.normalize("NFKC", text)
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).translate(_SIGNS)
-    # `H100:8` and `H100,EU` are two words each; `2,50` is one number, as is the 18:00 that nothing here knows.
-    text = re.sub(r"(?<![\w.])(\$?\d{1,3}),(\d{1,2})(?!\d)", r"\1.\2", text).replace(",", " ")
+    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    text = _BOLD.sub(r"\1", text).translate(_SIGNS)
+    text = _DOLLARS.sub(lambda m: m.group() if m["before"] else "$", text)  # `3 usd 8x` begins no price
+    # `H100:8` and `H100,EU` are two words each; `2,50` is one number, and so are `1,000.50` and `1.000,50`, as is
+    # the 18:00 that nothing here knows.
+    text = _IN_DOTS.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)
+    text = _IN_COMMAS.sub(lambda m: m[1] + m[2].replace(",", ""), text)
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text).replace(",", " ")
     kept = {match.start() for match in _TIME_OF_DAY.finditer(text.lower())}
     text = re.sub(r"(\d{0,2}):", lambda m: m.group() if m.start() in kept else m.group(1) + " ", text)
     return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
@@ -227,6 +240,9 @@ class _Reader:
         return False
 
     def _lease(self) -> bool:
+        clock = _TIME.match(self.text, self.at)
+        if clock is not None:
+            raise self._no_time(clock)
         match = _LEASE.match(self.text, self.at)
         if match is not None:
             self.found.leases.append(read_span(match.group(1)))
@@ -239,8 +255,11 @@ class _Reader:
             return True
         bad = _BAD_LEASE.match(self.text, self.at) if hours is None else None
         if bad is not None and not self._counts_a_gpu(bad.start(1)):
-            raise Mistake(f'I can\'t read the time "{self._typed(bad, 1)}". Try: for 6h')
+            raise self._no_time(bad)
         return False
+
+    def _no_time(self, bad: re.Match[str]) -> Mistake:
+        return Mistake(f'I can\'t read the time "{self._typed(bad, 1)}". Try: for 6h')
 
     def _counts_a_gpu(self, at: int) -> bool:
         count = _COUNT_BEFORE.match(self.text, at)

@@ -31,8 +31,8 @@ class Way(StrEnum):
 
 
 class Carried(Frozen):
-    """What a modal's `private_metadata` holds, so that its submission goes on where the person was. A dialog outlives
-    an update of ours: what another version put in besides is passed over."""
+    """What a modal's `private_metadata` holds, so that its submission goes on where the person was. A dialog
+    outlives an update of ours: what another version put in besides is passed over."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -21,7 +21,8 @@ from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, w
      "8 H100s",     "H100 x 8", "8✕H100", "8*h100", "8 gpus h100", "h100 8 GPUs", "eight h100", "８ｘＨ１００",
      "8 x nvidia h100",
      "8xNVIDIA-H100", "a machine with 8 h100 please", "(8x H100)", "`8xH100`", "“8x” ‘H100’", "8\u00a0x\u00a0H100",
-     "8x\u200bH100", "8 of H100", "h100, 8", "8x H100.", "for 8 h100"],
+     "8x\u200bH100", "8 of H100", "h100, 8", "8x H100.", "for 8 h100", "*8x H100*", "*8x* *H100*",
+     "_8x_ H100"],
 )  # fmt: skip
 def test_eight_h100_in_every_spelling(text: str) -> None:
     assert wanted(text) == a_request(count=8)
@@ -40,6 +41,8 @@ def test_eight_h100_in_every_spelling(text: str) -> None:
         ("H100SXM", "nvidia-h100-sxm5-80gb"),
         ("H100 80GB", "H100"),
         ("H100-80", "H100"),
+        ("H100-80GB", "H100"),
+        ("H100-80GB-SXM", "nvidia-h100-sxm5-80gb"),
         ("a100 40gb", "nvidia-a100-sxm4-40gb"),
         ("a100-40", "nvidia-a100-sxm4-40gb"),
         ("40 GB A100", "nvidia-a100-sxm4-40gb"),
@@ -99,8 +102,9 @@ def test_contracts(text: str, contract: Contract) -> None:
 
 @pytest.mark.parametrize(
     ("text", "cap"),
-    [("under $3", "3"), ("max 3", "3"), ("< $3", "3"), ("&lt; $3", "3"), ("&lt;3", "3"), ("≤ 3", "3"),
-     ("<= $3", "3"),
+    [("under $3", "3"), ("under US$3", "3"), ("US$3", "3"), ("USD 3", "3"), ("usd3/h", "3"), ("max 3", "3"),
+     ("under $1,000", "1000"), ("under 1,000.00", "1000"), ("< $3", "3"), ("&lt; $3", "3"), ("&lt;3", "3"),
+     ("≤ 3", "3"), ("<= $3", "3"),
      ("below 3.50", "3.5"), ("$3 max", "3"), ("3 max", "3"), ("$3", "3"), ("3$", "3"), ("3 usd", "3"),
      ("max $.50", "0.5"),
      ("$3/h", "3"), ("$3/gpu/h", "3"), ("max 3/h", "3"), ("under $3 per gpu per hour", "3"),
