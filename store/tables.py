@@ -226,6 +226,7 @@ ledger = Table(
     "ledger",
     metadata,
     Column("resource_id", Words, ForeignKey("resources.resource_id"), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
     Column("rental_id", Words, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
     _moment("started_at", nullable=False),

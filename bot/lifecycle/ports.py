@@ -126,6 +126,20 @@ class Usage(Frozen):
     """USD per hour: the sum of the highest rates that live envelopes allow."""
 
 
+class Billing(Frozen):
+    """A resource as its cost is made of it: what the marketplace says, and what counts where that says nothing."""
+
+    rate: Decimal | None
+    """USD per hour."""
+    valid_from: Instant | None
+    valid_to: Instant | None
+    offer_rate: Decimal
+    intended_at: Instant
+    """When its attempt was intended."""
+    billed_to: Instant | None
+    """Until when it is in the ledger; None where it isn't."""
+
+
 class Change(Frozen):
     """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
     events and messages only if the rental is still as it was in `before`. An attempt that the store doesn't know
