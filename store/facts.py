@@ -56,6 +56,7 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
         "offer_id": offer.offer_id,
         "vendor": offer.vendor,
         "gpu": offer.gpu,
+        "rate": offer.rate,
         "live": live,
     }
 

@@ -44,11 +44,11 @@ def spent(
         for one in resources
         if one.gone_at is None
     ]
-    return so_far(sum(row.amount for row in rows), any(row.estimated for row in rows), alive, now)
+    return so_far(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
 
 
-def so_far(billed: Micros, estimated: bool, alive: Iterable[Billing], now: datetime) -> Spent:
-    """What is in the ledger, and what has been added to it by `now` by what is alive."""
+def so_far(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> Spent:
+    """What is in the ledger, where part may be `estimated`, and what is alive has added to it by `now`."""
     amount = billed
     for one in alive:
         start, rate = _from(one)

@@ -178,7 +178,7 @@ async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
 
 
 async def _nudge(works: Works, rental_ids: Sequence[str]) -> None:
-    if rental_ids:
+    once = list(dict.fromkeys(rental_ids))
+    for first in range(0, len(once), AT_ONCE):
         async with works.store.write() as tx:
-            for rental_id in dict.fromkeys(rental_ids):
-                await tx.rentals.nudge(rental_id, works.clock.now())
+            await tx.rentals.nudge(once[first : first + AT_ONCE], works.clock.now())

@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("offer_id", sa.Text(), nullable=False),
         sa.Column("vendor", sa.Text(), nullable=False),
         sa.Column("gpu", sa.Text(), nullable=False),
+        sa.Column("rate", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("ready_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="attempts_rental_id_fk"),
