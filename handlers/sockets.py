@@ -52,7 +52,7 @@ class Sockets:
     async def connect(self) -> None:
         """Opens all. Raises SlackApiError where the token is refused."""
         for handler in self._handlers:
-            await handler.connect_async()  # type: ignore[no-untyped-call]
+            await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def connected(self) -> int:
         """How many are open."""
@@ -74,4 +74,5 @@ class Sockets:
 
     async def close(self) -> None:
         """Closes all. Nothing is drained: wait for what is in flight first."""
-        await asyncio.gather(*(handler.close_async() for handler in self._handlers))  # type: ignore[no-untyped-call]
+        for handler in self._handlers:
+            await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped

@@ -1,12 +1,9 @@
-"""Their shapes to ours: tables for what we know, hypothesis for what we don't."""
+"""Their shapes to ours: tables for what we know."""
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import yaml
@@ -17,20 +14,8 @@ from structlog.testing import capture_logs
 from bot.market import address, fields, wire
 from bot.market.families import family_of
 from bot.market.oddities import Oddities
-from bot.model.offer import Offer
 from bot.model.request import Contract, Request
-
-NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-FAMILIES = {"H100": ("nvidia-h100-sxm5-80gb",), "RTX 4090": ("nvidia-rtx-4090-24gb",)}
-ONE = {"offer_id": "o1", "gpu_type": "nvidia-h100-sxm5-80gb", "gpu_count": 2, "vendor": "nebius"}
-
-
-def read_offers(*entries: object) -> tuple[Offer, ...]:
-    return wire.offers({"offers": list(entries)}, FAMILIES, NOW, Oddities())
-
-
-def read_offer(**changes: object) -> Offer | None:
-    return next(iter(read_offers({**ONE, "total_price_per_hour": Decimal("4.40"), **changes})), None)
+from tests.market.reading import FAMILIES, ONE, read_offer, read_offers
 
 
 @pytest.mark.parametrize(
@@ -332,115 +317,3 @@ def test_the_query_reads_back_as_what_was_asked(cap: Decimal, vendor: str | None
     assert loaded["compute"]["gpu_count"] == count
     assert isinstance(loaded["compute"]["max_price_per_gpu_hour"], int | float)
     assert loaded.get("vendor") == vendor
-
-
-# --- anything at all
-
-numbers = st.integers() | st.decimals() | st.integers(-(10**400), 10**400)
-plain = st.none() | st.booleans() | numbers | st.text(max_size=20)
-
-
-def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-
-
-junk = st.recursive(plain, nested, max_leaves=12)
-
-
-def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with the API's own field names and anything in them."""
-    return st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(names, junk | st.sampled_from(["o1", "running", "1.2.3.4"]))
-    )
-
-
-instance = shaped("instance_id", "external_ip", "status", "ssh_command")
-offer = shaped(
-    "offer_id", "type", "gpu_type", "gpu_family", "gpu_count", "vendor", "region", "vendor_region",
-    "contract_type", "gpu_price_per_hour", "storage_price_per_hour", "total_price_per_hour",
-    "boot_disk_in_gb", "vcpu_count",
-    "memory_in_gb", "created_at", "expires_at",
-)  # fmt: skip
-resource = shaped(
-    "resource_id", "status", "name", "created_at", "access", "spec", "offer_history", "pricing_total_hourly",
-    "valid_from", "valid_to", "vendor",
-)  # fmt: skip
-
-
-@given(
-    body=junk
-    | st.builds(lambda found: {"offers": found}, st.lists(offer | junk, max_size=4))
-    | st.builds(lambda found: {"resources": found}, st.lists(resource | junk, max_size=4))
-    | shaped(
-        "offer_id", "status", "resource_ids", "error", "procurement_status", "progress", "instances", "detail"
-    )
-    | st.builds(lambda found: {"procurement_status": "ready", "instances": found}, st.lists(instance))
-    | resource
-)
-def test_no_answer_crashes_any_reader(body: object) -> None:
-    odd = Oddities()
-    readers = (
-        lambda: wire.gpus(body),
-        lambda: wire.names(body),
-        lambda: wire.offers(body, FAMILIES, NOW, odd),
-        lambda: wire.procured(body, "o1", odd),
-        lambda: wire.progress(body, "o1", odd),
-        lambda: wire.resources(body, odd),
-        lambda: wire.resources(body, odd, of_offer="o1"),
-        lambda: wire.resource(body, "r1"),
-        lambda: wire.deletion(body),
-        lambda: wire.problem(body),
-    )
-    for read in readers:
-        with suppress(wire.Senseless):
-            read()
-
-
-@given(
-    st.binary()
-    | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)
-)
-def test_no_content_makes_the_decoder_raise_anything_but_value_error(content: bytes) -> None:
-    with suppress(ValueError):
-        fields.decode(content)
-
-
-# --- random data that the schema allows
-
-prices = st.none() | st.decimals(min_value=-5, max_value=100, places=4)
-valid_offer = st.fixed_dictionaries(
-    {
-        "offer_id": st.uuids().map(str),
-        "gpu_type": st.sampled_from(["nvidia-h100-sxm5-80gb", "nvidia-l4-24gb"]),
-        "gpu_count": st.integers(min_value=1),
-        "vendor": st.text(),
-    },
-    optional={
-        "type": st.sampled_from(["vm", "cluster"]) | st.text(),
-        "region": st.sampled_from(["US", "EU"]) | st.text(),
-        "contract_type": st.none() | st.sampled_from(["spot", "ondemand"]) | st.text(),
-        "gpu_price_per_hour": prices,
-        "storage_price_per_hour": prices,
-        "total_price_per_hour": prices,
-        "vcpu_count": st.none() | st.integers(),
-        "memory_in_gb": st.none() | numbers,
-        "created_at": st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
-        "expires_at": st.none() | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
-    },
-)
-
-
-@given(st.lists(valid_offer))
-def test_offers_that_are_kept_have_a_price_by_the_rule_and_sensible_values(entries: list[dict[str, Any]]) -> None:
-    by_id = {entry["offer_id"]: entry for entry in reversed(entries)}
-    for found in read_offers(*entries):
-        entry = by_id[found.offer_id]
-        total = entry.get("total_price_per_hour")
-        if total is None:
-            total = entry["gpu_price_per_hour"] + (entry.get("storage_price_per_hour") or 0)
-        assert found.rate == total > 0
-        assert entry.get("type") != "cluster"
-        assert found.count == entry["gpu_count"]
-        assert found.vendor.isprintable()
-        assert found.expires_at.tzinfo is UTC
-        assert found.memory_gb is None or found.memory_gb > 0
