@@ -64,7 +64,7 @@ async def change(context: Context, visit: Visit) -> Outcome:
     """The form, filled in with what was asked for."""
     value = QuoteValue.decode(visit.value)
     quote = await choosing.to_ask_again(context.desk, visit.person, value.quote_id)
-    return doing.form(context, visit, request=quote.request, carries=value)
+    return doing.form(context, visit, like=quote, carries=value)
 
 
 async def choose_from_list(context: Context, visit: Visit) -> Outcome:
@@ -79,7 +79,7 @@ async def change_rental(context: Context, visit: Visit) -> Outcome:
     """The form, filled in with the request that waits."""
     value = VersionValue.decode(visit.value)
     quote = await choosing.to_change(context.desk, visit.person, value.rental_id)
-    return doing.form(context, visit, request=quote.request, carries=value)
+    return doing.form(context, visit, like=quote, carries=value)
 
 
 async def withdraw(context: Context, visit: Visit) -> Outcome:

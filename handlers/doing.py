@@ -20,7 +20,7 @@ from handlers.views.about import times
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.words import Times, escape
-from handlers.visit import Opens, Outcome, Reply, Visit
+from handlers.visit import Opens, Outcome, Reply, Visit, is_direct
 
 ASKS = frozenset({EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED})
 
@@ -43,12 +43,13 @@ async def ask(
     context: Context, visit: Visit, request: Request, *, now: bool = False, like: Quote | None = None
 ) -> Outcome:
     """Looks for offers, which come to the `response_url`; `like` is the search that it takes further."""
+    asked_in = _asked_in(visit, like)
     await quoting.ask(
         context.desk,
         visit.person,
         request,
-        asked_in=like.asked_in if like else visit.channel,
-        direct=(like.asked_in if like else visit.channel).startswith("D"),
+        asked_in=asked_in,
+        direct=is_direct(asked_in),
         reply_url=visit.reply_url,
         rent_now=now,
         replaces=visit.ephemeral,
@@ -57,17 +58,22 @@ async def ask(
     return None
 
 
-def form(
-    context: Context, visit: Visit, *, request: Request | None = None, carries: Value | None = None
-) -> Outcome:
-    """The form for a request, filled in from `request`."""
-    quoting.check_user(visit.person, context.desk.rules)
+def form(context: Context, visit: Visit, *, like: Quote | None = None, carries: Value | None = None) -> Outcome:
+    """The form for a request, filled in from that of `like`. Where it could not be asked it doesn't open."""
+    asked_in = _asked_in(visit, like)
+    quoting.check_asks(visit.person, asked_in, direct=is_direct(asked_in), rules=context.desk.rules)
     title = "Change the request" if isinstance(carries, VersionValue) else "Get GPUs"
+    request = like.request if like else None
     return Opens(
         view=modals.form(
             known_catalog(context), rules=context.desk.rules, request=request, carries=carries, title=title
         )
     )
+
+
+def _asked_in(visit: Visit, like: Quote | None) -> str:
+    """The channel of a question; what takes an earlier one further is asked where that was."""
+    return like.asked_in if like else visit.channel
 
 
 # --- renting

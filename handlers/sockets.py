@@ -6,8 +6,6 @@ SDK goes on for ever with a ticket that is no longer good; the watchdog makes it
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp

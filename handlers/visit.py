@@ -65,8 +65,6 @@ class Arrival(Frozen):
     user_id: str
     team_id: str
     channel: str
-    direct: bool
-    """A direct message to the bot."""
     reply_url: str
     trigger_id: str = ""
     ephemeral: bool = False
@@ -149,7 +147,6 @@ def command(body: Mapping[str, Any]) -> Arrival:
         # Outsiders can't run commands; the team is that of the channel's workspace, not the person's own.
         team_id="",
         channel=channel,
-        direct=_is_direct(channel),
         reply_url=_text(body, "response_url"),
         trigger_id=_text(body, "trigger_id"),
         text=_text(body, "text"),
@@ -170,7 +167,6 @@ def click(body: Mapping[str, Any]) -> Arrival:
         user_id=_text(_part(body, "user"), "id"),
         team_id=_text(_part(body, "user"), "team_id"),
         channel=channel,
-        direct=_is_direct(channel),
         reply_url=_text(body, "response_url"),
         trigger_id=_text(body, "trigger_id"),
         ephemeral=container.get("is_ephemeral") is True,
@@ -190,7 +186,6 @@ def submission(body: Mapping[str, Any]) -> Arrival:
         user_id=_text(_part(body, "user"), "id"),
         team_id=_text(_part(body, "user"), "team_id"),
         channel=carried.channel,
-        direct=_is_direct(carried.channel),
         reply_url=carried.reply_url,
         trigger_id=_text(body, "trigger_id"),
         ephemeral=carried.ephemeral,
@@ -224,7 +219,8 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     return given
 
 
-def _is_direct(channel: str) -> bool:
+def is_direct(channel: str) -> bool:
+    """Whether it is a direct message, by its id: to the bot, or between two people."""
     return channel.startswith("D")
 
 

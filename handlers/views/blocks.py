@@ -82,27 +82,13 @@ def context(*markups: str) -> Json:
     return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
 
 
-def confirm(title: str, text: str, yes: str, no: str) -> Json:
-    """A question before a click counts. Frozen when posted: nothing that changes belongs in it."""
-    return {
-        "title": plain(title, 100),
-        "text": plain(text, 300),
-        "confirm": plain(yes, 30),
-        "deny": plain(no, 30),
-    }
-
-
-def button(
-    label: str, action: Action, value: Value | None = None, *, style: str | None = None, ask: Json | None = None
-) -> Json:
-    """A button; `style` is `primary` or `danger`, `ask` a `confirm`. What spends or destroys names what."""
+def button(label: str, action: Action, value: Value | None = None, *, style: str | None = None) -> Json:
+    """A button; `style` is `primary` or `danger`. What spends or destroys names what."""
     made: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
     if value is not None:
         made["value"] = value.encode()
     if style is not None:
         made["style"] = style
-    if ask is not None:
-        made["confirm"] = ask
     return made
 
 

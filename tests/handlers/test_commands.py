@@ -148,8 +148,9 @@ async def test_guests_may_not_rent_and_may_read_help(tmp_path: Path) -> None:
 async def test_where_it_may_not_be_used_it_says_where(tmp_path: Path) -> None:
     rules = RULES.model_copy(update={"use": Use(channels=(GPUS,))})
     async with team(tmp_path, rules=rules) as ours:
-        told = await ours.told(ANA, "get H100 EU")
-        assert told == f"I'm not used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
+        for typed in ("get H100 EU", "get"):
+            told = await ours.told(ANA, typed)
+            assert told == f"I'm not used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
         await ours.has_key(ANA)
         assert await ours.told(ANA, "get H100 EU", None, dm=True) == ""
         (quote,) = await ours.quotes(ANA)

@@ -47,7 +47,6 @@ def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
         user_id="U1",
         team_id="T1",
         channel="C" + "1" * 20,
-        direct=False,
         reply_url="https://hooks.slack.com/actions/" + "x" * 200,
         thread_ts="1764000000.000100",
     ).carried('"' * 320, 1_764_000_000, another=True)

@@ -25,6 +25,14 @@ def check_user(person: Person, rules: Rules) -> None:
         raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
+def check_asks(person: Person, asked_in: str, *, direct: bool, rules: Rules) -> None:
+    """Raises Refused for who may not use the bot, or not in that channel."""
+    check_user(person, rules)
+    if not may_use_in(asked_in, direct=direct, rules=rules):
+        where = ", ".join(f"<#{channel}>" for channel in rules.use.channels)
+        raise Refused(f"I'm not used in this channel. Ask in {where}, or in a direct message to me.")
+
+
 async def ask(
     desk: Desk,
     person: Person,
@@ -41,10 +49,7 @@ async def ask(
 
     Raises Refused or Mistake where the rules don't allow it, or after too many questions in a minute.
     """
-    check_user(person, desk.rules)
-    if not may_use_in(asked_in, direct=direct, rules=desk.rules):
-        where = ", ".join(f"<#{channel}>" for channel in desk.rules.use.channels)
-        raise Refused(f"I'm not used in this channel. Ask in {where}, or in a direct message to me.")
+    check_asks(person, asked_in, direct=direct, rules=desk.rules)
     check_size(request, desk.rules)
 
     async def decision(tx: Tx) -> Quote:
