@@ -37,9 +37,6 @@ def body_of(said: Rendered, arrival: Arrival, *, replaces: bool) -> dict[str, An
 
 async def queue(context: Context, arrival: Arrival, reply: Reply) -> bool:
     """Queues a reply in the outbox. Says whether the store took it; never raises."""
-    if not arrival.reply_url:
-        _log.warning("reply.nowhere", did=arrival.name, user=arrival.user_id)
-        return True
     body = body_of(reply.said, arrival, replaces=reply.replaces)
     real_now = context.desk.clock.real()
     message = Message(
@@ -55,8 +52,6 @@ async def queue(context: Context, arrival: Arrival, reply: Reply) -> bool:
 
 async def send(context: Context, arrival: Arrival, reply: Reply) -> bool:
     """Sends a reply to the `response_url` now and says whether Slack took it. Never raises."""
-    if not arrival.reply_url:
-        return False
     body = body_of(reply.said, arrival, replaces=reply.replaces)
     hook = AsyncWebhookClient(arrival.reply_url, session=context.client.session, retry_handlers=[])
     try:

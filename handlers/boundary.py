@@ -61,10 +61,10 @@ def guarded(context: Context, read: Reader, handler: Handler) -> Listener:
 
 
 def _reachable(context: Context, arrival: Arrival) -> Arrival:
-    """A dialog may stay open for longer than the `response_url` of what opened it works: then the person's direct
-    messages take the answer."""
+    """Where there is no `response_url`, or a dialog was open for longer than that of what opened it works, the
+    person's direct messages take the answer."""
     age = context.desk.clock.real().timestamp() - arrival.opened_at
-    if not arrival.opened_at or age < ANSWER_LIFE.total_seconds():
+    if arrival.reply_url and (not arrival.opened_at or age < ANSWER_LIFE.total_seconds()):
         return arrival
     return arrival.model_copy(update={"reply_url": arrival.user_id})
 

@@ -6,6 +6,9 @@ SDK goes on for ever with a ticket that is no longer good; the watchdog makes it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
@@ -21,6 +24,12 @@ CONNECTIONS = 2
 LOOK_EVERY = 5.0
 DEAD_AFTER = 60.0
 """Real seconds without a connection until its ticket is dropped."""
+
+
+def count_of(message: Mapping[str, Any]) -> int | None:
+    """How many connections of the app Slack has, as its greeting says; None for anything else."""
+    count = message.get("num_connections") if message.get("type") == "hello" else None
+    return count if isinstance(count, int) else None
 
 
 def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHandler:
@@ -46,6 +55,16 @@ class Sockets:
         self._clock = clock
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
+        for handler in self._handlers:
+            handler.client.message_listeners.append(self._greeted)
+
+    async def _greeted(self, _: object, message: Mapping[str, Any], __: str | None = None) -> None:
+        """Connections that are gone and still counted swallow what people do (slackapi/python-slack-sdk#1940)."""
+        count = count_of(message)
+        if count is not None and count > 2 * len(self._handlers):
+            log.warning("socket.too_many", connections=count, ours=len(self._handlers))
+        elif count is not None:
+            log.info("socket.greeted", connections=count)
 
     async def connect(self) -> None:
         """Opens all. Raises SlackApiError where the token is refused."""
