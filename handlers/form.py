@@ -14,6 +14,7 @@ from bot.policy.rules import Rules
 from handlers.durations import SPAN, read_span, say_span
 from handlers.ids import Field
 from handlers.plain import NOTE_LENGTH
+from handlers.reading import flat
 from handlers.views.modals import ANY
 from handlers.wanted import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE, say_rate
 
@@ -45,7 +46,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         errors[Field.REGION] = "I don't know this region any more. Choose another."
     if vendor is not None and vendor not in catalog.vendors:
         errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
-    cap = _cap(inputs.get(Field.CAP, "").strip(), errors)
+    cap = _cap(flat(inputs.get(Field.CAP, "")), errors)
     lease = _lease(inputs.get(Field.LEASE, ""), rules, errors)
     if errors:
         raise Wrong(errors)
@@ -90,7 +91,7 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
 
 
 def _lease(text: str, rules: Rules, errors: dict[Field, str]) -> timedelta:
-    said = " ".join(text.lower().split())
+    said = flat(text).lower()
     lease = read_span(said) if re.fullmatch(SPAN, said) else timedelta(0)
     if not SHORTEST_LEASE <= lease <= rules.lease.max:
         errors[Field.LEASE] = f"Such as 90m, 6h or 2d; at most {say_span(rules.lease.max)}."

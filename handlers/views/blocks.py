@@ -187,4 +187,8 @@ def modal(
         "blocks": _fit([block for block in blocks if block is not None], VIEW_BLOCKS),
         "private_metadata": "" if carries is None else carries.encode(),
     }
-    return view if submit is None else {**view, "submit": plain(submit, MODAL_TITLE)}
+    if submit is None:
+        return view
+    # An amount that is cut is another amount: where it doesn't fit, the verb alone.
+    fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
+    return {**view, "submit": plain(submit if fits else submit.split()[0], MODAL_TITLE)}

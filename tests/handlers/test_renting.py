@@ -135,6 +135,25 @@ async def test_change_opens_the_form_with_what_was_asked(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("cap", "lease", "meant"),
+    [
+        ("3,50", "1,5h", ("3.50", 90)),
+        ("US$3\u00a0", "90\u00a0min", ("3", 90)),
+        ("\u200b$2.50 ", "“2 hours”", ("2.50", 120)),
+    ],
+)
+async def test_the_form_reads_numbers_as_commands_do(
+    tmp_path: Path, cap: str, lease: str, meant: tuple[str, int]
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.told(ANA, "get")
+        assert (await ours.submit(ANA, gpu="H100", cap=cap, lease=lease))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert (str(quote.request.max_gpu_rate), quote.request.lease.total_seconds() / 60) == meant
+
+
+@pytest.mark.parametrize(
     ("field", "typed", "words"),
     [("cap", "three", "A price in dollars"), ("lease", "soon", "Such as 90m"), ("lease", "9999h", "at most 72h")],
 )

@@ -18,7 +18,7 @@ from bot.model.quote import Quote
 from bot.model.request import Request
 from bot.model.story import Story
 from handlers.ids import CARRIES, Callback, action_of
-from handlers.views import lists, modals, offers, replies
+from handlers.views import blocks, lists, modals, offers, replies
 from handlers.views.blocks import Rendered
 from handlers.views.offers import Row
 from handlers.views.render import render_message
@@ -46,6 +46,16 @@ def hold(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
     assert not (rendered.closed and live)
     for button in live:
         hold_button(button)
+
+
+def test_a_verb_that_would_lose_digits_of_its_amount_stands_alone() -> None:
+    def submit(label: str) -> str:
+        made = blocks.modal(Callback.KEY, "Title", submit=label)
+        return str(made["submit"]["text"])
+
+    assert submit("Approve up to $99,999.99") == "Approve up to $99,999.99"
+    assert submit("Approve up to $123,456.78") == "Approve"
+    assert submit("Rent from &lt;$0.01/h") == "Rent from <$0.01/h"
 
 
 def hold_button(button: dict[str, Any]) -> None:
