@@ -7,11 +7,11 @@ from datetime import timedelta
 from bot.errors import Changed, MarketAway, RentsAlready
 from bot.lifecycle.service import choosing, deciding, ending, leasing, looking, quoting, renting
 from bot.model.event import EventKind
-from bot.model.offer import Catalog, Offer
+from bot.model.offer import Catalog
 from bot.model.quote import Quote
 from bot.model.request import Request
 from bot.policy.roles import roles_of
-from bot.policy.spending import CONFIRM_ABOVE, judge
+from bot.policy.spending import CONFIRM_ABOVE
 from handlers.context import Context
 from handlers.ids import OfferValue, Value, VersionValue
 from handlers.rows import row
@@ -81,20 +81,12 @@ def _asked_in(visit: Visit, like: Quote | None) -> str:
 
 async def rent(context: Context, visit: Visit, value: OfferValue, *, another: bool) -> Outcome:
     """A click on an offer: rents it, or first asks whether to, where it can come to much."""
-    quote = await choosing.to_ask_again(context.desk, visit.person, value.quote_id)
-    offer = next((offer for offer in quote.offers if offer.offer_id == value.offer_id), None)
-    stands = offer is not None and offer.expires_at > context.desk.clock.now() and quote.rental_id is None
-    if offer is not None and stands and _comes_to_much(context, quote, offer):
-        found = await choosing.offers(context.desk, visit.person, value.quote_id)
-        judged = row(offer, found.quote, found.usage, context.desk.rules)
+    found = await choosing.to_rent(context.desk, visit.person, value.quote_id, value.offer_id)
+    if found is not None:
+        judged = row(found.offer, found.quote, found.usage, context.desk.rules)
         if judged.refused is None and judged.envelope.total > CONFIRM_ABOVE:
             return Opens(view=modals.rent_confirm(found.quote, judged, rules=context.desk.rules), another=another)
     return await rent_confirmed(context, visit, value, another=another)
-
-
-def _comes_to_much(context: Context, quote: Quote, offer: Offer) -> bool:
-    """Whether it may need a confirmation; what the team has left can only make it less."""
-    return judge(quote.request, offer.rate, context.desk.rules).envelope.total > CONFIRM_ABOVE
 
 
 async def rent_confirmed(context: Context, visit: Visit, value: OfferValue, *, another: bool) -> Outcome:
@@ -113,8 +105,7 @@ async def rent_confirmed(context: Context, visit: Visit, value: OfferValue, *, a
 async def approve(context: Context, visit: Visit, value: VersionValue) -> Outcome:
     """A click on Approve, or on what the owner accepts alone: confirmed first where it can come to much."""
     story = await choosing.to_decide(context.desk, visit.person, value.rental_id, value.version)
-    envelope = choosing.waiting_envelope(story.rental) if story else None
-    if story is not None and envelope is not None and envelope.total > CONFIRM_ABOVE:
+    if story is not None:
         return Opens(view=modals.approve_confirm(story, rules=context.desk.rules))
     return await approve_confirmed(context, visit, value)
 

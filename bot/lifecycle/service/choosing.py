@@ -9,6 +9,7 @@ from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
 from bot.lifecycle.service.looking import story
 from bot.model.base import Frozen
+from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -16,25 +17,35 @@ from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.story import Story
 from bot.policy.roles import roles_of
+from bot.policy.spending import CONFIRM_ABOVE, judge
 
 
-class Found(Frozen):
-    """A quote with what decides which of its offers may be rented."""
+class Clicked(Frozen):
+    """An offer, the quote that found it, and what decides whether it may be rented."""
 
+    offer: Offer
     quote: Quote
     usage: Usage
 
 
-async def offers(desk: Desk, person: Person, quote_id: str) -> Found:
-    """A quote of one's own, as the rules can judge it now. Raises TooLate where it is unknown, Refused where it is
-    somebody else's."""
+async def to_rent(desk: Desk, person: Person, quote_id: str, offer_id: str) -> Clicked | None:
+    """An offer of one's own quote that may come to so much that it is confirmed first. None for any other, and
+    where `renting.rent` is to say why not. Raises as `to_ask_again` does."""
     async with desk.store.read() as tx:
         quote = await own_quote(tx, person, quote_id)
-        return Found(quote=quote, usage=await tx.rentals.usage(quote.owner, without=quote.changes))
+        offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
+        if offer is None or offer.expires_at <= desk.clock.now() or quote.rental_id is not None:
+            return None
+        # What the team's limit leaves can only make it less.
+        if judge(quote.request, offer.rate, desk.rules).envelope.total <= CONFIRM_ABOVE:
+            return None
+        usage = await tx.rentals.usage(quote.owner, without=quote.changes)
+        return Clicked(offer=offer, quote=quote, usage=usage)
 
 
 async def to_ask_again(desk: Desk, person: Person, quote_id: str) -> Quote:
-    """A quote of one's own, to ask for it or something like it again. Raises as `offers` does."""
+    """A quote of one's own, to ask for it or something like it again. Raises TooLate where it is unknown, Refused
+    where it is somebody else's."""
     async with desk.store.read() as tx:
         return await own_quote(tx, person, quote_id)
 
@@ -69,12 +80,12 @@ def waiting_envelope(rental: Rental) -> Envelope | None:
 
 
 async def to_decide(desk: Desk, person: Person, rental_id: str, version: int) -> Story | None:
-    """A rental of which version `version` waits, for who can decide it: what to show before they confirm. None
-    where `deciding.approve` is to say why not."""
+    """A rental of which version `version` waits and comes to so much that it is confirmed first, for who can
+    decide it. None where it comes to less, and where `deciding.approve` is to say why not."""
     async with desk.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         envelope = waiting_envelope(rental) if rental else None
-        if rental is None or envelope is None or envelope.version != version:
+        if rental is None or envelope is None or envelope.version != version or envelope.total <= CONFIRM_ABOVE:
             return None
         if person.id != rental.owner and not roles_of(person, desk.rules).approver:
             return None
