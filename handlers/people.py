@@ -90,20 +90,28 @@ class People:
         if person is None:
             before = self._changed(user_id)
             person = await self._ask(user_id)
-            if self._changed(user_id) == before:
+            async with self._desk.store.write() as tx:
+                await tx.people.put(person, real_now)
+            if self._changed(user_id) != before:
+                # Said while it was asked or written, when `forget` had nothing to forget yet.
                 async with self._desk.store.write() as tx:
-                    await tx.people.put(person, real_now)
+                    await tx.people.forget(user_id)
         if self._home.is_outside(team_id):
             return person.model_copy(update={"outsider": True})
         return person
 
     def _changed(self, user_id: str) -> tuple[int, ...]:
-        """How often what makes a person was said to have changed: an answer from before that is not kept."""
+        """How often what makes a person was said to have changed: an answer from before that is not kept for
+        long."""
         return tuple(self._changes[name] for name in (user_id, *sorted(self._desk.rules.groups)))
 
     async def forget(self, user_id: str) -> None:
-        """Someone changed: asks again next time. Raises StoreBusy."""
+        """Someone changed: asks again next time. Raises StoreBusy. Slack tells of everybody, with each status that
+        they set; only what is known of a few is written."""
         self._changes[user_id] += 1
+        async with self._desk.store.read() as tx:
+            if await tx.people.get(user_id, self._desk.clock.real() - KNOWN_FOR) is None:
+                return
         async with self._desk.store.write() as tx:
             await tx.people.forget(user_id)
 

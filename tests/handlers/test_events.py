@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sandbox.slack import Timing
-from sandbox.slack.default import ANA, SHARED
+from sandbox.slack.default import ANA, BEN, SHARED
 from tests.handlers.team import Team, team
 
 
@@ -23,6 +23,14 @@ async def test_what_the_store_does_not_take_comes_again(tmp_path: Path) -> None:
         assert await outcome(ours, sent["event_id"]) in {("acknowledged", n) for n in (1, 2, 3, 4)}
         async with ours.desk.store.read() as tx:
             assert await tx.people.get(ANA, ours.clock.real().replace(year=2000)) is None
+
+
+async def test_a_change_of_someone_unknown_writes_nothing(tmp_path: Path) -> None:
+    """Slack tells of every status that anybody sets."""
+    async with team(tmp_path) as ours:
+        with ours.locked():
+            sent = await ours.world.act("event", type="user_change", user={"id": BEN})
+            assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
 
 
 async def test_events_of_another_shape_are_passed_over(tmp_path: Path) -> None:

@@ -138,6 +138,19 @@ async def settled_events(ours: Team) -> None:
     assert all(event["state"] == "acknowledged" for event in events), events
 
 
+async def test_who_changes_while_slack_is_asked_about_them_is_asked_about_again(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        people = ours.context.people
+        held = await ours.world.act("faults", endpoint="users.info", kind="hold_after")
+        first = asyncio.create_task(people.who(ANA))
+        assert (await ours.world.get(f"faults/{held['id']}", wait=5))["hits"] == 1
+        await people.forget(ANA)
+        await ours.world.act(f"faults/{held['id']}/release")
+        await first
+        await people.who(ANA)
+        assert await calls(ours, "users.info") == 2
+
+
 async def test_group_members_are_asked_for_once_for_everyone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asyncio.gather(*(ours.told(user, "help") for user in (ANA, BEN, CLEO)))
