@@ -151,6 +151,12 @@ class Events:
             },
         )
 
+    def _left(self, channel: Channel) -> None:
+        """Who is removed is told by an event of its own, instead of member_left_channel."""
+        kind = "channel_left" if channel.kind == "public" else "group_left"
+        inner = {"type": kind, "channel": channel.id, "event_ts": self._workspace.new_ts()}
+        self.send_subscribed(kind, inner)
+
     def member_changed(self, channel: Channel, user: str, *, joined: bool) -> None:
         if user == BOT_USER and not joined:
             self._left(channel)
@@ -167,12 +173,6 @@ class Events:
                 "event_ts": self._workspace.new_ts(),
             },
         )
-
-    def _left(self, channel: Channel) -> None:
-        """Who is removed is told by an event of its own, instead of member_left_channel."""
-        kind = "channel_left" if channel.kind == "public" else "group_left"
-        inner = {"type": kind, "channel": channel.id, "event_ts": self._workspace.new_ts()}
-        self.send_subscribed(kind, inner)
 
     def home_opened(self, user: str, channel: Channel, view: Json | None) -> None:
         inner: Json = {
