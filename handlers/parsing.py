@@ -150,6 +150,8 @@ _ID_FLUFF = frozenset(
     {"the", "my", "machine", "rental", "gpu", "by", "for", "please", "another", "more", "it", "now", "to", "of"}
 )
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
+_QUOTES = "`'\"“”„‘’«»"
+"""What people and phones put round a pasted line."""
 _SPAN = re.compile(rf"(?:^|(?<= )){SPAN}")
 _BARE_HOURS = re.compile(r"(?:^|(?<= ))(\d{1,4}(?:\.\d{1,3})?)(?= |$)")
 
@@ -168,8 +170,8 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
         said = said[4:].strip()
     if not said:
         return Home()
-    if _KEY_LINE.match(said):
-        return KeySet(line=said)
+    if _KEY_LINE.match(said.lstrip(_QUOTES)):
+        return KeySet(line=said.strip(_QUOTES))
     first, rest = [*said.split(maxsplit=1), ""][:2]
     name = _COMMANDS.get(first.lower()) or _COMMANDS.get(flat(first).lower())
     if name is None:
@@ -191,7 +193,7 @@ def _unknown_command(word: str) -> Mistake:
 
 
 def _key(rest: str, _: timedelta) -> Command:
-    line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE)
+    line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE).strip(_QUOTES)
     return KeyShow() if line.lower() in {"", "show", "set", "add"} else KeySet(line=line)
 
 
