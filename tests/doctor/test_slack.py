@@ -9,7 +9,7 @@ import yaml
 
 from handlers.scopes import SCOPES
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
-from sandbox.slack.state import BOT_USER
+from sandbox.slack.state import BOT_USER, TEAM
 from tests.doctor.conftest import Practice
 
 
@@ -134,6 +134,17 @@ async def test_outsiders_read_the_home_channel(practice: Practice) -> None:
 async def test_admins_who_can_not_be_admins(practice: Practice, user: str, words: str) -> None:
     practice.set(GPUBOT_ADMINS=f"{CLEO}, {user}")
     assert await practice.wrongs() == [f"not ok  admin {user}: {words}"]
+
+
+async def test_an_admin_whose_home_is_another_workspace_of_the_organization(practice: Practice) -> None:
+    await practice.workspace("PATCH", f"people/{BOT_USER}", org="E0HOME000")
+    member = {"org": "E0HOME000", "team": "T0SISTER0", "teams": ["T0SISTER0", TEAM]}
+    await practice.workspace("PATCH", f"people/{CLEO}", **member)
+    assert f"ok      admin {CLEO}: Cleo." in [finding.line() for finding in await practice.examine()]
+    await practice.workspace("PATCH", f"people/{CLEO}", teams=["T0SISTER0"])
+    assert await practice.wrongs() == [
+        f"not ok  admin {CLEO}: Cleo is of another workspace. Name someone of yours."
+    ]
 
 
 async def test_an_approver_who_has_left(practice: Practice) -> None:
