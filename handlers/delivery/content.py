@@ -14,7 +14,6 @@ from handlers.views import offers
 from handlers.views.blocks import Json, Rendered
 from handlers.views.blocks import message as rendered
 from handlers.views.render import render_message
-from handlers.views.words import channel
 
 
 async def content(desk: Desk, message: Message) -> Rendered | None:
@@ -63,7 +62,7 @@ async def quote_answer(
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
     if quote.rental_id is not None:
-        where = channel(quote.card_channel or desk.rules.home_channel)
+        where = f"<#{quote.card_channel or desk.rules.home_channel}>"
         return rendered(f"Renting {quote.rental_id}: its card is in {where}.")
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
