@@ -11,11 +11,12 @@ from bot.policy.rules import Rules
 log = structlog.get_logger("gpubot.delivery")
 
 
-async def redirect(tx: Tx, message: Message, rules: Rules) -> None:
-    """Sends it to the next place, within a transaction. Where none is left, it is closed and logged."""
+async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False) -> None:
+    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed
+    and logged."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     owner = rental.owner if rental is not None else None
-    to = next_place(message, owner, rules)
+    to = message.to if anew else next_place(message, owner, rules)
     log.warning("delivery.elsewhere", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
         await tx.messages.save(message.model_copy(update={"closed": True, "due_at": None}))

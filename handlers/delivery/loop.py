@@ -113,8 +113,8 @@ class Delivery:
         try:
             sent = await self._send(message)
             async with self._desk.store.write() as tx:
-                if sent.elsewhere:
-                    await redirect(tx, sent.message, self._desk.rules)
+                if sent.elsewhere or sent.gone:
+                    await redirect(tx, sent.message, self._desk.rules, anew=sent.gone)
                 else:
                     await tx.messages.save(sent.message)
         except GpubotError as error:

@@ -32,6 +32,8 @@ TOKEN_RETRY = timedelta(minutes=1)
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
 """What is said is refused, wherever it is said. Its words alone may pass."""
+GONE = frozenset({"message_not_found", "thread_not_found"})
+"""Somebody deleted the card, or the workspace keeps nothing for long. It is posted anew, its thread below it."""
 TOKEN = frozenset(
     {
         "invalid_auth",
@@ -47,10 +49,12 @@ TOKEN = frozenset(
 
 @dataclass(frozen=True)
 class Sent:
-    """A message after it was dealt with, and whether it is to be redirected."""
+    """A message after it was dealt with, and whether it is to be said in another place or anew."""
 
     message: Message
     elsewhere: bool = False
+    gone: bool = False
+    """The card isn't there any more."""
 
 
 class Poster:
@@ -133,9 +137,6 @@ class Poster:
         try:
             await _with_blocks(self._client.chat_update, body)
         except NO_ANSWER as error:
-            if error_code(error) == "message_not_found" and message.kind is MessageKind.CARD:
-                # Somebody deleted it, or the workspace keeps nothing for long.
-                return Sent(_anew(message))
             return self._failed(message, error, "chat.update")
         return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), shown))
 
@@ -171,6 +172,8 @@ class Poster:
             return Sent(message.model_copy(update={"sending": False}))
         if passes(error):
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
+        if code in GONE and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
+            return Sent(message, gone=True)
         if message.ts is None:
             # It won't be taken here, for a reason that has a name today or gets one next year.
             return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
@@ -192,11 +195,6 @@ async def _with_blocks(
             raise
         log.error("slack.blocks_refused", error=error_code(error))
         return await call(**{**body, "blocks": []})
-
-
-def _anew(message: Message) -> Message:
-    """As if it had never been posted."""
-    return message.model_copy(update={"channel": None, "ts": None, "shown": 0, "digest": "", "sending": False})
 
 
 def _where(message: Message, card: Message | None) -> tuple[str, str | None]:

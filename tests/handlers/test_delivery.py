@@ -10,13 +10,13 @@ import pytest
 
 from bot.model.message import Message
 from sandbox.slack.default import ANA, GPUS, TRAINING
-from tests.handlers.team import Json, Team, an_offer, team
+from tests.handlers.team import RULES, Json, Team, an_offer, team
 
 
-async def refused(ours: Team, method: str, error: str) -> None:
+async def refused(ours: Team, method: str, error: str, **to: str) -> None:
     """Slack's next answer to a method."""
     body = json.dumps({"ok": False, "error": error})
-    assert (await ours.world.act("faults", endpoint=method, kind="garbage", body=body))["active"]
+    assert (await ours.world.act("faults", endpoint=method, kind="garbage", body=body, **to))["active"]
 
 
 async def appears(ours: Team, channel: str, words: str) -> Json:
@@ -113,8 +113,12 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_words(tmp_pa
         ).ts
 
 
-async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_changes(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+@pytest.mark.parametrize("home", [GPUS, TRAINING])
+async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_changes(
+    tmp_path: Path, home: str
+) -> None:
+    """In its place, with what its thread has still to say below it."""
+    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": home})) as ours:
         rental = await rented(ours)
         await ours.deliver()
         deleted = await card_of(ours, rental)
@@ -122,4 +126,22 @@ async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_change
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         shown = await appears(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
-        assert shown["ts"] == (await card_of(ours, rental)).ts != deleted.ts
+        card = await card_of(ours, rental)
+        assert shown["ts"] == card.ts != deleted.ts
+        assert card.channel == (await ours.rental(rental)).card_channel == TRAINING
+        told = await appears(ours, TRAINING, "by Ana")
+        assert told["thread_ts"] == card.ts
+
+
+async def test_a_reply_whose_card_is_gone_waits_for_the_next_card(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": TRAINING})) as ours:
+        rental = await rented(ours)
+        await ours.deliver()
+        before = await card_of(ours, rental)
+        await ours.told(ANA, f"destroy {rental}")
+        await ours.submit(ANA)
+        await refused(ours, "chat.postMessage", "thread_not_found", match="thread_ts")
+        told = await appears(ours, TRAINING, "by Ana")
+        card = await card_of(ours, rental)
+        assert told["thread_ts"] == card.ts != before.ts
+        assert card.channel == TRAINING
