@@ -18,7 +18,16 @@ _UNITS = {
 UNIT = rf"(?:{'|'.join(_UNITS)})"
 _LONGEST = 1_000_000 * 3600
 """Far beyond any lease, and within what a timedelta holds."""
-_NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\bhalf an?\b|\ban?\b|\bone\b)"
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1
+    )
+}
+_SAID = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "a": Fraction(1), "an": Fraction(1)} | {
+    word: Fraction(number) for word, number in NUMBER_WORDS.items()
+}
+_NUMBER = rf"(?:\d{{1,9}}(?:\.\d{{1,9}})?|\b(?:half an?|an?|{'|'.join(NUMBER_WORDS)})\b)"
 
 
 def _span() -> str:
@@ -42,9 +51,7 @@ def read_span(text: str) -> timedelta:
         match = part.search(text)
         if match is not None:
             number = match.group(1)
-            seconds += unit * (
-                Fraction(Decimal(number)) if number[0].isdigit() else Fraction(1, 2 if number[0] == "h" else 1)
-            )
+            seconds += unit * (_SAID.get(number) or Fraction(Decimal(number)))
     return timedelta(seconds=min(round(seconds), _LONGEST))
 
 

@@ -139,7 +139,7 @@ _NAMES = {
     "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
     "extend": "extend prolong longer",
     "keep": "keep",
-    "catalog": "catalog catalogue",
+    "catalog": "catalog catalogue vendors regions gpus",
     "pause": "pause",
     "resume": "resume",
     "help": "help ? -h --help",
@@ -147,11 +147,28 @@ _NAMES = {
 _COMMANDS = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split()}
 _ID = re.compile(r"[a-z0-9]{5}")
 _ID_FLUFF = frozenset(
-    {"the", "my", "machine", "rental", "gpu", "by", "for", "please", "another", "more", "it", "now", "to", "of"}
+    {
+        "the",
+        "my",
+        "machine",
+        "rental",
+        "gpu",
+        "by",
+        "for",
+        "please",
+        "another",
+        "more",
+        "it",
+        "now",
+        "to",
+        "into",
+        "of",
+    }
 )
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """What people and phones put round a pasted line."""
+_TO = re.compile(r"(?:^| )(?:to|until|till) ")
 _SPAN = re.compile(rf"(?:^|(?<= )){SPAN}")
 _BARE_HOURS = re.compile(r"(?:^|(?<= ))(\d{1,4}(?:\.\d{1,3})?)(?= |$)")
 
@@ -199,7 +216,7 @@ def _key(rest: str, _: timedelta) -> Command:
 
 def _list(rest: str, _: timedelta) -> Command:
     words = flat(rest).lower().split()
-    everyone = {"all", "everyone", "everybody", "team", "--all", "-a"}
+    everyone = {"all", "everyone", "everybody", "everything", "team", "--all", "-a"}
     for word in words:
         if word not in everyone | {"mine", "my", "me", "rentals", "gpus", "of", "the"}:
             raise Mistake(
@@ -217,7 +234,9 @@ def _of_one(made: Callable[[str], Command], name: str) -> Callable[[str, timedel
 
 def _with_time(made: Callable[[str, timedelta | None], Command], name: str) -> Callable[[str, timedelta], Command]:
     def read(rest: str, max_lease: timedelta) -> Command:
-        said = flat(rest).lower()
+        said = flat(rest.replace("+", " ")).lower()
+        if name == "extend" and _TO.search(said):
+            raise Mistake("By how much longer? Try: /gpu extend k7mq2 2h")
         span = None
         for pattern, unit in ((_SPAN, ""), (_BARE_HOURS, "h")):
             match = pattern.search(said)

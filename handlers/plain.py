@@ -14,7 +14,7 @@ _MARKED = re.compile(r"<([^<>\s][^<>]*)>")
 _NOTE = re.compile(r"(?:^|(?<=\s))(?:-{2,}|\u2013)|\u2014+|\u2015+")
 # `--region EU` is how people who live in shells type. It must not be swallowed as a note.
 _FLAG = re.compile(
-    r"(?:^|(?<=\s))--(?=(?:region|vendor|provider|contract|lease|count|gpus?|spot|on-?demand|max|max-price|now)"
+    r"(?:^|(?<=\s))--(?=(?:for(?=\s+\d)|region|vendor|provider|contract|lease|count|gpus?|spot|on-?demand|max|max-price|now)"
     r"(?:[\s=]|$))",
     re.IGNORECASE,
 )

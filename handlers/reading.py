@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bot.errors import Mistake
 from bot.model.text import short
-from handlers.durations import SPAN, UNIT, read_span
+from handlers.durations import NUMBER_WORDS, SPAN, UNIT, read_span
 from handlers.gpu_words import Named, Words
 
 _NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
@@ -37,6 +37,8 @@ _CAP = re.compile(
 _BAD_CAP = re.compile(rf"(?:{_CAP_WORD} ?|(?=[-+]?[${_OTHER_MONEY}]))([-+]?[${_OTHER_MONEY}] ?\S*|[-+.]?\d\S*)")
 _LEASE = re.compile(rf"(?:(?:for|lease|of|max(?:imum)?|up to|at most|about) )*({SPAN})")
 _LEASE_HOURS = re.compile(rf"for (\d{{1,9}}){_NUMBER_END}{_NOT_TIME_OR_COUNT}")
+_HOURS_END = re.compile(r"h(?:ou)?rs?$|hour$|h$")
+_STRAY_MINUTES = re.compile(rf" ?\d{{1,2}}{_NUMBER_END}{_NOT_TIME_OR_COUNT}")
 _TIME = re.compile(r"(?:(?:until|till|by|at|for) )?(\d{1,2}:\d\d)(?!\d)")
 _BAD_LEASE = re.compile(r"for ([-+.]?\d\S*)")
 _COUNT_BEFORE = re.compile(r"(\d{1,9})( ?x ?| ?)")
@@ -51,13 +53,7 @@ _FLUFF = re.compile(
     r"(?:a|an|the|of|with|and|at|on|to|by|me|i|we|need|want|please|some|give|get|rent|gpus?|cards?|machines?"
     rf"|instances?|nodes?|servers?|vms?|contract|count|lease|each|for|type){_WORD_END}"
 )
-_COUNT_WORDS = {
-    word: number
-    for number, word in enumerate(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1
-    )
-}
-_COUNT_WORD = re.compile(rf"({'|'.join(_COUNT_WORDS)}){_WORD_END}")
+_COUNT_WORD = re.compile(rf"({'|'.join(NUMBER_WORDS)}){_WORD_END}")
 _OTHER = re.compile(r"\S+")
 _BETWEEN = re.compile(r"(?: |[-+&](?=[a-z ]|\d{1,3} ?gb?(?![a-z0-9])|$))+")
 
@@ -245,6 +241,7 @@ class _Reader:
             raise self._no_time(clock)
         match = _LEASE.match(self.text, self.at)
         if match is not None:
+            self._no_minutes_alone(match)
             self.found.leases.append(read_span(match.group(1)))
             self._take(match)
             return True
@@ -257,6 +254,18 @@ class _Reader:
         if bad is not None and not self._counts_a_gpu(bad.start(1)):
             raise self._no_time(bad)
         return False
+
+    def _no_minutes_alone(self, hours: re.Match[str]) -> None:
+        """Raises Mistake for `1h 30`: those are minutes to most, and GPUs to us."""
+        stray = _STRAY_MINUTES.match(self.text, hours.end())
+        if (
+            stray is None
+            or not _HOURS_END.search(hours.group(1))
+            or self._one_of(self.words.gpus, stray.end() + 1)
+        ):
+            return
+        typed = short(self.said[hours.start(1) : stray.end()])
+        raise Mistake(f'I can\'t read the time "{typed}". Try: for 1h30m')
 
     def _no_time(self, bad: re.Match[str]) -> Mistake:
         return Mistake(f'I can\'t read the time "{self._typed(bad, 1)}". Try: for 6h')
@@ -277,7 +286,7 @@ class _Reader:
             return True
         word = _COUNT_WORD.match(self.text, self.at)
         if word is not None:
-            self.found.counts.append(_COUNT_WORDS[word.group(1)])
+            self.found.counts.append(NUMBER_WORDS[word.group(1)])
             self._take(word)
         return word is not None
 

@@ -125,7 +125,8 @@ def test_price_caps_are_per_gpu_and_hour(text: str, cap: str) -> None:
     [("for 6h", 360), ("6h", 360), ("6 h", 360), ("6 hours", 360), ("for 6", 360), ("for 90m", 90), ("90 min", 90),
      ("for 2 days", 2880), ("2d", 2880), ("for 1.5h", 90), ("1h30m", 90), ("1 h 30 min", 90),
      ("1 hour and 30 minutes", 90),
-     ("for an hour", 60), ("for a day", 1440), ("half an hour", 30), ("max 6h", 360), ("for up to 6h", 360),
+     ("for an hour", 60), ("for a day", 1440), ("half an hour", 30), ("for six hours", 360), ("two days", 2880),
+     ("--for 6h", 360), ("6h --gpu h100", 360), ("max 6h", 360), ("for up to 6h", 360),
      ("6hrs", 360),
      ("lease 6h", 360), ("--lease 6h", 360), ("6h 6h", 360)],
 )  # fmt: skip
