@@ -63,4 +63,4 @@ def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
             socket_mode=bool(settings.get("socket_mode_enabled", False)),
         )
     except (AttributeError, KeyError, TypeError) as wrong:
-        raise ValueError(f"not a manifest: {wrong!r}") from wrong
+        raise ValueError("not shaped as a manifest is") from wrong
