@@ -2,6 +2,7 @@
 
 from sandbox.slack import render
 from sandbox.slack.blocks import elements_of
+from sandbox.slack.elements import choices
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.schema import Json
 from sandbox.slack.state import Workspace
@@ -99,6 +100,6 @@ def _input_seen(view: View, block: Json, element: Json, workspace: Workspace) ->
         "value": None if is_empty(value) else value,
         "options": [
             {"text": render.text_object(choice.get("text"), reader), "value": choice.get("value")}
-            for choice in render.choices(element)
+            for choice in choices(element)
         ],
     }
