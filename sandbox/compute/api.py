@@ -103,7 +103,7 @@ class Api:
 
     def _offer_status(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = read_uuid("path", "offer_id", request.match_info["offer_id"])
-        return wire.offer_status(self._market, self._market.offer(offer_id), now)
+        return wire.offer_status(self._market, self._market.offer(offer_id, now), now)
 
     def _list_resources(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = request.query.get("offer_id")

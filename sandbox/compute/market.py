@@ -4,6 +4,7 @@ Everything happens at a `now` that the caller gives, and nothing here waits. `ag
 changes by itself, so that its SSH host can follow.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,8 @@ from sandbox.compute.query import OfferQuery, ProcureRequest
 from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, Conduct, Mood
 
 OFFER_LASTS = timedelta(minutes=30)
+OFFER_KEPT = timedelta(hours=6)
+"""For so long after its time an offer that nobody bought is still known."""
 LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER = 90.0
@@ -81,6 +84,8 @@ class Market:
         """With a `seed`, ids are the same each time."""
         self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded one is for repeating
         self.offers: dict[str, Offer] = {}
+        self._unbought: deque[Offer] = deque()
+        """All that may have to be forgotten, the oldest first."""
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
         self.moods: dict[str, Mood] = {name: Mood() for name in VENDORS}
@@ -104,12 +109,21 @@ class Market:
             for listing in matching
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
+        self._forget(now)
         self.offers.update((offer.offer_id, offer) for offer in offers)
+        self._unbought.extend(offers)
         return offers
+
+    def _forget(self, now: datetime) -> None:
+        """Drops the offers that expired long ago and were never procured."""
+        while self._unbought and self._unbought[0].expires_at + OFFER_KEPT <= now:
+            offer = self._unbought.popleft()
+            if offer.offer_id not in self.procurements:
+                del self.offers[offer.offer_id]
 
     def procure(self, wanted: ProcureRequest, now: datetime) -> Procurement:
         """Buys an offer. Raises Refused: 404 for an unknown one, 409 for a second time, 410 when too late."""
-        offer = self.offer(wanted.offer_id)
+        offer = self.offer(wanted.offer_id, now)
         if offer.offer_id in self.procurements:
             raise Refused(409, "This offer has been procured already")
         if offer.expires_at <= now:
@@ -120,8 +134,9 @@ class Market:
         self._deliver(procurement, wanted)
         return procurement
 
-    def offer(self, offer_id: str) -> Offer:
+    def offer(self, offer_id: str, now: datetime) -> Offer:
         """The offer of that id. Raises Refused (404)."""
+        self._forget(now)
         offer = self.offers.get(offer_id.lower())
         if offer is None:
             raise Refused(404, "No such offer")

@@ -4,6 +4,7 @@ Rules: https://docs.slack.dev/apis/events-api/. Up to three retries, in real tim
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
 from sandbox.slack.wire import message_json, user_json
+
+KEPT = 10_000
+"""Deliveries that can be looked up; older ones are forgotten."""
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Events:
         self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurried = 0
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self.bell = Bell()
         """Rings when a delivery changes, and when retries are hurried."""
 

@@ -17,6 +17,7 @@ from aiohttp import WSMsgType, web
 
 from sandbox.clock import Bell
 from sandbox.slack.calling import ApiError, read_json
+from sandbox.slack.recent import Recent
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID
 from sandbox.slack.timing import Timing
@@ -60,7 +61,7 @@ class Sockets:
         self._timing = timing
         self._monotonic = monotonic
         self._chance = chance
-        self._tickets: dict[str, float] = {}
+        self._tickets: Recent[None] = Recent(monotonic)
         self.opened = 0
         """Connections there ever were."""
         self.connections: list[Connection] = []
@@ -75,12 +76,17 @@ class Sockets:
 
     def new_ticket(self) -> str:
         ticket = str(uuid.uuid4())
-        self._tickets[ticket] = self._monotonic()
+        self._tickets.add(ticket, None)
         return ticket
 
+    @property
+    def tickets(self) -> int:
+        """How many unused tickets are remembered."""
+        return len(self._tickets)
+
     def _use(self, ticket: str) -> bool:
-        made = self._tickets.pop(ticket, None)
-        return made is not None and self._monotonic() - made < self._timing.ticket and not self.refuse_tickets
+        found = self._tickets.pop(ticket)
+        return found is not None and found[1] < self._timing.ticket and not self.refuse_tickets
 
     @property
     def count(self) -> int:

@@ -141,6 +141,21 @@ async def test_an_offer_can_be_procured_until_it_expires_and_once(world: Compute
     assert len(await world.resources()) == 1
 
 
+async def test_an_offer_that_nobody_bought_is_forgotten_some_hours_after_it_expired(world: ComputeWorld) -> None:
+    """A market that runs for weeks doesn't grow by what was only looked at."""
+    left, bought = await world.offer(), await world.offer()
+    await world.post_procure(bought["offer_id"])
+    world.clock.jump(6 * 3600 + 30 * 60 - 1)
+    assert (await world.status(left["offer_id"]))["status"] == "expired"
+    assert (await world.post_procure(left["offer_id"])).status_code == 410
+    world.clock.jump(1)
+    assert (await world.http.get(f"/offers/{left['offer_id']}/status")).status_code == 404
+    assert (await world.post_procure(left["offer_id"])).status_code == 404
+    assert (await world.status(bought["offer_id"]))["status"] == "procured"
+    assert (await world.post_procure(bought["offer_id"])).status_code == 409
+    assert len(world.sandbox.market.offers) == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
