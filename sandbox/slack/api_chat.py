@@ -10,6 +10,9 @@ from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
 from sandbox.slack.wire import DOMAIN, message_json
 
+_ACTIVE = 2
+"""Messages of a thread, its parent among them, from which on it shows ephemeral replies."""
+
 
 def post_message(call: Call) -> Json:
     workspace, args = call.workspace, call.args
@@ -130,7 +133,8 @@ def post_ephemeral(call: Call) -> Json:
     if said.text and len(said.text.encode(errors="replace")) > LONGEST_EDIT:
         raise ApiError("msg_too_long")
     thread_ts = _thread(call, channel)
-    if workspace.lacks.ephemerals:
+    asleep = thread_ts is not None and len(workspace.replies(channel.id, thread_ts)) < _ACTIVE
+    if asleep or workspace.lacks.ephemerals:
         return {"ok": True, "message_ts": workspace.new_ts()}
     message = workspace.post(
         channel,

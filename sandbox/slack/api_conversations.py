@@ -21,6 +21,7 @@ _TYPES = {"public_channel": "public", "private_channel": "private", "im": "im", 
 
 def open_(call: Call) -> Json:
     workspace = call.workspace
+    before = set(workspace.channels)
     if "channel" in call.args:
         channel = call.channel()
     else:
@@ -40,7 +41,8 @@ def open_(call: Call) -> Json:
             raise ApiError("user_not_visible")
         channel = workspace.dm(person.id)
     told = channel_json(workspace, channel) if call.args.flag("return_im") else {"id": channel.id}
-    return {"ok": True, "channel": told}
+    opened: Json = {"no_op": True, "already_open": True} if channel.id in before else {}
+    return {"ok": True, **opened, "channel": told}
 
 
 def info(call: Call) -> Json:

@@ -140,6 +140,15 @@ def _twice(blocks: Any, where: str, problems: list[str]) -> None:
         tell(problems, "only one element can have focus_on_load", where)
 
 
+def _response_urls(blocks: Any, where: str, problems: list[str], *, inputs: bool = False) -> None:
+    """`response_url_enabled` is for menus in input blocks (`inputs`) of modals."""
+    for number, block in enumerate(blocks if isinstance(blocks, list) else []):
+        fine = not isinstance(block, dict) or (inputs and block.get("type") == "input")
+        elements = () if fine else elements_of(block)
+        if any(element.get("response_url_enabled") for element in elements):
+            tell(problems, "response_url_enabled only works in input blocks of modals", f"{where}/{number}")
+
+
 def elements_of(block: Json) -> Iterator[Json]:
     """The block's interactive elements, as they are (also of a block that is malformed)."""
     parts = [block.get("accessory"), block.get("element")]
@@ -166,6 +175,7 @@ def message_problems(blocks: Any) -> tuple[str, list[str]]:
     problems: list[str] = []
     array(_message_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _twice(blocks, "/blocks", problems)
+    _response_urls(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(block["type"] == "table" for block in blocks) > 1:
@@ -181,6 +191,7 @@ def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
     (_modal if kind == "modal" else _home)(view, "/view", problems)
     if isinstance(view, dict):
         _twice(view.get("blocks"), "/view/blocks", problems)
+        _response_urls(view.get("blocks"), "/view/blocks", problems, inputs=kind == "modal")
     needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])
     if needs_submit and kind == "modal" and not view.get("submit"):
         tell(problems, "`submit` is required when an `input` block is within blocks", "/view")

@@ -79,6 +79,8 @@ def content(args: Arguments, *, longest: int | None = None) -> Content:
     if attachments is not None:
         if not isinstance(attachments, list) or not all(isinstance(each, dict) for each in attachments):
             raise ApiError("invalid_attachments")
+        if any("blocks" in each for each in attachments):  # what nobody here can show is not let through unread
+            raise ApiError("invalid_attachments")
         if len(attachments) > ATTACHMENTS:
             raise ApiError("too_many_attachments")
     if not (text and text.strip()) and not blocks and not attachments:

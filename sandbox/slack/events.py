@@ -52,7 +52,7 @@ class Events:
         return delivery
 
     def send_subscribed(self, name: str, inner: Json) -> None:
-        if name in self._workspace.app.events:
+        if self._workspace.app.hears(name):
             self.send(inner)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -102,8 +102,8 @@ class Events:
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
         family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
         name = f"message.{family}"
-        subscribed = {name, "app_mention"} & set(self._workspace.app.events)
-        if not subscribed or not self._workspace.bot_is_in(channel):
+        app = self._workspace.app
+        if not (app.hears(name) or app.hears("app_mention")) or not self._workspace.bot_is_in(channel):
             return
         shown = message_json(self._workspace, after)
         where: Json = {"type": "message", "channel": channel.id, "channel_type": kind}
@@ -169,12 +169,12 @@ class Events:
             },
         )
 
-    def home_opened(self, user: str, channel: Channel, view: Json | None) -> None:
+    def home_opened(self, user: str, channel: Channel, tab: str, view: Json | None) -> None:
         inner: Json = {
             "type": "app_home_opened",
             "user": user,
             "channel": channel.id,
-            "tab": "home",
+            "tab": tab,
             "event_ts": self._workspace.new_ts(),
         }
         if view is not None:

@@ -49,6 +49,7 @@ class SlackSandbox:
         self.triggers = Triggers(timing, monotonic)
         self.replies = Replies(self.workspace, self.triggers)
         self.events = Events(self.workspace, self.sockets, timing)
+        self.sockets.interactive = lambda: self.workspace.app.interactivity
         self.workspace.on_message = self.events.message_changed
         self.people = People(self.workspace, self.sockets, self.triggers, self.replies)
         self.modals = Modals(self.workspace, self.sockets, self.triggers)
@@ -73,7 +74,7 @@ class SlackSandbox:
     async def start(self, port: int = 0) -> str:
         """Serves on 127.0.0.1 and returns the URL; port 0 takes a free one."""
         self._served = await serve(self._application(), port)
-        self.api.url = self.people.url = self._served.url
+        self.api.url = self.people.url = self.modals.url = self._served.url
         return self._served.url
 
     async def stop(self) -> None:

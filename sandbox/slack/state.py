@@ -23,6 +23,16 @@ BOT_ID = "B0BOT0000"
 APP_ID = "A0APP0000"
 
 
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return int(at.timestamp()) * 1_000_000 + at.microsecond
+
+
+def as_ts(microseconds: int) -> str:
+    """As Slack writes times: seconds, a point, six digits."""
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
+
+
 class Workspace:
     def __init__(self, clock: SandboxClock, app: AppConfig) -> None:
         self.clock = clock
@@ -87,9 +97,8 @@ class Workspace:
 
     def new_ts(self, at: datetime | None = None) -> str:
         """A message's id: its time (now, if not given) in microseconds, never the same twice."""
-        now = at or self.clock.now()
-        self._last_ts = max(int(now.timestamp()) * 1_000_000 + now.microsecond, self._last_ts + 1)
-        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+        self._last_ts = max(microseconds(at or self.clock.now()), self._last_ts + 1)
+        return as_ts(self._last_ts)
 
     def message(self, channel: Any, ts: Any) -> Message | None:
         """The message as it is now, also a deleted one."""

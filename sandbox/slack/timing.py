@@ -18,4 +18,6 @@ class Timing:
     ticket: float = 60.0
     """How long an unused Socket Mode ticket stays good."""
     connection: int = 18_060
-    """What `hello` says of a connection's life."""
+    """A connection's life, as `hello` tells it; then it is asked to leave, and closed."""
+    warning: float = 10.0
+    """How long before its end a connection is warned."""
