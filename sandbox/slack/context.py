@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.slack.blocks import message_problems, with_ids
 from sandbox.slack.calling import ApiError, Arguments
+from sandbox.slack.files import Files
 from sandbox.slack.model import Channel, Person
 from sandbox.slack.pace import Pace
 from sandbox.slack.schema import Json
@@ -26,6 +27,7 @@ class Call:
     workspace: Workspace
     triggers: Triggers
     sockets: Sockets
+    files: Files
     pace: Pace
     url: str
     args: Arguments

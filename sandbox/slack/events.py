@@ -169,6 +169,19 @@ class Events:
             },
         )
 
+    def file_shared(self, file_id: str, channel: Channel) -> None:
+        self.send_subscribed(
+            "file_shared",
+            {
+                "type": "file_shared",
+                "file_id": file_id,
+                "file": {"id": file_id},
+                "user_id": BOT_USER,
+                "channel_id": channel.id,
+                "event_ts": self._workspace.new_ts(),
+            },
+        )
+
     def home_opened(self, user: str, channel: Channel, tab: str, view: Json | None) -> None:
         inner: Json = {
             "type": "app_home_opened",

@@ -43,6 +43,7 @@ def message_seen(workspace: Workspace, person: Person, message: Message) -> Json
     text = render.mrkdwn(message.text, reader)
     lines = [render.reads(message.blocks, reader)] if message.blocks else [text]
     lines += [str(each.get("text") or each.get("fallback") or "") for each in message.attachments]
+    lines += [": ".join(filter(None, (file["title"], file["alt_txt"]))) for file in message.files]
     return {
         "seq": message.seq,
         "at": message.at,

@@ -54,6 +54,8 @@ class Workspace:
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None
         """Told of every message for all that is posted (before: None), edited or deleted."""
+        self.on_file: Callable[[str, Channel], None] = lambda file_id, channel: None
+        """Told of every file that is shared."""
         self._last_ts = 0
         self._made = 0
 

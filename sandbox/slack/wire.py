@@ -126,6 +126,8 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
         told["blocks"] = message.blocks
     if message.attachments:
         told["attachments"] = message.attachments
+    if message.files:
+        told |= {"files": message.files, "upload": True}
     if message.edited and not message.blocks:
         told["edited"] = {"user": message.author, "ts": as_ts(microseconds(message.at))}
     if message.thread_ts is not None:
