@@ -150,14 +150,19 @@ class People:
         channel = self._workspace.channels[message.channel]
         if not self._workspace.can_read(person, channel) or message.only_for not in (None, person.id):
             raise Impossible("no_such_message")
+        if channel.archived:
+            raise Impossible("is_archived")
         block, element = find(message.blocks, aim)
         if asked := confirmation(element, aim):
             return Outcome(confirm=asked)
-        state = self._workspace.values[message.channel, message.ts, person.id]
-        state.update(state_of(message.blocks, state))
+        place = (message.channel, message.ts, person.id)
+        before = self._workspace.values.get(place, {})
+        state = {**before, **state_of(message.blocks, before)}
         value = choose(element, aim)
         if element["action_id"] in state.get(block["block_id"], {}):
             state[block["block_id"]][element["action_id"]] = value
+        if state:
+            self._workspace.values[place] = state
         payload = payloads.message_click(
             self._workspace,
             person,

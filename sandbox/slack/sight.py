@@ -22,18 +22,14 @@ def changes(
 ) -> list[Message]:
     """The messages that changed for the person after a seq, in order of change.
 
-    Each once, as it is now; with `versions` every state it went through.
+    Each once, as it is now; with `versions` every state it went through, as far as they are kept.
     """
-    visible = [
+    return [
         message
-        for message in workspace.log[after:]
+        for message in (workspace.states(after) if versions else workspace.changed(after))
         if channel is None or message.channel == channel.id
         if can_see(workspace, person, message, peek=channel is not None)
     ]
-    if versions:
-        return visible
-    latest = {(message.channel, message.ts): message for message in visible}
-    return sorted(latest.values(), key=lambda message: message.seq)
 
 
 def message_seen(workspace: Workspace, person: Person, message: Message) -> Json:

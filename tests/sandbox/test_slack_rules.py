@@ -99,6 +99,14 @@ async def test_without_interactivity_a_click_is_an_error_and_the_app_hears_nothi
         assert envelope["type"] == "slash_commands"
 
 
+async def test_nobody_clicks_in_an_archived_channel() -> None:
+    async with workspace() as world:
+        posted = await world.post(blocks=[actions(button("Go", "go"))])
+        await world.act(f"channels/{TRAINING}", "PATCH", archived=True)
+        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"], "action_id": "go"}
+        assert await world.act("click", **aim) == {"status": 409, "ok": False, "error": "is_archived"}
+
+
 async def test_the_messages_tab_is_told_too() -> None:
     async with workspace() as world:
         socket = await world.socket()
