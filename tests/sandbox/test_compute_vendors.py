@@ -232,6 +232,8 @@ async def test_all_vendors_can_be_set_at_once_and_looked_at(world: ComputeWorld)
         ("resources", {"name": "x", "gpu_type": "H100", "rate": -1}, 422),
         ("resources/nothing/vanish", {}, 404),
         ("token", {"valid": "no"}, 422),
+        ("tokens", {"valid": True}, 404),
+        ("account", {}, 405),
     ],
 )
 async def test_a_wrong_control_call_is_refused_in_words(

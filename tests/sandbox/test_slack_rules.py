@@ -107,6 +107,15 @@ async def test_nobody_clicks_in_an_archived_channel() -> None:
         assert await world.act("click", **aim) == {"status": 409, "ok": False, "error": "is_archived"}
 
 
+async def test_a_control_call_that_there_is_not_is_refused_in_words() -> None:
+    async with workspace() as world:
+        assert await world.act("clicks", user=ANA) == {
+            "status": 404,
+            "error": "no control call POST /_control/clicks",
+        }
+        assert await world.get("click") == {"status": 405, "error": "/_control/click takes POST, not GET"}
+
+
 async def test_the_messages_tab_is_told_too() -> None:
     async with workspace() as world:
         socket = await world.socket()
