@@ -6,10 +6,10 @@ import asyncio
 import os
 import re
 import signal
-import stat
-import sys
 import tempfile
+import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -206,13 +206,12 @@ async def _look(play: Play) -> None:
 
 
 async def _listen(console: Console, ended: asyncio.Event) -> None:
-    """Does what is typed until `quit`; the end of the input leaves everything running."""
-    if not (sys.stdin.isatty() or stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)):
-        return  # nobody types there
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        typed = line.decode(errors="replace").strip()
+    """Does what is typed until `quit` or Ctrl-D; the end of a pipe or a file leaves everything running."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    threading.Thread(target=_read_input, args=(loop, lines), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        typed = line.strip()
         if typed in {"quit", "exit"}:
             ended.set()
             return
@@ -221,3 +220,20 @@ async def _listen(console: Console, ended: asyncio.Event) -> None:
                 await console.does(typed)
         except (GpubotError, LookupError) as error:
             console.printer.say(str(error))
+    if os.isatty(0):
+        ended.set()
+
+
+def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
+    """Hands on standard input line by line, then None. A thread with plain reads: asyncio would make a terminal
+    non-blocking, for the output as well and for whatever runs there afterwards, and takes no files."""
+    rest = b""
+    with suppress(OSError, RuntimeError):  # there is no input, or the loop has ended meanwhile
+        while chunk := os.read(0, 4096):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace"))
+    with suppress(RuntimeError):
+        if rest:
+            loop.call_soon_threadsafe(lines.put_nowait, rest.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)

@@ -3,18 +3,20 @@
 import asyncio
 import signal
 import sys
+from pathlib import Path
+from typing import IO
 
 PATIENCE = 90
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF ana@laptop"
 
 
-async def started() -> asyncio.subprocess.Process:
+async def started(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         "sandbox",
-        stdin=asyncio.subprocess.PIPE,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -72,6 +74,22 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         found = places.find(words)
         assert found >= 0, f"{words!r} is not, or not in this order, in:\n{said.decode()}"
         places = places[found:]
+
+
+async def test_lines_can_come_from_a_file_and_its_end_ends_nothing(tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("ben list\nana banana")
+    with lines.open("rb") as stdin:
+        process = await started(stdin)
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(PATIENCE):
+        while b'I don\'t know the command "banana"' not in said:
+            said += await process.stdout.readline()
+            assert process.returncode is None
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0
 
 
 async def test_it_ends_when_it_is_told_to() -> None:
