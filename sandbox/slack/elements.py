@@ -109,6 +109,15 @@ _is_a_time = matching(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time, HH:mm")
 web_address = both(string(3000), matching(r"(?s)https?://.+", "a valid url"))
 
 
+suggested = both(
+    fields({}, {"options": array(option, 100, least=0), "option_groups": array(option_group, 100, least=0)}),
+    _options_or_groups,
+)
+"""What an app may answer to who types into an external menu."""
+SHORTEST_QUERY = 3
+"""Characters from which on an external menu asks the app, where it doesn't say itself."""
+
+
 def _menu(required: dict[str, Check], optional: dict[str, Check], *, multi: bool) -> Check:
     more: dict[str, Check] = {"max_selected_items": integer(1, 1000)} if multi else {}
     return fields({**COMMON, **required}, {**PLACED, **optional, **more})

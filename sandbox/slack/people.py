@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.slack import payloads
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.calling import ApiError, Arguments
+from sandbox.slack.elements import SHORTEST_QUERY, suggested
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.replies import Replies
 from sandbox.slack.schema import Json
@@ -196,11 +197,20 @@ class People:
         return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def suggest(self, person: Person, blocks: list[Json], aim: Aim, typed: str, where: Json) -> Outcome:
-        """Types into an external select; the acknowledgement carries its options."""
+        """Types into an external select; the acknowledgement carries its options.
+
+        Raises Impossible where too little is typed for the app to be asked.
+        """
         block, element = find(blocks, aim)
+        if len(typed) < element.get("min_query_length", SHORTEST_QUERY):
+            raise Impossible("too_short")
         payload = payloads.suggestion(person, block, element, typed, {**where, "api_app_id": APP_ID})
         answer = await self._sockets.deliver("interactive", payload, answers=True)
-        return Outcome(answer.error, answer.payload, took=answer.took)
+        problems: list[str] = []
+        suggested(answer.payload, "", problems)
+        return Outcome(
+            answer.error or ("invalid_response" if problems else None), answer.payload, took=answer.took
+        )
 
     # Writing
 

@@ -24,7 +24,10 @@ from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.timing import Timing
 from sandbox.slack.triggers import Triggers
-from sandbox.slack.web_api import WebApi
+from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
+
+ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload"})
+"""What faults can be put on."""
 
 
 class SlackSandbox:
@@ -57,7 +60,7 @@ class SlackSandbox:
         self.files = Files(self.workspace, timing)
         self.workspace.on_file = self.events.file_shared
         self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.pace)
-        self.faults = Faults(clock, endpoint_of=endpoint_of, error_body=error_body)
+        self.faults = Faults(clock, endpoint_of=endpoint_of, known=ENDPOINTS, error_body=error_body)
         self._clock = clock
         self._served: Served | None = None
 

@@ -151,6 +151,13 @@ async def traffic(world: World, endpoint: str) -> list[Any]:
     return requests
 
 
+async def test_a_fault_for_what_there_is_not_is_refused() -> None:
+    async with workspace() as world:
+        told = await world.act("faults", endpoint="chat.postMesage", kind="hang")
+        assert told["status"] == 422
+        assert told["error"].startswith("no endpoint chat.postMesage; there are: api.test, apps.connections.open")
+
+
 async def test_the_traffic_log_has_calls_and_envelopes_and_no_token() -> None:
     async with workspace() as world:
         socket = await world.socket()
