@@ -5,6 +5,7 @@ changes by itself, so that its SSH host can follow.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +25,7 @@ LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER = 90.0
 STUBBORN_FOR = 300.0
+CACHE_LAGS = 60.0
 PARTIAL_MACHINES, PARTIAL_RUNNING = 4, 2
 
 
@@ -192,19 +194,27 @@ class Market:
             if moment is not None:
                 self.agenda.add(moment, machine)
 
-    def machine(self, resource_id: str, now: datetime) -> Machine:
-        """The machine of that id. Raises Refused (404)."""
+    def machine(self, resource_id: str, now: datetime, *, cached: bool = False) -> Machine:
+        """The machine of that id, as its vendor knows it or as the cache does. Raises Refused (404)."""
         machine = self.machines.get(resource_id.lower())
-        if machine is None or not machine.exists(now):
+        if machine is None or not machine.exists(self.synced_at(machine, now) if cached else now):
             raise Refused(404, "No such resource")
         return machine
 
     def existing(self, now: datetime, offer_id: str | None = None) -> list[Machine]:
         """The account's machines, the oldest first, also deleted ones; those of one offer if named."""
-        if offer_id is None:
-            return [machine for machine in self.machines.values() if machine.exists(now)]
-        procurement = self.procurements.get(offer_id.lower())
-        return [] if procurement is None else [m for m in procurement.machines if m.exists(now)]
+        machines: Iterable[Machine] = self.machines.values()
+        if offer_id is not None:
+            procurement = self.procurements.get(offer_id.lower())
+            machines = [] if procurement is None else procurement.machines
+        return [machine for machine in machines if machine.exists(self.synced_at(machine, now))]
+
+    def synced_at(self, machine: Machine, now: datetime) -> datetime:
+        """As of when the cache has it."""
+        conduct = self.moods[machine.vendor].conduct
+        if conduct.behaviour is not Behaviour.STALE_CACHE:
+            return now
+        return now - timedelta(seconds=CACHE_LAGS if conduct.seconds is None else conduct.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
         """Begins to take a machine down; again is as good as once until it is gone.

@@ -204,11 +204,12 @@ class Behaviour(StrEnum):
     SILENT_SSH = "silent_ssh"
     NO_PRICE = "no_price"
     NOT_DELETING = "not_deleting"
+    STALE_CACHE = "stale_cache"
 
 
 AT_OFFERS = frozenset({Behaviour.NO_PRICE})
 AT_DELETE = frozenset({Behaviour.DELETE_500, Behaviour.NOT_DELETING})
-AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL}
+AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL, Behaviour.STALE_CACHE}
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "vendor": machine.vendor,
         "vendor_region": machine.region,
         "status": machine.status(now),
-        "status_message": machine.message,
+        "status_message": machine.message if gone else None,
         "name": machine.name,
         "created_at": machine.appears,
         "access": _access(machine, now),
