@@ -26,6 +26,14 @@ def menu(**more: Any) -> Json:
     return {"type": "static_select", "action_id": "m", "options": [option()], **more}
 
 
+def grouped(groups: int, *, label: int = 1, options: int = 1) -> Json:
+    return {"options": None, "option_groups": [{"label": plain(label), "options": [option()] * options}] * groups}
+
+
+def picture() -> Json:
+    return {"type": "image", "image_url": "https://x/y.png", "alt_text": "a chart"}
+
+
 def confirm(**lengths: int) -> Json:
     sizes = {"title": 1, "text": 1, "confirm": 1, "deny": 1, **lengths}
     return actions(button("x", "a", confirm={key: plain(size) for key, size in sizes.items()}))
@@ -77,6 +85,13 @@ MESSAGES: list[tuple[str, int, Make]] = [
     ("radio", 10, lambda n: [actions({"type": "radio_buttons", "action_id": "o", "options": [option()] * n})]),
     ("checkboxes", 10, lambda n: [actions({"type": "checkboxes", "action_id": "o", "options": [option()] * n})]),
     ("image alt", 2000, lambda n: [{"type": "image", "image_url": "https://x", "alt_text": "x" * n}]),
+    ("image url", 3000, lambda n: [{"type": "image", "image_url": "https://" + "u" * (n - 8), "alt_text": "x"}]),
+    ("image title", 2000, lambda n: [{**picture(), "title": plain(n)}]),
+    ("button label", 75, lambda n: [actions(button("x", "a", accessibility_label="x" * n))]),
+    ("context text", 3000, lambda n: [{"type": "context", "elements": [plain(n)]}]),
+    ("option groups", 100, lambda n: [actions(menu(**grouped(n)))]),
+    ("group label", 75, lambda n: [actions(menu(**grouped(1, label=n)))]),
+    ("group options", 100, lambda n: [actions(menu(**grouped(1, options=n)))]),
     ("markdown", 12_000, lambda n: [{"type": "markdown", "text": "x" * n}]),
     ("summed text", 12_000, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000))]),
     ("table rows", 100, lambda n: [table(n)]),
@@ -89,6 +104,7 @@ VIEWS: list[tuple[str, int, Make]] = [
     ("submit", 24, lambda n: modal(submit=plain(n))),
     ("close", 24, lambda n: modal(close=plain(n))),
     ("private_metadata", 3000, lambda n: modal(private_metadata="x" * n)),
+    ("external_id", 255, lambda n: modal(external_id="x" * n)),
     ("callback_id", 255, lambda n: modal(callback_id="x" * n)),
     ("label", 2000, lambda n: modal({**text_input("b"), "label": plain(n)})),
     ("hint", 2000, lambda n: modal({**text_input("b"), "hint": plain(n)})),
@@ -175,7 +191,6 @@ def test_every_kind_of_block_and_element_is_taken() -> None:
     """What Slack's documents show as examples, in short."""
     two = [option(), option(value=2)]
     mrkdwn = {"type": "mrkdwn", "text": "*x*"}
-    picture = {"type": "image", "image_url": "https://x/y.png", "alt_text": "a chart"}
     elements: list[Json] = [
         menu(options=two, initial_option=two[1], confirm=confirm()["elements"][0]["confirm"]),
         menu(
@@ -197,11 +212,11 @@ def test_every_kind_of_block_and_element_is_taken() -> None:
         {"type": "datetimepicker", "initial_date_time": 1795521600},
     ]
     every = [
-        section("x", accessory=picture, expand=True),
+        section("x", accessory=picture(), expand=True),
         {"type": "header", "text": plain(1)},
         {"type": "divider"},
-        {"type": "context", "elements": [picture, mrkdwn, plain(1)]},
-        {**picture, "title": plain(1)},
+        {"type": "context", "elements": [picture(), mrkdwn, plain(1)]},
+        {**picture(), "title": plain(1)},
         {"type": "image", "slack_file": {"id": "F1"}, "alt_text": "a chart"},
         actions(*elements),
         rich(
