@@ -187,6 +187,14 @@ async def test_a_procurement_that_is_no_json_is_refused(world: ComputeWorld) -> 
     assert broken.status_code == 422
 
 
+async def test_an_offer_that_names_no_end_ends_after_half_an_hour(world: ComputeWorld) -> None:
+    offer = await world.offer("latitude")
+    assert offer["expires_at"] is None
+    world.clock.jump(30 * 60)
+    assert (await world.status(offer["offer_id"]))["status"] == "expired"
+    assert (await world.post_procure(offer["offer_id"])).status_code == 410
+
+
 async def test_vendors_differ_in_what_they_say_at_once(world: ComputeWorld) -> None:
     said = {}
     for vendor in ("hyperstack", "lambda", "vultr"):
