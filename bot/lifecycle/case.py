@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -81,9 +82,16 @@ async def load_facts(tx: Tx, rental: Rental) -> Case:
     return replace(stored, stored=stored)
 
 
-async def save(works: Works, case: Case, *, releases: bool = False) -> Case:
+async def save(
+    works: Works,
+    case: Case,
+    *,
+    releases: bool = False,
+    unless: Callable[[Tx], Awaitable[None]] | None = None,
+) -> Case:
     """Writes what is different from the store, and answers the case as it then is. Raises Stale where the rental
-    was changed meanwhile: the facts are written then, and nothing else."""
+    was changed meanwhile: the facts are written then, and nothing else. Where `unless` raises, in the same
+    transaction, nothing at all is written."""
     stored = case.stored
     if stored is None:
         raise ValueError("only a case that was loaded can be saved")
@@ -94,6 +102,8 @@ async def save(works: Works, case: Case, *, releases: bool = False) -> Case:
     rental = case.rental.model_copy(update={"version": stored.rental.version + 1})
     due_only = {"version": rental.version, "due_at": rental.due_at}
     async with works.store.write() as tx:
+        if unless is not None:
+            await unless(tx)
         if (
             releases
             and not (attempts or resources or ledger or case.events)

@@ -50,6 +50,8 @@ class OfferProgress(Frozen):
     all_running: bool = False
     """There are instances, and every one of them runs."""
     instances: int = 0
+    resource_ids: tuple[str, ...] = ()
+    """The resources that the status names."""
 
 
 class ResourceView(Frozen):

@@ -42,9 +42,13 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 def left_to_get_ready(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """How long a machine at `rate` may take to get ready, so that its whole lease and the grace after it still fit
-    into `total` beside what was `billed` before. Negative where they don't."""
+    into `total` beside what was `billed` before: the rules' time-out at most. Negative where they don't fit."""
+    longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
-    return timedelta(microseconds=math.floor(spare / Fraction(rate) * 3_600_000_000))
+    if spare >= Fraction(rate) * _hours(longest):  # also where a machine bills nothing
+        return longest
+    hours = max(spare / Fraction(rate), -_hours(longest)) if rate else -_hours(longest)
+    return timedelta(microseconds=math.floor(hours * 3_600_000_000))
 
 
 def _hours(span: timedelta) -> Fraction:

@@ -162,11 +162,15 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
 
 
 async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here: World) -> None:
-    lie = await here.fault("list_resources", "garbage", body=NOTHING, times=None)
-    rental = await here.get()
+    lies = [
+        await here.fault("list_resources", "garbage", body=NOTHING, times=None),
+        await here.fault("offer_status", "garbage", body=UNTOUCHED, times=None),
+    ]
+    rental = await here.get(vendor="vultr")
     await here.pass_time(20 * SECOND)
     assert await here.resources(rental) == []
-    await here.release(lie)
+    for lie in lies:
+        await here.release(lie)
     await sweep(here.works)
     (resource,) = await here.resources(rental)
     (machine,) = await here.alive()

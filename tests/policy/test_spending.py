@@ -24,6 +24,7 @@ from bot.policy.spending import (
     check_size,
     check_usage,
     judge,
+    left_to_get_ready,
     longer,
     over_limits,
 )
@@ -263,3 +264,17 @@ def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Deci
     else:
         with pytest.raises(Refused):
             check_usage(price, mine, team, rules)
+
+
+@given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
+def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
+    rate: Decimal, lease: timedelta, total: int, billed: int
+) -> None:
+    left = left_to_get_ready(total, billed, rate, lease, RULES)
+    assert left <= RULES.procure.provision_timeout
+    if left >= timedelta(0):
+        assert billed + cost(rate, lease + RULES.lease.grace + left) <= total + 1
+    elif rate:
+        assert billed + cost(rate, lease + RULES.lease.grace) >= total
+    else:
+        assert billed > total

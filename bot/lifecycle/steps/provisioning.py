@@ -13,7 +13,7 @@ from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import poll_at, soonest
 from bot.lifecycle.steps.procuring import give_up
-from bot.model.attempt import Attempt, Resource, Why
+from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import notices_past
@@ -33,7 +33,8 @@ async def provision(works: Works, case: Case) -> Case:
         lost = case.attempts[-1]
         return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
     try:
-        if case.resources_of(attempt):
+        seen = [resource.status != NAMED for resource in case.resources_of(attempt)]
+        if seen and all(seen):
             progress = await works.market.progress(attempt.offer.offer_id)
         else:
             # What bills is written down as soon as it shows, whatever becomes of it.
