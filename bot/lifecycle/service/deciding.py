@@ -219,7 +219,7 @@ async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool)
 
 async def _drop_extension(tx: Tx, desk: Desk, rental: Rental, kind: EventKind, person: Person) -> Rental:
     now = desk.clock.now()
-    after = machine.alter(rental, extension=None, due_at=now)
+    after = machine.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
     facts = _facts(rental, own=False).model_copy(update={"until": rental.ends_at})
     return await _tell(
         tx, desk, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
