@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
-from bot.errors import Mistake
+from bot.errors import Unusable
 from bot.lifecycle.desk import Desk, Works
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.lockout import note_token
@@ -52,10 +52,6 @@ DRAIN_STEPS = 10.0
 RETRY_SLACK = 5.0
 CLOCK_WAIT = aiohttp.ClientTimeout(total=40)
 CLAIMANT = "gpubot"
-
-
-class Unusable(Mistake):
-    """The bot can't start with these settings; the words say which and why."""
 
 
 @dataclass

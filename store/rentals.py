@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -134,6 +134,9 @@ class Rentals(Facts):
 
     async def release(self, rental_id: str) -> None:
         await due.release(self._conn, rentals, rental_id)
+
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        await due.release_all(self._conn, rentals, but)
 
     async def next_due(self) -> datetime | None:
         return await due.next_due(self._conn, rentals)

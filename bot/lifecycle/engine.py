@@ -41,8 +41,11 @@ class Engine:
         self._at_once = at_once
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        """What is under way, with the id of its quote or rental."""
         self._claiming = False
+        self._unsure = False
+        """Whether something may be claimed that nobody works on."""
         works.store.on_commit(self._wake.set)
 
     @property
@@ -75,6 +78,8 @@ class Engine:
         free = self._at_once - len(self._tasks)
         if free <= 0:
             return None
+        if self._unsure:
+            await self._forget_claims()
         due = await self.next_due()
         now = self.works.clock.now()
         if due is None or due > now:
@@ -86,29 +91,41 @@ class Engine:
             self._claiming = False
 
     async def _start_due(self, now: datetime, free: int) -> datetime | None:
-        async with self.works.store.write() as tx:
-            quotes = await tx.quotes.claim(now, self._claimant, free)
-            rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
+        try:
+            async with self.works.store.write() as tx:
+                quotes = await tx.quotes.claim(now, self._claimant, free)
+                rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
+        except GpubotError:
+            # It may have been written all the same, and what stays claimed is never looked at again.
+            self._unsure = True
+            raise
         for quote in quotes:
-            self._start(self._find(quote))
+            self._start(self._find(quote), quote.id)
         for rental in rentals:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
-            self._start(self._step(rental))
+            self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
+
+    async def _forget_claims(self) -> None:
+        """All but those of what is under way."""
+        async with self.works.store.write() as tx:
+            await tx.quotes.release_all(but=self._tasks.values())
+            await tx.rentals.release_all(but=self._tasks.values())
+        self._unsure = False
 
     async def drain(self) -> None:
         """Waits for what is in flight."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], of: str) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = of
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         self._wake.set()
 
     async def _step(self, rental: Rental) -> None:

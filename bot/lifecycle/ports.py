@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -170,6 +170,9 @@ class Quotes(Protocol):
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]: ...
     async def release(self, quote_id: str) -> None: ...
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        """Ends every claim, but for those of these quotes."""
+
     async def next_due(self) -> datetime | None: ...
 
 
@@ -187,6 +190,9 @@ class Rentals(Protocol):
         """Takes what is due and unclaimed, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        """Ends every claim, but for those of these rentals."""
+
     async def next_due(self) -> datetime | None: ...
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """What is live, but for the rental `without`. Holds off other decisions about spending until the

@@ -56,6 +56,8 @@ async def sweep(works: Works) -> None:
             await _take_back(works, one, one.attempt)
         elif one.resource is None:
             await _write_down(works, one.view, one.attempt)
+        elif one.resource.gone_at is not None:
+            await _watch_again(works, one.view, one.attempt)
     listed = {view.resource_id for view in views}
     await _nudge(works, [r.rental_id for r in alive if r.resource_id not in listed])
 
@@ -74,11 +76,13 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Of a resource that we don't know: by its name, else by what it was made from."""
-    attempt = await tx.rentals.attempt_named(view.name) if view.name else None
+    """Of a resource that we don't know: by what it was made from, else by its name. Anyone can give a name, so
+    it doesn't count where the machine was made from something else."""
     for offer_id in view.offer_ids:
-        attempt = attempt or await tx.rentals.attempt_of_offer(offer_id)
-    return attempt
+        attempt = await tx.rentals.attempt_of_offer(offer_id)
+        if attempt is not None:
+            return attempt
+    return await tx.rentals.attempt_named(view.name) if view.name and not view.offer_ids else None
 
 
 async def _pause_for_empty_store(works: Works, views: Sequence[ResourceView]) -> None:
@@ -114,16 +118,24 @@ async def _tell_unknown(works: Works, view: ResourceView) -> None:
     await decide(works, decision)
 
 
+async def _watch_again(works: Works, listed: ResourceView, attempt: Attempt) -> None:
+    """A resource of an attempt under way was held for gone. The list may be older than that: the vendor is asked."""
+    view = await works.market.resource(listed.resource_id, fresh=True)
+    if view is not None and not view.deleted:
+        await _write_down(works, view, attempt)
+
+
 async def _write_down(works: Works, view: ResourceView, attempt: Attempt) -> None:
-    """A resource of an attempt under way that its own step has not seen yet."""
+    """A resource of an attempt under way that its own step has not seen yet, or holds for gone."""
 
     async def decision(tx: Tx) -> None:
         rental = await tx.rentals.get(attempt.rental_id)
-        if rental is None or await tx.rentals.known_resources([view.resource_id]):
+        before = (await tx.rentals.known_resources([view.resource_id])).get(view.resource_id)
+        if rental is None or (before is not None and before.gone_at is None):
             return
         now = works.clock.now()
         after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
-        resource = see(None, view, attempt, now, missing_counts=False)
+        resource = see(before, view, attempt, now, missing_counts=False)
         await tx.rentals.apply(
             change(rental, after, rules=works.rules, real_now=works.clock.real(), resources=(resource,))
         )
