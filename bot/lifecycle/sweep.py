@@ -119,7 +119,7 @@ async def _tell_unknown(works: Works, view: ResourceView) -> None:
 
 
 async def _watch_again(works: Works, listed: ResourceView, attempt: Attempt) -> None:
-    """A resource of an attempt under way was held for gone. The list may be older than that: the vendor is asked."""
+    """A resource of an attempt under way that was held for gone. The list may be older: the vendor is asked."""
     view = await works.market.resource(listed.resource_id, fresh=True)
     if view is not None and not view.deleted:
         await _write_down(works, view, attempt)

@@ -76,9 +76,8 @@ async def extend(
             rules=desk.rules,
         )
         if verdict.over and rental.ends_at <= now:
-            raise TooLate(
-                f"{rental.id} is at its end, and that much more needs an approver. Ask for less.", rental.id
-            )
+            words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
+            raise TooLate(words, rental.id)
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = machine.alter(rental, extension=waiting, seen_at=now, due_at=now)
