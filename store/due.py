@@ -49,8 +49,8 @@ async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
 
 async def release_all(conn: AsyncConnection, table: Table, but: Collection[str] = ()) -> None:
     """Forgets every claim but those of some rows: whoever made them is gone."""
-    forgotten = table.c.claimed_by.is_not(None) & table.c.id.not_in(but)
-    await conn.execute(update(table).where(forgotten).values(claimed_by=None))
+    forgetting = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
+    await conn.execute(forgetting.where(table.c.id.not_in(but)) if but else forgetting)
 
 
 @cache

@@ -31,6 +31,7 @@ _RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
 # Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
+_STATES = select(_c.state, func.count().label("many")).where(_c.live).group_by(_c.state)
 _ANY = select(_c.id).limit(1)
 _NUDGE = update(rentals).where(_c.id == given(_c.id, "of")).values(due_at=given(_c.due_at, "now"))
 _HOLD_OFF = select(func.pg_advisory_xact_lock(_SPENDING))
@@ -143,6 +144,9 @@ class Rentals(Facts):
 
     async def nudge(self, rental_id: str, now: datetime) -> None:
         await self._conn.execute(_NUDGE, {"of": rental_id, "now": now})
+
+    async def states(self) -> dict[State, int]:
+        return {State(row.state): row.many for row in await self._conn.execute(_STATES)}
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         if self._locks:

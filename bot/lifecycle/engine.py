@@ -32,12 +32,21 @@ PAUSE_AFTER_OUTAGE = 1.0
 class Engine:
     """Sleeps until the next quote or rental is due or a commit wakes it, then runs what is due, bounded."""
 
-    def __init__(self, works: Works, *, claimant: str, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        works: Works,
+        *,
+        claimant: str,
+        at_once: int = AT_ONCE,
+        on_late: Callable[[float], None] | None = None,
+    ) -> None:
+        """`on_late` is told by how many seconds each claimed rental was late."""
         self.works = works
         self.passes = 0
         self.lateness = 0.0
         """By how many seconds the last claimed rental was late."""
         self._claimant = claimant
+        self._on_late = on_late
         self._at_once = at_once
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
@@ -104,6 +113,8 @@ class Engine:
         for rental in rentals:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
+                if self._on_late is not None:
+                    self._on_late(self.lateness)
             self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
 

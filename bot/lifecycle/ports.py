@@ -17,6 +17,7 @@ from bot.model.person import Key, Person, Room
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.state import State
 
 # --- the marketplace
 
@@ -200,6 +201,9 @@ class Rentals(Protocol):
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """All that are not over, oldest first; of one person or of all."""
+
+    async def states(self) -> dict[State, int]:
+        """How many are in each state, of those that are not over."""
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
         """The newest of one person, over or not."""

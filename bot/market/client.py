@@ -62,10 +62,13 @@ class ComputeClear:
         clock: Clock,
         patience: Patience = PATIENCE,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
+        *,
+        on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused."""
+        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused;
+        `on_call` how each call was answered, see Transport."""
         self._patience = patience
-        self._http = Transport(base_url, token, clock, on_token)
+        self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
         self._odd = Oddities()
         self._families: dict[str, tuple[str, ...]] = {}

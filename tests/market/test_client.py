@@ -397,3 +397,32 @@ async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear)
     assert await market.resource("../offers") is None
     assert api.seen[0].path == "/resources/../offers"
     assert len(api.seen) == 1
+
+
+# --- counting
+
+
+async def test_each_call_is_counted_by_how_it_was_answered(api: Api, clock: MovedClock) -> None:
+    told: list[tuple[str, str]] = []
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_call=lambda call, how: told.append((call, how)))
+    api.says("/resources", {"resources": []})
+    await client.resources()
+    api.says("/resources", {"resources": 3})
+    with pytest.raises(MarketAway):
+        await client.resources()
+    assert await client.resource("r1") is None
+    api.says("/resources/r1", {}, 401)
+    with pytest.raises(LockedOut):
+        await client.delete("r1")
+    api.cuts("/offers/o1/status")
+    with pytest.raises(MarketAway):
+        await client.progress("o1")
+    await client.aclose()
+    assert told == [
+        ("list_resources", "2xx"),
+        ("list_resources", "2xx"),
+        ("list_resources", "senseless"),
+        ("get_resource", "4xx"),
+        ("delete_resource", "4xx"),
+        ("offer_status", "no_answer"),
+    ]

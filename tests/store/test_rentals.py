@@ -173,6 +173,14 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
         assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
+async def test_what_lives_is_counted_by_state(database: Database) -> None:
+    states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
+    for n, state in enumerate(states):
+        await make.begun(database, make.rental(f"r{n}", state=state))
+    async with database.read() as tx:
+        assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
+
+
 async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Database) -> None:
     rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
     for name, rate in rates.items():
