@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -163,12 +164,12 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     return room
 
 
-def check_approver(person: Person, owner: str, rules: Rules) -> bool:
-    """Whether this approval is by the owner themself. Raises Refused for who may not decide."""
+def check_approver(person: Person, own: Collection[str], rules: Rules) -> bool:
+    """Whether this approval is by someone whose own request it is. Raises Refused for who may not decide."""
     roles = roles_of(person, rules)
     if not roles.approver:
         raise Refused("Only approvers decide this. I changed nothing.")
-    if person.id != owner:
+    if person.id not in own:
         return False
     if not (rules.self_approval or roles.sole_admin):
         raise Refused("Your own request needs another approver. I changed nothing.")

@@ -256,3 +256,66 @@ async def test_a_machine_of_another_rental_is_never_taken_over(here: World, wher
     assert [one["resource_id"] for one in await here.alive()] == [machine["resource_id"]]
     assert [one.resource_id for one in await here.resources(first)] == [machine["resource_id"]]
     assert (await here.rental(first.id)).state is State.READY
+
+
+# --- one at a time
+
+
+async def test_what_turned_up_late_is_accepted_for_deletion_before_anything_else_is_bought(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    lies = [
+        await listed(here),
+        await here.fault("offer_status", "garbage", times=None, body='{"procurement_status": "available"}'),
+    ]
+    rental = await here.get()
+    await account.pause(here.works, CLEO)
+    await here.pass_time(3 * MINUTE)
+    assert [a.state for a in await here.attempts(rental)] == [AttemptState.FAILED]
+    for lie in lies:
+        await here.release(lie)
+    stuck = await here.fault("delete_resource", "status", status=500, times=None)
+    await here.sweep()
+    await account.resume(here.works, CLEO)
+    await here.pass_time(2 * MINUTE)
+    assert len(await here.attempts(rental)) == 1
+    await here.release(stuck)
+    rental = await here.until(rental, State.READY)
+    first, second = await here.attempts(rental)
+    assert first.delete_accepted_at is not None
+    assert first.delete_accepted_at <= second.intended_at
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_deletion_that_is_answered_as_done_is_followed_until_it_is(here: World, status: int) -> None:
+    """Whether or not it had been asked for: the marketplace did it, and answers so."""
+    rental = await here.ready()
+    await here.fault("delete_resource", "status", status=status, acts=True)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_deletion_that_is_only_said_to_be_done_is_asked_for_again(here: World, status: int) -> None:
+    rental = await here.ready()
+    await here.fault("delete_resource", "status", status=status)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert await here.alive() == []
+    assert len(await here.calls("delete_resource")) >= 2
+
+
+# --- pace
+
+
+@pytest.mark.parametrize("endpoint", ["get_offers", "offer_status"])
+async def test_asked_to_wait_longer_it_waits(here: World, endpoint: str) -> None:
+    quote = await here.ask()
+    if endpoint == "get_offers":
+        here.jump(29 * MINUTE + 45 * SECOND)
+    await here.fault(endpoint, "status", status=429, retry_after=90, times=None)
+    asked = len(await here.calls(endpoint))
+    await here.rent(quote)
+    await here.pass_time(80 * SECOND)
+    assert len(await here.calls(endpoint)) == asked + 1
+    await here.pass_time(30 * SECOND)
+    assert len(await here.calls(endpoint)) == asked + 2

@@ -13,8 +13,9 @@ from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Lease
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World
+from bot.policy.rules import Approvers, Lease
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 
 GRACE = 15 * MINUTE
 
@@ -334,3 +335,16 @@ async def test_nobody_approves_more_time_than_the_longest_lease_by_now(here: Wor
     tight = RULES.model_copy(update={"lease": Lease(max=24 * HOUR)})
     with pytest.raises(Mistake, match="at most 24 h"):
         await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 2)
+
+
+async def test_who_asks_for_more_time_for_somebody_else_does_not_approve_it(there: str) -> None:
+    rules = RULES.model_copy(update={"approvers": Approvers(), "admins": (CLEO.id, DORA.id)})
+    async with world(there, rules=rules) as here:
+        rental = await here.ready(lease=24 * HOUR)
+        await here.oversleep(20 * HOUR)
+        rental = await here.extend(rental, 24 * HOUR, CLEO)
+        with pytest.raises(Refused, match="another approver"):
+            await here.approve(rental, CLEO)
+        rental = await here.approve(rental, DORA)
+        assert rental.extension is None
+        await check(here)

@@ -172,7 +172,8 @@ def _check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
         if over_limits(rental.envelope.price, rental.envelope.total, rules):
             raise Refused("By now this needs an approver. Withdraw it and ask again: /gpu get")
         return False
-    return check_approver(person, rental.owner, rules)
+    asked_by = rental.extension.asked_by if rental.extension else rental.owner
+    return check_approver(person, {rental.owner, asked_by}, rules)
 
 
 def _facts(rental: Rental, own: bool) -> Facts:

@@ -14,7 +14,7 @@ from bot.lifecycle.machine import alter, move
 from bot.lifecycle.ports import Procured
 from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, check_buying, envelope_facts
 from bot.lifecycle.steps.lookup import look, named, of_others
-from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.steps.pace import again_at, poll_at, soonest
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
@@ -42,16 +42,18 @@ async def procure(works: Works, case: Case) -> Case:
         # Nobody was here to do it: that too keeps from buying.
         case = _kept_since(case, due_at)
     attempt = case.live
+    now = works.clock.now()
+    if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in case.attempts):
+        return _later(case, poll_at(now))  # something turned up late, and is still to be accepted for deletion
     if attempt is None:
         return await _buy_next(works, case)
-    now = works.clock.now()
     if attempt.delete_wanted:
         return _later(case, poll_at(now))
     try:
         case, progress = await look(works, case, attempt)
-    except MarketAway:
+    except MarketAway as away:
         # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
-        return _later(_note_unknown(_kept_since(case, now), attempt, now), poll_at(now))
+        return _later(_note_unknown(_kept_since(case, now), attempt, now), again_at(now, away))
     if case.rental.kept_since is not None and now - case.rental.kept_since < KEPT_AT_MOST:
         case = case.now_is(case.rental.model_copy(update={"kept_since": None}))
     attempt = next(a for a in case.attempts if a.n == attempt.n)
@@ -143,7 +145,7 @@ async def _buy_next(works: Works, case: Case) -> Case:
     try:
         offers = list(await works.market.offers(rental.request))
     except MarketAway as away:
-        return _kept(works, case, _away(away), now, away.words)
+        return _kept(works, case, _away(away), now, away)
     async with works.store.write() as tx:
         await tx.quotes.save(quote.model_copy(update={"offers": tuple(offers), "found_at": now}))
     begun = await _buy_first(works, case, offers, key)
@@ -253,7 +255,7 @@ async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
         failed = attempt.model_copy(
             update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
         )
-        return _kept(works, case.with_facts(failed), _away(away), now, away.words)
+        return _kept(works, case.with_facts(failed), _away(away), now, away)
     theirs = await of_others(works, attempt, answer.resource_ids)
     now = works.clock.now()
     case = case.with_facts(attempt, tuple(named(i, attempt, now) for i in answer.resource_ids if i not in theirs))
@@ -275,15 +277,15 @@ def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> 
 # --- when it does not go on
 
 
-def _kept(works: Works, case: Case, why: Why, now: datetime, detail: str = "") -> Case:
+def _kept(works: Works, case: Case, why: Why, now: datetime, away: MarketAway | None = None) -> Case:
     """Something keeps us from buying: told once, tried again, and given back to people after a while."""
     since = case.rental.kept_since or now
     if now - since >= KEPT_AT_MOST:
         return ask_again(works, case, Why.KEPT_FROM_BUYING, now)
     first = case.rental.kept_since is None
-    due_at = soonest(poll_at(now), since + KEPT_AT_MOST)
+    due_at = soonest(again_at(now, away) if away else poll_at(now), since + KEPT_AT_MOST)
     case = case.now_is(case.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at}))
-    facts = Facts(why=why, detail=detail or None, until=since + KEPT_AT_MOST)
+    facts = Facts(why=why, detail=away.words if away else None, until=since + KEPT_AT_MOST)
     return case.tell(EventKind.WAITING, now, facts) if first else case
 
 

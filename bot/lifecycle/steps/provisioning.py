@@ -11,7 +11,7 @@ from bot.lifecycle.machine import alter, move
 from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
-from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.steps.pace import again_at, poll_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
@@ -40,8 +40,8 @@ async def provision(works: Works, case: Case) -> Case:
             # What bills is written down as soon as it shows, whatever becomes of it.
             case, progress = await look(works, case, attempt)
             attempt = case.attempts[-1]
-    except MarketAway:
-        return _later(case, poll_at(now))
+    except MarketAway as away:
+        return _later(case, again_at(now, away))
     if not attempt.live:
         return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
     if progress.ready and progress.all_running:
