@@ -157,6 +157,18 @@ async def test_kept_it_is_asked_about_when_that_was_promised(here: World, hours:
     assert end_of(await here.rental(rental.id)) == ends
 
 
+async def test_who_extended_it_after_keeping_it_is_not_asked_soon_after(here: World) -> None:
+    rental = await here.ready(lease=9 * HOUR)
+    rental = await here.keep(rental, 4 * HOUR)
+    await here.oversleep(3 * HOUR + 30 * MINUTE)
+    rental = await here.extend(rental, 2 * HOUR)
+    extended = here.now
+    await sleep_to(here, extended + 2 * HOUR - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+    await here.pass_time(SECOND)
+    assert (await here.said(rental, E.STILL_NEEDED)).facts.span == 2 * HOUR
+
+
 async def test_only_its_owner_and_admins_keep_it(here: World) -> None:
     rental = await here.ready()
     with pytest.raises(Refused, match="owner and admins"):

@@ -15,7 +15,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
-from bot.policy.leases import PROMISED, notices_past
+from bot.policy.leases import PROMISED, ask_after, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.spending import longer
 
@@ -59,6 +59,8 @@ async def extend(
         if person.id == rental.owner:
             check_user(person, desk.rules)
         now = desk.clock.now()
+        # Whoever extends it needs it: that is newer than any promise to ask.
+        needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
         ends_at = max(rental.ends_at, now) + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
@@ -80,7 +82,7 @@ async def extend(
             raise TooLate(words, rental.id)
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = machine.alter(rental, extension=waiting, seen_at=now, due_at=now)
+            after = machine.alter(rental, extension=waiting, **needed)
             kind = EventKind.EXTENSION_ASKED
         else:
             after = machine.alter(
@@ -88,8 +90,7 @@ async def extend(
                 envelope=verdict.envelope,
                 ends_at=ends_at,
                 notices_given=notices_past(ends_at, now, desk.rules),
-                seen_at=now,
-                due_at=now,
+                **needed,
             )
             kind = EventKind.EXTENDED
         facts = Facts(
