@@ -60,6 +60,38 @@ async def test_a_machine_that_was_named_and_never_was_there_costs_nothing(here: 
     assert [row.amount for row in await here.ledger(rental)] == [0]
 
 
+async def test_a_name_that_cannot_be_looked_up_keeps_nothing_else_from_being_proven(here: World) -> None:
+    """The status goes on to name a machine that the marketplace doesn't answer for."""
+    named = {"procurement_status": "failed", "resources": [{"resource_id": "no-such-id"}]}
+    await here.behaves("hyperstack", "sold_out")
+    lie = await here.fault("offer_status", "garbage", times=None, body=json.dumps(named))
+    rental = await here.get()
+    await here.until_told(rental, E.RENTING)
+    await here.release(lie)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "nebius"
+
+
+async def test_a_machine_that_the_status_names_and_that_was_made_from_another_offer_is_not_ours(
+    here: World,
+) -> None:
+    theirs = {
+        "resource_id": "00000000-1111-4222-8333-444444444444",
+        "status": "running",
+        "offer_history": [{"offer_id": "another-offer"}],
+    }
+    named = {"procurement_status": "pending", "instances": [theirs]}
+    lies = [
+        await here.fault("offer_status", "garbage", times=None, body=json.dumps(named)),
+        await here.fault("get_resource", "garbage", times=None, match="00000000", body=json.dumps(theirs)),
+    ]
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    for lie in lies:
+        await here.release(lie)
+    assert len(await here.resources(rental)) == 1
+
+
 # --- what is under way has an end
 
 

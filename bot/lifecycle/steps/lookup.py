@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import OfferProgress, ResourceView
@@ -27,14 +28,31 @@ async def look(works: Works, case: Case, attempt: Attempt) -> tuple[Case, OfferP
     offer_id = attempt.offer.offer_id
     progress, listed = await asyncio.gather(works.market.progress(offer_id), works.market.resources(offer_id))
     views: dict[str, ResourceView | None] = {view.resource_id: view for view in listed}
-    over = {resource.resource_id for resource in known if resource.gone_at is not None}
-    for resource_id in dict.fromkeys([*(resource.resource_id for resource in known), *progress.resource_ids]):
-        if resource_id not in views and resource_id not in over:
-            views[resource_id] = await works.market.resource(resource_id, fresh=True)
+    for resource in known:
+        if resource.gone_at is None and resource.resource_id not in views:
+            try:
+                views[resource.resource_id] = await works.market.resource(resource.resource_id, fresh=True)
+            except MarketAway:
+                if resource.status != NAMED:
+                    raise
     ours = {resource.resource_id for resource in known}
+    for resource_id in progress.resource_ids:
+        if resource_id not in ours and resource_id not in views:
+            views[resource_id] = await _named_by_status(works, attempt, resource_id)
     for taken in await of_others(works, attempt, views.keys() - ours):
         del views[taken]
     return read(case, attempt, views, progress, works.clock.now()), progress
+
+
+async def _named_by_status(works: Works, attempt: Attempt, resource_id: str) -> ResourceView | None:
+    """What an offer's status names and the list doesn't show, if it is there and was not made from something else.
+    It adds to what is known and proves nothing, so that it has no answer is no outage."""
+    try:
+        view = await works.market.resource(resource_id, fresh=True)
+    except MarketAway:
+        return None
+    ours = view is None or not view.offer_ids or attempt.offer.offer_id in view.offer_ids
+    return view if ours else None
 
 
 async def of_others(works: Works, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
