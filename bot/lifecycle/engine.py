@@ -52,6 +52,8 @@ class Engine:
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], str] = {}
         """What is under way, with the id of its quote or rental."""
+        self._searches: set[asyncio.Task[None]] = set()
+        """Those of quotes. They wait for every vendor, and so leave half of the room to machines."""
         self._claiming = False
         self._unsure = False
         """Whether something may be claimed that nobody works on."""
@@ -63,10 +65,10 @@ class Engine:
         yet running."""
         return len(self._tasks) + self._claiming
 
-    async def next_due(self) -> datetime | None:
-        """When the next unclaimed quote or rental is due."""
+    async def next_due(self, *, searches: bool = True) -> datetime | None:
+        """When the next unclaimed quote or rental is due; without `searches`, the next rental."""
         async with self.works.store.read() as tx:
-            return soonest(await tx.quotes.next_due(), await tx.rentals.next_due())
+            return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
 
     async def run(self) -> None:
         """Runs until cancelled. What is in flight then goes on until `drain`."""
@@ -89,27 +91,28 @@ class Engine:
             return None
         if self._unsure:
             await self._forget_claims()
-        due = await self.next_due()
+        room = min(free, max(self._at_once // 2, 1) - len(self._searches))
+        due = await self.next_due(searches=room > 0)
         now = self.works.clock.now()
         if due is None or due > now:
             return due
         self._claiming = True
         try:
-            return await self._start_due(now, free)
+            return await self._start_due(now, free, room)
         finally:
             self._claiming = False
 
-    async def _start_due(self, now: datetime, free: int) -> datetime | None:
+    async def _start_due(self, now: datetime, free: int, room: int) -> datetime | None:
         try:
             async with self.works.store.write() as tx:
-                quotes = await tx.quotes.claim(now, self._claimant, free)
+                quotes = await tx.quotes.claim(now, self._claimant, room) if room > 0 else []
                 rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
         except GpubotError:
             # It may have been written all the same, and what stays claimed is never looked at again.
             self._unsure = True
             raise
         for quote in quotes:
-            self._start(self._find(quote), quote.id)
+            self._searches.add(self._start(self._find(quote), quote.id))
         for rental in rentals:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
@@ -130,13 +133,15 @@ class Engine:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _start(self, work: Coroutine[Any, Any, None], of: str) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], of: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks[task] = of
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._searches.discard(task)
         self._wake.set()
 
     async def _step(self, rental: Rental) -> None:

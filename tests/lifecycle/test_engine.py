@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,10 +14,12 @@ import pytest
 from bot.errors import StoreBusy
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.ports import Store, Tx
+from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
+from bot.model.request import Request
 from bot.model.state import State
-from tests.lifecycle.world import BEN, MINUTE, World
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
 
 
 async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotten(here: World, there: str) -> None:
@@ -113,3 +116,30 @@ async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its
         await here.until(rental, State.READY)
         assert (await here.story(rental)).count(E.RENTING) == 1
     assert len(await here.bought()) == 2
+
+
+async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
+    rental = await here.ready()
+    here.engine = Engine(here.works, claimant="narrow", at_once=4)
+    fault = await here.fault("get_offers", "hold_before", times=None)
+    for gpu in ("H100", "A100", "L4", "L40S", "H200"):
+        await quoting.ask(
+            here.works,
+            BEN,
+            Request(gpu=gpu, lease=HOUR),
+            asked_in=TRAINING,
+            direct=False,
+            reply_url="https://slack.test/reply",
+        )
+    await here.engine.turn()
+    await here.met(fault)
+    await ending.destroy(here.works, ANA, rental.id)
+    async with asyncio.timeout(20):
+        while not (await here.rental(rental.id)).state.over:
+            here.jump(15 * SECOND)
+            await here.engine.turn()
+            while here.engine.in_flight > 2:
+                await asyncio.sleep(0)
+    assert (await here.rental(rental.id)).state is State.DESTROYED
+    await here.release(fault)
+    await here.settle()
