@@ -139,7 +139,7 @@ async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
             here.jump(15 * SECOND)
             await here.engine.turn()
             while here.engine.in_flight > 2:
-                await asyncio.sleep(0)
+                await here.clock.pause(0)
     assert (await here.rental(rental.id)).state is State.DESTROYED
     await here.release(fault)
     await here.settle()
