@@ -35,10 +35,12 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint: its operationId, and whether it buys."""
+    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it, so that also
+    a 403 speaks of the token."""
 
     name: str
     buys: bool = False
+    everyones: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ class Transport:
             # Without the cause: its request holds the token.
             raise MarketAway(words, acted=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
-        await self._note_token(refused=response.status_code in {401, 403})
+        if response.status_code != 403 or call.everyones:
+            await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
 
     def _count(self, call: Call, outcome: str) -> None:

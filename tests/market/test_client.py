@@ -283,6 +283,30 @@ async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, 
         await market.resources()
 
 
+async def test_what_one_call_may_not_do_says_nothing_of_the_token(api: Api, clock: MovedClock) -> None:
+    """A token that may look and not buy, say: admins are not told in turns that it is refused and that it isn't."""
+    told: list[bool] = []
+
+    async def on_token(refused: bool) -> None:
+        told.append(refused)
+
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_token=on_token)
+    api.says("/resources", {"resources": []})
+    api.says("/procure_offer", {"detail": "no"}, 403)
+    for _ in range(2):
+        await client.resources()
+        with pytest.raises(LockedOut):
+            await buy(client)
+    assert told == [False]
+    api.says("/resources", {"detail": "no"}, 403)
+    with pytest.raises(LockedOut):
+        await client.resources()
+    with pytest.raises(LockedOut):
+        await buy(client)
+    assert told == [False, True]
+    await client.aclose()
+
+
 async def test_the_token_is_in_no_log_line_and_no_error(
     api: Api, market: ComputeClear, hasty: ComputeClear, caplog: pytest.LogCaptureFixture
 ) -> None:
