@@ -35,8 +35,8 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it, so that also
-    a 403 speaks of the token."""
+    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it, so that a 403
+    speaks of the token too."""
 
     name: str
     buys: bool = False

@@ -284,7 +284,7 @@ async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, 
 
 
 async def test_what_one_call_may_not_do_says_nothing_of_the_token(api: Api, clock: MovedClock) -> None:
-    """A token that may look and not buy, say: admins are not told in turns that it is refused and that it isn't."""
+    """A token that may look and not buy, say: admins aren't told in turns that it is refused and that it isn't."""
     told: list[bool] = []
 
     async def on_token(refused: bool) -> None:
