@@ -35,7 +35,7 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it, so that a 403
+    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it: there a 403
     speaks of the token too."""
 
     name: str
