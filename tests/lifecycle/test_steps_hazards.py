@@ -16,7 +16,8 @@ from bot.model.rental import Decider, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.rules import AutoApprove, Lease, Limits
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World, world
 
 NOTHING = '{"resources": [], "total_count": 0}'
 UNDER_WAY = '{"status": "procured", "procurement_status": "pending"}'
@@ -351,3 +352,24 @@ async def test_asked_to_wait_longer_it_waits(here: World, endpoint: str) -> None
     assert len(await here.calls(endpoint)) == asked + 1
     await here.pass_time(30 * SECOND)
     assert len(await here.calls(endpoint)) == asked + 2
+
+
+@pytest.mark.parametrize("lie", ["status", "list"])
+async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(there: str, lie: str) -> None:
+    """Or one whose resources can't be read any more."""
+    async with world(there, knock=0.05) as here:
+        await here.behaves("hyperstack", "silent_ssh")
+        rental = await here.get()
+        began = here.now
+        while (await here.rental(rental.id)).quiet_since_real is None:
+            here.jump(15 * SECOND)
+            await here.settle()
+        if lie == "status":
+            fault = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
+        else:
+            fault = await here.fault("list_resources", "status", times=None, status=503)
+        rental = await here.until_told(rental, E.GIVEN_UP)
+        assert 15 * MINUTE <= here.now - began <= 16 * MINUTE
+        await here.release(fault)
+        await here.until(await here.destroy(rental), State.CANCELLED)
+        await check(here)

@@ -50,11 +50,15 @@ async def provision(works: Works, case: Case) -> Case:
             return case
     elif progress.failed:
         return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
+    else:
+        case = case.now_is(case.rental.model_copy(update={"quiet_since_real": None}))
     case = _note_progress(case, attempt, progress)
     deadline = _deadline(works, case, attempt, now)
-    if now >= deadline and case.rental.quiet_since_real is None:
+    quiet_since = case.rental.quiet_since_real
+    knocking = quiet_since is not None and works.clock.real() - quiet_since < KNOCK_AT_MOST
+    if now >= deadline and not knocking:
         return give_up(case, attempt, Why.TOO_SLOW, now, progress.progress)
-    if case.rental.quiet_since_real is not None:
+    if knocking:
         return _later(case, now + KNOCK_AGAIN)
     return _later(case, soonest(poll_at(now), deadline))
 
