@@ -174,7 +174,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         parts = Parts(
             clock=clock,
             store=store,
-            engine=Engine(works, claimant=CLAIMANT, on_late=metrics.late),
+            engine=Engine(works, claimant=CLAIMANT, watch=metrics),
             delivery=Delivery(behind, client, session),
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),

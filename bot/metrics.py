@@ -37,6 +37,12 @@ class Metrics:
             buckets=LATE,
             registry=self.registry,
         )
+        self._failed = Counter(
+            "gpubot_steps_failed",
+            "Steps that a bug ended, by the rental's state; each is tried again every minute.",
+            ["what"],
+            registry=self.registry,
+        )
         self._rentals = Gauge(
             "gpubot_rentals", "Rentals that are not over, by state.", ["state"], registry=self.registry
         )
@@ -53,6 +59,10 @@ class Metrics:
     def late(self, seconds: float) -> None:
         """What was due got its turn so much later."""
         self._late.observe(seconds)
+
+    def failed(self, what: str) -> None:
+        """A bug ended a step."""
+        self._failed.labels(what).inc()
 
     def exposition(self, report: Mapping[str, Any], live: Mapping[State, int]) -> bytes:
         """All figures as text: with every number of `/health`, booleans as 0 and 1, and the rentals that live."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,6 +29,23 @@ PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the store is asked again after it didn't answer."""
 
 
+class Watch(Protocol):
+    """Who is told how the engine does."""
+
+    def late(self, seconds: float) -> None:
+        """A rental that was due got its turn so much later."""
+
+    def failed(self, what: str) -> None:
+        """A bug ended a step: of a rental in that state, or of a `quote`."""
+
+
+class Unwatched:
+    """A Watch that nobody looks at."""
+
+    def late(self, seconds: float) -> None: ...
+    def failed(self, what: str) -> None: ...
+
+
 class Engine:
     """Sleeps until the next quote or rental is due or a commit wakes it, then runs what is due, bounded."""
 
@@ -38,15 +55,14 @@ class Engine:
         *,
         claimant: str,
         at_once: int = AT_ONCE,
-        on_late: Callable[[float], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """`on_late` is told by how many seconds each claimed rental was late."""
         self.works = works
         self.passes = 0
         self.lateness = 0.0
         """By how many seconds the last claimed rental was late."""
         self._claimant = claimant
-        self._on_late = on_late
+        self._watch = watch or Unwatched()
         self._at_once = at_once
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
@@ -116,8 +132,7 @@ class Engine:
         for rental in rentals:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
-                if self._on_late is not None:
-                    self._on_late(self.lateness)
+                self._watch.late(self.lateness)
             self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
 
@@ -153,6 +168,7 @@ class Engine:
         except Exception:
             # A bug in one rental's step must not stop the others'; it is tried again.
             log.exception("step.failed", rental=rental.id, state=rental.state)
+            self._watch.failed(rental.state.value)
             await self._later(rental)
 
     async def _later(self, rental: Rental) -> None:
@@ -179,6 +195,7 @@ class Engine:
             log.warning("quote.outage", quote=quote.id, error=type(outage).__name__)
         except Exception:
             log.exception("quote.failed", quote=quote.id)
+            self._watch.failed("quote")
 
         async def release(tx: Tx) -> None:
             current = await tx.quotes.get(quote.id)

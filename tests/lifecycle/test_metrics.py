@@ -12,14 +12,14 @@ from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import ending
 from bot.metrics import Metrics
 from bot.model.state import State
-from tests.lifecycle.world import ANA, MINUTE, World
+from tests.lifecycle.world import ANA, BEN, MINUTE, World
 
 
 def counted(here: World) -> Metrics:
     """Everything in this world is counted from now on."""
     metrics = Metrics()
     here.works = replace(here.works, on_attempt=metrics.attempt)
-    here.engine = Engine(here.works, claimant="counted", on_late=metrics.late)
+    here.engine = Engine(here.works, claimant="counted", watch=metrics)
     return metrics
 
 
@@ -67,6 +67,29 @@ async def test_a_step_that_comes_late_is_seen(here: World) -> None:
     (family,) = (one for one in metrics.registry.collect() if one.name == "gpubot_step_lateness_seconds")
     buckets = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
     assert (buckets["60.0"], buckets["300.0"]) == (0, 1)
+
+
+class Wrong:
+    """A Prober with a bug."""
+
+    async def banner(self, host: str, port: int) -> bool:
+        raise RuntimeError(f"{host}:{port}")
+
+
+async def test_a_bug_in_a_step_is_counted_and_ends_nothing_else(here: World) -> None:
+    good = here.works
+    here.works = replace(good, prober=Wrong())
+    metrics = counted(here)
+    rental = await here.get()
+    other = await here.until(await here.destroy(await here.get(person=BEN), BEN), State.CANCELLED)
+    await here.pass_time(5 * MINUTE)
+    assert (await here.rental(rental.id)).state is State.PROVISIONING
+    failed = metrics.registry.get_sample_value("gpubot_steps_failed_total", {"what": "provisioning"})
+    assert failed
+    assert failed > 1
+    here.engine = Engine(good, claimant="mended")
+    await here.until(rental, State.READY)
+    assert other.state is State.CANCELLED
 
 
 async def test_metrics_are_served_beside_health() -> None:
