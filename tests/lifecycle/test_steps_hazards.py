@@ -373,3 +373,37 @@ async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(t
         await here.release(fault)
         await here.until(await here.destroy(rental), State.CANCELLED)
         await check(here)
+
+
+async def test_of_those_who_share_a_list_each_buys_an_offer_of_their_own(here: World) -> None:
+    """Equal questions get the same offers. What somebody else was faster with is passed over, and with none left
+    inside the envelope it is asked for anew."""
+    quotes = [await here.ask(person) for person in (ANA, BEN, CLEO)]
+    assert len(await here.calls("get_offers")) == 1
+    rentals = [
+        await here.rent(quote, person=person) for quote, person in zip(quotes, (ANA, BEN, CLEO), strict=True)
+    ]
+    assert [rental.vendor for rental in rentals] == ["hyperstack", "nebius", "hyperstack"]
+    assert len(await here.calls("get_offers")) == 2
+    assert [len(await here.attempts(rental)) for rental in rentals] == [1, 1, 1]
+    assert await here.bought() == ["hyperstack", "nebius", "hyperstack"]
+
+
+async def test_a_refused_token_fails_nothing_in_any_state(here: World) -> None:
+    ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
+    await here.outside.control("token", valid=False)
+    await here.destroy(going, BEN)
+    await here.pass_time(30 * MINUTE)
+    assert [(await here.rental(one.id)).state for one in (ready, going, made)] == [
+        State.READY,
+        State.DESTROYING,
+        State.PROVISIONING,
+    ]
+    assert await here.account_events() == [E.LOCKED_OUT]
+    assert len(await here.alive()) == 3
+    await here.outside.control("token", valid=True)
+    await here.until(going, State.DESTROYED)
+    await here.until(made, State.READY)
+    assert (await here.rental(ready.id)).state is State.READY
+    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert len(await here.alive()) == 2
