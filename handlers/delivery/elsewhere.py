@@ -11,9 +11,9 @@ from bot.policy.rules import Rules
 log = structlog.get_logger("gpubot.delivery")
 
 
-async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False) -> None:
-    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed
-    and logged."""
+async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False) -> bool:
+    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed and
+    False is returned."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     owner = rental.owner if rental is not None else None
     to = message.to if anew else next_place(message, owner, rules)
@@ -24,6 +24,7 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
         await tx.messages.redirect(message.rental_id, to)
     else:
         await tx.messages.save(message.model_copy(update={"to": to, "tries": 0}))
+    return to is not None
 
 
 def next_place(message: Message, owner: str | None, rules: Rules) -> str | None:

@@ -113,10 +113,10 @@ class Delivery:
         try:
             sent = await self._send(message)
             async with self._desk.store.write() as tx:
-                if sent.elsewhere or sent.gone:
-                    await redirect(tx, sent.message, self._desk.rules, anew=sent.gone)
-                else:
+                if not (sent.elsewhere or sent.gone):
                     await tx.messages.save(sent.message)
+                elif not await redirect(tx, sent.message, self._desk.rules, anew=sent.gone):
+                    self.poster.given_up += 1
         except GpubotError as error:
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             await self._desk.clock.pause(PAUSE_AFTER_OUTAGE)

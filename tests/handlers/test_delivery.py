@@ -77,6 +77,7 @@ async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
         await refused(ours, "chat.postMessage", "is_archived")
         await ours.deliver()
         assert await ours.queued() == []
+        assert ours.delivery.poster.given_up == 1
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "rate_limited", "team_added_to_org", "fatal_error"])
