@@ -12,8 +12,8 @@ log = structlog.get_logger("gpubot.delivery")
 
 
 async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False) -> bool:
-    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed and
-    False is returned."""
+    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed;
+    says whether one was."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     owner = rental.owner if rental is not None else None
     to = message.to if anew else next_place(message, owner, rules)
