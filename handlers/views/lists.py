@@ -10,6 +10,7 @@ from bot.model.base import Frozen
 from bot.model.event import Event
 from bot.model.money import Micros
 from bot.model.offer import Catalog
+from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.story import Story
 from bot.policy.rules import Rules
@@ -21,6 +22,7 @@ from handlers.views.direct import destroy_button, extend_button, ssh_lines
 from handlers.views.said import said, without_money
 from handlers.views.words import (
     Times,
+    contract,
     dollars,
     dollars_at_most,
     escape,
@@ -38,6 +40,7 @@ from handlers.views.words import (
 ROWS = 15
 HISTORY = 30
 VARIANTS = 6
+_ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.LAPSED, State.WITHDRAWN})
 
 
 class Sums(Frozen):
@@ -122,9 +125,7 @@ def show(
         why_ended(story),
         receipt(story) if money and rental.state.over else "",
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
-        f"Allowed: up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all."
-        if money
-        else "",
+        _allowed(story) if money else "",
         note(rental.request.note),
     ]
     lines = [_history(event, story, at, money=money) for event in story.events[-HISTORY:]]
@@ -141,6 +142,13 @@ def show(
         blocks.actions(*_buttons(story, reader, rules)),
         closed=rental.state is not State.READY or rental.owner != reader,
     )
+
+
+def _allowed(story: Story) -> str:
+    """What was allowed, or is asked for."""
+    envelope = story.rental.envelope
+    word = "Asked for" if story.rental.state in _ONLY_ASKED else "Allowed"
+    return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
 def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None]:
@@ -161,10 +169,14 @@ def ssh(story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | N
     if rental.owner != reader:
         return blocks.message(f"Only {owner(story)} gets the command for {rental.id}.")
     if rental.state is not State.READY:
-        return blocks.message(f"{rental.id} can't be opened. {state_word(story)}: {what(rental.request)}.")
+        coming = not rental.state.over and rental.state is not State.DESTROYING
+        when = " yet" if coming else ""
+        then = " I send you the command when it is ready." if coming else ""
+        return blocks.message(
+            f"{rental.id} can't be opened{when}. {state_word(story)}: {what(rental.request)}.{then}"
+        )
     until = f", until {at.at(rental.ends_at)}" if rental.ends_at else ""
-    name = whose(story, reader)
-    lines = [f"{name[:1].upper()}{name[1:]} {machine(story)}{until}.", *ssh_lines(story, reader)]
+    lines = [f"Ready: {whose(story, reader)} {machine(story)}{until}.", *ssh_lines(story, reader)]
     return blocks.message("\n".join(lines))
 
 
@@ -176,12 +188,16 @@ def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = N
     ]
     facts = [
         f"Regions: {', '.join(escape(one, 20) for one in known.regions[:20])}.",
-        f"Contracts: {', '.join(escape(one, 20) for one in known.contracts[:10])}.",
+        f"Contracts: {', '.join(_contract(one) for one in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(one) for one in known.vendors[:60])}.",
         f"As of {at.at(known.read_at)}. Try: /gpu get H100 EU",
     ]
     shown = "\n".join(lines) or "No GPUs."
     return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
+
+
+def _contract(name: str) -> str:
+    return contract(Contract(name)) if name in set(Contract) else escape(name, 20)
 
 
 def _variants(family: str, names: Sequence[str]) -> str:
@@ -198,6 +214,7 @@ HELP = (
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history"),
     ("/gpu ssh k7mq2", "the command that opens it"),
+    ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your public SSH key; /gpu key ssh-ed25519 AAAA... sets it"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts"),

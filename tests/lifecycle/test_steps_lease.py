@@ -154,6 +154,21 @@ async def test_kept_it_is_asked_about_when_that_was_promised(here: World, hours:
     assert end_of(await here.rental(rental.id)) == ends
 
 
+async def test_extending_puts_off_the_question_that_keeping_promised(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR)
+    await here.oversleep(2 * HOUR)
+    rental = await here.keep(rental, 4 * HOUR)
+    kept, ends = here.now, end_of(rental)
+    assert (await here.said(rental, E.KEPT)).facts.since == ends
+    await sleep_to(here, kept + 3 * HOUR + 30 * MINUTE)
+    await here.extend(rental, 4 * HOUR)
+    extended = here.now
+    await sleep_to(here, extended + 2 * HOUR - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 2
+
+
 async def test_only_its_owner_and_admins_keep_it(here: World) -> None:
     rental = await here.ready()
     with pytest.raises(Refused, match="owner and admins"):
@@ -191,7 +206,7 @@ async def test_a_second_click_on_the_same_button_adds_nothing(here: World) -> No
 
 async def test_a_lease_beyond_the_longest_is_refused(here: World) -> None:
     rental = await here.ready(lease=HOUR)
-    with pytest.raises(Mistake, match="at most 72 h"):
+    with pytest.raises(Mistake, match=r"at most 72h in all, so \w+ can be longer by 71h\.$"):
         await here.extend(rental, 72 * HOUR)
     with pytest.raises(Refused):
         await here.extend(rental, HOUR, BEN)

@@ -11,6 +11,7 @@ from bot.model.story import Story
 from handlers.views.said import asking, buying, ending, running
 from handlers.views.said.base import Said, Scene, sentence_case
 from handlers.views.said.ending import short
+from handlers.views.said.running import asks_again
 from handlers.views.words import Times
 
 TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS}
@@ -28,4 +29,4 @@ def without_money(facts: Facts) -> Facts:
     return facts.model_copy(update=nothing)
 
 
-__all__ = ["TELLERS", "Said", "Scene", "said", "sentence_case", "short", "without_money"]
+__all__ = ["TELLERS", "Said", "Scene", "asks_again", "said", "sentence_case", "short", "without_money"]

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from bot.model.event import EventKind
 from handlers.views.said.base import Said, Scene
-from handlers.views.words import span
+from handlers.views.words import Times, about, span
 
 
 def _kept(scene: Scene) -> Said:
-    facts, ends = scene.facts, scene.story.rental.ends_at
-    again = f"I ask again at {scene.at.at(facts.until)}" if facts.until else "I ask again later"
-    either = f"; it ends {scene.at.at(ends)} either way" if ends else ""
-    return Said(f"{scene.actor} keeps it", f"{again}{either}.")
+    facts = scene.facts
+    return Said(
+        f"{scene.actor} keeps it", asks_again(facts.until, facts.since or scene.story.rental.ends_at, scene.at)
+    )
+
+
+def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
+    """When it is asked about again, and that its end stands."""
+    if until and ends and until >= ends:
+        return f"It ends {at.at(ends)}; I don't ask again before."
+    again = f"I ask again {at.when(until)}" if until else "I ask again later"
+    either = f"; it ends {at.at(ends)} either way" if ends else ""
+    return f"{again}{either}."
 
 
 def _still_needed(scene: Scene) -> Said:
-    quiet = f", nothing here for {span(scene.facts.span)}" if scene.facts.span else ""
+    quiet = f", nothing here for {about(scene.facts.span)}" if scene.facts.span else ""
     return Said(f"Asked whether it is still needed{quiet}")
 
 
