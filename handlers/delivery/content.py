@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.looking import EVER, names, story
+from bot.lifecycle.service.renting import LOCKED_OUT
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from handlers.rows import row
@@ -63,7 +64,7 @@ async def quote_answer(
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:
-        return offers.unanswered(quote, now=now)
+        return offers.unanswered(quote, now=now, locked_out=await tx.account.get(LOCKED_OUT) is not None)
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)

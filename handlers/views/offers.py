@@ -252,12 +252,12 @@ def nearby_label(request: Request, near: Nearby) -> str:
     return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
-def unanswered(quote: Quote, *, now: datetime) -> Rendered:
-    """The marketplace gave no answer in time."""
-    text = (
-        f"Compute Clear hasn't answered for {span(now - quote.created_at)}. "
-        "Nothing is rented, and I won't rent later on my own."
-    )
+def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rendered:
+    """The marketplace gave no answer in time, or refuses our token."""
+    why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
+    if locked_out:
+        why = "Compute Clear refuses my token, so I can't look now; the admins know."
+    text = f"{why} Nothing is rented, and I won't rent later on my own."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
