@@ -301,3 +301,13 @@ async def test_migrate_refuses_a_database_of_a_newer_gpubot(practice: Practice) 
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(CannotOpen, match="newer gpubot"):
         await migrate(f"sqlite:///{practice.database}")
+
+
+async def test_a_borrowed_clock_answers_or_is_named(practice: Practice) -> None:
+    practice.set(GPUBOT_CLOCK_URL=practice.compute_url)
+    lines = [finding.line() for finding in await practice.examine()]
+    assert "ok      GPUBOT_CLOCK_URL: a sandbox's clock, at 2026-11-24 12:00 UTC." in lines
+    practice.set(GPUBOT_CLOCK_URL=f"{practice.compute_url}/nowhere")
+    assert await practice.wrongs() == [
+        "not ok  GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+    ]
