@@ -34,7 +34,7 @@ Ana and Cleo rent, Ben is the admin and approves. Type what someone does:
   ana 3                   Ana clicks button [3]
   ana ok                  Ana sends off the dialog that she has open
   +2h                     two hours pass
-  quit"""
+  help, quit"""
 
 
 class Unclear(GpubotError):
@@ -63,6 +63,9 @@ class Console:
 
     async def does(self, typed: str) -> None:
         """Does what one line says. Raises GpubotError with words for whoever typed it."""
+        if typed in {"help", "?"}:
+            self.printer.say(HELP)
+            return
         passes = re.fullmatch(r"\+\s*(\d+)\s*([smhd])", typed)
         if passes:
             await self.play.passes(timedelta(**{UNITS[passes[2]]: int(passes[1])}))
@@ -70,7 +73,7 @@ class Console:
         who, _, rest = typed.partition(" ")
         name, rest = who.capitalize(), rest.strip()
         if name not in PEOPLE:
-            raise Unclear(f"I know Ana, Ben and Cleo, no {who}.\n{HELP}")
+            raise Unclear(f"I know Ana, Ben and Cleo, no {who}. Type help to see what you can do.")
         if rest == "ok":
             await self.play.confirms(name)
         elif rest.isdigit():
@@ -92,7 +95,7 @@ class Console:
 
 
 async def play_along(say: Callable[[str], None]) -> None:
-    """Runs until `quit`, Ctrl-C or SIGTERM."""
+    """Runs until `quit`, the end of what is typed, Ctrl-C or SIGTERM."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -107,6 +110,8 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play = Play(Outside(ready, session), bot, session, PEOPLE)
                 console = Console(play, Printer(as_text))
                 play.on_message = console.message
+                if not sys.stdin.isatty():
+                    play.on_action = console.printer.action  # a terminal shows what was typed by itself
                 say(_where(ready, http, folder))
                 say(HELP)
                 tasks = [asyncio.create_task(work) for work in (_look(play), _listen(console, ended))]
@@ -136,7 +141,7 @@ async def _look(play: Play) -> None:
 
 
 async def _listen(console: Console, ended: asyncio.Event) -> None:
-    """Does what is typed until `quit`; the end of the input leaves everything running."""
+    """Does what is typed until `quit` or its end. Where nobody types, everything is left running."""
     if not (sys.stdin.isatty() or stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode)):
         return  # nobody types there
     reader = asyncio.StreamReader()
@@ -151,3 +156,4 @@ async def _listen(console: Console, ended: asyncio.Event) -> None:
                 await console.does(typed)
         except (GpubotError, LookupError) as error:
             console.printer.say(str(error))
+    ended.set()

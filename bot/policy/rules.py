@@ -178,7 +178,7 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
         except OSError as error:
             raise Mistake(f"GPUBOT_POLICY: I can't read {path}: {error.strerror}.") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Mistake(f"GPUBOT_POLICY: {path} is no valid YAML: {str(error).splitlines()[0]}.") from error
+            raise Mistake(f"GPUBOT_POLICY: {path} is no valid YAML{_where(error)}.") from error
     if not isinstance(content, dict):
         raise Mistake(f"GPUBOT_POLICY: {path} must hold keys, such as `self_approval: false`.")
     if "home_channel" in content:
@@ -188,6 +188,12 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     except ValidationError as error:
         raise Mistake("\n".join(_line(e["loc"], e["type"], e["msg"]) for e in error.errors())) from error
     return rules.model_copy(update={"admins": tuple(dict.fromkeys(admins + rules.admins))})
+
+
+def _where(error: Exception) -> str:
+    """`: line 3, column 7`, where the parser says it."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
 def _line(loc: tuple[int | str, ...], kind: str, message: str) -> str:

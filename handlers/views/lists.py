@@ -159,7 +159,7 @@ def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None
 
 def _history(event: Event, story: Story, at: Times, *, money: bool) -> str:
     seen = event if money else event.model_copy(update={"facts": without_money(event.facts)})
-    words = said(seen, story, at)
+    words = said(seen, story, at, timed=False)
     return f"{at.at(event.at)}  {words.text}" if words else ""
 
 

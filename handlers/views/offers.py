@@ -245,7 +245,8 @@ def nearby_label(request: Request, near: Nearby) -> str:
         contract(other.contract) if other.contract is not request.contract else "",
         (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
     ]
-    named = ", ".join(part for part in differs if part)
+    anything = other.region is None and other.vendor is None and request.region and request.vendor
+    named = "any" if anything else " ".join(part for part in differs if part)
     start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
     if named:
         return f"Show {named} {start}"

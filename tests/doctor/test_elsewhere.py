@@ -37,7 +37,7 @@ async def test_what_is_not_set_has_a_line_each_and_the_rest_is_checked(practice:
         "not ok  settings: SLACK_BOT_TOKEN is not set. "
         "It is the Bot User OAuth Token of your Slack app, which begins with xoxb-.",
         "not ok  settings: GPUBOT_ADMINS is not what I expect: "
-        "Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID).",
+        "a list of Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID).",
     ]
     assert "left    Slack bot token: not checked; SLACK_BOT_TOKEN first." in [f.line() for f in findings]
     assert {f.what for f in findings if f.mark == "ok"} >= {

@@ -101,7 +101,7 @@ class TestLists:
             "Destroyed: 1x H100 EU, Ana, k7mq2.",
             "6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7",
             "12:36  Renting from Hyperstack at $2.15/h.",
-            "18:41  Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.",
+            "18:41  Gone, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.",
         ]
         other = lists.show(story, reader=BEN, sees_money=False, rules=RULES, now=clock(19, 0)).text
         assert "$" not in other

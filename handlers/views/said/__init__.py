@@ -17,10 +17,11 @@ from handlers.views.words import Times
 TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS}
 
 
-def said(event: Event, story: Story, at: Times) -> Said | None:
-    """The words of an event of a rental; None for the account's own events."""
+def said(event: Event, story: Story, at: Times, *, timed: bool = True) -> Said | None:
+    """The words of an event of a rental; None for the account's own events. Without when it happened unless
+    `timed`."""
     teller = TELLERS.get(event.kind)
-    return teller(Scene(event, story, at)) if teller else None
+    return teller(Scene(event, story, at, timed)) if teller else None
 
 
 def without_money(facts: Facts) -> Facts:

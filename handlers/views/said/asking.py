@@ -38,25 +38,23 @@ def _changed(scene: Scene) -> Said:
 
 
 def _approved(scene: Scene) -> Said:
-    when = scene.at.when(scene.event.at)
     if scene.event.actor == scene.story.rental.owner and scene.facts.self_approved is False:
         return Said(f"{scene.actor} goes on", allowed(scene.facts), colon=True)
     own = " (own request)" if scene.facts.self_approved else ""
-    return Said(f"Approved by {scene.actor}{own} {when}", allowed(scene.facts), colon=True)
+    return Said(f"Approved{scene.by_at}{own}", allowed(scene.facts), colon=True)
 
 
 def _no_more(word: str) -> Callable[[Scene], Said]:
     """Denied, lapsed, withdrawn. Where something still runs, its destruction is told too."""
 
     def tell(scene: Scene) -> Said:
-        by = f" by {scene.actor}" if scene.event.actor else ""
         bill = billed(scene.facts)
         rest = ""
         if bill is not None and bill.amount == 0 and not bill.estimated:
             rest = "It cost nothing." if scene.story.attempts else "Nothing was rented."
         elif bill is not None:
             rest = f"{sentence_case(so_far(bill))}."
-        return Said(f"{word}{by} {scene.at.when(scene.event.at)}", rest)
+        return Said(f"{word}{scene.by_at}", rest)
 
     return tell
 

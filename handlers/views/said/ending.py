@@ -15,7 +15,7 @@ from handlers.views.words import STATES, dollars, ended, escape, per_hour, reaso
 def _lost(scene: Scene) -> Said:
     facts = scene.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or scene.story.rental.vendor)
-    return Said(f"Lost {scene.at.at(scene.event.at)}", join(f"{why}.", _cost(scene)), colon=True)
+    return Said(f"Lost{scene.moment}", join(f"{why}.", _cost(scene)), colon=True)
 
 
 def _destroying(scene: Scene) -> Said:
@@ -61,7 +61,7 @@ def _extra(scene: Scene) -> Said:
 def _extra_gone(scene: Scene) -> Said:
     bill = billed(scene.facts)
     return Said(
-        f"Gone {scene.at.at(scene.event.at)} too, confirmed by the vendor",
+        f"Gone{scene.moment} too, confirmed by the vendor",
         f"In all {computed(bill)}." if bill else "",
     )
 
@@ -84,18 +84,19 @@ def _cost(scene: Scene) -> str:
 def _ended(scene: Scene) -> Said:
     facts = scene.facts
     end = facts.end or State.DESTROYED
-    when = scene.at.at(scene.event.at)
     cost = _cost(scene)
     existed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
-        return Said(f"Gone {when}, confirmed by the vendor", cost)
+        return Said(f"Gone{scene.moment}, confirmed by the vendor", cost)
     gone = "Everything is gone, confirmed by the vendor." if existed else None
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or scene.story.rental.vendor) if facts.why else None
-        return Said(f"{STATES[end]} {when}", join(f"{why}." if why else None, cost), colon=bool(why or cost))
+        return Said(
+            f"{STATES[end]}{scene.moment}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
+        )
     if scene.event.actor is not None:
-        return Said(f"{STATES[end]} by {scene.actor} {scene.at.when(scene.event.at)}", join(gone, cost))
-    return Said(f"{STATES[end]} {when}", join(gone, cost))
+        return Said(f"{STATES[end]}{scene.by_at}", join(gone, cost))
+    return Said(f"{STATES[end]}{scene.moment}", join(gone, cost))
 
 
 TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
