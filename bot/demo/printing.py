@@ -48,7 +48,8 @@ def of_action(who: str, where: str, what: str, at: datetime) -> Line:
     """What somebody does."""
     alone = {"dm": f"DM with {who}", "dialog": "dialog", "terminal": "terminal"}.get(where)
     place = alone or f"#{where.lstrip('#')}"
-    return Line(at=at, who=who, where=place, only=who if alone else None, thread=None, text=what)
+    only = who if alone and where != "terminal" else None
+    return Line(at=at, who=who, where=place, only=only, thread=None, text=what)
 
 
 def as_json(line: Line) -> str:
