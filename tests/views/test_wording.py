@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -199,6 +200,27 @@ class TestTelling:
         assert told(MessageKind.DIRECT, gone(event), clock(18, 42), event) == "Destroyed 18:41: 1x H100 (k7mq2)."
         dying = ready(event, state=State.DESTROYING)
         assert told(MessageKind.DIRECT, dying, clock(18, 40), event) == "Being destroyed: 1x H100 (k7mq2)."
+
+    @pytest.mark.parametrize(
+        ("amount", "words"), [(0, "Nothing is rented."), (420_000, "$0.42 so far."), (None, "")]
+    )
+    def test_who_is_asked_again_reads_whether_something_is_rented(self, amount: int | None, words: str) -> None:
+        again = happened(
+            K.ASKED_AGAIN,
+            clock(12, 39),
+            why=Why.KEPT_FROM_BUYING,
+            amount=amount,
+            estimated=None if amount is None else False,
+            rate=Decimal("1.90"),
+        )
+        told_then = f"Waiting for a decision: buying was held up too long. {words} Now $1.90/h.".replace("  ", " ")
+        assert told(MessageKind.THREAD, making(), clock(12, 39), again) == told_then
+
+    def test_a_wish_that_was_taken_back(self) -> None:
+        back = happened(K.EXTENSION_WITHDRAWN, clock(18, 12), ANA, until=clock(18, 40))
+        assert told(MessageKind.THREAD, ready(back), clock(18, 12), back) == (
+            "Ana no longer asks for more time: it ends 18:40."
+        )
 
     def test_what_was_withdrawn_by_command_reads_as_by_button(self) -> None:
         ended = happened(K.ENDED, clock(14, 9), ANA, end=State.WITHDRAWN, amount=0, estimated=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.model.event import EventKind
+from bot.model.event import EventKind, Facts
 from handlers.views.about import so_far
 from handlers.views.said.base import Said, Scene, allowed, billed, in_all, join, sentence_case
 from handlers.views.words import difference, per_hour, place, reason, what
@@ -24,7 +24,19 @@ def _asked_again(scene: Scene) -> Said:
     if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         more = f", {difference(facts.before, facts.rate)}"
     lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
-    return Said("Waiting for a decision", join(f"{why}.", f"{now}{more}." if now else None, lapses), colon=True)
+    return Said(
+        "Waiting for a decision",
+        join(f"{why}.", _by_then(facts), f"{now}{more}." if now else None, lapses),
+        colon=True,
+    )
+
+
+def _by_then(facts: Facts) -> str | None:
+    """What it has cost, where nothing of it is alive: whoever read that it may be rented learns that it isn't."""
+    bill = billed(facts)
+    if bill is None:
+        return None
+    return "Nothing is rented." if bill.amount == 0 and not bill.estimated else f"{so_far(bill)}."
 
 
 def _changed(scene: Scene) -> Said:

@@ -51,7 +51,7 @@ def _taken_on(scene: Scene) -> Said:
 def _extra(scene: Scene) -> Said:
     facts = scene.facts
     which = f" (resource {short(facts.resource_id)})" if facts.resource_id else ""
-    bills = f", and may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
+    bills = f"; it may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
     return Said(
         f"{sentence_case(scene.source)} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",

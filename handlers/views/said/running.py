@@ -65,6 +65,10 @@ def _extension_over(words: str) -> Callable[[Scene], Said]:
     return tell
 
 
+def _extension_withdrawn(scene: Scene) -> Said:
+    return Said(f"{scene.actor} no longer asks for more time", f"it ends {_end_word(scene)}.", colon=True)
+
+
 TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
@@ -73,6 +77,6 @@ TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
     EventKind.EXTENSION_ASKED: _extension_asked,
     EventKind.EXTENSION_APPROVED: _extension_approved,
     EventKind.EXTENSION_DENIED: _extension_over("More time denied"),
-    EventKind.EXTENSION_WITHDRAWN: _extension_over("More time no longer asked for"),
+    EventKind.EXTENSION_WITHDRAWN: _extension_withdrawn,
     EventKind.EXTENSION_LAPSED: _extension_over("Nobody decided on more time"),
 }
