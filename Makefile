@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 demo: setup
 	@$(BIN)/gpubot demo
 test: dev
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

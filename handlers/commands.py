@@ -8,7 +8,7 @@ from typing import TypeAlias
 from bot.errors import Mistake
 from bot.lifecycle.service import account, looking, quoting
 from bot.model.offer import Catalog
-from bot.model.story import Story
+from bot.model.story import Listing
 from bot.policy.keys import PrivateKey
 from bot.policy.roles import roles_of
 from handlers import doing, keys, parsing
@@ -97,13 +97,11 @@ def _parsed(context: Context, text: str) -> parsing.Command:
 
 
 async def _list(context: Context, visit: Visit, *, everyone: bool) -> Rendered:
-    stories, team = await _rentals(context, visit)
     return lists.listing(
-        stories if everyone else _own(stories, visit),
+        await _live(context, visit, everyone=everyone, most=lists.ROWS),
         reader=visit.person.id,
         everyone=everyone,
         sees_money=doing.sees_money(context, visit),
-        team=team,
         rules=context.desk.rules,
         now=context.desk.clock.now(),
         zone=visit.person.tz,
@@ -111,26 +109,19 @@ async def _list(context: Context, visit: Visit, *, everyone: bool) -> Rendered:
 
 
 async def _home(context: Context, visit: Visit) -> Rendered:
-    stories, team = await _rentals(context, visit)
     return lists.home(
-        _own(stories, visit),
+        await _live(context, visit, everyone=False, most=lists.HOME_ROWS),
         reader=visit.person.id,
-        team=team,
         rules=context.desk.rules,
         now=context.desk.clock.now(),
         zone=visit.person.tz,
     )
 
 
-async def _rentals(context: Context, visit: Visit) -> tuple[list[Story], lists.Sums]:
-    """All that are not over, and their sum: everyone sees the team's."""
+async def _live(context: Context, visit: Visit, *, everyone: bool, most: int) -> Listing:
+    """What is not over, with its sums: everyone sees the team's."""
     quoting.check_user(visit.person, context.desk.rules)
-    stories = await looking.everyones(context.desk)
-    return stories, lists.sums(stories)
-
-
-def _own(stories: list[Story], visit: Visit) -> list[Story]:
-    return [story for story in stories if story.rental.owner == visit.person.id]
+    return await looking.listing(context.desk, visit.person.id, everyone=everyone, most=most)
 
 
 async def _ssh(context: Context, visit: Visit, rental_id: str) -> Rendered:

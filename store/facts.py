@@ -27,7 +27,7 @@ _BY_OFFER = by(attempts.c.offer_id)
 _BY_NAME = by(attempts.c.resource_name)
 _RESOURCES = by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
 _RESOURCE_HELD = by(resources.c.resource_id).with_for_update()
-_LEDGER = by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id)
+_LEDGER = by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
 _ALIVE = (
     select(resources)
     .where(resources.c.gone_at.is_(None))
@@ -56,6 +56,7 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
         "offer_id": offer.offer_id,
         "vendor": offer.vendor,
         "gpu": offer.gpu,
+        "rate": offer.rate,
         "live": live,
     }
 
@@ -146,7 +147,7 @@ class Facts:
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Every row, oldest first: for bookkeeping, not for the running bot."""
-        rows = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id)
+        rows = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
         return [model(LedgerRow, row) for row in await self._conn.execute(rows)]
 
     async def usual_ready(self, vendor: str, gpu: str) -> float | None:

@@ -29,6 +29,9 @@ def attempt(known: Attempt, said: Attempt) -> Attempt:
 
 def resource(known: Resource, said: Resource) -> Resource:
     """`said`, with what may not be taken back kept from `known`, and what the API left out this time."""
+    # A newer look may find alive again what was taken for gone; an older one may not.
+    gone_at = said.gone_at if said.read_at > known.read_at else known.gone_at or said.gone_at
+    came_back = known.gone_at is not None and gone_at is None
     return said.model_copy(
         update={
             "status": known.status if known.read_at > said.read_at else said.status,
@@ -36,11 +39,10 @@ def resource(known: Resource, said: Resource) -> Resource:
             "read_at": max(known.read_at, said.read_at),
             "rate": known.rate if said.rate is None else said.rate,
             "valid_from": said.valid_from or known.valid_from,
-            "valid_to": said.valid_to or known.valid_to,
+            "valid_to": said.valid_to if came_back else said.valid_to or known.valid_to,
             "host": said.host or known.host,
             "port": said.port or known.port,
             "delete_accepted_at": known.delete_accepted_at or said.delete_accepted_at,
-            # A newer look may find alive again what was taken for gone; an older one may not.
-            "gone_at": said.gone_at if said.read_at > known.read_at else known.gone_at or said.gone_at,
+            "gone_at": gone_at,
         }
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import Key, Person, Room
@@ -15,6 +16,7 @@ from store.tables import keys, people, rentals, rooms
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = by(people.c.id).where(people.c.asked_at >= given(people.c.asked_at, "not_before"))
+_NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
 _ROOM = by(rooms.c.id).where(rooms.c.asked_at >= given(rooms.c.asked_at, "not_before"))
 _KEY = by(keys.c.user_id)
 
@@ -40,6 +42,10 @@ class People:
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         row = (await self._conn.execute(_PERSON, {"of": user_id, "not_before": not_before})).first()
         return None if row is None else model(Person, row)
+
+    async def names(self, user_ids: Collection[str]) -> dict[str, str]:
+        found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
+        return {row.id: row.name for row in found}
 
     async def put(self, person: Person, real_now: datetime) -> None:
         await put(self._conn, people, {**values(person), "asked_at": real_now})

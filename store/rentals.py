@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,12 +10,12 @@ from sqlalchemy import Boolean, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Usage
+from bot.lifecycle.ports import Change, Standing, Usage
 from bot.model.event import EventKind
 from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.state import State
-from store import due
+from store import costs, due
 from store.events import Events
 from store.facts import Facts
 from store.messages import Messages
@@ -31,8 +31,9 @@ _RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
 # Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
+_KNOWN = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
-_NUDGE = update(rentals).where(_c.id == given(_c.id, "of")).values(due_at=given(_c.due_at, "now"))
+_NUDGE = update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=given(_c.due_at, "now"))
 _HOLD_OFF = select(func.pg_advisory_xact_lock(_SPENDING))
 _USAGE = select(
     func.count().filter(_c.owner == given(_c.owner, "who")),
@@ -138,8 +139,8 @@ class Rentals(Facts):
     async def next_due(self) -> datetime | None:
         return await due.next_due(self._conn, rentals)
 
-    async def nudge(self, rental_id: str, now: datetime) -> None:
-        await self._conn.execute(_NUDGE, {"of": rental_id, "now": now})
+    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
+        await self._conn.execute(_NUDGE, {"ids": list(rental_ids), "now": now})
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         if self._locks:
@@ -153,6 +154,13 @@ class Rentals(Facts):
         else:
             rows = await self._conn.execute(_LIVE_OF, {"who": owner})
         return sorted(models(Rental, rows), key=lambda rental: (rental.created_at, rental.id))
+
+    async def standings(self) -> list[Standing]:
+        return await costs.standings(self._conn)
+
+    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+        found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
+        return {rental.id: rental for rental in models(Rental, found)}
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
         return models(Rental, await self._conn.execute(_RECENT, {"of": owner, "most": limit}))

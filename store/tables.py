@@ -176,6 +176,7 @@ attempts = Table(
     _text("offer_id"),  # the offer's, for the index that gives each offer one attempt
     _text("vendor"),  # the offer's, as gpu: for how long machines there usually take
     _text("gpu"),
+    Column("rate", Exact, nullable=False),  # the offer's: for what is alive, where the API says no price
     _flag("live"),  # Attempt.live, for the index that gives each rental one live attempt
     _moment("ready_at"),  # when its rental became ready
 )
@@ -226,6 +227,7 @@ ledger = Table(
     "ledger",
     metadata,
     Column("resource_id", Words, ForeignKey("resources.resource_id"), primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),
     Column("rental_id", Words, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
     _moment("started_at", nullable=False),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from bot.errors import GpubotError
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
+PORTS = range(20_000, 30_000)
+"""Below those that Linux hands out by itself (net.ipv4.ip_local_port_range, from 32768)."""
 SAID = 2000
 """How much of a log is shown when a process ends too early."""
 
@@ -130,7 +133,7 @@ async def start_bot(settings: Mapping[str, str], log: Path, *, connections: int 
 async def _connected(session: aiohttp.ClientSession, bot: Bot, connections: int) -> bool:
     try:
         async with session.get(bot.health) as answer:
-            return int((await answer.json())["connections"]) >= connections
+            return answer.ok and int((await answer.json())["connections"]) >= connections
     except aiohttp.ClientError:
         return False
 
@@ -148,10 +151,12 @@ async def stop(process: asyncio.subprocess.Process) -> int:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nobody listens on, and that no program gets that takes just any."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _tail(log: Path) -> str:

@@ -41,8 +41,8 @@ class Case:
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> Case:
         """The case with an attempt and resources as they are now; what is newly gone gets its ledger row."""
-        billed = {row.resource_id for row in self.ledger}
-        gone = [r for r in resources if r.gone_at is not None and r.resource_id not in billed]
+        gone_before = {r.resource_id for r in self.resources if r.gone_at is not None}
+        gone = [r for r in resources if r.gone_at is not None and r.resource_id not in gone_before]
         fresh = {resource.resource_id: resource for resource in resources}
         kept = tuple(fresh.pop(r.resource_id, r) for r in self.resources)
         attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
@@ -50,7 +50,7 @@ class Case:
             self,
             attempts=tuple(attempts[n] for n in sorted(attempts)),
             resources=kept + tuple(fresh.values()),
-            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner) for r in gone),
+            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in gone),
         )
 
     def tell(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> Case:

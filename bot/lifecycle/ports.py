@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -12,11 +12,13 @@ from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.message import Message
+from bot.model.money import Micros
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key, Person, Room
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.state import State
 
 # --- the marketplace
 
@@ -126,6 +128,35 @@ class Usage(Frozen):
     """USD per hour: the sum of the highest rates that live envelopes allow."""
 
 
+class Billing(Frozen):
+    """A resource as its cost is made of it: what the marketplace says, and what counts where that says nothing."""
+
+    rate: Decimal | None
+    """USD per hour."""
+    valid_from: Instant | None
+    valid_to: Instant | None
+    offer_rate: Decimal
+    intended_at: Instant
+    """When its attempt was intended."""
+    billed_to: Instant | None
+    """Until when it is in the ledger; None where it isn't."""
+
+
+class Standing(Frozen):
+    """A live rental as a sum over many needs it."""
+
+    rental_id: str
+    owner: str
+    state: State
+    rate: Decimal | None
+    created_at: Instant
+    billed: Micros
+    """What of it is in the ledger."""
+    estimated: bool
+    """Whether part of that is."""
+    alive: tuple[Billing, ...]
+
+
 class Change(Frozen):
     """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
     events and messages only if the rental is still as it was in `before`. An attempt that the store doesn't know
@@ -193,6 +224,12 @@ class Rentals(Protocol):
     async def live(self, owner: str | None = None) -> list[Rental]:
         """All that are not over, oldest first; of one person or of all."""
 
+    async def standings(self) -> list[Standing]:
+        """All that are not over, oldest first, with what they cost, in a few queries however many there are."""
+
+    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+        """Those of the ids that there are."""
+
     async def recent(self, owner: str, limit: int) -> list[Rental]:
         """The newest of one person, over or not."""
 
@@ -209,8 +246,8 @@ class Rentals(Protocol):
     async def alive_resources(self) -> list[Resource]:
         """Those that are not gone."""
 
-    async def nudge(self, rental_id: str, now: datetime) -> None:
-        """Makes it due now."""
+    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
+        """Makes them due now."""
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
     async def usual_ready(self, vendor: str, gpu: str) -> float | None:
@@ -255,9 +292,16 @@ class Messages(Protocol):
         """How many wait to be said or edited."""
 
 
+EVER = datetime.min.replace(tzinfo=UTC)
+"""As `not_before`: whenever that was."""
+
+
 class People(Protocol):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         """Someone as last asked, not longer ago than that (real time)."""
+
+    async def names(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Display names as last known; whom we don't know is left out."""
 
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:

@@ -54,8 +54,8 @@ async def sweep(works: Works) -> None:
             await _tell_unknown(works, one.view)
         elif one.attempt.settled:
             await _take_back(works, one, one.attempt)
-        elif one.resource is None:
-            await _write_down(works, one.view, one.attempt)
+        elif one.resource is None or one.resource.gone_at is not None:
+            await _write_down(works, one, one.attempt)
     listed = {view.resource_id for view in views}
     await _nudge(works, [r.rental_id for r in alive if r.resource_id not in listed])
 
@@ -114,16 +114,20 @@ async def _tell_unknown(works: Works, view: ResourceView) -> None:
     await decide(works, decision)
 
 
-async def _write_down(works: Works, view: ResourceView, attempt: Attempt) -> None:
-    """A resource of an attempt under way that its own step has not seen yet."""
+async def _write_down(works: Works, found: Found, attempt: Attempt) -> None:
+    """A resource of an attempt under way that its own step has not seen yet, or that it holds for gone."""
+    view = found.view if found.resource is None else await _seen_alive(works, found.view.resource_id)
+    if view is None:
+        return
 
     async def decision(tx: Tx) -> None:
         rental = await tx.rentals.get(attempt.rental_id)
-        if rental is None or await tx.rentals.known_resources([view.resource_id]):
+        known = await tx.rentals.known_resources([view.resource_id])
+        if rental is None or known.get(view.resource_id) != found.resource:
             return
         now = works.clock.now()
         after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
-        resource = see(None, view, attempt, now, missing_counts=False)
+        resource = see(found.resource, view, attempt, now, missing_counts=False)
         await tx.rentals.apply(
             change(rental, after, rules=works.rules, real_now=works.clock.real(), resources=(resource,))
         )
@@ -131,13 +135,17 @@ async def _write_down(works: Works, view: ResourceView, attempt: Attempt) -> Non
     await decide(works, decision)
 
 
-async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
-    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands.
+async def _seen_alive(works: Works, resource_id: str) -> ResourceView | None:
+    """What was proven gone, if it lives. The list alone may be older than the proof, so the vendor is asked for
+    it, live, before it is believed."""
+    view = await works.market.resource(resource_id, fresh=True)
+    return None if view is None or view.deleted else view
 
-    The list alone may be older than the proof, so the vendor is asked for it, live, before it is believed.
-    """
-    view = await works.market.resource(found.view.resource_id, fresh=True)
-    if view is None or view.deleted:
+
+async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
+    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands."""
+    view = await _seen_alive(works, found.view.resource_id)
+    if view is None:
         return
 
     async def decision(tx: Tx) -> None:
@@ -170,7 +178,7 @@ async def _take_back(works: Works, found: Found, attempt: Attempt) -> None:
 
 
 async def _nudge(works: Works, rental_ids: Sequence[str]) -> None:
-    if rental_ids:
+    once = list(dict.fromkeys(rental_ids))
+    for first in range(0, len(once), AT_ONCE):
         async with works.store.write() as tx:
-            for rental_id in dict.fromkeys(rental_ids):
-                await tx.rentals.nudge(rental_id, works.clock.now())
+            await tx.rentals.nudge(once[first : first + AT_ONCE], works.clock.now())

@@ -115,6 +115,8 @@ class LedgerRow(Frozen):
     """What one resource cost, written once, when it is gone."""
 
     resource_id: str
+    n: int = 1
+    """1 for a resource's first row; another one follows where it came back and went again."""
     rental_id: str
     owner: str
     started_at: Instant

@@ -16,8 +16,9 @@ _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 def _exact(rate: Decimal, span: timedelta) -> Fraction:
+    dollars, of = rate.as_integer_ratio()
     microseconds = span // timedelta(microseconds=1)
-    return Fraction(rate) * MICROS_PER_DOLLAR * microseconds / _MICROSECONDS_PER_HOUR
+    return Fraction(dollars * MICROS_PER_DOLLAR * microseconds, of * _MICROSECONDS_PER_HOUR)
 
 
 def cost(rate: Decimal, span: timedelta) -> Micros:

@@ -1,8 +1,9 @@
-"""A rental with all that a reader may be told of it: what views are given."""
+"""A rental with all that a reader may be told of it, and many with what a list tells: what views are given."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
@@ -19,19 +20,24 @@ class Spent(Frozen):
     """Part of it is ours, where the API said less than start and price."""
 
 
-class Story(Frozen):
-    """A rental as of one moment."""
+class Summary(Frozen):
+    """A rental as of one moment, in short."""
 
     rental: Rental
+    spent: Spent
+    names: dict[str, str]
+    """User id to display name, of everyone whom it names."""
+
+
+class Story(Summary):
+    """A rental as of one moment, with its history; `names` has everyone whom that names."""
+
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
-    spent: Spent
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
-    names: dict[str, str]
-    """User id to display name, of everyone whom the rental or its events name."""
     owners_live: tuple[Rental, ...] = ()
     """What its owner has that is not over, this one too; only while something of it waits for a decision."""
 
@@ -39,3 +45,25 @@ class Story(Frozen):
     def current(self) -> Attempt | None:
         """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+
+class Sums(Frozen):
+    """What live rentals cost together."""
+
+    rate: Decimal
+    """USD per hour of what runs or is being made."""
+    amount: Micros
+    """What they have cost so far."""
+
+
+class Listing(Frozen):
+    """Live rentals as of one moment."""
+
+    shown: tuple[Summary, ...]
+    """The oldest of those that were asked for."""
+    more: int
+    """How many more there are."""
+    own: Sums
+    """Of the reader's."""
+    team: Sums
+    """Of all."""

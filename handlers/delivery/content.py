@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.lifecycle.desk import Desk
-from bot.lifecycle.ports import Tx
-from bot.lifecycle.service.looking import EVER, names, story
+from bot.lifecycle.ports import EVER, Tx
+from bot.lifecycle.service.looking import story
 from bot.lifecycle.service.renting import LOCKED_OUT
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
@@ -32,7 +32,7 @@ async def content(desk: Desk, message: Message) -> Rendered | None:
             rules=desk.rules,
             now=now,
             zone=reader.tz if reader is not None else None,
-            names=await names(tx, {event.actor}) if event is not None and event.actor is not None else {},
+            names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
         )
 
 

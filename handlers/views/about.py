@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.model.rental import Decider
 from bot.model.state import State
-from bot.model.story import Spent, Story
+from bot.model.story import Spent, Story, Summary
 from bot.policy.rules import Rules
 from handlers.views.words import (
     STATES,
@@ -28,12 +28,12 @@ def times(rules: Rules, now: datetime, zone: str | None) -> Times:
     return Times(now=now, zone=zone or rules.timezone)
 
 
-def owner(story: Story) -> str:
+def owner(story: Summary) -> str:
     """The owner's name, pinging nobody."""
     return person(story.names, story.rental.owner)
 
 
-def state_word(story: Story) -> str:
+def state_word(story: Summary) -> str:
     """The state as the word that leads."""
     rental = story.rental
     if rental.state is State.AWAITING_APPROVAL and rental.decider is Decider.OWNER:

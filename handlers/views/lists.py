@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
-from bot.model.base import Frozen
 from bot.model.event import Event
-from bot.model.money import Micros
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.story import Story
+from bot.model.story import Listing, Story, Summary, Sums
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
@@ -38,28 +35,10 @@ from handlers.views.words import (
 )
 
 ROWS = 15
+HOME_ROWS = 5
 HISTORY = 30
 VARIANTS = 6
 _ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.LAPSED, State.WITHDRAWN})
-
-
-class Sums(Frozen):
-    """What live rentals cost together."""
-
-    rate: Decimal
-    """USD per hour of what runs or is being made."""
-    amount: Micros
-    """What they have cost so far."""
-
-
-def sums(stories: Sequence[Story]) -> Sums:
-    """The sum of the rentals that are not over."""
-    live = [story for story in stories if not story.rental.state.over]
-    buying = [story for story in live if story.rental.state is not State.AWAITING_APPROVAL]
-    return Sums(
-        rate=sum((story.rental.rate or Decimal(0) for story in buying), start=Decimal(0)),
-        amount=sum(story.spent.amount for story in live),
-    )
 
 
 def _sums_words(who: str, total: Sums) -> str:
@@ -67,38 +46,35 @@ def _sums_words(who: str, total: Sums) -> str:
 
 
 def listing(
-    stories: Sequence[Story],
+    live: Listing,
     *,
     reader: str,
     everyone: bool,
     sees_money: bool,
-    team: Sums,
     rules: Rules,
     now: datetime,
     zone: str | None = None,
 ) -> Rendered:
     """`/gpu list`, or `/gpu list all` with `everyone`. `sees_money`: the reader may see others' money too."""
     at = times(rules, now, zone)
-    own = sums([story for story in stories if story.rental.owner == reader])
-    total = f"{_sums_words('You', own)} {_sums_words('Team', team)}"
-    if not stories:
+    total = f"{_sums_words('You', live.own)} {_sums_words('Team', live.team)}"
+    if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message(f"{empty} Try: /gpu get H100 EU")
-    shown = list(stories[:ROWS])
-    lines = [_line(story, reader, everyone=everyone, sees_money=sees_money, at=at) for story in shown]
-    more = f"{len(stories) - ROWS} more not shown." if len(stories) > ROWS else ""
+    lines = [_line(one, reader, everyone=everyone, sees_money=sees_money, at=at) for one in live.shown]
+    more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total))),
         *(
-            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=story.rental.id)))
-            for line, story in zip(lines, shown, strict=True)
+            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=one.rental.id)))
+            for line, one in zip(lines, live.shown, strict=True)
         ),
         blocks.context(" ".join(filter(None, (more, total)))),
         closed=False,
     )
 
 
-def _line(story: Story, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
+def _line(story: Summary, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
     rental = story.rental
     whom = f", {owner(story)}" if everyone else ""
     money = (sees_money or rental.owner == reader) and not rental.state.over
@@ -108,7 +84,7 @@ def _line(story: Story, reader: str, *, everyone: bool, sees_money: bool, at: Ti
         until = f"Ends {at.at(rental.ends_at)}."
     elif rental.state is State.AWAITING_APPROVAL and rental.lapses_at is not None:
         until = f"Lapses {at.on(rental.lapses_at)}."
-    costs = ", ".join(filter(None, (rate, so_far(story.spent)))) + "." if money and story.attempts else ""
+    costs = ", ".join(filter(None, (rate, so_far(story.spent)))) + "." if money and rental.attempts else ""
     parts = (f"{state_word(story)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
     return " ".join(filter(None, parts))
 
@@ -231,16 +207,14 @@ def help_(*, admin: bool, rules: Rules) -> Rendered:
     return blocks.message("\n".join([*lines, ask]), blocks.section("\n".join(lines)), blocks.context(ask))
 
 
-def home(
-    stories: Sequence[Story], *, reader: str, team: Sums, rules: Rules, now: datetime, zone: str | None = None
-) -> Rendered:
+def home(live: Listing, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """`/gpu` alone: what one has, and what to type next."""
     at = times(rules, now, zone)
-    lines = [_line(story, reader, everyone=False, sees_money=True, at=at) for story in stories[:5]]
+    lines = [_line(one, reader, everyone=False, sees_money=True, at=at) for one in live.shown]
     lines = lines or ["You rent nothing now."]
-    more = f"{len(stories) - 5} more: /gpu list" if len(stories) > 5 else ""
+    more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
-    total = _sums_words("Team", team)
+    total = _sums_words("Team", live.team)
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total, tips))),
         blocks.section("\n".join(filter(None, (*lines, more)))),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import aiohttp
 import pytest
 
 from bot.clock import SystemClock
+from bot.demo.processes import free_port
 from bot.doctor.examine import examine
 from bot.doctor.findings import Finding, all_well
 from sandbox.clock import SandboxClock
@@ -22,12 +22,6 @@ from sandbox.slack.default import CLEO, GPUS
 from store.db import migrate
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import psutil
+from sqlalchemy import select
 
 from bot.clock import SystemClock
 from bot.lifecycle.telling import QUIET
@@ -16,6 +16,7 @@ from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
 from handlers.views.words import STATES
+from store import tables
 from store.db import Database
 from tests.journeys.world import PEOPLE, World
 
@@ -87,13 +88,12 @@ class _Stored:
     @classmethod
     async def read(cls, world: World) -> _Stored:
         stored = cls()
-        with sqlite3.connect(world.database) as plain:
-            plain.row_factory = sqlite3.Row
-            ids = [row["id"] for row in plain.execute("select id from rentals")]
-            stored.messages = [dict(row) for row in plain.execute("select * from messages order by id")]
-        plain.close()
-        store = await Database.open(f"sqlite:///{world.database}", claimant="check", clock=SystemClock())
+        store = await Database.open(world.settings["GPUBOT_DATABASE_URL"], claimant="check", clock=SystemClock())
         try:
+            async with store.engines.reader.connect() as plain:
+                ids = (await plain.execute(select(tables.rentals.c.id))).scalars().all()
+                rows = await plain.execute(select(tables.messages).order_by(tables.messages.c.id))
+                stored.messages = [dict(row) for row in rows.mappings()]
             async with store.read() as tx:
                 for rental_id in ids:
                     rental = await tx.rentals.get(rental_id)

@@ -40,6 +40,9 @@ WORDS: dict[str, list[Any]] = {
 """What properties of these names are, now and then: words that mean something, and others that look like it."""
 DISCOVERED = {"available_regions": ["EU"], "available_contracts": ["ondemand"], "available_vendors": ["nebius"]}
 """So that there is something to ask for."""
+SENSE = 0.3
+"""How often an offer is one that may be bought, whatever else it says."""
+GOES_TOGETHER = ("gpu_type", "gpu_family", "gpu_count", "region", "contract_type", "type", "total_price_per_hour")
 TEXTS = ["", "fine", "*bold* <@U0ANA0000> & more", "line\nbreak\u2028and\u202eturned", "é" * 300]
 
 
@@ -140,6 +143,8 @@ class RandomMarket:
             for name, each in schema.get("properties", {}).items()
             if name in needed or pick.random() < 0.8
         }
+        if "gpu_count" in made and pick.random() < SENSE:
+            made |= {name: WORDS[name][0] for name in GOES_TOGETHER}
         more = schema.get("additionalProperties")
         if isinstance(more, dict):
             made |= {family: ["nvidia-h100-sxm5-80gb"] for family in ("H100",)}

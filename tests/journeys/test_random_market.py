@@ -14,7 +14,7 @@ from tests.journeys.checks import log_is_clean
 from tests.journeys.random_market import RandomMarket
 from tests.journeys.world import World, opened
 
-STEPS = 20
+STEPS = 12
 
 
 def makes_sense(offer: dict[str, Any], *, at_most: Decimal) -> bool:
@@ -46,7 +46,7 @@ async def asks_and_rents(world: World) -> None:
             return
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, 4])
 async def test_random_answers(folder: Path, seed: int) -> None:
     market = RandomMarket(seed)
     await market.start()

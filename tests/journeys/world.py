@@ -299,6 +299,12 @@ class World:
         await self.comes_due()
         await self.play.settle()
 
+    async def skips(self, span: timedelta) -> None:
+        """Moves time by all of `span` at once, and lets it settle."""
+        await self.play.settle()
+        self.clock.jump(span.total_seconds())
+        await self.play.settle()
+
     async def passes(self, span: timedelta) -> None:
         """Lets time pass, due moment by due moment."""
         end = await self.now() + span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -35,9 +35,7 @@ async def check(world: World) -> None:
         attempts |= {attempt.offer.offer_id: attempt for attempt in tried}
         check_attempts(rental, tried, resources, set(bought))
         check_events(rental, tried, await world.events(rental))
-        for row in await world.ledger(rental):
-            assert row.owner == rental.owner
-            assert row.estimated or row.amount == lines[row.resource_id]["micros"]
+        check_ledger(rental, await world.ledger(rental), lines)
         if rental.state.over and all(attempt.settled for attempt in tried):
             ended = {row.resource_id for row in await world.ledger(rental)}
             assert ended == {r.resource_id for r in resources}
@@ -50,6 +48,18 @@ async def check(world: World) -> None:
             assert not rental.state.over or attempt.late or rental.state is State.LOST
             if rental.state is State.READY and attempt.live:
                 assert known[resource["resource_id"]].gone_at is None
+
+
+def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any]) -> None:
+    """Each resource costs what the bill says, which rounds once where we round once for each of its lives."""
+    assert {row.owner for row in ledger} <= {rental.owner}
+    for resource_id in {row.resource_id for row in ledger}:
+        rows = [row for row in ledger if row.resource_id == resource_id]
+        assert [row.n for row in rows] == list(range(1, len(rows) + 1))
+        assert all(before.ended_at <= after.started_at for before, after in pairwise(rows))
+        billed = lines[resource_id]["to"] is not None and not any(row.estimated for row in rows)
+        difference = sum(row.amount for row in rows) - lines[resource_id]["micros"]
+        assert not billed or abs(difference) < len(rows)
 
 
 def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resource], bought: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +59,32 @@ def test_so_far_is_the_ledger_and_what_still_bills() -> None:
     rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
     so_far = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
     assert (so_far.amount, so_far.estimated) == (14_520_000 + 4_840_000, False)
+
+
+@pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])
+def test_what_came_back_costs_from_where_its_last_row_ended(valid_from: datetime) -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    back = resource(valid_from=valid_from)
+    assert spent((first,), (back,), (attempt,), START + 8 * HOUR).amount == first.amount + 4_840_000
+    again = back.model_copy(update={"valid_to": START + 9 * HOUR, "gone_at": START + 9 * HOUR})
+    second = ledger_row(again, attempt, make.ANA, (first, ledger_row(gone("res-2"), attempt, make.ANA)))
+    assert (second.n, second.started_at, second.amount) == (2, START + 6 * HOUR, 7_260_000)
+    assert spent((first, second), (again,), (attempt,), START + 20 * HOUR).amount == 9 * 2_420_000
+
+
+def test_the_time_between_two_lives_costs_nothing() -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    again = gone(valid_from=START + 8 * HOUR, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
+    assert ledger_row(again, attempt, make.ANA, (first,)).amount == 2_420_000
+
+
+def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    row = ledger_row(gone(valid_to=START + 5 * HOUR), attempt, make.ANA, (first,))
+    assert (row.n, row.amount) == (2, 0)
 
 
 @pytest.mark.parametrize("missing", ["rate", "valid_from"])

@@ -265,6 +265,30 @@ async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
         assert await tx.rentals.ledger("k7mq2") == [row]
 
 
+async def test_what_it_cost_after_it_came_back_is_a_row_of_its_own(database: Database) -> None:
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    first = make.ledger_row()
+    second = make.ledger_row(n=2, started_at=first.ended_at, ended_at=first.ended_at + MINUTE, amount=35_833)
+    for row in (first, second, second.model_copy(update={"amount": 1})):
+        async with database.write() as tx:
+            await tx.rentals.apply(
+                Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE,), ledger=(row,))
+            )
+    async with database.read() as tx:
+        assert await tx.rentals.ledger("k7mq2") == [first, second]
+        assert await tx.rentals.whole_ledger() == [first, second]
+
+
+async def test_a_newer_look_that_finds_it_alive_takes_its_end_back(database: Database) -> None:
+    gone = RESOURCE.model_copy(update={"status": "deleted", "valid_to": START, "gone_at": START})
+    alive = RESOURCE.model_copy(update={"read_at": START + MINUTE})
+    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    for resource in (gone, alive):
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(resource,)))
+    assert await facts(database) == ([BOUGHT], [alive])
+
+
 async def test_the_usual_time_to_ready_is_the_median_once_three_were_ready(database: Database) -> None:
     usual = []
     for n, minutes in enumerate((1, 3, 8)):

@@ -80,7 +80,7 @@ async def test_nothing_is_queued_where_a_change_only_defers(database: Database) 
     await show(database, await card_of(database))
     async with database.write() as tx:
         await tx.rentals.defer(rental, None)
-        await tx.rentals.nudge(rental.id, rental.created_at)
+        await tx.rentals.nudge([rental.id], rental.created_at)
     assert await due(database) == []
 
 

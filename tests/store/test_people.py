@@ -41,6 +41,15 @@ async def test_people_are_asked_again_once_forgotten(database: Database) -> None
         assert await tx.people.get(make.BEN, START) is None
 
 
+async def test_names_stay_known_for_what_was_said_of_people(database: Database) -> None:
+    async with database.write() as tx:
+        for name in (make.ANA, make.BEN):
+            await tx.people.put(Person(id=name, name=name.title()), START)
+        await tx.people.forget()
+        assert await tx.people.names([make.ANA, "U0NOBODY"]) == {make.ANA: "U0Ana"}
+        assert await tx.people.names([]) == {}
+
+
 async def test_a_room_is_known_until_forgotten(database: Database) -> None:
     room = Room(id="C1", member=True, shared=True)
     async with database.write() as tx:

@@ -115,7 +115,7 @@ async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database:
         await applied(database, rental, make.next_of(rental, due_at=soon))
     else:
         async with database.write() as tx:
-            await tx.rentals.nudge(rental.id, soon)
+            await tx.rentals.nudge([rental.id], soon)
     async with database.write() as tx:
         await tx.rentals.defer(rental, START + HOUR)
     assert (await stored(database)).due_at == soon
@@ -125,7 +125,7 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
     before = await make.begun(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
-        await tx.rentals.nudge(before.id, soon)
+        await tx.rentals.nudge([before.id], soon)
     changed = await applied(database, before, make.next_of(before, due_at=START + HOUR))
     assert (await stored(database)).due_at == soon
     again = changed.model_copy(update={"due_at": soon})
@@ -171,6 +171,17 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
         assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
+
+
+async def test_several_are_read_and_made_due_at_once(database: Database) -> None:
+    first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
+    async with database.write() as tx:
+        await tx.rentals.nudge(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
+        found = await tx.rentals.known(["aaaaa", "bbbbb", "zzzzz"])
+        assert await tx.rentals.known([]) == {}
+    assert found == {"aaaaa": first.model_copy(update={"due_at": START + HOUR}), "bbbbb": second}
+    assert (await stored(database, "ccccc")).due_at == START + HOUR
+    assert third.due_at == START
 
 
 async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Database) -> None:

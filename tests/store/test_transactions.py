@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,14 @@ async def test_of_fifty_who_spend_at_once_only_those_within_the_limit_may(databa
             await tx.rentals.apply(Change(before=None, after=rental))
             return True
 
-    rented = await asyncio.gather(*map(rent, range(50)))
+    async def insist(n: int) -> bool:
+        # A busy machine may not open so many connections in time; then they are told to try again, and do.
+        for _ in range(20):
+            with suppress(StoreBusy):
+                return await rent(n)
+        return await rent(n)
+
+    rented = await asyncio.gather(*map(insist, range(50)))
     assert sum(rented) == 4  # of $2.47 each
     async with database.read() as tx:
         assert (await tx.rentals.usage("U0")).team_rate == Decimal("9.88")
@@ -326,7 +333,7 @@ async def test_a_lock_that_postgresql_does_not_give_in_time_is_told(postgres_url
         await other.execute("SELECT id FROM rentals FOR UPDATE")
         with pytest.raises(StoreBusy):
             async with database.write() as tx:
-                await tx.rentals.nudge("k7mq2", START)
+                await tx.rentals.nudge(["k7mq2"], START)
     await other.close()
     await database.close()
 

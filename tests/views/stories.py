@@ -14,7 +14,7 @@ from bot.model.offer import Offer
 from bot.model.rental import Decider, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from bot.model.story import Spent, Story
+from bot.model.story import Listing, Spent, Story, Sums
 from bot.policy.rules import Approvers, Rules
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
@@ -232,4 +232,16 @@ def waiting(*events: Event, **changes: Any) -> Story:
         spent=Spent(amount=0, estimated=False),
         names=NAMES,
         owners_live=(known, other),
+    )
+
+
+def listed(
+    *shown: Story, more: int = 0, own: str = "0", own_amount: int = 0, team: str = "0", team_amount: int = 0
+) -> Listing:
+    """A list of these, with sums as given: USD per hour, and micro-dollars so far."""
+    return Listing(
+        shown=shown,
+        more=more,
+        own=Sums(rate=Decimal(own), amount=own_amount),
+        team=Sums(rate=Decimal(team), amount=team_amount),
     )

@@ -24,7 +24,7 @@ from handlers.views.offers import Row
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, loose_markup, problems_of_message, problems_of_view, text_objects
 from tests.views import strategies as some
-from tests.views.stories import RULES, clock, request, waiting
+from tests.views.stories import RULES, clock, listed, request, waiting
 
 THOROUGH = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -96,16 +96,19 @@ def test_answers_to_a_quote(
 
 
 @THOROUGH
-@given(stories=st.lists(some.stories, max_size=3), now=some.moment, sees=st.booleans(), everyone=st.booleans())
-def test_lists(stories: list[Story], now: datetime, sees: bool, everyone: bool) -> None:
-    team = lists.sums(stories)
-    for many in (stories, stories * 10):
-        hold(
-            lists.listing(
-                many, reader="U0ANA", everyone=everyone, sees_money=sees, team=team, rules=RULES, now=now
-            )
-        )
-        hold(lists.home(many, reader="U0ANA", team=team, rules=RULES, now=now))
+@given(
+    stories=st.lists(some.stories, max_size=3),
+    more=st.integers(0, 10**6),
+    now=some.moment,
+    sees=st.booleans(),
+    everyone=st.booleans(),
+)
+def test_lists(stories: list[Story], more: int, now: datetime, *, sees: bool, everyone: bool) -> None:
+    for many in (stories, (stories * lists.ROWS)[: lists.ROWS]):
+        live = listed(*many, more=more)
+        hold(lists.listing(live, reader="U0ANA", everyone=everyone, sees_money=sees, rules=RULES, now=now))
+        live = listed(*many[: lists.HOME_ROWS], more=more)
+        hold(lists.home(live, reader="U0ANA", rules=RULES, now=now))
     for story in stories:
         long = story.model_copy(update={"events": story.events * 20})
         hold(lists.show(long, reader="U0ANA", sees_money=sees, rules=RULES, now=now))
@@ -165,14 +168,12 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
     assert lines(request(count=8, note=note)) == lines(request(count=8, note="plain"))
 
 
-def test_a_list_of_very_many_stays_within_the_limits_and_says_so() -> None:
-    stories = [waiting()] * 400
-    team = lists.sums(stories)
-    rendered = lists.listing(
-        stories, reader="U0BEN", everyone=True, sees_money=True, team=team, rules=RULES, now=clock(14, 6)
-    )
+def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
+    live = listed(*[waiting()] * lists.ROWS, more=385)
+    rendered = lists.listing(live, reader="U0BEN", everyone=True, sees_money=True, rules=RULES, now=clock(14, 6))
     hold(rendered)
-    assert "385 more not shown." in rendered.text
+    for said in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
+        assert "385 more not shown." in said
 
 
 def test_time_can_be_far_away() -> None:

@@ -28,6 +28,7 @@ from tests.views.stories import (
     gone,
     happened,
     labels,
+    listed,
     making,
     read,
     ready,
@@ -54,30 +55,34 @@ def says(view: dict[str, Any]) -> str:
 
 class TestLists:
     def test_mine(self) -> None:
-        team = lists.sums([ready(), making()])
-        shown = lists.listing(
-            [ready()], reader=ANA, everyone=False, sees_money=False, team=team, rules=RULES, now=NOW
-        )
+        live = listed(ready(), own="2.42", own_amount=4_960_000, team="4.57", team_amount=5_020_000)
+        shown = lists.listing(live, reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW)
         assert read(shown.text, NOW).splitlines() == [
             "Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
             "You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.",
         ]
         assert labels(shown.blocks) == ["Details"]
 
+    def test_before_its_first_attempt_it_costs_nothing_that_is_worth_a_word(self) -> None:
+        shown = lists.listing(
+            listed(waiting()), reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW
+        )
+        assert read(shown.text, NOW).splitlines()[0] == (
+            "Waiting for approval: 8x H100 EU, p4wd9. Lapses today at 22:05."
+        )
+
     def test_the_money_of_others_is_not_for_everyone(self) -> None:
-        team = lists.sums([ready()])
         for sees, line in (
             (False, "Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40."),
             (True, "Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40."),
         ):
             shown = lists.listing(
-                [ready()], reader=BEN, everyone=True, sees_money=sees, team=team, rules=RULES, now=NOW
+                listed(ready()), reader=BEN, everyone=True, sees_money=sees, rules=RULES, now=NOW
             )
             assert read(shown.text, NOW).splitlines()[0] == line
 
     def test_nothing(self) -> None:
-        team = lists.sums([])
-        shown = lists.listing([], reader=ANA, everyone=False, sees_money=False, team=team, rules=RULES, now=NOW)
+        shown = lists.listing(listed(), reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW)
         assert shown.text == "You rent nothing now. Try: /gpu get H100 EU"
 
     def test_a_history_is_told_from_its_events(self) -> None:
@@ -149,12 +154,16 @@ class TestLists:
         assert "/gpu pause" not in lists.help_(admin=False, rules=RULES).text
 
     def test_home(self) -> None:
-        shown = lists.home([], reader=ANA, team=lists.sums([]), rules=RULES, now=NOW)
+        shown = lists.home(listed(), reader=ANA, rules=RULES, now=NOW)
         assert shown.text.splitlines() == [
             "You rent nothing now.",
             "Team: $0.00/h now, $0.00 so far.",
             "/gpu get H100 EU shows offers. /gpu help shows the rest.",
         ]
+
+    def test_home_says_how_many_more_there_are(self) -> None:
+        shown = lists.home(listed(ready(), more=7), reader=ANA, rules=RULES, now=NOW)
+        assert shown.text.splitlines()[1] == "7 more: /gpu list"
 
 
 class TestDialogs:

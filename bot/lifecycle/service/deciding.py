@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bot.errors import Changed, Refused, TooLate
 from bot.lifecycle import machine
@@ -33,7 +33,6 @@ DECISIONS = frozenset(
         EventKind.EXTENSION_LAPSED,
     }
 )
-EVER = datetime.min.replace(tzinfo=UTC)
 WORDS = {
     EventKind.APPROVED: "approved",
     EventKind.DENIED: "denied",
@@ -150,8 +149,7 @@ async def _how_it_went(tx: Tx, desk: Desk, person: Person, rental: Rental) -> st
 
 
 async def _name(tx: Tx, actor: str) -> str:
-    known = await tx.people.get(actor, EVER)
-    return known.name if known else f"<@{actor}>"
+    return (await tx.people.names([actor])).get(actor) or f"<@{actor}>"
 
 
 def _ago(then: datetime, now: datetime) -> str:

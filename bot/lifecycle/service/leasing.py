@@ -15,7 +15,7 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import PROMISED, notices_past
+from bot.policy.leases import PROMISED, ask_after, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import longer
@@ -58,6 +58,8 @@ async def extend(
         if rental.extension is not None:
             raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
         now = desk.clock.now()
+        # Whoever extends it needs it: that is newer than any promise to ask.
+        needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
         ends_at = rental.ends_at + span
         _check_longer(rental, span, rental.ends_at - rental.ready_at, desk.rules)
         bill = spent(
@@ -77,7 +79,7 @@ async def extend(
         )
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = machine.alter(rental, extension=waiting, asked_times=0, seen_at=now, due_at=now)
+            after = machine.alter(rental, extension=waiting, **needed)
             kind = EventKind.EXTENSION_ASKED
         else:
             after = machine.alter(
@@ -85,9 +87,7 @@ async def extend(
                 envelope=verdict.envelope,
                 ends_at=ends_at,
                 notices_given=notices_past(ends_at, now, desk.rules),
-                asked_times=0,
-                seen_at=now,
-                due_at=now,
+                **needed,
             )
             kind = EventKind.EXTENDED
         facts = Facts(

@@ -1,20 +1,20 @@
-"""What lists and messages show: rentals as stories."""
+"""What lists and messages show: one rental as a story, and many as a listing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from bot.errors import Mistake
 from bot.lifecycle.case import load_facts
 from bot.lifecycle.desk import Desk
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.money import so_far
+from bot.lifecycle.ports import Standing, Tx
 from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.story import Story
-
-EVER = datetime.min.replace(tzinfo=UTC)
+from bot.model.story import Listing, Spent, Story, Summary, Sums
 
 
 async def story(tx: Tx, rental: Rental, now: datetime) -> Story:
@@ -31,7 +31,7 @@ async def story(tx: Tx, rental: Rental, now: datetime) -> Story:
         events=events,
         spent=case.spent(now),
         usual=None if usual is None else timedelta(seconds=round(usual)),
-        names=await names(tx, _named(rental, events)),
+        names=await tx.people.names(_named(rental, events)),
         owners_live=tuple(await tx.rentals.live(rental.owner)) if waits else (),
     )
 
@@ -46,12 +46,6 @@ def _named(rental: Rental, events: Iterable[Event]) -> set[str]:
     return {person for person in people if person is not None}
 
 
-async def names(tx: Tx, people: Iterable[str]) -> dict[str, str]:
-    """Display names as last known; whom we don't know is left out."""
-    known = {person: await tx.people.get(person, EVER) for person in people}
-    return {person: found.name for person, found in known.items() if found is not None}
-
-
 async def show(desk: Desk, rental_id: str) -> Story:
     """One rental with its history. Raises Mistake for an unknown id."""
     async with desk.store.read() as tx:
@@ -61,13 +55,32 @@ async def show(desk: Desk, rental_id: str) -> Story:
         return await story(tx, rental, desk.clock.now())
 
 
-async def mine(desk: Desk, owner: str) -> list[Story]:
-    """One person's rentals that are not over, oldest first."""
+async def listing(desk: Desk, reader: str, *, everyone: bool, most: int) -> Listing:
+    """What is not over: the reader's or everyone's, at most `most` of it, with the sums of all.
+
+    Slack waits for it, so its queries are as many whether one rental lives or a thousand do.
+    """
     async with desk.store.read() as tx:
-        return [await story(tx, rental, desk.clock.now()) for rental in await tx.rentals.live(owner)]
+        now = desk.clock.now()
+        live = await tx.rentals.standings()
+        spent = {one.rental_id: so_far(one.billed, one.alive, now, estimated=one.estimated) for one in live}
+        own = [one for one in live if one.owner == reader]
+        wanted = live if everyone else own
+        first = [one.rental_id for one in wanted[:most]]
+        rentals = await tx.rentals.known(first)
+        names = await tx.people.names({rental.owner for rental in rentals.values()})
+    return Listing(
+        shown=tuple(Summary(rental=rentals[one], spent=spent[one], names=names) for one in first),
+        more=len(wanted) - len(first),
+        own=_sums(own, spent),
+        team=_sums(live, spent),
+    )
 
 
-async def everyones(desk: Desk) -> list[Story]:
-    """All rentals that are not over, oldest first."""
-    async with desk.store.read() as tx:
-        return [await story(tx, rental, desk.clock.now()) for rental in await tx.rentals.live()]
+def _sums(live: Iterable[Standing], spent: Mapping[str, Spent]) -> Sums:
+    together = tuple(live)
+    buying = [one for one in together if one.state is not State.AWAITING_APPROVAL]
+    return Sums(
+        rate=sum((one.rate or Decimal(0) for one in buying), start=Decimal(0)),
+        amount=sum(spent[one.rental_id].amount for one in together),
+    )

@@ -85,13 +85,14 @@ def see(
         first_seen=now,
         read_at=now,
     )
+    came_back = base.gone_at is not None and not view.deleted
     return base.model_copy(
         update={
             "status": view.status,
             "read_at": now,
             "rate": base.rate if view.rate is None else view.rate,
             "valid_from": view.valid_from or base.valid_from,
-            "valid_to": view.valid_to or base.valid_to,
+            "valid_to": view.valid_to if came_back else view.valid_to or base.valid_to,
             "host": view.host or base.host,
             "port": view.port or base.port,
             "missing_since": None,

@@ -1,0 +1,63 @@
+"""What all live rentals cost, in three queries however many there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.lifecycle.ports import Billing, Standing
+from store.tables import attempts, ledger, rentals, resources
+
+_r, _a, _l = resources.c, attempts.c, ledger.c
+
+_LIVE = select(rentals.c.id, rentals.c.owner, rentals.c.state, rentals.c.rate, rentals.c.created_at).where(
+    rentals.c.live
+)
+_BILLED = (
+    select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated)
+    .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
+    .where(rentals.c.live)
+)
+_ALIVE = (
+    select(
+        _r.rental_id,
+        _r.resource_id,
+        _r.rate,
+        _r.valid_from,
+        _r.valid_to,
+        _a.rate.label("offer_rate"),
+        _a.intended_at,
+    )
+    .select_from(resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt)))
+    .where(_r.gone_at.is_(None))
+)
+
+
+async def standings(conn: AsyncConnection) -> list[Standing]:
+    """Each rental that is not over, oldest first."""
+    live = (await conn.execute(_LIVE)).all()
+    rows, ends = defaultdict(list), dict[str, datetime]()
+    for row in await conn.execute(_BILLED):
+        rows[row.rental_id].append(row)
+        ends[row.resource_id] = max(row.ended_at, ends.get(row.resource_id, row.ended_at))
+    alive = defaultdict(list)
+    for one in await conn.execute(_ALIVE):
+        said = {name: getattr(one, name) for name in Billing.model_fields if name != "billed_to"}
+        alive[one.rental_id].append(Billing(**said, billed_to=ends.get(one.resource_id)))
+    found = [
+        Standing(
+            rental_id=one.id,
+            owner=one.owner,
+            state=one.state,
+            rate=one.rate,
+            created_at=one.created_at,
+            billed=sum(row.amount for row in rows[one.id]),
+            estimated=any(row.estimated for row in rows[one.id]),
+            alive=tuple(alive[one.id]),
+        )
+        for one in live
+    ]
+    return sorted(found, key=lambda one: (one.created_at, one.rental_id))

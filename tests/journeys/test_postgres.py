@@ -1,0 +1,29 @@
+"""The story on PostgreSQL: the same process, killed in the middle, with its store in another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.databases import Postgres, fresh_postgres, postgres, templates
+from tests.journeys.checks import adds_up
+from tests.journeys.world import World
+
+__all__ = ["postgres", "templates"]
+
+
+async def test_killed_while_it_rents(asleep: World, postgres: Postgres, templates: dict[str, Any]) -> None:
+    world = asleep
+    await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres, templates))
+    await world.has_key()
+    offers = await world.offers()
+    held = await world.hold("procure_offer", "after")
+    await world.clicks("Ana", offers, "Rent")
+    await held.met()
+    await world.kill()
+    await held.dropped()
+    await world.restart()
+    rental = await world.rental()
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])

@@ -1,0 +1,117 @@
+"""A machine that was seen deleted lives again: it is watched again, and each of its lives is billed once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.lifecycle.service import looking
+from bot.lifecycle.sweep import sweep
+from bot.model.attempt import LedgerRow
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import MINUTE, SECOND, World
+
+
+async def spent(here: World, rental: Rental) -> int:
+    """What a reader is told that it has cost."""
+    return (await looking.show(here.works, rental.id)).spent.amount
+
+
+async def called_deleted(here: World, *, ended: bool) -> list[str]:
+    """From now on Compute Clear calls every machine that lives deleted; `ended` says since when. The faults."""
+    dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
+    lies = [await told_of_all(here, [{**one, **dead} for one in await here.outside.resources()])]
+    for one in await here.alive():
+        body = json.dumps({**await here.outside.resource(one["resource_id"]), **dead})
+        match = one["resource_id"]
+        lies.append(await here.fault("get_resource", "garbage", times=None, body=body, match=match))
+    return lies
+
+
+async def told_of_all(here: World, resources: list[dict[str, Any]]) -> str:
+    """From now on Compute Clear lists these. The fault."""
+    body = json.dumps({"resources": resources, "total_count": len(resources)})
+    return await here.fault("list_resources", "garbage", times=None, body=body)
+
+
+def of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
+    return [row for row in rows if row.resource_id == resource_id]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_life_billed(
+    here: World, ended: bool
+) -> None:
+    rental = await here.ready()
+    await here.pass_time(10 * MINUTE)
+    lies = await called_deleted(here, ended=ended)
+    rental = await here.until(rental, State.LOST)
+    (first,) = await here.ledger(rental)
+    assert await spent(here, rental) == first.amount
+    for lie in lies:
+        await here.release(lie)
+    here.jump(7 * MINUTE)
+    await sweep(here.works)
+    # Both count to the same moment, and each life is rounded once.
+    assert abs(await spent(here, rental) - await here.bill()) <= 1
+    await here.settle()
+    await here.pass_time(5 * MINUTE)
+    assert await here.alive() == []
+    rows = await here.ledger(rental)
+    assert [row.n for row in rows] == [1, 2]
+    assert rows[0] == first
+    assert rows[1].started_at == first.ended_at
+    total = sum(row.amount for row in rows)
+    assert abs(total - await here.bill()) <= 1
+    assert await spent(here, rental) == total
+    gone = (await here.said(rental, E.EXTRA_GONE)).facts
+    assert gone.amount == total
+
+
+async def four_going(here: World) -> tuple[Rental, list[dict[str, Any]]]:
+    """A rental whose four machines are being deleted, which takes its vendor long; and how they are listed."""
+    await here.behaves("hyperstack", "partial", times=1)
+    rental = await here.get()
+    await here.pass_time(20 * SECOND)
+    await here.behaves("hyperstack", "not_deleting", seconds=300)
+    rental = await here.destroy(rental)
+    listed = await here.outside.resources()
+    assert len(listed) == 4
+    return rental, listed
+
+
+async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(here: World) -> None:
+    rental, listed = await four_going(here)
+    back, *others = listed
+    lie = await told_of_all(here, [{**back, "status": "deleted", "valid_to": here.now.isoformat()}, *others])
+    await here.pass_time(20 * SECOND)
+    assert len(await here.ledger(rental)) == 1
+    await here.release(lie)
+    here.jump(SECOND)
+    await sweep(here.works)
+    watched = [one.resource_id for one in await here.resources(rental) if one.gone_at is None]
+    assert sorted(watched) == sorted(one["resource_id"] for one in listed)
+    await here.until(rental, State.CANCELLED)
+    rows = await here.ledger(rental)
+    first, second = of(rows, back["resource_id"])
+    assert (first.n, second.n, second.started_at) == (1, 2, first.ended_at)
+    assert len(rows) == 5
+    assert abs(sum(row.amount for row in rows) - await here.bill()) <= 1
+
+
+async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines_back(here: World) -> None:
+    rental, listed = await four_going(here)
+    gone = listed[0]["resource_id"]
+    await here.outside.control(f"resources/{gone}/vanish", how="deleted")
+    await here.pass_time(20 * SECOND)
+    (row,) = await here.ledger(rental)
+    lie = await told_of_all(here, listed)
+    await sweep(here.works)
+    await here.release(lie)
+    assert [one.resource_id for one in await here.resources(rental) if one.gone_at is not None] == [gone]
+    await here.until(rental, State.CANCELLED)
+    assert of(await here.ledger(rental), gone) == [row]
