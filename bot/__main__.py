@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -69,6 +70,7 @@ def doctor() -> None:
     for finding in findings:
         print(finding.line())
     if not all_well(findings):
+        print("Mend what is not ok, then again: gpubot doctor")
         raise typer.Exit(1)
     print("All is well. Next: gpubot run")
 
@@ -84,6 +86,9 @@ def migrate() -> None:
 
 def main() -> None:
     """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that can't show a sign shows that, and all the rest
     try:
         cli()
     except GpubotError as error:

@@ -9,10 +9,11 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -20,7 +21,7 @@ from bot.clock import SystemClock
 from bot.demo.outside import Outside, Seen
 from bot.demo.play import Play
 from bot.demo.printing import INDENT, Line, Printer, as_text, of_message
-from bot.demo.processes import Ready, environment, free_port, sandbox, start_bot, stop
+from bot.demo.processes import NotRunning, Ready, environment, free_port, sandbox, start_bot, stop
 from bot.demo.script import HOME, PEOPLE
 from bot.errors import GpubotError
 
@@ -114,13 +115,32 @@ async def play_along(say: Callable[[str], None]) -> None:
                     play.on_action = console.printer.action  # a terminal shows what was typed by itself
                 say(_where(ready, http, folder))
                 say(HELP)
-                tasks = [asyncio.create_task(work) for work in (_look(play), _listen(console, ended))]
-                await ended.wait()
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _until(ended, _look(play), _listen(console, ended))
             finally:
                 await stop(bot.process)
+
+
+async def _until(ended: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
+    """Works until it is ended. Raises what breaks before that."""
+    broken: list[Exception] = []
+
+    async def kept(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            if not ended.is_set():  # what is told to end together goes away in any order
+                broken.append(error)
+            ended.set()
+
+    tasks = [asyncio.create_task(kept(work)) for work in works]
+    await ended.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for error in broken:
+        if isinstance(error, GpubotError):
+            raise error
+        raise NotRunning(f"The sandbox can't go on ({type(error).__name__}). Start it again.") from error
 
 
 def _where(ready: Ready, http: str, folder: Path) -> str:

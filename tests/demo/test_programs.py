@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -13,9 +14,18 @@ import pytest
 PATIENCE = 90
 
 
-async def start(*words: str) -> Process:
+async def start(*words: str, **env: str) -> Process:
+    """Starts it as the leader of a group of its own, as a shell does."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        sys.executable,
+        "-m",
+        "bot",
+        *words,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **env},
+        start_new_session=True,
     )
 
 
@@ -38,6 +48,24 @@ async def test_what_is_piped_into_the_sandbox_is_done_and_shown() -> None:
     assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in said
     assert "I know Ana, Ben and Cleo, no dora. Type help to see what you can do." in said
     assert "There is no button 9 yet." in said
+
+
+async def test_a_terminal_that_can_not_show_a_sign_shows_the_rest() -> None:
+    process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate("ana list na\u00efve\nana list\n".encode())
+    assert (process.returncode, err) == (0, b"")
+    assert b"Ana: /gpu list na?ve" in out
+    assert b"You rent nothing now." in out
+
+
+async def test_ctrl_c_ends_the_sandbox_and_all_its_parts_at_once() -> None:
+    process = await start("sandbox")
+    await until(process, b"help, quit")
+    os.killpg(process.pid, signal.SIGINT)
+    async with asyncio.timeout(PATIENCE):
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

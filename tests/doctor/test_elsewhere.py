@@ -285,6 +285,7 @@ async def test_the_command_ends_with_status_1_and_prints_no_secret(practice: Pra
     assert (status, errors) == (1, "")
     assert "not ok  Slack bot token: Slack refuses it (token_revoked)." in out
     assert "not ok  Compute Clear token: refused." in out
+    assert out.splitlines()[-1] == "Mend what is not ok, then again: gpubot doctor"
     for secret in (practice.slack.bot_token, practice.slack.app_token, practice.compute.token):
         assert secret not in out + errors
 
