@@ -134,7 +134,7 @@ def _still_needed(event: Event, story: Story, reader: str, at: Times) -> Rendere
         return blocks.message(ended(story, machine(story), at), closed=rental.state.over)
     if answer is not None:
         if answer.kind is EventKind.STILL_NEEDED:
-            return blocks.message(f"{ask}no answer. I asked again {at.at(answer.at)}.")
+            return blocks.message(f"{ask}no answer. I asked again {at.when(answer.at)}.")
         words = said(answer, story, at) or Said("answered")
         if answer.actor == reader:
             yes = "more time is asked for" if answer.kind is K.EXTENSION_ASKED else "yes"
@@ -160,7 +160,7 @@ def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
     if until < rental.ends_at:
         return blocks.message(f"Extended: {machine(story)}. It ends {at.at(rental.ends_at)} now.")
     if again is not None:
-        return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
+        return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.when(again.at)}.")
     text = f"Ends {at.at(until, event.at)}, in {about(until - event.at)}: {machine(story)}. "
     text += "Copy results off: the disk goes too."
     if rental.extension is not None:
@@ -210,6 +210,6 @@ def _not_confirmed(event: Event, story: Story, reader: str, at: Times) -> Render
         return blocks.message(f"{text} {who} on it.", closed=False)
     again = _first(story, event, {K.NOT_CONFIRMED})
     if again is not None:
-        return blocks.message(f"{text} I told you again {at.at(again.at)}.")
+        return blocks.message(f"{text} I told you again {at.when(again.at)}.")
     take = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
     return blocks.message(text, blocks.section(text), blocks.actions(take), closed=False)

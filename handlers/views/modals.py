@@ -198,7 +198,7 @@ def destroy_confirm(story: Story) -> Json:
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
-        blocks.section(f"{name} {loses} {so_far(story.spent)}."),
+        blocks.section(f"{name} {loses} {f'{so_far(story.spent)}.' if story.attempts else 'Nothing is rented.'}"),
         submit=f"{verb} {rental.id}",
         carries=RentalValue(rental_id=rental.id),
     )

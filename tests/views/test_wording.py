@@ -188,6 +188,12 @@ class TestTelling:
     def test_the_owner_is_not_spoken_of_by_name(self, answer: Event, words: str) -> None:
         assert told(MessageKind.DIRECT, ready(self.asked, answer), clock(14, 41), self.asked) == words
 
+    def test_a_question_that_was_asked_again_says_when(self) -> None:
+        again = happened(K.STILL_NEEDED, clock(17, 40), id=9)
+        assert told(MessageKind.DIRECT, ready(self.asked, again), clock(17, 40), self.asked) == (
+            "Still needed? k7mq2: no answer. I asked again at 17:40."
+        )
+
     def test_who_is_on_it_reads_it_so(self) -> None:
         alarm = happened(K.NOT_CONFIRMED, clock(18, 46), id=11)
         story = ready(alarm, state=State.DESTROYING, alarms=1, taken_on_by=CARL)
@@ -244,6 +250,12 @@ class TestMoreTime:
     def test_who_approves_it_reads_how_much_more(self) -> None:
         view = modals.approve_confirm(ready(extension=LONGER), rules=RULES)
         assert view["blocks"][0]["text"]["text"].startswith("1x H100 EU, 24 h more, for Ana: ")
+
+    def test_withdrawing_what_was_never_rented_names_no_money(self) -> None:
+        view = modals.destroy_confirm(waiting())
+        assert view["blocks"][0]["text"]["text"] == (
+            "8x H100, Ana. It is not asked for any more. Nothing is rented."
+        )
 
 
 class TestLooking:
