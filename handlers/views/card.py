@@ -22,6 +22,7 @@ from handlers.views.about import (
     why_ended,
 )
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.direct import destroy_button, stop_asking_button
 from handlers.views.words import (
     Times,
     about,
@@ -125,12 +126,8 @@ def _buttons(story: Story) -> list[Json]:
             return [button(label, Action.ACCEPT, version, style="primary"), *rows]
         return rows
     if rental.state is State.READY:
-        longer = (
-            button("Don't extend", Action.WITHDRAW, version)
-            if rental.extension
-            else (button("Extend", Action.EXTEND_FORM, this))
-        )
-        return [details, longer, button(f"Destroy {rental.id}", Action.DESTROY, this, style="danger")]
+        longer = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        return [details, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         take = rental.alarms > 0 and rental.taken_on_by is None
         return [details, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]

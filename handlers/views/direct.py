@@ -89,6 +89,14 @@ def extend_button(rental: Rental, rules: Rules, hours: int = EXTEND_HOURS) -> Js
     return button(f"Extend {span(longer)}{money}", Action.EXTEND, value)
 
 
+def stop_asking_button(rental: Rental) -> Json | None:
+    """`Don't extend`, while more time is asked for."""
+    if rental.extension is None:
+        return None
+    value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
+    return button("Don't extend", Action.WITHDRAW, value)
+
+
 def destroy_button(rental: Rental) -> Json:
     """`Destroy k7mq2`."""
     return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
@@ -116,7 +124,7 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
         lines.append(f"More time is asked for, until {at.at(rental.extension.ends_at, event.at)}.")
     again = f"/gpu ssh {rental.id} shows this again" if reader == rental.owner else ""
     this = RentalValue(rental_id=rental.id)
-    extend = None if rental.extension else button("Extend", Action.EXTEND_FORM, this)
+    extend = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(
         "\n".join([*lines, *([f"{again}."] if again else [])]),
         blocks.section("\n".join(lines)),

@@ -243,6 +243,13 @@ class TestMoreTime:
         assert labels(rendered.blocks) == ["Details", "Don't extend", "Destroy k7mq2"]
         assert rendered.blocks[-1]["elements"][1]["action_id"] == Action.WITHDRAW
 
+    def test_a_wish_for_more_time_can_be_taken_back_in_the_message_that_it_is_ready(self) -> None:
+        story = ready(extension=LONGER)
+        message = Message(kind=MessageKind.DIRECT, to=ANA, rental_id="k7mq2", created_at=clock(18, 10))
+        rendered = render_message(message, story.events[0], story, rules=RULES, now=clock(18, 10))
+        assert rendered is not None
+        assert labels(rendered.blocks) == ["Don't extend", "Destroy k7mq2"]
+
     def test_the_dialog_says_that_it_is_asked_for_already(self) -> None:
         view = modals.extend(ready(extension=LONGER), rules=RULES, now=clock(18, 10))
         assert view["blocks"][0]["text"]["text"] == "More time is asked for already. An approver decides."
