@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def demo(
     note = (lambda _: None) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
-    note("Next: gpubot sandbox lets you try it yourself; the README leads to real Slack.")
+    note(f"Next: {_me()} sandbox lets you try it yourself; README.md leads to real Slack.")
 
 
 @cli.command()
@@ -70,9 +71,9 @@ def doctor() -> None:
     for finding in findings:
         print(finding.line())
     if not all_well(findings):
-        print("Mend what is not ok, then again: gpubot doctor")
+        print(f"Mend what is not ok, then again: {_me()} doctor")
         raise typer.Exit(1)
-    print("All is well. Next: gpubot run")
+    print(f"All is well. Next: {_me()} run")
 
 
 @cli.command()
@@ -82,6 +83,11 @@ def migrate() -> None:
     from store.db import migrate as bring_up
 
     asyncio.run(bring_up(read_settings().database_url.get_secret_value()))
+
+
+def _me() -> str:
+    """How this was started, as one types it again: `.venv/bin/gpubot`."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "gpubot" else "gpubot"
 
 
 def main() -> None:
