@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
-from bot.errors import Mistake
+from bot.errors import Unusable
 from bot.lifecycle.desk import Desk, Works
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.lockout import note_token
@@ -29,6 +29,7 @@ from bot.lifecycle.sweep import sweep
 from bot.market.banner import SshProber
 from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
+from bot.metrics import Metrics
 from bot.policy.rules import Rules, read_rules
 from bot.settings import Settings
 from handlers.boundary import note_commit
@@ -54,10 +55,6 @@ CLOCK_WAIT = aiohttp.ClientTimeout(total=40)
 CLAIMANT = "gpubot"
 
 
-class Unusable(Mistake):
-    """The bot can't start with these settings; the words say which and why."""
-
-
 @dataclass
 class Parts:
     """What runs, once built."""
@@ -72,6 +69,7 @@ class Parts:
     catalogue: Catalogue
     client: AsyncWebClient
     gate: Gate
+    metrics: Metrics
     sockets: Sockets | None = None
     commits: int = 0
 
@@ -95,10 +93,17 @@ class Parts:
             **under_way,
             "untold": untold,
             "told_perhaps_twice": self.delivery.poster.perhaps_twice,
+            "given_up": self.delivery.poster.given_up,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.engine.lateness,
             "settled": quiet and not due and not untold,
         }
+
+    async def figures(self) -> bytes:
+        """What /metrics shows."""
+        async with self.store.read() as tx:
+            live = await tx.rentals.states()
+        return self.metrics.exposition(await self.report(), live)
 
     def note_commit(self) -> None:
         """Counts what was written."""
@@ -121,7 +126,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with build(settings, rules) as parts:
         try:
-            server = await health.serve(settings.http, parts.clock, parts.report)
+            server = await health.serve(settings.http, parts.clock, parts.report, parts.figures)
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
@@ -141,8 +146,13 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         store.on_commit(note_commit)
         desk = Desk(store=store, clock=clock, rules=rules)
         behind = Desk(store=store.in_background(), clock=clock, rules=rules)
+        metrics = Metrics()
         market = ComputeClear(
-            settings.compute_clear_url, settings.compute_clear_token, clock, on_token=partial(note_token, desk)
+            settings.compute_clear_url,
+            settings.compute_clear_token,
+            clock,
+            on_token=partial(note_token, desk),
+            on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
         client = AsyncWebClient(
@@ -158,12 +168,13 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             market=market,
             prober=SshProber(),
             rooms=SlackRooms(behind, client),
+            on_attempt=metrics.attempt,
         )
         catalogue = Catalogue(market)
         parts = Parts(
             clock=clock,
             store=store,
-            engine=Engine(works, claimant=CLAIMANT),
+            engine=Engine(works, claimant=CLAIMANT, watch=metrics),
             delivery=Delivery(behind, client, session),
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
@@ -173,6 +184,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             catalogue=catalogue,
             client=client,
             gate=Gate(),
+            metrics=metrics,
         )
         store.on_commit(parts.note_commit)
         yield parts

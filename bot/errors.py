@@ -3,6 +3,8 @@
     GpubotError
     +-- Mistake          your mistake: says what to type instead
     |   +-- NeedsKey     an SSH key is missing; set one and go on
+    |   +-- PrivateKey   a private key was sent; nothing of it is kept
+    |   +-- Unusable     a setting can't be used: says which and why; ends the start
     |   +-- RentsAlready the same is rented already; say that another one is meant
     +-- Refused          the team's rules say no: says who may, or what would be allowed
     +-- TooLate          someone or something was faster: says what is true now
@@ -40,6 +42,20 @@ class Mistake(GpubotError):
 
 class NeedsKey(Mistake):
     """Renting needs a public SSH key first."""
+
+
+class PrivateKey(Mistake):
+    """Someone sent a private key. It is to be neither stored nor logged, and to be seen as known to others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
+            "Make a new pair, then /gpu key with the line from the .pub file."
+        )
+
+
+class Unusable(Mistake):
+    """The bot can't run with these settings; the words say which and why."""
 
 
 class RentsAlready(Mistake):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.clock import Clock
 
@@ -16,37 +16,11 @@ LOOK_AGAIN = 0.02
 """Real seconds."""
 
 
-class Gauges:
-    """The same figures for Prometheus."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._gauges: dict[str, Gauge] = {}
-
-    def take(self, report: Report) -> bytes:
-        """The exposition of a report: every number in it, booleans as 0 and 1."""
-        for name, value in _flat(report):
-            gauge = self._gauges.get(name)
-            if gauge is None:
-                gauge = Gauge(f"gpubot_{name}", f"{name.replace('_', ' ')} of /health", registry=self.registry)
-                self._gauges[name] = gauge
-            gauge.set(value)
-        return generate_latest(self.registry)
-
-
-def _flat(report: Report, prefix: str = "") -> list[tuple[str, float]]:
-    figures = []
-    for name, value in report.items():
-        if isinstance(value, dict):
-            figures += _flat(value, f"{prefix}{name}_")
-        elif isinstance(value, int | float):
-            figures.append((f"{prefix}{name}", float(value)))
-    return figures
-
-
-async def serve(address: str, clock: Clock, report: Callable[[], Awaitable[Report]]) -> web.AppRunner:
-    """Starts the server and returns its runner, to be cleaned up. Raises OSError where the port is taken."""
-    gauges = Gauges()
+async def serve(
+    address: str, clock: Clock, report: Callable[[], Awaitable[Report]], figures: Callable[[], Awaitable[bytes]]
+) -> web.AppRunner:
+    """Starts the server and returns its runner, to be cleaned up. `figures` is what /metrics says. Raises OSError
+    where the port is taken."""
 
     async def health(request: web.Request) -> web.Response:
         """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one, or
@@ -64,8 +38,7 @@ async def serve(address: str, clock: Clock, report: Callable[[], Awaitable[Repor
         return web.json_response(said)
 
     async def metrics(_: web.Request) -> web.Response:
-        content = gauges.take(await report())
-        return web.Response(body=content, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/metrics", metrics)])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypeAlias
 
-from bot.errors import Mistake
+from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, looking, quoting
 from bot.model.offer import Catalog
 from bot.model.story import Listing
-from bot.policy.keys import PrivateKey
 from bot.policy.roles import roles_of
 from handlers import doing, keys, parsing
 from handlers.context import Context

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.errors import Mistake
+from bot.errors import Mistake, PrivateKey
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.model.text import say_span, short
-from bot.policy.keys import LONGEST_LINE, PrivateKey, looks_private
+from bot.policy.keys import LONGEST_LINE, looks_private
 from handlers.durations import SPAN, read_span
 from handlers.gpu_words import nearest
 from handlers.plain import plain

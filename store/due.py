@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -46,9 +47,10 @@ async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
     await conn.execute(_releasing(table), {"of": row_id})
 
 
-async def release_all(conn: AsyncConnection, table: Table) -> None:
-    """Forgets every claim: whoever made them is gone."""
-    await conn.execute(update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None))
+async def release_all(conn: AsyncConnection, table: Table, but: Collection[str] = ()) -> None:
+    """Forgets every claim but those of some rows: whoever made them is gone."""
+    forgetting = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
+    await conn.execute(forgetting.where(table.c.id.not_in(but)) if but else forgetting)
 
 
 @cache

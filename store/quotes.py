@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
@@ -61,6 +62,9 @@ class Quotes:
 
     async def release(self, quote_id: str) -> None:
         await due.release(self._conn, quotes, quote_id)
+
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        await due.release_all(self._conn, quotes, but)
 
     async def next_due(self) -> datetime | None:
         return await due.next_due(self._conn, quotes)

@@ -31,6 +31,7 @@ _RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
 # Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
+_STATES = select(_c.state, func.count().label("many")).where(_c.live).group_by(_c.state)
 _KNOWN = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
 _NUDGE = update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=given(_c.due_at, "now"))
@@ -136,11 +137,17 @@ class Rentals(Facts):
     async def release(self, rental_id: str) -> None:
         await due.release(self._conn, rentals, rental_id)
 
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        await due.release_all(self._conn, rentals, but)
+
     async def next_due(self) -> datetime | None:
         return await due.next_due(self._conn, rentals)
 
     async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_NUDGE, {"ids": list(rental_ids), "now": now})
+
+    async def states(self) -> dict[State, int]:
+        return {State(row.state): row.many for row in await self._conn.execute(_STATES)}
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         if self._locks:

@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from bot.app import Unusable, clock_of
+from bot.app import clock_of
 from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
-from bot.errors import CannotOpen, InUse, StoreBusy
+from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from store.condition import Condition, condition
 
 SKEW = timedelta(seconds=60)

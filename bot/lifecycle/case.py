@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bot.errors import Stale
 from bot.lifecycle.desk import Works
 from bot.lifecycle.money import ledger_row, spent
 from bot.lifecycle.ports import Tx
@@ -81,9 +83,16 @@ async def load_facts(tx: Tx, rental: Rental) -> Case:
     return replace(stored, stored=stored)
 
 
-async def save(works: Works, case: Case, *, releases: bool = False) -> Case:
+async def save(
+    works: Works,
+    case: Case,
+    *,
+    releases: bool = False,
+    unless: Callable[[Tx], Awaitable[None]] | None = None,
+) -> Case:
     """Writes what is different from the store, and answers the case as it then is. Raises Stale where the rental
-    was changed meanwhile: the facts are written then, and nothing else."""
+    was changed meanwhile: the facts are written then, and nothing else. Where `unless` raises, in the same
+    transaction, nothing at all is written."""
     stored = case.stored
     if stored is None:
         raise ValueError("only a case that was loaded can be saved")
@@ -93,26 +102,40 @@ async def save(works: Works, case: Case, *, releases: bool = False) -> Case:
     ledger = tuple(row for row in case.ledger if row not in known)
     rental = case.rental.model_copy(update={"version": stored.rental.version + 1})
     due_only = {"version": rental.version, "due_at": rental.due_at}
-    async with works.store.write() as tx:
-        if (
-            releases
-            and not (attempts or resources or ledger or case.events)
-            and (stored.rental.model_copy(update=due_only) == rental)
-        ):
-            await tx.rentals.defer(stored.rental, rental.due_at)
-            return case
-        await tx.rentals.apply(
-            change(
-                stored.rental,
-                rental,
-                events=case.events,
-                rules=works.rules,
-                real_now=works.clock.real(),
-                attempts=attempts,
-                resources=resources,
-                ledger=ledger,
-                releases=releases,
+    states = {attempt.n: attempt.state for attempt in stored.attempts}
+    news = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
+    try:
+        async with works.store.write() as tx:
+            if unless is not None:
+                await unless(tx)
+            if (
+                releases
+                and not (attempts or resources or ledger or case.events)
+                and (stored.rental.model_copy(update=due_only) == rental)
+            ):
+                await tx.rentals.defer(stored.rental, rental.due_at)
+                return case
+            await tx.rentals.apply(
+                change(
+                    stored.rental,
+                    rental,
+                    events=case.events,
+                    rules=works.rules,
+                    real_now=works.clock.real(),
+                    attempts=attempts,
+                    resources=resources,
+                    ledger=ledger,
+                    releases=releases,
+                )
             )
-        )
+    except Stale:
+        _tell_of([attempt for attempt in news if attempt.n in states], works)
+        raise
+    _tell_of(news, works)
     written = replace(case, rental=rental, events=(), stored=None)
     return replace(written, stored=written)
+
+
+def _tell_of(attempts: Iterable[Attempt], works: Works) -> None:
+    for attempt in attempts:
+        works.on_attempt(attempt)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
 from bot.lifecycle.ports import Market, Prober, Rooms, Store, Tx
+from bot.model.attempt import Attempt
 from bot.policy.rules import Rules
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ class Desk:
     rules: Rules
 
 
+def _nothing(_: Attempt) -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Works(Desk):
     """What steps need besides: the outside."""
@@ -37,6 +42,8 @@ class Works(Desk):
     market: Market
     prober: Prober
     rooms: Rooms
+    on_attempt: Callable[[Attempt], None] = _nothing
+    """Told of an attempt once what is newly known of it was written."""
 
 
 async def decide(desk: Desk, decision: Callable[[Tx], Awaitable[T]]) -> T:

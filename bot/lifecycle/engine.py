@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,20 +29,50 @@ PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the store is asked again after it didn't answer."""
 
 
+class Watch(Protocol):
+    """Who is told how the engine does."""
+
+    def late(self, seconds: float) -> None:
+        """A rental that was due got its turn so much later."""
+
+    def failed(self, what: str) -> None:
+        """A bug ended a step: of a rental in that state, or of a `quote`."""
+
+
+class Unwatched:
+    """A Watch that nobody looks at."""
+
+    def late(self, seconds: float) -> None: ...
+    def failed(self, what: str) -> None: ...
+
+
 class Engine:
     """Sleeps until the next quote or rental is due or a commit wakes it, then runs what is due, bounded."""
 
-    def __init__(self, works: Works, *, claimant: str, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        works: Works,
+        *,
+        claimant: str,
+        at_once: int = AT_ONCE,
+        watch: Watch | None = None,
+    ) -> None:
         self.works = works
         self.passes = 0
         self.lateness = 0.0
         """By how many seconds the last claimed rental was late."""
         self._claimant = claimant
+        self._watch = watch or Unwatched()
         self._at_once = at_once
         self._shared = SharedOffers(works.market, works.clock)
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        """What is under way, with the id of its quote or rental."""
+        self._searches: set[asyncio.Task[None]] = set()
+        """Those of quotes. They wait for every vendor, and so leave half of the room to machines."""
         self._claiming = False
+        self._unsure = False
+        """Whether something may be claimed that nobody works on."""
         works.store.on_commit(self._wake.set)
 
     @property
@@ -51,10 +81,10 @@ class Engine:
         yet running."""
         return len(self._tasks) + self._claiming
 
-    async def next_due(self) -> datetime | None:
-        """When the next unclaimed quote or rental is due."""
+    async def next_due(self, *, searches: bool = True) -> datetime | None:
+        """When the next unclaimed quote or rental is due; without `searches`, the next rental."""
         async with self.works.store.read() as tx:
-            return soonest(await tx.quotes.next_due(), await tx.rentals.next_due())
+            return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
 
     async def run(self) -> None:
         """Runs until cancelled. What is in flight then goes on until `drain`."""
@@ -75,40 +105,58 @@ class Engine:
         free = self._at_once - len(self._tasks)
         if free <= 0:
             return None
-        due = await self.next_due()
+        if self._unsure:
+            await self._forget_claims()
+        room = min(free, max(self._at_once // 2, 1) - len(self._searches))
+        due = await self.next_due(searches=room > 0)
         now = self.works.clock.now()
         if due is None or due > now:
             return due
         self._claiming = True
         try:
-            return await self._start_due(now, free)
+            return await self._start_due(now, free, room)
         finally:
             self._claiming = False
 
-    async def _start_due(self, now: datetime, free: int) -> datetime | None:
-        async with self.works.store.write() as tx:
-            quotes = await tx.quotes.claim(now, self._claimant, free)
-            rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
+    async def _start_due(self, now: datetime, free: int, room: int) -> datetime | None:
+        try:
+            async with self.works.store.write() as tx:
+                quotes = await tx.quotes.claim(now, self._claimant, room) if room > 0 else []
+                rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
+        except GpubotError:
+            # It may have been written all the same, and what stays claimed is never looked at again.
+            self._unsure = True
+            raise
         for quote in quotes:
-            self._start(self._find(quote))
+            self._searches.add(self._start(self._find(quote), quote.id))
         for rental in rentals:
             if rental.due_at is not None:
                 self.lateness = (now - rental.due_at).total_seconds()
-            self._start(self._step(rental))
+                self._watch.late(self.lateness)
+            self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
+
+    async def _forget_claims(self) -> None:
+        """All but those of what is under way."""
+        async with self.works.store.write() as tx:
+            await tx.quotes.release_all(but=self._tasks.values())
+            await tx.rentals.release_all(but=self._tasks.values())
+        self._unsure = False
 
     async def drain(self) -> None:
         """Waits for what is in flight."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], of: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = of
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
+        self._searches.discard(task)
         self._wake.set()
 
     async def _step(self, rental: Rental) -> None:
@@ -120,6 +168,7 @@ class Engine:
         except Exception:
             # A bug in one rental's step must not stop the others'; it is tried again.
             log.exception("step.failed", rental=rental.id, state=rental.state)
+            self._watch.failed(rental.state.value)
             await self._later(rental)
 
     async def _later(self, rental: Rental) -> None:
@@ -146,6 +195,7 @@ class Engine:
             log.warning("quote.outage", quote=quote.id, error=type(outage).__name__)
         except Exception:
             log.exception("quote.failed", quote=quote.id)
+            self._watch.failed("quote")
 
         async def release(tx: Tx) -> None:
             current = await tx.quotes.get(quote.id)

@@ -12,9 +12,6 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.story import Spent
 
-ALARM_AFTER_MINUTES = 5
-"""A deletion that is not confirmed for that long is told to owner and admins."""
-
 
 def finish(
     rental: Rental,

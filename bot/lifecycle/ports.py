@@ -52,6 +52,8 @@ class OfferProgress(Frozen):
     all_running: bool = False
     """There are instances, and every one of them runs."""
     instances: int = 0
+    resource_ids: tuple[str, ...] = ()
+    """The resources that the status names."""
 
 
 class ResourceView(Frozen):
@@ -199,6 +201,9 @@ class Quotes(Protocol):
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]: ...
     async def release(self, quote_id: str) -> None: ...
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        """Ends every claim, but for those of these quotes."""
+
     async def next_due(self) -> datetime | None: ...
 
 
@@ -216,6 +221,9 @@ class Rentals(Protocol):
         """Takes what is due and unclaimed, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...
+    async def release_all(self, *, but: Collection[str] = ()) -> None:
+        """Ends every claim, but for those of these rentals."""
+
     async def next_due(self) -> datetime | None: ...
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """What is live, but for the rental `without`. Holds off other decisions about spending until the
@@ -223,6 +231,9 @@ class Rentals(Protocol):
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         """All that are not over, oldest first; of one person or of all."""
+
+    async def states(self) -> dict[State, int]:
+        """How many are in each state, of those that are not over."""
 
     async def standings(self) -> list[Standing]:
         """All that are not over, oldest first, with what they cost, in a few queries however many there are."""

@@ -74,11 +74,13 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Of a resource that we don't know: by its name, else by what it was made from."""
-    attempt = await tx.rentals.attempt_named(view.name) if view.name else None
+    """Of a resource that we don't know: by what it was made from, else by its name. Anyone can give a name, so
+    it doesn't count where the machine was made from something else."""
     for offer_id in view.offer_ids:
-        attempt = attempt or await tx.rentals.attempt_of_offer(offer_id)
-    return attempt
+        attempt = await tx.rentals.attempt_of_offer(offer_id)
+        if attempt is not None:
+            return attempt
+    return await tx.rentals.attempt_named(view.name) if view.name and not view.offer_ids else None
 
 
 async def _pause_for_empty_store(works: Works, views: Sequence[ResourceView]) -> None:

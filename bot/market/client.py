@@ -24,14 +24,14 @@ from bot.policy.offers import cheapest_first, fits
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
-GPUS = Call("available_gpus")
-VENDORS = Call("available_vendors")
-REGIONS = Call("available_regions")
-CONTRACTS = Call("available_contracts")
+GPUS = Call("available_gpus", everyones=True)
+VENDORS = Call("available_vendors", everyones=True)
+REGIONS = Call("available_regions", everyones=True)
+CONTRACTS = Call("available_contracts", everyones=True)
 OFFERS = Call("get_offers")
 PROCURE = Call("procure_offer", buys=True)
 STATUS = Call("offer_status")
-RESOURCES = Call("list_resources")
+RESOURCES = Call("list_resources", everyones=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
@@ -62,10 +62,13 @@ class ComputeClear:
         clock: Clock,
         patience: Patience = PATIENCE,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
+        *,
+        on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused."""
+        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused;
+        `on_call` how each call was answered, see Transport."""
         self._patience = patience
-        self._http = Transport(base_url, token, clock, on_token)
+        self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
         self._odd = Oddities()
         self._families: dict[str, tuple[str, ...]] = {}

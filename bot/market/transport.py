@@ -35,10 +35,12 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint: its operationId, and whether it buys."""
+    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it: there a 403
+    speaks of the token too."""
 
     name: str
     buys: bool = False
+    everyones: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,13 @@ class Transport:
         token: SecretStr,
         clock: Clock,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
+        *,
+        on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is told with the first answer, and whenever it changes, whether our token is refused."""
+        """`on_token` is told with the first answer, and whenever it changes, whether our token is refused.
+        `on_call` is told of each call by name how it was answered: with a class of status such as `2xx`, or with
+        `no_answer`; and `senseless` beside that, where nothing could be made of it."""
+        self._on_call = on_call
         self._clock = clock
         self._token = token
         self._on_token = on_token
@@ -164,11 +171,18 @@ class Transport:
             sent = not _never_left(error)
             kind = type(error.__cause__ or error).__name__
             _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
+            self._count(call, "no_answer")
             words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
             # Without the cause: its request holds the token.
             raise MarketAway(words, acted=call.buys and sent) from None
-        await self._note_token(refused=response.status_code in {401, 403})
+        self._count(call, f"{response.status_code // 100}xx")
+        if response.status_code != 403 or call.everyones:
+            await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
+
+    def _count(self, call: Call, outcome: str) -> None:
+        if self._on_call is not None:
+            self._on_call(call.name, outcome)
 
     async def _note_token(self, *, refused: bool) -> None:
         if self._on_token is None or refused == self._refused:
@@ -206,6 +220,7 @@ class Transport:
     def senseless(self, call: Call, why: str) -> MarketAway:
         """The error for an answer whose content is not what was asked for."""
         _log.warning("market.senseless", call=call.name, why=why)
+        self._count(call, "senseless")
         return MarketAway("Compute Clear's answer makes no sense to me.", acted=call.buys)
 
     def value(self, call: Call, answer: Answer) -> object:

@@ -28,6 +28,7 @@ _PROVISIONING = frozenset(
 )
 _UNTOUCHED = frozenset({"available", "expired"})
 _RUNS = frozenset({"running", "ready", "active"})
+_LEAVES = frozenset({"deleting", "deleted"})
 _MOST_GPUS = 100_000
 
 T = TypeVar("T")
@@ -265,6 +266,9 @@ def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
     if not (ready or failed or stage in _UNTOUCHED or stage in _PROVISIONING):
         odd.unknown_word("offer_status.procurement_status", stage)
     instances = fields.entries(fields.field(body, "instances"))
+    named = (
+        fields.ident(e.get("resource_id")) for e in instances + fields.entries(fields.field(body, "resources"))
+    )
     return OfferProgress(
         found=True,
         ready=ready,
@@ -275,6 +279,7 @@ def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
         detail=fields.text(fields.field(body, "failure_reason"), 300) or "",
         all_running=bool(instances) and all(_runs(instance, odd) for instance in instances),
         instances=len(instances),
+        resource_ids=tuple(dict.fromkeys(found for found in named if found is not None)),
     )
 
 
@@ -283,7 +288,7 @@ def _runs(instance: dict[str, object], odd: Oddities) -> bool:
     status = fields.word(instance.get("status"))
     if status is None:
         return address.host(instance.get("external_ip")) is not None
-    if status not in _RUNS and status not in _PROVISIONING:
+    if status not in _RUNS | _PROVISIONING | _LEAVES:
         odd.unknown_word("instance.status", status)
     return status in _RUNS
 

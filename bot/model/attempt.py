@@ -88,6 +88,10 @@ class Attempt(Frozen):
         return self.state in {AttemptState.FAILED, AttemptState.GONE}
 
 
+NAMED = "named"
+"""`status` of a resource that was named in answer to a purchase and not seen yet. No word of the API's."""
+
+
 class Resource(Frozen):
     """What the API bills for. It belongs to one attempt."""
 

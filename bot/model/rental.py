@@ -90,3 +90,11 @@ class Rental(Frozen):
     over_at: Instant | None = None
     due_at: Instant | None = None
     """When it is next due for a step; None when done."""
+
+    @property
+    def unextended(self) -> Envelope:
+        """The envelope once a wish for more time came to nothing. The wish's version stays used, so that its old
+        button can be told from the next wish's."""
+        if self.extension is None:
+            return self.envelope
+        return self.envelope.model_copy(update={"version": self.extension.envelope.version})

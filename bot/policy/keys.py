@@ -8,7 +8,7 @@ from datetime import datetime
 
 import asyncssh
 
-from bot.errors import Mistake
+from bot.errors import Mistake, PrivateKey
 from bot.model.person import Key
 from bot.model.text import one_line
 
@@ -38,16 +38,6 @@ _PRIVATE = re.compile(
 )
 _BARE_PRIVATE = re.compile(r"(?:^|\s)(?:(b3BlbnNzaC1rZXktdjE)|(M[A-Za-z0-9+/]{15})[A-Za-z0-9+/=]{20})")
 """How private keys begin in Base64, OpenSSH's own and DER, where the lines around it were left out."""
-
-
-class PrivateKey(Mistake):
-    """Someone sent a private key. It is to be neither stored nor logged, and to be seen as known to others."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
-            "Make a new pair, then /gpu key with the line from the .pub file."
-        )
 
 
 def looks_private(text: str) -> bool:

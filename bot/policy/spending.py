@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -43,9 +44,13 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 def left_to_get_ready(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """How long a machine at `rate` may take to get ready, so that its whole lease and the grace after it still fit
-    into `total` beside what was `billed` before. Negative where they don't."""
+    into `total` beside what was `billed` before: the rules' time-out at most. Negative where they don't fit."""
+    longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
-    return timedelta(microseconds=math.floor(spare / Fraction(rate) * 3_600_000_000))
+    if spare >= Fraction(rate) * _hours(longest):  # also where a machine bills nothing
+        return longest
+    hours = max(spare / Fraction(rate), -_hours(longest)) if rate else -_hours(longest)
+    return timedelta(microseconds=math.floor(hours * 3_600_000_000))
 
 
 def _hours(span: timedelta) -> Fraction:
@@ -164,12 +169,12 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     return room
 
 
-def check_approver(person: Person, owner: str, rules: Rules) -> bool:
-    """Whether this approval is by the owner themself. Raises Refused for who may not decide."""
+def check_approver(person: Person, own: Collection[str], rules: Rules) -> bool:
+    """Whether this approval is by someone whose own request it is. Raises Refused for who may not decide."""
     roles = roles_of(person, rules)
     if not roles.approver:
         raise Refused("Only approvers decide this. I changed nothing.")
-    if person.id != owner:
+    if person.id not in own:
         return False
     if not (rules.self_approval or roles.sole_admin):
         raise Refused("Your own request needs another approver. I changed nothing.")

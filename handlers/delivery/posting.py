@@ -64,11 +64,14 @@ class Poster:
         self._session = session
         self.perhaps_twice = 0
         """Posts made again after a gap that could not be read back."""
+        self.given_up = 0
+        """Messages that Slack never took: refused for good, or answers that came too late."""
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
         """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
         now = self._desk.clock.real()
         if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES or not message.to:
+            self.given_up += 1
             return Sent(_closed(message))
         try:
             async with self._session.post(message.to, json=body, allow_redirects=False) as response:
@@ -84,6 +87,7 @@ class Poster:
             return Sent(self._later(message, now))
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
+            self.given_up += 1
         return Sent(_closed(message.model_copy(update={"posted_at": self._desk.clock.now()})))
 
     async def find(
@@ -171,6 +175,7 @@ class Poster:
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         if code in ELSEWHERE and message.ts is None:
             return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
+        self.given_up += 1
         return Sent(_closed(message))
 
     def _later(self, message: Message, now: datetime) -> Message:

@@ -40,20 +40,18 @@ async def until(process: Process, words: bytes) -> None:
 async def test_what_is_piped_into_the_sandbox_is_done_and_shown() -> None:
     process = await start("sandbox")
     async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate(b"help\nana list\ndora list\nana 9\n+1m\n")
+        out, err = await process.communicate(b"help\nana list\nquit\n")
     assert (process.returncode, err) == (0, b"")
     said = out.decode()
-    assert said.count("Type what someone does:") == 2
+    assert said.count("A line begins with who does it:") == 2
     assert "#training  Ana: /gpu list\n" in said
     assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in said
-    assert "I know Ana, Ben and Cleo, no dora. Type help to see what you can do." in said
-    assert "There is no button 9 yet." in said
 
 
 async def test_a_terminal_that_can_not_show_a_sign_shows_the_rest() -> None:
     process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate("ana list na\u00efve\nana list\n".encode())
+        out, err = await process.communicate("ana list na\u00efve\nana list\nquit\n".encode())
     assert (process.returncode, err) == (0, b"")
     assert b"Ana: /gpu list na?ve" in out
     assert b"You rent nothing now." in out

@@ -198,9 +198,12 @@ async def test_a_running_gpubot_has_the_port_and_that_is_fine(practice: Practice
     async def report() -> health.Report:
         return {"clock": {"revision": 0}, "settled": True}
 
+    async def figures() -> bytes:
+        return b""
+
     address = f"127.0.0.1:{practice.compute_url.rpartition(':')[2]}"
     await practice.compute.stop()
-    runner = await health.serve(address, SystemClock(), report)
+    runner = await health.serve(address, SystemClock(), report, figures)
     practice.set(GPUBOT_HTTP=address)
     findings = await practice.examine()
     await runner.cleanup()

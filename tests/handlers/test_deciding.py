@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,9 @@ async def test_what_is_outside_the_envelope_its_owner_accepts(tmp_path: Path) ->
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         async with ours.desk.store.write() as tx:
-            after = machine.alter(rental, decider=Decider.OWNER)
+            alone = {"price": Decimal("9.00"), "max_rate": Decimal("9.00"), "total": 60_000_000}
+            envelope = rental.envelope.model_copy(update=alone)
+            after = machine.alter(rental, decider=Decider.OWNER, envelope=envelope)
             await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import Mistake
-from bot.policy.keys import PrivateKey
+from bot.errors import Mistake, PrivateKey
 from handlers.parsing import (
     Command,
     Destroy,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
+from bot.errors import StoreBusy
 from bot.lifecycle.engine import Engine
+from bot.lifecycle.ports import Store, Tx
+from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
+from bot.model.request import Request
 from bot.model.state import State
-from tests.lifecycle.world import MINUTE, World
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
 
 
 async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotten(here: World, there: str) -> None:
@@ -66,3 +76,70 @@ async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: Worl
     due_at = (await here.rental(rental.id)).due_at
     assert due_at is not None
     assert due_at > here.now
+
+
+class Unsure:
+    """A store that, when in doubt, doesn't know whether it took what was written: it did."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.in_doubt = False
+        self.read = store.read
+        self.on_commit = store.on_commit
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        async with self._store.write() as tx:
+            yield tx
+        if self.in_doubt:
+            self.in_doubt = False
+            raise StoreBusy("Nobody knows.")
+
+
+async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its_turn(here: World) -> None:
+    """And what is under way meanwhile is not done twice."""
+    store = Unsure(here.works.store)
+    here.engine = Engine(replace(here.works, store=store), claimant="unsure")
+    fault = await here.fault("procure_offer", "hold_before")
+    offers, others = await here.ask(), await here.ask(BEN)
+    first = await here.rent(offers, settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    second = await here.rent(others, person=BEN, settle=False)
+    store.in_doubt = True
+    with pytest.raises(StoreBusy):
+        await here.engine.turn()
+    await here.engine.turn()
+    assert here.engine.in_flight == 2
+    await here.release(fault)
+    for rental in (first, second):
+        await here.until(rental, State.READY)
+        assert (await here.story(rental)).count(E.RENTING) == 1
+    assert len(await here.bought()) == 2
+
+
+async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
+    rental = await here.ready()
+    here.engine = Engine(here.works, claimant="narrow", at_once=4)
+    fault = await here.fault("get_offers", "hold_before", times=None)
+    for gpu in ("H100", "A100", "L4", "L40S", "H200"):
+        await quoting.ask(
+            here.works,
+            BEN,
+            Request(gpu=gpu, lease=HOUR),
+            asked_in=TRAINING,
+            direct=False,
+            reply_url="https://slack.test/reply",
+        )
+    await here.engine.turn()
+    await here.met(fault)
+    await ending.destroy(here.works, ANA, rental.id)
+    async with asyncio.timeout(20):
+        while not (await here.rental(rental.id)).state.over:
+            here.jump(15 * SECOND)
+            await here.engine.turn()
+            while here.engine.in_flight > 2:
+                await here.clock.pause(0)
+    assert (await here.rental(rental.id)).state is State.DESTROYED
+    await here.release(fault)
+    await here.settle()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import leasing
+from bot.errors import Changed, Mistake, Refused, TooLate
+from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from bot.policy.rules import Approvers, Lease
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 
 GRACE = 15 * MINUTE
 
@@ -290,3 +293,71 @@ async def test_its_price_is_what_its_machine_says(here: World) -> None:
     assert str(rental.rate) == str(machine["rate"])
     await here.pass_time(timedelta(minutes=7))
     assert (await here.rental(rental.id)).rate == rental.rate
+
+
+async def test_an_old_button_for_more_time_never_gives_other_time(here: World) -> None:
+    """Each wish for more time is a version of its own, also after one that came to nothing."""
+    rental = await asking_for_more(here)
+    assert rental.extension is not None
+    old = rental.extension.envelope.version
+    await here.withdraw(rental)
+    rental = await here.extend(rental, 40 * HOUR)
+    for decision in (deciding.approve, deciding.deny):
+        with pytest.raises(Changed):
+            await decision(here.works, BEN, rental.id, old)
+    rental = await here.approve(rental)
+    assert rental.envelope.lease == 64 * HOUR
+
+
+async def in_its_last_grace(here: World, lease: timedelta) -> Rental:
+    """Its end has come, an hour ago; it was said only now, and waits one grace."""
+    here.unread = True
+    rental = await here.ready(lease=lease)
+    await sleep_to(here, end_of(rental) + HOUR)
+    here.unread = False
+    await here.settle()
+    rental = await here.rental(rental.id)
+    assert rental.state is State.READY
+    return rental
+
+
+async def test_more_time_after_the_end_counts_from_now(here: World) -> None:
+    rental = await in_its_last_grace(here, HOUR)
+    asked_at = here.now
+    rental = await here.extend(rental, 30 * MINUTE)
+    assert end_of(rental) == asked_at + 30 * MINUTE
+    assert await destroyed_at(here, rental) == asked_at + 30 * MINUTE
+
+
+async def test_after_the_end_nobody_is_asked_to_approve_more_time(here: World) -> None:
+    rental = await in_its_last_grace(here, 24 * HOUR)
+    with pytest.raises(TooLate, match="approver"):
+        await here.extend(rental, 24 * HOUR)
+    assert await count(here, rental, E.EXTENSION_ASKED) == 0
+
+
+async def test_who_may_no_longer_rent_does_not_extend(here: World) -> None:
+    rental = await here.ready(lease=HOUR)
+    with pytest.raises(Refused, match="rules"):
+        await here.extend(rental, HOUR, ANA.model_copy(update={"guest": True}))
+    await here.extend(rental, HOUR, CLEO)
+
+
+async def test_nobody_approves_more_time_than_the_longest_lease_by_now(here: World) -> None:
+    rental = await asking_for_more(here)
+    tight = RULES.model_copy(update={"lease": Lease(max=24 * HOUR)})
+    with pytest.raises(Mistake, match="at most 24h"):
+        await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 2)
+
+
+async def test_who_asks_for_more_time_for_somebody_else_does_not_approve_it(there: str) -> None:
+    rules = RULES.model_copy(update={"approvers": Approvers(), "admins": (CLEO.id, DORA.id)})
+    async with world(there, rules=rules) as here:
+        rental = await here.ready(lease=24 * HOUR)
+        await here.oversleep(20 * HOUR)
+        rental = await here.extend(rental, 24 * HOUR, CLEO)
+        with pytest.raises(Refused, match="another approver"):
+            await here.approve(rental, CLEO)
+        rental = await here.approve(rental, DORA)
+        assert rental.extension is None
+        await check(here)

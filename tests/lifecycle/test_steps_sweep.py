@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -16,6 +17,7 @@ from bot.model.state import State
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World
 
 NOTHING = '{"resources": [], "total_count": 0}'
+AGAIN = "00000000-1111-4222-8333-444444444444"
 UNTOUCHED = '{"status": "available", "procurement_status": "available"}'
 
 
@@ -162,13 +164,62 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
 
 
 async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here: World) -> None:
-    lie = await here.fault("list_resources", "garbage", body=NOTHING, times=None)
-    rental = await here.get()
+    lies = [
+        await here.fault("list_resources", "garbage", body=NOTHING, times=None),
+        await here.fault("offer_status", "garbage", body=UNTOUCHED, times=None),
+    ]
+    rental = await here.get(vendor="vultr")
     await here.pass_time(20 * SECOND)
     assert await here.resources(rental) == []
-    await here.release(lie)
+    for lie in lies:
+        await here.release(lie)
     await sweep(here.works)
     (resource,) = await here.resources(rental)
     (machine,) = await here.alive()
     assert (resource.resource_id, resource.attempt) == (machine["resource_id"], 1)
     await here.until(rental, State.READY)
+
+
+async def test_one_of_several_that_is_there_again_is_watched_again(here: World) -> None:
+    """A machine that the vendor denied for a while, beside another of the same attempt that never went."""
+    rental = await here.ready()
+    (attempt,) = await here.attempts(rental)
+    (machine,) = await here.alive()
+    again = {
+        "resource_id": AGAIN,
+        "status": "running",
+        "offer_history": [{"offer_id": attempt.offer.offer_id}],
+    }
+    both = json.dumps({"resources": [{**again, "resource_id": machine["resource_id"]}, again]})
+    lists = await here.fault("list_resources", "garbage", times=None, body=both)
+    await here.sweep()
+    await here.pass_time(5 * MINUTE)
+    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == [AGAIN]
+    here.jump(MINUTE)
+    shows = await here.fault("get_resource", "garbage", times=None, match=AGAIN, body=json.dumps(again))
+    await here.sweep()
+    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == []
+    for lie in (lists, shows):
+        await here.release(lie)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+
+
+async def test_a_machine_under_a_name_of_ours_that_was_made_from_something_else_is_not_ours(here: World) -> None:
+    rental = await here.until(await here.destroy(await here.get()), State.CANCELLED)
+    theirs = {
+        "resource_id": AGAIN,
+        "status": "running",
+        "name": f"gpubot-{rental.id}-1",
+        "offer_history": [{"offer_id": "another-offer"}],
+    }
+    lies = [
+        await here.fault("list_resources", "garbage", times=None, body=json.dumps({"resources": [theirs]})),
+        await here.fault("get_resource", "garbage", times=None, match=AGAIN, body=json.dumps(theirs)),
+    ]
+    deleted = len(await here.calls("delete_resource"))
+    await here.sweep()
+    assert await here.account_events() == [E.UNKNOWN_MACHINE]
+    assert (await here.story(rental))[-1] is E.ENDED
+    assert len(await here.calls("delete_resource")) == deleted
+    for lie in lies:
+        await here.release(lie)

@@ -283,6 +283,30 @@ async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, 
         await market.resources()
 
 
+async def test_what_one_call_may_not_do_says_nothing_of_the_token(api: Api, clock: MovedClock) -> None:
+    """A token that may look and not buy, say: admins aren't told in turns that it is refused and that it isn't."""
+    told: list[bool] = []
+
+    async def on_token(refused: bool) -> None:
+        told.append(refused)
+
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_token=on_token)
+    api.says("/resources", {"resources": []})
+    api.says("/procure_offer", {"detail": "no"}, 403)
+    for _ in range(2):
+        await client.resources()
+        with pytest.raises(LockedOut):
+            await buy(client)
+    assert told == [False]
+    api.says("/resources", {"detail": "no"}, 403)
+    with pytest.raises(LockedOut):
+        await client.resources()
+    with pytest.raises(LockedOut):
+        await buy(client)
+    assert told == [False, True]
+    await client.aclose()
+
+
 async def test_the_token_is_in_no_log_line_and_no_error(
     api: Api, market: ComputeClear, hasty: ComputeClear, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -397,3 +421,32 @@ async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear)
     assert await market.resource("../offers") is None
     assert api.seen[0].path == "/resources/../offers"
     assert len(api.seen) == 1
+
+
+# --- counting
+
+
+async def test_each_call_is_counted_by_how_it_was_answered(api: Api, clock: MovedClock) -> None:
+    told: list[tuple[str, str]] = []
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_call=lambda call, how: told.append((call, how)))
+    api.says("/resources", {"resources": []})
+    await client.resources()
+    api.says("/resources", {"resources": 3})
+    with pytest.raises(MarketAway):
+        await client.resources()
+    assert await client.resource("r1") is None
+    api.says("/resources/r1", {}, 401)
+    with pytest.raises(LockedOut):
+        await client.delete("r1")
+    api.cuts("/offers/o1/status")
+    with pytest.raises(MarketAway):
+        await client.progress("o1")
+    await client.aclose()
+    assert told == [
+        ("list_resources", "2xx"),
+        ("list_resources", "2xx"),
+        ("list_resources", "senseless"),
+        ("get_resource", "4xx"),
+        ("delete_resource", "4xx"),
+        ("offer_status", "no_answer"),
+    ]

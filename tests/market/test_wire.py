@@ -193,6 +193,7 @@ def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) ->
         ([{"status": None, "external_ip": "10.0.0.1"}], True),
         ([{"status": None}], False),
         ([{"status": "confused"}], False),
+        ([{"status": "running"}, {"status": "deleted"}], False),
         ([], False),
         (None, False),
         ("running", False),
@@ -203,6 +204,23 @@ def test_whether_all_instances_run(instances: object, running: bool) -> None:
     found = wire.progress(body, "o1", Oddities())
     assert found.all_running is running
     assert found.progress == "2/4 instances running"
+
+
+def test_a_status_names_resources_once_each() -> None:
+    body = {
+        "procurement_status": "pending",
+        "instances": [{"resource_id": "r1"}, {"resource_id": None}, {"resource_id": "../r"}, "r9"],
+        "resources": [{"resource_id": "r1"}, {"resource_id": "r2"}, {}],
+    }
+    assert wire.progress(body, "o1", Oddities()).resource_ids == ("r1", "r2")
+    assert wire.progress({"procurement_status": "pending", "resources": 3}, "o1", Oddities()).resource_ids == ()
+
+
+@pytest.mark.parametrize("word", ["running", "pending", "deleting", "Deleted"])
+def test_words_of_an_instance_that_are_known_are_not_logged(word: str) -> None:
+    with capture_logs() as lines:
+        wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", Oddities())
+    assert lines == []
 
 
 def test_an_unknown_word_is_logged_once() -> None:

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import Mistake
+from bot.errors import Mistake, PrivateKey
 from bot.model.person import Key
-from bot.policy.keys import LONGEST_LINE, PrivateKey, looks_private, read_key
+from bot.policy.keys import LONGEST_LINE, looks_private, read_key
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

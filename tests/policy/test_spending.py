@@ -24,6 +24,7 @@ from bot.policy.spending import (
     check_size,
     check_usage,
     judge,
+    left_to_get_ready,
     longer,
     over_limits,
 )
@@ -184,19 +185,19 @@ ANA, BEN = Person(id="U0ANA", name="Ana"), Person(id="U0BEN", name="Ben")
 
 def test_an_approver_decides_for_others_and_not_for_themself() -> None:
     rules = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id, BEN.id)))
-    assert check_approver(BEN, ANA.id, rules) is False
+    assert check_approver(BEN, {ANA.id}, rules) is False
     with pytest.raises(Refused, match="another approver"):
-        check_approver(BEN, BEN.id, rules)
+        check_approver(BEN, {BEN.id}, rules)
     with pytest.raises(Refused, match="Only approvers"):
-        check_approver(Person(id="U0CLEO", name="Cleo"), ANA.id, rules)
+        check_approver(Person(id="U0CLEO", name="Cleo"), {ANA.id}, rules)
 
 
 def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_recorded() -> None:
     allowed = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id,)), self_approval=True)
-    assert check_approver(ANA, ANA.id, allowed) is True
-    assert check_approver(BEN, BEN.id, Rules(admins=(BEN.id,))) is True
+    assert check_approver(ANA, {ANA.id}, allowed) is True
+    assert check_approver(BEN, {BEN.id}, Rules(admins=(BEN.id,))) is True
     with pytest.raises(Refused, match="another approver"):
-        check_approver(BEN, BEN.id, Rules(admins=(BEN.id, ANA.id)))
+        check_approver(BEN, {BEN.id}, Rules(admins=(BEN.id, ANA.id)))
 
 
 # --- for any price, lease and limit
@@ -263,3 +264,17 @@ def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Deci
     else:
         with pytest.raises(Refused):
             check_usage(price, mine, team, rules)
+
+
+@given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
+def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
+    rate: Decimal, lease: timedelta, total: int, billed: int
+) -> None:
+    left = left_to_get_ready(total, billed, rate, lease, RULES)
+    assert left <= RULES.procure.provision_timeout
+    if left >= timedelta(0):
+        assert billed + cost(rate, lease + RULES.lease.grace + left) <= total + 1
+    elif rate:
+        assert billed + cost(rate, lease + RULES.lease.grace) >= total
+    else:
+        assert billed > total

@@ -90,3 +90,18 @@ async def test_claims_of_a_process_that_died_are_forgotten(url: str, clock: Move
         assert [rental.id for rental in await tx.rentals.claim(START, "second", 9)] == ["k7mq2"]
         assert [quote.id for quote in await tx.quotes.claim(START, "second", 9)] == ["q1"]
     await second.close()
+
+
+async def test_all_claims_end_but_those_that_are_named(database: Database) -> None:
+    for name in ("mine", "lost", "free"):
+        await make.begun(database, make.rental(name, due_at=START))
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q1", due_at=START))
+        await tx.quotes.claim(START, "a", 9)
+        assert len(await tx.rentals.claim(START, "a", 9)) == 3
+        await tx.rentals.release("free")
+    async with database.write() as tx:
+        await tx.quotes.release_all()
+        await tx.rentals.release_all(but=["mine"])
+        assert {rental.id for rental in await tx.rentals.claim(START, "b", 9)} == {"lost", "free"}
+        assert [quote.id for quote in await tx.quotes.claim(START, "b", 9)] == ["q1"]

@@ -173,6 +173,14 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
         assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
+async def test_what_lives_is_counted_by_state(database: Database) -> None:
+    states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
+    for n, state in enumerate(states):
+        await make.begun(database, make.rental(f"r{n}", state=state))
+    async with database.read() as tx:
+        assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
+
+
 async def test_several_are_read_and_made_due_at_once(database: Database) -> None:
     first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
     async with database.write() as tx:

@@ -10,6 +10,7 @@ from bot.lifecycle.desk import Desk, decide
 from bot.lifecycle.finish import finish
 from bot.lifecycle.money import spent
 from bot.lifecycle.ports import Tx
+from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.service.renting import check_buying
 from bot.lifecycle.telling import change
 from bot.model.event import Event, EventKind, Facts
@@ -19,7 +20,7 @@ from bot.model.state import State
 from bot.policy.leases import notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
-from bot.policy.spending import check_approver, check_usage
+from bot.policy.spending import check_approver, check_lease, check_size, check_usage, over_limits
 
 DECISIONS = frozenset(
     {
@@ -57,6 +58,7 @@ async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> R
         if rental.extension is not None:
             return await _extend(tx, desk, person, rental, own)
         await check_buying(tx)
+        check_size(rental.request, desk.rules)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, desk.rules)
         now = desk.clock.now()
@@ -164,8 +166,12 @@ def check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
     if rental.extension is None and rental.decider is Decider.OWNER:
         if person.id != rental.owner:
             raise Refused("Only who asked decides this. I changed nothing.")
+        check_user(person, rules)
+        if over_limits(rental.envelope.price, rental.envelope.total, rules):
+            raise Refused("By now this needs an approver. Withdraw it and ask again: /gpu get")
         return False
-    return check_approver(person, rental.owner, rules)
+    asked_by = rental.extension.asked_by if rental.extension else rental.owner
+    return check_approver(person, {rental.owner, asked_by}, rules)
 
 
 def _facts(rental: Rental, own: bool) -> Facts:
@@ -184,6 +190,7 @@ async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool)
     extension = rental.extension
     if extension is None:
         raise TooLate(f"{rental.id} no longer asks for more time.", rental.id)
+    check_lease(extension.envelope.lease, desk.rules)
     now = desk.clock.now()
     after = machine.alter(
         rental,
@@ -211,7 +218,7 @@ async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool)
 
 async def _drop_extension(tx: Tx, desk: Desk, rental: Rental, kind: EventKind, person: Person) -> Rental:
     now = desk.clock.now()
-    after = machine.alter(rental, extension=None, due_at=now)
+    after = machine.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
     facts = _facts(rental, own=False).model_copy(update={"until": rental.ends_at})
     return await _tell(
         tx, desk, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle import machine
 from bot.lifecycle.desk import Desk, decide
@@ -15,6 +17,9 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.roles import roles_of
+
+WHEN_TAKEN_ON = timedelta(hours=2)
+"""How long an alarm that someone took on is silent; then it is told again, until it is solved."""
 
 
 def check_destroyer(person: Person, rental: Rental, desk: Desk) -> None:
@@ -75,7 +80,7 @@ async def take_on(desk: Desk, person: Person, rental_id: str) -> Rental:
         if rental.taken_on_by is not None:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)
         now = desk.clock.now()
-        after = machine.alter(rental, taken_on_by=person.id)
+        after = machine.alter(rental, taken_on_by=person.id, alarm_at=now + WHEN_TAKEN_ON)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())

@@ -9,6 +9,7 @@ from bot.lifecycle import machine
 from bot.lifecycle.desk import Desk, decide
 from bot.lifecycle.money import spent
 from bot.lifecycle.ports import Tx
+from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.telling import change
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -42,8 +43,8 @@ async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> R
 async def extend(
     desk: Desk, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
 ) -> Rental:
-    """Makes the lease longer by `span`. Over the limits, the longer lease waits for an approver and the end
-    stands until then.
+    """Makes the lease longer by `span`, from its end or, in its last grace, from now. Over the limits, the longer
+    lease waits for an approver and the end stands until then.
 
     `shown_end` is the end that the button was shown for, as a Unix time: a second click on it does nothing.
     Raises TooLate, Refused, or Mistake where the lease would be too long.
@@ -57,11 +58,14 @@ async def extend(
             raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
         if rental.extension is not None:
             raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
+        if person.id == rental.owner:
+            check_user(person, desk.rules)
         now = desk.clock.now()
         # Whoever extends it needs it: that is newer than any promise to ask.
         needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
-        ends_at = rental.ends_at + span
-        _check_longer(rental, span, rental.ends_at - rental.ready_at, desk.rules)
+        ends_from = max(rental.ends_at, now)
+        _check_longer(rental, span, ends_from - rental.ready_at, desk.rules)
+        ends_at = ends_from + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
             await tx.rentals.resources(rental.id),
@@ -77,6 +81,9 @@ async def extend(
             version=rental.envelope.version + 1,
             rules=desk.rules,
         )
+        if verdict.over and rental.ends_at <= now:
+            words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
+            raise TooLate(words, rental.id)
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = machine.alter(rental, extension=waiting, **needed)

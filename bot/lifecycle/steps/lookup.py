@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
+import structlog
+
+from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import OfferProgress, ResourceView
-from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.attempt import NAMED, Attempt, AttemptState, Resource
+
+log = structlog.get_logger()
 
 SECOND_LOOK = timedelta(seconds=60)
 """Nothing found counts only when found twice, this far apart."""
@@ -24,8 +30,42 @@ async def look(works: Works, case: Case, attempt: Attempt) -> tuple[Case, OfferP
     views: dict[str, ResourceView | None] = {view.resource_id: view for view in listed}
     for resource in known:
         if resource.gone_at is None and resource.resource_id not in views:
-            views[resource.resource_id] = await works.market.resource(resource.resource_id, fresh=True)
+            try:
+                views[resource.resource_id] = await works.market.resource(resource.resource_id, fresh=True)
+            except MarketAway:
+                if resource.status != NAMED:
+                    raise
+    ours = {resource.resource_id for resource in known}
+    for resource_id in progress.resource_ids:
+        if resource_id not in ours and resource_id not in views:
+            views[resource_id] = await _named_by_status(works, attempt, resource_id)
+    for taken in await of_others(works, attempt, views.keys() - ours):
+        del views[taken]
     return read(case, attempt, views, progress, works.clock.now()), progress
+
+
+async def _named_by_status(works: Works, attempt: Attempt, resource_id: str) -> ResourceView | None:
+    """What an offer's status names and the list doesn't show, if it is there and was not made from something else.
+    It adds to what is known and proves nothing, so that it has no answer is no outage."""
+    try:
+        view = await works.market.resource(resource_id, fresh=True)
+    except MarketAway:
+        return None
+    ours = view is None or not view.offer_ids or attempt.offer.offer_id in view.offer_ids
+    return view if ours else None
+
+
+async def of_others(works: Works, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
+    """Which of the ids belong to other attempts: whatever an answer says, those are not taken over."""
+    if not resource_ids:
+        return set()
+    async with works.store.read() as tx:
+        known = await tx.rentals.known_resources(list(resource_ids))
+    ours = (attempt.rental_id, attempt.n)
+    taken = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
+    if taken:
+        log.warning("market.of_others", rental=attempt.rental_id, attempt=attempt.n, resources=sorted(taken))
+    return taken
 
 
 def read(
@@ -43,10 +83,32 @@ def read(
     seen = tuple(resource for resource in resources if resource is not None)
     everything = {**known, **{resource.resource_id: resource for resource in seen}}
     if everything:
-        all_gone = all(resource.gone_at is not None for resource in everything.values())
-        state = AttemptState.GONE if all_gone and not progress.in_progress else AttemptState.BOUGHT
+        gone = _all_gone(everything.values(), attempt, progress, now)
+        state = AttemptState.GONE if gone else AttemptState.BOUGHT
         return case.with_facts(attempt.model_copy(update={"state": state, "empty_since": None}), seen)
     return case.with_facts(_empty(attempt, progress, now, proven=proven))
+
+
+def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+    """Whether nothing of an attempt is left. Where its offer's status goes on to say "in progress" after the last
+    was confirmed gone, that is believed when nothing else has shown for as long as a second look takes."""
+    seen = [resource.read_at for resource in resources if resource.gone_at is not None]
+    if len(seen) < len(resources):
+        return False
+    quiet = now - max(seen) >= SECOND_LOOK and now - attempt.intended_at >= SETTLING
+    return quiet or not progress.in_progress
+
+
+def named(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
+    """A resource that the answer to a purchase names, before anybody has seen it."""
+    return Resource(
+        resource_id=resource_id,
+        rental_id=attempt.rental_id,
+        attempt=attempt.n,
+        status=NAMED,
+        first_seen=now,
+        read_at=now,
+    )
 
 
 def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
@@ -74,7 +136,7 @@ def see(
     if view is None:
         if before is None:
             raise ValueError("neither known nor found")
-        return _missing(before, now, counts=missing_counts)
+        return _missing(before, attempt, now, counts=missing_counts)
     if before is not None and before.gone_at is not None and view.deleted:
         return before
     base = before or Resource(
@@ -101,11 +163,13 @@ def see(
     )
 
 
-def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
+def _missing(resource: Resource, attempt: Attempt, now: datetime, *, counts: bool) -> Resource:
     if resource.gone_at is not None:
         return resource
     if resource.missing_since is None:
         return resource.model_copy(update={"missing_since": now, "read_at": now})
     if counts and now - resource.missing_since >= SECOND_LOOK:
-        return resource.model_copy(update={"gone_at": resource.missing_since, "read_at": now})
+        # What was named and never seen was never there: it cost nothing.
+        gone_at = attempt.intended_at if resource.status == NAMED else resource.missing_since
+        return resource.model_copy(update={"gone_at": gone_at, "read_at": now})
     return resource

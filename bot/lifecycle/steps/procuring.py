@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.errors import LockedOut, MarketAway, OfferTaken
+from bot.errors import LockedOut, MarketAway, OfferTaken, Refused
 from bot.lifecycle.case import Case, save
 from bot.lifecycle.desk import Works
 from bot.lifecycle.finish import finish
 from bot.lifecycle.machine import alter, move
 from bot.lifecycle.ports import Procured
-from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, envelope_facts
-from bot.lifecycle.steps.lookup import look
-from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, check_buying, envelope_facts
+from bot.lifecycle.steps.lookup import look, named, of_others
+from bot.lifecycle.steps.pace import again_at, poll_at, soonest
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
@@ -37,18 +37,23 @@ ASKS_ANEW = frozenset({Why.EXPIRED, Why.OUTAGE})
 
 async def procure(works: Works, case: Case) -> Case:
     """Settles the attempt under way, or starts the next."""
+    due_at = case.rental.due_at
+    if due_at is not None and works.clock.now() - due_at >= KEPT_AT_MOST:
+        # Nobody was here to do it: that too keeps from buying.
+        case = _kept_since(case, due_at)
     attempt = case.live
+    now = works.clock.now()
+    if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in case.attempts):
+        return _later(case, poll_at(now))  # something turned up late, and is still to be accepted for deletion
     if attempt is None:
         return await _buy_next(works, case)
-    now = works.clock.now()
     if attempt.delete_wanted:
         return _later(case, poll_at(now))
     try:
         case, progress = await look(works, case, attempt)
-    except MarketAway:
+    except MarketAway as away:
         # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
-        kept = case.now_is(case.rental.model_copy(update={"kept_since": case.rental.kept_since or now}))
-        return _later(_note_unknown(kept, attempt, now), poll_at(now))
+        return _later(_note_unknown(_kept_since(case, now), attempt, now), again_at(now, away))
     if case.rental.kept_since is not None and now - case.rental.kept_since < KEPT_AT_MOST:
         case = case.now_is(case.rental.model_copy(update={"kept_since": None}))
     attempt = next(a for a in case.attempts if a.n == attempt.n)
@@ -58,7 +63,17 @@ async def procure(works: Works, case: Case) -> Case:
         return _accepted(case, attempt, now)
     if attempt.state is AttemptState.FAILED:
         return await _buy_next(works, case)
+    if progress.in_progress and attempt.why not in SAYS_FAILED:
+        # Bought, by the status's word, though there is nothing to show yet. From here on it has a time-out.
+        return _accepted(case, attempt, now)
+    if now - attempt.intended_at >= works.rules.procure.provision_timeout:
+        return give_up(case, attempt, Why.VENDOR_FAILED, now)
     return _later(_note_unknown(case, attempt, now), poll_at(now))
+
+
+def _kept_since(case: Case, since: datetime) -> Case:
+    """Kept from buying since then, or since earlier."""
+    return case.now_is(case.rental.model_copy(update={"kept_since": case.rental.kept_since or since}))
 
 
 def give_up(case: Case, attempt: Attempt, why: Why, now: datetime, detail: str = "") -> Case:
@@ -130,7 +145,7 @@ async def _buy_next(works: Works, case: Case) -> Case:
     try:
         offers = list(await works.market.offers(rental.request))
     except MarketAway as away:
-        return _kept(works, case, _away(away), now, away.words)
+        return _kept(works, case, _away(away), now, away)
     async with works.store.write() as tx:
         await tx.quotes.save(quote.model_copy(update={"offers": tuple(offers), "found_at": now}))
     begun = await _buy_first(works, case, offers, key)
@@ -150,6 +165,8 @@ async def _buy_first(works: Works, case: Case, offers: list[Offer], key: Key) ->
             intended, attempt = await _intend(works, case, offer, key)
         except OfferTaken:
             continue
+        except Refused:  # since this step began
+            return _later(case, works.clock.now())
         return await _call(works, intended, attempt, key)
     return None
 
@@ -180,7 +197,8 @@ def _place(offer: Offer) -> tuple[str, str | None, str]:
 
 
 async def _intend(works: Works, case: Case, offer: Offer, key: Key) -> tuple[Case, Attempt]:
-    """Commits the attempt before anything is called. Raises OfferTaken, and Stale where someone else decided."""
+    """Commits the attempt before anything is called. Raises OfferTaken, Refused while buying is stopped, and Stale
+    where someone else decided."""
     now, rental = works.clock.now(), case.rental
     n = rental.attempts + 1
     attempt = Attempt(
@@ -214,7 +232,7 @@ async def _intend(works: Works, case: Case, offer: Offer, key: Key) -> tuple[Cas
         due_at=now,
     )
     told = case.with_facts(attempt).now_is(after).tell(EventKind.RENTING, now, facts)
-    return await save(works, told), attempt
+    return await save(works, told, unless=check_buying), attempt
 
 
 def _paid(case: Case, attempt: Attempt) -> bool | None:
@@ -237,8 +255,11 @@ async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
         failed = attempt.model_copy(
             update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
         )
-        return _kept(works, case.with_facts(failed), _away(away), now, away.words)
-    return _answered(case, attempt, answer, works.clock.now())
+        return _kept(works, case.with_facts(failed), _away(away), now, away)
+    theirs = await of_others(works, attempt, answer.resource_ids)
+    now = works.clock.now()
+    case = case.with_facts(attempt, tuple(named(i, attempt, now) for i in answer.resource_ids if i not in theirs))
+    return _answered(case, attempt, answer, now)
 
 
 def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> Case:
@@ -256,15 +277,15 @@ def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> 
 # --- when it does not go on
 
 
-def _kept(works: Works, case: Case, why: Why, now: datetime, detail: str = "") -> Case:
+def _kept(works: Works, case: Case, why: Why, now: datetime, away: MarketAway | None = None) -> Case:
     """Something keeps us from buying: told once, tried again, and given back to people after a while."""
     since = case.rental.kept_since or now
     if now - since >= KEPT_AT_MOST:
         return ask_again(works, case, Why.KEPT_FROM_BUYING, now)
     first = case.rental.kept_since is None
-    due_at = soonest(poll_at(now), since + KEPT_AT_MOST)
+    due_at = soonest(again_at(now, away) if away else poll_at(now), since + KEPT_AT_MOST)
     case = case.now_is(case.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at}))
-    facts = Facts(why=why, detail=detail or None, until=since + KEPT_AT_MOST)
+    facts = Facts(why=why, detail=away.words if away else None, until=since + KEPT_AT_MOST)
     return case.tell(EventKind.WAITING, now, facts) if first else case
 
 

@@ -11,9 +11,9 @@ from bot.lifecycle.machine import alter, move
 from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
-from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.steps.pace import again_at, poll_at, soonest
 from bot.lifecycle.steps.procuring import give_up
-from bot.model.attempt import Attempt, Resource, Why
+from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import notices_past
@@ -33,14 +33,15 @@ async def provision(works: Works, case: Case) -> Case:
         lost = case.attempts[-1]
         return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
     try:
-        if case.resources_of(attempt):
+        seen = [resource.status != NAMED for resource in case.resources_of(attempt)]
+        if seen and all(seen):
             progress = await works.market.progress(attempt.offer.offer_id)
         else:
             # What bills is written down as soon as it shows, whatever becomes of it.
             case, progress = await look(works, case, attempt)
             attempt = case.attempts[-1]
-    except MarketAway:
-        return _later(case, poll_at(now))
+    except MarketAway as away:
+        return _later(case, again_at(now, away))
     if not attempt.live:
         return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
     if progress.ready and progress.all_running:
@@ -49,11 +50,15 @@ async def provision(works: Works, case: Case) -> Case:
             return case
     elif progress.failed:
         return give_up(case, attempt, Why.VENDOR_FAILED, now, progress.detail)
+    else:
+        case = case.now_is(case.rental.model_copy(update={"quiet_since_real": None}))
     case = _note_progress(case, attempt, progress)
     deadline = _deadline(works, case, attempt, now)
-    if now >= deadline and case.rental.quiet_since_real is None:
+    quiet_since = case.rental.quiet_since_real
+    knocking = quiet_since is not None and works.clock.real() - quiet_since < KNOCK_AT_MOST
+    if now >= deadline and not knocking:
         return give_up(case, attempt, Why.TOO_SLOW, now, progress.progress)
-    if case.rental.quiet_since_real is not None:
+    if knocking:
         return _later(case, now + KNOCK_AGAIN)
     return _later(case, soonest(poll_at(now), deadline))
 

@@ -64,7 +64,8 @@ async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
         async with works.store.write() as tx:
             await tx.messages.add(answer(quote, works, MessageKind.LOOKING))
     found = await call
-    if found.rent_now and found.state is QuoteState.FOUND:
+    slept = quote.due_at is not None and works.clock.now() - quote.due_at >= GIVE_UP_AFTER
+    if found.rent_now and found.state is QuoteState.FOUND and not slept:
         found = await _rent_now(works, found)
     await _answer(works, found)
 

@@ -159,7 +159,7 @@ async def _end(works: Works, case: Case, now: datetime) -> Case:
         return case
     if rental.extension is not None:
         facts = Facts(until=rental.ends_at, hours=rental.extension.envelope.lease)
-        case = case.now_is(rental.model_copy(update={"extension": None}))
+        case = case.now_is(rental.model_copy(update={"envelope": rental.unextended, "extension": None}))
         case = case.tell(EventKind.EXTENSION_LAPSED, now, facts)
     told_at, said_at = await _told(works, case, rental.ends_at)
     ends = may_end(rental.ends_at, told_at, said_at, works.rules)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
+from bot.lifecycle.service.ending import WHEN_TAKEN_ON
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import poll_at, soonest
 from bot.model.attempt import Attempt, Resource
@@ -16,7 +17,6 @@ from bot.model.state import State
 
 ALARM_AFTER = timedelta(minutes=5)
 ALARM_AGAIN = timedelta(minutes=30)
-ALARM_AGAIN_WHEN_TAKEN_ON = timedelta(hours=2)
 DELETE_AGAIN = timedelta(minutes=2)
 """An accepted deletion that shows nothing after this long is asked for again."""
 
@@ -96,7 +96,7 @@ def _alarm(case: Case, now: datetime) -> Case:
         return replace(case, rental=rental.model_copy(update={"alarm_at": now + ALARM_AFTER}))
     if now < rental.alarm_at:
         return case
-    again = ALARM_AGAIN_WHEN_TAKEN_ON if rental.taken_on_by else ALARM_AGAIN
+    again = WHEN_TAKEN_ON if rental.taken_on_by else ALARM_AGAIN
     alive = [r for attempt in waiting for r in case.resources_of(attempt) if r.gone_at is None]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,

@@ -1,0 +1,409 @@
+"""What could cost money unseen: odd answers of the marketplace, late purchases, and ends that never come."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from bot.lifecycle.service import account, deciding, quoting
+from bot.model.attempt import AttemptState, Why
+from bot.model.event import EventKind as E
+from bot.model.rental import Decider, Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.policy.rules import AutoApprove, Lease, Limits
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World, world
+
+NOTHING = '{"resources": [], "total_count": 0}'
+UNDER_WAY = '{"status": "procured", "procurement_status": "pending"}'
+ENDING_SOMEHOW = '{"status": "procured", "procurement_status": "terminating"}'
+
+
+async def listed(here: World, *resources: dict[str, Any]) -> str:
+    """From now on the account's list says this."""
+    return await here.fault("list_resources", "garbage", times=None, body=json.dumps({"resources": resources}))
+
+
+# --- what the marketplace names is written down
+
+
+@pytest.mark.parametrize(
+    ("vendor", "where"), [("hyperstack", "the answer to the purchase"), ("vultr", "the offer's status")]
+)
+async def test_a_machine_that_only_its_id_tells_of_is_deleted(here: World, vendor: str, where: str) -> None:
+    """The list never shows it: `where` it was named has to do."""
+    lie = await listed(here)
+    rental = await here.get(vendor=vendor, gpu="H100")
+    await here.pass_time(MINUTE)
+    (machine,) = await here.alive()
+    assert [r.resource_id for r in await here.resources(rental)] == [machine["resource_id"]], where
+    await here.destroy(rental)
+    rental = await here.until(rental, State.CANCELLED)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+    await here.release(lie)
+
+
+async def test_a_machine_that_was_named_and_never_was_there_costs_nothing(here: World) -> None:
+    answer = {"status": "procured", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}
+    await here.fault("procure_offer", "garbage", body=json.dumps(answer))
+    rental = await here.get()
+    assert rental.state is State.PROVISIONING
+    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until(rental, State.READY)
+    first, second = await here.attempts(rental)
+    assert (first.state, second.offer.vendor) == (AttemptState.GONE, "nebius")
+    assert [row.amount for row in await here.ledger(rental)] == [0]
+
+
+async def test_a_name_that_cannot_be_looked_up_keeps_nothing_else_from_being_proven(here: World) -> None:
+    """The status goes on to name a machine that the marketplace doesn't answer for."""
+    named = {"procurement_status": "failed", "resources": [{"resource_id": "no-such-id"}]}
+    await here.behaves("hyperstack", "sold_out")
+    lie = await here.fault("offer_status", "garbage", times=None, body=json.dumps(named))
+    rental = await here.get()
+    await here.until_told(rental, E.RENTING)
+    await here.release(lie)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "nebius"
+
+
+async def test_a_machine_that_the_status_names_and_that_was_made_from_another_offer_is_not_ours(
+    here: World,
+) -> None:
+    theirs = {
+        "resource_id": "00000000-1111-4222-8333-444444444444",
+        "status": "running",
+        "offer_history": [{"offer_id": "another-offer"}],
+    }
+    named = {"procurement_status": "pending", "instances": [theirs]}
+    lies = [
+        await here.fault("offer_status", "garbage", times=None, body=json.dumps(named)),
+        await here.fault("get_resource", "garbage", times=None, match="00000000", body=json.dumps(theirs)),
+    ]
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    for lie in lies:
+        await here.release(lie)
+    assert len(await here.resources(rental)) == 1
+
+
+# --- what is under way has an end
+
+
+async def test_what_is_under_way_with_nothing_to_show_is_given_up_and_told(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    lies = [
+        await listed(here),
+        await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY),
+    ]
+    rental = await here.until(await here.get(), State.PROVISIONING)
+    rental = await here.until_told(rental, E.GIVEN_UP)
+    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    assert len(await here.attempts(rental)) == 1
+    for lie in lies:
+        await here.release(lie)
+    await here.until(await here.destroy(rental), State.CANCELLED)
+    assert await here.alive() == []
+
+
+async def test_a_failed_purchase_that_stays_under_way_is_told_and_nothing_else_is_bought(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    lie = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
+    rental = await here.get()
+    began = here.now
+    rental = await here.until_told(rental, E.GIVEN_UP)
+    assert here.now - began >= 15 * MINUTE
+    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    assert len(await here.attempts(rental)) == 1
+    await here.release(lie)
+    rental = await here.until(rental, State.READY)
+    assert rental.vendor == "nebius"
+
+
+async def test_a_status_that_stays_under_way_does_not_outlive_a_confirmed_deletion(here: World) -> None:
+    rental = await here.get()
+    await here.pass_time(MINUTE)
+    lie = await here.fault("offer_status", "garbage", times=None, body=ENDING_SOMEHOW)
+    rental = await here.destroy(rental)
+    began = here.now
+    rental = await here.until(rental, State.CANCELLED, within=5 * MINUTE)
+    assert here.now - began >= MINUTE
+    assert E.NOT_CONFIRMED not in await here.story(rental)
+    await here.release(lie)
+
+
+async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out_too(here: World) -> None:
+    await here.behaves("hyperstack", "slow")
+    lies = [
+        await here.fault("list_resources", "garbage", times=None),
+        await here.fault("get_resource", "garbage", times=None),
+    ]
+    rental = await here.get()
+    (machine,) = await here.alive()
+    free = {"resource_id": machine["resource_id"], "status": "provisioning", "pricing_total_hourly": 0}
+    for lie in lies:
+        await here.release(lie)
+    lie = await listed(here, free)
+    await here.pass_time(MINUTE)
+    assert [r.rate for r in await here.resources(rental)] == [0]
+    rental = await here.until_told(rental, E.GIVEN_UP)
+    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    await here.release(lie)
+    await here.until(await here.destroy(rental), State.CANCELLED)
+
+
+# --- nothing is bought late
+
+
+async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.oversleep(HOUR)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
+    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
+    assert await here.calls("procure_offer") == []
+    rental = await here.approve(rental, ANA)
+    assert rental.state is State.PROVISIONING
+
+
+async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late_one(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    rental = await here.get()
+    await here.oversleep(5 * HOUR)
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert await here.bought() == []
+
+
+async def test_a_machine_that_was_bought_before_the_bot_slept_is_still_taken(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    rental = await here.get()
+    await here.oversleep(20 * MINUTE)
+    rental = await here.until(rental, State.READY)
+    assert await here.bought() == ["hyperstack"]
+
+
+async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> None:
+    quote = await quoting.ask(
+        here.works,
+        ANA,
+        Request(gpu="H100", region="EU", lease=2 * HOUR),
+        asked_in=TRAINING,
+        direct=False,
+        reply_url="https://slack.test/reply",
+        rent_now=True,
+    )
+    await here.oversleep(10 * MINUTE)
+    found = await here.quote(quote.id)
+    assert found.offers
+    assert found.rental_id is None
+    assert await here.rentals() == []
+
+
+async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: World) -> None:
+    quote = await here.ask()
+    here.jump(29 * MINUTE + 45 * SECOND)
+    fault = await here.fault("get_offers", "hold_before")
+    rental = await here.rent(quote, settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    await account.pause(here.works, CLEO)
+    await here.release(fault)
+    await here.settle()
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.kept_why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
+    assert await here.calls("procure_offer") == []
+    await account.resume(here.works, CLEO)
+    await here.until(rental, State.PROVISIONING)
+
+
+# --- a decision is judged by what holds when it is made
+
+
+async def asked_again(here: World) -> Rental:
+    """Its owner is to decide about a dearer offer."""
+    await here.behaves("hyperstack", "sold_out")
+    await here.behaves("nebius", "sold_out")
+    rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
+    assert rental.decider is Decider.OWNER
+    return rental
+
+
+async def test_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
+    rental = await asked_again(here)
+    with pytest.raises(Refused, match="rules"):
+        await here.approve(rental, ANA.model_copy(update={"guest": True}))
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
+    rental = await asked_again(here)
+    tight = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour="1.00")})
+    with pytest.raises(Refused, match="needs an approver"):
+        await deciding.approve(replace(here.works, rules=tight), ANA, rental.id, rental.envelope.version)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1 h")],
+)
+async def test_nobody_approves_what_is_beyond_the_limits_by_now(
+    here: World, rules: dict[str, Any], says: str
+) -> None:
+    rental = await here.get(count=8, lease=2 * HOUR)
+    tight = RULES.model_copy(update=rules)
+    with pytest.raises(Exception, match=says):
+        await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 1)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+# --- what is another rental's stays its own
+
+
+@pytest.mark.parametrize("where", ["procure_offer", "offer_status", "list_resources"])
+async def test_a_machine_of_another_rental_is_never_taken_over(here: World, where: str) -> None:
+    first = await here.ready()
+    (machine,) = await here.alive()
+    theirs = {"resource_id": machine["resource_id"], "status": "running"}
+    said = {
+        "procure_offer": {"status": "procured", "resource_ids": [machine["resource_id"]]},
+        "offer_status": {"procurement_status": "pending", "instances": [theirs]},
+        "list_resources": {"resources": [theirs]},
+    }
+    lie = await here.fault(where, "garbage", body=json.dumps(said[where]), times=None, acts=True)
+    second = await here.get(person=BEN)
+    await here.pass_time(30 * SECOND)
+    await here.destroy(second, BEN)
+    await here.pass_time(30 * SECOND)
+    await here.release(lie)
+    await here.until(second, State.CANCELLED)
+    assert [one["resource_id"] for one in await here.alive()] == [machine["resource_id"]]
+    assert [one.resource_id for one in await here.resources(first)] == [machine["resource_id"]]
+    assert (await here.rental(first.id)).state is State.READY
+
+
+# --- one at a time
+
+
+async def test_what_turned_up_late_is_accepted_for_deletion_before_anything_else_is_bought(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    lies = [
+        await listed(here),
+        await here.fault("offer_status", "garbage", times=None, body='{"procurement_status": "available"}'),
+    ]
+    rental = await here.get()
+    await account.pause(here.works, CLEO)
+    await here.pass_time(3 * MINUTE)
+    assert [a.state for a in await here.attempts(rental)] == [AttemptState.FAILED]
+    for lie in lies:
+        await here.release(lie)
+    stuck = await here.fault("delete_resource", "status", status=500, times=None)
+    await here.sweep()
+    await account.resume(here.works, CLEO)
+    await here.pass_time(2 * MINUTE)
+    assert len(await here.attempts(rental)) == 1
+    await here.release(stuck)
+    rental = await here.until(rental, State.READY)
+    first, second = await here.attempts(rental)
+    assert first.delete_accepted_at is not None
+    assert first.delete_accepted_at <= second.intended_at
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_deletion_that_is_answered_as_done_is_followed_until_it_is(here: World, status: int) -> None:
+    """Whether or not it had been asked for: the marketplace did it, and answers so."""
+    rental = await here.ready()
+    await here.fault("delete_resource", "status", status=status, acts=True)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_deletion_that_is_only_said_to_be_done_is_asked_for_again(here: World, status: int) -> None:
+    rental = await here.ready()
+    await here.fault("delete_resource", "status", status=status)
+    await here.until(await here.destroy(rental), State.DESTROYED)
+    assert await here.alive() == []
+    assert len(await here.calls("delete_resource")) >= 2
+
+
+# --- pace
+
+
+@pytest.mark.parametrize("endpoint", ["get_offers", "offer_status"])
+async def test_asked_to_wait_longer_it_waits(here: World, endpoint: str) -> None:
+    quote = await here.ask()
+    if endpoint == "get_offers":
+        here.jump(29 * MINUTE + 45 * SECOND)
+    await here.fault(endpoint, "status", status=429, retry_after=90, times=None)
+    asked = len(await here.calls(endpoint))
+    await here.rent(quote)
+    await here.pass_time(80 * SECOND)
+    assert len(await here.calls(endpoint)) == asked + 1
+    await here.pass_time(30 * SECOND)
+    assert len(await here.calls(endpoint)) == asked + 2
+
+
+@pytest.mark.parametrize("lie", ["status", "list"])
+async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(there: str, lie: str) -> None:
+    """Or one whose resources can't be read any more."""
+    async with world(there, knock=0.05) as here:
+        await here.behaves("hyperstack", "silent_ssh")
+        rental = await here.get()
+        began = here.now
+        while (await here.rental(rental.id)).quiet_since_real is None:
+            here.jump(15 * SECOND)
+            await here.settle()
+        if lie == "status":
+            fault = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
+        else:
+            fault = await here.fault("list_resources", "status", times=None, status=503)
+        rental = await here.until_told(rental, E.GIVEN_UP)
+        assert 15 * MINUTE <= here.now - began <= 16 * MINUTE
+        await here.release(fault)
+        await here.until(await here.destroy(rental), State.CANCELLED)
+        await check(here)
+
+
+async def test_of_those_who_share_a_list_each_buys_an_offer_of_their_own(here: World) -> None:
+    """Equal questions get the same offers. What somebody else was faster with is passed over, and with none left
+    inside the envelope it is asked for anew."""
+    quotes = [await here.ask(person) for person in (ANA, BEN, CLEO)]
+    assert len(await here.calls("get_offers")) == 1
+    rentals = [
+        await here.rent(quote, person=person) for quote, person in zip(quotes, (ANA, BEN, CLEO), strict=True)
+    ]
+    assert [rental.vendor for rental in rentals] == ["hyperstack", "nebius", "hyperstack"]
+    assert len(await here.calls("get_offers")) == 2
+    assert [len(await here.attempts(rental)) for rental in rentals] == [1, 1, 1]
+    assert await here.bought() == ["hyperstack", "nebius", "hyperstack"]
+
+
+async def test_a_refused_token_fails_nothing_in_any_state(here: World) -> None:
+    ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
+    await here.outside.control("token", valid=False)
+    await here.destroy(going, BEN)
+    await here.pass_time(30 * MINUTE)
+    assert [(await here.rental(one.id)).state for one in (ready, going, made)] == [
+        State.READY,
+        State.DESTROYING,
+        State.PROVISIONING,
+    ]
+    assert await here.account_events() == [E.LOCKED_OUT]
+    assert len(await here.alive()) == 3
+    await here.outside.control("token", valid=True)
+    await here.until(going, State.DESTROYED)
+    await here.until(made, State.READY)
+    assert (await here.rental(ready.id)).state is State.READY
+    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert len(await here.alive()) == 2
