@@ -53,12 +53,3 @@ def read_span(text: str) -> timedelta:
             number = match.group(1)
             seconds += unit * (_SAID.get(number) or Fraction(Decimal(number)))
     return timedelta(seconds=min(round(seconds), _LONGEST))
-
-
-def say_span(span: timedelta) -> str:
-    """As one types it: `6h`, `1h30m`, `45m`, `90s`."""
-    minutes, seconds = divmod(span // timedelta(seconds=1), 60)
-    if seconds:
-        return f"{minutes * 60 + seconds}s"
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")

@@ -17,7 +17,7 @@ from handlers.gpu_words import Named, Words
 _NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
 _WORD_END = r"(?![a-z0-9])"
 _OTHER_MONEY = "€£¥"
-_NUMBER_END = rf"(?![a-z0-9.{_OTHER_MONEY}])"
+_NUMBER_END = rf"(?![a-z0-9.:{_OTHER_MONEY}])"
 _CURRENCY = rf"(?: ?\$| ?(?:usd|dollars?|bucks){_WORD_END})"
 _EACH = rf"(?:gpu|card|h|hr|hour){_WORD_END}"
 _PER = rf"(?: ?(?:/|per |an? ) ?{_EACH}(?: ?(?:/|-|per |and |an? ) ?{_EACH})?)"

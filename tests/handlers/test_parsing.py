@@ -89,6 +89,7 @@ def mistake(text: str) -> Mistake:
         ("get h100 under $1.000,50", "A price of $1000.50 per GPU and hour can't be right.", None),
         ("get h100 under $2,000", "A price of $2000.00 per GPU and hour can't be right.", None),
         ("get h100 under $2,000.50", "A price of $2000.50 per GPU and hour can't be right.", None),
+        ("get h100 18:00", "I can't read the time \"18:00\". Try: for 6h", None),
         ("get a100 80gb", "can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb. Try: /gpu get",
      "nvidia-a100-pcie-80gb"),
         ("get h100 24gb",

@@ -106,7 +106,7 @@ class TestThread:
         up = happened(K.GIVEN_UP, clock(12, 51), vendor="hyperstack", rate=Decimal("2.15"), why=Why.TOO_SLOW)
         assert thread(up) == (
             "Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. "
-            "Then I take the next offer."
+            "Then I look for the next offer."
         )
         then = happened(
             K.RENTING,
