@@ -15,12 +15,13 @@ from bot.lifecycle.service import account, ending
 from bot.market.client import Patience
 from bot.model.person import Person
 from bot.model.rental import Rental
+from bot.model.state import State
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, world
 
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
-REFUSALS = {"procure_offer": (404, 409, 410, 422, 429, 500), "delete_resource": (404, 409, 429, 500)}
+REFUSALS = {"procure_offer": (404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
 BEHAVIOURS = [
     "sold_out",
     "fails_with_resource",
@@ -90,7 +91,7 @@ class Anything:
 
     async def end(self, rental: Rental, who: Person) -> None:
         how = self.random.random()
-        if how < 0.3:
+        if how < 0.3 and rental.state is State.READY:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
             await ending.take_on(self.here.works, who, rental.id)
@@ -123,6 +124,17 @@ class Anything:
     async def token(self) -> None:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)
 
+    async def one_at_a_time(self) -> None:
+        """By the vendors' own account: of no rental runs more than one attempt whose deletion was not accepted."""
+        running: dict[str, set[int]] = {}
+        for machine in await self.here.alive():
+            if machine["offer_id"] is not None and machine["status"] != "deleting":
+                async with self.here.works.store.read() as tx:
+                    attempt = await tx.rentals.attempt_of_offer(machine["offer_id"])
+                assert attempt is not None
+                running.setdefault(attempt.rental_id, set()).add(attempt.n)
+        assert all(len(attempts) == 1 for attempts in running.values()), running
+
     async def all_is_well(self) -> None:
         """The outside behaves, people read, and everything is destroyed."""
         here = self.here
@@ -147,6 +159,7 @@ async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there:
         for _ in range(40):
             with suppress(GpubotError):  # as people are refused, and the sweep is by an outage
                 await anything.something()
+            await anything.one_at_a_time()
         await anything.all_is_well()
         for rental in await here.rentals():
             assert rental.state.over, (rental, await here.story(rental))
