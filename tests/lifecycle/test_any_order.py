@@ -152,7 +152,7 @@ class Anything:
         await here.pass_time(30 * MINUTE)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(12, 24))
 async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there: str, seed: int) -> None:
     async with world(there, patience=Patience(procure=5, offers=5, other=5)) as here:
         anything = Anything(here, seed)
