@@ -1,30 +1,25 @@
 """`python -m sandbox`: Compute Clear, its SSH hosts and the Slack workspace in one process, with one clock."""
 
 import asyncio
-from pathlib import Path
-
-import yaml
 
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
-from sandbox.running import arguments, clock_of, run_until_told
-from sandbox.slack import AppConfig, SlackSandbox, from_manifest
+from sandbox.running import arguments, clock_of, listening, port, run_until_told
+from sandbox.slack import SlackSandbox
+from sandbox.slack.__main__ import ready_line
+from sandbox.slack.options import add_options
 
 
 def main() -> None:
     """Serves both until told to end; prints one JSON line when ready."""
-    parser = arguments("The whole outside world on this machine.")
-    parser.add_argument("--compute-port", type=int, default=0, help="Compute Clear's port (default: a free one)")
-    parser.add_argument("--slack-port", type=int, default=0, help="the workspace's port (default: a free one)")
+    parser = arguments("sandbox", "The whole outside world on this machine.")
+    parser.add_argument("--compute-port", type=port, default=0, help="Compute Clear's port (default: a free one)")
+    parser.add_argument("--slack-port", type=port, default=0, help="the workspace's port (default: a free one)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the API token of Compute Clear")
-    parser.add_argument("--manifest", type=Path, help="install the Slack app that this manifest describes")
-    parser.add_argument("--pace", type=float, default=1.0, help="speed of Slack's rate limits; 0: none")
+    add_options(parser)
     options = parser.parse_args()
-    clock = clock_of(parser, options)
+    clock = clock_of(options)
     compute = ComputeSandbox(clock, token=options.token)
-    app = AppConfig()
-    if options.manifest is not None:
-        app = from_manifest(yaml.safe_load(options.manifest.read_text(encoding="utf-8")))
-    slack = SlackSandbox(clock, app=app, pace=options.pace)
+    slack = SlackSandbox(clock, app=options.manifest, pace=options.pace)
 
     async def stop() -> None:
         await slack.stop()
@@ -32,20 +27,12 @@ def main() -> None:
 
     async def serve() -> None:
         try:
-            compute_url = await compute.start(options.compute_port)
-            slack_url = await slack.start(options.slack_port)
-        except OSError as taken:
+            compute_url = await listening(compute.start, options.compute_port, "--compute-port")
+            await listening(slack.start, options.slack_port, "--slack-port")
+        except SystemExit:
             await stop()
-            raise SystemExit(f"The sandbox can't listen: {taken}") from None
-        ready = {
-            "compute": compute_url,
-            "slack": slack_url,
-            "api": f"{slack_url}/api/",
-            "clock": compute_url,
-            "bot_token": slack.bot_token,
-            "app_token": slack.app_token,
-            "compute_token": compute.token,
-        }
+            raise
+        ready = {"compute": compute_url, **ready_line(slack), "clock": compute_url, "compute_token": compute.token}
         await run_until_told(ready, stop, with_parent=options.with_parent)
 
     asyncio.run(serve())

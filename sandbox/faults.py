@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from sandbox.clock import Bell, SandboxClock, real_sleep
 from sandbox.exact import dumps
-from sandbox.serving import CONTROL, ControlModel, number, read, refusal, reply
+from sandbox.serving import CONTROL, ControlModel, control_call, number, read, refusal, reply
 from sandbox.traffic import NO_ANSWER, Traffic
 
 GARBAGE = "<html><head><title>Bad gateway</title></head><body>no route to backend</body>"
@@ -170,7 +170,7 @@ class Faults:
         @web.middleware
         async def meet_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path.startswith(CONTROL):
-                return await handler(request)
+                return await control_call(request, handler)
             raw = await request.read()
             endpoint = self._endpoint_of(request)
             entry = self.traffic.begin(endpoint, request, raw)

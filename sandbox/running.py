@@ -8,30 +8,72 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from errno import EACCES, EADDRINUSE
+from typing import Any, NoReturn
 
 from sandbox.clock import SandboxClock
 from sandbox.exact import dumps
 
 Stop = Callable[[], Awaitable[None]]
+_HIGHEST_PORT = 65_535
 
 
-def arguments(what: str) -> argparse.ArgumentParser:
-    """A parser with the options that every part has; `clock_of` reads those of the clock."""
-    parser = argparse.ArgumentParser(description=what)
-    parser.add_argument("--speed", type=float, default=1.0, help="sandbox seconds per real second (default: 1)")
-    parser.add_argument("--at", help="when the sandbox's time starts, ISO 8601 with a zone (default: now)")
+class _OneLine(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}. --help shows the options.\n")
+
+
+def arguments(program: str, what: str) -> argparse.ArgumentParser:
+    """A parser for `python -m program`, with the options of every part."""
+    parser = _OneLine(prog=f"python -m {program}", description=what)
+    parser.add_argument("--speed", type=_speed, default=1.0, help="sandbox seconds per real second (default: 1)")
+    parser.add_argument(
+        "--at", type=_time, help="when the sandbox's time starts, ISO 8601 with a zone (default: now)"
+    )
     parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return parser
 
 
-def clock_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> SandboxClock:
-    """The clock that was asked for; ends the program with a line about it where that makes no sense."""
+def clock_of(options: argparse.Namespace) -> SandboxClock:
+    """The clock that was asked for."""
+    return SandboxClock(options.at, speed=options.speed)
+
+
+def port(text: str) -> int:
+    """The type of an option that names a port."""
+    if text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_HIGHEST_PORT}")
+
+
+def _speed(text: str) -> float:
     try:
-        start = None if options.at is None else datetime.fromisoformat(options.at)
-        return SandboxClock(start, speed=options.speed)
-    except ValueError as wrong:
-        parser.error(str(wrong))
+        return SandboxClock(speed=float(text)).speed
+    except ValueError:
+        raise argparse.ArgumentTypeError("speed must be from 0 to 1000000") from None
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise argparse.ArgumentTypeError("a time is ISO 8601 with a zone, as 2026-11-24T12:00:00Z")
+    return time
+
+
+async def listening(start: Callable[[int], Awaitable[str]], port: int, option: str = "--port") -> str:
+    """Starts a server at a port and returns its URL; ends the program with a line where the port can't be had."""
+    try:
+        return await start(port)
+    except OSError as error:
+        why = {EADDRINUSE: "is taken", EACCES: "needs more rights"}.get(
+            error.errno or 0, f"can't be had: {error.strerror}"
+        )
+        raise SystemExit(f"Port {port} {why}. {option} 0 takes a free one.") from None
 
 
 async def run_until_told(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:

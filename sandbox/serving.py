@@ -1,5 +1,6 @@
 """Starting an aiohttp application on this machine, and the words and shapes its control calls share."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,15 +60,37 @@ def reply(value: Any, status: int = 200) -> web.Response:
     return web.Response(text=dumps(value), status=status, content_type="application/json")
 
 
+class _NotAllowed(web.HTTPClientError):
+    """405 without the list of methods that aiohttp's own wants."""
+
+    status_code = 405
+
+
 def refusal(status: int, error: str) -> web.HTTPException:
     """The exception that answers a control call with `{"error": ...}`."""
     kinds: dict[int, type[web.HTTPException]] = {
         400: web.HTTPBadRequest,
         404: web.HTTPNotFound,
+        405: _NotAllowed,
         409: web.HTTPConflict,
         422: web.HTTPUnprocessableEntity,
     }
     return kinds[status](text=dumps({"error": error}), content_type="application/json")
+
+
+async def control_call(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Handles a control call; one that there is not is refused in words."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = " or ".join(sorted(error.allowed_methods - {"HEAD"}))
+        raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
+    except web.HTTPNotFound:
+        if request.match_info.http_exception is None:
+            raise  # the handler's own: something that is named is not there
+        raise refusal(404, f"no control call {request.method} {request.path}") from None
 
 
 async def read(request: web.Request, model: type[Body]) -> Body:

@@ -13,6 +13,7 @@ from sandbox.clock import Bell, SandboxClock
 from sandbox.serving import number, reply
 
 KEPT = 100_000
+MOST_BYTES = 64 * 1024 * 1024
 NO_ANSWER = 0
 _SECRET_FIELDS = frozenset({"token", "client_secret"})
 
@@ -46,11 +47,12 @@ class Entry:
 
 
 class Traffic:
-    """The requests of one server, numbered from 1; the oldest leave after `KEPT`."""
+    """The requests of one server, numbered from 1; the oldest leave after `KEPT`, or `MOST_BYTES` of bodies."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
         self._last = 0
         self._bell = Bell()
 
@@ -87,6 +89,9 @@ class Traffic:
             self._last, self._clock.now(), endpoint, method, path, query or {}, content_type, raw, status
         )
         self._entries.append(entry)
+        self._bytes += len(raw)
+        while len(self._entries) > KEPT or self._bytes > MOST_BYTES:
+            self._bytes -= len(self._entries.popleft().raw)
         self._bell.ring()
         return entry
 

@@ -15,7 +15,7 @@ from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import CannotOpen, StoreBusy
 from store import near
@@ -113,6 +113,21 @@ def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> Non
 
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
+
+
+@asynccontextmanager
+async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
+    """Inside, SQLite lets a table go that others refer to, so that its changed copy can take its place
+    (https://www.sqlite.org/lang_altertable.html, section 7). Once a transaction has begun, SQLite ignores this."""
+    if conn.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = (await conn.get_raw_connection()).driver_connection
+    await raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys = ON")
 
 
 async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE) -> asyncpg.Connection:

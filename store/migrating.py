@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
-from store.engines import opening
+from store.engines import copying_tables, opening
 from store.migrations import HEAD
 
 
@@ -25,10 +25,6 @@ def check_known(found: str | None) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    found = revision(connection)
-    if found == HEAD:
-        return
-    check_known(found)
     # Most starts find nothing to do and need not load all of Alembic.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -37,9 +33,27 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "store:migrations")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        _check_references(connection)
+
+
+def _check_references(connection: Connection) -> None:
+    """Makes up for what SQLite didn't check meanwhile. Raises CannotOpen."""
+    broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        raise CannotOpen(
+            f"The database is damaged: {broken[0]} has a row whose row in {broken[2]} is missing. "
+            "Nothing was changed; take the last good copy."
+        )
 
 
 async def upgrade(engine: AsyncEngine) -> None:
     """Runs what is missing. Raises StoreBusy where the database doesn't take it in time, else CannotOpen."""
-    async with opening(), engine.begin() as conn:
-        await conn.run_sync(_upgrade)
+    async with opening(), engine.connect() as conn:
+        found = await conn.run_sync(revision)
+        await conn.rollback()
+        if found == HEAD:
+            return
+        check_known(found)
+        async with copying_tables(conn), conn.begin():
+            await conn.run_sync(_upgrade)

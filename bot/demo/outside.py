@@ -13,6 +13,14 @@ from bot.demo.processes import NotRunning, Ready
 Json = dict[str, Any]
 
 
+class Forbidden(NotRunning):
+    """The sandbox lets nobody do that; `error` is its word for why."""
+
+    def __init__(self, words: str, error: str) -> None:
+        super().__init__(words)
+        self.error = error
+
+
 class Seen(BaseModel):
     """A message as one person sees it."""
 
@@ -64,7 +72,7 @@ class Outside:
         ) as answer:
             said = await answer.json()
         if answer.status >= 400:
-            raise NotRunning(f"The sandbox refuses {path} {body}: {said}")
+            raise Forbidden(f"The sandbox refuses {path} {body}: {said}", str(said.get("error")))
         return dict(said)
 
     # --- time
@@ -111,6 +119,15 @@ class Outside:
         if not views:
             raise LookupError(f"{user} has no modal open")
         return dict(views[-1])
+
+    async def open_modal(self, user: str) -> Json | None:
+        """The modal that someone has open now, if any."""
+        views = (await self.slack("GET", "views", user=user))["views"]
+        return dict(views[-1]) if views else None
+
+    async def close(self, user: str, view: Json) -> None:
+        """Someone closes the modal."""
+        await self.slack("POST", "close", {"user": user, "view_id": view["view_id"]})
 
     async def submit(self, user: str, view: Json, values: Json | None = None) -> Json:
         """Someone sends the modal off."""

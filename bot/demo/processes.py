@@ -138,6 +138,12 @@ async def _connected(session: aiohttp.ClientSession, bot: Bot, connections: int)
         return False
 
 
+async def until_it_ends(bot: Bot) -> None:
+    """Waits for the bot's end, which nobody asked for. Raises NotRunning then."""
+    await bot.process.wait()
+    raise NotRunning(f"gpubot run ended.\n{_tail(bot.log)}")
+
+
 async def stop(process: asyncio.subprocess.Process) -> int:
     """Asks a process to end and waits; ends it by force where it doesn't. Answers its exit status."""
     if process.returncode is None:

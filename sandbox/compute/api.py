@@ -103,19 +103,24 @@ class Api:
 
     def _offer_status(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = read_uuid("path", "offer_id", request.match_info["offer_id"])
-        return wire.offer_status(self._market, self._market.offer(offer_id), now)
+        return wire.offer_status(self._market, self._market.offer(offer_id, now), now)
 
     def _list_resources(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = request.query.get("offer_id")
         if offer_id is not None:
             offer_id = read_uuid("query", "offer_id", offer_id)
-        found = [wire.resource(machine, now) for machine in self._market.existing(now, offer_id)]
+        found = [
+            wire.resource(machine, self._market.synced_at(machine, now))
+            for machine in self._market.existing(now, offer_id)
+        ]
         return {"resources": found, "total_count": len(found)}
 
     def _get_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
-        check_switch(request.query, "force_refresh")
-        return wire.resource(self._market.machine(resource_id, now), now)
+        if check_switch(request.query, "force_refresh"):
+            return wire.resource(self._market.machine(resource_id, now), now)
+        machine = self._market.machine(resource_id, now, cached=True)
+        return wire.resource(machine, self._market.synced_at(machine, now))
 
     def _delete_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])

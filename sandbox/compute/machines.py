@@ -40,7 +40,7 @@ class Machine:
 
     def exists(self, now: datetime) -> bool:
         """Whether the API knows of it."""
-        return self.appears <= now and not self.missing
+        return self.appears <= now and not (self.missing and self.is_gone(now))
 
     def is_gone(self, now: datetime) -> bool:
         """Whether it has ended, and its bill with it."""
@@ -58,7 +58,7 @@ class Machine:
         """The API's word: provisioning, running, deleting, deleted."""
         if self.is_gone(now):
             return "deleted"
-        if self.delete_accepted is not None:
+        if self.delete_accepted is not None and self.delete_accepted <= now:
             return "deleting"
         return "running" if self.has_run(now) else "provisioning"
 

@@ -4,6 +4,8 @@ Everything happens at a `now` that the caller gives, and nothing here waits. `ag
 changes by itself, so that its SSH host can follow.
 """
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,10 +19,13 @@ from sandbox.compute.query import OfferQuery, ProcureRequest
 from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, Conduct, Mood
 
 OFFER_LASTS = timedelta(minutes=30)
+OFFER_KEPT = timedelta(hours=6)
+"""For so long after its time an offer that nobody bought is still known."""
 LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER = 90.0
 STUBBORN_FOR = 300.0
+CACHE_LAGS = 60.0
 PARTIAL_MACHINES, PARTIAL_RUNNING = 4, 2
 
 
@@ -81,6 +86,8 @@ class Market:
         """With a `seed`, ids are the same each time."""
         self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded one is for repeating
         self.offers: dict[str, Offer] = {}
+        self._unbought: deque[Offer] = deque()
+        """All that may have to be forgotten, the oldest first."""
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
         self.moods: dict[str, Mood] = {name: Mood() for name in VENDORS}
@@ -104,12 +111,21 @@ class Market:
             for listing in matching
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
+        self._forget(now)
         self.offers.update((offer.offer_id, offer) for offer in offers)
+        self._unbought.extend(offers)
         return offers
+
+    def _forget(self, now: datetime) -> None:
+        """Drops the offers that expired long ago and were never procured."""
+        while self._unbought and self._unbought[0].expires_at + OFFER_KEPT <= now:
+            offer = self._unbought.popleft()
+            if offer.offer_id not in self.procurements:
+                del self.offers[offer.offer_id]
 
     def procure(self, wanted: ProcureRequest, now: datetime) -> Procurement:
         """Buys an offer. Raises Refused: 404 for an unknown one, 409 for a second time, 410 when too late."""
-        offer = self.offer(wanted.offer_id)
+        offer = self.offer(wanted.offer_id, now)
         if offer.offer_id in self.procurements:
             raise Refused(409, "This offer has been procured already")
         if offer.expires_at <= now:
@@ -120,8 +136,9 @@ class Market:
         self._deliver(procurement, wanted)
         return procurement
 
-    def offer(self, offer_id: str) -> Offer:
+    def offer(self, offer_id: str, now: datetime) -> Offer:
         """The offer of that id. Raises Refused (404)."""
+        self._forget(now)
         offer = self.offers.get(offer_id.lower())
         if offer is None:
             raise Refused(404, "No such offer")
@@ -177,19 +194,27 @@ class Market:
             if moment is not None:
                 self.agenda.add(moment, machine)
 
-    def machine(self, resource_id: str, now: datetime) -> Machine:
-        """The machine of that id. Raises Refused (404)."""
+    def machine(self, resource_id: str, now: datetime, *, cached: bool = False) -> Machine:
+        """The machine of that id, as its vendor knows it or as the cache does. Raises Refused (404)."""
         machine = self.machines.get(resource_id.lower())
-        if machine is None or not machine.exists(now):
+        if machine is None or not machine.exists(self.synced_at(machine, now) if cached else now):
             raise Refused(404, "No such resource")
         return machine
 
     def existing(self, now: datetime, offer_id: str | None = None) -> list[Machine]:
         """The account's machines, the oldest first, also deleted ones; those of one offer if named."""
-        if offer_id is None:
-            return [machine for machine in self.machines.values() if machine.exists(now)]
-        procurement = self.procurements.get(offer_id.lower())
-        return [] if procurement is None else [m for m in procurement.machines if m.exists(now)]
+        machines: Iterable[Machine] = self.machines.values()
+        if offer_id is not None:
+            procurement = self.procurements.get(offer_id.lower())
+            machines = [] if procurement is None else procurement.machines
+        return [machine for machine in machines if machine.exists(self.synced_at(machine, now))]
+
+    def synced_at(self, machine: Machine, now: datetime) -> datetime:
+        """As of when the cache has it."""
+        conduct = self.moods[machine.vendor].conduct
+        if conduct.behaviour is not Behaviour.STALE_CACHE:
+            return now
+        return now - timedelta(seconds=CACHE_LAGS if conduct.seconds is None else conduct.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
         """Begins to take a machine down; again is as good as once until it is gone.

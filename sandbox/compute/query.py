@@ -180,10 +180,12 @@ def read_uuid(where: str, name: str, text: str) -> str:
     return text.lower()
 
 
-def check_switch(query: Mapping[str, str], name: str) -> None:
-    """Holds a boolean of the query to be one, or absent. Raises Invalid."""
-    if query.get(name, "false").lower() not in ("true", "false"):
+def check_switch(query: Mapping[str, str], name: str) -> bool:
+    """A boolean of the query, false when it is absent. Raises Invalid for what is none."""
+    given = query.get(name, "false").lower()
+    if given not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")
+    return given == "true"
 
 
 def check_known(query: Iterable[str], *known: str) -> None:

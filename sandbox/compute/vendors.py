@@ -30,8 +30,9 @@ class Region:
 class Vendor:
     """A vendor: its prices (`factor` on the list price, `digits` after the point), places and habits.
 
-    `storage` is USD per GPU and hour for the disk, where it is billed apart. `says_total` and `says_ids`: whether
-    its offers have a total and its procure answer the resources' ids; either may be missing in the real API.
+    `storage` is USD per GPU and hour for the disk, where it is billed apart. `says_total`, `says_ids` and
+    `says_end`: whether its offers have a total, its procure answer the resources' ids, and its offers the time at
+    which they expire; each may be missing in the real API.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Vendor:
     storage: Decimal | None = None
     says_total: bool = True
     says_ids: bool = True
+    says_end: bool = True
     accepted_word: str = "procured"
     spot: bool = False
     clusters: bool = False
@@ -181,6 +183,7 @@ def _vendors() -> dict[str, Vendor]:
                 Region("SAO2", "Other", (_H100, _A100, _L4)),
             ),
             says_total=False,
+            says_end=False,
         ),
     )
     return {row.name: row for row in rows}
@@ -204,11 +207,12 @@ class Behaviour(StrEnum):
     SILENT_SSH = "silent_ssh"
     NO_PRICE = "no_price"
     NOT_DELETING = "not_deleting"
+    STALE_CACHE = "stale_cache"
 
 
 AT_OFFERS = frozenset({Behaviour.NO_PRICE})
 AT_DELETE = frozenset({Behaviour.DELETE_500, Behaviour.NOT_DELETING})
-AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL}
+AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL, Behaviour.STALE_CACHE}
 
 
 @dataclass(frozen=True)

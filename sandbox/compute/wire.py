@@ -42,7 +42,7 @@ def offer(made: Offer) -> dict[str, Any]:
         "infiniband_bandwidth_gbps": None if nodes is None else 3200,
         "cluster_storage_gb": None,
         "created_at": made.created_at,
-        "expires_at": made.expires_at,
+        "expires_at": made.expires_at if listing.vendor.says_end else None,
     }
 
 
@@ -201,7 +201,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "vendor": machine.vendor,
         "vendor_region": machine.region,
         "status": machine.status(now),
-        "status_message": machine.message,
+        "status_message": machine.message if gone else None,
         "name": machine.name,
         "created_at": machine.appears,
         "access": _access(machine, now),

@@ -1,13 +1,11 @@
 """`python -m sandbox.slack --port 8602`: the workspace alone, until it is interrupted."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sandbox.running import arguments, clock_of, run_until_told
-from sandbox.slack import AppConfig, SlackSandbox, from_manifest
+from sandbox.running import arguments, clock_of, listening, port, run_until_told
+from sandbox.slack import SlackSandbox
+from sandbox.slack.options import add_options
 
 
 def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
@@ -22,29 +20,18 @@ def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = arguments("A Slack workspace on this machine, over Slack's own protocols; see docs/sandbox.md.")
-    parser.add_argument("--port", type=int, default=8602, help="0 takes a free one (default: 8602)")
-    parser.add_argument("--manifest", type=Path, help="install the app that this manifest (YAML) describes")
-    parser.add_argument("--pace", type=float, default=1.0, help="speed of the rate limits' time; 0: none")
+    """Serves until told to end; prints one JSON line when ready."""
+    parser = arguments("sandbox.slack", "A Slack workspace on this machine, over Slack's own protocols.")
+    parser.add_argument("--port", type=port, default=8602, help="0: a free one (default: 8602)")
+    add_options(parser)
     options = parser.parse_args()
-    try:
-        app = AppConfig() if options.manifest is None else from_manifest(read_yaml(options.manifest))
-    except (OSError, ValueError, yaml.YAMLError) as wrong:
-        parser.error(f"--manifest {options.manifest}: {wrong}")
-    sandbox = SlackSandbox(clock_of(parser, options), app=app, pace=options.pace)
+    sandbox = SlackSandbox(clock_of(options), app=options.manifest, pace=options.pace)
 
-    async def run() -> None:
-        try:
-            await sandbox.start(options.port)
-        except OSError as taken:
-            raise SystemExit(f"The workspace can't listen: {taken}") from None
+    async def serve() -> None:
+        await listening(sandbox.start, options.port)
         await run_until_told(ready_line(sandbox), sandbox.stop, with_parent=options.with_parent)
 
-    asyncio.run(run())
-
-
-def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    asyncio.run(serve())
 
 
 if __name__ == "__main__":

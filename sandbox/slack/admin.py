@@ -185,12 +185,12 @@ class Admin:
         return reply({"ok": True})
 
     async def _home(self, request: web.Request) -> web.Response:
-        order = await read(request, orders.UserOrder)
+        order = await read(request, orders.HomeOrder)
         if order.user not in self._workspace.people:
             raise refusal(404, "no_such_person")
         view = self._workspace.homes.get(order.user)
         channel = self._workspace.dm(order.user)
-        self._events.home_opened(order.user, channel, view_json(view) if view else None)
+        self._events.home_opened(order.user, channel, order.tab, view_json(view) if view else None)
         return reply({"ok": True, "view": sight.view_seen(self._workspace, view) if view else None})
 
     # Sockets and the app

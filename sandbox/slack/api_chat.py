@@ -10,6 +10,9 @@ from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
 from sandbox.slack.wire import DOMAIN, message_json
 
+_ACTIVE = 2
+"""Messages of a thread, its parent among them, from which on it shows ephemeral replies."""
+
 
 def post_message(call: Call) -> Json:
     workspace, args = call.workspace, call.args
@@ -18,7 +21,7 @@ def post_message(call: Call) -> Json:
     if wait:
         raise RateLimited(wait)
     said = content(args)
-    thread_ts = _thread(call, channel)
+    thread_ts = thread_of(call, channel)
     broadcast = args.flag("reply_broadcast")
     message = workspace.post(
         channel,
@@ -63,7 +66,7 @@ def _reachable(call: Call, user: str) -> bool:
     return any({user, BOT_USER} <= channel.members for channel in workspace.channels.values())
 
 
-def _thread(call: Call, channel: Channel) -> str | None:
+def thread_of(call: Call, channel: Channel) -> str | None:
     """The parent's ts, or None outside a thread. Raises ApiError for what is no parent."""
     thread_ts = call.args.text("thread_ts")
     if not thread_ts:
@@ -129,8 +132,9 @@ def post_ephemeral(call: Call) -> Json:
     said = content(call.args, longest=LONGEST_EDIT)
     if said.text and len(said.text.encode(errors="replace")) > LONGEST_EDIT:
         raise ApiError("msg_too_long")
-    thread_ts = _thread(call, channel)
-    if workspace.lacks.ephemerals:
+    thread_ts = thread_of(call, channel)
+    asleep = thread_ts is not None and len(workspace.replies(channel.id, thread_ts)) < _ACTIVE
+    if asleep or workspace.lacks.ephemerals:
         return {"ok": True, "message_ts": workspace.new_ts()}
     message = workspace.post(
         channel,

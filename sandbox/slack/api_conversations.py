@@ -3,7 +3,9 @@
 Rules: https://docs.slack.dev/reference/methods/conversations.history and its siblings.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 from sandbox.slack.calling import ApiError
@@ -15,12 +17,14 @@ from sandbox.slack.wire import channel_json, message_json
 
 Item = TypeVar("Item")
 
+_TS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _FAMILY = {"public": "channels", "private": "groups", "im": "im"}
 _TYPES = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
 
 
 def open_(call: Call) -> Json:
     workspace = call.workspace
+    before = set(workspace.channels)
     if "channel" in call.args:
         channel = call.channel()
     else:
@@ -40,7 +44,8 @@ def open_(call: Call) -> Json:
             raise ApiError("user_not_visible")
         channel = workspace.dm(person.id)
     told = channel_json(workspace, channel) if call.args.flag("return_im") else {"id": channel.id}
-    return {"ok": True, "channel": told}
+    opened: Json = {"no_op": True, "already_open": True} if channel.id in before else {}
+    return {"ok": True, **opened, "channel": told}
 
 
 def info(call: Call) -> Json:
@@ -80,21 +85,23 @@ def list_(call: Call) -> Json:
 
 def history(call: Call) -> Json:
     channel = _readable(call, "history")
+    wanted = _between(call)
     newest_first = [
         message
         for message in reversed(list(call.workspace.shown(channel.id)))
-        if (not message.is_reply or message.broadcast) and _between(call, message)
+        if (not message.is_reply or message.broadcast) and wanted(message)
     ]
     return _messages(call, newest_first)
 
 
 def replies(call: Call) -> Json:
     channel = _readable(call, "history")
+    wanted = _between(call)
     found = call.workspace.message(channel.id, call.args.needed("ts"))
     if found is None or found.only_for is not None:
         raise ApiError("thread_not_found")
     thread = call.workspace.replies(channel.id, found.thread_ts or found.ts)
-    shown = [each for each in thread if not each.is_reply or _between(call, each)]
+    shown = [each for each in thread if not each.is_reply or wanted(each)]
     if not shown:
         raise ApiError("thread_not_found")
     return _messages(call, shown)
@@ -111,22 +118,26 @@ def _readable(call: Call, what: str) -> Channel:
     return channel
 
 
-def _between(call: Call, message: Message) -> bool:
-    ts = float(message.ts)
+def _between(call: Call) -> Callable[[Message], bool]:
+    """Whether a message is between `oldest` and `latest`. Raises ApiError invalid_ts_oldest, invalid_ts_latest."""
     oldest, latest = _bound(call, "oldest"), _bound(call, "latest")
-    if call.args.flag("inclusive"):
-        return (oldest is None or ts >= oldest) and (latest is None or ts <= latest)
-    return (oldest is None or ts > oldest) and (latest is None or ts < latest)
+    inclusive = call.args.flag("inclusive")
+
+    def wanted(message: Message) -> bool:
+        ts = Decimal(message.ts)
+        late = oldest is None or ts > oldest or (inclusive and ts == oldest)
+        return late and (latest is None or ts < latest or (inclusive and ts == latest))
+
+    return wanted
 
 
-def _bound(call: Call, name: str) -> float | None:
+def _bound(call: Call, name: str) -> Decimal | None:
     text = call.args.text(name)
     if not text:
         return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ApiError(f"invalid_ts_{name}") from None
+    if _TS.fullmatch(text) is None:
+        raise ApiError(f"invalid_ts_{name}")
+    return Decimal(text)
 
 
 def _messages(call: Call, found: list[Message]) -> Json:

@@ -16,6 +16,18 @@ SCOPES = (
     "users:read",
     "usergroups:read",
 )
+EVENT_SCOPES: Mapping[str, tuple[str, ...]] = {
+    "app_mention": ("app_mentions:read",),
+    "file_shared": ("files:read",),
+    "member_joined_channel": ("channels:read", "groups:read"),
+    "member_left_channel": ("channels:read", "groups:read"),
+    "message.channels": ("channels:history",),
+    "message.groups": ("groups:history",),
+    "message.im": ("im:history",),
+    "subteam_members_changed": ("usergroups:read",),
+    "user_change": ("users:read",),
+}
+"""One of these is needed for the event to be sent (docs.slack.dev/reference/events)."""
 EVENTS = ("app_home_opened", "app_uninstalled", "message.im", "subteam_members_changed", "user_change")
 
 
@@ -31,9 +43,16 @@ class AppConfig:
     home_tab: bool = True
     messages_tab: bool = True
     socket_mode: bool = True
+    interactivity: bool = True
 
     def has_command(self, command: str) -> bool:
-        return self.commands is None or command in self.commands
+        """Whether people can type it."""
+        return "commands" in self.scopes and (self.commands is None or command in self.commands)
+
+    def hears(self, event: str) -> bool:
+        """Whether it is subscribed to the event, and has a scope for it."""
+        needed = EVENT_SCOPES.get(event, ())
+        return event in self.events and (not needed or any(scope in self.scopes for scope in needed))
 
     def escapes(self, command: str) -> bool:
         return self.commands is None or self.commands[command]
@@ -61,6 +80,7 @@ def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
             messages_tab=bool(home.get("messages_tab_enabled", False))
             and not home.get("messages_tab_read_only_enabled", False),
             socket_mode=bool(settings.get("socket_mode_enabled", False)),
+            interactivity=bool(settings.get("interactivity", {}).get("is_enabled", False)),
         )
     except (AttributeError, KeyError, TypeError) as wrong:
-        raise ValueError(f"not a manifest: {wrong!r}") from wrong
+        raise ValueError("not shaped as a manifest is") from wrong

@@ -9,7 +9,17 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
+from sandbox.slack.elements import (
+    ID_OR_NONE,
+    an_image,
+    in_actions,
+    in_context,
+    in_input,
+    in_section,
+    plain,
+    text,
+)
+from sandbox.slack.rich_text import rich_text
 from sandbox.slack.schema import (
     Check,
     Json,
@@ -42,19 +52,13 @@ def _section_says_something(value: Any, where: str, problems: list[str]) -> None
         tell(problems, "must provide either text or fields", where)
 
 
-def _image_has_a_source(value: Any, where: str, problems: list[str]) -> None:
-    if isinstance(value, dict) and (value.get("image_url") is None) == (value.get("slack_file") is None):
-        tell(problems, "must provide either image_url or slack_file", where)
-
-
 _cell = by_type(
     {
         "raw_text": fields({**COMMON, "text": string(3000, least=0)}, {}),
-        "rich_text": fields({**COMMON, "elements": array(anything, 100)}, NAMED),
+        "rich_text": rich_text,
     },
     "a cell",
 )
-_slack_file = fields({}, {"id": string(255), "url": string(3000)})
 _divider = fields(COMMON, NAMED)
 _header = fields({**COMMON, "text": plain(150)}, NAMED)
 _section = both(
@@ -76,15 +80,8 @@ _input = fields(
     {**COMMON, "label": plain(2000), "element": in_input},
     {**NAMED, "hint": plain(2000), "optional": boolean, "dispatch_action": boolean},
 )
-_image = both(
-    fields(
-        {**COMMON, "alt_text": string(2000)},
-        {**NAMED, "image_url": string(3000), "slack_file": _slack_file, "title": plain(2000)},
-    ),
-    _image_has_a_source,
-)
+_image = an_image({**NAMED, "title": plain(2000)})
 _markdown = fields({**COMMON, "text": string(MARKDOWN_TEXT)}, NAMED)
-_rich_text = fields({**COMMON, "elements": array(anything, 100)}, NAMED)
 _table = fields(
     {**COMMON, "rows": array(array(_cell, 20), 100)}, {**NAMED, "column_settings": array(anything, 20)}
 )
@@ -96,7 +93,7 @@ _EVERYWHERE: dict[str, Check] = {
     "header": _header,
     "image": _image,
     "input": _input,
-    "rich_text": _rich_text,
+    "rich_text": rich_text,
     "section": _section,
 }
 _message_block = by_type({**_EVERYWHERE, "markdown": _markdown, "table": _table}, "a block")
@@ -121,10 +118,11 @@ _home = fields(
 
 
 def _twice(blocks: Any, where: str, problems: list[str]) -> None:
-    """block_ids are unique in a message or view, action_ids in their block."""
+    """block_ids are unique in a message or view, action_ids in their block; one element at most has the focus."""
     if not isinstance(blocks, list):
         return
     seen: set[str] = set()
+    focused = 0
     for number, block in enumerate(blocks):
         if not isinstance(block, dict):
             continue
@@ -133,10 +131,22 @@ def _twice(blocks: Any, where: str, problems: list[str]) -> None:
             if name in seen:
                 tell(problems, f"block_id already exists: {name}", f"{where}/{number}/block_id")
             seen.add(name)
+        focused += sum(element.get("focus_on_load") is True for element in elements_of(block))
         actions = [element.get("action_id") for element in elements_of(block)]
         given = [action for action in actions if isinstance(action, str) and action]
         for action in sorted({action for action in given if given.count(action) > 1}):
             tell(problems, f"action_id already exists: {action}", f"{where}/{number}")
+    if focused > 1:
+        tell(problems, "only one element can have focus_on_load", where)
+
+
+def _response_urls(blocks: Any, where: str, problems: list[str], *, inputs: bool = False) -> None:
+    """`response_url_enabled` is for menus in input blocks (`inputs`) of modals."""
+    for number, block in enumerate(blocks if isinstance(blocks, list) else []):
+        fine = not isinstance(block, dict) or (inputs and block.get("type") == "input")
+        elements = () if fine else elements_of(block)
+        if any(element.get("response_url_enabled") for element in elements):
+            tell(problems, "response_url_enabled only works in input blocks of modals", f"{where}/{number}")
 
 
 def elements_of(block: Json) -> Iterator[Json]:
@@ -165,6 +175,7 @@ def message_problems(blocks: Any) -> tuple[str, list[str]]:
     problems: list[str] = []
     array(_message_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _twice(blocks, "/blocks", problems)
+    _response_urls(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(block["type"] == "table" for block in blocks) > 1:
@@ -180,6 +191,7 @@ def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
     (_modal if kind == "modal" else _home)(view, "/view", problems)
     if isinstance(view, dict):
         _twice(view.get("blocks"), "/view/blocks", problems)
+        _response_urls(view.get("blocks"), "/view/blocks", problems, inputs=kind == "modal")
     needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])
     if needs_submit and kind == "modal" and not view.get("submit"):
         tell(problems, "`submit` is required when an `input` block is within blocks", "/view")

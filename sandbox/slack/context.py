@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.slack.blocks import message_problems, with_ids
 from sandbox.slack.calling import ApiError, Arguments
+from sandbox.slack.files import Files
 from sandbox.slack.model import Channel, Person
 from sandbox.slack.pace import Pace
 from sandbox.slack.schema import Json
@@ -26,6 +27,7 @@ class Call:
     workspace: Workspace
     triggers: Triggers
     sockets: Sockets
+    files: Files
     pace: Pace
     url: str
     args: Arguments
@@ -78,6 +80,8 @@ def content(args: Arguments, *, longest: int | None = None) -> Content:
     attachments = args.parsed("attachments", "invalid_attachments")
     if attachments is not None:
         if not isinstance(attachments, list) or not all(isinstance(each, dict) for each in attachments):
+            raise ApiError("invalid_attachments")
+        if any("blocks" in each for each in attachments):  # what nobody here can show is not let through unread
             raise ApiError("invalid_attachments")
         if len(attachments) > ATTACHMENTS:
             raise ApiError("too_many_attachments")

@@ -117,15 +117,10 @@ class Control:
         named = self._workspace.channel_named((channel or "").removeprefix("#"))
         message = self._workspace.message(named.id if named else channel, order.ts)
         if message is not None and order.seq is not None:
-            message = self._as_it_was(message, order.seq)
+            message = self._workspace.as_it_was(message, order.seq)
         if message is None or message.deleted:
             raise Impossible("no_such_message")
         return message
-
-    def _as_it_was(self, message: Message, seq: int) -> Message | None:
-        states = (each for each in reversed(self._workspace.log[: max(seq, 0)]))
-        same = (each for each in states if (each.channel, each.ts) == (message.channel, message.ts))
-        return next(same, None)
 
     # Seeing
 
@@ -154,7 +149,7 @@ class Control:
 
         await self._wait(request, lambda: bool(found()))
         messages = [sight.message_seen(self._workspace, person, message) for message in found()]
-        return reply({"messages": messages, "last": len(self._workspace.log)})
+        return reply({"messages": messages, "last": self._workspace.last})
 
     async def _views(self, request: web.Request) -> web.Response:
         person = self._asker(request)
@@ -178,7 +173,7 @@ class Control:
             ]
 
         await self._wait(request, lambda: bool(found()))
-        return reply({"pings": found(), "last": len(self._workspace.log)})
+        return reply({"pings": found(), "last": self._workspace.last})
 
     async def _wait(self, request: web.Request, condition: Callable[[], bool]) -> None:
         seconds = min(number(request, "wait", 0), LONGEST_WAIT)

@@ -82,6 +82,10 @@ class UserOrder(ControlModel):
     user: str
 
 
+class HomeOrder(UserOrder):
+    tab: Literal["home", "messages"] = "home"
+
+
 class DisconnectOrder(ControlModel):
     reason: Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"] | None = None
     kill: bool = False

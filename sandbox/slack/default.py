@@ -3,15 +3,16 @@
 from sandbox.clock import SandboxClock
 from sandbox.slack.app_config import AppConfig
 from sandbox.slack.model import Channel, Group, Person
-from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM, Workspace
+from sandbox.slack.state import BOT_USER, KEPT, OTHER_TEAM, TEAM, Workspace
 
 ANA, BEN, CLEO, GUS, OLGA, DAN = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000", "U0OLGA000", "U0DAN0000"
 GPUS, TRAINING, APPROVALS, SHARED, QUIET = "C0GPUS000", "C0TRAIN00", "C0APPROVE", "C0SHARED0", "C0QUIET00"
 APPROVERS = "S0APPROVE"
 
 
-def default_workspace(clock: SandboxClock, app: AppConfig) -> Workspace:
-    workspace = Workspace(clock, app)
+def default_workspace(clock: SandboxClock, app: AppConfig, *, kept: int = KEPT) -> Workspace:
+    """The workspace with its people, channels and groups; `kept` is `Workspace`'s."""
+    workspace = Workspace(clock, app, kept=kept)
     for person in (
         Person(BOT_USER, app.name, "UTC", TEAM, is_bot=True),
         Person(ANA, "Ana", "Europe/Berlin", TEAM),

@@ -4,10 +4,12 @@ Source: https://docs.slack.dev/reference/block-kit/block-elements and
 https://docs.slack.dev/reference/block-kit/composition-objects.
 """
 
+from datetime import date
 from typing import Any
 
 from sandbox.slack.schema import (
     Check,
+    Json,
     anything,
     array,
     boolean,
@@ -15,6 +17,7 @@ from sandbox.slack.schema import (
     by_type,
     fields,
     integer,
+    matching,
     one_of,
     string,
     tell,
@@ -39,7 +42,11 @@ confirm = fields(
     {"title": plain(100), "text": text(300), "confirm": plain(30), "deny": plain(30)},
     {"style": one_of("primary", "danger")},
 )
-option = fields({"text": text(75), "value": string(150)}, {"description": text(75), "url": string(3000)})
+option = fields({"text": plain(75), "value": string(150)}, {"description": plain(75)})
+marked_option = fields({"text": text(75), "value": string(150)}, {"description": text(75)})
+overflow_option = fields(
+    {"text": plain(75), "value": string(150)}, {"description": plain(75), "url": string(3000)}
+)
 options = array(option, 100)
 option_group = fields({"label": plain(75), "options": options}, {})
 filters = fields(
@@ -57,9 +64,58 @@ PLACED: dict[str, Check] = {**ACTION, "placeholder": plain(150)}
 DISPATCH: Check = fields({}, {"trigger_actions_on": array(one_of("on_enter_pressed", "on_character_entered"), 2)})
 
 
+def choices(element: Json) -> list[Json]:
+    """An element's options, those of its groups too."""
+    grouped = [
+        choice
+        for group in _listed(element.get("option_groups"))
+        for choice in _listed(group.get("options") if isinstance(group, dict) else None)
+    ]
+    return [*_listed(element.get("options")), *grouped]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _options_or_groups(value: Any, where: str, problems: list[str]) -> None:
-    if isinstance(value, dict) and ("options" in value) == ("option_groups" in value):
+    if isinstance(value, dict) and (value.get("options") is None) == (value.get("option_groups") is None):
         tell(problems, "must provide either options or option_groups", where)
+
+
+def _initial_is_offered(value: Any, where: str, problems: list[str]) -> None:
+    if not isinstance(value, dict):
+        return
+    one, many = value.get("initial_option"), _listed(value.get("initial_options"))
+    if one is not None and one not in choices(value):
+        tell(problems, "initial_option must be one of the options", where)
+    if any(each not in choices(value) for each in many):
+        tell(problems, "initial_options must be one of the options", where)
+
+
+def _filters_something(value: Any, where: str, problems: list[str]) -> None:
+    if value == {}:
+        tell(problems, "filter must not be empty", where)
+
+
+def _is_a_day(value: Any, where: str, problems: list[str]) -> None:
+    try:
+        date.fromisoformat(value if isinstance(value, str) and len(value) == len("2026-11-24") else "")
+    except ValueError:
+        tell(problems, "must be a date, YYYY-MM-DD", where)
+
+
+_is_a_time = matching(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time, HH:mm")
+web_address = both(string(3000), matching(r"(?s)https?://.+", "a valid url"))
+
+
+suggested = both(
+    fields({}, {"options": array(option, 100, least=0), "option_groups": array(option_group, 100, least=0)}),
+    _options_or_groups,
+)
+"""What an app may answer to who types into an external menu."""
+SHORTEST_QUERY = 3
+"""Characters from which on an external menu asks the app, where it doesn't say itself."""
 
 
 def _menu(required: dict[str, Check], optional: dict[str, Check], *, multi: bool) -> Check:
@@ -82,7 +138,7 @@ def _menus(prefix: str, *, multi: bool) -> dict[str, Check]:
         multi=multi,
     )
     return {
-        f"{prefix}static_select": both(static, _options_or_groups),
+        f"{prefix}static_select": both(static, _options_or_groups, _initial_is_offered),
         f"{prefix}external_select": _menu(
             {}, {"min_query_length": integer(0, 1000), **initial("initial_option", option)}, multi=multi
         ),
@@ -94,7 +150,7 @@ def _menus(prefix: str, *, multi: bool) -> dict[str, Check]:
                 **once,
                 **initial("initial_conversation", ID),
                 "default_to_current_conversation": boolean,
-                "filter": filters,
+                "filter": both(filters, _filters_something),
             },
             multi=multi,
         ),
@@ -122,25 +178,42 @@ button = both(
     ),
     _url_needs_no_value,
 )
-image = fields(
-    {**COMMON, "alt_text": string(2000)},
-    {
-        "image_url": string(3000),
-        "slack_file": fields({}, {"id": string(255), "url": string(3000)}),
-    },
-)
+slack_file = fields({}, {"id": string(255), "url": string(3000)})
+
+
+def _image_has_a_source(value: Any, where: str, problems: list[str]) -> None:
+    if isinstance(value, dict) and (value.get("image_url") is None) == (value.get("slack_file") is None):
+        tell(problems, "must provide either image_url or slack_file", where)
+
+
+def an_image(more: dict[str, Check]) -> Check:
+    """An image with these further fields: a block has a title."""
+    source: dict[str, Check] = {"image_url": web_address, "slack_file": slack_file}
+    return both(fields({**COMMON, "alt_text": string(2000)}, {**source, **more}), _image_has_a_source)
+
+
+image = an_image({})
 _typed: dict[str, Check] = {**PLACED, "dispatch_action_config": DISPATCH}
 
 ELEMENTS: dict[str, Check] = {
     "button": button,
     "image": image,
-    "checkboxes": fields(
-        {**COMMON, "options": array(option, 10)}, {**ACTION, "initial_options": array(option, 10)}
+    "checkboxes": both(
+        fields(
+            {**COMMON, "options": array(marked_option, 10)},
+            {**ACTION, "initial_options": array(marked_option, 10)},
+        ),
+        _initial_is_offered,
     ),
-    "radio_buttons": fields({**COMMON, "options": array(option, 10)}, {**ACTION, "initial_option": option}),
-    "overflow": fields({**COMMON, "options": array(option, 5)}, {"action_id": ID_OR_NONE, "confirm": confirm}),
-    "datepicker": fields(COMMON, {**PLACED, "initial_date": string(10, least=10)}),
-    "timepicker": fields(COMMON, {**PLACED, "initial_time": string(5, least=5), "timezone": string(100)}),
+    "radio_buttons": both(
+        fields({**COMMON, "options": array(marked_option, 10)}, {**ACTION, "initial_option": marked_option}),
+        _initial_is_offered,
+    ),
+    "overflow": fields(
+        {**COMMON, "options": array(overflow_option, 5)}, {"action_id": ID_OR_NONE, "confirm": confirm}
+    ),
+    "datepicker": fields(COMMON, {**PLACED, "initial_date": _is_a_day}),
+    "timepicker": fields(COMMON, {**PLACED, "initial_time": _is_a_time, "timezone": string(100)}),
     "datetimepicker": fields(COMMON, {**ACTION, "initial_date_time": integer(0, 10**10 - 1)}),
     **_menus("", multi=False),
     **_menus("multi_", multi=True),

@@ -4,6 +4,7 @@ Rules: https://docs.slack.dev/apis/events-api/. Up to three retries, in real tim
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
 from sandbox.slack.wire import message_json, user_json
+
+KEPT = 10_000
+"""Deliveries that can be looked up; older ones are forgotten."""
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Events:
         self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
         self._hurried = 0
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self.bell = Bell()
         """Rings when a delivery changes, and when retries are hurried."""
 
@@ -48,7 +52,7 @@ class Events:
         return delivery
 
     def send_subscribed(self, name: str, inner: Json) -> None:
-        if name in self._workspace.app.events:
+        if self._workspace.app.hears(name):
             self.send(inner)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -98,8 +102,8 @@ class Events:
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
         family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
         name = f"message.{family}"
-        subscribed = {name, "app_mention"} & set(self._workspace.app.events)
-        if not subscribed or not self._workspace.bot_is_in(channel):
+        app = self._workspace.app
+        if not (app.hears(name) or app.hears("app_mention")) or not self._workspace.bot_is_in(channel):
             return
         shown = message_json(self._workspace, after)
         where: Json = {"type": "message", "channel": channel.id, "channel_type": kind}
@@ -165,12 +169,25 @@ class Events:
             },
         )
 
-    def home_opened(self, user: str, channel: Channel, view: Json | None) -> None:
+    def file_shared(self, file_id: str, channel: Channel) -> None:
+        self.send_subscribed(
+            "file_shared",
+            {
+                "type": "file_shared",
+                "file_id": file_id,
+                "file": {"id": file_id},
+                "user_id": BOT_USER,
+                "channel_id": channel.id,
+                "event_ts": self._workspace.new_ts(),
+            },
+        )
+
+    def home_opened(self, user: str, channel: Channel, tab: str, view: Json | None) -> None:
         inner: Json = {
             "type": "app_home_opened",
             "user": user,
             "channel": channel.id,
-            "tab": "home",
+            "tab": tab,
             "event_ts": self._workspace.new_ts(),
         }
         if view is not None:

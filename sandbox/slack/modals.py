@@ -3,6 +3,7 @@
 Rules: https://docs.slack.dev/surfaces/modals.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ class Modals:
         self._workspace = workspace
         self._sockets = sockets
         self._triggers = triggers
+        self.url = ""
 
     def on_top(self, person: Person, view_id: str) -> View:
         """The person's top modal. Raises Impossible when this one is not it."""
@@ -44,7 +46,12 @@ class Modals:
         complaints = what_a_client_refuses(view.source["blocks"], view.values)
         if complaints:
             return Outcome("incomplete", errors=complaints)
-        payload = payloads.submission(person, view, trigger_id=self._triggers.trigger_id(person.id, view.id))
+        payload = payloads.submission(
+            person,
+            view,
+            trigger_id=self._triggers.trigger_id(person.id, view.id),
+            response_urls=list(self._response_urls(person, view)),
+        )
         answer = await self._sockets.deliver("interactive", payload, answers=True)
         if answer.error is not None:
             return Outcome(answer.error, took=answer.took)
@@ -53,6 +60,22 @@ class Modals:
         except ApiError:
             return Outcome("invalid_response", answer.payload, took=answer.took)
         return Outcome("refused" if errors else None, answer.payload, errors=errors, took=answer.took)
+
+    def _response_urls(self, person: Person, view: View) -> Iterator[Json]:
+        """One for each conversation that was chosen in a menu with `response_url_enabled`."""
+        for block in view.source["blocks"]:
+            for element in elements_of(block):
+                if not element.get("response_url_enabled"):
+                    continue
+                value = view.values[block["block_id"]][element["action_id"]]
+                channel = value.get("selected_conversation") or value.get("selected_channel")
+                if self._workspace.channel(channel) is not None:
+                    yield {
+                        "response_url": self.url + self._triggers.response_path("command", person.id, channel),
+                        "block_id": block["block_id"],
+                        "action_id": element["action_id"],
+                        "channel_id": channel,
+                    }
 
     def _filled(self, view: View, values: dict[str, dict[str, Any]]) -> View:
         elements = {

@@ -62,6 +62,7 @@ class Message:
     """As sent: escaped, with its mentions as ids."""
     blocks: list[Json]
     attachments: list[Json] = field(default_factory=list)
+    files: list[Json] = field(default_factory=list)
     thread_ts: str | None = None
     broadcast: bool = False
     metadata: Json | None = None

@@ -99,10 +99,10 @@ def view_click(person: Person, view: View, action: Json, *, trigger_id: str) -> 
     }
 
 
-def submission(person: Person, view: View, *, trigger_id: str) -> Json:
+def submission(person: Person, view: View, *, trigger_id: str, response_urls: list[Json]) -> Json:
     return _interaction("view_submission", person, trigger_id) | {
         "view": view_json(view),
-        "response_urls": [],
+        "response_urls": response_urls,
     }
 
 
@@ -122,6 +122,7 @@ def suggestion(person: Person, block: Json, element: Json, typed: str, where: Js
 
 def event(workspace: Workspace, inner: Json) -> Json:
     """The event_callback round an event; its event_id names it for ever."""
+    channel = workspace.channel(inner.get("channel"))
     return {
         "token": LEGACY_WORD,
         "team_id": TEAM,
@@ -141,7 +142,7 @@ def event(workspace: Workspace, inner: Json) -> Json:
                 "is_enterprise_install": False,
             }
         ],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": channel is not None and channel.shared,
         "event_context": f"4-{secrets.token_hex(12)}",
     }
 

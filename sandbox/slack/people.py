@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.slack import payloads
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.calling import ApiError, Arguments
+from sandbox.slack.elements import SHORTEST_QUERY, suggested
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.replies import Replies
 from sandbox.slack.schema import Json
@@ -150,14 +151,19 @@ class People:
         channel = self._workspace.channels[message.channel]
         if not self._workspace.can_read(person, channel) or message.only_for not in (None, person.id):
             raise Impossible("no_such_message")
+        if channel.archived:
+            raise Impossible("is_archived")
         block, element = find(message.blocks, aim)
         if asked := confirmation(element, aim):
             return Outcome(confirm=asked)
-        state = self._workspace.values[message.channel, message.ts, person.id]
-        state.update(state_of(message.blocks, state))
+        place = (message.channel, message.ts, person.id)
+        before = self._workspace.values.get(place, {})
+        state = {**before, **state_of(message.blocks, before)}
         value = choose(element, aim)
         if element["action_id"] in state.get(block["block_id"], {}):
             state[block["block_id"]][element["action_id"]] = value
+        if state:
+            self._workspace.values[place] = state
         payload = payloads.message_click(
             self._workspace,
             person,
@@ -191,11 +197,20 @@ class People:
         return Outcome(answer.error, answer.payload, took=answer.took)
 
     async def suggest(self, person: Person, blocks: list[Json], aim: Aim, typed: str, where: Json) -> Outcome:
-        """Types into an external select; the acknowledgement carries its options."""
+        """Types into an external select; the acknowledgement carries its options.
+
+        Raises Impossible where too little is typed for the app to be asked.
+        """
         block, element = find(blocks, aim)
+        if len(typed) < element.get("min_query_length", SHORTEST_QUERY):
+            raise Impossible("too_short")
         payload = payloads.suggestion(person, block, element, typed, {**where, "api_app_id": APP_ID})
         answer = await self._sockets.deliver("interactive", payload, answers=True)
-        return Outcome(answer.error, answer.payload, took=answer.took)
+        problems: list[str] = []
+        suggested(answer.payload, "", problems)
+        return Outcome(
+            answer.error or ("invalid_response" if problems else None), answer.payload, took=answer.took
+        )
 
     # Writing
 

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sandbox.slack.blocks import elements_of
+from sandbox.slack.elements import choices
 from sandbox.slack.schema import Json
 
 TOKEN = re.compile(r"<([^<>\n]+)>")
@@ -222,12 +223,6 @@ def _button(block: Json, element: Json, reader: Reader) -> Json:
             for choice in choices(element)
         ]
     return told
-
-
-def choices(element: Json) -> list[Json]:
-    """An element's options, those of its groups too."""
-    grouped = [choice for group in element.get("option_groups") or [] for choice in group.get("options") or []]
-    return [*(element.get("options") or []), *grouped]
 
 
 def confirm(element: Json, reader: Reader) -> Json | None:

@@ -4,6 +4,7 @@ A check looks at one value and adds a line to `problems` for each rule that it b
 `response_metadata.messages`: what is wrong, then where, as a JSON pointer.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,17 @@ def string(most: int, least: int = 1) -> Check:
             tell(problems, f"must be more than {least - 1} characters", where)
         elif len(value) > most:
             tell(problems, f"must be less than {most + 1} characters", where)
+
+    return check
+
+
+def matching(pattern: str, what: str) -> Check:
+    """A string that is entirely of this pattern."""
+    compiled = re.compile(pattern)
+
+    def check(value: Any, where: str, problems: list[str]) -> None:
+        if not isinstance(value, str) or compiled.fullmatch(value) is None:
+            tell(problems, f"must be {what}", where)
 
     return check
 

@@ -15,6 +15,7 @@ from sandbox.slack.app_config import AppConfig
 from sandbox.slack.control import Control
 from sandbox.slack.default import default_workspace
 from sandbox.slack.events import Events
+from sandbox.slack.files import Files
 from sandbox.slack.modals import Modals
 from sandbox.slack.pace import Pace
 from sandbox.slack.people import People
@@ -23,7 +24,10 @@ from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.timing import Timing
 from sandbox.slack.triggers import Triggers
-from sandbox.slack.web_api import WebApi
+from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
+
+ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload"})
+"""What faults can be put on."""
 
 
 class SlackSandbox:
@@ -49,11 +53,14 @@ class SlackSandbox:
         self.triggers = Triggers(timing, monotonic)
         self.replies = Replies(self.workspace, self.triggers)
         self.events = Events(self.workspace, self.sockets, timing)
+        self.sockets.interactive = lambda: self.workspace.app.interactivity
         self.workspace.on_message = self.events.message_changed
         self.people = People(self.workspace, self.sockets, self.triggers, self.replies)
         self.modals = Modals(self.workspace, self.sockets, self.triggers)
-        self.api = WebApi(self.workspace, self.triggers, self.sockets, self.pace)
-        self.faults = Faults(clock, endpoint_of=endpoint_of, error_body=error_body)
+        self.files = Files(self.workspace, timing)
+        self.workspace.on_file = self.events.file_shared
+        self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.pace)
+        self.faults = Faults(clock, endpoint_of=endpoint_of, known=ENDPOINTS, error_body=error_body)
         self._clock = clock
         self._served: Served | None = None
 
@@ -73,7 +80,7 @@ class SlackSandbox:
     async def start(self, port: int = 0) -> str:
         """Serves on 127.0.0.1 and returns the URL; port 0 takes a free one."""
         self._served = await serve(self._application(), port)
-        self.api.url = self.people.url = self._served.url
+        self.api.url = self.people.url = self.modals.url = self.files.url = self._served.url
         return self._served.url
 
     async def stop(self) -> None:
@@ -85,6 +92,7 @@ class SlackSandbox:
         app = web.Application(middlewares=[self.faults.middleware()], client_max_size=4 * 1024 * 1024)
         router = app.router
         router.add_route("*", "/api/{method}", self.api.serve)
+        router.add_post("/upload/v1/{address}", self.files.receive)
         router.add_get("/link/", self.sockets.serve)
         router.add_post("/commands/{url:.+}", self.replies.serve)
         router.add_post("/actions/{url:.+}", self.replies.serve)
@@ -98,6 +106,7 @@ class SlackSandbox:
 
     async def _close(self, app: web.Application) -> None:
         await self.events.close()
+        await self.files.close()
         await self.sockets.close()
         await self.faults.close(app)
 
@@ -113,7 +122,9 @@ def endpoint_of(request: web.Request) -> str:
     first, _, rest = request.path.lstrip("/").partition("/")
     if first == "api":
         return rest
-    return {"link": "socket", "commands": "response_url", "actions": "response_url"}.get(first, "unknown")
+    return {"link": "socket", "commands": "response_url", "actions": "response_url", "upload": "upload"}.get(
+        first, "unknown"
+    )
 
 
 def error_body(status: int) -> Json:

@@ -2,6 +2,7 @@
 
 from sandbox.slack import render
 from sandbox.slack.blocks import elements_of
+from sandbox.slack.elements import choices
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.schema import Json
 from sandbox.slack.state import Workspace
@@ -21,18 +22,14 @@ def changes(
 ) -> list[Message]:
     """The messages that changed for the person after a seq, in order of change.
 
-    Each once, as it is now; with `versions` every state it went through.
+    Each once, as it is now; with `versions` every state it went through, as far as they are kept.
     """
-    visible = [
+    return [
         message
-        for message in workspace.log[after:]
+        for message in (workspace.states(after) if versions else workspace.changed(after))
         if channel is None or message.channel == channel.id
         if can_see(workspace, person, message, peek=channel is not None)
     ]
-    if versions:
-        return visible
-    latest = {(message.channel, message.ts): message for message in visible}
-    return sorted(latest.values(), key=lambda message: message.seq)
 
 
 def message_seen(workspace: Workspace, person: Person, message: Message) -> Json:
@@ -42,6 +39,7 @@ def message_seen(workspace: Workspace, person: Person, message: Message) -> Json
     text = render.mrkdwn(message.text, reader)
     lines = [render.reads(message.blocks, reader)] if message.blocks else [text]
     lines += [str(each.get("text") or each.get("fallback") or "") for each in message.attachments]
+    lines += [": ".join(filter(None, (file["title"], file["alt_txt"]))) for file in message.files]
     return {
         "seq": message.seq,
         "at": message.at,
@@ -99,6 +97,6 @@ def _input_seen(view: View, block: Json, element: Json, workspace: Workspace) ->
         "value": None if is_empty(value) else value,
         "options": [
             {"text": render.text_object(choice.get("text"), reader), "value": choice.get("value")}
-            for choice in render.choices(element)
+            for choice in choices(element)
         ],
     }

@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
-from sandbox.clock import Bell
+from sandbox.clock import Bell, real_sleep
 from sandbox.slack.calling import ApiError, read_json
+from sandbox.slack.recent import Recent
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID
 from sandbox.slack.timing import Timing
@@ -24,7 +25,9 @@ from sandbox.slack.timing import Timing
 MOST_CONNECTIONS = 10
 CLOSING = 0.5
 """Real seconds to wait for the other side of a closed connection to say goodbye."""
-Failure = Literal["operation_timeout", "dispatch_failed"]
+DEBUG_LIFE = 360
+"""Seconds that a connection lives which was opened with `debug_reconnects=true`."""
+Failure = Literal["operation_timeout", "dispatch_failed", "interactivity_disabled"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Sockets:
         self._timing = timing
         self._monotonic = monotonic
         self._chance = chance
-        self._tickets: dict[str, float] = {}
+        self._tickets: Recent[None] = Recent(monotonic)
         self.opened = 0
         """Connections there ever were."""
         self.connections: list[Connection] = []
@@ -72,15 +75,22 @@ class Sockets:
         """Rings when a connection comes or goes."""
         self.on_envelope: Callable[[str, Json], None] = lambda kind, envelope: None
         """Told of every envelope sent ("sent") and every text received ("received")."""
+        self.interactive: Callable[[], bool] = lambda: True
+        """Whether the app has interactivity switched on."""
 
     def new_ticket(self) -> str:
         ticket = str(uuid.uuid4())
-        self._tickets[ticket] = self._monotonic()
+        self._tickets.add(ticket, None)
         return ticket
 
+    @property
+    def tickets(self) -> int:
+        """How many unused tickets are remembered."""
+        return len(self._tickets)
+
     def _use(self, ticket: str) -> bool:
-        made = self._tickets.pop(ticket, None)
-        return made is not None and self._monotonic() - made < self._timing.ticket and not self.refuse_tickets
+        found = self._tickets.pop(ticket)
+        return found is not None and found[1] < self._timing.ticket and not self.refuse_tickets
 
     @property
     def count(self) -> int:
@@ -100,25 +110,36 @@ class Sockets:
             return socket
         self.opened += 1
         connection = Connection(f"s{self.opened}", socket, request)
-        await socket.send_str(json.dumps(self._hello(self.count + 1)))
+        debug = request.query.get("debug_reconnects") == "true"
+        life = DEBUG_LIFE if debug else self._timing.connection
+        await socket.send_str(json.dumps(self._hello(self.count + 1, life)))
         self.connections.append(connection)
         self.bell.ring()
+        age = asyncio.create_task(self._age(connection, life))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._received(connection, message.data)
         finally:
+            age.cancel()
             self._gone(connection)
         return socket
 
-    def _hello(self, count: int) -> Json:
+    async def _age(self, connection: Connection, life: float) -> None:
+        """Lives through a connection's time: warns it, and closes it at the end."""
+        await real_sleep(life - self._timing.warning)
+        await self._dismiss(connection, "warning")
+        await real_sleep(self._timing.warning)
+        await self._dismiss(connection, "refresh_requested")
+
+    def _hello(self, count: int, life: int) -> Json:
         return {
             "type": "hello",
             "num_connections": count,
             "debug_info": {
                 "host": "applink-sandbox",
                 "build_number": 1,
-                "approximate_connection_time": self._timing.connection,
+                "approximate_connection_time": life,
             },
             "connection_info": {"app_id": APP_ID},
         }
@@ -157,6 +178,8 @@ class Sockets:
 
         `answers` says whether an acknowledgement may carry a payload; `retry` is set for events alone.
         """
+        if kind == "interactive" and not self.interactive():
+            return Answer("interactivity_disabled")
         if self.count == 0:
             return Answer("dispatch_failed")
         envelope: Json = {

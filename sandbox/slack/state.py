@@ -1,10 +1,10 @@
-"""The workspace: who and what is in it, and every state that its messages went through.
+"""The workspace: who and what is in it, and the newest states that its messages went through.
 
 All changes go through the methods here. Each message state takes the next `seq` and rings the bell on which
 `see`, `pings` and other long polls wait.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -21,10 +21,23 @@ OTHER_TEAM = "T0OUTSIDE"
 BOT_USER = "U0BOT0000"
 BOT_ID = "B0BOT0000"
 APP_ID = "A0APP0000"
+KEPT = 100_000
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970."""
+    return int(at.timestamp()) * 1_000_000 + at.microsecond
+
+
+def as_ts(microseconds: int) -> str:
+    """As Slack writes times: seconds, a point, six digits."""
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
 class Workspace:
-    def __init__(self, clock: SandboxClock, app: AppConfig) -> None:
+    def __init__(self, clock: SandboxClock, app: AppConfig, *, kept: int = KEPT) -> None:
+        """`kept`: how many states of messages, and how many pings, can be looked up; each message's last one can
+        always be."""
         self.clock = clock
         self.app = app
         self.lacks = Lacks()
@@ -32,18 +45,21 @@ class Workspace:
         self.people: dict[str, Person] = {}
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, Group] = {}
-        self.log: list[Message] = []
-        """Every state of every message; a state's seq is its place, counted from 1."""
-        self.pings: list[Ping] = []
+        self.last = 0
+        """The seq of the newest state, counted from 1."""
+        self._states: deque[Message] = deque(maxlen=kept)
+        self.pings: deque[Ping] = deque(maxlen=kept)
         self.views: dict[str, list[View]] = defaultdict(list)
         """Each person's open modals, the top one last."""
         self.homes: dict[str, View] = {}
-        self.values: dict[tuple[str, str, str], dict[str, Any]] = defaultdict(dict)
+        self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
         """What a person chose in a message's menus, by (channel, ts, user): block_id, action_id, value."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None
         """Told of every message for all that is posted (before: None), edited or deleted."""
+        self.on_file: Callable[[str, Channel], None] = lambda file_id, channel: None
+        """Told of every file that is shared."""
         self._last_ts = 0
         self._made = 0
 
@@ -87,9 +103,8 @@ class Workspace:
 
     def new_ts(self, at: datetime | None = None) -> str:
         """A message's id: its time (now, if not given) in microseconds, never the same twice."""
-        now = at or self.clock.now()
-        self._last_ts = max(int(now.timestamp()) * 1_000_000 + now.microsecond, self._last_ts + 1)
-        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+        self._last_ts = max(microseconds(at or self.clock.now()), self._last_ts + 1)
+        return as_ts(self._last_ts)
 
     def message(self, channel: Any, ts: Any) -> Message | None:
         """The message as it is now, also a deleted one."""
@@ -145,10 +160,35 @@ class Workspace:
         return len(lost)
 
     def _record(self, message: Message) -> Message:
-        numbered = replace(message, seq=len(self.log) + 1)
-        self.log.append(numbered)
+        self.last += 1
+        numbered = replace(message, seq=self.last)
+        self._states.append(numbered)
         self.messages[numbered.channel][numbered.ts] = numbered
         return numbered
+
+    def states(self, after: int) -> list[Message]:
+        """The states with a seq over `after`, in order, as far as they are kept."""
+        found: list[Message] = []
+        for state in reversed(self._states):
+            if state.seq <= after:
+                break
+            found.append(state)
+        return found[::-1]
+
+    def changed(self, after: int) -> list[Message]:
+        """The messages that changed after a seq, each once as it is now, in order of change."""
+        if self._states and self._states[0].seq > after + 1:
+            every: Iterable[Message] = (each for inside in self.messages.values() for each in inside.values())
+            return sorted((each for each in every if each.seq > after), key=lambda each: each.seq)
+        latest = {(state.channel, state.ts): state for state in self.states(after)}
+        return sorted(latest.values(), key=lambda each: each.seq)
+
+    def as_it_was(self, message: Message, seq: int) -> Message | None:
+        """The message's state at that seq, where it is kept."""
+        same = (
+            each for each in reversed(self._states) if (each.channel, each.ts) == (message.channel, message.ts)
+        )
+        return next((each for each in same if each.seq <= seq), None)
 
     def replies(self, channel: str, thread_ts: str) -> list[Message]:
         """A thread's messages, its parent first; empty when it has no parent."""

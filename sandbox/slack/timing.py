@@ -17,5 +17,9 @@ class Timing:
     """The waits before an event that nobody acknowledged is sent again."""
     ticket: float = 60.0
     """How long an unused Socket Mode ticket stays good."""
+    share: float = 2.0
+    """From the completion of an upload until its share shows."""
     connection: int = 18_060
-    """What `hello` says of a connection's life."""
+    """A connection's life, as `hello` tells it; then it is asked to leave, and closed."""
+    warning: float = 10.0
+    """How long before its end a connection is warned."""

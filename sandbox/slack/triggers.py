@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox.slack.calling import ApiError
+from sandbox.slack.recent import Recent
 from sandbox.slack.timing import Timing
 
 
@@ -17,7 +18,6 @@ class Trigger:
     user: str
     view_id: str | None
     """The modal that was interacted with; only such a trigger can push."""
-    made: float
     used: bool = False
 
 
@@ -29,30 +29,33 @@ class ResponseUrl:
     ts: str | None
     """The message that was clicked on."""
     thread_ts: str | None
-    made: float
     uses: int = 0
 
 
 class Triggers:
     def __init__(self, timing: Timing, monotonic: Callable[[], float]) -> None:
         self._timing = timing
-        self._monotonic = monotonic
-        self._triggers: dict[str, Trigger] = {}
-        self._urls: dict[str, ResponseUrl] = {}
+        self._triggers: Recent[Trigger] = Recent(monotonic)
+        self._urls: Recent[ResponseUrl] = Recent(monotonic)
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._triggers) + len(self._urls)
 
     def trigger_id(self, user: str, view_id: str | None = None) -> str:
         name = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**11)}.{secrets.token_hex(16)}"
-        self._triggers[name] = Trigger(user, view_id, self._monotonic())
+        self._triggers.add(name, Trigger(user, view_id))
         return name
 
     def exchange(self, name: str) -> Trigger:
         """Uses a trigger. Raises ApiError invalid_, expired_ or exchanged_trigger_id."""
-        trigger = self._triggers.get(name)
-        if trigger is None:
+        found = self._triggers.get(name)
+        if found is None:
             raise ApiError("invalid_trigger_id")
+        trigger, age = found
         if trigger.used:
             raise ApiError("exchanged_trigger_id")
-        if self._monotonic() - trigger.made >= self._timing.trigger:
+        if age >= self._timing.trigger:
             raise ApiError("expired_trigger_id")
         trigger.used = True
         return trigger
@@ -67,15 +70,16 @@ class Triggers:
     ) -> str:
         """The path of a new response_url."""
         name = f"{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
-        self._urls[name] = ResponseUrl(kind, user, channel, ts, thread_ts, self._monotonic())
+        self._urls.add(name, ResponseUrl(kind, user, channel, ts, thread_ts))
         return f"/{'commands' if kind == 'command' else 'actions'}/{name}"
 
     def response(self, name: str) -> ResponseUrl:
         """Uses a response_url once. Raises ApiError no_such_url, expired_url or used_url."""
-        url = self._urls.get(name)
-        if url is None:
+        found = self._urls.get(name)
+        if found is None:
             raise ApiError("no_such_url")
-        if self._monotonic() - url.made >= self._timing.response_url:
+        url, age = found
+        if age >= self._timing.response_url:
             raise ApiError("expired_url")
         if url.uses >= self._timing.response_url_uses:
             raise ApiError("used_url")

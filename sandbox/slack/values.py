@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.slack.blocks import elements_of
-from sandbox.slack.render import choices
+from sandbox.slack.elements import choices
 from sandbox.slack.schema import Json
 
 _ONE_OPTION = ("static_select", "external_select", "radio_buttons", "overflow")

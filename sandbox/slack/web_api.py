@@ -11,9 +11,10 @@ from typing import Literal
 
 from aiohttp import web
 
-from sandbox.slack import api_chat, api_conversations, api_people, api_views
+from sandbox.slack import api_chat, api_conversations, api_files, api_people, api_views
 from sandbox.slack.calling import ApiError, Arguments, RateLimited, read_arguments
 from sandbox.slack.context import Call
+from sandbox.slack.files import Files
 from sandbox.slack.pace import SPECIAL, TIER_2, TIER_3, TIER_4, Pace, Tier
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets, open_connection
@@ -30,10 +31,12 @@ class Method:
     """None: the method keeps a pace of its own."""
     scope: str | None = None
     """None: no scope, or one that depends on the channel."""
+    open: bool = False
+    """Whether it asks for no token."""
 
 
 METHODS: dict[str, Method] = {
-    "api.test": Method(api_people.api_test, SPECIAL),
+    "api.test": Method(api_people.api_test, SPECIAL, open=True),
     "auth.test": Method(api_people.auth_test, SPECIAL),
     "bots.info": Method(api_people.bots_info, TIER_3, "users:read"),
     "chat.delete": Method(api_chat.delete, TIER_3, "chat:write"),
@@ -47,6 +50,9 @@ METHODS: dict[str, Method] = {
     "conversations.members": Method(api_conversations.members, TIER_4),
     "conversations.open": Method(api_conversations.open_, TIER_3, "im:write"),
     "conversations.replies": Method(api_conversations.replies, TIER_3),
+    "files.completeUploadExternal": Method(api_files.complete_upload, TIER_4, "files:write"),
+    "files.getUploadURLExternal": Method(api_files.get_upload_url, TIER_4, "files:write"),
+    "files.info": Method(api_files.info, TIER_4, "files:read"),
     "usergroups.list": Method(api_people.usergroups_list, TIER_2, "usergroups:read"),
     "usergroups.users.list": Method(api_people.usergroups_users_list, TIER_2, "usergroups:read"),
     "users.info": Method(api_people.users_info, TIER_4, "users:read"),
@@ -60,10 +66,13 @@ OPEN_CONNECTION = "apps.connections.open"
 
 
 class WebApi:
-    def __init__(self, workspace: Workspace, triggers: Triggers, sockets: Sockets, pace: Pace) -> None:
+    def __init__(
+        self, workspace: Workspace, triggers: Triggers, sockets: Sockets, files: Files, pace: Pace
+    ) -> None:
         self._workspace = workspace
         self._triggers = triggers
         self._sockets = sockets
+        self._files = files
         self._pace = pace
         self.url = ""
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(8)}"
@@ -95,10 +104,11 @@ class WebApi:
         method = METHODS.get(name)
         if method is None or self._is_lacking(name):
             raise ApiError("unknown_method", req_method=name)
-        self._check_bot_token(_token(request, args))
+        if not method.open:
+            self._check_bot_token(_token(request, args))
         if method.tier is not None:
             self._keep_pace(name, method.tier)
-        call = Call(self._workspace, self._triggers, self._sockets, self._pace, self.url, args)
+        call = Call(self._workspace, self._triggers, self._sockets, self._files, self._pace, self.url, args)
         if method.scope is not None:
             call.need_scope(method.scope)
         return method.act(call)

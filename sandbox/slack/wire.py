@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sandbox.slack.model import Channel, Group, Message, Person, View
 from sandbox.slack.schema import Json
-from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, TEAM, Workspace
+from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, OTHER_TEAM, TEAM, Workspace, as_ts, microseconds
 
 DOMAIN = "sandbox"
 LEGACY_WORD = "sandbox-verification"
@@ -87,6 +87,7 @@ def channel_json(workspace: Workspace, channel: Channel) -> Json:
         "is_ext_shared": channel.shared,
         "is_org_shared": False,
         "is_pending_ext_shared": False,
+        "shared_team_ids": [TEAM, OTHER_TEAM] if channel.shared else [TEAM],
         "context_team_id": TEAM,
         "is_member": workspace.bot_is_in(channel),
         "topic": {"value": "", "creator": "", "last_set": 0},
@@ -125,8 +126,10 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
         told["blocks"] = message.blocks
     if message.attachments:
         told["attachments"] = message.attachments
+    if message.files:
+        told |= {"files": message.files, "upload": True}
     if message.edited and not message.blocks:
-        told["edited"] = {"user": message.author, "ts": message.ts}
+        told["edited"] = {"user": message.author, "ts": as_ts(microseconds(message.at))}
     if message.thread_ts is not None:
         told["thread_ts"] = message.thread_ts
         told["parent_user_id"] = workspace.messages[message.channel][message.thread_ts].author

@@ -1,4 +1,7 @@
-"""How the schema came to be, revision by revision (Alembic)."""
+"""How the schema came to be, revision by revision (Alembic).
 
-HEAD = "0001"
+A revision that has landed is never edited, as databases have it. What changes after it is a revision of its own.
+"""
+
+HEAD = "0002"
 """The newest revision."""

@@ -11,7 +11,7 @@ context.configure(
     target_metadata=metadata,
     # Both databases take DDL in a transaction; the caller's is the only one.
     transactional_ddl=True,
-    # SQLite can't alter most things in place: later revisions copy the table.
+    # SQLite can't alter most things in place: its tables are copied.
     render_as_batch=True,
 )
 context.run_migrations()

@@ -21,6 +21,7 @@ from bot.errors import CannotOpen
 from sandbox.serving import serve
 from sandbox.slack.default import CLEO
 from store.db import Database, migrate
+from store.migrations import HEAD
 from tests.doctor.conftest import Practice
 
 PATIENCE = 60
@@ -157,7 +158,7 @@ async def test_a_database_of_a_newer_gpubot(practice: Practice) -> None:
     with closing(sqlite3.connect(practice.database, isolation_level=None)) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     assert await practice.wrongs() == [
-        "not ok  database: The database is of a newer gpubot (schema 9999, mine is 0001). Install that one."
+        f"not ok  database: The database is of a newer gpubot (schema 9999, mine is {HEAD}). Install that one."
     ]
 
 

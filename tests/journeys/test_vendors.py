@@ -55,6 +55,15 @@ async def test_two_of_four_machines_never_run(world: World) -> None:
     await destroyed(world, rental, bought=["hyperstack", "nebius"])
 
 
+async def test_the_accounts_cache_lags_two_minutes_behind(world: World) -> None:
+    """The procurement's answer is lost as well: bought once all the same, and gone when the vendor says so."""
+    await world.outside.vendor("hyperstack", "stale_cache", seconds=120)
+    await world.fault("procure_offer", "cut_after")
+    rental = await world.rents()
+    await world.until_card(rental, "Ready")
+    await destroyed(world, rental, bought=["hyperstack"])
+
+
 async def test_words_of_the_reference(world: World) -> None:
     await world.outside.vendor("hyperstack", "reference_words")
     rental = await world.rents()

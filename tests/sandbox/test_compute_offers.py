@@ -141,6 +141,21 @@ async def test_an_offer_can_be_procured_until_it_expires_and_once(world: Compute
     assert len(await world.resources()) == 1
 
 
+async def test_an_offer_that_nobody_bought_is_forgotten_some_hours_after_it_expired(world: ComputeWorld) -> None:
+    """A market that runs for weeks doesn't grow by what was only looked at."""
+    left, bought = await world.offer(), await world.offer()
+    await world.post_procure(bought["offer_id"])
+    world.clock.jump(6 * 3600 + 30 * 60 - 1)
+    assert (await world.status(left["offer_id"]))["status"] == "expired"
+    assert (await world.post_procure(left["offer_id"])).status_code == 410
+    world.clock.jump(1)
+    assert (await world.http.get(f"/offers/{left['offer_id']}/status")).status_code == 404
+    assert (await world.post_procure(left["offer_id"])).status_code == 404
+    assert (await world.status(bought["offer_id"]))["status"] == "procured"
+    assert (await world.post_procure(bought["offer_id"])).status_code == 409
+    assert len(world.sandbox.market.offers) == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "where"),
     [
@@ -170,6 +185,14 @@ async def test_a_procurement_that_is_no_json_is_refused(world: ComputeWorld) -> 
     assert (await world.http.post("/procure_offer", content="{")).status_code == 422
     broken = await world.http.post("/procure_offer", content="{", headers={"Content-Type": "application/json"})
     assert broken.status_code == 422
+
+
+async def test_an_offer_that_names_no_end_ends_after_half_an_hour(world: ComputeWorld) -> None:
+    offer = await world.offer("latitude")
+    assert offer["expires_at"] is None
+    world.clock.jump(30 * 60)
+    assert (await world.status(offer["offer_id"]))["status"] == "expired"
+    assert (await world.post_procure(offer["offer_id"])).status_code == 410
 
 
 async def test_vendors_differ_in_what_they_say_at_once(world: ComputeWorld) -> None:

@@ -232,6 +232,8 @@ async def test_all_vendors_can_be_set_at_once_and_looked_at(world: ComputeWorld)
         ("resources", {"name": "x", "gpu_type": "H100", "rate": -1}, 422),
         ("resources/nothing/vanish", {}, 404),
         ("token", {"valid": "no"}, 422),
+        ("tokens", {"valid": True}, 404),
+        ("account", {}, 405),
     ],
 )
 async def test_a_wrong_control_call_is_refused_in_words(
@@ -240,3 +242,33 @@ async def test_a_wrong_control_call_is_refused_in_words(
     answer = await world.http.post(f"/_control/{path}", json=body)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+async def test_a_cache_can_lag_behind_and_a_forced_refresh_asks_the_vendor(world: ComputeWorld) -> None:
+    """Where the account is read without `force_refresh`; an offer's status is real-time always."""
+    running = await world.ready_machine()
+    name = running["resource_id"]
+
+    async def read(**query: Any) -> tuple[str, str]:
+        resource = (await world.http.get(f"/resources/{name}", params=query)).json()
+        return resource["status"], resource["last_synced_at"]
+
+    await world.control("vendors/hyperstack", behaviour="stale_cache")
+    await world.delete(name)
+    assert await read() == ("running", "2026-11-24T12:04:00.000000Z")
+    assert await read(force_refresh="true") == ("deleting", "2026-11-24T12:05:00.000000Z")
+    world.clock.jump(59)
+    assert (await world.resources())[0]["status"] == "running"
+    assert (await read(force_refresh="true"))[0] == "deleted"
+    world.clock.jump(1)
+    assert (await world.resources())[0]["status"] == "deleting"
+    fresh = (await world.procure())["offer_id"]
+    assert (await world.resources(fresh), len((await world.status(fresh))["instances"])) == ([], 1)
+    world.clock.jump(60)
+    [new] = await world.resources(fresh)
+    await world.control(f"resources/{new['resource_id']}/vanish", how="missing")
+    assert (await world.http.get(f"/resources/{new['resource_id']}")).status_code == 200
+    forced = await world.http.get(f"/resources/{new['resource_id']}", params={"force_refresh": "true"})
+    assert forced.status_code == 404
+    world.clock.jump(60)
+    assert (await world.http.get(f"/resources/{new['resource_id']}")).status_code == 404

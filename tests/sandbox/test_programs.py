@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -82,14 +83,74 @@ async def test_without_a_parent_to_follow_a_closed_input_ends_nothing() -> None:
     assert (await ended(process))[0] == 0
 
 
-async def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+async def test_the_workspace_alone_ends_with_its_parent_as_well() -> None:
+    process, ready = await started("sandbox.slack", "--port", "0", "--with-parent")
+    assert set(ready) == {"slack", "api", "clock", "bot_token", "app_token"}
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await ended(process) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("program", "option"),
+    [("sandbox.compute", "--port"), ("sandbox.slack", "--port"), ("sandbox", "--slack-port")],
+)
+async def test_a_port_that_is_taken_is_said_in_one_line(program: str, option: str) -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     port = ready["compute"].rpartition(":")[2]
-    second, nothing = await started("sandbox.compute", "--port", port)
+    second, nothing = await started(program, option, port)
     assert nothing == {}
-    status, errors = await ended(second)
-    assert status == 1
-    assert errors.startswith("The sandbox can't listen: ")
-    assert len(errors.splitlines()) == 1
+    assert await ended(second) == (1, f"Port {port} is taken. {option} 0 takes a free one.\n")
     process.terminate()
     await ended(process)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sandbox.compute", "--bogus"), "unrecognized arguments: --bogus"),
+        (("sandbox.compute", "--port", "70000"), "argument --port: a port is a number from 0 to 65535"),
+        (("sandbox.slack", "--port", "x"), "argument --port: a port is a number from 0 to 65535"),
+        (("sandbox", "--compute-port", "-1"), "argument --compute-port: a port is a number from 0 to 65535"),
+        (("sandbox", "--pace", "nan"), "argument --pace: a pace is a number, 0 or more"),
+        (("sandbox.slack", "--pace", "-1"), "argument --pace: a pace is a number, 0 or more"),
+        (("sandbox.compute", "--speed", "-3"), "argument --speed: speed must be from 0 to 1000000"),
+        (
+            ("sandbox.slack", "--at", "noon"),
+            "argument --at: a time is ISO 8601 with a zone, as 2026-11-24T12:00:00Z",
+        ),
+        (("sandbox", "--at", "2026-11-24T12:00"), "argument --at: a time is ISO 8601 with a zone"),
+        (
+            ("sandbox", "--manifest", "/nowhere.yml"),
+            "argument --manifest: /nowhere.yml: No such file or directory",
+        ),
+        (("sandbox.slack", "--manifest", "/"), "argument --manifest: /: Is a directory"),
+    ],
+)
+async def test_a_wrong_option_is_said_in_one_line(arguments: tuple[str, ...], words: str) -> None:
+    process, nothing = await started(*arguments)
+    assert nothing == {}
+    status, errors = await ended(process)
+    assert status == 2
+    assert errors.startswith(f"python -m {arguments[0]}: {words}")
+    assert errors.endswith("--help shows the options.\n")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("display_information: [", "no YAML, line 1"),
+        ("only a text", "not shaped as a manifest is"),
+        ("features: {slash_commands: [{description: nameless}]}", "not shaped as a manifest is"),
+    ],
+)
+async def test_a_manifest_that_is_none_is_said_in_one_line(tmp_path: Path, written: str, words: str) -> None:
+    manifest = tmp_path / "manifest.yml"
+    manifest.write_text(written)
+    process, nothing = await started("sandbox", "--manifest", str(manifest))
+    assert nothing == {}
+    assert await ended(process) == (
+        2,
+        f"python -m sandbox: argument --manifest: {manifest}: {words}. --help shows the options.\n",
+    )

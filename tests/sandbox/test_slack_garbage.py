@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sandbox.slack import AppConfig
+from sandbox.slack.app_config import SCOPES
 from sandbox.slack.default import ANA, TRAINING
 from sandbox.slack.web_api import METHODS
 from tests.sandbox.slack_world import World, section, workspace
@@ -46,6 +48,11 @@ NAMES = st.sampled_from(
         "hash",
         "usergroup",
         "message_ts",
+        "files",
+        "file",
+        "filename",
+        "length",
+        "channel_id",
     ]
 )
 SENSIBLE = st.sampled_from(
@@ -68,7 +75,7 @@ ARGUMENTS = st.dictionaries(NAMES, SENSIBLE | VALUES, max_size=6)
 @given(calls=st.lists(st.tuples(st.sampled_from(sorted(METHODS)), ARGUMENTS), min_size=10, max_size=10))
 def test_any_arguments_are_answered_in_slacks_manner(calls: list[tuple[str, dict[str, Any]]]) -> None:
     async def all_of_them() -> None:
-        async with workspace() as world:
+        async with workspace(app=AppConfig(scopes=(*SCOPES, "files:read", "files:write"))) as world:
             await world.post(text="something to find")
             for method, arguments in calls:
                 told = await world.raw(method, json=arguments)
@@ -142,6 +149,13 @@ async def traffic(world: World, endpoint: str) -> list[Any]:
     requests = (await world.get("traffic", after=0, endpoint=endpoint))["requests"]
     assert isinstance(requests, list)
     return requests
+
+
+async def test_a_fault_for_what_there_is_not_is_refused() -> None:
+    async with workspace() as world:
+        told = await world.act("faults", endpoint="chat.postMesage", kind="hang")
+        assert told["status"] == 422
+        assert told["error"].startswith("no endpoint chat.postMesage; there are: api.test, apps.connections.open")
 
 
 async def test_the_traffic_log_has_calls_and_envelopes_and_no_token() -> None:

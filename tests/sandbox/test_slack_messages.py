@@ -206,6 +206,10 @@ async def test_people_and_groups_as_the_app_reads_them() -> None:
         client = world.client
         guest = (await client.users_info(user="U0GUS0000"))["user"]
         assert (guest["is_restricted"], guest["is_ultra_restricted"]) == (True, False)
+        await world.act("people/U0GUS0000", "PATCH", guest="ultra_restricted")
+        single = (await client.users_info(user="U0GUS0000"))["user"]
+        assert (single["is_restricted"], single["is_ultra_restricted"]) == (True, True)
+        assert (await client.users_info(user=BOT_USER))["user"]["is_bot"]
         outsider = (await client.users_info(user=OLGA, include_locale=True))["user"]
         assert outsider["team_id"] != TEAM
         assert (outsider["is_stranger"], "locale" in outsider) == (False, False)

@@ -231,14 +231,35 @@ async def test_a_home_tab_is_published_and_its_buttons_work() -> None:
 
 
 async def test_an_external_menu_asks_the_app_for_its_options() -> None:
-    menu = {"type": "external_select", "action_id": "gpu", "min_query_length": 0}
+    """From three characters on, unless the menu says otherwise; what is no list of options shows none."""
+    option = {"text": {"type": "plain_text", "text": "H100"}, "value": "h100"}
+    group = {"label": {"type": "plain_text", "text": "Big"}, "options": [option]}
+    asked = {"type": "external_select", "action_id": "gpu", "min_query_length": 0}
     async with workspace() as world:
         socket = await world.socket()
-        posted = await world.post(blocks=[actions(menu)])
-        waiting = asyncio.ensure_future(
-            world.act("suggest", user=ANA, channel=TRAINING, ts=posted["ts"], action_id="gpu", typed="H1")
+        posted = await world.post(
+            blocks=[actions(asked), actions({**asked, "action_id": "b", "min_query_length": 3})]
         )
-        envelope = await socket.next()
-        await socket.ack(envelope, {"options": []})
-        assert (await waiting)["payload"] == {"options": []}
-        assert (envelope["payload"]["type"], envelope["payload"]["value"]) == ("block_suggestion", "H1")
+        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"]}
+
+        async def suggested(answer: Any) -> Json:
+            waiting = asyncio.ensure_future(world.act("suggest", **aim, action_id="gpu", typed="H1"))
+            envelope = await socket.next()
+            await socket.ack(envelope, answer)
+            assert (envelope["payload"]["type"], envelope["payload"]["value"]) == ("block_suggestion", "H1")
+            return await waiting
+
+        fine_ones: list[Json] = [{"options": []}, {"options": [option] * 100}, {"option_groups": [group]}]
+        for fine in fine_ones:
+            told = await suggested(fine)
+            assert (told["ok"], told["payload"]) == (True, fine)
+        for wrong in (
+            None,
+            [option],
+            {"options": [option] * 101},
+            {"options": ["H100"]},
+            {"option_groups": [option]},
+        ):
+            assert (await suggested(wrong))["error"] == "invalid_response"
+        short = await world.act("suggest", **aim, action_id="b", typed="H1")
+        assert (short["status"], short["error"]) == (409, "too_short")

@@ -139,3 +139,26 @@ async def test_a_trigger_opens_one_view_within_three_seconds() -> None:
         assert await world.refused(expired) == "expired_trigger_id"
         invented = world.client.views_open(trigger_id="1.2.3", view=modal())
         assert await world.refused(invented) == "invalid_trigger_id"
+
+
+async def test_what_has_long_expired_is_forgotten() -> None:
+    """A workspace that runs for weeks doesn't grow by what can't be used any more."""
+    stopwatch = Stopwatch()
+    async with workspace(stopwatch=stopwatch) as world:
+        socket = await world.socket()
+        told, ticket = await asked(world, socket), await world.ticket()
+        stopwatch.seconds += 3599
+        view = modal()
+        opening = world.client.views_open(trigger_id=told["trigger_id"], view=view)
+        assert await world.refused(opening) == "expired_trigger_id"
+        assert await answer(world, told["response_url"], text="late") == (404, "expired_url")
+        stopwatch.seconds += 2
+        await asked(world, socket)
+        await world.ticket()
+        opening = world.client.views_open(trigger_id=told["trigger_id"], view=view)
+        assert await world.refused(opening) == "invalid_trigger_id"
+        assert await answer(world, told["response_url"], text="later") == (404, "no_such_url")
+        async with world.session.get(ticket.replace("ws://", "http://")) as refused:
+            assert refused.status == 403
+        assert len(world.sandbox.triggers) == 2
+        assert world.sandbox.sockets.tickets == 1

@@ -155,7 +155,6 @@ def upgrade() -> None:
         sa.Column("offer_id", sa.Text(), nullable=False),
         sa.Column("vendor", sa.Text(), nullable=False),
         sa.Column("gpu", sa.Text(), nullable=False),
-        sa.Column("rate", sa.Text(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("ready_at", sa.DateTime(timezone=True)),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="attempts_rental_id_fk"),
@@ -236,7 +235,6 @@ def upgrade() -> None:
     op.create_table(
         "ledger",
         sa.Column("resource_id", sa.Text(), nullable=False),
-        sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rental_id", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -246,6 +244,6 @@ def upgrade() -> None:
         sa.Column("estimated", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="ledger_rental_id_fk"),
         sa.ForeignKeyConstraint(["resource_id"], ["resources.resource_id"], name="ledger_resource_id_fk"),
-        sa.PrimaryKeyConstraint("resource_id", "n", name="ledger_pk"),
+        sa.PrimaryKeyConstraint("resource_id", name="ledger_pk"),
     )
     op.create_index("ledger_rental", "ledger", ["rental_id"])

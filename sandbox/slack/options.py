@@ -1,0 +1,41 @@
+"""The command line options of the workspace, alone or beside Compute Clear."""
+
+import argparse
+import math
+from pathlib import Path
+
+import yaml
+
+from sandbox.slack.app_config import AppConfig, from_manifest
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds `--manifest`, an AppConfig or None, and `--pace`."""
+    parser.add_argument("--manifest", type=_app, help="install the app that this manifest (YAML) describes")
+    parser.add_argument(
+        "--pace", type=_pace, default=1.0, help="speed of Slack's rate limits; 0: none (default: 1)"
+    )
+
+
+def _pace(text: str) -> float:
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = -1.0
+    if not (math.isfinite(pace) and pace >= 0):
+        raise argparse.ArgumentTypeError("a pace is a number, 0 or more")
+    return pace
+
+
+def _app(path: str) -> AppConfig:
+    try:
+        return from_manifest(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        why = str(error.strerror)
+    except yaml.MarkedYAMLError as error:
+        why = "no YAML" if error.problem_mark is None else f"no YAML, line {error.problem_mark.line + 1}"
+    except (yaml.YAMLError, UnicodeDecodeError):
+        why = "no YAML"
+    except ValueError as error:
+        why = str(error)
+    raise argparse.ArgumentTypeError(f"{path}: {why}")

@@ -1,0 +1,103 @@
+"""`gpubot sandbox` as somebody uses it who has never seen it: right lines, wrong lines, dialogs."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+PATIENCE = 90
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF ana@laptop"
+
+
+async def started(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "sandbox",
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> None:
+    process = await started()
+    typed = (
+        "get H100 EU",
+        "ana key",
+        "ana 1",
+        "ana ok",
+        "ana 2=x",
+        f"ana 1={KEY}",
+        "ana ok",
+        "ana ok",
+        "ana get H100 EU",
+        "cleo 2",
+        "ana 7",
+        "ana 3=moon",
+        "ana 3=us",
+        "ana ok",
+        "ana @moon list",
+        "cleo @quiet list",
+        "ana 999",
+        "+2x",
+        "+61d",
+        "+5m",
+        "Ana @training /gpu list",
+        "quit",
+    )
+    lines = "".join(f"{line}\n" for line in typed).encode()
+    said, wrong = await asyncio.wait_for(process.communicate(lines), PATIENCE)
+    assert (process.returncode, wrong.decode()) == (0, "")
+    places = said.decode().split("ssh -i ", 1)[1]
+    for words in (
+        'I know Ana, Ben and Cleo, no "get". A line begins with who does it; help shows how.',
+        "dialog: Your SSH key",
+        "Public key: This field is required.",
+        "The dialog has no field 2.",
+        'Your key "ana@laptop" is set',
+        "Ana has no dialog open.",
+        "1x H100 in EU",
+        "Button 2 is for Ana alone.",
+        "dialog: Get GPUs",
+        'Where has no "moon". There are: Anywhere, EU, US, APAC, Other',
+        "1x H100 in US",
+        "There is no @moon. There are: @dm, @gpus, @training, @approvals, @shared, @quiet",
+        "Cleo is not in #quiet.",
+        "There is no button 999 yet.",
+        "Time passes as +30s, +10m, +2h or +1d.",
+        "At most 60 days at once: +60d.",
+        "You rent nothing now.",
+    ):
+        found = places.find(words)
+        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{said.decode()}"
+        places = places[found:]
+
+
+async def test_lines_can_come_from_a_file_and_its_end_ends_nothing(tmp_path: Path) -> None:
+    lines = tmp_path / "lines.txt"
+    lines.write_text("ben list\nana banana")
+    with lines.open("rb") as stdin:
+        process = await started(stdin)
+    assert process.stdout is not None
+    said = b""
+    async with asyncio.timeout(PATIENCE):
+        while b'I don\'t know the command "banana"' not in said:
+            said += await process.stdout.readline()
+            assert process.returncode is None
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_it_ends_when_it_is_told_to() -> None:
+    process = await started()
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        while not (await process.stdout.readline()).startswith(b"It opens what she rents"):
+            assert process.returncode is None
+        process.send_signal(signal.SIGINT)
+        _, wrong = await process.communicate()
+    assert (process.returncode, wrong.decode()) == (0, "")

@@ -1,0 +1,53 @@
+"""Databases as they lie there, without the store: their schema, and every row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, inspect, select, table, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from store.engines import postgres_engines, sqlite_engines, sqlite_path
+from store.tables import metadata
+
+_INDEXES = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+}
+
+
+def engine(url: str) -> AsyncEngine:
+    """As the store connects to write."""
+    path = sqlite_path(url)
+    return (postgres_engines(url, "test") if path is None else sqlite_engines(path)).writer
+
+
+def indexes(connection: Connection) -> dict[str, str]:
+    """Each as the database spells it, conditions and all."""
+    rows = connection.execute(text(_INDEXES[connection.dialect.name]))
+    return {name: definition for name, definition in rows if name != "alembic_version_pkc"}
+
+
+def shapes(connection: Connection) -> dict[str, Any]:
+    """Each table's columns, and its keys with their names."""
+    found = inspect(connection)
+    return {
+        name: (
+            {column["name"]: (str(column["type"]), column["nullable"]) for column in found.get_columns(name)},
+            found.get_pk_constraint(name),
+            sorted(found.get_foreign_keys(name), key=str),
+            sorted(found.get_unique_constraints(name), key=str),
+        )
+        for name in metadata.tables
+    }
+
+
+def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table, and the schema's revision."""
+    return {
+        name: sorted(
+            (dict(row) for row in connection.execute(select(text("*")).select_from(table(name))).mappings()),
+            key=lambda row: [str(value) for value in row.values()],
+        )
+        for name in (*metadata.tables, "alembic_version")
+    }
