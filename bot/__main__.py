@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,7 +43,7 @@ def demo(
     note = (lambda _: None) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
-    note("Next: gpubot sandbox lets you try it yourself; the README leads to real Slack.")
+    note(f"Next: {_me()} sandbox lets you try it yourself; README.md leads to real Slack.")
 
 
 @cli.command()
@@ -69,8 +71,9 @@ def doctor() -> None:
     for finding in findings:
         print(finding.line())
     if not all_well(findings):
+        print(f"Mend what is not ok, then again: {_me()} doctor")
         raise typer.Exit(1)
-    print("All is well. Next: gpubot run")
+    print(f"All is well. Next: {_me()} run")
 
 
 @cli.command()
@@ -82,8 +85,16 @@ def migrate() -> None:
     asyncio.run(bring_up(read_settings().database_url.get_secret_value()))
 
 
+def _me() -> str:
+    """How this was started, as one types it again: `.venv/bin/gpubot`."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "gpubot" else "gpubot"
+
+
 def main() -> None:
     """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that can't show a sign shows that, and all the rest
     try:
         cli()
     except GpubotError as error:

@@ -140,7 +140,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
     """Everything, put together and not yet running; closed at the end."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=SLACK_TIMEOUT))
-        clock = await _clock(settings, session)
+        clock = await clock_of(settings, session)
         store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
@@ -190,7 +190,8 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         yield parts
 
 
-async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:
+async def clock_of(settings: Settings, session: aiohttp.ClientSession) -> Clock:
+    """This machine's clock, or the one that GPUBOT_CLOCK_URL names. Raises Unusable where none answers."""
     url = settings.clock_url
     if url is None:
         return SystemClock()
@@ -209,7 +210,9 @@ async def _clock(settings: Settings, session: aiohttp.ClientSession) -> Clock:
     try:
         await clock.start()
     except (OSError, ValueError, TimeoutError):
-        raise Unusable("GPUBOT_CLOCK_URL: no clock answers there.") from None
+        raise Unusable(
+            "GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+        ) from None
     return clock
 
 

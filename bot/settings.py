@@ -221,7 +221,8 @@ _HINTS = {
     "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp-",
     "COMPUTE_CLEAR_TOKEN": "the token of your Compute Clear account",
     "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
-    "GPUBOT_ADMINS": "Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID)",
+    "GPUBOT_ADMINS": "a list of Slack user ids, comma-separated, such as U0123ABCD "
+    "(in Slack: profile, Copy member ID)",
     "GPUBOT_HTTP": "an address and port, such as 127.0.0.1:8600",
     "GPUBOT_LOG": "console or json",
 }

@@ -46,12 +46,3 @@ def read_span(text: str) -> timedelta:
                 Fraction(Decimal(number)) if number[0].isdigit() else Fraction(1, 2 if number[0] == "h" else 1)
             )
     return timedelta(seconds=min(round(seconds), _LONGEST))
-
-
-def say_span(span: timedelta) -> str:
-    """As one types it: `6h`, `1h30m`, `45m`, `90s`."""
-    minutes, seconds = divmod(span // timedelta(seconds=1), 60)
-    if seconds:
-        return f"{minutes * 60 + seconds}s"
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import one_line
+from bot.model.text import one_line, say_span
 from bot.policy.rules import Rules
-from handlers.durations import SPAN, read_span, say_span
+from bot.policy.spending import gpus_words
+from handlers.durations import SPAN, read_span
 from handlers.ids import Field
 from handlers.plain import NOTE_LENGTH
 from handlers.views.modals import ANY
@@ -36,7 +37,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
     if not _sold(gpu, catalog):
         errors[Field.GPU] = "Nobody sells this one any more. Choose another."
     if not _COUNT.fullmatch(count) or int(count) > rules.limits.per_rental_gpus:
-        errors[Field.COUNT] = f"Your team's limit is {rules.limits.per_rental_gpus} GPUs a rental."
+        errors[Field.COUNT] = f"Your team's limit is {gpus_words(rules)} a rental."
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."

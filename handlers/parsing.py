@@ -10,9 +10,9 @@ from bot.errors import Mistake, PrivateKey
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from bot.model.text import short
+from bot.model.text import say_span, short
 from bot.policy.keys import LONGEST_LINE, looks_private
-from handlers.durations import SPAN, read_span, say_span
+from handlers.durations import SPAN, read_span
 from handlers.gpu_words import nearest
 from handlers.plain import plain
 from handlers.reading import flat

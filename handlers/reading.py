@@ -16,7 +16,7 @@ from handlers.gpu_words import Named, Words
 
 _NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
 _WORD_END = r"(?![a-z0-9])"
-_NUMBER_END = r"(?![a-z0-9.])"
+_NUMBER_END = r"(?![a-z0-9.:])"
 _CURRENCY = rf"(?: ?\$| ?(?:usd|dollars?|bucks){_WORD_END})"
 _EACH = rf"(?:gpu|card|h|hr|hour){_WORD_END}"
 _PER = rf"(?: ?(?:/|per |an? ) ?{_EACH}(?: ?(?:/|-|per |and |an? ) ?{_EACH})?)"

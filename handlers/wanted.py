@@ -10,8 +10,7 @@ from typing import TypeVar
 from bot.errors import Mistake
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import short
-from handlers.durations import say_span
+from bot.model.text import say_span, short
 from handlers.gpu_words import Words, has_mark, words_of
 from handlers.plain import split_note
 from handlers.reading import KEYWORD, Reading, Unknown, read
@@ -147,8 +146,7 @@ class _Judge:
             return self.default_lease
         if lease > self.max_lease:
             longest = say_span(self.max_lease)
-            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}, and can be extended. "
-                          f"Try: for {longest}")  # fmt: skip
+            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: for {longest}")
         if lease < SHORTEST_LEASE:
             raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. "
                           f"Try: for {say_span(self.default_lease)}")  # fmt: skip

@@ -131,7 +131,7 @@ def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
         (
             "GPUBOT_ADMINS",
             "@ana",
-            "GPUBOT_ADMINS is not what I expect: Slack user ids, comma-separated, such as U0123ABCD "
+            "GPUBOT_ADMINS is not what I expect: a list of Slack user ids, comma-separated, such as U0123ABCD "
             "(in Slack: profile, Copy member ID).",
         ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP is not what I expect: an address and port, such as 127.0.0.1:8600."),

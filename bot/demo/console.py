@@ -154,6 +154,8 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play = Play(outside, bot, session, PEOPLE)
                 console = Console(play, Printer(as_text), Dialogs(outside, PEOPLE))
                 play.on_message = console.message
+                if not os.isatty(0):
+                    play.on_action = console.printer.action  # a terminal shows by itself what was typed
                 say(_where(ready, http, folder))
                 say(HELP)
                 say(_key(folder))

@@ -46,10 +46,10 @@ def of_message(reader: str, message: Seen) -> Line:
 
 def of_action(who: str, where: str, what: str, at: datetime) -> Line:
     """What somebody does."""
-    place = {"dm": f"DM with {who}", "dialog": "dialog"}.get(where, f"#{where.lstrip('#')}")
-    return Line(
-        at=at, who=who, where=place, only=who if place != f"#{where.lstrip('#')}" else None, thread=None, text=what
-    )
+    alone = {"dm": f"DM with {who}", "dialog": "dialog", "terminal": "terminal"}.get(where)
+    place = alone or f"#{where.lstrip('#')}"
+    only = who if alone and where != "terminal" else None
+    return Line(at=at, who=who, where=place, only=only, thread=None, text=what)
 
 
 def as_json(line: Line) -> str:
@@ -72,7 +72,7 @@ def as_text(line: Line) -> str:
     """A line or a few, indented below the time and the place."""
     seen = f" (only {line.only})" if line.only and not line.where.startswith("DM") else ""
     kind = " thread" if line.thread else ""
-    again = " ~" if line.edited else ""
+    again = " (edited)" if line.edited else ""
     head = f"{line.at:%H:%M:%S}  {line.where}{kind}{seen}  {line.who}{again}: "
     first, *rest = line.text.splitlines() or [""]
     lines = [head + first, *(INDENT + more for more in rest)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,9 +41,12 @@ class Spent:
 
 async def demo(printer: Printer, note: Callable[[str], None]) -> Spent:
     """Plays the whole story. Raises Missed at the first thing that should have happened and did not."""
+    # As Ctrl-C does: what was started is ended too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
         folder = Path(name)
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
+        note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
         async with sandbox(log=folder / "sandbox.log") as ready, aiohttp.ClientSession() as session:
             settings = environment(
                 ready, folder, admins=PEOPLE["Ben"], channel=HOME, http=f"127.0.0.1:{free_port()}"

@@ -51,6 +51,7 @@ async def examine(clock: Clock) -> list[Finding]:
             _kept("Compute Clear", of_market()),
             _kept("database", machine.database(case)),
             _kept("GPUBOT_HTTP", machine.port(case, session)),
+            _kept("GPUBOT_CLOCK_URL", machine.borrowed(case, session)),
         )
     of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
     return [*_settings(wrong_settings), *policy, *chain.from_iterable(found), *of_clock]

@@ -10,13 +10,14 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from bot.app import clock_of
 from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
-from bot.errors import CannotOpen, InUse, StoreBusy
+from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from store.condition import Condition, condition
 
 SKEW = timedelta(seconds=60)
-DATABASE, HTTP, CLOCK = "database", "GPUBOT_HTTP", "clock"
+DATABASE, HTTP, CLOCK, BORROWED = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 
 _SAID = {
     Condition.MISSING: "not there yet; gpubot run makes it.",
@@ -69,6 +70,17 @@ async def _is_gpubot(address: str, session: aiohttp.ClientSession) -> bool:
     except (aiohttp.ClientError, OSError, ValueError):
         return False
     return isinstance(said, dict) and "settled" in said
+
+
+async def borrowed(case: Case, session: aiohttp.ClientSession) -> list[Finding]:
+    """Whether a clock answers where GPUBOT_CLOCK_URL says; nothing where it isn't set."""
+    if case.settings.clock_url is None or case.lacks(BORROWED):
+        return []
+    try:
+        seen = await clock_of(case.settings, session)
+    except Unusable as error:
+        return [wrong(BORROWED, error.words.removeprefix(f"{BORROWED}: "))]
+    return [ok(BORROWED, f"a sandbox's clock, at {seen.now():%Y-%m-%d %H:%M} UTC.")]
 
 
 def skew(date: str | None, clock: Clock) -> timedelta | None:

@@ -4,22 +4,21 @@ nobody uses."""
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bot.doctor.calls import code_of, unread
+from bot.doctor.channels import APPROVERS, approvers, channel, places
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.machine import skew
 from handlers.people import person_of
-from handlers.rooms import room_of
 from handlers.scopes import SCOPES
-from handlers.slack_errors import NO_ANSWER, error_code
+from handlers.slack_errors import NO_ANSWER
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 _TOKENS = {
@@ -30,7 +29,6 @@ _TOKENS = {
     "account_inactive": "The app was removed from the workspace, or its workspace is gone.",
     "not_allowed_token_type": "It is a token of another kind.",
 }
-_CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -47,16 +45,17 @@ class Met:
 async def slack(case: Case, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:
     """Everything about Slack, and how far this machine's clock is ahead of Slack's."""
     (said, met), app = await asyncio.gather(_bot_token(case, client), _app_token(case, client))
-    places, people, groups = _places(case), _people(case), _groups(case)
+    known, people, groups = places(case), _people(case), _groups(case)
     if met is None:
-        rest = [SCOPE, *places, *people, *groups]
+        rest = [SCOPE, *known, *people, *groups, APPROVERS]
         return [said, app, *(left(what, "the bot token first.") for what in rest)], None
-    found = await asyncio.gather(
-        *(_channel(client, met, *place) for place in places.items()),
+    each = asyncio.gather(
+        *(channel(client, met.handle, *place) for place in known.items()),
         *(_person(client, met, *one) for one in people.items()),
         *(_group(client, *group) for group in groups.items()),
     )
-    return [said, _scopes(met), app, *found], met.ahead
+    found, asked = await asyncio.gather(each, approvers(case, client))
+    return [said, _scopes(met), app, *found, *asked], met.ahead
 
 
 # --- tokens
@@ -86,7 +85,7 @@ async def _app_token(case: Case, client: AsyncWebClient) -> Finding:
     try:
         await client.apps_connections_open(app_token=case.settings.slack_app_token.get_secret_value())
     except NO_ANSWER as error:
-        code = _code(error)
+        code = code_of(error)
         if code == "socket_mode_disabled":
             return wrong(APP_TOKEN, "Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode.")
         if code == "missing_scope":
@@ -96,7 +95,7 @@ async def _app_token(case: Case, client: AsyncWebClient) -> Finding:
 
 
 def _no_token(what: str, name: str, error: Exception, case: Case, where: str) -> Finding:
-    code = _code(error)
+    code = code_of(error)
     if code in _TOKENS:
         return wrong(
             what, f"Slack refuses it ({code}). {_TOKENS[code]} Copy {name} from api.slack.com/apps, {where}."
@@ -122,45 +121,6 @@ def _scopes(met: Met) -> Finding:
     )
 
 
-# --- channels
-
-
-def _places(case: Case) -> dict[str, tuple[str, str]]:
-    """What to call each channel: its id, and where it is named."""
-    places = {}
-    if "GPUBOT_CHANNEL" not in case.wrong:
-        places["home channel"] = (case.settings.channel, "GPUBOT_CHANNEL")
-    if case.rules.approvals_channel not in {None, case.settings.channel}:
-        places["approvals channel"] = (case.rules.approvals_to, "approvals_channel in the policy")
-    return places
-
-
-async def _channel(client: AsyncWebClient, met: Met, what: str, place: tuple[str, str]) -> Finding:
-    channel, named_in = place
-    try:
-        answer = await client.conversations_info(channel=channel)
-        told: Mapping[str, Any] = answer.get("channel") or {}
-        room = room_of(channel, told)
-    except NO_ANSWER as error:
-        if _code(error) == "channel_not_found":
-            return wrong(
-                what,
-                f"I find no channel {channel}. Check {named_in}; a private channel I see only once I am in it: "
-                f"type /invite @{met.handle} there.",
-            )
-        return _unread(what, error)
-    name = f"#{told.get('name') or channel}"
-    if told.get("is_archived") is True:
-        return wrong(what, f"{name} is archived. Unarchive it, or name another: {named_in}.")
-    if not room.member:
-        return wrong(what, f"I am not in {name}. Type there: /invite @{met.handle}")
-    if room.shared:
-        return wrong(
-            what, f"{name} is shared with people outside your workspace. Name one of your own: {named_in}."
-        )
-    return ok(what, f"{name}, and I am in it.")
-
-
 # --- people
 
 
@@ -183,9 +143,9 @@ async def _person(client: AsyncWebClient, met: Met, what: str, user_id: str) -> 
         if not isinstance(user, Mapping):
             raise ValueError("users.info without a user")
     except NO_ANSWER as error:
-        if _code(error) in {"user_not_found", "user_not_visible"}:
+        if code_of(error) in {"user_not_found", "user_not_visible"}:
             return wrong(what, "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID.")
-        return _unread(what, error)
+        return unread(what, error)
     person = person_of(user_id, user, team_id=met.team_id)
     who = person.name
     if person.deactivated:
@@ -213,11 +173,11 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
         answer = await client.usergroups_users_list(usergroup=group)
         users = answer.get("users")
     except NO_ANSWER as error:
-        if _code(error) == "no_such_subteam":
+        if code_of(error) == "no_such_subteam":
             return wrong(what, "Slack knows no user group by this id. Correct it in the policy.")
-        if _code(error) in {"paid_teams_only", "unknown_method", "plan_upgrade_required"}:
+        if code_of(error) in {"paid_teams_only", "unknown_method", "plan_upgrade_required"}:
             return wrong(what, "this workspace has no user groups. Name people in the policy instead.")
-        return _unread(what, error)
+        return unread(what, error)
     count = len(users) if isinstance(users, list) else 0
     if not count:
         return wrong(what, "it has no members. Add some, or name people in the policy.")
@@ -227,21 +187,7 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
 # --- errors
 
 
-def _code(error: Exception) -> str:
-    """Slack's word for an error, or the kind of failure. A server's own text is never shown."""
-    code = error_code(error)
-    return code if _CODE.fullmatch(code) else type(error).__name__
-
-
-def _unread(what: str, error: Exception) -> Finding:
-    code = _code(error)
-    if code == "missing_scope":
-        return left(what, "the missing scopes first.")
-    return wrong(what, f"Slack gave no usable answer ({code}). Try again in a minute.")
-
-
 def _no_answer(error: Exception, case: Case) -> str:
     host = urlsplit(case.settings.slack_api_url).hostname
-    return (
-        f"no usable answer from {host} ({_code(error)}). Check SLACK_API_URL and the network, or try again later."
-    )
+    told = f"no usable answer from {host} ({code_of(error)})."
+    return f"{told} Check SLACK_API_URL and the network, or try again later."

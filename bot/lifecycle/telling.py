@@ -35,10 +35,10 @@ TO_OWNER = frozenset(
         E.LOST,
     }
 )
-"""One ping each, by DM."""
+"""One ping each, by DM, unless the owner did it."""
 
 TO_OWNER_FROM_OTHERS = frozenset({E.DESTROYING, E.KEPT, E.EXTENDED})
-"""By DM too where another person did it. What the bot does by itself was announced, and its end is told."""
+"""By DM where another person did it. What the bot does by itself was announced, and its end is told."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
 
@@ -83,8 +83,9 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
         asked = _message(MessageKind.APPROVAL, rules.approvals_to, rental, real_now)
         told.append(asked.model_copy(update={"envelope": event.facts.envelope}))
     readers = []
-    by_others = event.actor is not None and event.actor != rental.owner
-    if event.kind in TO_OWNER or (event.kind in TO_OWNER_FROM_OTHERS and by_others):
+    from_bot = event.kind in TO_OWNER and event.actor is None
+    from_others = event.kind in TO_OWNER | TO_OWNER_FROM_OTHERS and event.actor not in {None, rental.owner}
+    if from_bot or from_others:
         readers.append(rental.owner)
     if event.kind is E.NOT_CONFIRMED:
         readers.extend(rules.admins)

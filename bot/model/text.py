@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 ELLIPSIS = "…"
 
 
@@ -15,6 +17,15 @@ def one_line(text: str, limit: int) -> str:
         text = "".join(letter if letter.isprintable() else (" " if letter.isspace() else "") for letter in text)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
+
+
+def say_span(span: timedelta) -> str:
+    """A duration as one types it: `6h`, `1h30m`, `45m`, `90s`."""
+    minutes, seconds = divmod(span // timedelta(seconds=1), 60)
+    if seconds:
+        return f"{minutes * 60 + seconds}s"
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
 
 
 def short(word: str, limit: int = 40) -> str:

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
+from bot.model.text import one_line
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -49,9 +51,10 @@ def _share(value: Any) -> Any:
 Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0))]
 Dollars = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=10, allow_inf_nan=False)]
-UserId = Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")]
-GroupId = Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")]
-ChannelId = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")]
+USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
+UserId = Annotated[str, Field(pattern=USER_ID)]
+GroupId = Annotated[str, Field(pattern=GROUP_ID)]
+ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
 
 
 class Approvers(Frozen):
@@ -178,7 +181,7 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
         except OSError as error:
             raise Mistake(f"GPUBOT_POLICY: I can't read {path}: {error.strerror}.") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Mistake(f"GPUBOT_POLICY: {path} is no valid YAML: {str(error).splitlines()[0]}.") from error
+            raise Mistake(f"GPUBOT_POLICY: {path} is no valid YAML{_where(error)}.") from error
     if not isinstance(content, dict):
         raise Mistake(f"GPUBOT_POLICY: {path} must hold keys, such as `self_approval: false`.")
     if "home_channel" in content:
@@ -186,11 +189,58 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     try:
         rules = Rules.model_validate({**content, "home_channel": home_channel})
     except ValidationError as error:
-        raise Mistake("\n".join(_line(e["loc"], e["type"], e["msg"]) for e in error.errors())) from error
+        raise Mistake("\n".join(map(_line, error.errors()))) from error
     return rules.model_copy(update={"admins": tuple(dict.fromkeys(admins + rules.admins))})
 
 
-def _line(loc: tuple[int | str, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in loc)
-    words = "there is no such key" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
-    return f"GPUBOT_POLICY: {key}: {words}."
+def _where(error: Exception) -> str:
+    """`: line 3, column 7`, where the parser says it."""
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _line(error: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    return f"GPUBOT_POLICY: {key}: {_wrong(error)}."
+
+
+def _wrong(error: ErrorDetails) -> str:
+    """What is wrong with a value and how to write it, without pydantic's own words where they are jargon."""
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        what, such_as = _IDS[limits["pattern"]]
+        return f"{one_line(str(error['input']), 40)!r} is no id of a {what}; write it such as {such_as}"
+    if kind in _LIMITS:
+        least = limits[_LIMITS[kind][1]]
+        return f"it must be {_LIMITS[kind][0]} {least if isinstance(least, int | float | Decimal) else 0}"
+    if kind == "enum":
+        return f"write {limits['expected']}"
+    return _WRONG.get(kind) or error["msg"].removeprefix("Value error, ")
+
+
+_IDS = {
+    USER_ID: ("Slack user", "U0123ABCD"),
+    GROUP_ID: ("Slack user group", "S0123ABCD"),
+    CHANNEL_ID: ("Slack channel", "C0123ABCD"),
+}
+_LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+}
+_NUMBER, _YES = "write a number", "write true or false"
+_WRONG = {
+    "extra_forbidden": "there is no such key",
+    "model_type": "it has keys of its own; the README shows them",
+    "tuple_type": "write a list, such as [A, B]",
+    "string_type": "write one word",
+    "bool_parsing": _YES,
+    "bool_type": _YES,
+    "decimal_parsing": _NUMBER,
+    "decimal_type": _NUMBER,
+    "finite_number": _NUMBER,
+    "int_parsing": _NUMBER,
+    "int_type": _NUMBER,
+    "int_from_float": "write a whole number",
+}
+"""By pydantic's names for errors (docs.pydantic.dev/latest/errors/validation_errors)."""

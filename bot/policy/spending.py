@@ -14,6 +14,7 @@ from bot.model.base import Frozen
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.person import Person
 from bot.model.request import Envelope, Request
+from bot.model.text import say_span
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 
@@ -134,16 +135,20 @@ def longer(
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raises Mistake for a lease that is longer than the rules allow."""
     if lease > rules.lease.max:
-        hours = int(rules.lease.max.total_seconds() // 3600)
-        raise Mistake(f"A lease is at most {hours} h. Ask for up to {hours}h.")
+        raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
+
+
+def gpus_words(rules: Rules) -> str:
+    """The most for one rental: `8 GPUs`."""
+    most = rules.limits.per_rental_gpus
+    return f"{most} GPU{'' if most == 1 else 's'}"
 
 
 def check_size(request: Request, rules: Rules) -> None:
     """Raises Refused or Mistake for what nobody may rent, whoever approves."""
     if request.count > rules.limits.per_rental_gpus:
         raise Refused(
-            f"Your team's limit is {rules.limits.per_rental_gpus} GPUs a rental. "
-            f"Ask for {rules.limits.per_rental_gpus} or fewer."
+            f"Your team's limit is {gpus_words(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
     check_lease(request.lease, rules)
 
@@ -152,14 +157,14 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     """What the team's limit leaves, USD per hour. Raises Refused where one more rental at `price` is too much."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {person_rentals} rentals, your team's limit a person. Destroy one first: see /gpu list."
+            f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
+            f"{rules.limits.per_person_rentals} a person. Destroy one first: see /gpu list."
         )
     room = rules.limits.team_per_hour - team_rate
     if price > room:
         raise Refused(
-            f"That would pass your team's ${rules.limits.team_per_hour:.2f}/h: "
-            f"${max(room, Decimal(0)):.2f}/h is left. "
-            "Take a cheaper one, or wait until one is destroyed."
+            f"That would pass your team's ${rules.limits.team_per_hour:,.2f}/h: "
+            f"${max(room, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
         )
     return room
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import EVER, Tx
 from bot.lifecycle.service.looking import story
+from bot.lifecycle.service.renting import LOCKED_OUT
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from handlers.rows import row
-from handlers.views import offers
+from handlers.views import offers, replies
 from handlers.views.blocks import Json, Rendered
-from handlers.views.blocks import message as rendered
 from handlers.views.render import render_message
 
 
@@ -58,13 +58,13 @@ async def quote_answer(
     """The answer to `/gpu get`, within a transaction."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
-    if quote.rental_id is not None:
-        where = f"<#{quote.card_channel or desk.rules.home_channel}>"
-        return rendered(f"Renting {quote.rental_id}: its card is in {where}.")
+    rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+    if rental is not None:
+        return replies.chosen(rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:
-        return offers.unanswered(quote, now=now)
+        return offers.unanswered(quote, now=now, locked_out=await tx.account.get(LOCKED_OUT) is not None)
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)

@@ -122,6 +122,14 @@ def why_ended(story: Story) -> str:
     return sentence(reason(rental.end_why, rental.vendor))
 
 
+def ended(story: Story, name: str, at: Times) -> str:
+    """`Destroyed 18:41: your 1x H100 (k7mq2).`, for a message that was about something before it ended. What it
+    cost is told with its end."""
+    rental = story.rental
+    when = f" {at.at(rental.over_at)}" if rental.state.over and rental.over_at else ""
+    return " ".join(filter(None, (f"{STATES[rental.state]}{when}: {name}.", why_ended(story))))
+
+
 def outcome(story: Story, at: Times) -> str:
     """Where a rental is now, for a message that was about something before."""
     rental = story.rental
@@ -129,7 +137,7 @@ def outcome(story: Story, at: Times) -> str:
         return "It is being destroyed."
     if rental.state.over:
         when = f" {at.at(rental.over_at)}" if rental.over_at else ""
-        return " ".join(filter(None, (f"{STATES[rental.state]}{when}.", why_ended(story), receipt(story))))
+        return " ".join(filter(None, (f"{STATES[rental.state]}{when}.", why_ended(story))))
     if rental.state is State.READY:
         return f"It is ready, until {at.at(rental.ends_at)}." if rental.ends_at else "It is ready."
     if rental.state is State.AWAITING_APPROVAL:

@@ -6,6 +6,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
+from handlers.views.said import asks_again
 from handlers.views.words import STATES, Times, channel, what
 
 
@@ -20,9 +21,7 @@ def extended(rental: Rental, at: Times) -> Rendered:
 
 def kept(rental: Rental, at: Times) -> Rendered:
     """When it is asked about again."""
-    again = f" I ask again at {at.at(rental.ask_at)}" if rental.ask_at else ""
-    ends = f"; it ends {at.at(rental.ends_at)} either way" if again and rental.ends_at else ""
-    return blocks.message(f"{rental.id} is kept.{again}{ends}{'.' if again else ''}")
+    return blocks.message(f"{rental.id} is kept. {asks_again(rental.ask_at, rental.ends_at, at)}")
 
 
 def ending(rental: Rental) -> Rendered:

@@ -184,7 +184,7 @@ def _answer(story: Story, version: int, asked: Event | None, at: Times) -> Rende
         return blocks.message(f"No longer asked: {about} {outcome(story, at)}", closed=True)
     if decided.kind is EventKind.CHANGED:
         who = person(story.names, decided.actor)
-        return blocks.message(f"Changed by {who} at {at.at(decided.at)}: {about} A newer request took its place.")
+        return blocks.message(f"Changed by {who} {at.when(decided.at)}: {about} Nothing is left to decide here.")
     words = said(decided, story, at)
     return blocks.message(_join(words.text if words else "", about))
 

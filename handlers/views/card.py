@@ -22,6 +22,7 @@ from handlers.views.about import (
     why_ended,
 )
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.direct import destroy_button, stop_asking_button
 from handlers.views.words import (
     Times,
     about,
@@ -97,7 +98,7 @@ def _started(story: Story) -> datetime | None:
 
 def _elapsed(story: Story, now: datetime) -> str:
     started = _started(story)
-    if started is None:
+    if started is None or now - started < timedelta(seconds=1):
         return ""
     usual = f" of about {about(story.usual)}" if story.usual else ""
     return f"{span(now - started)}{usual}."
@@ -125,8 +126,8 @@ def _buttons(story: Story) -> list[Json]:
             return [button(label, Action.ACCEPT, version, style="primary"), *rows]
         return rows
     if rental.state is State.READY:
-        extend = [] if rental.extension else [button("Extend", Action.EXTEND_FORM, this)]
-        return [details, *extend, button(f"Destroy {rental.id}", Action.DESTROY, this, style="danger")]
+        longer = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        return [details, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         take = rental.alarms > 0 and rental.taken_on_by is None
         return [details, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]

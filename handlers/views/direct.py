@@ -13,10 +13,10 @@ from bot.model.story import Spent, Story
 from bot.policy.rules import Rules
 from handlers.ids import Action, ExtendValue, HoursValue, RentalValue, VersionValue
 from handlers.views import blocks
-from handlers.views.about import machine, outcome, owner, settled, so_far, times, whose
+from handlers.views.about import ended, machine, outcome, owner, receipt, settled, so_far, times, whose
 from handlers.views.approval import later
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.said import said, sentence_case
+from handlers.views.said import Said, said, sentence_case
 from handlers.views.words import (
     Times,
     about,
@@ -33,6 +33,7 @@ from handlers.views.words import (
 K = EventKind
 KEEP_HOURS = (1, 4)
 EXTEND_HOURS = 2
+AGAIN = "Ask again: /gpu get"
 
 
 def direct(
@@ -44,16 +45,24 @@ def direct(
         case EventKind.READY:
             return _ready(event, story, reader, rules, at)
         case EventKind.STILL_NEEDED:
-            return _still_needed(event, story, at)
+            return _still_needed(event, story, reader, at)
         case EventKind.ENDING:
             return _ending(event, story, rules, at)
         case EventKind.ASKED_AGAIN:
             return _asked_again(event, story, reader, at)
         case EventKind.NOT_CONFIRMED:
-            return _not_confirmed(event, story, at)
+            return _not_confirmed(event, story, reader, at)
     words = said(event, story, at)
-    about = f"{whose(story, reader)} {what(story.rental.request)}, {story.rental.id}"
-    return blocks.message(words.of(about) if words else about)
+    name = f"{whose(story, reader)} {what(story.rental.request)}, {story.rental.id}"
+    text = words.of(name) if words else name
+    return blocks.message(f"{text} {AGAIN}" if _came_to_nothing(event) else text)
+
+
+def _came_to_nothing(event: Event) -> bool:
+    """Whether the owner is left without what they asked for, and nobody decided that."""
+    return event.kind in {K.LOST, K.LAPSED} or (
+        event.kind is K.ENDED and event.facts.end in {State.FAILED, State.LOST, State.LAPSED}
+    )
 
 
 def ssh_lines(story: Story, reader: str) -> list[str]:
@@ -80,6 +89,14 @@ def extend_button(rental: Rental, rules: Rules, hours: int = EXTEND_HOURS) -> Js
     return button(f"Extend {span(longer)}{money}", Action.EXTEND, value)
 
 
+def stop_asking_button(rental: Rental) -> Json | None:
+    """`Don't extend`, while more time is asked for."""
+    if rental.extension is None:
+        return None
+    value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
+    return button("Don't extend", Action.WITHDRAW, value)
+
+
 def destroy_button(rental: Rental) -> Json:
     """`Destroy k7mq2`."""
     return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
@@ -95,8 +112,9 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
     rental = story.rental
     name = sentence_case(f"{whose(story, reader)} {machine(story)}")
     if rental.state is not State.READY:
-        text = f"{name} was ready {at.at(event.at)}. {outcome(story, at)}"
-        return blocks.message(text, closed=rental.state.over)
+        return blocks.message(
+            ended(story, f"{whose(story, reader)} {machine(story)}", at), closed=rental.state.over
+        )
     until = f" until {at.at(rental.ends_at, event.at)}" if rental.ends_at else ""
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.", *ssh_lines(story, reader)]
@@ -106,7 +124,7 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
         lines.append(f"More time is asked for, until {at.at(rental.extension.ends_at, event.at)}.")
     again = f"/gpu ssh {rental.id} shows this again" if reader == rental.owner else ""
     this = RentalValue(rental_id=rental.id)
-    extend = None if rental.extension else button("Extend", Action.EXTEND_FORM, this)
+    extend = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(
         "\n".join([*lines, *([f"{again}."] if again else [])]),
         blocks.section("\n".join(lines)),
@@ -116,20 +134,21 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
     )
 
 
-def _still_needed(event: Event, story: Story, at: Times) -> Rendered:
+def _still_needed(event: Event, story: Story, reader: str, at: Times) -> Rendered:
     rental, facts = story.rental, event.facts
     ask = f"Still needed? {rental.id}: "
     answer = _first(story, event, {K.KEPT, K.EXTENDED, K.EXTENSION_ASKED, K.STILL_NEEDED})
     if rental.state is not State.READY:
-        return blocks.message(
-            f"I asked whether {rental.id} is still needed. {outcome(story, at)}", closed=rental.state.over
-        )
+        return blocks.message(ended(story, machine(story), at), closed=rental.state.over)
     if answer is not None:
         if answer.kind is EventKind.STILL_NEEDED:
-            return blocks.message(f"{ask}no answer. I asked again {at.at(answer.at)}.")
-        words = said(answer, story, at)
-        return blocks.message(f"{ask}{words.text if words else 'answered.'}")
-    quiet = f"nothing here for {span(facts.span)}" if facts.span else "nothing here for a while"
+            return blocks.message(f"{ask}no answer. I asked again {at.when(answer.at)}.")
+        words = said(answer, story, at) or Said("answered")
+        if answer.actor == reader:
+            yes = "more time is asked for" if answer.kind is K.EXTENSION_ASKED else "yes"
+            return blocks.message(f"{ask}{yes}. {sentence_case(words.rest)}".rstrip())
+        return blocks.message(f"{ask}{words.text}")
+    quiet = f"nothing here for {about(facts.span)}" if facts.span else "nothing here for a while"
     spent = story.spent if facts.amount is None else Spent(amount=facts.amount, estimated=bool(facts.estimated))
     keep = [
         button(f"Keep, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
@@ -142,16 +161,14 @@ def _still_needed(event: Event, story: Story, at: Times) -> Rendered:
 def _ending(event: Event, story: Story, rules: Rules, at: Times) -> Rendered:
     rental, until = story.rental, event.facts.until or story.rental.ends_at
     if rental.state is not State.READY:
-        return blocks.message(
-            f"{machine(story)}: its end was near. {outcome(story, at)}", closed=rental.state.over
-        )
+        return blocks.message(ended(story, machine(story), at), closed=rental.state.over)
     again = _first(story, event, {K.ENDING})
     if until is None or rental.ends_at is None:
         return blocks.message(f"{machine(story)}: {outcome(story, at)}", closed=False)
     if until < rental.ends_at:
-        return blocks.message(f"Extended: {machine(story)}, it ends {at.at(rental.ends_at)} now.")
+        return blocks.message(f"Extended: {machine(story)}. It ends {at.at(rental.ends_at)} now.")
     if again is not None:
-        return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.at(again.at)}.")
+        return blocks.message(f"Ends {at.at(until)}: {machine(story)}. I told you again {at.when(again.at)}.")
     text = f"Ends {at.at(until, event.at)}, in {about(until - event.at)}: {machine(story)}. "
     text += "Copy results off: the disk goes too."
     if rental.extension is not None:
@@ -190,15 +207,17 @@ def _asked_again(event: Event, story: Story, reader: str, at: Times) -> Rendered
     )
 
 
-def _not_confirmed(event: Event, story: Story, at: Times) -> Rendered:
+def _not_confirmed(event: Event, story: Story, reader: str, at: Times) -> Rendered:
     rental, words = story.rental, said(event, story, at)
     if rental.state.over and settled(story):
-        return blocks.message(f"Confirmed gone: {machine(story)}, {owner(story)}. {outcome(story, at)}")
+        gone = f"Confirmed gone: {machine(story)}, {owner(story)}. {outcome(story, at)}"
+        return blocks.message(f"{gone} {receipt(story)}")
     text = words.text if words else "Not confirmed gone."
     if rental.taken_on_by is not None:
-        return blocks.message(f"{text} {person(story.names, rental.taken_on_by)} is on it.", closed=False)
+        who = "You are" if rental.taken_on_by == reader else f"{person(story.names, rental.taken_on_by)} is"
+        return blocks.message(f"{text} {who} on it.", closed=False)
     again = _first(story, event, {K.NOT_CONFIRMED})
     if again is not None:
-        return blocks.message(f"{text} I told you again {at.at(again.at)}.")
+        return blocks.message(f"{text} I told you again {at.when(again.at)}.")
     take = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
     return blocks.message(text, blocks.section(text), blocks.actions(take), closed=False)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.model.event import Event
 from bot.model.offer import Catalog
+from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.story import Listing, Story, Summary, Sums
 from bot.policy.rules import Rules
@@ -18,6 +19,7 @@ from handlers.views.direct import destroy_button, extend_button, ssh_lines
 from handlers.views.said import said, without_money
 from handlers.views.words import (
     Times,
+    contract,
     dollars,
     dollars_at_most,
     escape,
@@ -36,6 +38,7 @@ ROWS = 15
 HOME_ROWS = 5
 HISTORY = 30
 VARIANTS = 6
+_ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.LAPSED, State.WITHDRAWN})
 
 
 def _sums_words(who: str, total: Sums) -> str:
@@ -98,9 +101,7 @@ def show(
         why_ended(story),
         receipt(story) if money and rental.state.over else "",
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
-        f"Allowed: up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all."
-        if money
-        else "",
+        _allowed(story) if money else "",
         note(rental.request.note),
     ]
     lines = [_history(event, story, at, money=money) for event in story.events[-HISTORY:]]
@@ -119,6 +120,13 @@ def show(
     )
 
 
+def _allowed(story: Story) -> str:
+    """What was allowed, or is asked for."""
+    envelope = story.rental.envelope
+    word = "Asked for" if story.rental.state in _ONLY_ASKED else "Allowed"
+    return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
+
+
 def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None]:
     if story.rental.state is not State.READY or story.rental.owner != reader:
         return []
@@ -127,7 +135,7 @@ def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None
 
 def _history(event: Event, story: Story, at: Times, *, money: bool) -> str:
     seen = event if money else event.model_copy(update={"facts": without_money(event.facts)})
-    words = said(seen, story, at)
+    words = said(seen, story, at, timed=False)
     return f"{at.at(event.at)}  {words.text}" if words else ""
 
 
@@ -137,10 +145,14 @@ def ssh(story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | N
     if rental.owner != reader:
         return blocks.message(f"Only {owner(story)} gets the command for {rental.id}.")
     if rental.state is not State.READY:
-        return blocks.message(f"{rental.id} can't be opened. {state_word(story)}: {what(rental.request)}.")
+        coming = not rental.state.over and rental.state is not State.DESTROYING
+        when = " yet" if coming else ""
+        then = " I send you the command when it is ready." if coming else ""
+        return blocks.message(
+            f"{rental.id} can't be opened{when}. {state_word(story)}: {what(rental.request)}.{then}"
+        )
     until = f", until {at.at(rental.ends_at)}" if rental.ends_at else ""
-    name = whose(story, reader)
-    lines = [f"{name[:1].upper()}{name[1:]} {machine(story)}{until}.", *ssh_lines(story, reader)]
+    lines = [f"Ready: {whose(story, reader)} {machine(story)}{until}.", *ssh_lines(story, reader)]
     return blocks.message("\n".join(lines))
 
 
@@ -152,12 +164,16 @@ def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = N
     ]
     facts = [
         f"Regions: {', '.join(escape(one, 20) for one in known.regions[:20])}.",
-        f"Contracts: {', '.join(escape(one, 20) for one in known.contracts[:10])}.",
+        f"Contracts: {', '.join(_contract(one) for one in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(one) for one in known.vendors[:60])}.",
         f"As of {at.at(known.read_at)}. Try: /gpu get H100 EU",
     ]
     shown = "\n".join(lines) or "No GPUs."
     return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
+
+
+def _contract(name: str) -> str:
+    return contract(Contract(name)) if name in set(Contract) else escape(name, 20)
 
 
 def _variants(family: str, names: Sequence[str]) -> str:
@@ -174,6 +190,7 @@ HELP = (
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history"),
     ("/gpu ssh k7mq2", "the command that opens it"),
+    ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your public SSH key; /gpu key ssh-ed25519 AAAA... sets it"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts"),

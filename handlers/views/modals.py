@@ -16,6 +16,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.story import Story
+from bot.model.text import say_span
 from bot.policy.rules import Rules
 from handlers.ids import Callback, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
@@ -87,19 +88,19 @@ def form(
         ),
         blocks.select(
             Field.REGION,
-            "Where",
+            "Region",
             _open("Anywhere", catalog.regions, wanted.region),
             chosen=wanted.region or ANY,
         ),
         blocks.select(
             Field.CONTRACT,
-            "How",
+            "Contract",
             [option(contract(each), each.value) for each in Contract],
             chosen=wanted.contract.value,
         ),
         blocks.select(
             Field.VENDOR,
-            "From",
+            "Vendor",
             _open("Any vendor", catalog.vendors, wanted.vendor, named=True),
             chosen=wanted.vendor or ANY,
         ),
@@ -112,7 +113,7 @@ def form(
             required=False,
         ),
         blocks.text_input(
-            Field.LEASE, "For how long", value=lease_text(wanted.lease), hint="Such as 90m, 6h or 2d", longest=12
+            Field.LEASE, "For how long", value=say_span(wanted.lease), hint="Such as 90m, 6h or 2d", longest=12
         ),
         blocks.text_input(
             Field.NOTE,
@@ -125,13 +126,6 @@ def form(
         submit="Show offers",
         carries=carries,
     )
-
-
-def lease_text(lease: timedelta) -> str:
-    """A lease as one types it: `6h`, `1h30m`."""
-    minutes = max(lease // timedelta(minutes=1), 1)
-    hours, rest = divmod(minutes, 60)
-    return (f"{hours}h" if hours else "") + (f"{rest}m" if rest else "")
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:
@@ -173,7 +167,9 @@ def approve_confirm(story: Story, *, rules: Rules) -> Json:
     envelope = extension.envelope if extension else rental.envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
-    lines = [f"{what(envelope)}, {span(envelope.lease)}, for {owner(story)}" + (f": {words}" if words else "")]
+    more = extension.ends_at - rental.ends_at if extension and rental.ends_at else None
+    length = span(envelope.lease) if more is None else f"{span(more)} more"
+    lines = [f"{what(envelope)}, {length}, for {owner(story)}" + (f": {words}" if words else "")]
     if extension is None:
         lines.append(
             f"{over_words(envelope, rules)} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip()
@@ -202,7 +198,7 @@ def destroy_confirm(story: Story) -> Json:
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
-        blocks.section(f"{name} {loses} {so_far(story.spent)}."),
+        blocks.section(f"{name} {loses} {f'{so_far(story.spent)}.' if story.attempts else 'Nothing is rented.'}"),
         submit=f"{verb} {rental.id}",
         carries=RentalValue(rental_id=rental.id),
     )
@@ -211,6 +207,8 @@ def destroy_confirm(story: Story) -> Json:
 def extend(story: Story, *, rules: Rules, now: datetime) -> Json:
     """By how much longer, as far as the rules allow."""
     rental = story.rental
+    if rental.extension is not None:
+        return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     choices = longer_choices(rental, rules)
     if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."

@@ -68,4 +68,4 @@ def _unknown(event: Event, at: Times) -> str:
         f"resource {short(facts.resource_id)}" if facts.resource_id else "",
     ]
     known = ", ".join(part for part in parts if part) or "nothing more is known"
-    return f"A machine I don't know is running: {known}. I leave it alone."
+    return f"A machine I don't know is running: {known}. I leave it alone. Not needed? End it in Compute Clear."

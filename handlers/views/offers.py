@@ -85,16 +85,21 @@ def found(
     shown = list(rows[: shown_of(everything=everything)])
     best = recommended(shown)
     head = _head(quote)
-    parts = [(_row(row, quote, row is best, everything), _button(row, quote, rules, row is best)) for row in shown]
+    refused = _refused(shown)
+    parts = [
+        (_row(row, quote, row is best, everything, refused), _button(row, quote, rules, row is best))
+        for row in shown
+    ]
     stand = min((row.offer.expires_at for row in shown), default=now)
     until = f"Prices stand until {at.at(stand)}; stock is reserved by no one."
     left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
     where = _elsewhere(quote, asked_in)
-    text = "\n".join(filter(None, (head, *(words for words, _ in parts), more, until, where)))
+    text = "\n".join(filter(None, (head, refused, *(words for words, _ in parts), more, until, where)))
     return blocks.message(
         text,
         blocks.section(f"*{head}*"),
+        blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
         blocks.context(" ".join(filter(None, (more, until)))),
         blocks.context(where) if where else None,
@@ -116,14 +121,21 @@ def recommended(rows: Sequence[Row]) -> Row | None:
 def _head(quote: Quote) -> str:
     request = quote.request
     head = f"{wish(request)}, {contract(request.contract)}, {span(request.lease)} from ready"
-    return f"{quote.changes} changed: {head}" if quote.changes else head
+    return f"Change {quote.changes} to {head}" if quote.changes else head
 
 
-def _row(row: Row, quote: Quote, best: bool, everything: bool) -> str:
+def _refused(rows: Sequence[Row]) -> str:
+    """Why none of them can be rented, where that is the same for all: said once."""
+    reasons = {row.refused for row in rows}
+    only = reasons.pop() if len(reasons) == 1 else None
+    return f"Nothing here can be rented now. {escape(only, 300)}" if only is not None else ""
+
+
+def _row(row: Row, quote: Quote, best: bool, everything: bool, refused: str) -> str:
     offer = row.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
-    if row.refused is not None:
+    if row.refused is not None and not refused:
         return f"{line}\nNot for you: {escape(row.refused, 300)}"
     if not best:
         return f"{line}: {_equipment(offer)}." if everything else line
@@ -170,7 +182,7 @@ def _label(row: Row, quote: Quote, rules: Rules) -> str:
     if row.needs_approval:
         hourly = rules.auto_approve.per_hour
         return f"Ask: over {per_hour(hourly) if row.offer.rate > hourly else price(rules.auto_approve.total)}"
-    return f"{'Change' if quote.changes else 'Rent'} from {per_hour(row.offer.rate)}"
+    return f"Rent from {per_hour(row.offer.rate)}"
 
 
 def _row_of_actions(quote: Quote, count: int, everything: bool) -> list[Json]:
@@ -206,13 +218,14 @@ def none_found(quote: Quote) -> Rendered:
         "now.",
     ]
     text = " ".join(part for part in parts if part)
-    shown = quote.nearby[:NEARBY]
-    labels = [nearby_label(request, near) for near in shown]
+    labels: dict[str, int] = {}
+    for index, near in enumerate(quote.nearby[:NEARBY]):
+        labels.setdefault(nearby_label(request, near), index)  # the closest of those that read the same
     if not labels:
         text += " I found nothing close to it either."
     buttons = [
         button(label, Action.SHOW_NEARBY, NearbyValue(quote_id=quote.id, index=index))
-        for index, label in enumerate(labels)
+        for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
     return blocks.message(
@@ -232,19 +245,20 @@ def nearby_label(request: Request, near: Nearby) -> str:
         contract(other.contract) if other.contract is not request.contract else "",
         (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
     ]
-    named = " ".join(part for part in differs if part)
-    start = f"from {price(near.cheapest.gpu_rate)}" + (" per GPU" if near.cheapest.count > 1 else "")
+    anything = other.region is None and other.vendor is None and request.region and request.vendor
+    named = "any" if anything else " ".join(part for part in differs if part)
+    start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
     if named:
         return f"Show {named} {start}"
     return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
-def unanswered(quote: Quote, *, now: datetime) -> Rendered:
-    """The marketplace gave no answer in time."""
-    text = (
-        f"Compute Clear hasn't answered for {span(now - quote.created_at)}. "
-        "Nothing is rented, and I won't rent later on my own."
-    )
+def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rendered:
+    """The marketplace gave no answer in time, or refuses our token."""
+    why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
+    if locked_out:
+        why = "Compute Clear refuses my token, so I can't look now; the admins know."
+    text = f"{why} Nothing is rented, and I won't rent later on my own."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 

@@ -175,6 +175,10 @@ class Times(Frozen):
             return self.on(moment)
         return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
+    def when(self, moment: datetime) -> str:
+        """As `at`, as what follows a verb: `at 18:40`, and with the day `tomorrow at 01:44`."""
+        return f"at {self.at(moment)}" if self._day(moment) == self._day(self.now) else self.on(moment)
+
     @staticmethod
     def on(moment: datetime) -> str:
         """Always with the day: `today at 22:05`."""

@@ -62,7 +62,7 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         "1x H100 in EU",
         "Button 2 is for Ana alone.",
         "dialog: Get GPUs",
-        'Where has no "moon". There are: Anywhere, EU, US, APAC, Other',
+        'Region has no "moon". There are: Anywhere, EU, US, APAC, Other',
         "1x H100 in US",
         "There is no @moon. There are: @dm, @gpus, @training, @approvals, @shared, @quiet",
         "Cleo is not in #quiet.",

@@ -38,7 +38,7 @@ async def test_what_is_not_set_has_a_line_each_and_the_rest_is_checked(practice:
         "not ok  settings: SLACK_BOT_TOKEN is not set. "
         "It is the Bot User OAuth Token of your Slack app, which begins with xoxb-.",
         "not ok  settings: GPUBOT_ADMINS is not what I expect: "
-        "Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID).",
+        "a list of Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID).",
     ]
     assert "left    Slack bot token: not checked; SLACK_BOT_TOKEN first." in [f.line() for f in findings]
     assert {f.what for f in findings if f.mark == "ok"} >= {
@@ -289,6 +289,7 @@ async def test_the_command_ends_with_status_1_and_prints_no_secret(practice: Pra
     assert (status, errors) == (1, "")
     assert "not ok  Slack bot token: Slack refuses it (token_revoked)." in out
     assert "not ok  Compute Clear token: refused." in out
+    assert out.splitlines()[-1] == "Mend what is not ok, then again: gpubot doctor"
     for secret in (practice.slack.bot_token, practice.slack.app_token, practice.compute.token):
         assert secret not in out + errors
 
@@ -305,3 +306,13 @@ async def test_migrate_refuses_a_database_of_a_newer_gpubot(practice: Practice) 
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(CannotOpen, match="newer gpubot"):
         await migrate(f"sqlite:///{practice.database}")
+
+
+async def test_a_borrowed_clock_answers_or_is_named(practice: Practice) -> None:
+    practice.set(GPUBOT_CLOCK_URL=practice.compute_url)
+    lines = [finding.line() for finding in await practice.examine()]
+    assert "ok      GPUBOT_CLOCK_URL: a sandbox's clock, at 2026-11-24 12:00 UTC." in lines
+    practice.set(GPUBOT_CLOCK_URL=f"{practice.compute_url}/nowhere")
+    assert await practice.wrongs() == [
+        "not ok  GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+    ]

@@ -30,6 +30,7 @@ async def test_all_is_well(practice: Practice) -> None:
         f"ok      approver {BEN}: Ben.",
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
+    assert lines[10] == "ok      approvers: everyone who approves is in the approvals channel."
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -44,6 +45,7 @@ async def test_a_revoked_bot_token_is_named_and_hides_nothing_else(practice: Pra
         "left    Slack scopes: not checked; the bot token first.",
         "left    home channel: not checked; the bot token first.",
         f"left    admin {CLEO}: not checked; the bot token first.",
+        "left    approvers: not checked; the bot token first.",
     ]
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
@@ -105,7 +107,7 @@ async def test_a_private_channel_without_the_bot_reads_as_one_that_is_not_there(
 
 
 async def test_the_approvals_channel_is_archived(practice: Practice) -> None:
-    practice.policy(f"approvals_channel: {APPROVALS}")
+    practice.policy(f"approvers: {{people: [{BEN}]}}\napprovals_channel: {APPROVALS}")
     await practice.workspace("PATCH", f"channels/{APPROVALS}", archived=True)
     assert await practice.wrongs() == [
         "not ok  approvals channel: #approvals is archived. Unarchive it, or name another: "

@@ -56,11 +56,17 @@ async def test_nobody_approves_their_own(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours, BEN)
         await ours.click(BEN, await question(ours), "Approve up to")
-        await ours.submit(BEN)
-        dialog = await ours.modal(BEN)
-        assert dialog is not None
-        assert "Your own request needs another approver. I changed nothing." in dialog["reads"]
+        assert await ours.modal(BEN) is None
+        assert (await ours.replies())[-1] == "Your own request needs another approver. I changed nothing."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_who_asked_and_is_no_approver_is_told_at_the_click(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.forge(ANA, "approve", f"{rental.id}:1")
+        assert await ours.modal(ANA) is None
+        assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
 
 
 async def test_the_first_of_two_decides_and_the_second_is_told(tmp_path: Path) -> None:
@@ -131,7 +137,8 @@ async def test_what_is_outside_the_envelope_its_owner_accepts(tmp_path: Path) ->
             after = machine.alter(rental, decider=Decider.OWNER, envelope=envelope)
             await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "accept", f"{rental.id}:1")
-        await ours.submit(BEN)
+        assert await ours.modal(BEN) is None
+        assert (await ours.replies())[-1] == "Only who asked decides this. I changed nothing."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         await ours.forge(ANA, "accept", f"{rental.id}:1")
         assert (await ours.submit(ANA))["ok"]

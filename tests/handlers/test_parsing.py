@@ -81,6 +81,7 @@ def mistake(text: str) -> Mistake:
         ("get h100 for 30s", "30s is too short", None),
         ("get h100 for -3h", 'I can\'t read the time "-3h". Try: for 6h', None),
         ("get h100 until 18:00", 'I don\'t know "until"', None),
+        ("get h100 18:00", "I can't read \"18:00\". Try: /gpu get H100", None),
         ("get a100 80gb", "can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb. Try: /gpu get",
      "nvidia-a100-pcie-80gb"),
         ("get h100 24gb",

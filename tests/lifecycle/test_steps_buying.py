@@ -185,6 +185,7 @@ async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_
     await here.outside.http.delete("/_control/faults")
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bought() == []
 
 
@@ -233,6 +234,7 @@ async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(he
     assert first.total is not None
     assert again.total is not None
     assert again.total > first.total
+    assert again.amount is None, "nobody knows it before the machine is gone"
     await here.approve(rental, ANA)
     await ends_well(here, rental, "nebius")
 

@@ -67,6 +67,18 @@ async def test_what_nobody_decides_lapses(here: World) -> None:
         await here.approve(rental)
 
 
+async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None:
+    async with world(there, rules=RULES.model_copy(update={"self_approval": True})) as here:
+        own = await here.approve(await here.get(person=BEN, count=8), BEN)
+        assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
+        back = await here.destroy(await here.get(count=8))
+        assert (back.state, await here.direct(back)) == (State.WITHDRAWN, [])
+        taken = await here.destroy(await here.get(count=8), BEN)
+        assert (taken.state, await here.direct(taken)) == (State.WITHDRAWN, [(ANA.id, E.ENDED)])
+        await here.until(await here.destroy(own, BEN), State.CANCELLED)
+        assert await here.direct(own) == [(BEN.id, E.ENDED)]
+
+
 async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here: World) -> None:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)

@@ -254,7 +254,7 @@ async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: Worl
 
 @pytest.mark.parametrize(
     ("rules", "says"),
-    [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1 h")],
+    [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1h")],
 )
 async def test_nobody_approves_what_is_beyond_the_limits_by_now(
     here: World, rules: dict[str, Any], says: str

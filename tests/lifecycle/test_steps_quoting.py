@@ -76,6 +76,22 @@ async def test_without_an_answer_it_is_asked_again_for_two_minutes_and_then_give
     assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
 
 
+async def test_who_waits_for_a_market_that_is_away_is_told_so_once(here: World) -> None:
+    here.unread = True
+    await here.fault("get_offers", "status", status=503, times=None)
+    quote = await here.ask()
+    await here.pass_time(MINUTE)
+    async with here.works.store.read() as tx:
+        told = [message.kind for message in await tx.messages.due(FOREVER, 10) if message.quote_id == quote.id]
+    assert told == [MessageKind.LOOKING]
+
+
+async def test_a_refused_token_is_told_at_once(here: World) -> None:
+    await here.fault("get_offers", "status", status=401, times=None)
+    quote = await here.ask()
+    assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
+
+
 async def test_an_answer_that_comes_after_a_fault_is_found(here: World) -> None:
     await here.fault("get_offers", "status", status=503)
     quote = await here.ask()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -139,6 +140,36 @@ def test_without_a_file_and_with_an_empty_one_the_defaults_hold(tmp_path: Path, 
 def test_a_wrong_value_is_told_in_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith(f"GPUBOT_POLICY: {key}: ")
+    assert not re.search("Input|should|valid|tuple|dictionary|timedelta|pattern", line)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "approvers: {people: [ben]}",
+            "approvers.people.0: 'ben' is no id of a Slack user; write it such as U0123ABCD.",
+        ),
+        (
+            "use: {channels: ['#gpus']}",
+            "use.channels.0: '#gpus' is no id of a Slack channel; write it such as C0123ABCD.",
+        ),
+        ("admins: U0BEN", "admins: write a list, such as [A, B]."),
+        ("lease: 4h", "lease: it has keys of its own; the README shows them."),
+        ("check_in: {after: 0m}", "check_in.after: it must be more than 0."),
+        ("procure: {attempts: 200}", "procure.attempts: it must be at most 100."),
+        ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
+        ("self_approval: maybe", "self_approval: write true or false."),
+    ],
+)
+def test_a_wrong_value_is_told_with_how_to_write_it(tmp_path: Path, text: str, words: str) -> None:
+    assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: {words}"]
+
+
+def test_where_yaml_breaks_is_told(tmp_path: Path) -> None:
+    assert wrong(tmp_path, "use:\n  channels: [C0A\n") == [
+        f"GPUBOT_POLICY: {tmp_path}/policy.yml is no valid YAML: see line 3, column 1."
+    ]
 
 
 def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:

@@ -157,9 +157,9 @@ def test_more_gpus_than_the_team_allows_are_refused_with_the_number_that_is_allo
 
 def test_a_lease_that_is_too_long_says_how_long_it_may_be() -> None:
     check_lease(72 * HOUR, RULES)
-    with pytest.raises(Mistake, match="up to 72h"):
+    with pytest.raises(Mistake, match="at most 72h"):
         check_lease(72 * HOUR + timedelta(seconds=1), RULES)
-    with pytest.raises(Mistake, match="up to 72h"):
+    with pytest.raises(Mistake, match="at most 72h"):
         check_size(request(lease=73 * HOUR), RULES)
 
 

@@ -106,7 +106,7 @@ class TestLists:
             "Destroyed: 1x H100 EU, Ana, k7mq2.",
             "6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7",
             "12:36  Renting from Hyperstack at $2.15/h.",
-            "18:41  Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.",
+            "18:41  Gone, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.",
         ]
         other = lists.show(story, reader=BEN, sees_money=False, rules=RULES, now=clock(19, 0)).text
         assert "$" not in other
@@ -133,10 +133,10 @@ class TestLists:
 
     def test_ssh_is_for_the_owner(self) -> None:
         own = read(lists.ssh(ready(), reader=ANA, rules=RULES, now=NOW).text, NOW)
-        assert own.splitlines()[:2] == ["Your 1x H100 (k7mq2), until 18:40.", "`ssh root@203.0.113.7`"]
+        assert own.splitlines()[:2] == ["Ready: your 1x H100 (k7mq2), until 18:40.", "`ssh root@203.0.113.7`"]
         assert lists.ssh(ready(), reader=BEN, rules=RULES, now=NOW).text == "Only Ana gets the command for k7mq2."
         assert lists.ssh(making(), reader=ANA, rules=RULES, now=NOW).text == (
-            "k7mq2 can't be opened. Being made: 1x H100 EU."
+            "k7mq2 can't be opened yet. Being made: 1x H100 EU. I send you the command when it is ready."
         )
 
     def test_catalog(self) -> None:
@@ -144,7 +144,7 @@ class TestLists:
             "H100: SXM 80 GB, PCIe 80 GB",
             "A100: SXM 80 GB",
             "Regions: US, EU.",
-            "Contracts: ondemand, spot.",
+            "Contracts: on demand, spot.",
             "Vendors: Hyperstack, Nebius.",
             "As of 14:00. Try: /gpu get H100 EU",
         ]

@@ -278,7 +278,7 @@ class TestThread:
         up = happened(K.GIVEN_UP, clock(12, 51), vendor="hyperstack", rate=Decimal("2.15"), why=Why.TOO_SLOW)
         assert thread(up) == (
             "Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. "
-            "Then I take the next offer."
+            "Then I look for the next offer."
         )
         then = happened(
             K.RENTING,
@@ -387,7 +387,7 @@ class TestDirect:
 
     def test_ready_tells_how_it_ended_and_has_no_button_left(self) -> None:
         assert direct(READY_EVENT, gone(), clock(18, 42)) == (
-            "Your 1x H100 (k7mq2) was ready 12:40. Destroyed 18:41. 6 h 4 min, $14.68.",
+            "Destroyed 18:41: your 1x H100 (k7mq2).",
             [],
         )
 
@@ -402,7 +402,7 @@ class TestDirect:
     def test_still_needed_once_answered(self) -> None:
         kept = happened(K.KEPT, clock(14, 41), ANA, id=9, until=clock(15, 41), span=H)
         assert direct(self.asked, ready(self.asked, kept), clock(14, 41)) == (
-            "Still needed? k7mq2: Ana keeps it. I ask again at 15:41; it ends 18:40 either way.",
+            "Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.",
             [],
         )
 
@@ -416,7 +416,7 @@ class TestDirect:
 
     def test_its_end_was_near_and_it_was_extended(self) -> None:
         assert direct(self.ending, ready(self.ending, ends_at=clock(20, 40)), clock(18, 11)) == (
-            "Extended: 1x H100 (k7mq2), it ends 20:40 now.",
+            "Extended: 1x H100 (k7mq2). It ends 20:40 now.",
             [],
         )
 
@@ -485,7 +485,7 @@ class TestDirect:
             ),
             (
                 happened(K.LAPSED, clock(22, 5), amount=0, estimated=False),
-                "Lapsed at 22:05: your 1x H100 EU, k7mq2. It cost nothing.",
+                "Lapsed at 22:05: your 1x H100 EU, k7mq2. It cost nothing. Ask again: /gpu get",
             ),
             (
                 happened(K.EXTENSION_DENIED, clock(18, 12), BEN, until=clock(18, 40)),
@@ -493,7 +493,7 @@ class TestDirect:
             ),
             (
                 happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius"),
-                "Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it.",
+                "Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it. Ask again: /gpu get",
             ),
         ],
     )
@@ -527,11 +527,11 @@ class TestApproving:
             ),
             (
                 happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False),
-                "Denied by Ben at 14:12. It cost nothing. 8x H100 EU for Ana, p4wd9.",
+                "Denied by Ben at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.",
             ),
             (
                 happened(K.CHANGED, clock(14, 10), ANA, envelope=2),
-                "Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. A newer request took its place.",
+                "Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.",
             ),
         ],
     )
@@ -583,7 +583,8 @@ class TestAdmins:
             (
                 K.UNKNOWN_MACHINE,
                 Facts(gpu="H100", rate=Decimal("2.10"), since=clock(9, 12), name="train-3"),
-                "A machine I don't know is running: H100, $2.10/h, since 09:12, named train-3. I leave it alone.",
+                "A machine I don't know is running: H100, $2.10/h, since 09:12, named train-3. "
+                "I leave it alone. Not needed? End it in Compute Clear.",
             ),
             (
                 K.EMPTY_STORE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.errors import Refused, TooLate
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Tx, Usage
+from bot.lifecycle.service.deciding import check_decider
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
 from bot.lifecycle.service.looking import story
@@ -15,7 +16,6 @@ from bot.model.rental import Rental
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.story import Story
-from bot.policy.roles import roles_of
 
 
 class Found(Frozen):
@@ -76,7 +76,9 @@ async def to_decide(desk: Desk, person: Person, rental_id: str, version: int) ->
         envelope = waiting_envelope(rental) if rental else None
         if rental is None or envelope is None or envelope.version != version:
             return None
-        if person.id != rental.owner and not roles_of(person, desk.rules).approver:
+        try:
+            check_decider(person, rental, desk.rules)
+        except Refused:
             return None
         return await story(tx, rental, desk.clock.now())
 

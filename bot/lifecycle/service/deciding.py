@@ -53,7 +53,7 @@ async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> R
 
     async def decision(tx: Tx) -> Rental:
         rental = await _waiting(tx, desk, person, rental_id, version)
-        own = _check_decider(person, rental, desk.rules)
+        own = check_decider(person, rental, desk.rules)
         await tx.people.seen(person.id, desk.clock.now())
         if rental.extension is not None:
             return await _extend(tx, desk, person, rental, own)
@@ -161,7 +161,7 @@ def _ago(then: datetime, now: datetime) -> str:
     return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
 
 
-def _check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
+def check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
     """Whether it is the owner who decides. Raises Refused for who may not."""
     if rental.extension is None and rental.decider is Decider.OWNER:
         if person.id != rental.owner:

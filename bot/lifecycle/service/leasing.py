@@ -15,8 +15,10 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
+from bot.model.text import say_span
 from bot.policy.leases import PROMISED, ask_after, notices_past
 from bot.policy.roles import roles_of
+from bot.policy.rules import Rules
 from bot.policy.spending import longer
 
 
@@ -27,7 +29,7 @@ async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> R
         rental = await ready(tx, desk, person, rental_id)
         now = desk.clock.now()
         after = machine.alter(rental, ask_at=now + span, asked_times=PROMISED, seen_at=now, due_at=now)
-        facts = Facts(until=after.ask_at, span=span)
+        facts = Facts(until=after.ask_at, since=rental.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
@@ -61,7 +63,9 @@ async def extend(
         now = desk.clock.now()
         # Whoever extends it needs it: that is newer than any promise to ask.
         needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
-        ends_at = max(rental.ends_at, now) + span
+        ends_from = max(rental.ends_at, now)
+        _check_longer(rental, span, ends_from - rental.ready_at, desk.rules)
+        ends_at = ends_from + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
             await tx.rentals.resources(rental.id),
@@ -122,6 +126,23 @@ async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
     if person.id != rental.owner and not roles_of(person, desk.rules).admin:
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
-        words = rental.state.value.replace("_", " ")
-        raise TooLate(f"{rental.id} isn't running: it is {words}. I changed nothing.", rental.id)
+        raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
     return rental
+
+
+def _check_longer(rental: Rental, span: timedelta, lease: timedelta, rules: Rules) -> None:
+    """Raises Mistake where the whole lease would be longer than the rules allow."""
+    most, room = say_span(rules.lease.max), rules.lease.max - lease
+    if room < timedelta(minutes=1):
+        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can't be longer.")
+    if span > room:
+        room = timedelta(minutes=room // timedelta(minutes=1))
+        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can be longer by {say_span(room)}.")
+
+
+def _does(state: State) -> str:
+    """What a rental does that isn't ready."""
+    if state.over:
+        return "is over"
+    waits = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
+    return waits.get(state, "is being made")

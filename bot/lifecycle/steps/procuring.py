@@ -317,8 +317,14 @@ def ask_again(works: Works, case: Case, why: Why, now: datetime, offer: Offer | 
         lapses_at=lapses_at,
         due_at=now,
     )
+    bill, settled = case.spent(now), all(attempt.settled for attempt in case.attempts)
     facts = envelope_facts(after).model_copy(
-        update={"before": rental.envelope.max_rate, "vendor": offer.vendor if offer else None}
+        update={
+            "before": rental.envelope.max_rate,
+            "vendor": offer.vendor if offer else None,
+            "amount": bill.amount if settled else None,
+            "estimated": bill.estimated if settled else None,
+        }
     )
     return case.now_is(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.clock import Clock
-from bot.errors import GpubotError, MarketAway
+from bot.errors import GpubotError, LockedOut, MarketAway
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import Market
 from bot.lifecycle.service.quoting import answer
@@ -26,6 +26,8 @@ SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
 SAY_LOOKING_AFTER = 2.0
 """Real seconds without an answer until the person is told that it takes longer."""
+FIRST_LOOK = timedelta(seconds=10)
+"""So soon after the question nobody looked before: the next look comes later than that."""
 GIVE_UP_AFTER = timedelta(minutes=2)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -56,9 +58,9 @@ async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
         await _answer(works, quote.model_copy(update={"due_at": None}))
         return
     call = asyncio.ensure_future(_search(works, shared, quote))
-    await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
-    first_look = works.clock.now() - quote.created_at < SHARED_FOR
-    if not call.done() and first_look:
+    done, _ = await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
+    looks_on = not done or call.result().due_at is not None
+    if looks_on and works.clock.now() - quote.created_at < FIRST_LOOK:
         async with works.store.write() as tx:
             await tx.messages.add(answer(quote, works, MessageKind.LOOKING))
     found = await call
@@ -82,6 +84,9 @@ async def _search(works: Works, shared: SharedOffers, quote: Quote) -> Quote:
     try:
         offers = await shared.get(quote.request)
         close = () if offers else await _nearby(shared, quote.request)
+    except LockedOut:
+        # No look before someone mends the token finds more.
+        return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
     except MarketAway:
         now = works.clock.now()
         if now - quote.created_at >= GIVE_UP_AFTER:

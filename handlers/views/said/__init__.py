@@ -11,15 +11,17 @@ from bot.model.story import Story
 from handlers.views.said import asking, buying, ending, running
 from handlers.views.said.base import Said, Scene, sentence_case
 from handlers.views.said.ending import short
+from handlers.views.said.running import asks_again
 from handlers.views.words import Times
 
 TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS}
 
 
-def said(event: Event, story: Story, at: Times) -> Said | None:
-    """The words of an event of a rental; None for the account's own events."""
+def said(event: Event, story: Story, at: Times, *, timed: bool = True) -> Said | None:
+    """The words of an event of a rental; None for the account's own events. Without when it happened unless
+    `timed`."""
     teller = TELLERS.get(event.kind)
-    return teller(Scene(event, story, at)) if teller else None
+    return teller(Scene(event, story, at, timed)) if teller else None
 
 
 def without_money(facts: Facts) -> Facts:
@@ -28,4 +30,4 @@ def without_money(facts: Facts) -> Facts:
     return facts.model_copy(update=nothing)
 
 
-__all__ = ["TELLERS", "Said", "Scene", "said", "sentence_case", "short", "without_money"]
+__all__ = ["TELLERS", "Said", "Scene", "asks_again", "said", "sentence_case", "short", "without_money"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.model.event import EventKind
+from bot.model.event import EventKind, Facts
 from handlers.views.about import so_far
 from handlers.views.said.base import Said, Scene, allowed, billed, in_all, join, sentence_case
 from handlers.views.words import difference, per_hour, place, reason, what
@@ -24,7 +24,19 @@ def _asked_again(scene: Scene) -> Said:
     if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         more = f", {difference(facts.before, facts.rate)}"
     lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
-    return Said("Waiting for a decision", join(f"{why}.", f"{now}{more}." if now else None, lapses), colon=True)
+    return Said(
+        "Waiting for a decision",
+        join(f"{why}.", _by_then(facts), f"{now}{more}." if now else None, lapses),
+        colon=True,
+    )
+
+
+def _by_then(facts: Facts) -> str | None:
+    """What it has cost, where nothing of it is alive: whoever read that it may be rented learns that it isn't."""
+    bill = billed(facts)
+    if bill is None:
+        return None
+    return "Nothing is rented." if bill.amount == 0 and not bill.estimated else f"{so_far(bill)}."
 
 
 def _changed(scene: Scene) -> Said:
@@ -38,24 +50,23 @@ def _changed(scene: Scene) -> Said:
 
 
 def _approved(scene: Scene) -> Said:
-    when = scene.at.at(scene.event.at)
     if scene.event.actor == scene.story.rental.owner and scene.facts.self_approved is False:
         return Said(f"{scene.actor} goes on", allowed(scene.facts), colon=True)
     own = " (own request)" if scene.facts.self_approved else ""
-    return Said(f"Approved by {scene.actor}{own} at {when}", allowed(scene.facts), colon=True)
+    return Said(f"Approved{scene.by_at}{own}", allowed(scene.facts), colon=True)
 
 
 def _no_more(word: str) -> Callable[[Scene], Said]:
     """Denied, lapsed, withdrawn. Where something still runs, its destruction is told too."""
 
     def tell(scene: Scene) -> Said:
-        by = f" by {scene.actor}" if scene.event.actor else ""
         bill = billed(scene.facts)
         rest = ""
-        if bill is not None:
-            nothing = bill.amount == 0 and not bill.estimated
-            rest = "It cost nothing." if nothing else f"{sentence_case(so_far(bill))}."
-        return Said(f"{word}{by} at {scene.at.at(scene.event.at)}", rest)
+        if bill is not None and bill.amount == 0 and not bill.estimated:
+            rest = "It cost nothing." if scene.story.attempts else "Nothing was rented."
+        elif bill is not None:
+            rest = f"{sentence_case(so_far(bill))}."
+        return Said(f"{word}{scene.by_at}", rest)
 
     return tell
 

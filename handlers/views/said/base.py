@@ -39,6 +39,8 @@ class Scene(NamedTuple):
     event: Event
     story: Story
     at: Times
+    timed: bool = True
+    """Whether it says when it happened; a history has the time before each line."""
 
     @property
     def facts(self) -> Facts:
@@ -49,6 +51,17 @@ class Scene(NamedTuple):
     def actor(self) -> str:
         """Who did it."""
         return person(self.story.names, self.event.actor)
+
+    @property
+    def moment(self) -> str:
+        """` 18:41`, after a state."""
+        return f" {self.at.at(self.event.at)}" if self.timed else ""
+
+    @property
+    def by_at(self) -> str:
+        """` by Ben at 14:12`, after what someone did; by itself ` at 22:05`."""
+        by = f" by {self.actor}" if self.event.actor else ""
+        return by + (f" {self.at.when(self.event.at)}" if self.timed else "")
 
     @property
     def source(self) -> str:

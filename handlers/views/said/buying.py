@@ -54,7 +54,8 @@ def _given_up(scene: Scene) -> Said:
     return Said(
         f"{sentence_case(scene.source)} did not get it ready{late}",
         join(
-            "I'm destroying that machine; it may bill until it is gone. Then I take the next offer.", detail(facts)
+            "I'm destroying that machine; it may bill until it is gone. Then I look for the next offer.",
+            detail(facts),
         ),
     )
 

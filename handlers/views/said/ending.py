@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.model.attempt import Why
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
 from bot.model.state import State
 from handlers.views.about import computed, so_far
 from handlers.views.said.base import Said, Scene, billed, join, sentence_case
@@ -15,7 +15,7 @@ from handlers.views.words import STATES, dollars, ended, escape, per_hour, reaso
 def _lost(scene: Scene) -> Said:
     facts = scene.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or scene.story.rental.vendor)
-    return Said(f"Lost {scene.at.at(scene.event.at)}", join(f"{why}.", _cost(facts)), colon=True)
+    return Said(f"Lost{scene.moment}", join(f"{why}.", _cost(scene)), colon=True)
 
 
 def _destroying(scene: Scene) -> Said:
@@ -51,7 +51,7 @@ def _taken_on(scene: Scene) -> Said:
 def _extra(scene: Scene) -> Said:
     facts = scene.facts
     which = f" (resource {short(facts.resource_id)})" if facts.resource_id else ""
-    bills = f", and may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
+    bills = f"; it may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
     return Said(
         f"{sentence_case(scene.source)} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",
@@ -61,18 +61,19 @@ def _extra(scene: Scene) -> Said:
 def _extra_gone(scene: Scene) -> Said:
     bill = billed(scene.facts)
     return Said(
-        f"Gone {scene.at.at(scene.event.at)} too, confirmed by the vendor",
+        f"Gone{scene.moment} too, confirmed by the vendor",
         f"In all {computed(bill)}." if bill else "",
     )
 
 
-def _cost(facts: Facts) -> str:
+def _cost(scene: Scene) -> str:
     """`6 h 4 min at $2.42/h: $14.68 computed. Estimate was $14.52.`"""
+    facts = scene.facts
     bill = billed(facts)
     if bill is None:
         return ""
     if bill.amount == 0 and not bill.estimated:
-        return "It cost nothing."
+        return "It cost nothing." if scene.story.attempts else "Nothing was rented."
     ran = span(facts.span) if facts.span else ""
     rate = f" at {per_hour(facts.rate)}" if facts.rate is not None and ran else ""
     amount = f"{ran}{rate}: {computed(bill)}." if ran else f"{sentence_case(computed(bill))}."
@@ -83,17 +84,19 @@ def _cost(facts: Facts) -> str:
 def _ended(scene: Scene) -> Said:
     facts = scene.facts
     end = facts.end or State.DESTROYED
-    when = scene.at.at(scene.event.at)
-    cost = _cost(facts)
+    cost = _cost(scene)
     existed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
-        return Said(f"Gone {when}, confirmed by the vendor", cost)
-    by = f" by {scene.actor}" if scene.event.actor else ""
+        return Said(f"Gone{scene.moment}, confirmed by the vendor", cost)
     gone = "Everything is gone, confirmed by the vendor." if existed else None
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or scene.story.rental.vendor) if facts.why else None
-        return Said(f"{STATES[end]} {when}", join(f"{why}." if why else None, cost), colon=bool(why or cost))
-    return Said(f"{STATES[end]} {when}{by}", join(gone, cost))
+        return Said(
+            f"{STATES[end]}{scene.moment}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
+        )
+    if scene.event.actor is not None:
+        return Said(f"{STATES[end]}{scene.by_at}", join(gone, cost))
+    return Said(f"{STATES[end]}{scene.moment}", join(gone, cost))
 
 
 TELLERS: dict[EventKind, Callable[[Scene], Said]] = {

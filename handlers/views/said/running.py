@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from bot.model.event import EventKind
 from handlers.views.said.base import Said, Scene
-from handlers.views.words import span
+from handlers.views.words import Times, about, span
 
 
 def _kept(scene: Scene) -> Said:
-    facts, ends = scene.facts, scene.story.rental.ends_at
-    again = f"I ask again at {scene.at.at(facts.until)}" if facts.until else "I ask again later"
-    either = f"; it ends {scene.at.at(ends)} either way" if ends else ""
-    return Said(f"{scene.actor} keeps it", f"{again}{either}.")
+    facts = scene.facts
+    return Said(
+        f"{scene.actor} keeps it", asks_again(facts.until, facts.since or scene.story.rental.ends_at, scene.at)
+    )
+
+
+def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
+    """When it is asked about again, and that its end stands."""
+    if until and ends and until >= ends:
+        return f"It ends {at.at(ends)}; I don't ask again before."
+    again = f"I ask again {at.when(until)}" if until else "I ask again later"
+    either = f"; it ends {at.at(ends)} either way" if ends else ""
+    return f"{again}{either}."
 
 
 def _still_needed(scene: Scene) -> Said:
-    quiet = f", nothing here for {span(scene.facts.span)}" if scene.facts.span else ""
+    quiet = f", nothing here for {about(scene.facts.span)}" if scene.facts.span else ""
     return Said(f"Asked whether it is still needed{quiet}")
 
 
@@ -55,6 +65,10 @@ def _extension_over(words: str) -> Callable[[Scene], Said]:
     return tell
 
 
+def _extension_withdrawn(scene: Scene) -> Said:
+    return Said(f"{scene.actor} no longer asks for more time", f"it ends {_end_word(scene)}.", colon=True)
+
+
 TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
@@ -63,6 +77,6 @@ TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
     EventKind.EXTENSION_ASKED: _extension_asked,
     EventKind.EXTENSION_APPROVED: _extension_approved,
     EventKind.EXTENSION_DENIED: _extension_over("More time denied"),
-    EventKind.EXTENSION_WITHDRAWN: _extension_over("More time no longer asked for"),
+    EventKind.EXTENSION_WITHDRAWN: _extension_withdrawn,
     EventKind.EXTENSION_LAPSED: _extension_over("Nobody decided on more time"),
 }

@@ -1,0 +1,90 @@
+"""`gpubot demo` and `gpubot sandbox` as programs: what they say, and that they leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import psutil
+import pytest
+
+PATIENCE = 90
+
+
+async def start(*words: str, **env: str) -> Process:
+    """Starts it as the leader of a group of its own, as a shell does."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *words,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **env},
+        start_new_session=True,
+    )
+
+
+async def until(process: Process, words: bytes) -> None:
+    """Reads on to a line with these words."""
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        while words not in (line := await process.stdout.readline()):
+            assert line, f"it ended without {words!r}"
+
+
+async def test_what_is_piped_into_the_sandbox_is_done_and_shown() -> None:
+    process = await start("sandbox")
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate(b"help\nana list\nquit\n")
+    assert (process.returncode, err) == (0, b"")
+    said = out.decode()
+    assert said.count("A line begins with who does it:") == 2
+    assert "#training  Ana: /gpu list\n" in said
+    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in said
+
+
+async def test_a_terminal_that_can_not_show_a_sign_shows_the_rest() -> None:
+    process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    async with asyncio.timeout(PATIENCE):
+        out, err = await process.communicate("ana list na\u00efve\nana list\nquit\n".encode())
+    assert (process.returncode, err) == (0, b"")
+    assert b"Ana: /gpu list na?ve" in out
+    assert b"You rent nothing now." in out
+
+
+async def test_ctrl_c_ends_the_sandbox_and_all_its_parts_at_once() -> None:
+    process = await start("sandbox")
+    await until(process, b"help, quit")
+    os.killpg(process.pid, signal.SIGINT)
+    async with asyncio.timeout(PATIENCE):
+        _, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_a_demo_that_is_told_to_end_ends_what_it_started(how: signal.Signals) -> None:
+    process = await start("demo")
+    await until(process, b"/gpu get H100 EU")
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) >= 2
+    process.send_signal(how)
+    async with asyncio.timeout(PATIENCE):
+        _, err = await process.communicate()
+    assert process.returncode not in {0, None}
+    assert b"Traceback" not in err
+    assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
+
+
+async def test_a_demo_whose_reader_goes_away_ends_quietly() -> None:
+    shell = await asyncio.create_subprocess_shell(
+        f"{sys.executable} -m bot demo | head -n 3", stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        out, err = await shell.communicate()
+    assert len(out.splitlines()) == 3
+    assert b"Traceback" not in err
