@@ -1,0 +1,168 @@
+"""People, vendors, faults and time in any order: whatever happens, what must always hold holds at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from bot.errors import GpubotError
+from bot.lifecycle.engine import Engine
+from bot.lifecycle.service import account, ending
+from bot.market.client import Patience
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, world
+
+RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
+ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
+REFUSALS = {"procure_offer": (404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
+BEHAVIOURS = [
+    "sold_out",
+    "fails_with_resource",
+    "late_resource",
+    "partial",
+    "reference_words",
+    "slow",
+    "fails_later",
+    "no_price",
+]
+STUBBORN = ("normal", "delete_500", "not_deleting")
+
+
+class Anything:
+    """Does one thing after the other, the same for the same seed."""
+
+    def __init__(self, here: World, seed: int) -> None:
+        self.here = here
+        self.random = Random(seed)  # noqa: S311 - repeatable, and guards nothing
+
+    async def something(self) -> None:
+        """Raises GpubotError where a person is refused."""
+        pick = self.random
+        self.here.unread = pick.random() < 0.1
+        whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
+        whole += [self.here.sweep, self.restart, self.buying, self.token]
+        one: list[Callable[[Rental, Person], Awaitable[object]]] = [
+            self.decide,
+            self.decide,
+            self.change,
+            self.end,
+        ]
+        live = [rental for rental in await self.here.rentals() if not rental.state.over]
+        if live and pick.random() < 0.4:
+            await pick.choice(one)(pick.choice(live), pick.choice(EVERYONE))
+        else:
+            await pick.choice(whole)()
+
+    async def time(self) -> None:
+        if self.random.random() < 0.8:
+            await self.here.pass_time(timedelta(seconds=self.random.choice([5, 15, 60, 150, 300, 900, 1800])))
+        else:
+            await self.here.oversleep(timedelta(seconds=self.random.choice([60, 600, 1200, 7200, 40_000])))
+
+    async def rent(self) -> None:
+        pick, who = self.random, self.random.choice(RENTERS)
+        lease = pick.choice([20 * MINUTE, HOUR, 24 * HOUR])
+        quote = await self.here.ask(
+            who,
+            gpu=pick.choice(["H100", "L4"]),
+            count=pick.choice([1, 1, 8]),
+            lease=lease,
+            now=pick.random() < 0.2,
+        )
+        if quote.offers and quote.rental_id is None:
+            await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
+
+    async def decide(self, rental: Rental, who: Person) -> None:
+        await self.random.choice([self.here.approve, self.here.approve, self.here.deny, self.here.withdraw])(
+            rental, who
+        )
+
+    async def change(self, rental: Rental, who: Person) -> None:
+        await self.random.choice([self.here.keep, self.here.extend])(
+            rental, self.random.choice([1, 24]) * HOUR, who
+        )
+
+    async def end(self, rental: Rental, who: Person) -> None:
+        how = self.random.random()
+        if how < 0.3 and rental.state is State.READY:
+            await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
+        elif how < 0.4:
+            await ending.take_on(self.here.works, who, rental.id)
+        else:
+            await ending.destroy(self.here.works, who, rental.id)
+
+    async def fault(self) -> None:
+        pick, endpoint = self.random, self.random.choice(ENDPOINTS)
+        kind = pick.choice(["cut_before", "cut_after", "garbage", "status", "status"])
+        status = pick.choice(REFUSALS.get(endpoint, (429, 500, 503)))
+        await self.here.fault(endpoint, kind, times=pick.choice([1, 1, 2, 5]), status=status)
+
+    async def vendor(self) -> None:
+        vendor = self.random.choice(["hyperstack", "nebius", "runpod", "*"])
+        if self.random.random() < 0.5:
+            await self.here.behaves(vendor, self.random.choice(STUBBORN))
+        else:
+            await self.here.behaves(vendor, self.random.choice(BEHAVIOURS), times=self.random.choice([1, 2]))
+
+    async def restart(self) -> None:
+        """As a new process starts: with the claims of the one before forgotten."""
+        async with self.here.works.store.write() as tx:
+            await tx.quotes.release_all()
+            await tx.rentals.release_all()
+        self.here.engine = Engine(self.here.works, claimant="restarted")
+
+    async def buying(self) -> None:
+        await (account.pause if self.random.random() < 0.3 else account.resume)(self.here.works, CLEO)
+
+    async def token(self) -> None:
+        await self.here.outside.control("token", valid=self.random.random() < 0.7)
+
+    async def one_at_a_time(self) -> None:
+        """By the vendors' own account: of no rental runs more than one attempt whose deletion was not accepted."""
+        running: dict[str, set[int]] = {}
+        for machine in await self.here.alive():
+            if machine["offer_id"] is not None and machine["status"] != "deleting":
+                async with self.here.works.store.read() as tx:
+                    attempt = await tx.rentals.attempt_of_offer(machine["offer_id"])
+                assert attempt is not None
+                running.setdefault(attempt.rental_id, set()).add(attempt.n)
+        assert all(len(attempts) == 1 for attempts in running.values()), running
+
+    async def all_is_well(self) -> None:
+        """The outside behaves, people read, and everything is destroyed."""
+        here = self.here
+        here.unread = False
+        await here.outside.http.delete("/_control/faults")
+        await here.outside.control("token", valid=True)
+        await here.behaves("*", "normal")
+        await here.pass_time(5 * MINUTE)
+        for rental in await here.rentals():
+            if not rental.state.over:
+                with suppress(GpubotError):  # on its way already
+                    await ending.destroy(here.works, CLEO, rental.id)
+        await here.pass_time(30 * MINUTE)
+        await here.sweep()
+        await here.pass_time(30 * MINUTE)
+
+
+@pytest.mark.parametrize("seed", range(12, 24))
+async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there: str, seed: int) -> None:
+    async with world(there, patience=Patience(procure=5, offers=5, other=5)) as here:
+        anything = Anything(here, seed)
+        for _ in range(40):
+            with suppress(GpubotError):  # as people are refused, and the sweep is by an outage
+                await anything.something()
+            await anything.one_at_a_time()
+        await anything.all_is_well()
+        for rental in await here.rentals():
+            assert rental.state.over, (rental, await here.story(rental))
+            assert rental.due_at is None
+        assert await here.alive() == []
+        await check(here)
