@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core import NOT_SET
 from schemathesis.generation.stateful import run_state_machine_as_test
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
@@ -139,10 +140,8 @@ def test_each_answer_to_a_whole_story_is_as_promised(loop: asyncio.AbstractEvent
     """Where made-up requests seldom lead: a machine that is bought, watched, and deleted."""
     server, url = started(loop)
 
-    def ask(operation: str, body: Any = None, **parameters: Any) -> Any:
-        made = schema.find_operation_by_id(operation).Case(path_parameters=parameters)
-        if body is not None:
-            made.body = body
+    def ask(operation: str, body: Any = NOT_SET, **parameters: Any) -> Any:
+        made = schema.find_operation_by_id(operation).Case(path_parameters=parameters, body=body)
         response = made.call_and_validate(base_url=url, headers=HEADERS, checks=CHECKS)
         assert response.status_code in {200, 202}, response.text
         return response.json()
