@@ -97,5 +97,4 @@ def _copies(name: str) -> str:
     kept = [column for column in columns if column in named or column not in GIVEN]
     values = [f"\"{c}\" || '-' || number" if c in named else f'"{c}"' for c in kept]
     into = ", ".join(f'"{column}"' for column in kept)
-    # Only names of our own tables are in it.
-    return f"INSERT INTO {name} ({into}) SELECT {', '.join(values)} FROM {name}, copies"  # noqa: S608
+    return f"INSERT INTO {name} ({into}) SELECT {', '.join(values)} FROM {name}, copies"  # noqa: S608 - our own names

@@ -40,7 +40,8 @@ def demo(
     from bot.demo import printing, script
 
     printer = printing.Printer(printing.as_json if json else printing.as_text)
-    note = (lambda _: None) if json else printer.say
+    # JSON lines are for a program, what is noted beside them is still for people.
+    note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
     note(f"Next: {_me()} sandbox lets you try it yourself; README.md leads to real Slack.")

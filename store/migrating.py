@@ -26,8 +26,8 @@ def check_known(found: str | None) -> None:
 
 def _upgrade(connection: Connection) -> None:
     # Most starts find nothing to do and need not load all of Alembic.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - loaded where it is needed
+    from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
     config.set_main_option("script_location", "store:migrations")

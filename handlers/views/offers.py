@@ -171,8 +171,16 @@ def _button(row: Row, quote: Quote, rules: Rules, best: bool) -> Json | None:
     if row.refused is not None:
         return None
     value = OfferValue(quote_id=quote.id, offer_id=row.offer.offer_id)
+    offer = row.offer
+    aloud = f"Ask for {per_hour(offer.rate)}, {place(offer.vendor, offer.vendor_region)}"
     try:
-        return button(_label(row, quote, rules), Action.RENT, value, style="primary" if best else None)
+        return button(
+            _label(row, quote, rules),
+            Action.RENT,
+            value,
+            style="primary" if best else None,
+            aloud=aloud if row.needs_approval else None,
+        )
     except Mistake:
         # An id that can't travel in a button: the offer is shown, and can't be rented from here.
         return None

@@ -43,14 +43,19 @@ def read(markup: str, now: datetime) -> str:
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
+def buttons(blocks: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     """The buttons that a reader sees, in order."""
     shown = []
     for block in blocks:
-        shown += [element["text"]["text"] for element in block.get("elements", ()) if element["type"] == "button"]
+        shown += [element for element in block.get("elements", ()) if element["type"] == "button"]
         if "accessory" in block:
-            shown.append(block["accessory"]["text"]["text"])
+            shown.append(block["accessory"])
     return shown
+
+
+def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
+    """What stands on them."""
+    return [button["text"]["text"] for button in buttons(blocks)]
 
 
 def request(**changes: Any) -> Request:

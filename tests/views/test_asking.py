@@ -20,6 +20,7 @@ from tests.views.stories import (
     RULES,
     SCALEWAY,
     M,
+    buttons,
     clock,
     envelope,
     labels,
@@ -89,6 +90,9 @@ class TestAsking:
         ]
         answer = offers.found(self.quote, rows, rules=RULES, now=clock(12, 35))
         assert labels(answer.blocks) == ["Ask: over $10.00/h", "Refresh", "Change"]
+        # Its label is that of every dear offer; a screen reader says which one it is.
+        aloud = [one["accessibility_label"] for one in buttons(answer.blocks) if "accessibility_label" in one]
+        assert aloud == ["Ask for $18.40/h, Nebius eu-north1"]
         assert "$18.40/h ($2.30 per GPU)  Nebius, eu-north1\nNot for you: Only $3.00/h is left." in answer.text
 
     @pytest.mark.parametrize(
