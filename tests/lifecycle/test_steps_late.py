@@ -1,0 +1,124 @@
+"""What was clicked before is judged by what holds when it is done: nothing is bought late, or beyond new rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused
+from bot.lifecycle.service import account, deciding, quoting
+from bot.model.attempt import Why
+from bot.model.event import EventKind as E
+from bot.model.rental import Decider, Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.policy.rules import AutoApprove, Lease, Limits
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World
+
+# --- nothing is bought late
+
+
+async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World) -> None:
+    rental = await here.rent(await here.ask(), settle=False)
+    await here.oversleep(HOUR)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
+    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
+    assert await here.calls("procure_offer") == []
+    rental = await here.approve(rental, ANA)
+    assert rental.state is State.PROVISIONING
+
+
+async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late_one(here: World) -> None:
+    await here.behaves("hyperstack", "sold_out")
+    rental = await here.get()
+    await here.oversleep(5 * HOUR)
+    rental = await here.until(rental, State.AWAITING_APPROVAL)
+    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert await here.bought() == []
+
+
+async def test_a_machine_that_was_bought_before_the_bot_slept_is_still_taken(here: World) -> None:
+    await here.fault("procure_offer", "cut_after")
+    rental = await here.get()
+    await here.oversleep(20 * MINUTE)
+    rental = await here.until(rental, State.READY)
+    assert await here.bought() == ["hyperstack"]
+
+
+async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> None:
+    quote = await quoting.ask(
+        here.works,
+        ANA,
+        Request(gpu="H100", region="EU", lease=2 * HOUR),
+        asked_in=TRAINING,
+        direct=False,
+        reply_url="https://slack.test/reply",
+        rent_now=True,
+    )
+    await here.oversleep(10 * MINUTE)
+    found = await here.quote(quote.id)
+    assert found.offers
+    assert found.rental_id is None
+    assert await here.rentals() == []
+
+
+async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: World) -> None:
+    quote = await here.ask()
+    here.jump(29 * MINUTE + 45 * SECOND)
+    fault = await here.fault("get_offers", "hold_before")
+    rental = await here.rent(quote, settle=False)
+    await here.engine.turn()
+    await here.met(fault)
+    await account.pause(here.works, CLEO)
+    await here.release(fault)
+    await here.settle()
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.kept_why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
+    assert await here.calls("procure_offer") == []
+    await account.resume(here.works, CLEO)
+    await here.until(rental, State.PROVISIONING)
+
+
+# --- a decision is judged by what holds when it is made
+
+
+async def asked_again(here: World) -> Rental:
+    """Its owner is to decide about a dearer offer."""
+    await here.behaves("hyperstack", "sold_out")
+    await here.behaves("nebius", "sold_out")
+    rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
+    assert rental.decider is Decider.OWNER
+    return rental
+
+
+async def test_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
+    rental = await asked_again(here)
+    with pytest.raises(Refused, match="rules"):
+        await here.approve(rental, ANA.model_copy(update={"guest": True}))
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
+    rental = await asked_again(here)
+    tight = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour="1.00")})
+    with pytest.raises(Refused, match="needs an approver"):
+        await deciding.approve(replace(here.works, rules=tight), ANA, rental.id, rental.envelope.version)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1h")],
+)
+async def test_nobody_approves_what_is_beyond_the_limits_by_now(
+    here: World, rules: dict[str, Any], says: str
+) -> None:
+    rental = await here.get(count=8, lease=2 * HOUR)
+    tight = RULES.model_copy(update=rules)
+    with pytest.raises(Exception, match=says):
+        await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 1)
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL

@@ -1,0 +1,114 @@
+"""Compute Clear over real HTTP: offers under way, and the account's resources."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import MarketAway
+from bot.market.client import ComputeClear
+from tests.market.conftest import NOON, Api
+
+OFFER = "5e9f2b1a-0000-4000-8000-000000000001"
+RESOURCE = "3c90c3cc-0000-4000-8000-000000000002"
+STATUS_PATH = f"/offers/{OFFER}/status"
+
+
+async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, market: ComputeClear) -> None:
+    assert not (await market.progress(OFFER)).found
+    api.says(
+        STATUS_PATH,
+        {
+            "offer_id": OFFER,
+            "status": "procured",
+            "procurement_status": "ready",
+            "instances": [{"status": "running", "external_ip": "127.0.0.2"}],
+        },
+    )
+    progress = await market.progress(OFFER)
+    assert (progress.found, progress.ready, progress.in_progress) == (True, True, False)
+    assert (progress.all_running, progress.instances) == (True, 1)
+
+
+async def test_resources_of_an_offer_leave_out_what_names_only_other_offers(
+    api: Api, market: ComputeClear
+) -> None:
+    ours, bare, foreign = (
+        {"resource_id": "r1", "status": "running", "offer_history": [{"offer_id": OFFER.upper()}]},
+        {"resource_id": "r2", "status": "running"},
+        {"resource_id": "r3", "status": "running", "offer_history": [{"offer_id": "another"}]},
+    )
+    api.says("/resources", {"items": [ours, bare, foreign]})
+    assert [found.resource_id for found in await market.resources(OFFER)] == ["r1", "r2"]
+    assert [found.resource_id for found in await market.resources()] == ["r1", "r2", "r3"]
+    assert [seen.query for seen in api.seen] == [{"offer_id": OFFER}, {}]
+
+
+async def test_a_part_of_the_account_is_not_taken_for_the_whole(api: Api, market: ComputeClear) -> None:
+    api.says("/resources", {"resources": [{"resource_id": "r1", "status": "running"}], "total_count": 2})
+    with pytest.raises(MarketAway):
+        await market.resources()
+    assert len(await market.resources(OFFER)) == 1
+
+
+async def test_the_account_list_not_found_is_an_outage_but_an_offer_not_found_has_none(
+    market: ComputeClear,
+) -> None:
+    assert await market.resources(OFFER) == ()
+    with pytest.raises(MarketAway):
+        await market.resources()
+
+
+async def test_one_resource_live_or_from_the_cache_or_not_found(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    assert await market.resource(RESOURCE) is None
+    api.says(
+        path,
+        {
+            "resource_id": RESOURCE,
+            "status": "Running",
+            "pricing_total_hourly": 2.42,
+            "valid_from": "2026-03-02T11:00:00",
+            "valid_to": "0001-01-01T00:00:00Z",
+            "access": {"external_ip": "127.0.0.1", "ssh_port": 2201},
+        },
+    )
+    found = await market.resource(RESOURCE, fresh=True)
+    assert found is not None
+    assert (found.status, found.host, found.port, found.rate) == ("running", "127.0.0.1", 2201, Decimal("2.42"))
+    assert (found.valid_from, found.valid_to) == (NOON - timedelta(hours=1), None)
+    assert [seen.query for seen in api.seen] == [{}, {"force_refresh": "true"}]
+
+
+async def test_an_answer_about_another_resource_is_no_answer(api: Api, market: ComputeClear) -> None:
+    api.says(f"/resources/{RESOURCE}", {"resource_id": "another", "status": "deleted"})
+    with pytest.raises(MarketAway):
+        await market.resource(RESOURCE)
+
+
+async def test_a_delete_is_forced_and_repeating_it_is_success(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    assert await market.delete(RESOURCE) is False
+    api.says(path, {"resource_id": RESOURCE, "status": "deleting", "message": "ok"})
+    assert await market.delete(RESOURCE) is True
+    api.writes(path, b"", status=204)
+    assert await market.delete(RESOURCE) is True
+    api.says(path, {"detail": "already deleted"}, status=409)
+    assert await market.delete(RESOURCE) is True
+    assert {(seen.method, seen.query["force"]) for seen in api.seen} == {("DELETE", "true")}
+
+
+async def test_a_delete_without_a_clear_answer_is_not_taken_for_accepted(api: Api, market: ComputeClear) -> None:
+    path = f"/resources/{RESOURCE}"
+    for status, content in ((500, b"{}"), (200, b"oops"), (200, b"[]"), (422, b"{}")):
+        api.writes(path, content, status)
+        with pytest.raises(MarketAway):
+            await market.delete(RESOURCE)
+
+
+async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear) -> None:
+    assert await market.resource("../offers") is None
+    assert api.seen[0].path == "/resources/../offers"
+    assert len(api.seen) == 1
