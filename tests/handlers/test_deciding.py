@@ -77,7 +77,7 @@ async def test_the_first_of_two_decides_and_the_second_is_told(tmp_path: Path) -
         await ours.click(BEN, shown, "Deny")
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
-        assert (await ours.replies())[-1] == "Ben denied it 0 s before you. I changed nothing."
+        assert (await ours.replies())[-1] == "Ben denied it a moment before you. I changed nothing."
 
 
 async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_path: Path) -> None:

@@ -294,11 +294,15 @@ async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_sa
         while (await here.rental(rental.id)).quiet_since_real is None:
             here.jump(15 * SECOND)
             await here.settle()
+        shown = (await here.rental(rental.id)).version
+        here.jump(3 * SECOND)
+        await here.settle()
+        assert (await here.rental(rental.id)).version == shown  # knocking alone edits no card
         for _ in range(2):
-            here.jump(MINUTE - SECOND)
+            here.jump(MINUTE - 3 * SECOND)
             await here.settle()
             assert (await here.rental(rental.id)).state is State.PROVISIONING
-        here.jump(3 * SECOND)
+        here.jump(5 * SECOND)
         await here.settle()
         rental = await here.rental(rental.id)
         assert rental.state is State.READY

@@ -157,7 +157,7 @@ async def _name(tx: Tx, actor: str) -> str:
 def _ago(then: datetime, now: datetime) -> str:
     seconds = max(int((now - then).total_seconds()), 0)
     if seconds < 60:
-        return f"{seconds} s"
+        return f"{seconds} s" if seconds else "a moment"
     return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
 
 

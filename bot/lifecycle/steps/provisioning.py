@@ -11,7 +11,7 @@ from bot.lifecycle.machine import alter, move
 from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
-from bot.lifecycle.steps.pace import again_at, poll_at, soonest
+from bot.lifecycle.steps.pace import POLL, again_at, poll_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
@@ -83,12 +83,15 @@ def _note_progress(case: Case, attempt: Attempt, progress: OfferProgress) -> Cas
 
 async def _open_door(works: Works, case: Case, attempt: Attempt) -> tuple[Case, bool]:
     """Reads address and port and looks for an SSH banner; says whether that decided something."""
-    try:
-        case, _ = await look(works, case, attempt)
-    except MarketAway:
-        return case, False
-    alive = [r for r in case.resources_of(attempt) if r.gone_at is None]
-    reachable = next((r for r in alive if r.host is not None), None)
+    reachable = _reachable(case, attempt)
+    knocked = case.rental.quiet_since_real is not None
+    # Knocking again needs no new address so soon, and each look is a change that the card shows.
+    if reachable is None or not knocked or works.clock.now() - reachable.read_at >= POLL:
+        try:
+            case, _ = await look(works, case, attempt)
+        except MarketAway:
+            return case, False
+        reachable = _reachable(case, attempt)
     if reachable is None or reachable.host is None:
         return case, False
     port = reachable.port or 22
@@ -98,6 +101,11 @@ async def _open_door(works: Works, case: Case, attempt: Attempt) -> tuple[Case, 
     if works.clock.real() - since >= KNOCK_AT_MOST:
         return _ready(works, case, reachable, silent=True), True
     return case.now_is(case.rental.model_copy(update={"quiet_since_real": since})), False
+
+
+def _reachable(case: Case, attempt: Attempt) -> Resource | None:
+    alive = [r for r in case.resources_of(attempt) if r.gone_at is None]
+    return next((r for r in alive if r.host is not None), None)
 
 
 def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Case:
