@@ -51,6 +51,8 @@ class Console:
     printer: Printer
     dialogs: Dialogs
     _buttons: list[tuple[str, Seen, str]] = field(default_factory=list)
+    _dialog: dict[str, str] = field(default_factory=dict)
+    """By person, the dialog as it was shown last: while it stays the same, it isn't shown again."""
 
     def message(self, reader: str, message: Seen) -> None:
         """Prints a message with its buttons numbered."""
@@ -95,8 +97,10 @@ class Console:
         else:
             place, words = _place(rest)
             await self.play.types(name, place, words)
-        if dialog := await self.dialogs.shown(name):
+        dialog = await self.dialogs.shown(name)
+        if dialog and dialog != self._dialog.get(name):
             self.printer.say(dialog)
+        self._dialog[name] = dialog
 
     async def _click(self, name: str, number: int) -> None:
         if not 1 <= number <= len(self._buttons):

@@ -37,6 +37,7 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         "cleo 2",
         "ana 7",
         "ana 3=moon",
+        "ana list",
         "ana 3=us",
         "ana ok",
         "ana @moon list",
@@ -63,6 +64,7 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         "Button 2 is for Ana alone.",
         "dialog: Get GPUs",
         'Region has no "moon". There are: Anywhere, EU, US, APAC, Other',
+        "You rent nothing now.",
         "1x H100 in US",
         "There is no @moon. There are: @dm, @gpus, @training, @approvals, @shared, @quiet",
         "Cleo is not in #quiet.",
@@ -74,6 +76,7 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         found = places.find(words)
         assert found >= 0, f"{words!r} is not, or not in this order, in:\n{said.decode()}"
         places = places[found:]
+    assert said.decode().count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
 
 
 async def test_lines_can_come_from_a_file_and_its_end_ends_nothing(tmp_path: Path) -> None:
