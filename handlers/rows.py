@@ -11,12 +11,14 @@ from bot.policy.spending import check_usage, judge
 from handlers.views.offers import Row
 
 
-def row(offer: Offer, quote: Quote, usage: Usage, rules: Rules) -> Row:
-    """One offer of a quote."""
+def row(offer: Offer, quote: Quote, usage: Usage, rules: Rules, stopped: str | None = None) -> Row:
+    """One offer of a quote. `stopped`: why nothing at all is bought now."""
     refused, room = None, None
     try:
         room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, rules)
     except Refused as no:
         refused = no.words
     verdict = judge(quote.request, offer.rate, rules, room=room)
-    return Row(offer=offer, envelope=verdict.envelope, needs_approval=bool(verdict.over), refused=refused)
+    return Row(
+        offer=offer, envelope=verdict.envelope, needs_approval=bool(verdict.over), refused=stopped or refused
+    )

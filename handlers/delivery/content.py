@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import EVER, Tx
 from bot.lifecycle.service.looking import story
-from bot.lifecycle.service.renting import LOCKED_OUT
+from bot.lifecycle.service.renting import LOCKED_OUT, stopped
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from handlers.rows import row
@@ -72,7 +72,8 @@ async def quote_answer(
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
     shown = quote.offers[: offers.shown_of(everything=everything)]
-    judged = [row(offer, quote, usage, desk.rules) for offer in shown]
+    why_not = await stopped(tx)
+    judged = [row(offer, quote, usage, desk.rules, why_not) for offer in shown]
     reader = await tx.people.get(quote.owner, EVER)
     return offers.found(
         quote,

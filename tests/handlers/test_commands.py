@@ -130,7 +130,9 @@ async def test_only_admins_pause_and_buying_stops(tmp_path: Path) -> None:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.told(CLEO, "pause")).startswith("Buying is paused.")
         await ours.click(ANA, message, "Rent")
-        assert (await ours.replies())[-1].startswith("Buying is paused. Nothing was rented.")
+        assert (await ours.replies())[
+            -1
+        ] == "Buying is paused. An admin can go on with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
         assert await ours.told(CLEO, "resume") == "Buying goes on again."
         notices = [message for message in await ours.queued() if message.kind is MessageKind.NOTICE]

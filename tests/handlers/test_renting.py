@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from sandbox.slack.default import ANA, BEN, TRAINING
+from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.team import NOON, an_offer, team
 
 
@@ -22,6 +22,14 @@ async def test_a_click_rents_and_its_answer_takes_the_place_of_the_offers(tmp_pa
         shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 EU")
         assert shown["ts"] == message["ts"]
         assert shown["buttons"] == []
+
+
+async def test_while_buying_is_paused_offers_say_so_and_have_no_button(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert (await ours.told(CLEO, "pause")).startswith("Buying is paused.")
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
+        assert "Nothing here can be rented now. Buying is paused." in message["text"]
+        assert [button["text"] for button in message["buttons"]] == ["Refresh", "Change"]
 
 
 async def test_of_two_clicks_one_rents_and_the_other_is_told(tmp_path: Path) -> None:

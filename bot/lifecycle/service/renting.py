@@ -23,12 +23,20 @@ LOCKED_OUT = "locked_out"
 """The account's fact that the marketplace refuses our token."""
 
 
+async def stopped(tx: Tx) -> str | None:
+    """Why nothing is bought for anyone now, and who can change that; None where buying goes on."""
+    if await tx.account.get(PAUSED) is not None:
+        return "Buying is paused. An admin can go on with /gpu resume."
+    if await tx.account.get(LOCKED_OUT) is not None:
+        return "Compute Clear refuses my token, so I can't rent now. Admins know."
+    return None
+
+
 async def check_buying(tx: Tx) -> None:
     """Raises Refused while buying is paused or the marketplace refuses our token."""
-    if await tx.account.get(PAUSED) is not None:
-        raise Refused("Buying is paused. Nothing was rented. An admin can go on with /gpu resume.")
-    if await tx.account.get(LOCKED_OUT) is not None:
-        raise Refused("Compute Clear refuses my token, so I can't rent now. Nothing was rented. Admins know.")
+    why = await stopped(tx)
+    if why is not None:
+        raise Refused(f"{why} Nothing was rented.")
 
 
 async def rent(desk: Desk, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
