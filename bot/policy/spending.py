@@ -53,6 +53,17 @@ def left_to_get_ready(total: Micros, billed: Micros, rate: Decimal, lease: timed
     return timedelta(microseconds=math.floor(hours * 3_600_000_000))
 
 
+def paid_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """How much of a `lease` at `rate` still fits into `total` beside what was `billed` and the grace at its end. A
+    grace's length at least, so that its end can be told."""
+    shortest = min(lease, rules.lease.grace)
+    left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
+    if left >= Fraction(rate) * _hours(lease):  # also where a machine bills nothing
+        return lease
+    hours = max(left / Fraction(rate), Fraction(0))
+    return max(shortest, timedelta(microseconds=math.floor(hours * 3_600_000_000)))
+
+
 def _hours(span: timedelta) -> Fraction:
     return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
 

@@ -117,7 +117,7 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
         )
     until = f" until {at.at(rental.ends_at, event.at)}" if rental.ends_at else ""
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
-    lines = [f"{name} is ready{until}{money}.", *ssh_lines(story, reader)]
+    lines = [f"{name} is ready{until}{money}.{_shorter(rental)}", *ssh_lines(story, reader)]
     if any(other.kind is K.SILENT and other.at == event.at for other in story.events):
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
@@ -132,6 +132,16 @@ def _ready(event: Event, story: Story, reader: str, rules: Rules, at: Times) -> 
         blocks.context(again) if again else None,
         closed=False,
     )
+
+
+def _shorter(rental: Rental) -> str:
+    """Why its lease is shorter than what was asked for."""
+    if rental.ends_at is None or rental.ready_at is None:
+        return ""
+    if rental.ends_at - rental.ready_at >= rental.envelope.lease:
+        return ""
+    most = dollars_at_most(rental.envelope.total)
+    return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
 def _still_needed(event: Event, story: Story, reader: str, at: Times) -> Rendered:

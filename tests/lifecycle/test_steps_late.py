@@ -49,6 +49,20 @@ async def test_a_machine_that_was_bought_before_the_bot_slept_is_still_taken(her
     assert await here.bought() == ["hyperstack"]
 
 
+async def test_what_it_billed_while_the_bot_slept_makes_its_lease_shorter(here: World) -> None:
+    """At most what was accepted, whatever happened meanwhile."""
+    rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
+    await here.oversleep(3 * HOUR)
+    rental = await here.until(rental, State.READY)
+    assert rental.ready_at is not None
+    assert rental.ends_at is not None
+    assert 4 * HOUR < rental.ends_at - rental.ready_at < 5 * HOUR
+    assert (await here.said(rental, E.READY)).facts.until == rental.ends_at
+    await here.oversleep(rental.ends_at - here.now)
+    await here.until(rental, State.DESTROYED)
+    assert await here.bill() <= rental.envelope.total
+
+
 async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> None:
     quote = await quoting.ask(
         here.works,

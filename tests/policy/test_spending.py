@@ -27,6 +27,7 @@ from bot.policy.spending import (
     left_to_get_ready,
     longer,
     over_limits,
+    paid_lease,
 )
 
 RULES = Rules()
@@ -278,3 +279,16 @@ def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
         assert billed + cost(rate, lease + RULES.lease.grace) >= total
     else:
         assert billed > total
+
+
+@given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
+def test_a_lease_is_as_long_as_the_total_pays_for_and_never_too_short_to_be_told(
+    rate: Decimal, lease: timedelta, total: int, billed: int
+) -> None:
+    paid = paid_lease(total, billed, rate, lease, RULES)
+    shortest = min(lease, RULES.lease.grace)
+    assert shortest <= paid <= lease
+    if paid > shortest:
+        assert billed + cost(rate, paid + RULES.lease.grace) <= total + 1
+    if paid < lease:
+        assert billed + cost(rate, lease + RULES.lease.grace) >= total

@@ -57,6 +57,13 @@ class TestDirect:
         text, _ = direct(READY_EVENT, ready(), clock(12, 40), to=CARL)
         assert text == "Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h."
 
+    def test_a_shorter_lease_than_asked_for_says_why(self) -> None:
+        text, _ = direct(READY_EVENT, ready(ends_at=clock(17, 40)), clock(12, 40))
+        assert text.splitlines()[0] == (
+            "Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. "
+            "That is sooner than asked: it bills more than planned, and at most $16.06 was accepted."
+        )
+
     def test_ready_tells_how_it_ended_and_has_no_button_left(self) -> None:
         assert direct(READY_EVENT, gone(), clock(18, 42)) == (
             "Destroyed 18:41: your 1x H100 (k7mq2).",

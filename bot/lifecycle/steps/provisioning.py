@@ -17,7 +17,7 @@ from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import notices_past
-from bot.policy.spending import left_to_get_ready
+from bot.policy.spending import left_to_get_ready, paid_lease
 
 KNOCK_AGAIN = timedelta(seconds=3)
 KNOCK_AT_MOST = timedelta(minutes=2)
@@ -110,13 +110,15 @@ def _reachable(case: Case, attempt: Attempt) -> Resource | None:
 
 def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Case:
     now, rental, attempt = works.clock.now(), case.rental, case.attempts[-1]
-    ends_at = now + rental.envelope.lease
+    envelope, rate = rental.envelope, hourly(case.resources_of(attempt), attempt)
+    # Whole, but where it bills more than was offered, or was made while nobody was here to see it.
+    ends_at = now + paid_lease(envelope.total, case.spent(now).amount, rate, envelope.lease, works.rules)
     after = move(
         rental,
         State.READY,
         host=resource.host,
         port=resource.port or 22,
-        rate=hourly(case.resources_of(attempt), attempt),
+        rate=rate,
         ready_at=now,
         ends_at=ends_at,
         ask_at=now + works.rules.check_in.after,
