@@ -20,9 +20,6 @@ class Gate:
 
     def __init__(self) -> None:
         self.in_flight = 0
-        self.draining = False
-        """The process is leaving. What still arrives is taken and committed all the same: Slack sends it to no
-        one else, and whoever starts next goes on with it."""
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -43,8 +40,9 @@ class Gate:
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is."""
-        self.draining = True
+        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is. What arrives meanwhile
+        is taken and committed all the same: Slack sends it to no one else, and whoever starts next goes on with
+        it."""
         try:
             async with asyncio.timeout(seconds):
                 await self.idle()

@@ -102,7 +102,6 @@ class Reading:
     leases: list[timedelta] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     now: bool = False
-    starts_with_gpu: bool = False
 
 
 def flat(text: str) -> str:
@@ -184,7 +183,6 @@ class _Reader:
             self.found.counts.append(int(count.group(1)))
         if gpu is None:
             return False
-        self.found.starts_with_gpu |= at == 0
         self.found.gpus.append(gpu[1])
         self._take(gpu[0])
         # `A100-80`: what hangs on a GPU's name with a hyphen is its memory.

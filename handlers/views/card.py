@@ -132,9 +132,3 @@ def _buttons(story: Story) -> list[Json]:
         take = rental.alarms > 0 and rental.taken_on_by is None
         return [details, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
     return [details, button("Cancel", Action.CANCEL, this)]
-
-
-def summary(story: Story, *, rules: Rules, now: datetime, zone: str | None = None) -> str:
-    """The card's words in one line, for lists and details."""
-    at = times(rules, now, zone)
-    return " ".join(filter(None, (f"{state_word(story)}: {subject(story)}.", *_details(story, rules, at))))

@@ -55,14 +55,6 @@ def store_busy() -> Rendered:
     return say("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
-def private_key() -> Rendered:
-    """Someone sent their private key."""
-    return say(
-        "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
-        "Make a new pair, then /gpu key with the line from the .pub file."
-    )
-
-
 def key_shown(known: Key | None) -> Rendered:
     """Answer to `/gpu key`."""
     if known is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from bot.errors import Changed, Mistake, Refused, TooLate
+from bot.errors import Changed, Mistake, PrivateKey, Refused, TooLate
 from bot.model.attempt import Why
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
@@ -256,7 +256,7 @@ class TestShortAnswers:
         assert (
             replies.key_saved(KEY, 1).text == 'Your key "you@laptop" is set: SHA256:abc. Going on with 1 search.'
         )
-        assert replies.private_key().text.startswith("That was a private key. I dropped it")
+        assert replies.error(PrivateKey()).text.startswith("That was a private key. I dropped it")
         assert labels(replies.key_shown(None).blocks) == ["Add SSH key"]
 
     def test_what_a_click_on_an_offer_made(self) -> None:
