@@ -40,9 +40,9 @@ class Gate:
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is. What arrives meanwhile
-        is taken and committed all the same: Slack sends it to no one else, and whoever starts next goes on with
-        it."""
+        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is. What arrives
+        meanwhile is taken and committed all the same: Slack sends it to no one else, and whoever starts next goes
+        on with it."""
         try:
             async with asyncio.timeout(seconds):
                 await self.idle()
