@@ -58,7 +58,7 @@ def paid_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, r
     grace's length at least, so that its end can be told."""
     shortest = min(lease, rules.lease.grace)
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
-    if left >= Fraction(rate) * _hours(lease):  # also where a machine bills nothing
+    if not rate or left >= Fraction(rate) * _hours(lease):
         return lease
     hours = max(left / Fraction(rate), Fraction(0))
     return max(shortest, timedelta(microseconds=math.floor(hours * 3_600_000_000)))

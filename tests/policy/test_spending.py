@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, Refused
@@ -282,13 +282,14 @@ def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
 
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
+@example(Decimal(0), HOUR, 0, 1)
 def test_a_lease_is_as_long_as_the_total_pays_for_and_never_too_short_to_be_told(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
     paid = paid_lease(total, billed, rate, lease, RULES)
     shortest = min(lease, RULES.lease.grace)
     assert shortest <= paid <= lease
-    if paid > shortest:
+    if rate and paid > shortest:
         assert billed + cost(rate, paid + RULES.lease.grace) <= total + 1
     if paid < lease:
         assert billed + cost(rate, lease + RULES.lease.grace) >= total
