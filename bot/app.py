@@ -34,12 +34,12 @@ from bot.policy.rules import Rules, read_rules
 from bot.settings import Settings
 from handlers.boundary import note_commit
 from handlers.context import Context, Gate
+from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
-from handlers.delivery.posting import TOKEN
 from handlers.listeners import register
 from handlers.people import Home, People
 from handlers.rooms import SlackRooms
-from handlers.slack_errors import NO_ANSWER, error_code
+from handlers.slack_errors import NO_ANSWER, TOKEN, error_code
 from handlers.sockets import Sockets
 from store.db import Database
 
@@ -80,6 +80,7 @@ class Parts:
         next_due = await self.engine.next_due()
         async with self.store.read() as tx:
             untold = await tx.messages.untold()
+            perhaps_twice, given_up = [await tx.account.counted(name) for name in (PERHAPS_TWICE, GIVEN_UP)]
         due = next_due is not None and next_due <= now
         wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
         under_way = self._under_way()
@@ -92,8 +93,8 @@ class Parts:
             "due_now": due,
             **under_way,
             "untold": untold,
-            "told_perhaps_twice": self.delivery.poster.perhaps_twice,
-            "given_up": self.delivery.poster.given_up,
+            "told_perhaps_twice": perhaps_twice,
+            "given_up": given_up,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.engine.lateness,
             "settled": quiet and not due and not untold,
