@@ -108,8 +108,9 @@ async def test_hints_for_many_stay_few(tmp_path: Path) -> None:
 
 async def test_while_slack_asks_to_wait_hints_wait_as_all_posts_do(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        slow = {"endpoint": "chat.postMessage", "kind": "status", "status": 429, "retry_after": 30, "times": None}
-        await ours.world.act("faults", **slow)
+        await ours.world.act(
+            "faults", endpoint="chat.postMessage", kind="status", status=429, retry_after=30, times=None
+        )
         await writes(ours, ANA, BEN)
         await ours.deliver()
         await writes(ours, CLEO)
