@@ -43,10 +43,11 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         session=ours.world.session,
         retry_handlers=[],
     )
+    delivery = Delivery(ours.desk, client, ours.world.session)
     connection = Connection(
         ours.desk,
         client,
-        Delivery(ours.desk, client, ours.world.session),
+        delivery,
         gate=ours.context.gate,
         catalog=ours.context.catalog,
         tokens=settings.tokens,
@@ -60,6 +61,7 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         await connection.close()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await delivery.drain()
 
 
 def right(ours: Team) -> Tokens:
