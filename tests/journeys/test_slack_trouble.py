@@ -169,7 +169,7 @@ async def test_a_wrong_token_at_the_start_with_a_machine_that_runs(world: World)
 
 async def test_a_server_that_lacks_the_niceties(world: World) -> None:
     """No user groups, guest flags, metadata, history or private messages: the story goes its way. After a crash in
-    the gap one post is made twice, as nobody can look, and it is counted."""
+    the gap one post is made twice, as nobody can look, and it is counted, also after the next crash."""
     await world.outside.slack("POST", "lacks", dict.fromkeys(LACKS, True))
     held = await world.hold("chat.postMessage", "after", match="Hyperstack accepted")
     await world.commands("Ana", "get H100 EU for 1h now")
@@ -178,6 +178,8 @@ async def test_a_server_that_lacks_the_niceties(world: World) -> None:
     await world.restart()
     rental = await world.rental()
     await world.until_card(rental, "Ready")
+    await world.kill()
+    await world.restart()
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     await adds_up(world, bought=["hyperstack"], twice=1)
