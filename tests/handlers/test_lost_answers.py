@@ -235,3 +235,13 @@ async def test_what_was_given_up_is_counted_in_the_store(tmp_path: Path) -> None
                 await tx.messages.add(Message(kind=MessageKind.REPLY, to=person, body=body, created_at=now))
         await ours.deliver()
         assert await counted(ours, GIVEN_UP) == 2
+
+
+async def test_a_post_past_the_outbox_keeps_to_the_pace_of_all_posts(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await fault(ours, "chat.postMessage", "status", status=429, retry_after=1)
+        assert await ours.delivery.post(ANA, "My database takes no writes.")
+        assert await requests(ours, "chat.postMessage") == 2
+        refused = json.dumps({"ok": False, "error": "channel_not_found"})
+        await fault(ours, "chat.postMessage", "garbage", body=refused)
+        assert not await ours.delivery.post(BEN, "My database takes no writes.")
