@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.errors import Changed, Mistake, Refused, TooLate
+from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Approvers, Lease
+from bot.policy.rules import Approvers, CheckIn, Lease
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 
@@ -168,6 +169,36 @@ async def test_who_extended_it_after_keeping_it_is_not_asked_soon_after(here: Wo
     assert await count(here, rental, E.STILL_NEEDED) == 0
     await here.pass_time(SECOND)
     assert (await here.said(rental, E.STILL_NEEDED)).facts.span == 2 * HOUR
+
+
+def restarted(here: World, check_in: CheckIn) -> None:
+    """The bot goes on with another policy file."""
+    here.works = replace(here.works, rules=here.works.rules.model_copy(update={"check_in": check_in}))
+    here.engine = Engine(here.works, claimant="world")
+
+
+async def test_where_the_rules_switch_the_question_off_nobody_is_asked(here: World) -> None:
+    restarted(here, CheckIn(after=None))
+    rental = await here.ready(lease=20 * HOUR)
+    await here.oversleep(5 * HOUR)
+    await here.keep(rental, HOUR)
+    kept = (await here.said(rental, E.KEPT)).facts
+    assert (kept.until, kept.since) == (None, end_of(rental))
+    await here.oversleep(5 * HOUR)
+    rental = await here.extend(rental, 2 * HOUR)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+
+
+async def test_a_question_that_was_planned_goes_by_the_rules_that_hold_when_it_is_due(here: World) -> None:
+    rental = await here.ready(lease=40 * HOUR)
+    await here.keep(rental, HOUR)
+    restarted(here, CheckIn(after=None))
+    await here.oversleep(9 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+    restarted(here, CheckIn(after=10 * HOUR))
+    await here.oversleep(HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
 async def test_only_its_owner_and_admins_keep_it(here: World) -> None:

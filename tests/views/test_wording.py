@@ -87,6 +87,12 @@ class TestTimes:
             "Ana keeps it. It ends 18:40; I don't ask again before."
         )
 
+    def test_keeping_where_nobody_is_ever_asked(self) -> None:
+        kept = happened(K.KEPT, clock(14, 40), ANA, since=clock(18, 40))
+        assert told(MessageKind.THREAD, ready(kept), clock(14, 40), kept) == (
+            "Ana keeps it. It ends 18:40; I don't ask again before."
+        )
+
     def test_keeping_names_the_end_as_it_was_then(self) -> None:
         kept = happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40))
         later = ready(kept, ends_at=clock(9, 0, day=26))

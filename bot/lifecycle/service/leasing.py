@@ -16,19 +16,21 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import PROMISED, ask_after, notices_past
+from bot.policy.leases import PROMISED, ask_at, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import longer
 
 
 async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> Rental:
-    """It is still needed: asks again after `span`. The lease's end stands."""
+    """It is still needed: asks again after `span`, or never if the rules switch the question off. The lease's end
+    stands."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await ready(tx, desk, person, rental_id)
         now = desk.clock.now()
-        after = machine.alter(rental, ask_at=now + span, asked_times=PROMISED, seen_at=now, due_at=now)
+        again = None if desk.rules.check_in.after is None else now + span
+        after = machine.alter(rental, ask_at=again, asked_times=PROMISED, seen_at=now, due_at=now)
         facts = Facts(until=after.ask_at, since=rental.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
@@ -62,7 +64,7 @@ async def extend(
             check_user(person, desk.rules)
         now = desk.clock.now()
         # Whoever extends it needs it: that is newer than any promise to ask.
-        needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
+        needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, desk.rules), "due_at": now}
         ends_from = max(rental.ends_at, now)
         _check_longer(rental, span, ends_from - rental.ready_at, desk.rules)
         ends_at = ends_from + span

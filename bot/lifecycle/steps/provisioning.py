@@ -16,7 +16,7 @@ from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import notices_past
+from bot.policy.leases import ask_at, notices_past
 from bot.policy.spending import left_to_get_ready, paid_lease
 
 KNOCK_AGAIN = timedelta(seconds=3)
@@ -121,7 +121,7 @@ def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Cas
         rate=rate,
         ready_at=now,
         ends_at=ends_at,
-        ask_at=now + works.rules.check_in.after,
+        ask_at=ask_at(now, 0, works.rules),
         seen_at=now,
         notices_given=notices_past(ends_at, now, works.rules),
         progress="",

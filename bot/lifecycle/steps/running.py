@@ -16,7 +16,7 @@ from bot.lifecycle.steps.pace import JITTER, poll_at, soonest
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import PROMISED, ask_after, may_end, next_notice, notices_past
+from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -132,21 +132,26 @@ def _ending_facts(case: Case, until: datetime, now: datetime) -> Facts:
 
 def _ask(works: Works, case: Case, now: datetime) -> Case:
     rental = case.rental
-    if rental.ask_at is None or rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
+    if works.rules.check_in.after is None or rental.ask_at is None:
+        # The rules may have changed since the moment was stored. A past moment at which nobody is asked would keep
+        # the rental due for ever.
+        planned = ask_at(rental.seen_at or now, 0, works.rules)
+        return replace(case, rental=rental.model_copy(update={"ask_at": planned}))
+    if rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
         return case
     if rental.asked_times != PROMISED:
         if rental.ends_at is not None and rental.notices_given >= len(works.rules.lease.notices) > 0:
             # The last notice of its end asks the same, so this would be a second ping.
             return replace(case, rental=rental.model_copy(update={"ask_at": rental.ends_at}))
-        quiet_until = (rental.seen_at or now) + ask_after(rental.asked_times, works.rules)
-        if quiet_until > now:
+        quiet_until = ask_at(rental.seen_at or now, rental.asked_times, works.rules)
+        if quiet_until is not None and quiet_until > now:
             return replace(case, rental=rental.model_copy(update={"ask_at": quiet_until}))
     asked = max(rental.asked_times, 0) + 1
     bill = case.spent(now)
     facts = Facts(
         span=now - (rental.seen_at or now), amount=bill.amount, estimated=bill.estimated, rate=rental.rate
     )
-    after = rental.model_copy(update={"asked_times": asked, "ask_at": now + ask_after(asked, works.rules)})
+    after = rental.model_copy(update={"asked_times": asked, "ask_at": ask_at(now, asked, works.rules)})
     return case.now_is(after).tell(EventKind.STILL_NEEDED, now, facts)
 
 
