@@ -33,7 +33,7 @@ async def condition(url: str) -> Condition:
     Raises InUse where a gpubot has it open, CannotOpen where the next start would fail, and StoreBusy.
     """
     path = sqlite_path(url)
-    if path is not None and not path.exists():
+    if path is not None and not _is_there(path):
         _check_makeable(path)
         return Condition.MISSING
     ownership, engines = await own(url, ASKER)
@@ -58,12 +58,23 @@ def _try(connection: Connection) -> str | None:
     return found
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file. Raises CannotOpen where there can be none, as where its name is too long."""
+    try:
+        os.stat(f"{path}.lock")  # the longest of the names beside it
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise CannotOpen(f"The database {path} can't be used: {error.strerror}.") from error
+    return os.path.exists(path)
+
+
 def _check_makeable(path: Path) -> None:
     """Raises CannotOpen where the folder, or the nearest one above it that is there, can't be written."""
     folder = path.absolute().parent
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CannotOpen(f"The database {path} can't be made: {folder} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CannotOpen(f"The database {path} can't be made: I may not write in {folder}.")

@@ -14,8 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.doctor import machine, market
-from bot.doctor.findings import Case, Finding, left, ok, wrong
+from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.slack import slack
+from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake
 from bot.policy.rules import Rules, read_rules
 from bot.settings import Settings, read_partly
@@ -66,9 +67,10 @@ async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Fi
 
 
 def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
-    if not wrong_settings:
-        return [ok("settings", "all that is needed is set.")]
-    return [wrong("settings", line) for line in wrong_settings.values()]
+    found = [wrong("settings", line) for line in dict.fromkeys(wrong_settings.values())]
+    if open_to_others(ENV_FILE):
+        found.append(hint("settings", "other users of this machine can read or write .env. Type: chmod 600 .env"))
+    return found if wrong_settings else [ok("settings", "all that is needed is set."), *found]
 
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:

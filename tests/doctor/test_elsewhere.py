@@ -64,6 +64,46 @@ async def test_a_policy_that_is_not_there(practice: Practice) -> None:
     ]
 
 
+async def test_a_dotenv_that_others_can_read_is_a_hint(practice: Practice) -> None:
+    (practice.folder / ".env").write_text("GPUBOT_LOG=json\n")
+    (practice.folder / ".env").chmod(0o640)
+    findings = await practice.examine()
+    assert "hint    settings: other users of this machine can read or write .env. Type: chmod 600 .env" in [
+        f.line() for f in findings
+    ]
+    assert all_well(findings)
+    (practice.folder / ".env").chmod(0o600)
+    assert not [f for f in await practice.examine() if f.mark == "hint" and f.what == "settings"]
+
+
+async def test_a_dotenv_that_can_not_be_read_is_one_line_and_the_rest_is_checked(practice: Practice) -> None:
+    (practice.folder / ".env").write_bytes(b"GPUBOT_CHANNEL=\xff\n")
+    practice.env.delenv("GPUBOT_CHANNEL")
+    practice.env.delenv("COMPUTE_CLEAR_TOKEN")
+    assert await practice.wrongs() == ["not ok  settings: .env: I can't read it: it is not UTF-8 text."]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GPUBOT_HTTP", "127.0.0.1:http"),
+        ("GPUBOT_HTTP", f"{'a' * 300}:8600"),
+        ("GPUBOT_DATABASE_URL", "sqlite:///:memory:"),
+        ("GPUBOT_DATABASE_URL", f"sqlite:////tmp/{'a' * 300}"),
+        ("GPUBOT_DATABASE_URL", f"sqlite:////tmp/{'a' * 252}"),
+        ("GPUBOT_DATABASE_URL", f"postgresql://{'a' * 300}/gpubot"),
+        ("GPUBOT_DATABASE_URL", "postgresql://127.0.0.1:99999/gpubot"),
+        ("COMPUTE_CLEAR_TOKEN", "one\ntwo"),
+        ("GPUBOT_POLICY", "/"),
+    ],
+)
+async def test_a_setting_that_run_would_end_with_is_one_line(practice: Practice, name: str, value: str) -> None:
+    practice.set(**{name: value})
+    (line,) = await practice.wrongs()
+    assert "bug" not in line
+    assert len(line) < 400
+
+
 # --- Compute Clear
 
 
