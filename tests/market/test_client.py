@@ -176,7 +176,8 @@ async def test_refusals_that_the_reference_names_bought_nothing(
         (200, b'{"status": null}'),
         (200, b"[" * 200_000),
         (200, b"1" * 10_000),
-        (200, b'{"status": "procured", "n": 1e99999999999999999999}'),
+        (200, b'{"status": 1e99999999999999999999}'),
+        (200, b'{"status": "failed", "status": "procured"}'),
         (200, b'{"status": "\xff"}'),
     ],
 )
