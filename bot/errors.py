@@ -9,6 +9,7 @@
     +-- Refused          the team's rules say no: says who may, or what would be allowed
     +-- TooLate          someone or something was faster: says what is true now
     |   +-- Changed      the request is another one now
+    |   +-- Repeated     the same was done just now; say that more is meant
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
@@ -81,6 +82,11 @@ class TooLate(GpubotError):
 
 class Changed(TooLate):
     """The request has changed since the button was shown; the new one is shown, and nothing was decided."""
+
+
+class Repeated(TooLate):
+    """The person asked for the same just now, and it was done. Nothing was added; the click that says "more" goes
+    on."""
 
 
 class Outage(GpubotError):
