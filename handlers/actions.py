@@ -114,8 +114,7 @@ async def extend_form(context: Context, visit: Visit) -> Outcome:
 
 async def extend(context: Context, visit: Visit) -> Outcome:
     value = ExtendValue.decode(visit.value)
-    span = timedelta(hours=value.hours)
-    return await doing.extend(context, visit, value.rental_id, span, shown_end=value.shown_end)
+    return await doing.extend(context, visit, value.rental_id, value.longer, shown_end=value.shown_end)
 
 
 async def keep(context: Context, visit: Visit) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import Changed, MarketAway, RentsAlready
+from bot.errors import Changed, MarketAway, RentsAlready, Repeated
 from bot.lifecycle.service import choosing, deciding, ending, leasing, looking, quoting, renting
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
@@ -156,8 +156,12 @@ async def extend_form(context: Context, visit: Visit, rental_id: str) -> Outcome
 async def extend(
     context: Context, visit: Visit, rental_id: str, span: timedelta, *, shown_end: int | None = None
 ) -> Outcome:
-    """A longer lease, or the wish for one."""
-    rental = await leasing.extend(context.desk, visit.person, rental_id, span, shown_end=shown_end)
+    """A longer lease, or the wish for one. The same command again asks whether still more is meant."""
+    try:
+        rental = await leasing.extend(context.desk, visit.person, rental_id, span, shown_end=shown_end)
+    except Repeated:
+        story = await looking.show(context.desk, rental_id)
+        return Reply(said=answers.asked_again(story.rental, span, _times(context, visit), context.desk.rules))
     return _unless_shown(visit, answers.extended(rental, _times(context, visit)))
 
 

@@ -11,7 +11,7 @@ from handlers import doing, keys
 from handlers.boundary import Handler
 from handlers.context import Context
 from handlers.form import Wrong, read_form, read_hours
-from handlers.ids import Callback, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
+from handlers.ids import Callback, EndValue, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
 from handlers.visit import FieldErrors, Outcome, Visit
 
 
@@ -49,12 +49,12 @@ async def approve_confirm(context: Context, visit: Visit) -> Outcome:
 
 
 async def extend(context: Context, visit: Visit) -> Outcome:
-    rental_id = RentalValue.decode(visit.value).rental_id
+    value = EndValue.decode(visit.value)
     try:
         span = read_hours(visit.inputs)
     except Wrong as wrong:
         return FieldErrors(errors=wrong.errors)
-    return await doing.extend(context, visit, rental_id, span)
+    return await doing.extend(context, visit, value.rental_id, span, shown_end=value.shown_end)
 
 
 async def destroy_confirm(context: Context, visit: Visit) -> Outcome:

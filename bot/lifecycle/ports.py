@@ -24,8 +24,8 @@ from bot.model.state import State
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, or refused without doubt, or failed (which may still
-    have made a resource)."""
+    """The marketplace's answer to a procure call: accepted, refused without doubt, bought by an earlier call, or
+    failed (which may still have made a resource)."""
 
     accepted: bool
     resource_ids: tuple[str, ...] = ()
@@ -33,7 +33,9 @@ class Procured(Frozen):
     expired: bool = False
     """410: the price no longer stands."""
     refused: bool = False
-    """404, 409, 422: not bought by this call."""
+    """404, 422: nothing was bought."""
+    bought_before: bool = False
+    """409: this account bought the offer already, perhaps by a call that an older database doesn't know of."""
 
 
 class OfferProgress(Frozen):

@@ -35,8 +35,10 @@ RESOURCES = Call("list_resources", everyones=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
-_BOUGHT_NOTHING = frozenset({404, 409, 410, 422})
-"""Refusals that the reference names for procure_offer. Anything else leaves it open."""
+_BOUGHT_NOTHING = frozenset({404, 410, 422})
+"""Refusals that the reference names for procure_offer and that bought nothing. Anything else leaves it open,
+except for 401, see Transport."""
+_BOUGHT_BEFORE = 409
 
 
 class Patience(Frozen):
@@ -125,6 +127,8 @@ class ComputeClear:
                 refused=answer.status != 410,
                 detail=await self._detail(PROCURE, answer),
             )
+        if answer.status == _BOUGHT_BEFORE:
+            return Procured(accepted=False, bought_before=True, detail=await self._detail(PROCURE, answer))
         return await self._made(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._odd))
 
     async def progress(self, offer_id: str) -> OfferProgress:

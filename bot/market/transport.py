@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import GpubotError, LockedOut, MarketAway
+from bot.errors import GpubotError, LockedOut, MarketAway, RateLimited
 from bot.market import fields, inflating, wire
 from bot.market.scrubbing import Scrubber
 from bot.sessions import through_proxy
@@ -150,8 +150,8 @@ class Transport:
     ) -> Answer:
         """Makes the call once, within that many real seconds.
 
-        Raises LockedOut for 401 and 403, and MarketAway for 429, 3xx, 5xx, no answer, and a body that can't be
-        read; `acted` is True only for a call that buys and may have been carried out.
+        Raises LockedOut for 401 and 403, RateLimited for 429, and MarketAway for 3xx, 5xx, no answer, and a body
+        that can't be read. `acted` is True only for a call that buys and may have been carried out.
         """
         client = self._fresh if call.buys else self._kept
         request = client.build_request(
@@ -206,10 +206,11 @@ class Transport:
             return Answer(status, content)
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
-            raise LockedOut("Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN.")
+            words = "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."
+            raise LockedOut(words, acted=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
-            raise MarketAway("Compute Clear asks me to slow down.", retry_after=wait, acted=False)
+            raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, acted=call.buys)
         words = f"Compute Clear has a fault ({status}){self._said(content)}."
         raise MarketAway(words, retry_after=wait, acted=call.buys)
 

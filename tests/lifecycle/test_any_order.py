@@ -21,7 +21,9 @@ from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, wor
 
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
-REFUSALS = {"procure_offer": (404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
+REFUSALS = {"procure_offer": (403, 404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
+PROOFS = (404, 410, 422)
+"""A purchase that is answered so bought nothing; one that is answered otherwise may have."""
 BEHAVIOURS = [
     "sold_out",
     "fails_with_resource",
@@ -102,7 +104,9 @@ class Anything:
         pick, endpoint = self.random, self.random.choice(ENDPOINTS)
         kind = pick.choice(["cut_before", "cut_after", "garbage", "status", "status"])
         status = pick.choice(REFUSALS.get(endpoint, (429, 500, 503)))
-        await self.here.fault(endpoint, kind, times=pick.choice([1, 1, 2, 5]), status=status)
+        times = pick.choice([1, 1, 2, 5])
+        acts = (endpoint, kind) == ("procure_offer", "status") and status not in PROOFS and pick.random() < 0.5
+        await self.here.fault(endpoint, kind, times=times, status=status, acts=acts)
 
     async def vendor(self) -> None:
         vendor = self.random.choice(["hyperstack", "nebius", "runpod", "*"])

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.errors import Changed, Mistake, Refused, TooLate
+from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
@@ -234,6 +234,40 @@ async def test_a_second_click_on_the_same_button_adds_nothing(here: World) -> No
     await here.settle()
     with pytest.raises(TooLate, match="extended already"):
         await leasing.extend(here.works, ANA, rental.id, HOUR, shown_end=shown)
+
+
+async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> None:
+    """Of the same person and of the same length, if it doesn't say which end it means."""
+    rental = await here.ready(lease=HOUR)
+    ends = end_of(rental)
+    await here.extend(rental, 2 * HOUR)
+    await here.pass_time(MINUTE + 59 * SECOND)
+    with pytest.raises(Repeated, match=r"You asked for 2h more just now\. I added nothing more\."):
+        await here.extend(rental, 2 * HOUR)
+    shown = int(end_of(await here.rental(rental.id)).timestamp())
+    assert shown == int((ends + 2 * HOUR).timestamp())
+    await leasing.extend(here.works, ANA, rental.id, 2 * HOUR, shown_end=shown)
+    await here.extend(rental, 2 * HOUR, CLEO)
+    await here.extend(rental, 3 * HOUR)
+    await here.pass_time(2 * MINUTE)
+    assert end_of(await here.extend(rental, 2 * HOUR)) == ends + 11 * HOUR
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+async def test_the_same_wish_within_two_minutes_asks_an_approver_once(here: World, decision: str) -> None:
+    rental = await asking_for_more(here)
+    ends = end_of(rental)
+    with pytest.raises(TooLate, match="already asks"):
+        await here.extend(rental, 24 * HOUR)
+    rental = await getattr(here, decision)(rental)
+    with pytest.raises(Repeated):
+        await here.extend(rental, 24 * HOUR)
+    rental = await here.rental(rental.id)
+    assert rental.extension is None
+    assert end_of(rental) == ends + (24 * HOUR if decision == "approve" else 0 * HOUR)
+    await here.pass_time(2 * MINUTE)
+    if decision == "deny":
+        assert (await here.extend(rental, 24 * HOUR)).extension is not None
 
 
 async def test_a_lease_beyond_the_longest_is_refused(here: World) -> None:

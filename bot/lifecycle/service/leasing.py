@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import Mistake, Refused, Repeated, TooLate
 from bot.lifecycle import machine
 from bot.lifecycle.desk import Desk, decide
 from bot.lifecycle.money import spent
@@ -20,6 +21,9 @@ from bot.policy.leases import PROMISED, ask_at, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import longer
+
+SAME_WISH = timedelta(minutes=2)
+"""For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
 
 
 async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> Rental:
@@ -48,7 +52,8 @@ async def extend(
     """Makes the lease longer by `span`, from its end or, in its last grace, from now. Over the limits, the longer
     lease waits for an approver and the end stands until then.
 
-    `shown_end` is the end that the button was shown for, as a Unix time: a second click on it does nothing.
+    `shown_end` is the end that the button or dialog showed, as a Unix time: sent a second time, it does nothing. A
+    command shows none, and raises Repeated if the same person asked for the same length less than SAME_WISH ago.
     Raises TooLate, Refused, or Mistake where the lease would be too long.
     """
 
@@ -63,6 +68,9 @@ async def extend(
         if person.id == rental.owner:
             check_user(person, desk.rules)
         now = desk.clock.now()
+        if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
+            words = f"You asked for {say_span(span)} more just now. I added nothing more."
+            raise Repeated(words, rental.id)
         # Whoever extends it needs it: that is newer than any promise to ask.
         needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, desk.rules), "due_at": now}
         ends_from = max(rental.ends_at, now)
@@ -117,6 +125,16 @@ async def extend(
         return after
 
     return await decide(desk, decision)
+
+
+def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
+    """Whether this person extended, or asked an approver to extend, by the same length less than SAME_WISH ago."""
+    return any(
+        event.kind in {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}
+        and (event.actor, event.facts.span) == (person.id, span)
+        and now - event.at < SAME_WISH
+        for event in events
+    )
 
 
 async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
-from bot.lifecycle.finish import finish
+from bot.lifecycle.finish import finish, known_bill
 from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress, ResourceView
 from bot.lifecycle.steps.lookup import read
@@ -87,8 +87,7 @@ def _lost(case: Case, now: datetime) -> Case:
     facts = Facts(
         end=State.LOST,
         why=Why.VENDOR_TOOK_IT,
-        amount=bill.amount,
-        estimated=bill.estimated,
+        **known_bill(bill, case.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
         span=_ran(case, now),
