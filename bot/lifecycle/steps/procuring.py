@@ -31,6 +31,7 @@ KEPT_AT_MOST = timedelta(minutes=15)
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner is not tried: its price could lapse under the call."""
 NOT_KEPT: dict[str, Any] = {"kept_since": None, "kept_why": None}
+"""What changes in a rental once nothing keeps it from buying."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt is only begun where the envelope's total leaves it that long to get ready."""
 SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
@@ -59,6 +60,8 @@ async def procure(works: Works, case: Case) -> Case:
     except MarketAway as away:
         # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
         return _later(_note_unknown(_kept_since(case, now), attempt, now), again_at(now, away))
+    # An answer ends an outage. It doesn't end a rate limit: only the answer to the next purchase does, so that
+    # purchases that are turned away again and again are given back to people too.
     kept_since = case.rental.kept_since
     if kept_since is not None and now - kept_since < KEPT_AT_MOST and attempt.why not in HELD_UP:
         case = case.now_is(case.rental.model_copy(update=NOT_KEPT))
