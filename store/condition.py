@@ -10,9 +10,10 @@ from sqlalchemy import Connection, text
 
 from bot.errors import CannotOpen
 from store import migrating
-from store.db import own
-from store.engines import opening, sqlite_path
+from store.db import close, own
+from store.engines import sqlite_path
 from store.migrations import HEAD
+from store.outages import opening
 
 ASKER = "gpubot doctor"
 
@@ -43,8 +44,7 @@ async def condition(url: str) -> Condition:
             found = await conn.run_sync(_try)
             await conn.rollback()
     finally:
-        await engines.dispose()
-        await ownership.release()
+        await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
@@ -13,17 +14,10 @@ from bot.errors import StoreBusy
 from bot.lifecycle.ports import Change, Store
 from store import due, migrating
 from store.account import Account
-from store.engines import (
-    QUEUE_PATIENCE,
-    Engines,
-    connecting,
-    in_time,
-    postgres_engines,
-    sqlite_engines,
-    sqlite_path,
-)
+from store.engines import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
 from store.events import Events
 from store.messages import Messages
+from store.outages import DRIVER_ERRORS, connecting, in_time, let_go
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
@@ -57,8 +51,7 @@ async def migrate(url: str) -> None:
     try:
         await migrating.upgrade(engines.writer)
     finally:
-        await engines.dispose()
-        await ownership.release()
+        await close(engines, ownership)
 
 
 async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
@@ -67,6 +60,15 @@ async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
     return FileOwnership.take(path), sqlite_engines(path)
+
+
+async def close(engines: Engines, ownership: Ownership) -> None:
+    """Lets go of every connection, then of the ownership, also where the server is away."""
+    try:
+        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+            await engines.dispose()
+    finally:
+        await ownership.release()
 
 
 class Database:
@@ -100,8 +102,7 @@ class Database:
 
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""
-        await self.engines.dispose()
-        await self._ownership.release()
+        await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
@@ -123,15 +124,14 @@ class Database:
             async with in_time():
                 yield Transaction(conn, self._clock, writes=False)
         finally:
-            await conn.close()
+            await let_go(conn)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         async with self._connection() as conn:
             tx = Transaction(conn, self._clock, writes=True)
             try:
-                async with in_time():
-                    yield tx
+                yield tx
                 await self._commit(conn)
             except BaseException:
                 if tx.lost:
@@ -140,7 +140,8 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a transaction begun on it, which is rolled back unless it was committed."""
+        """A connection with a transaction begun on it, which is rolled back unless it was committed. Raises
+        StoreBusy for an outage at any moment of it."""
         async with self._writing():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
@@ -149,9 +150,10 @@ class Database:
             try:
                 async with connecting():
                     await conn.begin()
-                yield conn
+                async with in_time():
+                    yield conn
             finally:
-                await conn.close()
+                await let_go(conn)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
@@ -170,8 +172,7 @@ class Database:
 
     async def _commit(self, conn: AsyncConnection) -> None:
         try:
-            async with in_time():
-                await conn.commit()
+            await conn.commit()
         finally:
             # Also where nobody knows whether it was written: looking once too often is cheap.
             for listener in self._listeners:
@@ -179,12 +180,11 @@ class Database:
 
     async def _keep_facts(self, conn: AsyncConnection, lost: list[Change]) -> None:
         """Takes back all but the facts of changes that came too late."""
-        async with in_time():
-            await conn.rollback()
-            await conn.begin()
-            tx = Transaction(conn, self._clock, writes=True)
-            for change in lost:
-                await tx.rentals.write(change, with_new=False)
+        await conn.rollback()
+        await conn.begin()
+        tx = Transaction(conn, self._clock, writes=True)
+        for change in lost:
+            await tx.rentals.write(change, with_new=False)
         await self._commit(conn)
 
 
