@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import Mistake
+from bot.proxies import is_loopback
 
 
 class LogFormat(StrEnum):
@@ -153,15 +153,6 @@ class Settings(BaseSettings):
     def admin_ids(self) -> tuple[str, ...]:
         """Slack user ids."""
         return tuple(part.strip() for part in self.admins.split(","))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def read_settings() -> Settings:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import Mistake
-from bot.settings import LogFormat, is_loopback, read_settings
+from bot.proxies import is_loopback
+from bot.settings import LogFormat, read_settings
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 GOOD = {
