@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -209,29 +210,32 @@ async def test_a_redirect_of_slack_is_not_followed(env: pytest.MonkeyPatch, api:
 
 
 async def test_a_socket_is_not_led_elsewhere(env: pytest.MonkeyPatch, api: Api) -> None:
-    led = asyncio.Event()
-    elsewhere = asyncio.Event()
+    over = asyncio.Event()
 
-    async def link(_: web.Request) -> web.StreamResponse:
-        led.set()
-        raise web.HTTPFound(f"{api.url}/elsewhere")
+    class Failed(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            over.set()
 
-    async def other(request: web.Request) -> web.StreamResponse:
-        elsewhere.set()
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        over.set()
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         return socket
 
-    api.answers |= {"/link": link, "/elsewhere": other}
+    api.answers["/elsewhere"] = elsewhere
+    api.says("/link", {}, 302, Location=f"{api.url}/elsewhere")
     env.setenv("SLACK_API_URL", f"{api.url}/api/")
     api.says("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
     async with AsyncExitStack() as stack:
         parts = await built(stack)
-        sockets = Sockets(AsyncApp(client=parts.client, signing_secret=""), SECRETS[1], SystemClock(), count=1)
+        app = AsyncApp(client=parts.client, signing_secret="")
+        app.logger.addHandler(failed := Failed(logging.ERROR))
+        sockets = Sockets(app, SECRETS[1], SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         async with asyncio.timeout(10):
-            await led.wait()
+            await over.wait()
+        app.logger.removeHandler(failed)
         await sockets.close()
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
-    assert not elsewhere.is_set()
+    assert [seen.path for seen in api.seen] == ["/api/apps.connections.open", "/link"]
