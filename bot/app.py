@@ -31,6 +31,8 @@ from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
 from bot.policy.rules import Rules, read_rules
+from bot.proxies import proxy_for
+from bot.sessions import new_session
 from bot.settings import Settings
 from handlers.boundary import note_commit
 from handlers.context import Context, Gate
@@ -39,6 +41,7 @@ from handlers.delivery.posting import TOKEN
 from handlers.listeners import register
 from handlers.people import Home, People
 from handlers.rooms import SlackRooms
+from handlers.slack_client import slack_client
 from handlers.slack_errors import NO_ANSWER, error_code
 from handlers.sockets import Sockets
 from store.db import Database
@@ -137,9 +140,14 @@ async def run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
-    """Everything, put together and not yet running; closed at the end."""
+    """Everything, put together and not yet running; closed at the end.
+
+    Raises Unusable if a setting, or a proxy of the environment, can't be used.
+    """
+    for url in (settings.slack_api_url, settings.compute_clear_url):
+        proxy_for(url)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=SLACK_TIMEOUT))
+        session = await stack.enter_async_context(new_session(timeout=SLACK_TIMEOUT))
         clock = await clock_of(settings, session)
         store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
         stack.push_async_callback(store.close)
@@ -155,12 +163,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
-        client = AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(),
-            base_url=settings.slack_api_url,
-            session=session,
-            retry_handlers=[],
-        )
+        client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         works = Works(
             store=behind.store,
             clock=clock,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -21,6 +20,7 @@ from bot.addresses import check_listen_address, check_web_address
 from bot.env_file import ENV_FILE, EnvFile, read_env_file
 from bot.errors import Mistake
 from bot.model.text import one_line
+from bot.proxies import is_loopback
 from bot.text_file import Unreadable, read_text
 
 
@@ -157,15 +157,6 @@ class Settings(BaseSettings):
     def admin_ids(self) -> tuple[str, ...]:
         """Slack user ids."""
         return tuple(part.strip() for part in self.admins.split(","))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _sendable(token: SecretStr) -> SecretStr:

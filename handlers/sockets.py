@@ -12,10 +12,12 @@ from typing import Any
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.clock import Clock
+from bot.sessions import new_session
 from handlers.context import Gate
 
 log = structlog.get_logger("gpubot.sockets")
@@ -45,6 +47,13 @@ def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHan
     return connection
 
 
+async def _leave_as_all_do(client: SocketModeClient) -> None:
+    """The SDK's own session follows redirects, and takes the environment's proxy for every address."""
+    theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
+    client.proxy = None
+    await theirs.close()
+
+
 class Sockets:
     """The connections of one process."""
 
@@ -69,6 +78,7 @@ class Sockets:
     async def connect(self) -> None:
         """Opens all. Raises SlackApiError where the token is refused."""
         for handler in self._handlers:
+            await _leave_as_all_do(handler.client)
             await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def connected(self) -> int:

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.settings import LogFormat, Settings, is_loopback, read_settings
+from bot.proxies import is_loopback
+from bot.settings import LogFormat, Settings, read_settings
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 GOOD = {

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from bot.doctor import machine, market
@@ -19,7 +18,9 @@ from bot.doctor.slack import slack
 from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake
 from bot.policy.rules import Rules, read_rules
+from bot.sessions import new_session
 from bot.settings import Settings, read_partly
+from handlers.slack_client import slack_client
 
 CALL_TAKES = 8.0
 """Real seconds for one call."""
@@ -30,13 +31,8 @@ async def examine(clock: Clock) -> list[Finding]:
     settings, wrong_settings = read_partly()
     rules, policy = _policy(settings, wrong_settings)
     case = Case(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
-        client = AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(),
-            base_url=settings.slack_api_url,
-            session=session,
-            retry_handlers=[],
-        )
+    async with new_session(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
+        client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         gaps: dict[str, timedelta | None] = {}
 
         async def of_slack() -> list[Finding]:
@@ -55,7 +51,7 @@ async def examine(clock: Clock) -> list[Finding]:
             _kept("GPUBOT_CLOCK_URL", machine.borrowed(case, session)),
         )
     of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
-    return [*_settings(wrong_settings), *policy, *chain.from_iterable(found), *of_clock]
+    return [*_settings(wrong_settings), *policy, *machine.proxies(case), *chain.from_iterable(found), *of_clock]
 
 
 async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:

@@ -23,6 +23,7 @@ from sandbox.slack.default import CLEO
 from store.db import Database, migrate
 from store.migrations import HEAD
 from tests.doctor.conftest import Practice
+from tests.recording_proxy import no_proxies, recording_proxy
 
 PATIENCE = 60
 
@@ -115,6 +116,31 @@ async def test_compute_clear_refuses_the_token(practice: Practice) -> None:
         "Copy it anew from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
     ]
     assert [f.what for f in findings if f.mark == "left"] == ["Compute Clear catalogue", "Compute Clear resources"]
+
+
+async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_machine(practice: Practice) -> None:
+    no_proxies(practice.env)
+    async with recording_proxy() as proxy:
+        practice.secrets.append("hush")
+        practice.set(
+            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy.url.replace("//", "//ana:hush@"))
+        )
+        findings = await practice.examine()
+        assert all_well(findings)
+        assert not [finding for finding in findings if finding.what == "proxy"]
+        assert proxy.asked == []
+        practice.set(SLACK_API_URL="https://slack.test/api/")
+        findings = await practice.examine()
+        through = proxy.url.removeprefix("http://")
+        assert [f.line() for f in findings if f.what == "proxy"] == [
+            f"ok      proxy: Slack is asked through {through}."
+        ]
+        assert set(proxy.asked) == {"CONNECT slack.test:443"}
+        practice.set(HTTPS_PROXY="socks5://ana:hush@127.0.0.1:1080")
+        assert (await practice.wrongs())[0] == (
+            "not ok  proxy: HTTPS_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "Name one of those, or list slack.test in NO_PROXY."
+        )
 
 
 async def test_what_compute_clear_has_is_told(practice: Practice) -> None:
