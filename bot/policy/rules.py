@@ -25,6 +25,7 @@ LONGEST_SPAN = timedelta(days=366)
 """Any span of the policy. Far beyond what makes sense, and far within what can be added to a moment."""
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
@@ -54,16 +55,19 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """A number as the file has it; what is text, or true or false, is none."""
+    """Return a number as the file has it, also in quotes. Raise ValueError for any other text, true and false."""
+    if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
+        return Decimal(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("write a number")
     return value
 
 
 def _whole(value: Any) -> Any:
-    if isinstance(_number(value), Decimal):
+    number = _number(value)
+    if isinstance(number, Decimal):
         raise ValueError("write a whole number")
-    return value
+    return number
 
 
 def _share(value: Any) -> Any:
@@ -73,9 +77,10 @@ def _share(value: Any) -> Any:
         if match is None:
             raise ValueError(f"{_shown(value)} is no percentage; write it such as 15%")
         value = Decimal(match.group(1)) / 100
-    if not 0 <= _number(value) <= 1:
+    number = _number(value)
+    if not 0 <= number <= 1:
         raise ValueError("it must be from 0% to 100%, such as 15%")
-    return value
+    return number
 
 
 def _flag(value: Any) -> Any:

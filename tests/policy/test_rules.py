@@ -26,7 +26,7 @@ admins: [U0CLEO]
 approvers: {people: [U0BEN], groups: [S0APPROVE]}
 approvals_channel: C0APPROVE
 use: {channels: [C0GPUS], groups: [S0ML], guests: true}
-auto_approve: {per_hour: 12.50, total: 80}
+auto_approve: {per_hour: 12.50, total: "80"}
 limits: {per_rental_gpus: 16, per_person_rentals: 2, team_per_hour: 250.75}
 self_approval: true
 approval: {expires: 1h30m}
