@@ -357,6 +357,7 @@ def test_what_counts_as_this_machine(url: str, loopback: bool) -> None:
 async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("SLACK_BOT_TOKEN", "swapped-botsecret")
     env.delenv("GPUBOT_ADMINS")
+    (tmp_path / ".env").write_text("GPUBOT_LOG='json\n")
     env.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -371,5 +372,5 @@ async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp
     assert process.returncode == 1
     assert out == b""
     lines = errors.decode().splitlines()
-    assert [line.split()[0].rstrip(":") for line in lines] == ["SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
+    assert [line.split()[0].rstrip(":") for line in lines] == [".env", "SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
     assert "botsecret" not in errors.decode()
