@@ -24,10 +24,12 @@ cli = typer.Typer(
 def run() -> None:
     """Runs the bot until it is told to stop. Settings come from the environment and .env."""
     from bot import app
+    from bot.dependencies import check_dependencies
     from bot.logs import set_up_logs
     from bot.settings import read_settings
 
     settings = read_settings()
+    check_dependencies()
     set_up_logs(settings.log)
     asyncio.run(app.run(settings))
 
@@ -80,9 +82,11 @@ def doctor() -> None:
 @cli.command()
 def migrate() -> None:
     """Brings the database's schema up to date. `run` does it too, at its start."""
+    from bot.dependencies import check_dependencies
     from bot.settings import read_settings
     from store.db import migrate as bring_up
 
+    check_dependencies()
     asyncio.run(bring_up(read_settings().database_url.get_secret_value()))
 
 

@@ -37,13 +37,16 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
         text = read_text(path)
     except Unreadable as error:
         return EnvFile(wrong=f"{path}: I can't read it: {error}.", readable=False)
-    bad = [binding.original for binding in parse_stream(io.StringIO(text)) if binding.error]
+    statements = list(parse_stream(io.StringIO(text)))
+    bad = next((each.original for each in statements if each.error), None)
     wrong = None
     if bad:
         # A statement starts at the blank lines before it.
-        line = bad[0].line + len(bad[0].string) - len(bad[0].string.lstrip("\r\n"))
+        line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} is not as I expect: write NAME=value, and close each quote."
-    values = dotenv_values(stream=io.StringIO(text))
+    # Without the bad ones: of those dotenv logs a line of its own.
+    good = "".join(each.original.string for each in statements if not each.error)
+    values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)
 
 

@@ -272,7 +272,7 @@ ADDRESS = st.from_regex(r"\A(https?|ftp)://[\[\]a-z0-9:@%._/?#\\ -]{0,30}\Z")
     values=st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20) | NASTY | ADDRESS, max_size=5),
     dotenv=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_is_set_it_is_taken_and_usable_or_told_in_clear_lines(
     env: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str], dotenv: bytes
 ) -> None:
@@ -358,6 +358,7 @@ def test_what_counts_as_this_machine(url: str, loopback: bool) -> None:
 async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("SLACK_BOT_TOKEN", "swapped-botsecret")
     env.delenv("GPUBOT_ADMINS")
+    (tmp_path / ".env").write_text("GPUBOT_LOG='json\n")
     env.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -372,5 +373,5 @@ async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp
     assert process.returncode == 1
     assert out == b""
     lines = errors.decode().splitlines()
-    assert [line.split()[0].rstrip(":") for line in lines] == ["SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
+    assert [line.split()[0].rstrip(":") for line in lines] == [".env", "SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
     assert "botsecret" not in errors.decode()

@@ -12,11 +12,12 @@ from typing import Any
 import aiohttp
 
 from bot.clock import Clock
+from bot.dependencies import check_dependencies
 from bot.doctor import machine, market
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.slack import slack
 from bot.env_file import ENV_FILE, open_to_others
-from bot.errors import Mistake
+from bot.errors import Mistake, Unusable
 from bot.policy.rules import Rules, read_rules
 from bot.sessions import new_session
 from bot.settings import Settings, read_partly
@@ -51,7 +52,8 @@ async def examine(clock: Clock) -> list[Finding]:
             _kept("GPUBOT_CLOCK_URL", machine.borrowed(case, session)),
         )
     of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
-    return [*_settings(wrong_settings), *policy, *machine.proxies(case), *chain.from_iterable(found), *of_clock]
+    here = [*_dependencies(), *_settings(wrong_settings), *policy, *machine.proxies(case)]
+    return [*here, *chain.from_iterable(found), *of_clock]
 
 
 async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
@@ -60,6 +62,14 @@ async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Fi
         return await check
     except Exception as error:
         return [wrong(what, f"the check itself broke ({type(error).__name__}). That is a bug of mine.")]
+
+
+def _dependencies() -> list[Finding]:
+    try:
+        check_dependencies()
+    except Unusable as unusable:
+        return [wrong("packages", line) for line in unusable.words.splitlines()]
+    return []
 
 
 def _settings(wrong_settings: dict[str, str]) -> list[Finding]:

@@ -41,6 +41,8 @@ async def database(case: Case) -> list[Finding]:
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
+        if case.settings.database_url.get_secret_value().startswith("postgresql:"):
+            return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
         return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
     return [ok(DATABASE, _SAID[found])]
 

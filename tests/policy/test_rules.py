@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -306,6 +306,7 @@ POLICIES = st.text(max_size=60) | st.lists(
 
 
 @given(POLICIES)
+@settings(deadline=None)
 def test_whatever_a_policy_holds_it_is_understood_or_told_in_clear_lines(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
