@@ -1,0 +1,48 @@
+"""What a soak prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+from soak.episode import Outcome
+
+ORDER = (
+    "kills",
+    "kills at a held request",
+    "gentle stops",
+    "troubles",
+    "kinds of trouble",
+    "faults met",
+    "acts done",
+    "acknowledged",
+    "not acknowledged or refused",
+    "rentals",
+    "machines",
+    "posts",
+    "told perhaps twice",
+    "checked",
+)
+
+
+def episode_line(outcome: Outcome, folder: Path) -> str:
+    """A line for an episode, and one for each finding with how to repeat it."""
+    plan, counts = outcome.plan, outcome.counts
+    head = (
+        f"Episode {plan.episode} on {plan.database}: {counts['kills']} kills, {counts['troubles']} troubles, "
+        f"{counts['rentals']} rentals, {counts['machines']} machines, {len(outcome.findings)} findings."
+    )
+    if not outcome.findings:
+        return head
+    again = f"make soak SEED={plan.seed} KILLS=.. EPISODE={plan.episode}"
+    lines = [f"  seed {plan.seed}, episode {plan.episode}, {finding}" for finding in outcome.findings]
+    return "\n".join([head, *lines, f"  Again: {again}. Its log: {folder / 'bot.log'}"])
+
+
+def last_lines(counts: Counter[str], findings: int) -> str:
+    """All counts, and whether all is well."""
+    lines = [f"{name}: {counts[name]}" for name in ORDER]
+    lines.append(f"billed: ${Decimal(counts['micros']) / 1_000_000:.2f}")
+    lines.append(f"{findings} findings." if findings else "Nothing found.")
+    return "\n".join(lines)
