@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where logs go (default: a temporary folder)")
     options = parser.parse_args()
     kinds = KINDS if options.database == "both" else (options.database,)
-    chosen = [one for one in plans(options.seed, options.kills, kinds) if options.episode in {None, one.episode}]
+    chosen = plans(options.seed, max(options.kills, 1), kinds, options.episode)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="gpubot-soak-"))
     folder.mkdir(exist_ok=True, parents=True)
     outcomes = asyncio.run(soak(chosen, folder))

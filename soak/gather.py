@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.demo.outside import Json, Seen
+from bot.demo.outside import Json
 from soak.deeds import ADMIN
 from soak.evidence import Bought, Evidence, Machine, Post, Request
 from soak.world import GRACE, PEOPLE, World
@@ -80,7 +80,7 @@ def _stubborn(world: World) -> frozenset[str]:
 
 
 async def _posts(world: World, channels: set[str]) -> list[Post]:
-    """What stands in the channels for everyone, with the ids that the bot gave its messages: read as an app does."""
+    """What stands in the channels for everyone, with the ids that the bot gave its messages."""
     found: list[Post] = []
     for channel in sorted(channels):
         for parent in await _history(world, "conversations.history", channel=channel):
@@ -115,6 +115,3 @@ async def _history(world: World, method: str, **asked: object) -> list[dict[str,
         cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
         if not cursor:
             return found
-
-
-__all__ = ["Seen", "gather"]

@@ -1,7 +1,7 @@
 """What happens in an episode, all of it drawn from the seed beforehand: the same seed makes the same plan.
 
-What people see when they act depends on how fast the bot is, so a plan can't name the button that someone clicks. It
-holds a number from 0 to 1 instead, which picks one of those that they see then.
+What people see when they act depends on how fast the bot is, so a plan can't name the button that someone clicks.
+It holds a number from 0 to 1 instead, which picks one of those that they see then.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Plan:
     seed: int
     episode: int
     database: str
+    asked: int
+    """At least so many kills; another number makes another plan."""
     opening: tuple[Act, ...]
     rounds: tuple[Round, ...]
 
@@ -76,13 +78,11 @@ class Plan:
         return sum(1 + (one.kill.again_after is not None) for one in self.rounds)
 
 
-def plans(seed: int, kills: int, databases: tuple[str, ...]) -> list[Plan]:
-    """The episodes of a run with at least `kills` kills, the databases in turn."""
-    made: list[Plan] = []
-    episodes = max(-(-kills // KILLS_PER_EPISODE), 1)
-    for episode in range(1, episodes + 1):
-        made.append(plan(seed, episode, min(kills, KILLS_PER_EPISODE), databases[(episode - 1) % len(databases)]))
-    return made
+def plans(seed: int, kills: int, databases: tuple[str, ...], only: int | None = None) -> list[Plan]:
+    """The episodes of a run with at least `kills` kills, the databases in turn; or the one numbered `only`."""
+    episodes = [only] if only else range(1, max(-(-kills // KILLS_PER_EPISODE), 1) + 1)
+    each = min(kills, KILLS_PER_EPISODE)
+    return [plan(seed, episode, each, databases[(episode - 1) % len(databases)]) for episode in episodes]
 
 
 def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
@@ -96,7 +96,7 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
         calm = not rested and 0 < left <= kills // 2
         rested = rested or calm
         rounds.append(_round(source, again=again, calm=calm))
-    return Plan(seed, episode, database, first_acts(source), tuple(rounds))
+    return Plan(seed, episode, database, kills, first_acts(source), tuple(rounds))
 
 
 def _round(source: random.Random, *, again: bool, calm: bool) -> Round:

@@ -31,18 +31,23 @@ def episode_line(outcome: Outcome, folder: Path) -> str:
     plan, counts = outcome.plan, outcome.counts
     head = (
         f"Episode {plan.episode} on {plan.database}: {counts['kills']} kills, {counts['troubles']} troubles, "
-        f"{counts['rentals']} rentals, {counts['machines']} machines, {len(outcome.findings)} findings."
+        f"{counts['rentals']} rentals, {counts['machines']} machines, {plural(len(outcome.findings))}."
     )
     if not outcome.findings:
         return head
-    again = f"make soak SEED={plan.seed} KILLS=.. EPISODE={plan.episode}"
+    again = f"make soak SEED={plan.seed} KILLS={plan.asked} DATABASE={plan.database} EPISODE={plan.episode}"
     lines = [f"  seed {plan.seed}, episode {plan.episode}, {finding}" for finding in outcome.findings]
     return "\n".join([head, *lines, f"  Again: {again}. Its log: {folder / 'bot.log'}"])
+
+
+def plural(findings: int) -> str:
+    """`1 finding`, `3 findings`."""
+    return f"{findings} finding" + ("" if findings == 1 else "s")
 
 
 def last_lines(counts: Counter[str], findings: int) -> str:
     """All counts, and whether all is well."""
     lines = [f"{name}: {counts[name]}" for name in ORDER]
     lines.append(f"billed: ${Decimal(counts['micros']) / 1_000_000:.2f}")
-    lines.append(f"{findings} findings." if findings else "Nothing found.")
+    lines.append(f"{plural(findings)}." if findings else "Nothing found.")
     return "\n".join(lines)

@@ -19,11 +19,14 @@ def every_question_is_answered(evidence: Evidence) -> list[str]:
     """Each acknowledged `/gpu get` and each acknowledged click on an offer has an answer of its own."""
     found = []
     for name in evidence.people:
-        told = evidence.private(name)
+        # What came by itself, as a direct message, answers nothing; nor does "Looking for", which offers follow.
+        told = [m for m in evidence.private(name) if m.only_you and not m.text.startswith("Looking for")]
         asks = [d for d in evidence.deeds if d.who == name and d.ok and d.kind == "command" and _asks(d)]
         found += _unanswered(name, "a question", asks, told)
         rents = [d for d in evidence.deeds if d.who == name and d.ok and d.kind in RENTS]
-        found += _unanswered(name, "a click on an offer", _without_dialogs(rents), [m for m in told if _tells(m)])
+        found += _unanswered(
+            name, "a click on an offer", _without_dialogs(rents), [m for m in told if "Prices stand" not in m.text]
+        )
     return found
 
 
@@ -35,10 +38,6 @@ def _without_dialogs(rents: list[Deed]) -> list[Deed]:
     """A click that opened a dialog did nothing yet. Where the same was sent off later, it had opened one."""
     sent = Counter(deed.value for deed in rents if deed.kind == "rent_confirm")
     return [deed for deed in rents if deed.kind == "rent_confirm" or not sent[deed.value]]
-
-
-def _tells(message: Seen) -> bool:
-    return "Prices stand" not in message.text and not message.text.startswith("Looking for")
 
 
 def _unanswered(name: str, what: str, deeds: list[Deed], told: list[Seen]) -> list[str]:

@@ -36,7 +36,7 @@ def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
-    """The next offer of a rental is bought only once each machine from before is gone, or its deletion was accepted."""
+    """The next offer of a rental is bought once each machine from before is gone or its deletion was accepted."""
     found = []
     accepted = defaultdict(list)
     for request in evidence.market:

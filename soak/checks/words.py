@@ -90,20 +90,10 @@ def nothing_of_what_is_over_can_be_clicked(evidence: Evidence) -> list[str]:
     return found
 
 
-def no_question_is_left_open(evidence: Evidence) -> list[str]:
-    """Whoever asked for offers got an answer."""
-    return [
-        f"{message.text!r} stands for ever"
-        for message in evidence.newest.values()
-        if message.only_you and message.text.startswith("Looking for")
-    ]
-
-
 CHECKS = (
     nothing_is_told_twice,
     each_transition_is_told_once,
     each_rental_has_one_card,
     cards_say_what_is,
     nothing_of_what_is_over_can_be_clicked,
-    no_question_is_left_open,
 )
