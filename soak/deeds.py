@@ -97,9 +97,9 @@ _STRANGER = (
 
 
 def first_acts(source: random.Random) -> tuple[Act, ...]:
-    """What happens before anything goes wrong: everyone has a key, and two ask."""
+    """What happens before anything goes wrong: everyone has a key and asks for something, some of it at once."""
     keys = tuple(Act(after=0, who=name, does=Does.KEY) for name in TEAM)
-    asks = tuple(_get(source, 0, name) for name in ("Ana", "Ben"))
+    asks = tuple(_get(source, 0, name, at_once=name != "Ben") for name in TEAM)
     return keys + asks
 
 
@@ -127,9 +127,9 @@ def draw_act(source: random.Random, lasts: float) -> Act:
     return Act(after=after, who=who, does=Does.KEY)
 
 
-def _get(source: random.Random, after: float, who: str) -> Act:
+def _get(source: random.Random, after: float, who: str, *, at_once: bool = False) -> Act:
     wanted = source.choice(MANY if source.random() < 0.25 else GPUS)
-    now = " now" if source.random() < 0.35 else ""
+    now = " now" if at_once or source.random() < 0.35 else ""
     note = f" -- {NOTE}{source.randrange(10**6):06d}"
     words = f"get {wanted} for {source.choice(LEASES)}{now}{note}"
     return Act(after=after, who=who, does=Does.TYPES, where=source.choice(CHANNELS[who]), words=words)

@@ -47,7 +47,7 @@ class Outcome:
 async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
     """Runs an episode in a folder of its own, and never longer than its bound."""
     outcome = Outcome(plan)
-    where = ["the opening"]
+    where, began = ["the opening"], SystemClock().real()
     bound = BESIDES + PER_KILL * plan.kills
     try:
         async with asyncio.timeout(bound):
@@ -62,6 +62,7 @@ async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
         outcome.findings.append(f"{where[0]}: it was not over after {bound:.0f} s")
     except (NotRunning, aiohttp.ClientError, OSError) as error:
         outcome.findings.append(f"{where[0]}: {error}")
+    outcome.counts["seconds"] = round((SystemClock().real() - began).total_seconds())
     return outcome
 
 
@@ -86,7 +87,8 @@ async def _plays(world: World, plan: Plan, outcome: Outcome, where: list[str]) -
 
 async def _check(world: World, outcome: Outcome, where: str, *, over: bool) -> None:
     evidence = await gather(world, over=over)
-    outcome.findings += [f"{where}: {finding}" for finding in check(evidence)]
+    known = {finding.partition(": ")[2] for finding in outcome.findings}
+    outcome.findings += [f"{where}: {finding}" for finding in check(evidence) if finding not in known]
     outcome.counts["checked"] += 1
     if over:
         outcome.counts["rentals"] += len(evidence.cards)

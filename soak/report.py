@@ -31,7 +31,8 @@ def episode_line(outcome: Outcome, folder: Path) -> str:
     plan, counts = outcome.plan, outcome.counts
     head = (
         f"Episode {plan.episode} on {plan.database}: {counts['kills']} kills, {counts['troubles']} troubles, "
-        f"{counts['rentals']} rentals, {counts['machines']} machines, {plural(len(outcome.findings))}."
+        f"{counts['rentals']} rentals, {counts['machines']} machines, {counts['seconds']} s: "
+        f"{plural(len(outcome.findings))}."
     )
     if not outcome.findings:
         return head

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from soak.checks import CHECKS, check
-from soak.evidence import Evidence, Post, Span
+from soak.evidence import Evidence, Machine, Post, Span
 from tests.soak.evidence import (
     BOUGHT,
     CARD_TS,
@@ -45,7 +45,7 @@ def log(evidence: Evidence, line: str) -> Evidence:
     return replace(evidence, log=(*evidence.log, line))
 
 
-def machines(evidence: Evidence, *those: object) -> Evidence:
+def machines(evidence: Evidence, *those: Machine) -> Evidence:
     return replace(evidence, machines=those)
 
 
