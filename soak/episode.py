@@ -31,7 +31,8 @@ PER_KILL, BESIDES = 12.0, 200.0
 CONNECTED_WITHIN = 2.5
 HELD_WAIT = 3.0
 CALM_CONNECTED = 20.0
-TRIES_TO_SUBMIT = 3
+DID = "did "
+"""Before the name of what was done and acknowledged, among the counts."""
 
 
 @dataclass
@@ -202,6 +203,7 @@ async def _until_all_is_over(world: World) -> None:
 def _count(world: World, outcome: Outcome) -> None:
     acted = Counter(deed.kind for deed in world.deeds if deed.ok)
     outcome.counts["acknowledged"] += sum(acted.values())
+    outcome.counts.update({f"{DID}{kind}": count for kind, count in acted.items()})
     outcome.counts["not acknowledged or refused"] += sum(not deed.ok for deed in world.deeds)
     outcome.counts["gentle stops"] += sum(life.gently for life in world.lives)
     outcome.counts["kinds of trouble"] += len(world.met)

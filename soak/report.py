@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
-from soak.episode import Outcome
+from soak.episode import DID, Outcome
 
 ORDER = (
     "kills",
@@ -49,6 +49,8 @@ def plural(findings: int) -> str:
 def last_lines(counts: Counter[str], findings: int) -> str:
     """All counts, and whether all is well."""
     lines = [f"{name}: {counts[name]}" for name in ORDER]
+    did = sorted((name.removeprefix(DID), count) for name, count in counts.items() if name.startswith(DID))
+    lines.append(f"acknowledged, by kind: {', '.join(f'{name} {count}' for name, count in did)}")
     lines.append(f"billed: ${Decimal(counts['micros']) / 1_000_000:.2f}")
     lines.append(f"{plural(findings)}." if findings else "Nothing found.")
     return "\n".join(lines)

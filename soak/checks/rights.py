@@ -9,7 +9,8 @@ from soak.evidence import RENTAL_ID, Evidence
 
 _SSH = re.compile(r"\bssh (?:-p (\d+) )?root@")
 _NAMED = re.compile(rf", ({RENTAL_ID})\b")
-_LIMITS = re.compile(r"Up to \$[\d,.]+/h and \$[\d,.]+ in all you decide alone")
+_HELP = re.compile(r"Up to \$[\d,.]+/h and \$[\d,.]+ in all you decide alone|under \$\d")
+"""The sums that everyone may read: the team's limits, and examples."""
 
 
 def addresses_are_for_owners(evidence: Evidence) -> list[str]:
@@ -35,7 +36,7 @@ def strangers_read_nothing_in_private(evidence: Evidence) -> list[str]:
         texts = [f"{m.text}\n{m.reads}" for m in evidence.private(name)]
         texts += [text for who, text in evidence.modals if who == name]
         for text in texts:
-            said = _LIMITS.sub("", text)
+            said = _HELP.sub("", text)
             if "$" in said or NOTE in said or _SSH.search(said):
                 found.append(f"{name} read {text[:120]!r}")
     return found
