@@ -69,11 +69,11 @@ LOOKS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}
 
 _OWNERS = (
     (14, "get", ()),
-    (20, "clicks", ("Rent from", "Ask")),
+    (20, "clicks", ("Rent from", "Ask:")),
+    (6, "clicks", ("Ask:",)),
     (3, "clicks", ("Rent another",)),
-    (5, "clicks", ("Extend 2 h",)),
-    (3, "clicks", ("Extend",)),
-    (3, "types", ("extend {own} 1h",)),
+    (9, "clicks", ("Extend",)),
+    (5, "types", ("extend {own} 1h",)),
     (4, "clicks", ("Keep",)),
     (2, "types", ("keep {own} 1h",)),
     (6, "clicks", ("Destroy", "Cancel")),
@@ -85,7 +85,7 @@ _OWNERS = (
     (1, "key", ()),
 )
 """Weight, what, and of what."""
-_APPROVER = ((30, "clicks", ("Approve",)), (8, "clicks", ("Deny",)), (4, "clicks", ("I'm on it",)))
+_APPROVER = ((60, "clicks", ("Approve",)), (8, "clicks", ("Deny",)), (4, "clicks", ("I'm on it",)))
 _ADMIN = ((3, "types", ("pause",)), (5, "types", ("resume",)), (4, "types", ("destroy {any}",)))
 _STRANGER = (
     (6, "looks", ()),
@@ -97,10 +97,11 @@ _STRANGER = (
 
 
 def first_acts(source: random.Random) -> tuple[Act, ...]:
-    """What happens before anything goes wrong: everyone has a key and asks for something, some of it at once."""
-    keys = tuple(Act(after=0, who=name, does=Does.KEY) for name in TEAM)
-    asks = tuple(_get(source, 0, name, at_once=name != "Ben") for name in TEAM)
-    return keys + asks
+    """What happens before anything goes wrong: everyone has a key, two rent, and one asks for much."""
+    keys = [Act(after=0, who=name, does=Does.KEY) for name in TEAM]
+    rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
+    asks = [_get(source, 0, "Ana", MANY, ""), Act(after=0, who="Ana", does=Does.CLICKS, labels=("Ask:",))]
+    return (*keys, *rents, *asks)
 
 
 def draw_act(source: random.Random, lasts: float) -> Act:
@@ -115,7 +116,7 @@ def draw_act(source: random.Random, lasts: float) -> Act:
     _, kind, of = source.choices(menu, [row[0] for row in menu])[0]
     match kind:
         case "get":
-            return _get(source, after, who)
+            return _asks(source, after, who)
         case "clicks":
             return _clicks(source, after, who, of)
         case "types":
@@ -127,11 +128,14 @@ def draw_act(source: random.Random, lasts: float) -> Act:
     return Act(after=after, who=who, does=Does.KEY)
 
 
-def _get(source: random.Random, after: float, who: str, *, at_once: bool = False) -> Act:
-    wanted = source.choice(MANY if source.random() < 0.25 else GPUS)
-    now = " now" if at_once or source.random() < 0.35 else ""
+def _asks(source: random.Random, after: float, who: str) -> Act:
+    wanted = MANY if source.random() < 0.25 else GPUS
+    return _get(source, after, who, wanted, " now" if source.random() < 0.35 else "")
+
+
+def _get(source: random.Random, after: float, who: str, among: tuple[str, ...], now: str) -> Act:
     note = f" -- {NOTE}{source.randrange(10**6):06d}"
-    words = f"get {wanted} for {source.choice(LEASES)}{now}{note}"
+    words = f"get {source.choice(among)} for {source.choice(LEASES)}{now}{note}"
     return Act(after=after, who=who, does=Does.TYPES, where=source.choice(CHANNELS[who]), words=words)
 
 

@@ -72,6 +72,7 @@ async def _plays(world: World, plan: Plan, outcome: Outcome, where: list[str]) -
     await world.connected(CALM_CONNECTED)
     for first in plan.opening:
         outcome.counts["acts done"] += await act(world, first)
+        await world.settles()
     await world.passes(OPENING.total_seconds())
     for number, one in enumerate(plan.rounds, start=1):
         where[0] = f"round {number} of {len(plan.rounds)}"

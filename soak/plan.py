@@ -21,6 +21,8 @@ ENDPOINTS_HELD = (
     "offer_status",
     "get_offers",
     "chat.postMessage",
+    "chat.postMessage",
+    "chat.update",
     "chat.update",
     "response_url",
     "views.open",
@@ -89,7 +91,8 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
     """One episode. It depends on nothing but what is given."""
     source = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
     rounds: list[Round] = []
-    left, rested = kills, False
+    # Half of the episodes rest once on their way: that takes long, and what a rest mends is not met any more.
+    left, rested = kills, source.random() < 0.5
     while left > 0:
         again = left > 1 and source.random() < 0.2
         left -= 1 + again
@@ -100,7 +103,7 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
 
 
 def _round(source: random.Random, *, again: bool, calm: bool) -> Round:
-    lasts = source.uniform(0.6, 2.2)
+    lasts = source.uniform(0.8, 2.4)
     held = source.choice(ENDPOINTS_HELD) if source.random() < 0.4 else None
     kill = Kill(
         after=lasts,
@@ -110,10 +113,12 @@ def _round(source: random.Random, *, again: bool, calm: bool) -> Round:
         again_after=source.uniform(0.1, 1.5) if again else None,
         down=source.choice((0, 0, 0, 20, 90, 600)),
     )
-    acts = sorted((draw_act(source, lasts) for _ in range(source.randint(5, 9))), key=lambda act: act.after)
+    acts = sorted((draw_act(source, lasts) for _ in range(source.randint(6, 11))), key=lambda act: act.after)
     jumps = sorted(
         (source.uniform(0, lasts), source.choice((1.0, 16.0, 31.0, 60.0, 180.0, 600.0)))
         for _ in range(source.randint(2, 5))
     )
-    weather = sorted((draw_weather(source, lasts) for _ in range(source.randint(1, 3))), key=lambda one: one.after)
-    return Round(tuple(acts), tuple(weather), tuple(jumps), kill, source.random() < 0.6, calm)
+    weather = sorted(
+        (draw_weather(source, lasts / 2) for _ in range(source.randint(1, 4))), key=lambda one: one.after
+    )
+    return Round(tuple(acts), tuple(weather), tuple(jumps), kill, source.random() < 0.4, calm)

@@ -45,7 +45,10 @@ class Weather:
 SLACK_METHODS = (
     "chat.postMessage",
     "chat.postMessage",
+    "chat.postMessage",
     "chat.update",
+    "chat.update",
+    "response_url",
     "response_url",
     "views.open",
     "users.info",
@@ -61,10 +64,12 @@ MARKET_ENDPOINTS = (
     "procure_offer",
     "procure_offer",
     "offer_status",
+    "offer_status",
+    "list_resources",
     "list_resources",
     "get_resource",
     "delete_resource",
-    "delete_resource",
+    "*",
     "*",
 )
 VENDORS = ("*", "nebius", "hyperstack", "runpod", "datacrunch", "lambda", "vultr", "scaleway")
@@ -124,7 +129,7 @@ def draw_weather(source: random.Random, lasts: float) -> Weather:
 
 
 def _slack(source: random.Random, after: float) -> Weather:
-    fault: Json = {"endpoint": source.choice(SLACK_METHODS), "times": source.choice((1, 2, 4))}
+    fault: Json = {"endpoint": source.choice(SLACK_METHODS), "times": source.choice((1, 2, 4, 8))}
     fault |= source.choice(
         (
             {"kind": "status", "status": 429, "retry_after": source.choice((1, 2))},
@@ -154,7 +159,7 @@ def _sockets(source: random.Random, after: float) -> Weather:
 
 
 def _market(source: random.Random, after: float) -> Weather:
-    fault: Json = {"endpoint": source.choice(MARKET_ENDPOINTS), "times": source.choice((1, 1, 2, 5))}
+    fault: Json = {"endpoint": source.choice(MARKET_ENDPOINTS), "times": source.choice((1, 1, 3, 8))}
     acts = source.random() < 0.5
     fault |= source.choice(
         (
