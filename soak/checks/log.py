@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from soak.deeds import NOTE
 from soak.evidence import Evidence
 
 EXPECTED = frozenset({"slack.refused", "market.locked_out"})
 """Errors that the weather makes: refused tokens."""
+LINE, MOST = 400, 10
+"""How much of a line, and how many lines, a finding shows."""
 CONNECTS = frozenset({"slack_bolt.AsyncApp"})
 """Libraries that log each failed try to connect as an error."""
 
@@ -26,16 +29,17 @@ def no_secret_is_logged(evidence: Evidence) -> list[str]:
 
 def no_error_is_logged(evidence: Evidence) -> list[str]:
     """No error line but those that are expected, and nothing that isn't a log line."""
-    found = []
+    found: Counter[str] = Counter()
     for line in evidence.log:
         try:
             entry = json.loads(line)
             wrong = entry["level"] in {"error", "critical"} and not _is_expected(entry)
-        except (ValueError, KeyError, TypeError):
-            wrong = bool(line.strip())
+            said = json.dumps({name: value for name, value in entry.items() if name != "timestamp"})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            wrong, said = bool(line.strip()), line
         if wrong:
-            found.append(line[:400])
-    return found[:10]
+            found[said[:LINE]] += 1
+    return [f"{said} ({count} times)" for said, count in found.items()][:MOST]
 
 
 def _is_expected(entry: dict[str, object]) -> bool:
