@@ -63,6 +63,9 @@ MARKET_ENDPOINTS = (
     "get_offers",
     "procure_offer",
     "procure_offer",
+    "procure_offer",
+    "procure_offer",
+    "procure_offer",
     "offer_status",
     "offer_status",
     "list_resources",
@@ -104,7 +107,7 @@ def draw_weather(source: random.Random, lasts: float) -> Weather:
     """Some trouble within a round of so many seconds."""
     after = source.uniform(0, lasts)
     kind = source.choices(
-        ("slack", "sockets", "token", "market", "vendor", "lost", "store"), (8, 3, 1, 9, 9, 2, 2)
+        ("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2)
     )[0]
     match kind:
         case "slack":
