@@ -131,7 +131,7 @@ class Evidence:
     market: tuple[Request, ...]
     posts: tuple[Post, ...]
     stubborn: frozenset[str]
-    """Vendors that refused or delayed deletions, or made machines late."""
+    """Vendors that refused or delayed deletions, or told of them late; `*` for all."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)

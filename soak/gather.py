@@ -12,7 +12,7 @@ from soak.deeds import ADMIN
 from soak.evidence import Bought, Evidence, Machine, Post, Request
 from soak.world import GRACE, PEOPLE, World
 
-STUBBORN = {"delete_500", "not_deleting", "stale_cache", "late_resource", "fails_with_resource"}
+STUBBORN = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 PAGE = 200
 

@@ -13,7 +13,7 @@ from soak.evidence import CARD, Evidence, Machine
 DELETION = timedelta(minutes=4)
 """From the moment that a machine is to go until its vendor says that it is gone: looks, tries and the deletion
 itself. More where the vendor is stubborn."""
-STUBBORN = timedelta(minutes=25)
+STUBBORN = timedelta(minutes=10)
 LATE = timedelta(seconds=30)
 """A machine that bills only so long after it was bought was made late, which nobody can know in time."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Lapsed", "Withdrawn")
