@@ -130,10 +130,14 @@ async def _round(world: World, one: Round, outcome: Outcome) -> None:
         asyncio.create_task(later(trouble.after, world.begins(trouble), "troubles")) for trouble in one.weather
     ]
     passing = asyncio.create_task(jumps())
-    await _kill(world, one.kill, outcome)
-    # Slack itself tells people within 3 s that the bot is gone.
-    await asyncio.gather(*tasks)
-    await passing
+    try:
+        await _kill(world, one.kill, outcome)
+        # Slack itself tells people within 3 s that the bot is gone.
+        await asyncio.gather(*tasks, passing)
+    finally:
+        for task in (*tasks, passing):
+            task.cancel()
+        await asyncio.gather(*tasks, passing, return_exceptions=True)
     if one.kill.down:
         await world.passes(one.kill.down)
     if one.clears:

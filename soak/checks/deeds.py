@@ -86,14 +86,16 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
     found = []
     for rental in evidence.cards:
         replies = evidence.thread(rental)
+        all_wished = [d for d in evidence.deeds if d.rental == rental and _extends(d)]
+        # Buttons and dialogs carry the end that was shown: with one end, they extend once. Commands carry none.
+        wishes = len({d.value.rpartition(":")[2] for d in all_wished if d.kind != "command"})
+        wishes += sum(d.kind == "command" for d in all_wished)
+        extended = sum(re.match(r"\w+ extended it\b", reply.text) is not None for reply in replies)
+        if extended > wishes:
+            found.append(f"{rental} was extended {extended} times with {wishes} wishes")
         for name in evidence.people:
-            wished = [d for d in evidence.deeds if d.rental == rental and d.who == name and _extends(d)]
+            wished = [d for d in all_wished if d.who == name]
             told = [r for r in replies if re.match(rf"{name} (extended it|asks for .* more)", r.text)]
-            # The same button twice is one wish; each dialog and each command is a wish of its own.
-            buttons = {d.value for d in wished if d.kind == "extend"}
-            wishes = len(buttons) + sum(d.kind != "extend" for d in wished)
-            if len(told) > wishes:
-                found.append(f"{name} extended {rental} {len(told)} times with {wishes} wishes")
             first = next((d for d in wished if d.ok), None)
             answered = first is None or told or any(m.seq > first.after for m in evidence.private(name))
             if first is not None and not answered and not first.answer:

@@ -125,6 +125,13 @@ FAULTS: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ),
     (
         "every_extension_counts_once",
+        lambda e: for_all(
+            with_deed(e, kind="extend_lease", rental=RENTAL, value=f"k7mq2:{SHOWN_END}"),
+            reply(41, "Ana extended it by 2 h: it ends 16:05.", at(12, 41)),
+        ),
+    ),
+    (
+        "every_extension_counts_once",
         lambda e: replace(with_deed(e, kind="extend", who="Cleo", rental=RENTAL, value="k7mq2:2:1")),
     ),
     ("every_decision_counts", lambda e: with_deed(e, kind="deny", who="Ben", rental=RENTAL, value="k7mq2:1")),
