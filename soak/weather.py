@@ -143,6 +143,9 @@ def _slack(source: random.Random, after: float) -> Weather:
             {"kind": "latency", "seconds": source.uniform(0.2, 2.0)},
         )
     )
+    if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
+        # Of a response_url the status alone tells whether the answer was taken: a 200 that didn't act would be a lie.
+        fault["acts"] = True
     return Weather(after, Side.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 
 
