@@ -144,7 +144,7 @@ def _slack(source: random.Random, after: float) -> Weather:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # Of a response_url the status alone tells whether the answer was taken: a 200 that didn't act would be a lie.
+        # The status alone tells whether a response_url took the answer: a 200 that didn't act would be a lie.
         fault["acts"] = True
     return Weather(after, Side.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 
