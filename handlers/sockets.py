@@ -6,6 +6,7 @@ SDK goes on for ever with a ticket that is no longer good; the watchdog makes it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
 LOOK_EVERY = 5.0
+TICKET_SECONDS = 10.0
+"""How long one ticket is tried at the start."""
 DEAD_AFTER = 60.0
 """Real seconds without a connection until its ticket is dropped."""
 
@@ -58,10 +61,19 @@ class Sockets:
     """The connections of one process."""
 
     def __init__(
-        self, app: AsyncApp, app_token: str, clock: Clock, *, gate: Gate | None = None, count: int = CONNECTIONS
+        self,
+        app: AsyncApp,
+        app_token: str,
+        clock: Clock,
+        *,
+        gate: Gate | None = None,
+        count: int = CONNECTIONS,
+        patience: float = TICKET_SECONDS,
     ) -> None:
-        """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged."""
+        """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged.
+        `patience` is for how many real seconds one ticket is tried."""
         self._clock = clock
+        self._patience = patience
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
         for handler in self._handlers:
@@ -77,9 +89,26 @@ class Sockets:
 
     async def connect(self) -> None:
         """Opens all. Raises SlackApiError where the token is refused."""
-        for handler in self._handlers:
-            await _leave_as_all_do(handler.client)
-            await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
+        try:
+            for handler in self._handlers:
+                await self._connect(handler)
+        except BaseException:
+            # What is left open when the process is told to stop meanwhile is logged as an error.
+            await self.close()
+            raise
+
+    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
+        """Opens one connection, each time with a new ticket. The SDK would try the first ticket for ever, and no
+        watchdog runs yet."""
+        await _leave_as_all_do(handler.client)
+        while True:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
+                return
+            except TimeoutError:
+                log.warning("socket.not_connected")
+                handler.client.wss_uri = None
 
     async def connected(self) -> int:
         """How many are open."""
