@@ -9,15 +9,15 @@ from decimal import Decimal
 
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import one_line, say_span
+from bot.model.text import one_line, say_rate, say_span
 from bot.policy.rules import Rules
 from bot.policy.spending import gpus_words
 from handlers.durations import SPAN, read_span
 from handlers.ids import Field
+from handlers.normalizing import flat
 from handlers.plain import NOTE_LENGTH
-from handlers.reading import flat
+from handlers.spelling import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE
 from handlers.views.modals import ANY
-from handlers.wanted import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE, say_rate
 
 _CAP = re.compile(r"\$? ?(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
