@@ -16,6 +16,10 @@ from handlers.gpu_words import Words
 from handlers.prices import AMOUNT, AMOUNT_END, Money, match_money
 
 
+MOST_TOKENS = 60
+"""No request needs more; each takes as long as looking up every name in the catalogue."""
+
+
 class Kind(Enum):
     """What a token is."""
 
@@ -77,7 +81,7 @@ _PHRASES: dict[Kind, tuple[str, ...]] = {
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",
     ),
     Kind.BELOW: ("under", "below", "less than", "cheaper than", "cap", "capped at", "<"),
-    Kind.PRICE: ("price",),
+    Kind.PRICE: ("price", "max price", "max-price", "maximum price"),
     Kind.TOTAL: ("budget", "total", "in total", "in all", "all in", "altogether", "overall", "spend"),
     Kind.KEY: ("region", "vendor", "provider", "contract", "count", "lease", "duration", "hours", "hrs"),
     Kind.PREPOSITION: ("in", "from", "on", "via", "at"),
@@ -115,7 +119,7 @@ _COUNT = re.compile(
     rf"(\d{{1,9}}) ?x{_END}(?!\.\d)|x ?(\d{{1,9}}){AMOUNT_END}|(\d{{1,9}}){_GPUS}|({_NUMBER_WORD}){_GPUS}"
 )
 _GLUED_COUNT = re.compile(r"(\d{1,9})(x?)(?=\S)")
-_NUMBER = re.compile(rf"({AMOUNT}){AMOUNT_END}|({_NUMBER_WORD}){_END}")
+_NUMBER = re.compile(rf"({AMOUNT})(?!/){AMOUNT_END}|({_NUMBER_WORD}){_END}")
 _RANGE = re.compile(
     rf"\$? ?{AMOUNT} ?\$? ?(?:-|\u2013|\u2014|to{_END}|or{_END}) ?\$? ?{AMOUNT}(?: ?-?{UNIT}{_END}| ?x{_END}|{_GPUS}|{AMOUNT_END})"
 )
@@ -131,12 +135,13 @@ _WORD = re.compile(r"\S+")
 
 
 def lex(text: str, words: Words) -> list[Token]:
-    """Return the tokens of a text that normalizing.flat made, in order. Takes time in proportion to its length."""
+    """Return the tokens of a text that normalizing.flat made, in order; the first MOST_TOKENS and one if there are
+    more."""
     # Of the same length as `text`, so that a token can be named as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
     at = 0
-    while at < len(text):
+    while at < len(text) and len(tokens) <= MOST_TOKENS:
         if text[at] == " ":
             at += 1
             continue

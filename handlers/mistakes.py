@@ -42,10 +42,9 @@ class Mistakes:
                 tried = self.try_(vendor=next(iter(near), None))
                 return Mistake(f'I don\'t know the vendor "{said}". Nearest: {", ".join(near)}. Try: {tried}', near)
             case Trouble.MEMORY:
-                gpu = self._gpu()
+                gpu, number = self._gpu(), problem.number
                 return Mistake(
-                    f'Is "{said}" memory or a number of GPUs: {said} GB? '
-                    f"Try: /gpu get {gpu} {problem.number}GB, or /gpu get {problem.number}x {gpu}"
+                    f'Is "{said}" its memory, {number} GB? Try: /gpu get {gpu} {number}GB, or /gpu get {number}x {gpu}'
                 )
             case Trouble.LIMITED_COUNT:
                 tried = self.try_(count=problem.number)
@@ -63,7 +62,7 @@ class Mistakes:
             case Trouble.NUMBER:
                 return f'I can\'t tell what "{said}" is. Write {self._number(said)}. Try: {tried}'
             case Trouble.LIMIT:
-                return f'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: under $3'
+                return f'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: under ${said.split()[-1]}'
             case Trouble.RANGE:
                 return f'I need one number, and "{said}" is two. Try: {tried}'
             case Trouble.TIME:
@@ -71,7 +70,7 @@ class Mistakes:
             case Trouble.MINUTES:
                 return f'I can\'t read the time "{said}". Try: for 1h30m'
             case Trouble.LATER:
-                return f'"{said}" would be later, and I only rent at once. For how long: Try: for 2h'
+                return f'"{said}" would be later. A machine starts when it is rented. Try: for 2h'
             case Trouble.PRICE:
                 return f'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: under $3'
             case Trouble.PRICE_UNIT:

@@ -36,3 +36,19 @@ def flat(text: str) -> str:
     text = _SEPARATING_COMMA.sub(" ", text)
     text = _TIME_OR_COLON.sub(lambda m: " " if m.group() == ":" else m.group(), text)
     return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
+
+
+def flat_within(text: str, longest: int) -> str | None:
+    """Return what flat makes of the text. Return None if that is longer than `longest`.
+
+    The length is looked at before each costly step: one letter may become eighteen when it is normalized, so that a
+    text that seems short keeps the event loop, and everybody's commands, waiting.
+    """
+    spaced = " ".join(text.split())
+    if len(spaced) > 2 * longest:
+        return None
+    composed = unicodedata.normalize("NFKC", spaced)
+    if len(composed) > 2 * longest:
+        return None
+    said = flat(composed)
+    return said if len(said) <= longest else None

@@ -15,7 +15,7 @@ from bot.model.request import Request
 from bot.model.text import say_span, short
 from bot.policy.keys import LONGEST_LINE, looks_private
 from handlers.durations import SPAN, read_span
-from handlers.normalizing import flat
+from handlers.normalizing import flat, flat_within
 from handlers.plain import plain
 from handlers.spelling import spell
 from handlers.wanted import LONGEST, read_request, reads_like_a_request
@@ -43,6 +43,8 @@ __all__ = [
 
 LONGEST_TYPED = LONGEST_LINE + 1000
 """Characters of a whole command. Only a key may be anything near that long."""
+LONGEST_NAME = 20
+"""Characters of a command's name, with what people put round it."""
 
 
 class Get(Frozen):
@@ -197,7 +199,7 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
     if _KEY_LINE.match(said.lstrip(_QUOTES)):
         return KeySet(line=said.strip(_QUOTES))
     first, rest = [*said.split(maxsplit=1), ""][:2]
-    word = flat(first[:LONGEST]).lower()
+    word = flat(first).lower() if len(first) <= LONGEST_NAME else ""
     name = _COMMANDS.get(first.lower()) or _COMMANDS.get(word)
     if name is None:
         if not reads_like_a_request(said, catalog):
@@ -210,8 +212,8 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
         if not rest.strip():
             return GetForm()
         wanted = read_request(rest, catalog, default_lease=default_lease, max_lease=max_lease)
-        return Get(request=wanted.request, now=wanted.now and word in _BUYING_WORDS)
-    if name != "key" and len(flat(rest)) > LONGEST:
+        return Get(request=wanted.request, now=wanted.now and first.lower() in _BUYING_WORDS)
+    if name != "key" and flat_within(rest, LONGEST) is None:
         raise _too_long()
     return _READERS[name](rest, max_lease)
 
@@ -221,7 +223,7 @@ def _too_long() -> Mistake:
 
 
 def _unknown_command(typed: str) -> Mistake:
-    word = flat(typed[:LONGEST]).lower()[:20]
+    word = flat(typed[:LONGEST_NAME]).lower()
     near = tuple(name for name, wrong in _SLIPS.items() if OSA.distance(word, name) <= wrong)
     hint = f"Nearest: {', '.join(near)}. Try: /gpu {near[0]}, or /gpu help" if near else "Try: /gpu help"
     return Mistake(f'I don\'t know the command "{short(typed)}". {hint}', near)
@@ -264,8 +266,9 @@ def _with_time(made: Callable[[str, timedelta | None], Command], name: str) -> C
             said = f"{said[: match.start()]} {said[match.end() :]}"
         number = _BARE_NUMBER.search(said)
         if number is not None and not _ID.fullmatch(number.group()):
-            typed = number.group()
-            raise Mistake(f"Is {typed} hours or minutes? Try: /gpu {name} k7mq2 {typed}h, or {typed}m")
+            typed, said = number.group(), f"{said[: number.start()]} {said[number.end() :]}"
+            tried = f"/gpu {name} {_one_id(said, name)} {typed}"
+            raise Mistake(f"{typed} hours or {typed} minutes? Try: {tried}h, or {tried}m")
         rental_id = _one_id(said, name)
         if span is not None and not timedelta(0) < span <= max_lease:
             raise Mistake(

@@ -110,6 +110,8 @@ _NAMES = {
     "count": (Kind.COUNT, Kind.NUMBER),
 }
 """What may stand after such a word."""
+_CURRENCIES = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "cent", "cents"})
+_PRICE_WORDS = frozenset({Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.TOTAL, Kind.MONEY})
 _OPTIONS = frozenset(
     {Kind.KEY, Kind.GPU, Kind.REGION, Kind.CONTRACT, Kind.VENDOR, Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.NOW}
 )
@@ -217,7 +219,10 @@ class _Reader:
             return
         after, before = self._gpu_beside(1), self._gpu_beside(-1)
         gpu = after or before
-        if gpu is None:
+        if (machines := self._peek()) is not None and machines.kind is Kind.MACHINES:
+            self.at += 1
+            self._problem(Trouble.MACHINES, token, machines)
+        elif gpu is None:
             self._problem(Trouble.NUMBER, token)
         elif token.number in self._memory_of(gpu.name) or (after is None and token.number > MOST_GPUS_AFTER):
             self._problem(Trouble.MEMORY, token, number=token.number)
@@ -247,12 +252,16 @@ class _Reader:
 
     def _now(self, _: Token) -> None:
         self.found.nows += 1
+        before = self._before()
+        if before is not None and before.kind is Kind.FILLER and before.name in {"for", "of", "a", "the", "with"}:
+            self.found.doubtful = True  # `for now` says nothing about when
 
     def _word(self, token: Token) -> None:
         sign = token.text.lstrip("-+.")[:1]
-        if any(currency in token.text for currency in f"${OTHER_CURRENCIES}"):
+        money = any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCIES
+        if money:
             self._problem(Trouble.PRICE, token)
-        elif sign.isdigit() or token.text[:1] in "-+.":
+        elif sign.isdigit():
             self._problem(Trouble.UNREADABLE, token)
         else:
             self._problem(Trouble.WORD, token)
@@ -262,9 +271,11 @@ class _Reader:
         before = self._before()
         self._skip_words(*(("for",) if Kind.SPAN in _NAMES[key.name] else ("the", "of")))
         token = self._peek()
+        if key.kind is Kind.PREPOSITION and token is not None and token.name in {"region", "vendor", "provider"}:
+            return  # from vendor nebius
         if token is None or token.kind not in {*_NAMES[key.name], Kind.WORD, Kind.NUMBER, Kind.SPAN}:
             if not (key.name == "contract" and before is not None and before.kind is Kind.CONTRACT):
-                self._problem(Trouble.NAME_MISSING, key)
+                self._problem(Trouble.WORD if key.name in {"at", "on"} else Trouble.NAME_MISSING, key)
             return
         self.at += 1
         if token.kind in _NAMES[key.name]:
@@ -328,16 +339,14 @@ class _Reader:
         after_for = before is not None and before.name == "for"
         option = before is not None and before.kind is Kind.DASH
         said = [first]
-        while said[-1].kind is not Kind.MONEY and self._next_is(
-            Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.TOTAL, Kind.MONEY
-        ):
-            said.append(self.tokens[self.at])
+        while True:
+            self._skip_words("of", "a", "the")
+            token = self._peek()
+            if said[-1].kind is Kind.MONEY or token is None or token.kind not in _PRICE_WORDS:
+                break
+            said.append(token)
             self.at += 1
-            self._skip_words("of", "the", "a")
-        self._skip_words("of", "a")
-        kinds = {token.kind for token in said}
-        token = self._peek()
-        if Kind.MONEY in kinds:
+        if said[-1].kind is Kind.MONEY:
             self._money(said, after_for)
         elif token is None or token.kind not in {Kind.NUMBER, Kind.COUNT, Kind.SPAN, Kind.WORD, Kind.DASH}:
             self._problem(Trouble.WORD, *said)
@@ -370,7 +379,7 @@ class _Reader:
         elif counts:
             self._problem(Trouble.LIMITED_COUNT, *said, token, number=token.number)
         elif token.kind is Kind.NUMBER:
-            self._problem(Trouble.LIMIT, *said, token)
+            self._problem(Trouble.PRICE if Kind.TOTAL in kinds else Trouble.LIMIT, *said, token)
         elif token.kind is Kind.SPAN:
             self._problem(Trouble.TIME, *said, token)
         elif token.kind is Kind.DASH:

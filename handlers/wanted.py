@@ -13,9 +13,9 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
 from handlers.gpu_words import Words, has_mark, words_of
-from handlers.lexing import Kind, lex
+from handlers.lexing import MOST_TOKENS, Kind, Token, lex
 from handlers.mistakes import Mistakes
-from handlers.normalizing import flat
+from handlers.normalizing import flat_within
 from handlers.plain import split_note
 from handlers.reading import Price, Reading, read
 from handlers.spelling import FINEST_CAP, HIGHEST_CAP, MOST_GPUS, SHORTEST_LEASE
@@ -40,22 +40,28 @@ def read_request(
     """Return the request in a text. `after_verb`: the text stood after `get` or the like. Raise Mistake if any of it
     can't be read or has two meanings."""
     asked, note = split_note(text)
-    said = flat(asked)
-    if len(said) > LONGEST:
-        raise Mistake("That is too long for a request. A note goes after --. Try: /gpu get H100 EU")
     words = words_of(catalog)
-    found = read(lex(said, words), words, after_verb=after_verb)
+    found = read(_tokens(asked, words), words, after_verb=after_verb)
     request = _Judge(found, words, default_lease, max_lease).request(note)
     return Wanted(request=request, now=_is_now(asked, found, request))
 
 
 def reads_like_a_request(text: str, catalog: Catalog) -> bool:
-    """Return whether a text without `get` is a request: it names a GPU, or begins with a word that has a digit."""
-    said = flat(split_note(text)[0])[:LONGEST]
-    first = said.partition(" ")[0]
-    return any(letter.isdigit() for letter in first) or any(
-        token.kind is Kind.GPU for token in lex(said, words_of(catalog))
-    )
+    """Return whether a text without `get` is a request: it names a GPU, or begins with a word that has a digit.
+    Raise Mistake if it is too long for one."""
+    asked, _ = split_note(text)
+    first = asked.split(maxsplit=1)[:1]
+    if first and any(letter.isdigit() for letter in first[0]):
+        return True
+    return any(token.kind is Kind.GPU for token in _tokens(asked, words_of(catalog)))
+
+
+def _tokens(asked: str, words: Words) -> list[Token]:
+    said = flat_within(asked, LONGEST)
+    tokens = lex(said, words) if said is not None else []
+    if said is None or len(tokens) > MOST_TOKENS:
+        raise Mistake("That is too long for a request. A note goes after --. Try: /gpu get H100 EU")
+    return tokens
 
 
 def _is_now(asked: str, found: Reading, request: Request) -> bool:
