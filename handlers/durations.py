@@ -38,7 +38,9 @@ def _span() -> str:
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _UNITS]
     from_each = []
     for start, part in enumerate(parts):
-        from_each.append(part + "".join(rf"(?:(?: and)? ?(?!\d{{3}}){smaller})?" for smaller in parts[start + 1 :]))
+        from_each.append(
+            part + "".join(rf"(?:(?: and)? ?(?!\d{{3}}){smaller})?" for smaller in parts[start + 1 :])
+        )
     hours_minutes = _HOURS_MINUTES.replace("(", "(?:")
     # `8 h100s` are GPUs, not 8 hours and 100 seconds.
     return rf"(?!{_AMOUNT} -?[a-z]+\d)(?:{hours_minutes}|{'|'.join(from_each)})(?![a-z0-9])"

@@ -1,5 +1,8 @@
-"""Splits a request into tokens. Each token is the longest text at its place that has a meaning of its own; what the
-tokens mean together is decided in reading.py."""
+"""Splits a request into tokens.
+
+Each token is the longest text at its place that has a meaning of its own. What the tokens mean together is decided
+in reading.py.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from enum import Enum, auto
 from bot.model.text import short
 from handlers.durations import NUMBER_WORDS, SPAN, UNIT, read_span
 from handlers.gpu_words import Words
-from handlers.prices import AMOUNT, AMOUNT_END, Money, match_money
-
+from handlers.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
 
 MOST_TOKENS = 60
 """No request needs more; each takes as long as looking up every name in the catalogue."""
@@ -73,7 +75,7 @@ class Token:
     name: str = ""
     number: Decimal = Decimal(0)
     span: timedelta = timedelta(0)
-    money: Money = Money(Decimal(0))
+    money: Money = NO_MONEY
 
 
 _PHRASES: dict[Kind, tuple[str, ...]] = {
@@ -121,7 +123,8 @@ _COUNT = re.compile(
 _GLUED_COUNT = re.compile(r"(\d{1,9})(x?)(?=\S)")
 _NUMBER = re.compile(rf"({AMOUNT})(?!/){AMOUNT_END}|({_NUMBER_WORD}){_END}")
 _RANGE = re.compile(
-    rf"\$? ?{AMOUNT} ?\$? ?(?:-|\u2013|\u2014|to{_END}|or{_END}) ?\$? ?{AMOUNT}(?: ?-?{UNIT}{_END}| ?x{_END}|{_GPUS}|{AMOUNT_END})"
+    rf"\$? ?{AMOUNT} ?\$? ?(?:-|\u2013|\u2014|to{_END}|or{_END}) ?\$? ?{AMOUNT}"
+    rf"(?: ?-?{UNIT}{_END}| ?x{_END}|{_GPUS}|{AMOUNT_END})"
 )
 _TIME = re.compile(
     r"(?:(?:until|till|til|by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
@@ -210,7 +213,7 @@ def _amounts(text: str, at: int, words: Words) -> Iterator[tuple[int, tuple[Toke
     count = _COUNT.match(text, at)
     if count is not None:
         number = next(group for group in count.groups() if group is not None)
-        value = Decimal(NUMBER_WORDS[number] if number in NUMBER_WORDS else number)
+        value = Decimal(NUMBER_WORDS.get(number, number))
         yield count.end(), (Token(Kind.COUNT, "", number=value),)
     glued = _GLUED_COUNT.match(text, at)
     gpu = words.gpus.match(text, glued.end()) if glued else None

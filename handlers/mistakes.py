@@ -11,16 +11,36 @@ from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
 from handlers.gpu_words import Words
 from handlers.prices import Money
-from handlers.reading import Problem, Reading, Trouble
+from handlers.problems import Problem, Trouble
+from handlers.reading import Reading
 from handlers.spelling import FINEST_CAP, HIGHEST_CAP, MOST_GPUS, SHORTEST_LEASE, spell
 
 _HOUR = timedelta(hours=1)
+_WORDS = {
+    Trouble.UNREADABLE: 'I can\'t read "{said}". Try: {tried}',
+    Trouble.NUMBER: 'I can\'t tell what "{said}" is. Write {number}x for GPUs, {number}h for hours, ${number} '
+    "for a price. Try: {tried}",
+    Trouble.LIMIT: 'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: under ${last}',
+    Trouble.RANGE: 'I need one number, and "{said}" is two. Try: {tried}',
+    Trouble.TIME: 'I can\'t read the time "{said}". A machine starts when it is rented. Try: for 6h',
+    Trouble.MINUTES: 'I can\'t read the time "{said}". Try: for 1h30m',
+    Trouble.LATER: '"{said}" would be later. A machine starts when it is rented. Try: for 2h',
+    Trouble.PRICE: 'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: under $3',
+    Trouble.PRICE_UNIT: 'A price is per GPU and hour, not "{said}". Try: under $3/GPU/h',
+    Trouble.OPTION: 'I don\'t know the option "{said}". A note needs a space after its dash. Try: {tried}',
+    Trouble.MACHINES: 'A rental is one machine, so I can\'t read "{said}". Write how many GPUs it has. '
+    "Try: {tried}",
+    Trouble.US: '"{said}" can be the region or the people who ask. Try: {tried}',
+    Trouble.AMBIGUOUS: '"{said}" can mean two things. Try: {tried}',
+}
 
 
 class Mistakes:
     """The mistakes of one request. `leases` are the default one and the longest."""
 
-    def __init__(self, found: Reading, caps: list[Decimal], words: Words, leases: tuple[timedelta, timedelta]) -> None:
+    def __init__(
+        self, found: Reading, caps: list[Decimal], words: Words, leases: tuple[timedelta, timedelta]
+    ) -> None:
         self.found = found
         self.caps = caps
         self.words = words
@@ -40,53 +60,27 @@ class Mistakes:
             case Trouble.VENDOR:
                 near = self.words.nearest_vendors(said)
                 tried = self.try_(vendor=next(iter(near), None))
-                return Mistake(f'I don\'t know the vendor "{said}". Nearest: {", ".join(near)}. Try: {tried}', near)
+                return Mistake(
+                    f'I don\'t know the vendor "{said}". Nearest: {", ".join(near)}. Try: {tried}', near
+                )
             case Trouble.MEMORY:
                 gpu, number = self._gpu(), problem.number
-                return Mistake(
-                    f'Is "{said}" its memory, {number} GB? Try: /gpu get {gpu} {number}GB, or /gpu get {number}x {gpu}'
-                )
+                tried = f"/gpu get {gpu} {number}GB, or /gpu get {number}x {gpu}"
+                return Mistake(f'Is "{said}" its memory, {number} GB? Try: {tried}')
             case Trouble.LIMITED_COUNT:
                 tried = self.try_(count=problem.number)
                 return Mistake(f'"{said}" is no exact number of GPUs, and I need one. Try: {tried}')
-            case Trouble.AMBIGUOUS:
-                return Mistake(f'"{said}" can mean two things. Try: {self.try_()}')
             case _:
                 return Mistake(self._simple(problem))
 
     def _simple(self, problem: Problem) -> str:
-        said, tried = problem.text, self.try_()
-        match problem.trouble:
-            case Trouble.NAME_MISSING:
-                return self._name_missing(said)
-            case Trouble.NUMBER:
-                return f'I can\'t tell what "{said}" is. Write {self._number(said)}. Try: {tried}'
-            case Trouble.LIMIT:
-                return f'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: under ${said.split()[-1]}'
-            case Trouble.RANGE:
-                return f'I need one number, and "{said}" is two. Try: {tried}'
-            case Trouble.TIME:
-                return f'I can\'t read the time "{said}". A machine starts when it is rented. Try: for 6h'
-            case Trouble.MINUTES:
-                return f'I can\'t read the time "{said}". Try: for 1h30m'
-            case Trouble.LATER:
-                return f'"{said}" would be later. A machine starts when it is rented. Try: for 2h'
-            case Trouble.PRICE:
-                return f'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: under $3'
-            case Trouble.PRICE_UNIT:
-                return f'A price is per GPU and hour, not "{said}". Try: under $3/GPU/h'
-            case Trouble.OPTION:
-                return f'I don\'t know the option "{said}". A note needs a space after its dash. Try: {tried}'
-            case Trouble.MACHINES:
-                return f'A rental is one machine, so I can\'t read "{said}". Write how many GPUs it has. Try: {tried}'
-            case Trouble.US:
-                return f'"{said}" can be the region or the people who ask. Try: {self.try_(region="US")}'
-            case _:
-                return f'I can\'t read "{said}". Try: {tried}'
-
-    def _number(self, said: str) -> str:
-        number = said.rsplit(" ", maxsplit=1)[-1]
-        return f"{number}x for GPUs, {number}h for hours, ${number} for a price"
+        said, number = problem.text, problem.number or 2
+        if problem.trouble is Trouble.NAME_MISSING:
+            return self._name_missing(said)
+        last = said.rpartition(" ")[2]
+        region = "US" if problem.trouble is Trouble.US else None
+        words = _WORDS.get(problem.trouble, _WORDS[Trouble.UNREADABLE])
+        return words.format(said=said, last=last, number=number, tried=self.try_(region=region))
 
     def _name_missing(self, key: str) -> str:
         if key in {"lease", "duration", "hours", "hrs"}:

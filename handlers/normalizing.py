@@ -34,15 +34,15 @@ def flat(text: str) -> str:
     text = _COMMAS_AND_DOT.sub(lambda m: m[1] + m[2].replace(",", ""), text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _SEPARATING_COMMA.sub(" ", text)
-    text = _TIME_OR_COLON.sub(lambda m: " " if m.group() == ":" else m.group(), text)
+    text = _TIME_OR_COLON.sub(lambda m: m.group().removeprefix(":") or " ", text)
     return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
 
 
 def flat_within(text: str, longest: int) -> str | None:
     """Return what flat makes of the text. Return None if that is longer than `longest`.
 
-    The length is looked at before each costly step: one letter may become eighteen when it is normalized, so that a
-    text that seems short keeps the event loop, and everybody's commands, waiting.
+    The length is looked at before each costly step. One letter may become eighteen when it is normalized, so a
+    text that seems short could keep the event loop, and everybody's commands, waiting.
     """
     spaced = " ".join(text.split())
     if len(spaced) > 2 * longest:

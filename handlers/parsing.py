@@ -177,9 +177,19 @@ _SPAN = re.compile(rf"(?:^|(?<= )){SPAN}")
 _BARE_NUMBER = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
 _BUYING_WORDS = frozenset({"get", "rent"})
 """`now` buys after one of these. After `find` or `offers`, or without any, it shows."""
-_SLIPS = {"destroy": 2, "resume": 1, "pause": 1, "extend": 2, "catalog": 2, "list": 1, "show": 1, "keep": 1, "help": 1}
-"""How many letters may be wrong in a mistyped command. `reuse` and `resize` are two letters from `resume`, `use` is
-two from `pause`, and `lease` is three: people who mean those must not be led to a command that stops things."""
+_SLIPS = {
+    "destroy": 2,
+    "resume": 1,
+    "pause": 1,
+    "extend": 2,
+    "catalog": 2,
+    "list": 1,
+    "show": 1,
+    "keep": 1,
+    "help": 1,
+}
+"""How many letters may be wrong in a mistyped command. `reuse` and `resize` are two letters from `resume`, and
+`use` is two from `pause`: people who mean those must not be led to a command that stops things."""
 
 
 def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta) -> Command:
@@ -204,9 +214,7 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
     if name is None:
         if not reads_like_a_request(said, catalog):
             raise _unknown_command(first)
-        wanted = read_request(
-            said, catalog, default_lease=default_lease, max_lease=max_lease, after_verb=False
-        )
+        wanted = read_request(said, catalog, default_lease=default_lease, max_lease=max_lease, after_verb=False)
         return Get(request=wanted.request)
     if name == "get":
         if not rest.strip():

@@ -48,6 +48,9 @@ class Money:
     """`per day`: a unit that a price here never has."""
 
 
+NO_MONEY = Money(Decimal(0))
+
+
 def match_money(text: str, at: int) -> tuple[int, Money] | None:
     """Return where the amount at `at` ends, and what it says. Return None if there is none."""
     found = _MONEY.match(text, at)

@@ -1,5 +1,8 @@
-"""What the tokens of a request say together. Each kind of token has exactly one reader; what no reader can place is
-a problem. Whether the parts make a request is decided in wanted.py."""
+"""What the tokens of a request say together.
+
+Each kind of token has exactly one reader; what no reader can place is a problem. Whether the parts make a request
+is decided in wanted.py.
+"""
 
 from __future__ import annotations
 
@@ -7,58 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from enum import Enum, auto
 
 from handlers.gpu_words import Words, memory_sizes
 from handlers.lexing import Kind, Token
 from handlers.prices import OTHER_CURRENCIES, Money
+from handlers.problems import Problem, Trouble
 
 MOST_GPUS_AFTER = 8
 """`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
-
-
-class Trouble(Enum):
-    """Why something can't be read."""
-
-    WORD = auto()
-    REGION = auto()
-    VENDOR = auto()
-    NAME_MISSING = auto()
-    """`vendor` and nothing that names one."""
-    NUMBER = auto()
-    """A number that could be GPUs, hours or dollars."""
-    UNREADABLE = auto()
-    """Something with digits that is no number here: `1.5x`, `1e9`."""
-    MEMORY = auto()
-    """`a100 80`: memory or GPUs?"""
-    RANGE = auto()
-    TIME = auto()
-    """A time of day, or a duration that can't be read."""
-    MINUTES = auto()
-    """`1h 30`."""
-    LATER = auto()
-    """`in 2 hours`."""
-    PRICE = auto()
-    PRICE_UNIT = auto()
-    """`$50/day`."""
-    LIMIT = auto()
-    """A limit on something without a unit: `under 3`."""
-    LIMITED_COUNT = auto()
-    """`up to 4 H100s`."""
-    OPTION = auto()
-    MACHINES = auto()
-    US = auto()
-    """`us` after a verb: the region, or the people who ask?"""
-    AMBIGUOUS = auto()
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that can't be read, named as it was typed."""
-
-    trouble: Trouble
-    text: str
-    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +28,8 @@ class Price:
     limited: bool
     """A word says that it is a maximum."""
     total: bool = False
-    beside_lease: bool = False
-    """`under $20 for 10h`, `10h for under $20`: could be meant for the whole time."""
+    after_for: bool = False
+    """`for $20`: the price of it all, unless it is said to be per hour."""
 
 
 @dataclass
@@ -116,11 +75,11 @@ _OPTIONS = frozenset(
     {Kind.KEY, Kind.GPU, Kind.REGION, Kind.CONTRACT, Kind.VENDOR, Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.NOW}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
-_VERBS = frozenset({"get", "rent", "need", "want", "for"})
+_VERBS = frozenset({"get", "rent", "need", "want", "for", "with"})
 
 
 def read(tokens: list[Token], words: Words, *, after_verb: bool) -> Reading:
-    """Return everything that the tokens say. `after_verb`: they stand after `get` or another verb. Never raises."""
+    """Return everything that the tokens say. `after_verb`: they stand after `get` or another verb."""
     return _Reader(tokens, words, after_verb).read()
 
 
@@ -223,7 +182,7 @@ class _Reader:
             self.at += 1
             self._problem(Trouble.MACHINES, token, machines)
         elif gpu is None:
-            self._problem(Trouble.NUMBER, token)
+            self._problem(Trouble.NUMBER, token, number=token.number)
         elif token.number in self._memory_of(gpu.name) or (after is None and token.number > MOST_GPUS_AFTER):
             self._problem(Trouble.MEMORY, token, number=token.number)
         else:
@@ -362,11 +321,8 @@ class _Reader:
             return
         only_budget = all(token.name == "budget" for token in said if token.kind is Kind.TOTAL)
         total = money.total or (Kind.TOTAL in kinds and not (only_budget and money.per_hour))
-        after = self._peek()
-        then = after if after is None or after.name != "for" else self._peek(1)
-        beside = after_for or (then is not None and then.kind is Kind.SPAN)
         limited = money.limit or len(said) > 1
-        self.found.prices.append(Price(money, limited=limited, total=total, beside_lease=beside))
+        self.found.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
 
     def _limited(self, said: list[Token], token: Token, *, option: bool) -> None:
         """A limit on something that is no amount of dollars."""

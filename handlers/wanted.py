@@ -1,4 +1,4 @@
-"""From what was read to a request, or to the mistake that says what to type instead; and from a request to words."""
+"""From what was read to a request, or to the mistake that says what to type instead."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ class Wanted(Frozen):
 def read_request(
     text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta, after_verb: bool = True
 ) -> Wanted:
-    """Return the request in a text. `after_verb`: the text stood after `get` or the like. Raise Mistake if any of it
-    can't be read or has two meanings."""
+    """Return the request in a text. Raise Mistake if any of it can't be read or has two meanings.
+
+    `after_verb`: the text stood after `get` or the like.
+    """
     asked, note = split_note(text)
     words = words_of(catalog)
     found = read(_tokens(asked, words), words, after_verb=after_verb)
@@ -67,13 +69,13 @@ def _tokens(asked: str, words: Words) -> list[Token]:
 def _is_now(asked: str, found: Reading, request: Request) -> bool:
     """Whether it says `now` in so many letters, once, and leaves no doubt about the rest."""
     exact = sum(word.lower() == "now" for word in asked.split())
-    doubtful = found.doubtful or "?" in asked or any(_is_doubtful(price) for price in found.prices)
+    doubtful = found.doubtful or "?" in asked or any(_is_doubtful(price, found) for price in found.prices)
     return exact == found.nows == 1 and not doubtful and request.cap_said_per_gpu
 
 
-def _is_doubtful(price: Price) -> bool:
-    """Whether a price may be meant for the whole time, or as no limit at all."""
-    return not price.money.per_hour and (price.beside_lease or not price.limited)
+def _is_doubtful(price: Price, found: Reading) -> bool:
+    """Whether a price may be meant for the whole time (`under $20 for 10h`), or as no limit at all."""
+    return not price.money.per_hour and (bool(found.leases) or price.after_for or not price.limited)
 
 
 class _Judge:
@@ -92,7 +94,7 @@ class _Judge:
 
     def _is_total(self, price: Price) -> bool:
         """`$20 for 10h` and `10h for $20` are the price of it all; `under $3 for 6h` is a cap."""
-        timed = bool(self.found.leases) or price.beside_lease
+        timed = bool(self.found.leases) or price.after_for
         return price.total or (timed and not price.limited and not price.money.per_hour)
 
     def request(self, note: str) -> Request:

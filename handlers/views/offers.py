@@ -129,7 +129,7 @@ def _head(quote: Quote) -> str:
 
 
 def cap(request: Request) -> str:
-    """`under $8.00 per GPU`; with what it comes to in all if the person may have meant that. Empty without a cap."""
+    """Return `under $8.00 per GPU`, with the price in all if that may have been meant. Empty without a cap."""
     if request.max_gpu_rate is None:
         return ""
     each = f"under {say_rate(request.max_gpu_rate)} per GPU"

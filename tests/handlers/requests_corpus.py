@@ -1,8 +1,10 @@
 """Requests as people type them, each with what it is taken for.
 
-`=`: read, and rented at once with `now`. `~`: read, but only ever shown, since something else could be meant or it
-isn't said with `get` or `rent`. Both are followed by the request as the bot itself spells it, without a lease of the
-default length. `!`: a mistake, with words of it.
+`=`: read, and rented at once with `now`.
+`~`: read, but only ever shown: something else could be meant, or it isn't said with `get` or `rent`.
+`!`: a mistake, with words of it.
+
+`=` and `~` are followed by the request as the bot itself spells it, without a lease of the default length.
 """
 
 from __future__ import annotations
@@ -278,7 +280,7 @@ get 4x H100 under $8/h | ~ 4x H100 under $8.00/h
 get 4x H100 under $8 | ~ 4x H100 under $8.00/h
 get 8xH100 EU spot under $3 for 6h | ~ 8x H100 EU spot under $3.00/h for 6h
 get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
-get h100 for 6h under $3 | = H100 under $3.00/GPU/h for 6h
+get h100 for 6h under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 for 6h for under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 eu under $2.50/h for 6h | = H100 EU under $2.50/GPU/h for 6h
 get h100 budget $500 | ! comes to $125.00 per GPU and hour
