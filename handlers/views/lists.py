@@ -185,8 +185,8 @@ def _variants(family: str, names: Sequence[str]) -> str:
 
 
 HELP = (
-    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3, for 6h, from nebius, -- a note"),
-    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits"),
+    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, from nebius, -- a note"),
+    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history"),
     ("/gpu ssh k7mq2", "the command that opens it"),

@@ -16,7 +16,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.story import Story
-from bot.model.text import say_span
+from bot.model.text import say_rate, say_span
 from bot.policy.rules import Rules
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
@@ -107,7 +107,7 @@ def form(
         blocks.text_input(
             Field.CAP,
             "At most, in dollars per GPU and hour",
-            value=str(wanted.max_gpu_rate) if wanted.max_gpu_rate is not None else "",
+            value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
             hint="Leave it empty for no cap of your own",
             longest=12,
             required=False,

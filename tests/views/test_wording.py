@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -158,6 +159,25 @@ class TestOffers:
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.startswith("Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready")
         assert labels(answer.blocks)[0] == "Rent from $2.15/h"
+
+    @pytest.mark.parametrize(
+        ("changes", "head"),
+        [
+            (
+                {"count": 8, "max_gpu_rate": Decimal("2.50")},
+                "8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready",
+            ),
+            (
+                {"count": 4, "max_gpu_rate": Decimal(8), "cap_said_per_gpu": False},
+                "4x H100 in EU, on demand, under $8.00 per GPU, $32.00/h in all, 6 h from ready",
+            ),
+            ({"vendor": "nebius"}, "1x H100 in EU from Nebius, on demand, 6 h from ready"),
+        ],
+    )
+    def test_the_first_line_says_all_that_was_understood(self, changes: dict[str, Any], head: str) -> None:
+        quote = QUOTE.model_copy(update={"request": QUOTE.request.model_copy(update=changes)})
+        answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
+        assert answer.text.splitlines()[0] == head
 
     def test_a_refused_token_is_not_called_silence(self) -> None:
         answer = offers.unanswered(QUOTE, now=clock(12, 35), locked_out=True)
