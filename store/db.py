@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.errors import StoreBusy
+from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports import Change, Store
 from store import due, migrating
 from store.account import Account
@@ -24,11 +25,15 @@ from store.engines import (
 )
 from store.events import Events
 from store.messages import Messages
+from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.tables import quotes, rentals
+
+_TRIED = "writes_tried_at"
+"""The name of the fact that `takes_writes` writes."""
 
 
 class Transaction:
@@ -49,6 +54,7 @@ class Transaction:
         )
         self.people = People(conn)
         self.account = Account(conn)
+        self.overdue = Overdue(conn)
 
 
 async def migrate(url: str) -> None:
@@ -80,6 +86,7 @@ class Database:
         # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
         self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
+        self._commits = 0
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
@@ -138,6 +145,17 @@ class Database:
                     await self._keep_facts(conn, tx.lost)
                 raise
 
+    async def takes_writes(self) -> bool:
+        commits = self._commits
+        try:
+            async with self._connection() as conn:
+                await Account(conn).set(_TRIED, self._clock.real().isoformat())
+                async with in_time():
+                    await conn.commit()
+        except (GpubotError, DBAPIError):
+            return self._commits > commits
+        return True
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection with a transaction begun on it, which is rolled back unless it was committed."""
@@ -172,6 +190,7 @@ class Database:
         try:
             async with in_time():
                 await conn.commit()
+            self._commits += 1
         finally:
             # Also where nobody knows whether it was written: looking once too often is cheap.
             for listener in self._listeners:
@@ -200,6 +219,9 @@ class Background:
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         return self._database.read()
+
+    async def takes_writes(self) -> bool:
+        return await self._database.takes_writes()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
