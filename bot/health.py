@@ -24,7 +24,7 @@ async def serve(
 
     async def health(request: web.Request) -> web.Response:
         """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one, or
-        after S real seconds."""
+        after S real seconds. The status is 503 if the bot is not well."""
         try:
             revision = int(request.query.get("settled", "-1"))
             wait = min(float(request.query.get("wait", "0")), LONGEST_WAIT)
@@ -35,7 +35,7 @@ async def serve(
             await clock.pause(LOOK_AGAIN)
             wait -= LOOK_AGAIN
             said = await report()
-        return web.json_response(said)
+        return web.json_response(said, status=200 if said.get("well", True) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -87,6 +87,8 @@ class Database:
         self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
         self._commits = 0
+        self.claims_left = False
+        """Whether claims of whoever had it before may be left, as it took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
@@ -96,14 +98,21 @@ class Database:
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
-            async with database._connection() as conn:
-                for table in (quotes, rentals):
-                    await due.release_all(conn, table)
-                await conn.commit()
+            await database._forget_claims()
         except BaseException:
             await database.close()
             raise
         return database
+
+    async def _forget_claims(self) -> None:
+        try:
+            async with self._connection() as conn, in_time():
+                for table in (quotes, rentals):
+                    await due.release_all(conn, table)
+                await conn.commit()
+        except StoreBusy:
+            # A bot that can read can still delete what is overdue, so it starts.
+            self.claims_left = True
 
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""

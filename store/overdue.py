@@ -1,10 +1,11 @@
-"""What the overdue deletion needs of the store: bare columns, so that no offer, envelope or state is parsed for it."""
+"""What the overdue deletion needs: bare columns, so that no offer, envelope or state is parsed for it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
 from bot.model.attempt import AttemptState, Resource
 from store import due
-from store.rows import add_new, given, models, values
+from store.rows import add_new, given, model, values
 from store.tables import attempts, quotes, rentals, resources
 
 _COLUMNS = (
@@ -87,16 +88,14 @@ class Overdue:
         rows = await self._with_resources([dict(row._mapping) for row in found])
         return rows[0] if rows else None
 
-    async def _with_resources(self, rows: list[dict[str, object]]) -> list[UnfinishedAttempt]:
+    async def _with_resources(self, rows: list[dict[str, Any]]) -> list[UnfinishedAttempt]:
         of: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
             found = await self._conn.execute(_RESOURCES, {"ids": list({row["rental_id"] for row in rows})})
-            known = found.all()
-            for row, resource in zip(known, models(KnownResource, known), strict=True):
-                of[row.rental_id, row.attempt].append(resource)
+            for row in found:
+                of[row.rental_id, row.attempt].append(model(KnownResource, row._mapping))
         return [
-            UnfinishedAttempt.model_validate({**row, "resources": tuple(of[row["rental_id"], row["n"]])})
-            for row in rows
+            UnfinishedAttempt.model_validate({**row, "resources": of[row["rental_id"], row["n"]]}) for row in rows
         ]
 
     async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
