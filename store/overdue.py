@@ -93,7 +93,7 @@ class Overdue:
         if rows:
             found = await self._conn.execute(_RESOURCES, {"ids": list({row["rental_id"] for row in rows})})
             for row in found:
-                of[row.rental_id, row.attempt].append(model(KnownResource, row._mapping))
+                of[row.rental_id, row.attempt].append(model(KnownResource, dict(row._mapping)))
         return [
             UnfinishedAttempt.model_validate({**row, "resources": of[row["rental_id"], row["n"]]}) for row in rows
         ]
