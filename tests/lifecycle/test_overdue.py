@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,6 +41,13 @@ class Senseless:
         raise OverflowError
 
 
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[Any]]:
+    """What is logged. It is not printed: that would take most of the time that these tests have."""
+    with capture_logs() as lines:
+        yield lines
+
+
 def breaks(here: World) -> Senseless:
     """From now on each step that looks at a machine fails."""
     market = Senseless(here.works.market)
@@ -63,12 +70,13 @@ async def over(here: World, rental: Rental, end: State) -> None:
 # --- people are told
 
 
-async def test_three_failed_steps_in_a_row_are_told_once_with_the_number_in_the_log(here: World) -> None:
+async def test_three_failed_steps_in_a_row_are_told_once_with_the_number_in_the_log(
+    here: World, logs: list[Any]
+) -> None:
     rental = await here.ready()
     market = breaks(here)
-    with capture_logs() as logs:
-        await here.pass_time(ends(rental) - here.now - HOUR)
-        failed = [line for line in logs if line["event"] == "step.failed"]
+    await here.pass_time(ends(rental) - here.now - HOUR)
+    failed = [line for line in logs if line["event"] == "step.failed"]
     assert len(failed) > 3
     (number,) = {line["number"] for line in failed}
     told = await here.notices(E.STEP_FAILED)
