@@ -81,7 +81,7 @@ class SelfCheck:
 
     async def _pause(self) -> None:
         """Waits until the next look: after an outage that the engine met, there is one at once."""
-        if not (self.reads and self.writes):
+        if not (self.reads and self.writes) or any(self._told.values()):
             await self.works.clock.pause(CHECK_AGAIN)
             return
         self._doubt.clear()

@@ -39,8 +39,8 @@ async def adds_up(
 
     `bought`: the vendors that offers were to be bought from. `strangers`: names of machines that nobody here asked
     for and that live on. `twice`: posts that were made again after a gap that could not be read back. `direct`:
-    posts outside the outbox. `slowed`: how often Slack asked to wait. `moved`: a card left its channel, and its old
-    place keeps what was said there.
+    posts outside the outbox. `slowed`: how often Slack asked to wait. `moved`: a card left its channel, and its
+    old place keeps what was said there.
     `estimated`: the API no longer said when something ended, so the ledger says more than the bill, and says so.
     """
     health = await world.play.settle()
