@@ -20,23 +20,29 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
-from bot.errors import Unusable
+from bot.errors import GpubotError, Unusable
 from bot.lifecycle.desk import Desk, Works
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.lockout import note_token
+from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.regular import Job, every
+from bot.lifecycle.selfcheck import SelfCheck
+from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.sweep import sweep
 from bot.market.banner import SshProber
 from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
+from bot.model.state import State
 from bot.policy.rules import Rules, read_rules
 from bot.proxies import proxy_for
 from bot.sessions import new_session
 from bot.settings import Settings
 from handlers.boundary import note_commit
 from handlers.context import Context, Gate
+from handlers.delivery.direct import DirectMessages
 from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace
 from handlers.delivery.posting import TOKEN
 from handlers.listeners import register
 from handlers.people import Home, People
@@ -65,6 +71,8 @@ class Parts:
     clock: Clock
     store: Database
     engine: Engine
+    overdue: OverdueDeletion
+    selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
     desk: Desk
@@ -80,32 +88,45 @@ class Parts:
         """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
-        next_due = await self.engine.next_due()
-        async with self.store.read() as tx:
-            untold = await tx.messages.untold()
-        due = next_due is not None and next_due <= now
-        wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
+        await self.selfcheck.measure()
+        try:
+            next_due = await self.engine.next_due()
+            async with self.store.read() as tx:
+                untold: int | None = await tx.messages.untold()
+        except GpubotError:
+            next_due, untold = None, None
+        due = (next_due is not None and next_due <= now) or self.overdue.due()
+        wanted = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # What was read counts only if nothing was going on while it was read.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
+        wrong = self.selfcheck.wrong
         return {
+            "well": not wrong,
+            "wrong": wrong,
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.sockets.connected() if self.sockets else 0,
-            "next_due": min(wanted).isoformat() if wanted else None,
+            "next_due": wanted.isoformat() if wanted else None,
             "due_now": due,
             **under_way,
             "untold": untold,
             "told_perhaps_twice": self.delivery.poster.perhaps_twice,
             "given_up": self.delivery.poster.given_up,
             "engine_passes": self.engine.passes,
-            "engine_lateness_seconds": self.engine.lateness,
-            "settled": quiet and not due and not untold,
+            "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
+            "late_for_seconds": self.selfcheck.late_for.total_seconds(),
+            "store_takes_writes": self.selfcheck.writes,
+            "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
+            "settled": quiet and not due and untold == 0,
         }
 
     async def figures(self) -> bytes:
         """What /metrics shows."""
-        async with self.store.read() as tx:
-            live = await tx.rentals.states()
+        try:
+            async with self.store.read() as tx:
+                live: dict[State, int] | None = await tx.rentals.states()
+        except GpubotError:
+            live = None
         return self.metrics.exposition(await self.report(), live)
 
     def note_commit(self) -> None:
@@ -117,7 +138,7 @@ class Parts:
             "steps_in_flight": self.engine.in_flight,
             "handlers_in_flight": self.gate.in_flight,
             "sends_in_flight": self.delivery.in_flight,
-            "jobs_in_flight": sum(job.busy for job in self.jobs),
+            "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
         }
 
 
@@ -174,11 +195,14 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             on_attempt=metrics.attempt,
         )
         catalogue = Catalogue(market)
+        engine, pace = Engine(works, claimant=CLAIMANT, watch=metrics, unsure=store.claims_left), Pace()
         parts = Parts(
             clock=clock,
             store=store,
-            engine=Engine(works, claimant=CLAIMANT, watch=metrics),
-            delivery=Delivery(behind, client, session),
+            engine=engine,
+            overdue=OverdueDeletion(works),
+            selfcheck=SelfCheck(works, engine, DirectMessages(client, pace, clock, rules)),
+            delivery=Delivery(behind, client, session, pace),
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
@@ -221,7 +245,13 @@ async def clock_of(settings: Settings, session: aiohttp.ClientSession) -> Clock:
 
 async def _run_until(stop: asyncio.Event, parts: Parts, settings: Settings) -> None:
     """Runs everything until `stop`, then lets what people did be acknowledged and what is under way be written."""
-    loops = [parts.engine.run(), *(job.keep(parts.clock) for job in parts.jobs), _talk(parts, settings)]
+    loops = [
+        parts.engine.run(),
+        parts.overdue.run(),
+        parts.selfcheck.run(),
+        *(job.keep(parts.clock) for job in parts.jobs),
+        _talk(parts, settings),
+    ]
     if isinstance(parts.clock, FollowedClock):
         loops.append(parts.clock.follow())
     tasks = {asyncio.create_task(loop) for loop in loops}

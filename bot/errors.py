@@ -25,6 +25,16 @@ Anything else that escapes is a bug; the person gets a number that is in the log
 
 from __future__ import annotations
 
+import secrets
+
+NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Of the number that a bug gets: without what is misread."""
+
+
+def bug_number() -> str:
+    """A new number, such as E-4F2K, that stands in the log and in what people read."""
+    return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
+
 
 class GpubotError(Exception):
     """Base of all. `words` may be shown to a person as it is."""

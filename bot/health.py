@@ -28,7 +28,8 @@ async def serve(
     async def health(request: web.Request) -> web.Response:
         """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one.
 
-        Answers as it is after S real seconds, and at once if MOST_WAITERS wait already.
+        Answers as it is after S real seconds, and at once if MOST_WAITERS wait already. The status is 503 if the
+        bot is not well.
         """
         nonlocal waiting
         try:
@@ -48,7 +49,7 @@ async def serve(
                     said = await report()
             finally:
                 waiting -= 1
-        return web.json_response(said)
+        return web.json_response(said, status=200 if said.get("well", True) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})

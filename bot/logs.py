@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
@@ -22,6 +24,22 @@ class _Library(logging.Handler):
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         where = f"{record.module}:{record.lineno}"
         structlog.get_logger().log(record.levelno, "library", library=record.name, where=where, error=kind)
+
+
+class _Unfailing:
+    """A stream that drops what it can't write: a full disk under the log must not end what is being done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def keep_quiet() -> None:
@@ -44,7 +62,7 @@ def set_up_logs(how: LogFormat) -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

@@ -8,7 +8,6 @@ Bolt takes an acknowledgement back when an exception leaves the listener after i
 
 from __future__ import annotations
 
-import secrets
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -17,7 +16,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from bot.errors import GpubotError, Refused, StoreBusy
+from bot.errors import GpubotError, Refused, StoreBusy, bug_number
 from bot.model.person import Person
 from handlers import answering
 from handlers.context import Context
@@ -32,8 +31,6 @@ Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
 Reader: TypeAlias = Callable[[Body], Arrival]
 
-NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Of the number that a bug gets: without what is misread."""
 INPUT_ERROR = 300
 FRAMES = 8
 
@@ -179,7 +176,7 @@ def _note(arrival: Arrival, how: str) -> None:
 def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
     """Logs a bug under a number, and the words for who met it. Neither its message nor the payload is logged: they
     can hold what people typed."""
-    number = "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
+    number = bug_number()
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     _log.error(
         "bug",

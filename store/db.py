@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.errors import StoreBusy
+from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports import Change, Store
 from store import due, migrating
 from store.account import Account
@@ -18,11 +18,15 @@ from store.engines import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engi
 from store.events import Events
 from store.messages import Messages
 from store.outages import DRIVER_ERRORS, connecting, in_time, let_go
+from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.tables import quotes, rentals
+
+_TRIED = "writes_tried_at"
+"""The name of the fact that `takes_writes` writes."""
 
 
 class Transaction:
@@ -43,6 +47,7 @@ class Transaction:
         )
         self.people = People(conn)
         self.account = Account(conn)
+        self.overdue = Overdue(conn)
 
 
 async def migrate(url: str) -> None:
@@ -82,6 +87,9 @@ class Database:
         # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
         self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
+        self._commits = 0
+        self.claims_left = False
+        """Whether claims of whoever had it before may be left, as it took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
@@ -91,14 +99,21 @@ class Database:
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
-            async with database._connection() as conn:
-                for table in (quotes, rentals):
-                    await due.release_all(conn, table)
-                await conn.commit()
+            await database._forget_claims()
         except BaseException:
             await database.close()
             raise
         return database
+
+    async def _forget_claims(self) -> None:
+        try:
+            async with self._connection() as conn:
+                for table in (quotes, rentals):
+                    await due.release_all(conn, table)
+                await conn.commit()
+        except StoreBusy:
+            # A bot that can read can still delete what is overdue, so it starts.
+            self.claims_left = True
 
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""
@@ -138,6 +153,16 @@ class Database:
                     await self._keep_facts(conn, tx.lost)
                 raise
 
+    async def takes_writes(self) -> bool:
+        commits = self._commits
+        try:
+            async with self._connection() as conn:
+                await Account(conn).set(_TRIED, self._clock.real().isoformat())
+                await conn.commit()
+        except (GpubotError, DBAPIError):
+            return self._commits > commits
+        return True
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection with a transaction begun on it, which is rolled back unless it was committed. Raises
@@ -173,6 +198,7 @@ class Database:
     async def _commit(self, conn: AsyncConnection) -> None:
         try:
             await conn.commit()
+            self._commits += 1
         finally:
             # Also where nobody knows whether it was written: looking once too often is cheap.
             for listener in self._listeners:
@@ -200,6 +226,9 @@ class Background:
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         return self._database.read()
+
+    async def takes_writes(self) -> bool:
+        return await self._database.takes_writes()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:

@@ -14,6 +14,7 @@ from bot.clock import Clock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import wire
+from bot.market.ids import resource_ids
 from bot.market.oddities import Oddities
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
@@ -154,6 +155,13 @@ class ComputeClear:
         if answer.status == 404:
             return None
         return await self._made(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
+
+    async def resource_ids(self, offer_id: str) -> dict[str, str]:
+        """The status of each resource of an offer, by its id; none if the offer is not found."""
+        answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
+        if answer.status == 404:
+            return {}
+        return self._made(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
         """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""

@@ -53,3 +53,24 @@ def may_end(
     if known is None:
         return None
     return max(ends_at, known + rules.lease.grace)
+
+
+OVERDUE_GRACES = 2
+"""Of a lease's end. The second is that of an end which nobody could have seen (`may_end`)."""
+LEAST_GRACE = timedelta(minutes=5)
+"""Shorter ones would let the overdue deletion come before a step that is only slow."""
+
+
+def overdue_grace(rules: Rules) -> timedelta:
+    """How long the overdue deletion waits for a rental's own step, once or for a lease's end twice."""
+    return max(rules.lease.grace, LEAST_GRACE)
+
+
+def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
+    """When a machine is deleted although its rental's step did not end it: two graces after its lease, or one
+    grace after the time that it has to get ready. None while it is neither leased nor accepted."""
+    if ends_at is not None:
+        return ends_at + OVERDUE_GRACES * overdue_grace(rules)
+    if accepted_at is not None:
+        return accepted_at + rules.procure.provision_timeout + overdue_grace(rules)
+    return None

@@ -33,9 +33,12 @@ AFTER_A_BUG = timedelta(minutes=1)
 class Delivery:
     """The one loop that posts and edits."""
 
-    def __init__(self, desk: Desk, client: AsyncWebClient, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, desk: Desk, client: AsyncWebClient, session: aiohttp.ClientSession, pace: Pace | None = None
+    ) -> None:
+        """`pace` is shared with whatever else posts."""
         self._desk = desk
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self.poster = Poster(desk, client, self._pace, session)
         self._wake = asyncio.Event()
         self._busy: dict[int, tuple[Message, asyncio.Task[None]]] = {}

@@ -18,6 +18,9 @@ AFTER_THE_END = {
     EventKind.EXTRA_GONE,
     EventKind.NOT_CONFIRMED,
     EventKind.TAKEN_ON,
+    EventKind.STEP_FAILED,
+    EventKind.STEP_WORKS,
+    EventKind.DELETED_OVERDUE,
 }
 
 

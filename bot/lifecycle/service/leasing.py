@@ -147,6 +147,8 @@ async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
+    if any(attempt.live and attempt.delete_wanted for attempt in await tx.rentals.attempts(rental.id)):
+        raise TooLate(f"{rental.id} isn't ready: it {_does(State.DESTROYING)}. I changed nothing.", rental.id)
     return rental
 
 

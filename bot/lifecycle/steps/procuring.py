@@ -16,6 +16,7 @@ from bot.lifecycle.ports import Procured
 from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, check_buying, envelope_facts
 from bot.lifecycle.steps.lookup import look, named, of_others
 from bot.lifecycle.steps.pace import again_at, poll_at, soonest
+from bot.lifecycle.steps.tending import marked_as_overdue
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
@@ -47,6 +48,8 @@ async def procure(works: Works, case: Case) -> Case:
     if due_at is not None and works.clock.now() - due_at >= KEPT_AT_MOST:
         # Nobody was here to do it: that too keeps from buying.
         case = _kept_since(case, due_at)
+    if case.attempts and marked_as_overdue(case.attempts[-1]):
+        case = note_overdue(works, case, case.attempts[-1])
     attempt = case.live
     now = works.clock.now()
     if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in case.attempts):
@@ -83,6 +86,12 @@ async def procure(works: Works, case: Case) -> Case:
 def _kept_since(case: Case, since: datetime) -> Case:
     """Kept from buying since then, or since earlier."""
     return case.now_is(case.rental.model_copy(update={"kept_since": case.rental.kept_since or since}))
+
+
+def note_overdue(works: Works, case: Case, attempt: Attempt) -> Case:
+    """The case of an attempt that the overdue deletion ended: no step of ours worked since its time was up, so
+    nothing is bought after it without asking."""
+    return _kept_since(case, attempt.intended_at + works.rules.procure.provision_timeout)
 
 
 def give_up(case: Case, attempt: Attempt, why: Why, now: datetime, detail: str = "") -> Case:

@@ -12,7 +12,8 @@ from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import POLL, again_at, poll_at, soonest
-from bot.lifecycle.steps.procuring import give_up
+from bot.lifecycle.steps.procuring import give_up, note_overdue
+from bot.lifecycle.steps.tending import marked_as_overdue
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
@@ -28,10 +29,12 @@ async def provision(works: Works, case: Case) -> Case:
     """Asks how far it is; gives up on it when the vendor failed or took too long."""
     attempt = case.live
     now = works.clock.now()
-    if attempt is None:
-        # Its deletion was accepted or it vanished before it was ready.
+    if attempt is None or attempt.delete_wanted:
+        # Its deletion was accepted, or it vanished before it was ready.
         lost = case.attempts[-1]
-        return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
+        if not marked_as_overdue(lost):
+            return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
+        return note_overdue(works, give_up(case, lost, Why.TOO_SLOW, now), lost)
     try:
         seen = [resource.status != NAMED for resource in case.resources_of(attempt)]
         if seen and all(seen):

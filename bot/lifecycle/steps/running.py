@@ -16,7 +16,7 @@ from bot.lifecycle.steps.pace import JITTER, poll_at, soonest
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past
+from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past, overdue_at
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -25,6 +25,8 @@ CHECK_AGAIN = timedelta(seconds=30)
 
 async def run(works: Works, case: Case) -> Case:
     """One look at everything that can be due for a machine in use."""
+    if _ended_as_overdue(works, case):
+        return _ends(case, works.clock.now())
     case = await _check(works, case)
     now = works.clock.now()
     if case.rental.state is State.READY:
@@ -76,7 +78,7 @@ async def _check(works: Works, case: Case) -> Case:
         return case
     case = read(case, attempt, views, progress, now) if views else case
     if case.live is None:
-        return _lost(case, now)
+        return _ends(case, now) if _ended_as_overdue(works, case) else _lost(case, now)
     rate = hourly(case.resources_of(attempt), attempt)
     return case if rate == case.rental.rate else case.now_is(case.rental.model_copy(update={"rate": rate}))
 
@@ -171,17 +173,21 @@ async def _end(works: Works, case: Case, now: datetime) -> Case:
         # Nobody could have seen this end: say it, and wait one grace.
         until = now + works.rules.lease.grace
         return case.tell(EventKind.ENDING, now, _ending_facts(case, until, now))
-    if now < ends:
-        return case
-    after, events = finish(
-        case.rental,
-        State.DESTROYED,
-        attempts=case.attempts,
-        at=now,
-        bill=case.spent(now),
-        why=Why.LEASE_ENDED,
-    )
+    return case if now < ends else _ends(case, now)
+
+
+def _ends(case: Case, now: datetime) -> Case:
+    bill, why = case.spent(now), Why.LEASE_ENDED
+    after, events = finish(case.rental, State.DESTROYED, attempts=case.attempts, at=now, bill=bill, why=why)
     return case.now_is(after, *events)
+
+
+def _ended_as_overdue(works: Works, case: Case) -> bool:
+    """Whether the machine is gone, or marked for deletion, after the moment of the overdue deletion: then its
+    lease ended it, and no vendor took it."""
+    overdue = overdue_at(case.rental.ends_at, None, works.rules)
+    ended = case.live is None or case.live.delete_wanted
+    return ended and overdue is not None and overdue <= works.clock.now()
 
 
 async def _told(works: Works, case: Case, ends_at: datetime) -> tuple[datetime | None, datetime | None]:
