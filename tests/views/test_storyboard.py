@@ -275,8 +275,8 @@ class TestAdmins:
             (
                 K.STEP_FAILED,
                 Facts(name="k7mq2", number="E-4F2K", count=3, until=clock(19, 10)),
-                "I can't look after k7mq2: that failed 3 times in a row. I keep trying. If it goes on, I delete its "
-                "machine at 19:10. Tell an admin the number E-4F2K; it is in my log.",
+                "I can't look after k7mq2: that failed 3 times in a row. I keep trying. If it goes on, I delete "
+                "its machine at 19:10. Tell an admin the number E-4F2K; it is in my log.",
             ),
             (
                 K.STEP_FAILED,
@@ -300,8 +300,8 @@ class TestAdmins:
             (
                 K.NO_WRITES,
                 Facts(name="k7mq2", since=clock(18, 40), until=clock(19, 10)),
-                "Extend can't be written now for k7mq2: my database takes no writes. It ends at 18:40 and is deleted "
-                "at 19:10. Copy results off: the disk goes too.",
+                "Extend can't be written now for k7mq2: my database takes no writes. It ends at 18:40 and is "
+                "deleted at 19:10. Copy results off: the disk goes too.",
             ),
             (
                 K.NO_READS,
