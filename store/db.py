@@ -99,13 +99,14 @@ class Database:
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
-            await database._forget_claims()
+            await database.release_claims()
         except BaseException:
             await database.close()
             raise
         return database
 
-    async def _forget_claims(self) -> None:
+    async def release_claims(self) -> None:
+        """Forget the claims of a process before this one, if the store takes it."""
         try:
             async with self._connection() as conn:
                 for table in (quotes, rentals):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.errors import GpubotError
+from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
 from bot.lifecycle.service.account import send_notices
@@ -28,6 +28,8 @@ AWAKE = timedelta(minutes=5)
 """If the last look is longer ago, the bot did not see what became due meanwhile."""
 AGAIN_WHEN_QUIET = timedelta(minutes=10)
 """Until a machine is looked for again that nothing was found of."""
+AFTER_AN_OUTAGE = timedelta(minutes=3)
+"""How long a rental's own step goes first once the market answers again: what was bought may still be wanted."""
 WATCHED = timedelta(minutes=2)
 """If its own step read a resource this recently while deleting it, the step works and is only slow."""
 BREATH = 0.05
@@ -54,6 +56,8 @@ class OverdueDeletion:
         self._looked_at: datetime | None = None
         self._seen: dict[Key, Seen] = {}
         self._again_at: dict[Key, datetime] = {}
+        self._away_at: dict[Key, datetime] = {}
+        """When the market last had no answer about an attempt."""
         self._unwritten: dict[Key, tuple[UnfinishedAttempt, tuple[KnownResource, ...]]] = {}
         """Deletions that the store has not taken yet."""
         self.next_at: datetime | None = None
@@ -166,6 +170,7 @@ class OverdueDeletion:
                     continue
             del self._seen[key]
             self._again_at.pop(key, None)
+            self._away_at.pop(key, None)
 
     # --- deleting
 
@@ -175,7 +180,11 @@ class OverdueDeletion:
         key = attempt.rental_id, attempt.n
         if _watched(attempt, now):
             return
+        self._again_at[key] = now + LOOK_EVERY
         found, complete = await self._look_up(attempt)
+        away_at = self._away_at.get(key)
+        if complete and away_at is not None and now - away_at < AFTER_AN_OUTAGE:
+            return
         deleted = []
         for one in found:
             # The end is read again before each call: it may have been extended meanwhile.
@@ -206,6 +215,8 @@ class OverdueDeletion:
         except Exception as error:
             # Also a bug in reading the answer: what the store knows is deleted all the same.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
+            if isinstance(error, MarketAway):
+                self._away_at[attempt.rental_id, attempt.n] = now
             return list(attempt.resources), False
         known = {one.resource_id: one for one in attempt.resources}
         async with self._works.store.read() as tx:

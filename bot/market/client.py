@@ -161,7 +161,7 @@ class ComputeClear:
         answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
         if answer.status == 404:
             return {}
-        return self._made(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
+        return await self._made(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
         """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 _AT_ONCE = 64 * 1024
 """Bytes inflated in one go. A few kilobytes of gzip can hold megabytes."""
+
+
+class _Inflater(Protocol):
+    """What `zlib.decompressobj` returns; the standard library has no public name for it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
 class Unreadable(ValueError):
@@ -38,7 +51,7 @@ async def body(pieces: AsyncIterator[bytes], encodings: Sequence[str], most: int
     return bytes(content)
 
 
-def _inflate(gzip: zlib._Decompress, piece: bytes, content: bytearray, most: int) -> None:
+def _inflate(gzip: _Inflater, piece: bytes, content: bytearray, most: int) -> None:
     """Appends what `piece` holds."""
     while piece:
         if gzip.eof:

@@ -200,6 +200,23 @@ async def test_what_a_lost_purchase_made_is_deleted_although_its_lookup_fails(he
     await over(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
+async def test_a_machine_that_was_made_during_an_outage_of_the_market_is_still_taken(here: World) -> None:
+    rental = await here.get()
+    endpoints = ("list_resources", "get_resource", "offer_status", "delete_resource")
+    faults = [await here.fault(one, "status", status=503, times=None) for one in endpoints]
+    await here.pass_time(TIME_OUT + GRACE + 5 * MINUTE)
+    for fault in faults:
+        await here.release(fault)
+    # The deletion looks first here; the step has its turn before it acts.
+    await here.overdue.look()
+    here.jump(MINUTE)
+    await here.overdue.look()
+    assert len(await here.alive()) == 1
+    rental = await here.until(rental, State.READY)
+    assert await here.notices(E.STEP_FAILED) + await here.notices(E.DELETED_OVERDUE) == []
+    await over(here, await here.destroy(rental), State.DESTROYED)
+
+
 class Hanging(Senseless):
     """A market that never answers about a machine, until it is mended."""
 
