@@ -9,16 +9,15 @@ Bolt takes an acknowledgement back when an exception leaves the listener after i
 from __future__ import annotations
 
 import secrets
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import structlog
 
 from bot.errors import GpubotError, Refused, StoreBusy
 from bot.model.person import Person
+from bot.tracebacks import parts_of
 from handlers import answering
 from handlers.context import Context
 from handlers.delivery.posting import ANSWER_LIFE
@@ -35,7 +34,6 @@ Reader: TypeAlias = Callable[[Body], Arrival]
 NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Of the number that a bug gets: without what is misread."""
 INPUT_ERROR = 300
-FRAMES = 8
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
 """What the listener that runs has written so far: one entry a commit."""
@@ -180,7 +178,6 @@ def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
     """Logs a bug under a number, and the words for who met it. Neither its message nor the payload is logged: they
     can hold what people typed."""
     number = "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     _log.error(
         "bug",
         number=number,
@@ -188,8 +185,7 @@ def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
         what=arrival.name,
         user=arrival.user_id,
         error=type(error).__name__,
-        cause=type(error.__cause__).__name__ if error.__cause__ else None,
-        where=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        raised=parts_of(error),
         wrote=wrote,
     )
     return replies.bug(number, rented=None if wrote else False)

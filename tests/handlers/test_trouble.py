@@ -136,6 +136,17 @@ async def test_a_dialog_that_slack_does_not_open_is_told(tmp_path: Path) -> None
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
 
 
+async def test_an_answer_of_slack_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answer = "[" * 100_000
+        await ours.world.act("faults", endpoint="users.info", kind="garbage", body=answer)
+        told = await ours.told(ANA, "get")
+        assert told == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        await ours.world.act("faults", endpoint="views.open", kind="garbage", body=answer)
+        await ours.told(ANA, "get")
+        assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+
+
 async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_the_direct_messages(tmp_path: Path) -> None:
     """The `response_url` of what opened it works no longer."""
     async with team(tmp_path) as ours:
