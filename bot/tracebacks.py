@@ -29,8 +29,8 @@ class Part(TypedDict):
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return an exception, then its cause or context and, for a group, its members; each of these is followed by its
-    own. At most MOST_EXCEPTIONS."""
+    """Return an exception, then its cause or context and, for a group, its members; each of these is followed by
+    its own. At most MOST_EXCEPTIONS."""
     parts: list[Part] = []
     seen: set[int] = set()
     waiting = [(error, "raised")]

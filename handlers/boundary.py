@@ -15,12 +15,13 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from bot.errors import GpubotError, Refused, StoreBusy
+from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy
 from bot.model.person import Person
 from bot.tracebacks import parts_of
 from handlers import answering
 from handlers.context import Context
 from handlers.delivery.posting import ANSWER_LIFE
+from handlers.entered import places_of_private_keys, without_private_keys
 from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 from handlers.visit import Arrival, FieldErrors, Opens, Outcome, Reply, Visit, Way, input_blocks
@@ -69,7 +70,12 @@ def _reachable(context: Context, arrival: Arrival) -> Arrival:
 
 async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack, body: Body) -> None:
     commits: list[None] = []
+    private: list[str] = []
     try:
+        private = places_of_private_keys(body)
+        if private:
+            arrival = without_private_keys(arrival)
+            raise PrivateKey
         person = await context.people.who(arrival.user_id, arrival.team_id)
         _check_ours(person)
         _COMMITS.set(commits)
@@ -80,7 +86,7 @@ async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack,
         return
     except GpubotError as error:
         _note(arrival, type(error).__name__)
-        outcome = Reply(said=replies.error(error), refuses=True)
+        outcome = Reply(said=replies.error(error), refuses=True, beside=next(iter(private), ""))
     except Exception as error:
         outcome = Reply(said=_broke(arrival, error, wrote=bool(commits)), refuses=True)
     else:
@@ -126,8 +132,8 @@ async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body)
             await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
         case Way.SUBMISSION, FieldErrors(errors=errors):
             await _put_right(ack, body, {field.value: text for field, text in errors.items()})
-        case Way.SUBMISSION, Reply(said=said, refuses=True):
-            await _put_right(ack, body, {"": said.text})
+        case Way.SUBMISSION, Reply(said=said, refuses=True, beside=beside):
+            await _put_right(ack, body, {beside: said.text})
         case _:
             await ack()
 

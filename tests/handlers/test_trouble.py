@@ -12,11 +12,12 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
-from handlers import actions
+from handlers import actions, commands, modals
 from handlers.boundary import guarded
 from handlers.context import Context
 from handlers.ids import Action
-from handlers.visit import Outcome, Visit, click, command
+from handlers.views import modals as modal_views
+from handlers.visit import Outcome, Visit, click, command, submission
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
@@ -112,6 +113,32 @@ async def test_a_dialog_of_an_older_version_says_so(tmp_path: Path) -> None:
         view.source["callback_id"] = "get_gpus"
         outcome = await ours.submit(ANA, gpu="H100")
         assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
+
+
+async def test_a_submission_of_a_dialog_that_only_says_something_changes_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answers: list[dict[str, Any]] = []
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        listen = guarded(ours.context, submission, modals.submitted)
+        await listen(ack, {"user": {"id": ANA}, "view": modal_views.notice("Not done", "It is gone.")})
+        (answer,) = answers
+        assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
+
+
+@pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
+async def test_marks_of_slacks_with_nothing_in_them_are_no_bug(tmp_path: Path, text: str) -> None:
+    async with team(tmp_path) as ours:
+        answers: list[dict[str, Any]] = []
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        listen = guarded(ours.context, command, commands.gpu)
+        await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": text})
+        assert "Something broke" not in str(answers)
 
 
 async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -> None:
