@@ -129,7 +129,7 @@ def _unraisable(passed: sys.UnraisableHookArgs) -> None:
 
 
 def _warned(
-    _: Warning | str,
+    message: Warning | str,
     category: type[Warning],
     filename: str,
     lineno: int,

@@ -66,8 +66,8 @@ def place(file: str, line: int | None) -> str:
 def _class_of(error: BaseException) -> str:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    number = error.errno if isinstance(error, OSError) else None
-    return f"{name} {errno.errorcode[number]}" if number in errno.errorcode else name
+    number = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{name} {number}" if number else name
 
 
 def _frames(error: BaseException) -> list[str]:

@@ -34,7 +34,7 @@ _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:-{2,}|[\u2013\u2014])"
 """Phones turn hyphens to dashes."""
 _PRIVATE = re.compile(
-    # Slack folds line breaks to spaces. Without dashes only capitals are taken, as people write of private keys too.
+    # Slack folds line breaks to spaces. Without dashes only capitals count: people write about private keys too.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
