@@ -83,7 +83,8 @@ async def change_rental(context: Context, visit: Visit) -> Outcome:
 
 
 async def withdraw(context: Context, visit: Visit) -> Outcome:
-    await deciding.withdraw(context.desk, visit.person, VersionValue.decode(visit.value).rental_id)
+    value = VersionValue.decode(visit.value)
+    await deciding.withdraw(context.desk, visit.person, value.rental_id, value.version)
     return None
 
 

@@ -255,4 +255,4 @@ ANSWERS_WITH: dict[Callback, tuple[type[Value], ...]] = {
     Callback.DESTROY_CONFIRM: (RentalValue,),
 }
 """What comes back with each modal's submission; the form's may also be empty, and is the version of a waiting
-request where the form changes that. NOTICE has no submission."""
+request where the form changes that. NOTICE carries nothing and has no submit button."""

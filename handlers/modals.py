@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from bot.errors import Mistake
 from bot.lifecycle.service import choosing
 from bot.model.quote import Quote
 from handlers import doing, keys
@@ -61,6 +62,11 @@ async def destroy_confirm(context: Context, visit: Visit) -> Outcome:
     return await doing.destroy_confirmed(context, visit, RentalValue.decode(visit.value).rental_id)
 
 
+async def notice(_: Context, __: Visit) -> Outcome:
+    """A notice has no submit button, so only a forged or broken payload gets here."""
+    raise Mistake("There is nothing to send off here. I changed nothing.")
+
+
 HANDLERS: Mapping[Callback, Handler] = MappingProxyType(
     {
         Callback.KEY: key,
@@ -69,9 +75,9 @@ HANDLERS: Mapping[Callback, Handler] = MappingProxyType(
         Callback.APPROVE_CONFIRM: approve_confirm,
         Callback.EXTEND: extend,
         Callback.DESTROY_CONFIRM: destroy_confirm,
+        Callback.NOTICE: notice,
     }
 )
-"""All but the notice, which has nothing to submit."""
 
 
 async def submitted(context: Context, visit: Visit) -> Outcome:

@@ -31,8 +31,10 @@ def plain(text: str) -> str:
 
 def _shown(marked: re.Match[str]) -> str:
     target, _, label = marked.group(1).partition("|")
-    sign = target[0] if target[0] in "@#" else ""
-    if sign:
+    if not target:
+        return label
+    if target[0] in "@#":
+        sign = target[0]
         return sign + (label or target[1:]).removeprefix(sign)
     if target.startswith("!"):
         return "@" + (label or target[1:].split("^")[0]).removeprefix("@")

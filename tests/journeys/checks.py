@@ -147,7 +147,8 @@ async def _slowed(world: World) -> int:
 
 
 def log_is_clean(world: World) -> None:
-    """No error but those that the story is about."""
+    """No error but those that the story is about, and nobody but its owner can read it."""
+    assert world.log.stat().st_mode & 0o777 == 0o600
     for line in world.log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         wrong = entry["level"] in {"error", "critical"} and entry["event"] not in world.expected_errors

@@ -208,15 +208,13 @@ class World:
         """Denies what waits now."""
         return await self._decide(deciding.deny, rental, person)
 
+    async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
+        return await self._decide(deciding.withdraw, rental, person)
+
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
         envelope = current.extension.envelope if current.extension else current.envelope
         await decision(self.works, person, rental.id, envelope.version)
-        await self.settle()
-        return await self.rental(rental.id)
-
-    async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
-        await deciding.withdraw(self.works, person, rental.id)
         await self.settle()
         return await self.rental(rental.id)
 

@@ -298,7 +298,7 @@ class TestLooking:
         assert "Asked for: up to $21.16/h, $137.54 in all." in shown.text
 
     def test_help_names_every_command(self) -> None:
-        text = lists.help_(admin=True, rules=RULES).text
+        text = lists.help_(admin=True, user=True, rules=RULES).text
         for name in [
             "get",
             "key",
