@@ -128,7 +128,7 @@ def _unraisable(passed: sys.UnraisableHookArgs) -> None:
         structlog.get_logger().error("uncaught", exc_info=passed.exc_value)
 
 
-def _warned(
+def _warned(  # noqa: PLR0917 - as Python calls it
     message: Warning | str,
     category: type[Warning],
     filename: str,
