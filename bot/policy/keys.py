@@ -31,8 +31,8 @@ _TAKEN = frozenset(
 )
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
-_DASHES = r"(?:-{2,}|[\u2013\u2014])"
-"""Phones turn hyphens to dashes."""
+_DASHES = r"(?:--|[\u2013\u2014])"
+"""Phones turn hyphens to dashes. Of a row of hyphens two are enough: `-{2,}` takes quadratic time."""
 _PRIVATE = re.compile(
     # Slack folds line breaks to spaces. Without dashes only capitals count: people write about private keys too.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
