@@ -13,10 +13,6 @@ from typing import Any
 
 import aiohttp
 import structlog
-from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
@@ -37,19 +33,16 @@ from bot.model.state import State
 from bot.policy.rules import Rules, read_rules
 from bot.proxies import proxy_for
 from bot.sessions import new_session
-from bot.settings import Settings
+from bot.settings import Settings, read_settings
 from handlers.boundary import note_commit
-from handlers.context import Context, Gate
+from handlers.connection import Connection, Tokens
+from handlers.context import Gate
 from handlers.delivery.direct import DirectMessages
+from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.posting import TOKEN
-from handlers.listeners import register
-from handlers.people import Home, People
 from handlers.rooms import SlackRooms
 from handlers.slack_client import slack_client
-from handlers.slack_errors import NO_ANSWER, error_code
-from handlers.sockets import Sockets
 from store.db import Database
 
 log = structlog.get_logger("gpubot")
@@ -59,7 +52,6 @@ SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds: longer than Slack waits for any acknowledgement."""
 DRAIN_STEPS = 10.0
-RETRY_SLACK = 5.0
 CLOCK_WAIT = aiohttp.ClientTimeout(total=40)
 CLAIMANT = "gpubot"
 
@@ -75,13 +67,11 @@ class Parts:
     selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
-    desk: Desk
-    """For people: their writes go first."""
     catalogue: Catalogue
     client: AsyncWebClient
+    connection: Connection
     gate: Gate
     metrics: Metrics
-    sockets: Sockets | None = None
     commits: int = 0
 
     async def report(self) -> health.Report:
@@ -89,12 +79,15 @@ class Parts:
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
         await self.selfcheck.measure()
+        counts: list[int | None] = [None, None, None]
         try:
             next_due = await self.engine.next_due()
             async with self.store.read() as tx:
-                untold: int | None = await tx.messages.untold()
+                counts = [await tx.messages.untold()]
+                counts += [await tx.account.counted(name) for name in (PERHAPS_TWICE, GIVEN_UP)]
         except GpubotError:
-            next_due, untold = None, None
+            next_due = None
+        untold, perhaps_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
         wanted = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
@@ -105,13 +98,13 @@ class Parts:
             "well": not wrong,
             "wrong": wrong,
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
-            "connections": await self.sockets.connected() if self.sockets else 0,
+            "connections": await self.connection.connected(),
             "next_due": wanted.isoformat() if wanted else None,
             "due_now": due,
             **under_way,
             "untold": untold,
-            "told_perhaps_twice": self.delivery.poster.perhaps_twice,
-            "given_up": self.delivery.poster.given_up,
+            "told_perhaps_twice": perhaps_twice,
+            "given_up": given_up,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
@@ -154,7 +147,7 @@ async def run(settings: Settings) -> None:
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            await _run_until(stop, parts, settings)
+            await _run_until(stop, parts)
         finally:
             await server.cleanup()
 
@@ -194,27 +187,42 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             rooms=SlackRooms(behind, client),
             on_attempt=metrics.attempt,
         )
-        catalogue = Catalogue(market)
-        engine, pace = Engine(works, claimant=CLAIMANT, watch=metrics, unsure=store.claims_left), Pace()
+        catalogue, gate, pace = Catalogue(market), Gate(), Pace()
+        engine = Engine(works, claimant=CLAIMANT, watch=metrics, unsure=store.claims_left)
+        delivery = Delivery(behind, client, session, pace=pace)
+        connection = Connection(
+            desk,  # people's writes go first
+            client,
+            delivery,
+            gate=gate,
+            catalog=lambda: catalogue.known,
+            tokens=tokens_of(settings),
+            read_tokens=lambda: tokens_of(read_settings()),
+        )
         parts = Parts(
             clock=clock,
             store=store,
             engine=engine,
             overdue=OverdueDeletion(works),
             selfcheck=SelfCheck(works, engine, DirectMessages(client, pace, clock, rules)),
-            delivery=Delivery(behind, client, session, pace),
+            delivery=delivery,
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
             ],
-            desk=desk,
             catalogue=catalogue,
             client=client,
-            gate=Gate(),
+            connection=connection,
+            gate=gate,
             metrics=metrics,
         )
         store.on_commit(parts.note_commit)
         yield parts
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    """Slack's tokens, as the settings say them."""
+    return Tokens(bot=settings.slack_bot_token.get_secret_value(), app=settings.slack_app_token.get_secret_value())
 
 
 async def clock_of(settings: Settings, session: aiohttp.ClientSession) -> Clock:
@@ -243,14 +251,14 @@ async def clock_of(settings: Settings, session: aiohttp.ClientSession) -> Clock:
     return clock
 
 
-async def _run_until(stop: asyncio.Event, parts: Parts, settings: Settings) -> None:
+async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     """Runs everything until `stop`, then lets what people did be acknowledged and what is under way be written."""
     loops = [
         parts.engine.run(),
         parts.overdue.run(),
         parts.selfcheck.run(),
         *(job.keep(parts.clock) for job in parts.jobs),
-        _talk(parts, settings),
+        parts.connection.run(),
     ]
     if isinstance(parts.clock, FollowedClock):
         loops.append(parts.clock.follow())
@@ -263,8 +271,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts, settings: Settings) -> N
         log.info("gpubot.stopping")
         await parts.gate.drain(DRAIN_HANDLERS)
     finally:
-        if parts.sockets is not None:
-            await parts.sockets.close()
+        await parts.connection.close()
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
@@ -279,77 +286,3 @@ async def _drain(work: Coroutine[Any, Any, None]) -> None:
     except TimeoutError:
         # As after a crash: what is under way was written as intended, and is looked up at the next start.
         log.warning("gpubot.not_drained")
-
-
-# --- Slack
-
-
-async def _talk(parts: Parts, settings: Settings) -> None:
-    """Connects to Slack and talks until cancelled.
-
-    Raises Unusable where Slack refuses a token. While rentals are unfinished, the engine goes on without Slack
-    instead: leases still end.
-    """
-    try:
-        parts.sockets = await _connect(parts, settings)
-    except Unusable as refused:
-        async with parts.store.read() as tx:
-            unfinished = len(await tx.rentals.live())
-        if not unfinished:
-            raise
-        log.error("slack.refused", words=refused.words, unfinished=unfinished)
-        await asyncio.Event().wait()
-        return
-    log.info("gpubot.ready", connections=await parts.sockets.connected())
-    async with asyncio.TaskGroup() as talking:
-        talking.create_task(parts.delivery.run())
-        talking.create_task(parts.sockets.watch())
-
-
-async def _connect(parts: Parts, settings: Settings) -> Sockets:
-    while True:
-        try:
-            return await _connect_once(parts, settings)
-        except SlackApiError as error:
-            code = error_code(error)
-            if code in TOKEN or code in {"missing_scope", "not_allowed_token_type"}:
-                name = (
-                    "SLACK_APP_TOKEN"
-                    if "apps.connections.open" in str(getattr(error.response, "api_url", ""))
-                    else "SLACK_BOT_TOKEN"
-                )
-                raise Unusable(f"{name}: Slack refuses it ({code}). gpubot doctor says more.") from None
-            log.warning("slack.not_connected", error=code)
-        except NO_ANSWER as error:
-            log.warning("slack.not_connected", error=type(error).__name__)
-        await parts.clock.pause(RETRY_SLACK)
-
-
-async def _connect_once(parts: Parts, settings: Settings) -> Sockets:
-    who = await parts.client.auth_test()
-    app_token = settings.slack_app_token.get_secret_value()
-    await parts.client.apps_connections_open(app_token=app_token)
-
-    async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-        """No call for each request: there is one workspace and one token."""
-        return AuthorizeResult(
-            enterprise_id=enterprise_id,
-            team_id=team_id,
-            bot_token=parts.client.token,
-            bot_id=who.get("bot_id"),
-            bot_user_id=who.get("user_id"),
-        )
-
-    app = AsyncApp(client=parts.client, authorize=authorize)
-    context = Context(
-        desk=parts.desk,
-        catalog=lambda: parts.catalogue.known,
-        people=People(parts.desk, parts.client, Home.of(who)),
-        rooms=SlackRooms(parts.desk, parts.client),
-        client=parts.client,
-        gate=parts.gate,
-    )
-    register(app, context)
-    sockets = Sockets(app, app_token, parts.clock, gate=parts.gate)
-    await sockets.connect()
-    return sockets

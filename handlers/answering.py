@@ -51,7 +51,10 @@ async def queue(context: Context, arrival: Arrival, reply: Reply) -> bool:
 
 
 async def send(context: Context, arrival: Arrival, reply: Reply) -> bool:
-    """Sends a reply to the `response_url` now and says whether Slack took it. Never raises."""
+    """Sends a reply to the `response_url` now, or where there is none to the person's direct messages, and says
+    whether Slack took it. Never raises."""
+    if not arrival.reply_url.startswith("http"):
+        return await _post(context, arrival, reply)
     body = body_of(reply.said, arrival, replaces=reply.replaces)
     hook = AsyncWebhookClient(arrival.reply_url, session=context.client.session, retry_handlers=[])
     hook.proxy = None  # as the session decides, and not the SDK
@@ -64,6 +67,15 @@ async def send(context: Context, arrival: Arrival, reply: Reply) -> bool:
     if answer.status_code != 200:
         _log.warning("reply.not_taken", did=arrival.name, user=arrival.user_id, status=answer.status_code)
     return answer.status_code == 200
+
+
+async def _post(context: Context, arrival: Arrival, reply: Reply) -> bool:
+    try:
+        async with asyncio.timeout(AT_ONCE_TAKES):
+            return await context.post(arrival.user_id, reply.said.text, reply.said.blocks)
+    except TimeoutError:
+        _log.warning("reply.not_taken", did=arrival.name, user=arrival.user_id, error="TimeoutError")
+        return False
 
 
 async def open_modal(context: Context, arrival: Arrival, view: dict[str, Any]) -> bool:

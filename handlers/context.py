@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.desk import Desk
 from bot.model.offer import Catalog
+from handlers.hints import Hints
 from handlers.people import People
 from handlers.rooms import SlackRooms
+from handlers.views.blocks import Json
 
 
 class Gate:
@@ -51,6 +54,17 @@ class Gate:
         return True
 
 
+class Post(Protocol):
+    """`handlers.delivery.loop.Delivery.post`."""
+
+    async def __call__(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool: ...
+
+
+async def not_posted(to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
+    """Stands where nothing is posted."""
+    return False
+
+
 @dataclass(frozen=True)
 class Context:
     """The desk for decisions, what is known of the outside, and Slack's client for the few calls of a listener."""
@@ -62,3 +76,6 @@ class Context:
     rooms: SlackRooms
     client: AsyncWebClient
     gate: Gate = field(default_factory=Gate)
+    hints: Hints = field(default_factory=Hints)
+    post: Post = not_posted
+    """Posts to a person past the outbox, at the pace of all posts; says whether Slack took it."""

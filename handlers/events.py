@@ -15,6 +15,7 @@ import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.model.message import Message, MessageKind
+from handlers import hints
 from handlers.context import Context
 from handlers.views import answers
 
@@ -61,21 +62,28 @@ async def channel_changed(context: Context, event: Event, _: str | None) -> None
 
 async def written_to(context: Context, event: Event, _: str | None) -> None:
     """message.im: someone writes to the bot, which reads commands only. Edits, and its own messages, come too."""
-    channel = event.get("channel")
+    user = event.get("user")
     by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
-    if not by_person or not isinstance(channel, str):
+    if not by_person or not isinstance(user, str):
+        return
+    real_now = context.desk.clock.real()
+    if not await context.hints.wanted(context.people, context.desk.rules, user, real_now):
         return
     said = answers.only_commands()
-    real_now = context.desk.clock.real()
     hint = Message(
         kind=MessageKind.REPLY,
-        to=channel,
+        to=user,
         body={"text": said.text, "blocks": list(said.blocks)},
         created_at=real_now,
         due_at=real_now,
     )
-    async with context.desk.store.write() as tx:
-        await tx.messages.add(hint)
+    try:
+        async with context.desk.store.write() as tx:
+            if await hints.mark(tx, user, real_now):
+                await tx.messages.add(hint)
+    except BaseException:
+        context.hints.forget(user)
+        raise
 
 
 HANDLERS: Mapping[str, Handler] = MappingProxyType(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -22,6 +23,20 @@ RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 _PASSING = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
+TOKEN = frozenset(
+    {
+        "invalid_auth",
+        "token_revoked",
+        "token_expired",
+        "account_inactive",
+        "not_authed",
+        "org_login_required",
+        "team_access_not_granted",
+    }
+)
+"""Slack refuses our token, whatever was asked for."""
+TOKEN_RETRY = timedelta(minutes=1)
+"""Real time until it is asked again."""
 
 
 def passes(error: SlackApiError) -> bool:
@@ -50,3 +65,11 @@ def retry_after(error: SlackApiError) -> str:
     """The Retry-After header, in seconds; empty where there is none."""
     headers = getattr(error.response, "headers", None)
     return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
+
+
+def wait_of(retry_after: str) -> float:
+    """Seconds to wait, from a Retry-After header: between 1 and 3600, 30 if it can't be read."""
+    try:
+        return min(max(1.0, float(retry_after)), 3600.0)
+    except ValueError:
+        return 30.0

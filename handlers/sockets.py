@@ -7,7 +7,7 @@ SDK goes on for ever with a ticket that is no longer good; the watchdog makes it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -69,11 +69,14 @@ class Sockets:
         gate: Gate | None = None,
         count: int = CONNECTIONS,
         patience: float = TICKET_SECONDS,
+        token_again: Callable[[], str] | None = None,
     ) -> None:
         """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged.
-        `patience` is for how many real seconds one ticket is tried."""
+        `patience` is for how many real seconds one ticket is tried. `token_again` reads the app token again: asked
+        if a connection stays closed."""
         self._clock = clock
         self._patience = patience
+        self._token_again = token_again
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
         for handler in self._handlers:
@@ -125,6 +128,8 @@ class Sockets:
                 self._down[number] = self._down.get(number, 0.0) + LOOK_EVERY
                 if self._down[number] >= DEAD_AFTER:
                     log.warning("socket.dead", socket=number)
+                    if self._token_again is not None:
+                        handler.client.app_token = self._token_again()
                     handler.client.wss_uri = None
                     self._down[number] = 0.0
 

@@ -1,16 +1,47 @@
-"""A few facts about the whole, by name."""
+"""A few facts about the whole, by name: words, numbers that only grow, and moments."""
 
 from __future__ import annotations
 
-from typing import cast
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import delete
+from sqlalchemy import Integer, Text, bindparam, delete, select
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.rows import by, put
 from store.tables import account
 
-_GET = by(account.c.name).with_only_columns(account.c.value)
+_c = account.c
+_GET = by(_c.name).with_only_columns(_c.value)
+_BEGINS = _c.name.startswith(bindparam("prefix", type_=Text), autoescape=False)
+_NAMED = select(_c.name, _c.value).where(_BEGINS)
+_DROP_MARKS = delete(account).where(_BEGINS, _c.value < bindparam("before", type_=Text))
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@cache
+def _counting(dialect: str) -> Any:
+    more = sql_cast(sql_cast(_c.value, Integer) + 1, Text)
+    insert = _INSERTS[dialect](account).values(value="1")
+    return insert.on_conflict_do_update(index_elements=[_c.name], set_={"value": more})
+
+
+@cache
+def _marking(dialect: str) -> Any:
+    insert = _INSERTS[dialect](account)
+    return insert.on_conflict_do_update(
+        index_elements=[_c.name],
+        set_={"value": insert.excluded.value},
+        where=_c.value < bindparam("before", type_=Text),
+    )
+
+
+def _moment(at: datetime) -> str:
+    """A moment as text of one width, which sorts as time does."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Account:
@@ -28,3 +59,20 @@ class Account:
             await self._conn.execute(delete(account).where(account.c.name == name))
         else:
             await put(self._conn, account, {"name": name, "value": value})
+
+    async def named(self, prefix: str) -> dict[str, str]:
+        rows = await self._conn.execute(_NAMED, {"prefix": prefix})
+        return {row.name: row.value for row in rows}
+
+    async def count(self, name: str) -> None:
+        await self._conn.execute(_counting(self._conn.dialect.name), {"name": name})
+
+    async def counted(self, name: str) -> int:
+        return int(await self.get(name) or 0)
+
+    async def mark(self, name: str, at: datetime, before: datetime) -> bool:
+        given = {"name": name, "value": _moment(at), "before": _moment(before)}
+        return (await self._conn.execute(_marking(self._conn.dialect.name), given)).rowcount == 1
+
+    async def drop_marks(self, prefix: str, before: datetime) -> None:
+        await self._conn.execute(_DROP_MARKS, {"prefix": prefix, "before": _moment(before)})

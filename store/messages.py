@@ -42,12 +42,16 @@ _FIRST = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
 _DUE = (
     select(messages).where(_c.due_at <= given(_c.due_at, "now")).order_by(_FIRST, _c.id).limit(bindparam("most"))
 )
-_ANSWERS = _c.kind.in_([kind for kind in MessageKind if kind.answer])
-_POSTS, _EDITS = and_(~_ANSWERS, _c.ts.is_(None)), and_(~_ANSWERS, _c.ts.is_not(None))
+_ANSWERS = and_(_c.kind.in_([kind for kind in MessageKind if kind.answer]), _c.to.like("http%"))
+_EDITS = and_(~_ANSWERS, _c.ts.is_not(None))
+_FINDS = and_(~_ANSWERS, _c.ts.is_(None), _c.sending)
+_POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
+"""By the call that a message needs next, as `Message.next_call` says it."""
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
     ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
     ~and_(_EDITS, bindparam("edits", type_=Boolean)),
+    ~and_(_FINDS, bindparam("finds", type_=Boolean)),
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _c.to.in_(bindparam("places", expanding=True)))),
     ~and_(_c.kind == MessageKind.THREAD, _AHEAD),
 )

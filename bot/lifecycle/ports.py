@@ -224,8 +224,10 @@ class Held(Frozen):
     """Messages that can't be sent yet, so that those behind them are found without looking at all of these."""
 
     ids: frozenset[int] = frozenset()
+    finds: bool = False
+    """Every post whose outcome is unknown and that is looked for first."""
     posts: bool = False
-    """Every post."""
+    """Every other post."""
     places: frozenset[str] = frozenset()
     """Posts to these."""
     edits: bool = False
@@ -376,6 +378,20 @@ class Account(Protocol):
 
     async def get(self, name: str) -> str | None: ...
     async def set(self, name: str, value: str | None) -> None: ...
+    async def named(self, prefix: str) -> dict[str, str]:
+        """Return all facts whose name begins with `prefix`."""
+
+    async def count(self, name: str) -> None:
+        """Add one to a number that is kept under `name`; it starts at 0."""
+
+    async def counted(self, name: str) -> int:
+        """Return the number that is kept under `name`."""
+
+    async def mark(self, name: str, at: datetime, before: datetime) -> bool:
+        """Write the moment `at` under `name` and return True, unless a moment from `before` or later is there."""
+
+    async def drop_marks(self, prefix: str, before: datetime) -> None:
+        """Remove the marks whose name begins with `prefix` and whose moment is earlier than `before`."""
 
 
 class Overdue(Protocol):

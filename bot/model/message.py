@@ -39,6 +39,19 @@ class MessageKind(StrEnum):
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
+class NextCall(StrEnum):
+    """The call to Slack that a message needs next."""
+
+    ANSWER = "answer"
+    """To its `response_url`."""
+    FIND = "find"
+    """A post was sent and its outcome is unknown: read the place back before anything else."""
+    POST = "post"
+    """chat.postMessage."""
+    EDIT = "edit"
+    """chat.update."""
+
+
 class Message(Frozen):
     """One message, from wanted to shown."""
 
@@ -74,3 +87,12 @@ class Message(Frozen):
     created_at: Instant
     due_at: Instant | None = None
     """Real time at which delivery looks at it next; None when there is nothing to do."""
+
+    @property
+    def next_call(self) -> NextCall:
+        """Return the call that it needs next. `store/messages.py` says the same in SQL."""
+        if self.kind.answer and self.to.startswith("http"):
+            return NextCall.ANSWER
+        if self.ts is not None:
+            return NextCall.EDIT
+        return NextCall.FIND if self.sending else NextCall.POST

@@ -36,6 +36,16 @@ async def content(desk: Desk, message: Message) -> Rendered | None:
         )
 
 
+async def told_since(tx: Tx, message: Message) -> datetime | None:
+    """Return when what a message tells happened, by our time: it can't have been posted earlier. None if the
+    message has neither an event nor a rental."""
+    event = await tx.events.get(message.event_id) if message.event_id is not None else None
+    if event is not None:
+        return event.at
+    rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
+    return rental.created_at if rental is not None else None
+
+
 async def answer(desk: Desk, message: Message) -> Json | None:
     """What someone is answered with: a reply as it was rendered when it was written, the answer to a quote as it
     is now. None where there is nothing to say any more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -12,12 +14,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import GpubotError
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Held
-from bot.model.message import Message
-from handlers.delivery.content import answer, content
-from handlers.delivery.elsewhere import redirect
+from bot.model.message import Message, NextCall
+from handlers.delivery import reposts
+from handlers.delivery.content import answer, content, told_since
+from handlers.delivery.direct_post import direct_post
+from handlers.delivery.keeping import FIRST_RETRY, Keeper, Sent
 from handlers.delivery.pace import Pace
-from handlers.delivery.posting import Poster, Sent
-from handlers.views.blocks import Rendered
+from handlers.delivery.posting import Poster
+from handlers.delivery.twins import Twins
+from handlers.views.blocks import Json, Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -26,6 +31,8 @@ LOOKED_AT = 20
 BREATH = 0.05
 """Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 AT_ONCE = 16
+FINDS_AT_ONCE = 4
+"""Of these, searches for posts whose outcome is unknown: while Slack is slow they take up to its time-out each."""
 PAUSE_AFTER_OUTAGE = 1.0
 AFTER_A_BUG = timedelta(minutes=1)
 
@@ -34,23 +41,51 @@ class Delivery:
     """The one loop that posts and edits."""
 
     def __init__(
-        self, desk: Desk, client: AsyncWebClient, session: aiohttp.ClientSession, pace: Pace | None = None
+        self,
+        desk: Desk,
+        client: AsyncWebClient,
+        session: aiohttp.ClientSession,
+        *,
+        pace: Pace | None = None,
+        save_retry: timedelta = FIRST_RETRY,
     ) -> None:
-        """`pace` is shared with whatever else posts."""
+        """`save_retry` is the real time after which a write that the store didn't take is tried again."""
         self._desk = desk
+        self._client = client
         self._pace = pace or Pace()
-        self.poster = Poster(desk, client, self._pace, session)
         self._wake = asyncio.Event()
+        self.refused = asyncio.Event()
+        """Set if Slack refuses our token."""
+        self.keeper = Keeper(desk, first_retry=save_retry)
+        self.poster = Poster(desk, client, self._pace, session, self.refused.set)
+        self.twins = Twins(desk, client, self._pace, self.poster.finder)
         self._busy: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         desk.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many messages are being sent."""
-        return len(self._busy)
+        """How many messages are being sent, or are sent and not yet written down."""
+        return len(self._busy.keys() | self.keeper.ids)
+
+    async def post(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
+        """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
+        took it. Only for what must be said while the store takes nothing: it is not remembered."""
+        said = Rendered(text=text, blocks=tuple(blocks))
+        return await direct_post(self._client, self._desk.clock, self._pace, to, said)
+
+    def renewed(self) -> None:
+        """Slack takes our token again: send at once what waits."""
+        self.refused.clear()
+        self._pace.unblock_all()
+        self._wake.set()
 
     async def run(self) -> None:
         """Runs until cancelled."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._send_what_is_due())
+            both.create_task(self.twins.run())
+
+    async def _send_what_is_due(self) -> None:
         while True:
             self._wake.clear()
             try:
@@ -62,12 +97,14 @@ class Delivery:
             await self._desk.clock.pause(BREATH)
 
     async def drain(self) -> None:
-        """Waits for what is being sent."""
+        """Waits for what is being sent, and tries once more to write down what was."""
         while self._busy:
             await asyncio.wait({task for _, task in self._busy.values()})
+        await self.keeper.retry(at_once=True)
 
     async def turn(self) -> datetime | None:
         """Starts what may be sent now. Answers when, in real time, to look again."""
+        await self.keeper.retry()
         now = self._desk.clock.real()
         async with self._desk.store.read() as tx:
             while len(self._busy) < AT_ONCE:
@@ -83,24 +120,25 @@ class Delivery:
         return min((at for at in (next_due, *self._open_at(now)) if at is not None and at > now), default=None)
 
     def _held(self, now: datetime) -> Held:
-        """What can't be sent now: because it is under way or something else is to its place, or because Slack's
-        pace doesn't allow it."""
-        places = {message.to for message, _ in self._busy.values() if _is_post(message)}
+        """What can't be sent now: because it is under way or something else is to its place, because Slack's pace
+        doesn't allow it, or because the store takes no note that it is under way."""
+        busy = Counter(message.next_call for message, _ in self._busy.values())
+        places = {m.to for m, _ in self._busy.values() if m.next_call is NextCall.POST}
+        store_away = self.keeper.open_at(now) > now
         return Held(
-            ids=frozenset(self._busy),
-            posts=self._pace.posts_at(now) > now,
+            ids=frozenset(self._busy) | self.keeper.ids,
+            finds=store_away or busy[NextCall.FIND] >= FINDS_AT_ONCE or self._pace.read_at(now) > now,
+            posts=store_away or self._pace.posts_at(now, busy[NextCall.POST]) > now,
             places=frozenset(self._pace.resting(now)) | places,
-            edits=self._pace.edit_at(now, self._editing()) > now,
+            edits=self._pace.edit_at(now, busy[NextCall.EDIT]) > now,
             answers=self._pace.answer_at(now) > now,
         )
 
-    def _open_at(self, now: datetime) -> list[datetime]:
+    def _open_at(self, now: datetime) -> list[datetime | None]:
         """When more may be sent than now. What is under way wakes us by itself."""
-        pace = self._pace
-        return [*pace.resting(now).values(), pace.posts_at(now), pace.edit_at(now), pace.answer_at(now)]
-
-    def _editing(self) -> int:
-        return sum(message.ts is not None and not message.kind.answer for message, _ in self._busy.values())
+        pace, keeper = self._pace, self.keeper
+        opens = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
+        return [*pace.resting(now).values(), *opens, keeper.open_at(now), keeper.next_at()]
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
@@ -115,63 +153,51 @@ class Delivery:
     async def _deliver(self, message: Message) -> None:
         try:
             sent = await self._send(message)
-            async with self._desk.store.write() as tx:
-                if not (sent.elsewhere or sent.gone):
-                    await tx.messages.save(sent.message)
-                elif not await redirect(tx, sent.message, self._desk.rules, anew=sent.gone):
-                    self.poster.given_up += 1
         except GpubotError as error:
+            # Nothing was sent: the store is asked before, and never between sending and `keep`.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
+            self.keeper.outage()
             await self._desk.clock.pause(PAUSE_AFTER_OUTAGE)
+            return
         except Exception:
             log.exception("delivery.failed", message=message.id, kind=message.kind)
-            await self._shelve(message)
+            # Looked at again later, so that the others go on.
+            sent = Sent(message.model_copy(update={"due_at": self._desk.clock.real() + AFTER_A_BUG}))
+        await self.keeper.keep(sent)
 
     async def _send(self, message: Message) -> Sent:
+        if message.next_call is NextCall.FIND:
+            return await self._find(message)
         if message.kind.answer:
-            return await self._answer(message)
+            body = await answer(self._desk, message)
+            if body is None:
+                return Sent(_done(message))
+            if message.next_call is NextCall.ANSWER:
+                return await self.poster.answer(message, body)
+            return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
         shown = await content(self._desk, message)
         if shown is None:
             return Sent(_done(message))
-        if message.ts is not None:
+        if message.next_call is NextCall.EDIT:
             return await self.poster.edit(message, shown)
         return await self._post(message, shown)
+
+    async def _find(self, message: Message) -> Sent:
+        async with self._desk.store.read() as tx:
+            card = await tx.messages.card(message.rental_id) if message.rental_id else None
+            since = await told_since(tx, message)
+            repost = await reposts.read(tx, message.id)
+        return await self.poster.find(message, card, since, repost)
 
     async def _post(self, message: Message, shown: Rendered) -> Sent:
         """Posts what was never posted. That it is under way is written first, so that after a crash it is looked
         for instead of posted again."""
-        async with self._desk.store.read() as tx:
+        under_way = message.model_copy(update={"sending": True})
+        async with self._desk.store.write() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
-            event = await tx.events.get(message.event_id) if message.event_id is not None else None
-            rental = await tx.rentals.get(message.rental_id) if message.rental_id else None
-        if message.sending:
-            since = event.at if event is not None else rental.created_at if rental is not None else None
-            found = await self.poster.find(message, shown, card, since)
-            if found is not None:
-                return found
-        else:
-            message = message.model_copy(update={"sending": True})
-            async with self._desk.store.write() as tx:
-                await tx.messages.save(message)
-        return await self.poster.post(message, shown, card)
-
-    async def _answer(self, message: Message) -> Sent:
-        """To a `response_url`, or as a direct message where there is none that works."""
-        body = await answer(self._desk, message)
-        if body is None:
-            return Sent(_done(message))
-        if message.to.startswith("http"):
-            return await self.poster.answer(message, body)
-        return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
-
-    async def _shelve(self, message: Message) -> None:
-        """After a bug: looked at again later, so that the others go on."""
-        later = message.model_copy(update={"due_at": self._desk.clock.real() + AFTER_A_BUG})
-        try:
-            async with self._desk.store.write() as tx:
-                await tx.messages.save(later)
-        except GpubotError:
-            log.warning("delivery.not_shelved", message=message.id)
+            await tx.messages.save(under_way)
+        self.keeper.works()
+        return await self.poster.post(under_way, shown, card)
 
     async def _sleep(self, until: datetime | None) -> None:
         seconds = None if until is None else max((until - self._desk.clock.real()).total_seconds(), 0.0)
@@ -187,12 +213,14 @@ def _done(message: Message) -> Message:
     return message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted})
 
 
-def _is_post(message: Message) -> bool:
-    return message.ts is None and not message.kind.answer
-
-
 def _is_held(message: Message, held: Held) -> bool:
     """As Messages.due finds it, for what has changed since."""
-    if message.kind.answer:
-        return held.answers
-    return held.edits if message.ts is not None else held.posts or message.to in held.places
+    match message.next_call:
+        case NextCall.ANSWER:
+            return held.answers
+        case NextCall.EDIT:
+            return held.edits
+        case NextCall.FIND:
+            return held.finds
+        case NextCall.POST:
+            return held.posts or message.to in held.places

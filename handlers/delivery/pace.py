@@ -1,4 +1,7 @@
-"""How fast Slack may be spoken to (docs.slack.dev/apis/web-api/rate-limits). All times are real."""
+"""How fast Slack may be called (docs.slack.dev/apis/web-api/rate-limits). All times are real.
+
+There is one `Pace` for the process: Slack counts per method and workspace, and for posts also per channel.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +10,96 @@ from datetime import datetime, timedelta
 
 POST_EVERY = timedelta(seconds=1)
 """chat.postMessage: about one a second for each channel."""
+POSTS_A_MINUTE = 240
+"""chat.postMessage: "several hundred" a minute for the whole workspace."""
 EDITS_A_MINUTE = 50
 """chat.update: Tier 3, for the whole workspace together."""
+READS_A_MINUTE = 40
+"""conversations.history, .replies and .open: Tier 3 each. Counted together, below the limit of one."""
 MINUTE = timedelta(minutes=1)
-ANSWERS = "response_url"
+POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
+
+
+class _Window:
+    """The calls of the last minute, of which there may be `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._calls: deque[datetime] = deque()
+
+    def open_at(self, now: datetime, under_way: int) -> datetime:
+        """Return when the next call may go, if `under_way` more are about to."""
+        while self._calls and now - self._calls[0] >= MINUTE:
+            self._calls.popleft()
+        if len(self._calls) + under_way < self._most:
+            return now
+        return max(now, (self._calls[0] if self._calls else now) + MINUTE)
+
+    def add(self, now: datetime) -> None:
+        self._calls.append(now)
 
 
 class Pace:
     """Remembers what was sent, and says when the next call of a kind may go."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, post_every: timedelta = POST_EVERY) -> None:
+        self._post_every = post_every
         self._posted: dict[str, datetime] = {}
-        self._edits: deque[datetime] = deque()
+        self._posts = _Window(POSTS_A_MINUTE)
+        self._edits = _Window(EDITS_A_MINUTE)
+        self._reads = _Window(READS_A_MINUTE)
         self._blocked: dict[str, datetime] = {}
         self._all_until: datetime | None = None
 
-    def posts_at(self, now: datetime) -> datetime:
+    def posts_at(self, now: datetime, under_way: int = 0) -> datetime:
         """When the next post may go, to a channel that isn't `resting`."""
-        return self._open("chat.postMessage", now)
+        return self._open(POST, self._posts.open_at(now, under_way))
 
     def resting(self, now: datetime) -> dict[str, datetime]:
         """The channels that take no post yet, and when they do."""
-        self._posted = {channel: at for channel, at in self._posted.items() if now < at + POST_EVERY}
-        return {channel: at + POST_EVERY for channel, at in self._posted.items()}
+        self._posted = {channel: at for channel, at in self._posted.items() if now < at + self._post_every}
+        return {channel: at + self._post_every for channel, at in self._posted.items()}
+
+    def post_at(self, channel: str, now: datetime) -> datetime:
+        """When the next post to this channel may go."""
+        return max(self.posts_at(now), self.resting(now).get(channel, now))
 
     def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
         """When the next edit may go, where so many are about to."""
-        while self._edits and now - self._edits[0] >= MINUTE:
-            self._edits.popleft()
-        full = len(self._edits) + under_way >= EDITS_A_MINUTE
-        first = self._edits[0] if self._edits else now
-        return self._open("chat.update", max(now, first + MINUTE) if full else now)
+        return self._open(EDIT, self._edits.open_at(now, under_way))
+
+    def read_at(self, now: datetime) -> datetime:
+        """When the next page of a conversation may be read."""
+        return self._open(READ, self._reads.open_at(now, 0))
 
     def answer_at(self, now: datetime) -> datetime:
         """When the next answer to a `response_url` may go."""
-        return self._open(ANSWERS, now)
+        return self._open(ANSWER, now)
 
     def posted(self, channel: str, now: datetime) -> None:
         """A post went out."""
         self._posted[channel] = now
+        self._posts.add(now)
 
     def edited(self, now: datetime) -> None:
         """An edit went out."""
-        self._edits.append(now)
+        self._edits.add(now)
+
+    def read(self, now: datetime) -> None:
+        """A page was asked for."""
+        self._reads.add(now)
 
     def block(self, method: str, until: datetime) -> None:
-        """Slack asked to wait with a method."""
-        self._blocked[method] = until
+        """Slack asked to wait with a method. A longer wait that it asked for before still holds."""
+        self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
         """Slack takes nothing from us at the moment."""
         self._all_until = until
+
+    def unblock_all(self) -> None:
+        """The reason for `block_all` is gone."""
+        self._all_until = None
 
     def _open(self, method: str, moment: datetime) -> datetime:
         waits = [moment, self._blocked.get(method), self._all_until]

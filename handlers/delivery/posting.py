@@ -1,11 +1,10 @@
-"""One message: posting, editing or answering it, and what Slack's answer means for it."""
+"""One message: finding, posting, editing or answering it, and what Slack's answer means for it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +16,21 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.desk import Desk
 from bot.model.message import Message, MessageKind
-from handlers.delivery.finding import METADATA, Unreadable, find
-from handlers.delivery.pace import ANSWERS, Pace
-from handlers.slack_errors import NO_ANSWER, RATE_LIMITED, error_code, passes, retry_after, status_code
+from handlers.delivery.finding import METADATA, NAMED_TRIES, Finder, LookAgain, Unreadable
+from handlers.delivery.keeping import Sent
+from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.reposts import Repost
+from handlers.slack_errors import (
+    NO_ANSWER,
+    RATE_LIMITED,
+    TOKEN,
+    TOKEN_RETRY,
+    error_code,
+    passes,
+    retry_after,
+    status_code,
+    wait_of,
+)
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -28,54 +39,37 @@ ANSWER_LIFE = timedelta(minutes=30)
 """A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
-TOKEN_RETRY = timedelta(minutes=1)
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
 """What is said is refused, wherever it is said. Its words alone may pass."""
 GONE = frozenset({"message_not_found", "thread_not_found"})
 """Somebody deleted the card, or the workspace keeps nothing for long. It is posted anew, its thread below it."""
-TOKEN = frozenset(
-    {
-        "invalid_auth",
-        "token_revoked",
-        "token_expired",
-        "account_inactive",
-        "not_authed",
-        "org_login_required",
-        "team_access_not_granted",
-    }
-)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A message after it was dealt with, and whether it is to be said in another place or anew."""
-
-    message: Message
-    elsewhere: bool = False
-    gone: bool = False
-    """The card isn't there any more."""
 
 
 class Poster:
     """Speaks to Slack for one message at a time. Nothing is repeated inside: that is what `due_at` is for."""
 
-    def __init__(self, desk: Desk, client: AsyncWebClient, pace: Pace, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        client: AsyncWebClient,
+        pace: Pace,
+        session: aiohttp.ClientSession,
+        on_refused: Callable[[], None],
+    ) -> None:
+        """`on_refused` is called if Slack refuses our token."""
         self._desk = desk
         self._client = client
         self._pace = pace
         self._session = session
-        self.perhaps_twice = 0
-        """Posts made again after a gap that could not be read back."""
-        self.given_up = 0
-        """Messages that Slack never took: refused for good, or answers that came too late."""
+        self._on_refused = on_refused
+        self.finder = Finder(client, desk.clock, pace)
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
         """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
         now = self._desk.clock.real()
-        if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES or not message.to:
-            self.given_up += 1
-            return Sent(_closed(message))
+        if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
+            return Sent(_closed(message), given_up=True)
         try:
             async with self._session.post(message.to, json=body, allow_redirects=False) as response:
                 status, wait = response.status, response.headers.get("Retry-After", "")
@@ -83,33 +77,54 @@ class Poster:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
             return Sent(self._later(message, now))
         if status == 429:
-            until = now + timedelta(seconds=_seconds(wait))
-            self._pace.block(ANSWERS, until)
+            until = now + timedelta(seconds=wait_of(wait))
+            self._pace.block(ANSWER, until)
             return Sent(message.model_copy(update={"due_at": until}))
         if status >= 500:
             return Sent(self._later(message, now))
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
-            self.given_up += 1
-        return Sent(_closed(message.model_copy(update={"posted_at": self._desk.clock.now()})))
+        done = _closed(message.model_copy(update={"posted_at": self._desk.clock.now()}))
+        return Sent(done, given_up=status != 200)
 
     async def find(
-        self, message: Message, shown: Rendered, card: Message | None, since: datetime | None
-    ) -> Sent | None:
-        """A post that was under way before, if Slack has it. It tells what happened at `since`, by our time."""
-        channel, thread = _where(message, card)
+        self, message: Message, card: Message | None, since: datetime | None, repost: Repost | None
+    ) -> Sent:
+        """Look for a post whose outcome is unknown. It tells what happened at `since`, by our time; `repost` says
+        whether it was posted again before. A post that is found gives its place and nothing else: what it shows
+        may be old, so a surface stays due and the next pass edits it."""
+        now = self._desk.clock.real()
+        channel, thread = where(message, card)
         try:
-            found = await find(self._client, message, channel, thread, since)
+            place = await self.finder.find(message, channel, thread, since)
+        except LookAgain as again:
+            if not again.named or message.tries < NAMED_TRIES:
+                log.info("post.looked_for_again", message=message.id, tries=message.tries)
+                if again.until is not None:
+                    return Sent(message.model_copy(update={"due_at": again.until}))
+                return Sent(self._later(message, now))
+            return self._unreadable(message, now, repost)
         except Unreadable:
-            self.perhaps_twice += 1
-            log.warning("post.perhaps_twice", message=message.id)
-            return None
-        return Sent(self._shown(message, shown, found)) if found is not None else None
+            return self._unreadable(message, now, repost)
+        if place is None:
+            return Sent(message.model_copy(update={"sending": False, "due_at": now}), again=True)
+        found = self._placed(message, place)
+        if not message.kind.surface:
+            return Sent(_up_to_date(found, closes=True))
+        return Sent(found.model_copy(update={"shown": 1, "digest": "", "tries": 0, "due_at": now}))
+
+    def _unreadable(self, message: Message, now: datetime, repost: Repost | None) -> Sent:
+        """Nobody can know. It is posted once more, and after that only after long waits."""
+        if repost is not None and repost.again_at > now:
+            return Sent(message.model_copy(update={"due_at": repost.again_at}))
+        log.warning("post.perhaps_twice", message=message.id)
+        again = message.model_copy(update={"sending": False, "due_at": now})
+        return Sent(again, again=True, perhaps_twice=True)
 
     async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
         """Posts it, whether or not it was posted before."""
         now = self._desk.clock.real()
-        channel, thread = _where(message, card)
+        channel, thread = where(message, card)
         body: dict[str, Any] = {
             "channel": channel,
             "text": shown.text,
@@ -124,13 +139,15 @@ class Poster:
         try:
             answer = await _with_blocks(self._client.chat_postMessage, body)
         except NO_ANSWER as error:
-            return self._failed(message, error, "chat.postMessage")
-        return Sent(self._shown(message, shown, (str(answer.get("channel") or channel), str(answer["ts"]))))
+            return self._failed(message, error, POST)
+        place = (str(answer.get("channel") or channel), str(answer["ts"]))
+        placed = self._placed(message, place).model_copy(update={"digest": digest(shown)})
+        return Sent(_up_to_date(placed, closes=shown.closed))
 
     async def edit(self, message: Message, shown: Rendered) -> Sent:
         """Edits it to what it should show; an edit that changes nothing isn't sent."""
         if digest(shown) == message.digest:
-            return Sent(_up_to_date(message, shown))
+            return Sent(_up_to_date(message, closes=shown.closed))
         body = {
             "channel": message.channel or message.to,
             "ts": message.ts or "",
@@ -141,21 +158,13 @@ class Poster:
         try:
             await _with_blocks(self._client.chat_update, body)
         except NO_ANSWER as error:
-            return self._failed(message, error, "chat.update")
-        return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), shown))
+            return self._failed(message, error, EDIT)
+        return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), closes=shown.closed))
 
-    def _shown(self, message: Message, shown: Rendered, where: tuple[str, str]) -> Message:
-        channel, ts = where
-        placed = message.model_copy(
-            update={
-                "channel": channel,
-                "ts": ts,
-                "digest": digest(shown),
-                "sending": False,
-                "posted_at": self._desk.clock.now(),
-            }
-        )
-        return _up_to_date(placed, shown)
+    def _placed(self, message: Message, place: tuple[str, str]) -> Message:
+        channel, ts = place
+        now = self._desk.clock.now()
+        return message.model_copy(update={"channel": channel, "ts": ts, "sending": False, "posted_at": now})
 
     def _failed(self, message: Message, error: Exception, method: str) -> Sent:
         """What an error means: wait, go elsewhere, or leave it."""
@@ -166,12 +175,13 @@ class Poster:
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
         code, status = error_code(error), status_code(error)
         if status == 429 or code in RATE_LIMITED:
-            until = now + timedelta(seconds=_seconds(retry_after(error)))
+            until = now + timedelta(seconds=wait_of(retry_after(error)))
             self._pace.block(method, until)
             return Sent(message.model_copy(update={"sending": False, "due_at": until}))
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
+            self._on_refused()
             # Still due: whoever starts with a good token says it at once.
             return Sent(message.model_copy(update={"sending": False}))
         if passes(error):
@@ -181,8 +191,7 @@ class Poster:
         if message.ts is None:
             # It won't be taken here, for a reason that has a name today or gets one next year.
             return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
-        self.given_up += 1
-        return Sent(_closed(message))
+        return Sent(_closed(message), given_up=True)
 
     def _later(self, message: Message, now: datetime) -> Message:
         wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
@@ -202,7 +211,7 @@ async def _with_blocks(
         return await call(**{**body, "blocks": []})
 
 
-def _where(message: Message, card: Message | None) -> tuple[str, str | None]:
+def where(message: Message, card: Message | None) -> tuple[str, str | None]:
     """The channel to post to, and the thread."""
     if message.kind is MessageKind.THREAD and card is not None:
         return card.channel or card.to, card.ts
@@ -215,19 +224,12 @@ def digest(shown: Rendered) -> str:
     return hashlib.sha256(said).hexdigest()[:32]
 
 
-def _up_to_date(message: Message, shown: Rendered) -> Message:
+def _up_to_date(message: Message, *, closes: bool) -> Message:
     said_once = not message.kind.surface
     return message.model_copy(
-        update={"shown": message.wanted, "closed": shown.closed or said_once, "due_at": None, "tries": 0}
+        update={"shown": message.wanted, "closed": closes or said_once, "due_at": None, "tries": 0}
     )
 
 
 def _closed(message: Message) -> Message:
     return message.model_copy(update={"closed": True, "due_at": None})
-
-
-def _seconds(retry_after: str) -> float:
-    try:
-        return min(max(float(retry_after), 1.0), 3600.0)
-    except ValueError:
-        return 30.0

@@ -22,6 +22,11 @@ def say(text: str, *buttons: Json | None) -> Rendered:
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
 
 
+def posted_twice() -> Rendered:
+    """What a post shows once another one of the same message is the one that is kept."""
+    return say("This was posted twice. Use the other one.")
+
+
 def words_of(error: GpubotError) -> str:
     """An error's words for Slack, and nothing in them that mentions: people's own words are in them. Names of
     channels stay names."""

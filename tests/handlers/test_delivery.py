@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.message import Message
+from handlers.delivery.keeping import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Json, Team, an_offer, team
 
@@ -77,7 +78,8 @@ async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
         await refused(ours, "chat.postMessage", "is_archived")
         await ours.deliver()
         assert await ours.queued() == []
-        assert ours.delivery.poster.given_up == 1
+        async with ours.desk.store.read() as tx:
+            assert await tx.account.counted(GIVEN_UP) == 1
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "rate_limited", "team_added_to_org", "fatal_error"])

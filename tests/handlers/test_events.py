@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from bot.policy.rules import Rules, Use
+from handlers.hints import A_MINUTE
 from sandbox.slack import Timing
-from sandbox.slack.default import ANA, BEN, SHARED
-from tests.handlers.team import Team, team
+from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, SHARED
+from tests.handlers.team import RULES, Team, team
 
 
 async def outcome(ours: Team, event_id: str) -> tuple[str, int]:
@@ -58,11 +62,57 @@ async def test_a_channel_that_gets_shared_is_asked_about_again(tmp_path: Path) -
         assert (await ours.context.rooms.room(SHARED)).shared
 
 
-async def test_who_writes_to_the_bot_gets_a_hint(tmp_path: Path) -> None:
+async def writes(ours: Team, *people: str) -> None:
+    """Each of them sends the bot a direct message; all events are taken."""
+    before = len((await ours.world.get("events"))["events"])
+    for person in people:
+        await ours.world.act("say", user=person, dm=True, text="get me an H100")
+    events = (await ours.world.get("events", wait=10))["events"]
+    assert [event["state"] for event in events[before:]] == ["acknowledged"] * len(people)
+    await ours.deliver()
+
+
+async def hints(ours: Team, person: str) -> int:
+    read = await ours.world.reads(person, channel=f"D{person[1:]}")
+    return sum("I read commands, also here." in text for text in read)
+
+
+async def test_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> None:
+    """Also if the bot was started again meanwhile."""
     async with team(tmp_path) as ours:
-        said = await ours.world.act("say", user=ANA, dm=True, text="get me an H100")
-        (event,) = (await ours.world.get("events", wait=10))["events"]
-        assert event["state"] == "acknowledged"
+        await writes(ours, ANA, ANA, BEN, ANA)
+        assert (await hints(ours, ANA), await hints(ours, BEN)) == (1, 1)
+        ours.context.hints.forget(ANA)
+        await writes(ours, ANA)
+        assert await hints(ours, ANA) == 1
+
+
+@pytest.mark.parametrize("rules", [RULES, RULES.model_copy(update={"use": Use(groups=(APPROVERS,))})])
+async def test_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
+    """A guest, and a member whom the rules leave out."""
+    async with team(tmp_path, rules=rules) as ours:
+        nobody = GUS if rules is RULES else ANA
+        await writes(ours, *[nobody] * 5)
+        assert await hints(ours, nobody) == 0
+        assert await ours.queued() == []
+        asked = (await ours.world.get("traffic", endpoint="users.info"))["requests"]
+        assert len(asked) == 1
+
+
+async def test_hints_for_many_stay_few(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(A_MINUTE + 10)]
+        await writes(ours, *people)
+        assert [await hints(ours, person) for person in people].count(1) == A_MINUTE
+
+
+async def test_while_slack_asks_to_wait_hints_wait_as_all_posts_do(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.world.act(
+            "faults", endpoint="chat.postMessage", kind="status", status=429, retry_after=30, times=None
+        )
+        await writes(ours, ANA, BEN)
         await ours.deliver()
-        read = await ours.world.reads(ANA, channel=said["channel"])
-        assert sum("I read commands, also here." in text for text in read) == 1
+        await writes(ours, CLEO)
+        asked = (await ours.world.get("traffic", endpoint="chat.postMessage"))["requests"]
+        assert len(asked) <= 2  # those that were under way when Slack said so

@@ -137,6 +137,7 @@ def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
         "offer_id": rental.clicked_offer,
         "index": 0,
         "hours": 2,
+        "seconds": None,
     }
     for version in (1, 2):
         for end in (NOON.timestamp(), rental.ends_at.timestamp() if rental.ends_at else 1):

@@ -8,7 +8,7 @@ import pytest
 
 from bot.lifecycle.ports import Change, Held
 from bot.model.event import EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, NextCall
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
@@ -196,7 +196,7 @@ async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> Non
     await show(database, await card_of(database))
     await changed(database, rental)
     async with database.write() as tx:
-        await tx.messages.add(make.message(MessageKind.REPLY, None))
+        await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
 
     async def may_be_sent(**held: object) -> list[MessageKind]:
         return [m.kind for m in await sendable(database, **held)]
@@ -208,6 +208,20 @@ async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> Non
     assert await may_be_sent(edits=True) == [DIRECT, MessageKind.REPLY]
     assert await may_be_sent(answers=True) == [DIRECT, CARD]
     assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
+
+
+async def test_each_message_is_held_by_the_call_that_it_needs_next(database: Database) -> None:
+    """A private answer without a `response_url` is a post like any other."""
+    async with database.write() as tx:
+        await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
+        await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.ANA))
+        await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.BEN, sending=True))
+        await tx.messages.add(make.message(MessageKind.NOTICE, None, to=make.ANA, channel="D1", ts="1.0"))
+    calls = {"answers": NextCall.ANSWER, "posts": NextCall.POST, "finds": NextCall.FIND, "edits": NextCall.EDIT}
+    for held, call in calls.items():
+        left = {m.next_call for m in await sendable(database, **{held: True})}
+        assert left == set(NextCall) - {call}
+    assert make.ANA not in {m.to for m in await sendable(database, edits=True, places={make.ANA})}
 
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])

@@ -1,0 +1,45 @@
+"""A post outside the outbox, for what must be said while the store takes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import Clock
+from handlers.delivery.pace import POST, Pace
+from handlers.slack_errors import NO_ANSWER, RATE_LIMITED, error_code, retry_after, status_code, wait_of
+from handlers.views.blocks import Rendered
+
+log = structlog.get_logger("gpubot.delivery")
+
+TRIES = 3
+"""Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
+
+
+async def direct_post(
+    client: AsyncWebClient, clock: Clock, pace: Pace, to: str, said: Rendered, *, tries: int = TRIES
+) -> bool:
+    """Post to a channel or a person as soon as the pace allows it. Return whether Slack took it. Never raises."""
+    for _ in range(tries):
+        while (open_at := pace.post_at(to, now := clock.real())) > now:
+            await clock.pause((open_at - now).total_seconds())
+        pace.posted(to, now)
+        try:
+            await client.chat_postMessage(
+                channel=to, text=said.text, blocks=list(said.blocks), unfurl_links=False, unfurl_media=False
+            )
+        except NO_ANSWER as error:
+            if not isinstance(error, SlackApiError) or not _is_too_fast(error):
+                log.warning("post.not_taken", to=to, error=error_code(error))
+                return False
+            pace.block(POST, clock.real() + timedelta(seconds=wait_of(retry_after(error))))
+        else:
+            return True
+    return False
+
+
+def _is_too_fast(error: SlackApiError) -> bool:
+    return status_code(error) == 429 or error_code(error) in RATE_LIMITED

@@ -1,0 +1,127 @@
+"""Slack refuses a token: at the start while something is rented, or later. Once it takes one, all goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import Mistake, Unusable
+from handlers.connection import Connection, Tokens
+from handlers.delivery.loop import Delivery
+from sandbox.slack.default import ANA, TRAINING
+from tests.handlers.team import Json, Team, an_offer, team
+
+
+@dataclass
+class Settings:
+    """What the files say by now."""
+
+    tokens: Tokens
+    broken: bool = False
+    read: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __call__(self) -> Tokens:
+        self.read.set()
+        if self.broken:
+            self.broken = False
+            raise Mistake("SLACK_BOT_TOKEN_FILE can't be read")
+        return self.tokens
+
+
+@asynccontextmanager
+async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    """A connection of its own with these settings, until the end of the block."""
+    client = AsyncWebClient(
+        token=settings.tokens.bot,
+        base_url=f"{ours.world.url}/api/",
+        session=ours.world.session,
+        retry_handlers=[],
+    )
+    delivery = Delivery(ours.desk, client, ours.world.session)
+    connection = Connection(
+        ours.desk,
+        client,
+        delivery,
+        gate=ours.context.gate,
+        catalog=ours.context.catalog,
+        tokens=settings.tokens,
+        read_tokens=settings,
+        retry_refused=0.02,
+    )
+    running = asyncio.create_task(connection.run())
+    try:
+        yield running
+    finally:
+        await connection.close()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await delivery.drain()
+
+
+def right(ours: Team) -> Tokens:
+    return Tokens(bot=ours.world.sandbox.bot_token, app=ours.world.sandbox.app_token)
+
+
+async def rented(ours: Team) -> None:
+    """Something is rented, and its card is still to be posted."""
+    await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
+    assert len(await ours.rentals()) == 1
+
+
+async def card(ours: Team) -> Json:
+    """The card, once it is posted."""
+    last = 0
+    while True:
+        seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=last, wait=20)
+        assert seen["messages"], "nobody posts the card"
+        found = [m for m in seen["messages"] if "Being made" in m["reads"] and not m["only_you"]]
+        if found:
+            return dict(found[0])
+        last = seen["last"]
+
+
+@pytest.mark.parametrize("wrong", ["bot", "app"])
+async def test_with_a_token_that_is_put_right_it_connects_and_tells(tmp_path: Path, wrong: str) -> None:
+    async with team(tmp_path) as ours:
+        await rented(ours)
+        good = right(ours)
+        settings = Settings(Tokens(bot="xoxb-no", app=good.app) if wrong == "bot" else Tokens(good.bot, "xapp-no"))
+        refused = "auth.test" if wrong == "bot" else "apps.connections.open"
+        async with connecting(ours, settings):
+            before = (await ours.world.get("traffic"))["last"]
+            await ours.world.get("traffic", after=before, endpoint=refused, wait=20)
+            # A file that is being replaced can't be read for a moment.
+            settings.broken = True
+            settings.tokens = good
+            assert len((await ours.world.get("sockets", least=3, wait=20))["sockets"]) >= 3
+            assert "Cancel" in str((await card(ours))["buttons"])
+
+
+async def test_with_nothing_rented_a_refused_token_ends_the_start(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        settings = Settings(Tokens(bot="xoxb-no", app=right(ours).app))
+        async with connecting(ours, settings) as running:
+            with pytest.raises(Unusable, match="SLACK_BOT_TOKEN: Slack refuses it"):
+                await running
+
+
+async def test_a_token_that_is_taken_back_later_is_read_again(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        settings = Settings(right(ours))
+        offers = await ours.offered(ANA, an_offer("o1", "2.15"))
+        async with connecting(ours, settings):
+            await ours.world.get("sockets", least=3, wait=20)
+            await ours.world.act("tokens", bot="revoked")
+            before = (await ours.world.get("traffic"))["last"]
+            await ours.click(ANA, offers, "Rent")
+            await ours.world.get("traffic", after=before, endpoint="chat.postMessage", wait=20)
+            async with asyncio.timeout(20):
+                await settings.read.wait()
+            await ours.world.act("tokens", bot="valid")
+            assert "Cancel" in str((await card(ours))["buttons"])
