@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import structlog
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
