@@ -1,9 +1,13 @@
-# make demo | make test | make check | make bench. Each sets up what is missing first.
+# make demo | make test | make check | make bench | make soak. Each sets up what is missing first.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check format bench setup dev
+SEED     ?= 1
+KILLS    ?= 20
+DATABASE ?= both
+
+.PHONY: demo test check format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
 test: dev
@@ -18,6 +22,8 @@ format: dev
 	$(BIN)/ruff check --fix .
 bench: dev
 	@$(BIN)/python -m bench
+soak: dev
+	@$(BIN)/python -m soak --seed $(SEED) --kills $(KILLS) --database $(DATABASE) $(if $(EPISODE),--episode $(EPISODE))
 
 setup: $(VENV)/.ready
 dev: $(VENV)/.ready-dev

@@ -13,6 +13,8 @@ from bench import acks, idle, polls, starts
 from bench.figures import HEADER, Figure, figure, write
 from bench.sizes import FULL, Size
 from bot.errors import GpubotError
+from bot.logs import set_up_logs
+from bot.settings import LogFormat
 
 
 async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
@@ -44,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures gpubot; takes about 4 minutes.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
+    set_up_logs(LogFormat.CONSOLE)
     try:
         asyncio.run(_run(FULL, options.json))
     except GpubotError as error:

@@ -14,7 +14,7 @@ import psutil
 
 from bench.measuring import seconds
 from bot.demo.outside import Outside
-from bot.demo.processes import NotRunning, Ready, environment, free_port, sandbox, stop
+from bot.demo.processes import NotRunning, Ready, environment, free_port, private_log, sandbox, stop
 
 ADMIN = "U0ANA0000"
 CONNECTIONS = 2
@@ -94,7 +94,7 @@ class App:
 async def running(world: World, program: Sequence[str], settings: Mapping[str, str]) -> AsyncIterator[App]:
     """An app, from connected until the end of the block. Raises NotRunning."""
     log = world.folder / "app.log"
-    with log.open("ab") as out:
+    with private_log(log) as out:
         began = seconds()
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -24,10 +24,12 @@ cli = typer.Typer(
 def run() -> None:
     """Runs the bot until it is told to stop. Settings come from the environment and .env."""
     from bot import app
+    from bot.dependencies import check_dependencies
     from bot.logs import set_up_logs
     from bot.settings import read_settings
 
     settings = read_settings()
+    check_dependencies()
     set_up_logs(settings.log)
     asyncio.run(app.run(settings))
 
@@ -38,7 +40,10 @@ def demo(
 ) -> None:
     """Plays the main job against a sandbox on this machine, and checks that every step happened."""
     from bot.demo import printing, script
+    from bot.logs import set_up_logs
+    from bot.settings import LogFormat
 
+    set_up_logs(LogFormat.CONSOLE)
     printer = printing.Printer(printing.as_json if json else printing.as_text)
     # JSON lines are for a program, what is noted beside them is still for people.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
@@ -51,6 +56,10 @@ def demo(
 def sandbox() -> None:
     """Starts the sandbox and the bot on this machine, to play with from the terminal."""
     from bot.demo import console
+    from bot.logs import set_up_logs
+    from bot.settings import LogFormat
+
+    set_up_logs(LogFormat.CONSOLE)
 
     def say(text: str) -> None:
         sys.stdout.write(text + "\n")
@@ -80,10 +89,15 @@ def doctor() -> None:
 @cli.command()
 def migrate() -> None:
     """Brings the database's schema up to date. `run` does it too, at its start."""
+    from bot.dependencies import check_dependencies
+    from bot.logs import set_up_logs
     from bot.settings import read_settings
     from store.db import migrate as bring_up
 
-    asyncio.run(bring_up(read_settings().database_url.get_secret_value()))
+    check_dependencies()
+    settings = read_settings()
+    set_up_logs(settings.log)
+    asyncio.run(bring_up(settings.database_url.get_secret_value()))
 
 
 def _me() -> str:
@@ -92,7 +106,8 @@ def _me() -> str:
 
 
 def main() -> None:
-    """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1."""
+    """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1; so does a bug,
+    of which no more is shown than what broke and where."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that can't show a sign shows that, and all the rest
@@ -100,6 +115,11 @@ def main() -> None:
         cli()
     except GpubotError as error:
         sys.stderr.write(error.words + "\n")
+        sys.exit(1)
+    except Exception as error:
+        from bot.logs import log_uncaught
+
+        log_uncaught(error)
         sys.exit(1)
 
 

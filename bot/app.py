@@ -17,24 +17,33 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
-from bot.errors import Unusable
+from bot.errors import GpubotError, Unusable
 from bot.lifecycle.desk import Desk, Works
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.lockout import note_token
+from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.regular import Job, every
+from bot.lifecycle.selfcheck import SelfCheck
+from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.sweep import sweep
 from bot.market.banner import SshProber
 from bot.market.catalog import Catalogue
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
+from bot.model.state import State
 from bot.policy.rules import Rules, read_rules
+from bot.proxies import proxy_for
+from bot.sessions import new_session
 from bot.settings import Settings, read_settings
 from handlers.boundary import note_commit
 from handlers.connection import Connection, Tokens
 from handlers.context import Gate
+from handlers.delivery.direct import DirectMessages
 from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
+from handlers.delivery.pace import Pace
 from handlers.rooms import SlackRooms
+from handlers.slack_client import slack_client
 from store.db import Database
 
 log = structlog.get_logger("gpubot")
@@ -55,8 +64,12 @@ class Parts:
     clock: Clock
     store: Database
     engine: Engine
+    overdue: OverdueDeletion
+    selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
+    catalogue: Catalogue
+    client: AsyncWebClient
     connection: Connection
     gate: Gate
     metrics: Metrics
@@ -66,33 +79,48 @@ class Parts:
         """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
-        next_due = await self.engine.next_due()
-        async with self.store.read() as tx:
-            untold = await tx.messages.untold()
-            perhaps_twice, given_up = [await tx.account.counted(name) for name in (PERHAPS_TWICE, GIVEN_UP)]
-        due = next_due is not None and next_due <= now
-        wanted = [at for at in (next_due, *(job.next_at for job in self.jobs)) if at is not None]
+        await self.selfcheck.measure()
+        counts: list[int | None] = [None, None, None]
+        try:
+            next_due = await self.engine.next_due()
+            async with self.store.read() as tx:
+                counts = [await tx.messages.untold()]
+                counts += [await tx.account.counted(name) for name in (PERHAPS_TWICE, GIVEN_UP)]
+        except GpubotError:
+            next_due = None
+        untold, perhaps_twice, given_up = counts
+        due = (next_due is not None and next_due <= now) or self.overdue.due()
+        wanted = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # What was read counts only if nothing was going on while it was read.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
+        wrong = self.selfcheck.wrong
         return {
+            "well": not wrong,
+            "wrong": wrong,
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
             "connections": await self.connection.connected(),
-            "next_due": min(wanted).isoformat() if wanted else None,
+            "next_due": wanted.isoformat() if wanted else None,
             "due_now": due,
             **under_way,
             "untold": untold,
             "told_perhaps_twice": perhaps_twice,
             "given_up": given_up,
             "engine_passes": self.engine.passes,
-            "engine_lateness_seconds": self.engine.lateness,
-            "settled": quiet and not due and not untold,
+            "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
+            "late_for_seconds": self.selfcheck.late_for.total_seconds(),
+            "store_takes_writes": self.selfcheck.writes,
+            "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
+            "settled": quiet and not due and untold == 0,
         }
 
     async def figures(self) -> bytes:
         """What /metrics shows."""
-        async with self.store.read() as tx:
-            live = await tx.rentals.states()
+        try:
+            async with self.store.read() as tx:
+                live: dict[State, int] | None = await tx.rentals.states()
+        except GpubotError:
+            live = None
         return self.metrics.exposition(await self.report(), live)
 
     def note_commit(self) -> None:
@@ -104,7 +132,7 @@ class Parts:
             "steps_in_flight": self.engine.in_flight,
             "handlers_in_flight": self.gate.in_flight,
             "sends_in_flight": self.delivery.in_flight,
-            "jobs_in_flight": sum(job.busy for job in self.jobs),
+            "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
         }
 
 
@@ -127,9 +155,14 @@ async def run(settings: Settings) -> None:
 
 @asynccontextmanager
 async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
-    """Everything, put together and not yet running; closed at the end."""
+    """Everything, put together and not yet running; closed at the end.
+
+    Raises Unusable if a setting, or a proxy of the environment, can't be used.
+    """
+    for url in (settings.slack_api_url, settings.compute_clear_url):
+        proxy_for(url)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=SLACK_TIMEOUT))
+        session = await stack.enter_async_context(new_session(timeout=SLACK_TIMEOUT))
         clock = await clock_of(settings, session)
         store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
         stack.push_async_callback(store.close)
@@ -145,12 +178,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
-        client = AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(),
-            base_url=settings.slack_api_url,
-            session=session,
-            retry_handlers=[],
-        )
+        client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         works = Works(
             store=behind.store,
             clock=clock,
@@ -160,8 +188,9 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             rooms=SlackRooms(behind, client),
             on_attempt=metrics.attempt,
         )
-        catalogue, gate = Catalogue(market), Gate()
-        delivery = Delivery(behind, client, session)
+        catalogue, gate, pace = Catalogue(market), Gate(), Pace()
+        engine = Engine(works, claimant=CLAIMANT, watch=metrics, unsure=store.claims_left)
+        delivery = Delivery(behind, client, session, pace=pace)
         connection = Connection(
             desk,  # people's writes go first
             client,
@@ -174,12 +203,16 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
         parts = Parts(
             clock=clock,
             store=store,
-            engine=Engine(works, claimant=CLAIMANT, watch=metrics),
+            engine=engine,
+            overdue=OverdueDeletion(works),
+            selfcheck=SelfCheck(works, engine, DirectMessages(client, pace, clock, rules)),
             delivery=delivery,
             jobs=[
                 Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
             ],
+            catalogue=catalogue,
+            client=client,
             connection=connection,
             gate=gate,
             metrics=metrics,
@@ -221,7 +254,13 @@ async def clock_of(settings: Settings, session: aiohttp.ClientSession) -> Clock:
 
 async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     """Runs everything until `stop`, then lets what people did be acknowledged and what is under way be written."""
-    loops = [parts.engine.run(), *(job.keep(parts.clock) for job in parts.jobs), parts.connection.run()]
+    loops = [
+        parts.engine.run(),
+        parts.overdue.run(),
+        parts.selfcheck.run(),
+        *(job.keep(parts.clock) for job in parts.jobs),
+        parts.connection.run(),
+    ]
     if isinstance(parts.clock, FollowedClock):
         loops.append(parts.clock.follow())
     tasks = {asyncio.create_task(loop) for loop in loops}

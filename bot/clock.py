@@ -1,8 +1,8 @@
 """Time. The only module of the bot that reads a clock or sleeps.
 
 Two clocks run side by side. *Ours* (`now`, `sleep_until`) is the one that offers, leases, approvals, polls and
-billing live by; tests and the sandbox move it. *Real* time (`real`, `pause`) is for what the outside measures
-by itself: acknowledgements, pace, Retry-After, HTTP time-outs, claims.
+billing live by; tests and the sandbox move it. *Real* time (`real`, `monotonic`, `pause`) is for what the outside
+measures by itself: acknowledgements, pace, Retry-After, HTTP time-outs, claims.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ class Clock(Protocol):
 
     def real(self) -> datetime:
         """The wall's time, which nobody moves."""
+
+    def monotonic(self) -> float:
+        """Real seconds since any moment, for deadlines: nobody sets them back, as the wall's time may be."""
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         """Returns when our time has reached `moment`, or `wake` is set. None waits for `wake` alone."""
@@ -55,6 +58,9 @@ class SystemClock:
 
     def real(self) -> datetime:
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
         while not wake.is_set():

@@ -9,10 +9,12 @@
     +-- Refused          the team's rules say no: says who may, or what would be allowed
     +-- TooLate          someone or something was faster: says what is true now
     |   +-- Changed      the request is another one now
+    |   +-- Repeated     the same was done just now; say that more is meant
     +-- Outage           for a while: nothing was done, try again
     |   +-- StoreBusy    the database did not take it
     |   +-- MarketAway   the marketplace did not answer, or asks to wait
     |       +-- LockedOut    it refuses our token
+    |       +-- RateLimited  it asks us to slow down (429)
     +-- CannotOpen       the database can't be used at all: says why; ends the start
     |   +-- InUse        another gpubot has it open
     +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
@@ -22,6 +24,16 @@ Anything else that escapes is a bug; the person gets a number that is in the log
 """
 
 from __future__ import annotations
+
+import secrets
+
+NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Of the number that a bug gets: without what is misread."""
+
+
+def bug_number() -> str:
+    """A new number, such as E-4F2K, that stands in the log and in what people read."""
+    return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
 
 
 class GpubotError(Exception):
@@ -82,6 +94,11 @@ class Changed(TooLate):
     """The request has changed since the button was shown; the new one is shown, and nothing was decided."""
 
 
+class Repeated(TooLate):
+    """The person asked for the same just now, and it was done. Nothing was added; the click that says "more" goes
+    on."""
+
+
 class Outage(GpubotError):
     """Temporary. Nothing was done."""
 
@@ -93,8 +110,8 @@ class StoreBusy(Outage):
 class MarketAway(Outage):
     """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
 
-    `retry_after` is in real seconds where the marketplace named it. `acted` is False where the call certainly
-    did nothing (it was refused before acting, or never left).
+    `retry_after` is in real seconds where the marketplace named it. `acted` is False if the call certainly bought
+    nothing: it only reads, never left, or was refused with an answer that the reference documents as such.
     """
 
     def __init__(self, words: str, *, retry_after: float | None = None, acted: bool = True) -> None:
@@ -104,10 +121,15 @@ class MarketAway(Outage):
 
 
 class LockedOut(MarketAway):
-    """401 or 403: nothing was done, and nothing can be asked until someone mends the token."""
+    """401 or 403: nothing can be asked until someone mends the token. A purchase may have been carried out all the
+    same if it was answered 403, which the reference doesn't name: a gateway or a vendor may have said it."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(words, acted=False)
+    def __init__(self, words: str, *, acted: bool = False) -> None:
+        super().__init__(words, acted=acted)
+
+
+class RateLimited(MarketAway):
+    """429. For a call that buys it proves nothing: the limit may be that of a vendor who was asked already."""
 
 
 class Stale(GpubotError):

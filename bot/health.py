@@ -14,6 +14,8 @@ Report = dict[str, Any]
 LONGEST_WAIT = 60.0
 LOOK_AGAIN = 0.02
 """Real seconds."""
+MOST_WAITERS = 3
+"""Each waiter reads the store fifty times a second. A further one is answered at once."""
 
 
 async def serve(
@@ -21,21 +23,33 @@ async def serve(
 ) -> web.AppRunner:
     """Starts the server and returns its runner, to be cleaned up. `figures` is what /metrics says. Raises OSError
     where the port is taken."""
+    waiting = 0
 
     async def health(request: web.Request) -> web.Response:
-        """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one, or
-        after S real seconds."""
+        """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one.
+
+        Answers as it is after S real seconds, and at once if MOST_WAITERS wait already. The status is 503 if the
+        bot is not well.
+        """
+        nonlocal waiting
         try:
             revision = int(request.query.get("settled", "-1"))
             wait = min(float(request.query.get("wait", "0")), LONGEST_WAIT)
         except ValueError:
             raise web.HTTPBadRequest(text="settled is a whole number, wait is in seconds") from None
+        until = clock.monotonic() + wait
         said = await report()
-        while wait > 0 and not (said["settled"] and said["clock"]["revision"] >= revision):
-            await clock.pause(LOOK_AGAIN)
-            wait -= LOOK_AGAIN
-            said = await report()
-        return web.json_response(said)
+        if waiting < MOST_WAITERS:
+            waiting += 1
+            try:
+                while not (said["settled"] and said["clock"]["revision"] >= revision):
+                    if clock.monotonic() >= until or request.transport is None:  # None: the client has left
+                        break
+                    await clock.pause(LOOK_AGAIN)
+                    said = await report()
+            finally:
+                waiting -= 1
+        return web.json_response(said, status=200 if said.get("well", True) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,13 +1,23 @@
-"""Log lines: structlog, one line a fact, ids instead of content. What libraries log goes the same way."""
+"""Log lines: structlog, one line a fact, ids instead of content. What libraries log goes the same way.
+
+Every way in which Python itself reports an exception or a warning ends here too: its own reports show the words of
+an exception, which may hold a token, a key or what people typed.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import warnings
+from contextlib import suppress
+from types import TracebackType
+from typing import TextIO, cast
 
 import structlog
 
 from bot.settings import LogFormat
+from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
 """Libraries that log what they carry: only what went wrong passes."""
@@ -19,36 +29,128 @@ class _Library(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # Bolt's loggers set a level of their own
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        where = f"{record.module}:{record.lineno}"
-        structlog.get_logger().log(record.levelno, "library", library=record.name, where=where, error=kind)
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "library",
+            library=record.name,
+            where=f"{record.module}:{record.lineno}",
+            error=None if error is None else type(error).__name__,
+            exc_info=error,
+        )
+
+
+class _Unfailing:
+    """A stream that drops what it can't write: a full disk under the log must not end what is being done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def keep_quiet() -> None:
-    """No log lines at all, for commands whose output is for people."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    """No log lines at all, for commands whose output is for people. Only what ends the process is still logged."""
+    _configure(LogFormat.CONSOLE, logging.CRITICAL)
     logging.getLogger().handlers = [logging.NullHandler()]
 
 
 def set_up_logs(how: LogFormat) -> None:
     """Sends every log line to standard error, as text for people or as JSON."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if how is LogFormat.JSON:
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    else:
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
-    structlog.configure(
-        processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    _configure(how, logging.INFO)
     root = logging.getLogger()
     root.handlers = [_Library()]
     root.setLevel(logging.WARNING)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def log_uncaught(error: BaseException) -> None:
+    """Logs an exception that ends the process. Sets up logs for people if none were set up before."""
+    if not structlog.is_configured():
+        _configure(LogFormat.CONSOLE, logging.INFO)
+    structlog.get_logger().critical("uncaught", exc_info=error)
+
+
+def _configure(how: LogFormat, least: int) -> None:
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_content,
+    ]
+    if how is LogFormat.JSON:
+        shared.append(structlog.processors.JSONRenderer())
+    else:
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the default one shows variables
+        )
+        shared += [_for_people, console]
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
+        cache_logger_on_first_use=True,
+    )
+    sys.excepthook = _uncaught
+    sys.unraisablehook = _unraisable
+    threading.excepthook = _uncaught_in_thread
+    warnings.showwarning = _warned
+
+
+def _without_content(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Return the line with classes and places instead of exceptions."""
+    error = line.pop("exc_info", None)
+    line.pop("stack_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    elif isinstance(error, tuple):
+        error = error[1]
+    for name, value in line.items():
+        if isinstance(value, BaseException):
+            line[name] = type(value).__name__
+    if isinstance(error, BaseException):
+        line["raised"] = parts_of(error)
+    return line
+
+
+def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if "raised" in line:
+        line["exception"] = as_text(line.pop("raised"))  # the renderer's name for what it writes below the line
+    return line
+
+
+# --- what Python reports itself
+
+
+def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    log_uncaught(error)
+
+
+def _uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+        structlog.get_logger().error("uncaught", exc_info=ended.exc_value)
+
+
+def _unraisable(passed: sys.UnraisableHookArgs) -> None:
+    if passed.exc_value is not None:
+        structlog.get_logger().error("uncaught", exc_info=passed.exc_value)
+
+
+def _warned(  # noqa: PLR0917 - as Python calls it
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    structlog.get_logger().warning("python.warning", error=category.__name__, where=place(filename, lineno))

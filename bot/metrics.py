@@ -64,10 +64,11 @@ class Metrics:
         """A bug ended a step."""
         self._failed.labels(what).inc()
 
-    def exposition(self, report: Mapping[str, Any], live: Mapping[State, int]) -> bytes:
-        """All figures as text: with every number of `/health`, booleans as 0 and 1, and the rentals that live."""
+    def exposition(self, report: Mapping[str, Any], live: Mapping[State, int] | None) -> bytes:
+        """All figures as text: with every number of `/health`, booleans as 0 and 1, and the rentals that live, as
+        last known where `live` is None."""
         for state in State:
-            if not state.over:
+            if not state.over and live is not None:
                 self._rentals.labels(state.value).set(live.get(state, 0))
         for name, value in _flat(report):
             if name not in self._health:

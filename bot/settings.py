@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+from collections.abc import Mapping
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.addresses import check_listen_address, check_web_address
+from bot.env_file import ENV_FILE, EnvFile, read_env_file
 from bot.errors import Mistake
+from bot.model.text import one_line
+from bot.proxies import is_loopback
+from bot.text_file import Unreadable, read_text
 
 
 class LogFormat(StrEnum):
@@ -25,32 +31,21 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-ENV_FILE = Path(".env")
-
-
 def _field(name: str, **more: Any) -> Any:
     return Field(validation_alias=name, **more)
 
 
-def _file_of(name: str) -> Path | None:
-    """The file that `<NAME>_FILE` names."""
-    path = os.environ.get(f"{name}_FILE") or dotenv_values(ENV_FILE).get(f"{name}_FILE")
-    return Path(path) if path else None
-
-
 class _Files(PydanticBaseSettingsSource):
-    """Values from the files that `<NAME>_FILE` names, as container platforms mount secrets."""
+    """Values that were read from `.env` and from the files that `<NAME>_FILE` names, as container platforms mount
+    secrets."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._values = values
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         name = str(field.validation_alias)
-        path = _file_of(name)
-        if path is None:
-            return None, name, False
-        try:
-            return path.read_text(encoding="utf-8").strip(), name, False
-        except (OSError, UnicodeDecodeError):
-            # Told by `read_partly`, which looks for these first.
-            return None, name, False
+        return self._values.get(name), name, False
 
     def __call__(self) -> dict[str, Any]:
         found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
@@ -60,9 +55,7 @@ class _Files(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """What `gpubot run` needs to know. Secrets never show in a repr or a log."""
 
-    model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     slack_bot_token: SecretStr = _field("SLACK_BOT_TOKEN")
     slack_app_token: SecretStr = _field("SLACK_APP_TOKEN")
@@ -73,7 +66,7 @@ class Settings(BaseSettings):
     admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
     policy: Path | None = _field("GPUBOT_POLICY", default=None)
     database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
-    http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600", pattern=r"^\S+:\d{1,5}$")
+    http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600")
     log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
 
@@ -86,36 +79,43 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, dotenv_settings, _Files(settings_cls)
+        return init_settings, env_settings, _Files(settings_cls, _FILES.get())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> Any:
+        if isinstance(value, str) and not value.isprintable():
+            raise ValueError("it has a line break or another sign that can't be shown; write it on one line")
+        return value
 
     @field_validator("slack_bot_token")
     @classmethod
     def _bot_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith("xoxb-"):
             raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
-        return value
+        return _sendable(value)
 
     @field_validator("slack_app_token")
     @classmethod
     def _app_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith("xapp-"):
             raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
-        return value
+        return _sendable(value)
 
     @field_validator("compute_clear_token")
     @classmethod
     def _market_token(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().strip():
             raise ValueError("it is empty: paste the token of your Compute Clear account")
-        return value
+        return _sendable(value)
 
-    @field_validator("slack_api_url", "compute_clear_url")
+    @field_validator("slack_api_url", "compute_clear_url", "clock_url")
     @classmethod
-    def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("it must be a web address, such as https://example.com/")
-        if parts.scheme == "http" and not is_loopback(value):
+    def _safe_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        check_web_address(value)
+        if urlsplit(value).scheme == "http" and not is_loopback(value):
             raise ValueError("plain http is only for this machine; use https")
         return value
 
@@ -126,9 +126,8 @@ class Settings(BaseSettings):
 
     @field_validator("http")
     @classmethod
-    def _port(cls, value: str) -> str:
-        if int(value.rpartition(":")[2]) > 65535:
-            raise ValueError("a port is at most 65535")
+    def _listens(cls, value: str) -> str:
+        check_listen_address(value)
         return value
 
     @field_validator("database_url")
@@ -139,6 +138,11 @@ class Settings(BaseSettings):
             return SecretStr(f"sqlite:///{platformdirs.user_data_path('gpubot') / 'gpubot.sqlite'}")
         if not url.startswith(("sqlite:///", "postgresql://")):
             raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        path = url.removeprefix("sqlite:///")
+        if not path:
+            raise ValueError("it names no file: sqlite:///PATH")
+        if path == ":memory:" or path.startswith("file:"):
+            raise ValueError("name a file: sqlite:///PATH. What is only in memory is lost when the bot ends")
         return value
 
     @model_validator(mode="after")
@@ -155,13 +159,12 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in self.admins.split(","))
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _sendable(token: SecretStr) -> SecretStr:
+    """A token that can stand in a header."""
+    value = token.get_secret_value()
+    if not value.isascii() or " " in value:
+        raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
+    return token
 
 
 def read_settings() -> Settings:
@@ -171,43 +174,67 @@ def read_settings() -> Settings:
     """
     settings, wrong = read_partly()
     if wrong:
-        raise Mistake("\n".join(wrong.values()))
+        raise Mistake("\n".join(dict.fromkeys(wrong.values())))
     return settings
 
 
 def read_partly() -> tuple[Settings, dict[str, str]]:
-    """The settings, and one line for each that is missing or wrong, by its name.
+    """The settings, and one line for each that is missing or wrong, by its name. A `.env` that can't be read has a
+    line too, which stands for each setting that may be in it.
 
     What is wrong has a value in the settings that stands in for it and must not be used.
     """
+    env_file = read_env_file()
+    values, wrong = _from_files(env_file)
     fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
-    wrong = {
-        name: f"{name}_FILE: I can't read the file that it names."
-        for name in fields
-        if (path := _file_of(name)) is not None and not _readable(path)
-    }
-    while True:
-        try:
-            return Settings(**{name: _STAND_INS.get(name, fields[name]) for name in wrong}), wrong
-        except ValidationError as error:
-            lines = {
-                name: _line(name, problem["type"], problem["msg"])
-                for problem in error.errors(include_input=False)
-                for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
-            }
-            if lines.keys() <= wrong.keys():
-                raise  # a value that stands in is wrong: ours to mend
-            wrong = lines | wrong
-
-
-def _readable(path: Path) -> bool:
+    token = _FILES.set(values)
     try:
-        path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return True
+        while True:
+            try:
+                stand_ins = {name: _STAND_INS.get(name, fields[name]) for name in wrong}
+                settings = Settings(**stand_ins)
+                break
+            except ValidationError as error:
+                lines = {
+                    name: _line(name, problem["type"], problem["msg"])
+                    for problem in error.errors(include_input=False)
+                    for name in [str(problem["loc"][0]) if problem["loc"] else "GPUBOT_CLOCK_URL"]
+                    if name not in wrong
+                }
+                if not lines:
+                    raise  # a value that stands in is wrong: ours to mend
+                if not env_file.readable and env_file.wrong:
+                    missing = {str(p["loc"][0]) for p in error.errors() if p["type"] == "missing"}
+                    lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
+                wrong = lines | wrong
+    finally:
+        _FILES.reset(token)
+    if env_file.wrong:
+        wrong = {str(ENV_FILE): env_file.wrong} | wrong
+    return settings, wrong
 
 
+def _from_files(env_file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
+    """The values that are not in the environment but in `.env` or in a file that `<NAME>_FILE` names, and a line
+    for each such file that can't be read."""
+    values, wrong = {}, {}
+    for field in Settings.model_fields.values():
+        name = str(field.validation_alias)
+        path = os.environ.get(f"{name}_FILE") or env_file.values.get(f"{name}_FILE")
+        if path:
+            try:
+                text = read_text(Path(path)).strip()
+            except Unreadable as error:
+                wrong[name] = f"{name}_FILE: I can't read the file that it names: {error}."
+            else:
+                values[name] = text
+        if env_file.values.get(name):
+            values[name] = env_file.values[name]
+    return values, wrong
+
+
+_FILES: ContextVar[Mapping[str, str]] = ContextVar("files", default=MappingProxyType({}))
+"""What the files hold while Settings are made: pydantic-settings makes its sources itself."""
 _STAND_INS = {
     "SLACK_BOT_TOKEN": "xoxb-",
     "SLACK_APP_TOKEN": "xapp-",
@@ -223,7 +250,6 @@ _HINTS = {
     "GPUBOT_CHANNEL": "the id of your home channel, such as C0123ABCD (in Slack: channel details, at the bottom)",
     "GPUBOT_ADMINS": "a list of Slack user ids, comma-separated, such as U0123ABCD "
     "(in Slack: profile, Copy member ID)",
-    "GPUBOT_HTTP": "an address and port, such as 127.0.0.1:8600",
     "GPUBOT_LOG": "console or json",
 }
 
@@ -234,4 +260,4 @@ def _line(name: str, kind: str, message: str) -> str:
         return f"{name} is not set. It is {hint}."
     if kind == "value_error":
         return f"{name}: {message.removeprefix('Value error, ')}."
-    return f"{name} is not what I expect: {hint or message}."
+    return f"{name} is not what I expect: {hint or one_line(message, 100)}."

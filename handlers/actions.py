@@ -83,7 +83,8 @@ async def change_rental(context: Context, visit: Visit) -> Outcome:
 
 
 async def withdraw(context: Context, visit: Visit) -> Outcome:
-    await deciding.withdraw(context.desk, visit.person, VersionValue.decode(visit.value).rental_id)
+    value = VersionValue.decode(visit.value)
+    await deciding.withdraw(context.desk, visit.person, value.rental_id, value.version)
     return None
 
 
@@ -114,8 +115,7 @@ async def extend_form(context: Context, visit: Visit) -> Outcome:
 
 async def extend(context: Context, visit: Visit) -> Outcome:
     value = ExtendValue.decode(visit.value)
-    span = timedelta(hours=value.hours)
-    return await doing.extend(context, visit, value.rental_id, span, shown_end=value.shown_end)
+    return await doing.extend(context, visit, value.rental_id, value.longer, shown_end=value.shown_end)
 
 
 async def keep(context: Context, visit: Visit) -> Outcome:

@@ -57,6 +57,7 @@ async def send(context: Context, arrival: Arrival, reply: Reply) -> bool:
         return await _post(context, arrival, reply)
     body = body_of(reply.said, arrival, replaces=reply.replaces)
     hook = AsyncWebhookClient(arrival.reply_url, session=context.client.session, retry_handlers=[])
+    hook.proxy = None  # as the session decides, and not the SDK
     try:
         async with asyncio.timeout(AT_ONCE_TAKES):
             answer = await hook.send_dict(body)

@@ -8,20 +8,19 @@ Bolt takes an acknowledgement back when an exception leaves the listener after i
 
 from __future__ import annotations
 
-import secrets
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import structlog
 
-from bot.errors import GpubotError, Refused, StoreBusy
+from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.person import Person
+from bot.tracebacks import parts_of
 from handlers import answering
 from handlers.context import Context
 from handlers.delivery.posting import ANSWER_LIFE
+from handlers.entered import places_of_private_keys, without_private_keys
 from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 from handlers.visit import Arrival, FieldErrors, Opens, Outcome, Reply, Visit, Way, input_blocks
@@ -32,10 +31,7 @@ Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
 Reader: TypeAlias = Callable[[Body], Arrival]
 
-NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Of the number that a bug gets: without what is misread."""
 INPUT_ERROR = 300
-FRAMES = 8
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
 """What the listener that runs has written so far: one entry a commit."""
@@ -71,7 +67,12 @@ def _reachable(context: Context, arrival: Arrival) -> Arrival:
 
 async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack, body: Body) -> None:
     commits: list[None] = []
+    private: list[str] = []
     try:
+        private = places_of_private_keys(body)
+        if private:
+            arrival = without_private_keys(arrival)
+            raise PrivateKey
         person = await context.people.who(arrival.user_id, arrival.team_id)
         _check_ours(person)
         _COMMITS.set(commits)
@@ -82,7 +83,7 @@ async def _serve(context: Context, arrival: Arrival, handler: Handler, ack: Ack,
         return
     except GpubotError as error:
         _note(arrival, type(error).__name__)
-        outcome = Reply(said=replies.error(error), refuses=True)
+        outcome = Reply(said=replies.error(error), refuses=True, beside=next(iter(private), ""))
     except Exception as error:
         outcome = Reply(said=_broke(arrival, error, wrote=bool(commits)), refuses=True)
     else:
@@ -128,8 +129,8 @@ async def _acknowledge(arrival: Arrival, outcome: Outcome, ack: Ack, body: Body)
             await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
         case Way.SUBMISSION, FieldErrors(errors=errors):
             await _put_right(ack, body, {field.value: text for field, text in errors.items()})
-        case Way.SUBMISSION, Reply(said=said, refuses=True):
-            await _put_right(ack, body, {"": said.text})
+        case Way.SUBMISSION, Reply(said=said, refuses=True, beside=beside):
+            await _put_right(ack, body, {beside: said.text})
         case _:
             await ack()
 
@@ -179,8 +180,7 @@ def _note(arrival: Arrival, how: str) -> None:
 def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
     """Logs a bug under a number, and the words for who met it. Neither its message nor the payload is logged: they
     can hold what people typed."""
-    number = "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    number = bug_number()
     _log.error(
         "bug",
         number=number,
@@ -188,8 +188,7 @@ def _broke(arrival: Arrival, error: Exception, *, wrote: bool) -> Rendered:
         what=arrival.name,
         user=arrival.user_id,
         error=type(error).__name__,
-        cause=type(error.__cause__).__name__ if error.__cause__ else None,
-        where=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+        raised=parts_of(error),
         wrote=wrote,
     )
     return replies.bug(number, rented=None if wrote else False)

@@ -9,7 +9,7 @@ from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, looking, quoting
 from bot.model.offer import Catalog
 from bot.model.story import Listing
-from bot.policy.roles import roles_of
+from bot.policy.roles import roles_of, sees_others_money
 from handlers import doing, keys, parsing
 from handlers.context import Context
 from handlers.views import lists, replies
@@ -71,8 +71,8 @@ async def _look(context: Context, visit: Visit, command: Look) -> Outcome:
         case parsing.ShowCatalog():
             return Reply(said=_catalog(context, visit))
         case parsing.Help():
-            admin = roles_of(visit.person, context.desk.rules).admin
-            return Reply(said=lists.help_(admin=admin, rules=context.desk.rules))
+            roles = roles_of(visit.person, context.desk.rules)
+            return Reply(said=lists.help_(admin=roles.admin, user=roles.user, rules=context.desk.rules))
         case parsing.Home():
             return Reply(said=await _home(context, visit))
 
@@ -100,7 +100,7 @@ async def _list(context: Context, visit: Visit, *, everyone: bool) -> Rendered:
         await _live(context, visit, everyone=everyone, most=lists.ROWS),
         reader=visit.person.id,
         everyone=everyone,
-        sees_money=doing.sees_money(context, visit),
+        sees_money=sees_others_money(visit.person, context.desk.rules),
         rules=context.desk.rules,
         now=context.desk.clock.now(),
         zone=visit.person.tz,
@@ -118,14 +118,13 @@ async def _home(context: Context, visit: Visit) -> Rendered:
 
 
 async def _live(context: Context, visit: Visit, *, everyone: bool, most: int) -> Listing:
-    """What is not over, with its sums: everyone sees the team's."""
-    quoting.check_user(visit.person, context.desk.rules)
-    return await looking.listing(context.desk, visit.person.id, everyone=everyone, most=most)
+    """What is not over, with its sums: all who may use the bot see the team's."""
+    return await looking.listing(context.desk, visit.person, everyone=everyone, most=most)
 
 
 async def _ssh(context: Context, visit: Visit, rental_id: str) -> Rendered:
     return lists.ssh(
-        await looking.show(context.desk, rental_id),
+        await looking.to_open(context.desk, visit.person, rental_id),
         reader=visit.person.id,
         rules=context.desk.rules,
         now=context.desk.clock.now(),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import Changed, MarketAway, RentsAlready
+from bot.errors import Changed, MarketAway, RentsAlready, Repeated
 from bot.lifecycle.service import choosing, deciding, ending, leasing, looking, quoting, renting
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.quote import Quote
 from bot.model.request import Request
-from bot.policy.roles import roles_of
+from bot.policy.roles import sees_money
 from bot.policy.spending import CONFIRM_ABOVE
 from handlers.context import Context
 from handlers.ids import OfferValue, Value, VersionValue
@@ -94,7 +94,7 @@ async def rent_confirmed(context: Context, visit: Visit, value: OfferValue, *, a
     try:
         rental = await renting.rent(context.desk, visit.person, value.quote_id, value.offer_id, another=another)
     except RentsAlready as twin:
-        story = await looking.show(context.desk, twin.rental_id)
+        story = await looking.show(context.desk, visit.person, twin.rental_id)
         return Reply(said=offers.rents_already(story.rental, value.quote_id, value.offer_id))
     return Reply(said=replies.chosen(rental), replaces=True)
 
@@ -129,8 +129,8 @@ async def deny(context: Context, visit: Visit, value: VersionValue) -> Outcome:
 
 
 async def _newer(context: Context, visit: Visit, rental_id: str, change: Changed) -> Outcome:
-    story = await looking.show(context.desk, rental_id)
-    envelope = choosing.waiting_envelope(story.rental) or story.rental.envelope
+    story = await choosing.newest(context.desk, visit.person, rental_id)
+    envelope = deciding.waiting_envelope(story.rental) or story.rental.envelope
     asked = next((event for event in reversed(story.events) if event.kind in ASKS), None)
     current = approval(
         story,
@@ -156,8 +156,12 @@ async def extend_form(context: Context, visit: Visit, rental_id: str) -> Outcome
 async def extend(
     context: Context, visit: Visit, rental_id: str, span: timedelta, *, shown_end: int | None = None
 ) -> Outcome:
-    """A longer lease, or the wish for one."""
-    rental = await leasing.extend(context.desk, visit.person, rental_id, span, shown_end=shown_end)
+    """A longer lease, or the wish for one. The same command again asks whether still more is meant."""
+    try:
+        rental = await leasing.extend(context.desk, visit.person, rental_id, span, shown_end=shown_end)
+    except Repeated:
+        story = await looking.show(context.desk, visit.person, rental_id)
+        return Reply(said=answers.asked_again(story.rental, span, _times(context, visit), context.desk.rules))
     return _unless_shown(visit, answers.extended(rental, _times(context, visit)))
 
 
@@ -193,22 +197,14 @@ def _times(context: Context, visit: Visit) -> Times:
 
 async def show(context: Context, visit: Visit, rental_id: str) -> Outcome:
     """One rental with its history. The money of others is for approvers and admins."""
-    story = await looking.show(context.desk, rental_id)
-    if story.rental.owner != visit.person.id:
-        quoting.check_user(visit.person, context.desk.rules)
+    story = await looking.show(context.desk, visit.person, rental_id)
     return Reply(
         said=lists.show(
             story,
             reader=visit.person.id,
-            sees_money=sees_money(context, visit),
+            sees_money=sees_money(visit.person, story.rental.owner, context.desk.rules),
             rules=context.desk.rules,
             now=context.desk.clock.now(),
             zone=visit.person.tz,
         )
     )
-
-
-def sees_money(context: Context, visit: Visit) -> bool:
-    """Whether this person may see what others spend."""
-    roles = roles_of(visit.person, context.desk.rules)
-    return roles.approver or roles.admin

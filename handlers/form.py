@@ -9,17 +9,17 @@ from decimal import Decimal
 
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import one_line, say_span
+from bot.model.text import one_line, say_rate, say_span
 from bot.policy.rules import Rules
 from bot.policy.spending import gpus_words
-from handlers.durations import SPAN, read_span
+from handlers.durations import NUMBER, SPAN, read_span
 from handlers.ids import Field
+from handlers.normalizing import flat
 from handlers.plain import NOTE_LENGTH
-from handlers.reading import flat
+from handlers.spelling import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE
 from handlers.views.modals import ANY
-from handlers.wanted import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE, say_rate
 
-_CAP = re.compile(r"\$? ?(\d{1,6}(?:\.\d{1,4})?)", re.ASCII)
+_CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
@@ -85,7 +85,7 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
         return None
     number = _CAP.fullmatch(text)
     cap = Decimal(number.group(1)) if number else Decimal(0)
-    if not FINEST_CAP <= cap <= HIGHEST_CAP:
+    if not FINEST_CAP <= cap <= HIGHEST_CAP or cap != cap.quantize(FINEST_CAP):
         errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(HIGHEST_CAP)}."
         return None
     return cap

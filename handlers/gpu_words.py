@@ -21,10 +21,9 @@ _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """After a GPU may follow its form, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
-    "us": ("usa", "u.s", "u.s.a", "america", "north america", "united states", "states"),
-    "eu": ("europe", "european", "european union", "emea"),
-    "apac": ("asia", "asia pacific", "pacific", "ap"),
-    "other": ("elsewhere", "rest of the world"),
+    "us": ("usa", "u.s", "u.s.a", "america", "north america", "united states"),
+    "eu": ("europe", "european", "european union"),
+    "apac": ("asia", "asia pacific"),
 }
 _CONTRACT_SYNONYMS = {
     Contract.ONDEMAND: ("on demand",),
@@ -53,22 +52,31 @@ def _pattern(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Named:
-    """One way to write something, and what it is."""
+class Names:
+    """All the ways to write the names of one kind of thing, in one pattern."""
 
     pattern: re.Pattern[str]
-    means: str
+    means: tuple[str, ...]
+    """What each group of the pattern stands for."""
+
+    def match(self, text: str, at: int) -> tuple[int, str] | None:
+        """Return where the name at `at` ends and what it means. Return None if there is no name."""
+        found = self.pattern.match(text, at)
+        if found is None or found.lastindex is None or found.end() == at:
+            return None
+        return found.end(), self.means[found.lastindex - 1]
 
 
 def _patterns(words: dict[str, str]) -> dict[str, str]:
     return {_pattern(said): means for said, means in words.items()}
 
 
-def _alternatives(words: dict[str, str], before: str = "", after: str = r"(?![a-z0-9])") -> list[Named]:
+def _names(words: dict[str, str], before: str = "", after: str = r"(?![a-z0-9])") -> Names:
     """Longest first, so that `l40s` is not read as `l40`."""
     made = [(pattern, means) for pattern, means in words.items() if pattern]
     made.sort(key=lambda one: len(one[0].replace(_GAP, "")), reverse=True)
-    return [Named(re.compile(before + pattern + after), means) for pattern, means in made]
+    either = "|".join(f"({pattern})" for pattern, _ in made) or "(?!)"
+    return Names(re.compile(f"{before}(?:{either}){after}"), tuple(means for _, means in made))
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,12 @@ def _marks(canonical: str, family: str) -> frozenset[str]:
     return frozenset(words)
 
 
+def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
+    """Return the gigabytes of memory that the variants come with."""
+    sizes = (re.fullmatch(r"(\d{1,4})gb", mark) for variant in variants for mark in variant.marks)
+    return frozenset(int(size.group(1)) for size in sizes if size)
+
+
 def has_mark(variant: Variant, mark: str) -> bool:
     """Whether a variant is described by a word such as `80gb`, `80g`, `sxm` or `sxm5`."""
     number = re.fullmatch(r"(\d+)\s*gb?", mark)
@@ -101,13 +115,13 @@ class Words:
     families: tuple[str, ...]
     variants: dict[str, tuple[Variant, ...]]
     """Family to its canonical names."""
-    gpus: list[Named]
+    gpus: Names
     """Means a family or a canonical name."""
     marks: re.Pattern[str]
     """Any word that sets a variant apart. Matches nothing at all where there is none."""
-    regions: list[Named]
-    contracts: list[Named]
-    vendors: list[Named]
+    regions: Names
+    contracts: Names
+    vendors: Names
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     choices: dict[str, str]
@@ -168,11 +182,11 @@ def _words(
         families=tuple(family for family, _ in gpus),
         variants=variants,
         marks=re.compile(rf"(?:{'|'.join(map(re.escape, marks))})(?![a-z0-9])") if marks else re.compile("(?!)"),
-        gpus=_alternatives(_gpu_patterns(gpus), before=_MAKER, after=_GPU_END),
+        gpus=_names(_gpu_patterns(gpus), before=_MAKER, after=_GPU_END),
         # `us-east-1` is no region group.
-        regions=_alternatives(_patterns(regional), after=r"(?![a-z0-9_-])"),
-        contracts=_alternatives(_patterns(contractual)),
-        vendors=_alternatives(_patterns({name: name for name in vendors})),
+        regions=_names(_patterns(regional), after=r"(?![a-z0-9_-])"),
+        contracts=_names(_patterns(contractual)),
+        vendors=_names(_patterns({name: name for name in vendors})),
         region_names=regions,
         vendor_names=vendors,
         choices=_choices((family for family, _ in gpus), vendors, regional, contractual),
@@ -185,11 +199,15 @@ def _gpu_patterns(gpus: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, str]
         for name in variants:
             found.setdefault(_pattern(re.sub(rf"^{_MAKER}", "", name.lower())), name)
     for family, _ in gpus:  # a family's own name is the family, even where a canonical name is written the same
-        whole = _pattern(family)
-        found[whole] = family
+        found[_pattern(family)] = family
+    numbers: dict[str, list[str]] = {}  # `4090` alone, if only one family has that number
+    for family, _ in gpus:
         number = re.fullmatch(r"[a-z]+[\s_-]*(\d{4,}.*)", family.lower())
-        if number:  # `4090` alone
-            found.setdefault(_pattern(number.group(1)), family)
+        if number:
+            numbers.setdefault(_pattern(number.group(1)), []).append(family)
+    for pattern, families in numbers.items():
+        if len(families) == 1:
+            found.setdefault(pattern, families[0])
     return found
 
 
@@ -199,6 +217,6 @@ def _choices(
     found = {bare(family): family for family in families}
     found.update({bare(vendor): vendor for vendor in vendors})
     found.update({bare(said): means for said, means in (regional | contractual).items()})
-    found.update({"under": "under $3", "max": "max 3", "for": "for 6h", "now": "now", "vendor": "vendor"})
+    found.update({"under": "under $3", "for": "for 6h", "vendor": "vendor"})
     found.pop("", None)
     return found

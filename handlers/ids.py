@@ -8,6 +8,7 @@ the later ones are numbered: `keep`, `keep.2`.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Self
 
@@ -100,6 +101,7 @@ _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
 _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
+_END = r"(?P<shown_end>[1-9][0-9]{0,11})"
 _OLD = "That button makes no sense to me. I changed nothing."
 
 
@@ -154,15 +156,42 @@ class HoursValue(Value):
     hours: int
 
 
-class ExtendValue(Value):
-    """`k7mq2:2:1763982000`: whole hours, and the end that the reader saw, as a Unix time; so a second click adds
+class EndValue(Value):
+    """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time; so a second submission adds
     nothing."""
 
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:{_HOURS}:(?P<shown_end>[1-9][0-9]{{0,11}})"
+    SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
 
     rental_id: str
-    hours: int
     shown_end: int
+
+
+class ExtendValue(Value):
+    """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
+    as a Unix time; so a second click adds nothing."""
+
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?:{_HOURS}|(?P<seconds>[1-9][0-9]{{0,8}})s):{_END}"
+
+    rental_id: str
+    hours: int | None = None
+    seconds: int | None = None
+    shown_end: int
+
+    @classmethod
+    def of(cls, rental_id: str, longer: timedelta, shown_end: datetime) -> Self:
+        """Longer by whole hours if it is, else by seconds."""
+        hours, rest = divmod(longer, timedelta(hours=1))
+        size = {"seconds": longer // timedelta(seconds=1)} if rest else {"hours": hours}
+        return cls(rental_id=rental_id, **size, shown_end=int(shown_end.timestamp()))
+
+    @property
+    def longer(self) -> timedelta:
+        """By how much longer."""
+        return timedelta(hours=self.hours or 0, seconds=self.seconds or 0)
+
+    def _text(self) -> str:
+        size = f"{self.seconds}s" if self.seconds else self.hours
+        return f"{self.rental_id}:{size}:{self.shown_end}"
 
 
 class QuoteValue(Value):
@@ -222,8 +251,8 @@ ANSWERS_WITH: dict[Callback, tuple[type[Value], ...]] = {
     Callback.FORM: (QuoteValue, VersionValue),
     Callback.RENT_CONFIRM: (OfferValue,),
     Callback.APPROVE_CONFIRM: (VersionValue,),
-    Callback.EXTEND: (RentalValue,),
+    Callback.EXTEND: (EndValue,),
     Callback.DESTROY_CONFIRM: (RentalValue,),
 }
 """What comes back with each modal's submission; the form's may also be empty, and is the version of a waiting
-request where the form changes that. NOTICE has no submission."""
+request where the form changes that. NOTICE carries nothing and has no submit button."""

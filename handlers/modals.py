@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from bot.errors import Mistake
 from bot.lifecycle.service import choosing
 from bot.model.quote import Quote
 from handlers import doing, keys
 from handlers.boundary import Handler
 from handlers.context import Context
 from handlers.form import Wrong, read_form, read_hours
-from handlers.ids import Callback, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
+from handlers.ids import Callback, EndValue, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
 from handlers.visit import FieldErrors, Outcome, Visit
 
 
@@ -49,16 +50,21 @@ async def approve_confirm(context: Context, visit: Visit) -> Outcome:
 
 
 async def extend(context: Context, visit: Visit) -> Outcome:
-    rental_id = RentalValue.decode(visit.value).rental_id
+    value = EndValue.decode(visit.value)
     try:
         span = read_hours(visit.inputs)
     except Wrong as wrong:
         return FieldErrors(errors=wrong.errors)
-    return await doing.extend(context, visit, rental_id, span)
+    return await doing.extend(context, visit, value.rental_id, span, shown_end=value.shown_end)
 
 
 async def destroy_confirm(context: Context, visit: Visit) -> Outcome:
     return await doing.destroy_confirmed(context, visit, RentalValue.decode(visit.value).rental_id)
+
+
+async def notice(_: Context, __: Visit) -> Outcome:
+    """A notice has no submit button, so only a forged or broken payload gets here."""
+    raise Mistake("There is nothing to send off here. I changed nothing.")
 
 
 HANDLERS: Mapping[Callback, Handler] = MappingProxyType(
@@ -69,9 +75,9 @@ HANDLERS: Mapping[Callback, Handler] = MappingProxyType(
         Callback.APPROVE_CONFIRM: approve_confirm,
         Callback.EXTEND: extend,
         Callback.DESTROY_CONFIRM: destroy_confirm,
+        Callback.NOTICE: notice,
     }
 )
-"""All but the notice, which has nothing to submit."""
 
 
 async def submitted(context: Context, visit: Visit) -> Outcome:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from rapidfuzz.distance import OSA
+
 from bot.errors import Mistake, PrivateKey
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
@@ -13,10 +15,10 @@ from bot.model.request import Request
 from bot.model.text import say_span, short
 from bot.policy.keys import LONGEST_LINE, looks_private
 from handlers.durations import SPAN, read_span
-from handlers.gpu_words import nearest
+from handlers.normalizing import flat, flat_within
 from handlers.plain import plain
-from handlers.reading import flat
-from handlers.wanted import read_request, reads_like_a_request, spell
+from handlers.spelling import spell
+from handlers.wanted import LONGEST, read_request, reads_like_a_request
 
 __all__ = [
     "Command",
@@ -39,11 +41,14 @@ __all__ = [
     "spell",
 ]
 
-LONGEST = LONGEST_LINE + 1000
+LONGEST_TYPED = LONGEST_LINE + 1000
+"""Characters of a whole command. Only a key may be anything near that long."""
+LONGEST_NAME = 20
+"""Characters of a command's name, with what people put round it."""
 
 
 class Get(Frozen):
-    """Look for offers; `now` rents the recommended one at once where that needs no one's decision."""
+    """Look for offers; `now` rents the recommended one at once if that needs no one's decision."""
 
     request: Request
     now: bool = False
@@ -156,8 +161,6 @@ _ID_FLUFF = frozenset(
         "by",
         "for",
         "please",
-        "another",
-        "more",
         "it",
         "now",
         "to",
@@ -169,8 +172,24 @@ _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@
 _QUOTES = "`'\"“”„‘’«»"
 """What people and phones put round a pasted line."""
 _TO = re.compile(r"(?:^| )(?:to|until|till) ")
+_MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")
 _SPAN = re.compile(rf"(?:^|(?<= )){SPAN}")
-_BARE_HOURS = re.compile(r"(?:^|(?<= ))(\d{1,4}(?:\.\d{1,3})?)(?= |$)")
+_BARE_NUMBER = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
+_BUYING_WORDS = frozenset({"get", "rent"})
+"""`now` buys after one of these. After `find` or `offers`, or without any, it shows."""
+_SLIPS = {
+    "destroy": 2,
+    "resume": 1,
+    "pause": 1,
+    "extend": 2,
+    "catalog": 2,
+    "list": 1,
+    "show": 1,
+    "keep": 1,
+    "help": 1,
+}
+"""How many letters may be wrong in a mistyped command. `reuse` and `resize` are two letters from `resume`, and
+`use` is two from `pause`: people who mean those must not be led to a command that stops things."""
 
 
 def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta) -> Command:
@@ -178,11 +197,11 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
 
     Raises Mistake (PrivateKey where the text holds one), whose words are plain text to be escaped when shown.
     """
+    if len(text) > LONGEST_TYPED:  # before anything that takes time in proportion to the length
+        raise PrivateKey if looks_private(text[:LONGEST_TYPED]) else _too_long()
     said = plain(text).strip()
     if looks_private(text) or looks_private(said):
         raise PrivateKey
-    if len(text) > LONGEST:
-        raise Mistake("That is too long. /gpu help shows what I understand.")
     while said[:4].lower() == "/gpu" and not said[4:5].strip():
         said = said[4:].strip()
     if not said:
@@ -190,23 +209,32 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
     if _KEY_LINE.match(said.lstrip(_QUOTES)):
         return KeySet(line=said.strip(_QUOTES))
     first, rest = [*said.split(maxsplit=1), ""][:2]
-    name = _COMMANDS.get(first.lower()) or _COMMANDS.get(flat(first).lower())
+    word = flat(first).lower() if len(first) <= LONGEST_NAME else ""
+    name = _COMMANDS.get(first.lower()) or _COMMANDS.get(word)
     if name is None:
         if not reads_like_a_request(said, catalog):
             raise _unknown_command(first)
-        name, rest = "get", said
+        wanted = read_request(said, catalog, default_lease=default_lease, max_lease=max_lease, after_verb=False)
+        return Get(request=wanted.request)
     if name == "get":
         if not rest.strip():
             return GetForm()
-        request, now = read_request(rest, catalog, default_lease=default_lease, max_lease=max_lease)
-        return Get(request=request, now=now)
+        wanted = read_request(rest, catalog, default_lease=default_lease, max_lease=max_lease)
+        return Get(request=wanted.request, now=wanted.now and first.lower() in _BUYING_WORDS)
+    if name != "key" and flat_within(rest, LONGEST) is None:
+        raise _too_long()
     return _READERS[name](rest, max_lease)
 
 
-def _unknown_command(word: str) -> Mistake:
-    near = nearest(word, _COMMANDS, 3, cutoff=55)
-    hint = f"Nearest: {', '.join(near)}. Try: /gpu {near[0]}" if near else "Try: /gpu get H100 EU, or /gpu help"
-    return Mistake(f'I don\'t know the command "{short(word)}". {hint}', near)
+def _too_long() -> Mistake:
+    return Mistake("That is too long. /gpu help shows what I understand.")
+
+
+def _unknown_command(typed: str) -> Mistake:
+    word = flat(typed[:LONGEST_NAME]).lower()
+    near = tuple(name for name, wrong in _SLIPS.items() if OSA.distance(word, name) <= wrong)
+    hint = f"Nearest: {', '.join(near)}. Try: /gpu {near[0]}, or /gpu help" if near else "Try: /gpu help"
+    return Mistake(f'I don\'t know the command "{short(typed)}". {hint}', near)
 
 
 def _key(rest: str, _: timedelta) -> Command:
@@ -237,14 +265,18 @@ def _with_time(made: Callable[[str, timedelta | None], Command], name: str) -> C
         said = flat(rest.replace("+", " ")).lower()
         if name == "extend" and _TO.search(said):
             raise Mistake("By how much longer? Try: /gpu extend k7mq2 2h")
+        said = _MORE.sub("", said).strip()
         span = None
-        for pattern, unit in ((_SPAN, ""), (_BARE_HOURS, "h")):
-            match = pattern.search(said)
-            # An id may read as a time, such as 2222h. It is the id where there is no other.
-            if match is not None and (match.group() != said or not _ID.fullmatch(said)):
-                span = read_span(match.group().strip() + unit)
-                said = f"{said[: match.start()]} {said[match.end() :]}"
-                break
+        match = _SPAN.search(said)
+        # An id may read as a time, such as 2222h. It is the id if there is no other.
+        if match is not None and (match.group() != said or not _ID.fullmatch(said)):
+            span = read_span(match.group())
+            said = f"{said[: match.start()]} {said[match.end() :]}"
+        number = _BARE_NUMBER.search(said)
+        if number is not None and not _ID.fullmatch(number.group()):
+            typed, said = number.group(), f"{said[: number.start()]} {said[number.end() :]}"
+            tried = f"/gpu {name} {_one_id(said, name)} {typed}"
+            raise Mistake(f"{typed} hours or {typed} minutes? Try: {tried}h, or {tried}m")
         rental_id = _one_id(said, name)
         if span is not None and not timedelta(0) < span <= max_lease:
             raise Mistake(

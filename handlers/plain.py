@@ -10,14 +10,12 @@ NOTE_LENGTH = 200
 """Longer notes are cut."""
 
 _MARKED = re.compile(r"<([^<>\s][^<>]*)>")
-# A dash that begins a note. Two hyphens and an en dash occur within words too, so they stand apart there.
-_NOTE = re.compile(r"(?:^|(?<=\s))(?:-{2,}|\u2013)|\u2014+|\u2015+")
-# `--region EU` is how people who live in shells type. It must not be swallowed as a note.
-_FLAG = re.compile(
-    r"(?:^|(?<=\s))--(?=(?:for(?=\s+\d)|region|vendor|provider|contract|lease|count|gpus?|spot|on-?demand|max|max-price|now)"
-    r"(?:[\s=]|$))",
-    re.IGNORECASE,
-)
+# `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. Taken as a note, the option would be
+# dropped in silence and something else rented.
+_NOTE = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|[\u2014\u2015]+)(?=\s|$)")
+# `2 – 4 hours` has no note that says "4 hours".
+_NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
+_NUMBER_AFTER = re.compile(r"\s+\$?\d")
 
 
 def plain(text: str) -> str:
@@ -33,8 +31,10 @@ def plain(text: str) -> str:
 
 def _shown(marked: re.Match[str]) -> str:
     target, _, label = marked.group(1).partition("|")
-    sign = target[0] if target[0] in "@#" else ""
-    if sign:
+    if not target:
+        return label
+    if target[0] in "@#":
+        sign = target[0]
         return sign + (label or target[1:]).removeprefix(sign)
     if target.startswith("!"):
         return "@" + (label or target[1:].split("^")[0]).removeprefix("@")
@@ -42,9 +42,10 @@ def _shown(marked: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """What is asked, and the note after `--` or a long dash, on one line and cut."""
-    text = _FLAG.sub("", text)
-    dash = _NOTE.search(text)
-    if dash is None:
-        return text, ""
-    return text[: dash.start()], one_line(text[dash.end() :], NOTE_LENGTH)
+    """Return what is asked, and the note on one line and cut. A note stands after `--` or a long dash with a space
+    behind it."""
+    for dash in _NOTE.finditer(text):
+        is_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
+        if not (is_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
+            return text[: dash.start()], one_line(text[dash.end() :], NOTE_LENGTH)
+    return text, ""

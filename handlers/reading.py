@@ -1,96 +1,40 @@
-"""Reads what was typed after `/gpu get` word by word, in any order, and judges nothing: see wanted.py for that."""
+"""What the tokens of a request say together.
+
+Each kind of token has exactly one reader; what no reader can place is a problem. Whether the parts make a request
+is decided in wanted.py.
+"""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake
-from bot.model.text import short
-from handlers.durations import NUMBER_WORDS, SPAN, UNIT, read_span
-from handlers.gpu_words import Named, Words
+from handlers.gpu_words import Words, memory_sizes
+from handlers.lexing import Kind, Token
+from handlers.prices import OTHER_CURRENCIES, Money
+from handlers.problems import Problem, Trouble
 
-_NUMBER = r"(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
-_WORD_END = r"(?![a-z0-9])"
-_OTHER_MONEY = "€£¥"
-_NUMBER_END = rf"(?![a-z0-9.:{_OTHER_MONEY}])"
-_CURRENCY = rf"(?: ?\$| ?(?:usd|dollars?|bucks){_WORD_END})"
-_EACH = rf"(?:gpu|card|h|hr|hour){_WORD_END}"
-_PER = rf"(?: ?(?:/|per |an? ) ?{_EACH}(?: ?(?:/|-|per |and |an? ) ?{_EACH})?)"
-_CAP_WORD = (
-    r"(?:under|below|max(?:imum)?(?:[ -]price)?|up to|at most|less than|(?:no|not) more than|not over|cheaper than"
-    r"|cap(?:ped at)?|budget(?: of)?|<=?)"
-)
-_NOT_TIME_OR_COUNT = rf"(?! ?-?{UNIT}{_WORD_END}| ?x| ?(?:gpus?|cards?){_WORD_END})"
-_TOPS = r"(?: (?:max(?:imum)?|or less|tops|each))"
-
-_CAP = re.compile(
-    rf"{_CAP_WORD} ?\$? ?({_NUMBER}){_CURRENCY}?{_PER}?(?: each)?{_NUMBER_END}{_NOT_TIME_OR_COUNT}"
-    rf"|\$ ?({_NUMBER}){_CURRENCY}?{_PER}?{_TOPS}?{_NUMBER_END}"
-    rf"|({_NUMBER})(?:{_CURRENCY}{_PER}?|{_PER}){_TOPS}?{_NUMBER_END}"
-    rf"|({_NUMBER}){_TOPS}{_NUMBER_END}"
-)
-_BAD_CAP = re.compile(rf"(?:{_CAP_WORD} ?|(?=[-+]?[${_OTHER_MONEY}]))([-+]?[${_OTHER_MONEY}] ?\S*|[-+.]?\d\S*)")
-_LEASE = re.compile(rf"(?:(?:for|lease|of|max(?:imum)?|up to|at most|about) )*({SPAN})")
-_LEASE_HOURS = re.compile(rf"for (\d{{1,9}}){_NUMBER_END}{_NOT_TIME_OR_COUNT}")
-_HOURS_END = re.compile(r"h(?:ou)?rs?$|hour$|h$")
-_STRAY_MINUTES = re.compile(rf" ?\d{{1,2}}{_NUMBER_END}{_NOT_TIME_OR_COUNT}")
-_TIME = re.compile(r"(?:(?:until|till|by|at|for) )?(\d{1,2}:\d\d)(?!\d)")
-_BAD_LEASE = re.compile(r"for ([-+.]?\d\S*)")
-_COUNT_BEFORE = re.compile(r"(\d{1,9})( ?x ?| ?)")
-_COUNT = re.compile(
-    rf"x ?(\d{{1,9}}){_NUMBER_END}|(\d{{1,9}})(?: ?x{_WORD_END}| ?(?:gpus?|cards?){_WORD_END})?{_NUMBER_END}"
-)
-_MARK = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_WORD_END}")
-_NOW = re.compile(rf"(?:right now|now|immediately|asap|straight ?away){_WORD_END}")
-_ANY = re.compile(rf"(?:anywhere|worldwide|global|any (?:region|vendor|where)){_WORD_END}")
-_KEYWORD = re.compile(rf"(region|vendor|provider|from|via|in){_WORD_END}")
-_FLUFF = re.compile(
-    r"(?:a|an|the|of|with|and|at|on|to|by|me|i|we|need|want|please|some|give|get|rent|gpus?|cards?|machines?"
-    rf"|instances?|nodes?|servers?|vms?|contract|count|lease|each|for|type){_WORD_END}"
-)
-_COUNT_WORD = re.compile(rf"({'|'.join(NUMBER_WORDS)}){_WORD_END}")
-_OTHER = re.compile(r"\S+")
-_BETWEEN = re.compile(r"(?: |[-+&](?=[a-z ]|\d{1,3} ?gb?(?![a-z0-9])|$))+")
-
-_SIGNS = str.maketrans(
-    dict.fromkeys("×✕✖*", "x") | dict.fromkeys("\"'`´“”„‘’‚«»()[]{}|;!?=~_•", " ") | {"≤": "<", "‐": "-", "‑": "-"}
-)
-_BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
-_DOLLARS = re.compile(r"\bus\$(?=\d)|(?P<before>(?<!\S)\$?[\d.,]+ )?\busd ?\$?(?=\d)", re.IGNORECASE)
-_WHOLE = r"(?<![\w.,])(\$?\d{1,3})"
-_IN_DOTS = re.compile(rf"{_WHOLE}((?:\.\d{{3}})+),(\d{{1,2}})(?!\d)")
-_IN_COMMAS = re.compile(rf"{_WHOLE}((?:,\d{{3}})+)(?!\d)")
-_DECIMAL_COMMA = re.compile(rf"{_WHOLE},(\d{{1,2}})(?!\d)")
-_TIME_OF_DAY = re.compile(r"(?<![a-z0-9])\d{1,2}:\d\d(?!\d)")
-
-KEYWORD = "keyword"
-_KINDS = {
-    "region": ("region",),
-    "vendor": ("vendor",),
-    "provider": ("vendor",),
-    "from": ("vendor", "region"),
-    "via": ("vendor",),
-    "in": ("region",),
-}
+MOST_GPUS_AFTER = 8
+"""`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
 
 
 @dataclass(frozen=True)
-class Unknown:
-    """A word that means nothing here, and what it was said to be."""
+class Price:
+    """An amount of money and how it was said."""
 
-    word: str
-    kind: str | None = None
-    """`region`, `vendor`, or KEYWORD: it should name one of those, and nothing that does followed."""
+    money: Money
+    limited: bool
+    """A word says that it is a maximum."""
+    total: bool = False
+    after_for: bool = False
+    """`for $20`: the price of it all, unless it is said to be per hour."""
 
 
 @dataclass
 class Reading:
-    """What was found, each in the order it was said."""
+    """What was found, each in the order in which it was said."""
 
     gpus: list[str] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
@@ -98,237 +42,307 @@ class Reading:
     regions: list[str] = field(default_factory=list)
     contracts: list[str] = field(default_factory=list)
     vendors: list[str] = field(default_factory=list)
-    caps: list[Decimal] = field(default_factory=list)
+    """An empty name in `regions` and `vendors` is "any"."""
     leases: list[timedelta] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
-    now: bool = False
+    prices: list[Price] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    nows: int = 0
+    """How often the word `now` stands in it."""
+    doubtful: bool = False
+    """Something has a second reading that is unlikely but possible, so nothing is bought without a look."""
 
 
-def flat(text: str) -> str:
-    """On one line with single spaces, and with the signs that people, phones and shells put for others undone."""
-    text = unicodedata.normalize("NFKC", text)
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
-    text = _BOLD.sub(r"\1", text).translate(_SIGNS)
-    text = _DOLLARS.sub(lambda m: m.group() if m["before"] else "$", text)  # `3 usd 8x` begins no price
-    # `H100:8` and `H100,EU` are two words each; `2,50` is one number, and so are `1,000.50` and `1.000,50`, as is
-    # the 18:00 that nothing here knows.
-    text = _IN_DOTS.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)
-    text = _IN_COMMAS.sub(lambda m: m[1] + m[2].replace(",", ""), text)
-    text = _DECIMAL_COMMA.sub(r"\1.\2", text).replace(",", " ")
-    kept = {match.start() for match in _TIME_OF_DAY.finditer(text.lower())}
-    text = re.sub(r"(\d{0,2}):", lambda m: m.group() if m.start() in kept else m.group(1) + " ", text)
-    return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
+_NAMES = {
+    "region": (Kind.REGION,),
+    "vendor": (Kind.VENDOR,),
+    "provider": (Kind.VENDOR,),
+    "contract": (Kind.CONTRACT,),
+    "in": (Kind.REGION,),
+    "from": (Kind.VENDOR, Kind.REGION),
+    "on": (Kind.VENDOR, Kind.CONTRACT),
+    "via": (Kind.VENDOR,),
+    "at": (Kind.VENDOR,),
+    "lease": (Kind.SPAN,),
+    "duration": (Kind.SPAN,),
+    "hours": (Kind.SPAN, Kind.NUMBER),
+    "hrs": (Kind.SPAN, Kind.NUMBER),
+    "count": (Kind.COUNT, Kind.NUMBER),
+}
+"""What may stand after such a word."""
+_CURRENCIES = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "cent", "cents"})
+_PRICE_WORDS = frozenset({Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.TOTAL, Kind.MONEY})
+_OPTIONS = frozenset(
+    {Kind.KEY, Kind.GPU, Kind.REGION, Kind.CONTRACT, Kind.VENDOR, Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.NOW}
+)
+_OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
+_VERBS = frozenset({"get", "rent", "need", "want", "for", "with"})
+
+
+def read(tokens: list[Token], words: Words, *, after_verb: bool) -> Reading:
+    """Return everything that the tokens say. `after_verb`: they stand after `get` or another verb."""
+    return _Reader(tokens, words, after_verb).read()
 
 
 class _Reader:
-    def __init__(self, text: str, words: Words) -> None:
-        self.said = text
-        # Of the same length as `said`, so that errors can name the word as it was typed.
-        self.text = "".join(c.lower() if c.isascii() else c for c in text)
+    def __init__(self, tokens: list[Token], words: Words, after_verb: bool) -> None:
+        self.tokens = tokens
         self.words = words
+        self.after_verb = after_verb
         self.at = 0
         self.found = Reading()
-        self.keyword: str | None = None
+        self.readers: dict[Kind, Callable[[Token], None]] = {
+            Kind.GPU: lambda token: self.found.gpus.append(token.name),
+            Kind.MARK: lambda token: self.found.marks.append(token.name),
+            Kind.REGION: self._region,
+            Kind.CONTRACT: lambda token: self.found.contracts.append(token.name),
+            Kind.VENDOR: lambda token: self.found.vendors.append(token.name),
+            Kind.COUNT: lambda token: self.found.counts.append(int(token.number)),
+            Kind.NUMBER: self._number,
+            Kind.SPAN: self._span,
+            Kind.MONEY: self._price,
+            Kind.MOST: self._price,
+            Kind.BELOW: self._price,
+            Kind.PRICE: self._price,
+            Kind.TOTAL: self._price,
+            Kind.RANGE: lambda token: self._problem(Trouble.RANGE, token),
+            Kind.TIME: lambda token: self._problem(Trouble.TIME, token),
+            Kind.KEY: self._named,
+            Kind.PREPOSITION: self._named,
+            Kind.NOW: self._now,
+            Kind.URGENT: self._doubt,
+            Kind.FILLER: lambda _: None,
+            Kind.MACHINES: lambda token: self._problem(Trouble.MACHINES, token),
+            Kind.DASH: self._option,
+            Kind.AMBIGUOUS: lambda token: self._problem(Trouble.AMBIGUOUS, token),
+            Kind.WORD: self._word,
+        }
 
     def read(self) -> Reading:
-        """Reads to the end. Each step takes at least one letter."""
-        steps: Sequence[Callable[[], bool]] = (
-            self._gpu,
-            self._region,
-            self._contract,
-            self._vendor,
-            self._cap,
-            self._lease,
-            self._mark,
-            self._count,
-            self._now_or_any,
-            self._key_word,
-            self._fluff,
-            self._unknown,
-        )
-        while self._skip():
-            any(step() for step in steps)
-        if self.keyword not in {None, "in"}:
-            self.found.unknown.append(Unknown(self.keyword or "", KEYWORD))
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            self.readers[token.kind](token)
         return self.found
 
-    def _skip(self) -> bool:
-        between = _BETWEEN.match(self.text, self.at)
-        self.at = between.end() if between else self.at
-        return self.at < len(self.text)
+    # --- looking around; `at` is the place after the token that is being read
 
-    def _take(self, match: re.Match[str], kind: str | None = None) -> None:
-        """Goes on after a match. A keyword that something else follows was no keyword."""
-        self.at = match.end()
-        if self.keyword in {"vendor", "provider", "region", "from", "via"} and kind not in _KINDS[self.keyword]:
-            self.found.unknown.append(Unknown(self.keyword, KEYWORD))
-        self.keyword = None
+    def _peek(self, ahead: int = 0) -> Token | None:
+        at = self.at + ahead
+        return self.tokens[at] if 0 <= at < len(self.tokens) else None
 
-    def _one_of(self, named: Sequence[Named], at: int) -> tuple[re.Match[str], str] | None:
-        for one in named:
-            match = one.pattern.match(self.text, at)
-            if match and match.end() > at:
-                return match, one.means
+    def _before(self) -> Token | None:
+        return self._peek(-2)
+
+    def _next_is(self, *kinds: Kind) -> bool:
+        token = self._peek()
+        return token is not None and token.kind in kinds
+
+    def _skip_words(self, *fillers: str) -> None:
+        while (token := self._peek()) is not None and token.kind is Kind.FILLER and token.name in fillers:
+            self.at += 1
+
+    def _gpu_beside(self, step: int) -> Token | None:
+        """The GPU next to the token that is being read, with nothing but marks and `of` between."""
+        at = self.at - 1 + step
+        while 0 <= at < len(self.tokens):
+            token = self.tokens[at]
+            if token.kind is Kind.GPU:
+                return token
+            if token.kind is not Kind.MARK and token.name != "of":
+                return None
+            at += step
         return None
 
-    def _gpu(self) -> bool:
-        at = self.at
-        count = _COUNT_BEFORE.match(self.text, at)
-        gpu = self._one_of(self.words.gpus, at)
-        if gpu is None and count is not None:
-            gpu = self._one_of(self.words.gpus, count.end())
-            glued = not count.group(2) and gpu is not None and gpu[0].group()[0].isdigit()
-            if gpu is None or glued:
-                return False
-            self.found.counts.append(int(count.group(1)))
-        if gpu is None:
-            return False
-        self.found.gpus.append(gpu[1])
-        self._take(gpu[0])
-        # `A100-80`: what hangs on a GPU's name with a hyphen is its memory.
-        memory = re.compile(rf"-(\d{{2,3}}){_NUMBER_END}").match(self.text, self.at)
-        if memory:
-            self.found.marks.append(f"{memory.group(1)}gb")
-            self.at = memory.end()
-        return True
+    def _problem(self, trouble: Trouble, *tokens: Token, number: Decimal = Decimal(0)) -> None:
+        self.found.problems.append(Problem(trouble, " ".join(token.text for token in tokens), int(number)))
 
-    def _mark(self) -> bool:
-        match = _MARK.match(self.text, self.at) or self.words.marks.match(self.text, self.at)
-        if match is None or match.end() == self.at:
-            return False
-        self.found.marks.append(match.group().replace(" ", ""))
-        self._take(match)
-        return True
+    def _doubt(self, _: Token) -> None:
+        self.found.doubtful = True
 
-    def _named(self, named: Sequence[Named], into: list[str], kind: str) -> bool:
-        found = self._one_of(named, self.at)
-        if found is None:
-            return False
-        into.append(found[1])
-        self._take(found[0], kind)
-        return True
+    # --- readers
 
-    def _region(self) -> bool:
-        return self._named(self.words.regions, self.found.regions, "region")
-
-    def _contract(self) -> bool:
-        return self._named(self.words.contracts, self.found.contracts, "contract")
-
-    def _vendor(self) -> bool:
-        return self._named(self.words.vendors, self.found.vendors, "vendor")
-
-    def _cap(self) -> bool:
-        match = _CAP.match(self.text, self.at)
-        if match is not None:
-            self.found.caps.append(Decimal(next(number for number in match.groups() if number is not None)))
-            self._take(match)
-            return True
-        if _LEASE.match(self.text, self.at):
-            return False
-        bad = _BAD_CAP.match(self.text, self.at)
-        if bad is not None:
-            raise Mistake(
-                f'I can\'t read the price "{self._typed(bad, 1)}". A price is in dollars per GPU and hour. '
-                "Try: under $3"
-            )
-        return False
-
-    def _lease(self) -> bool:
-        clock = _TIME.match(self.text, self.at)
-        if clock is not None:
-            raise self._no_time(clock)
-        match = _LEASE.match(self.text, self.at)
-        if match is not None:
-            self._no_minutes_alone(match)
-            self.found.leases.append(read_span(match.group(1)))
-            self._take(match)
-            return True
-        hours = _LEASE_HOURS.match(self.text, self.at)
-        if hours is not None and not self._one_of(self.words.gpus, hours.end() + 1):
-            self.found.leases.append(read_span(f"{hours.group(1)}h"))
-            self._take(hours)
-            return True
-        bad = _BAD_LEASE.match(self.text, self.at) if hours is None else None
-        if bad is not None and not self._counts_a_gpu(bad.start(1)):
-            raise self._no_time(bad)
-        return False
-
-    def _no_minutes_alone(self, hours: re.Match[str]) -> None:
-        """Raises Mistake for `1h 30`: those are minutes to most, and GPUs to us."""
-        stray = _STRAY_MINUTES.match(self.text, hours.end())
-        if (
-            stray is None
-            or not _HOURS_END.search(hours.group(1))
-            or self._one_of(self.words.gpus, stray.end() + 1)
-        ):
-            return
-        typed = short(self.said[hours.start(1) : stray.end()])
-        raise Mistake(f'I can\'t read the time "{typed}". Try: for 1h30m')
-
-    def _no_time(self, bad: re.Match[str]) -> Mistake:
-        return Mistake(f'I can\'t read the time "{self._typed(bad, 1)}". Try: for 6h')
-
-    def _counts_a_gpu(self, at: int) -> bool:
-        count = _COUNT_BEFORE.match(self.text, at)
-        return bool(
-            _COUNT.match(self.text, at)
-            or self._one_of(self.words.gpus, at)
-            or (count and self._one_of(self.words.gpus, count.end()))
-        )
-
-    def _count(self) -> bool:
-        match = _COUNT.match(self.text, self.at)
-        if match is not None:
-            self.found.counts.append(int(match.group(1) or match.group(2)))
-            self._take(match)
-            return True
-        word = _COUNT_WORD.match(self.text, self.at)
-        if word is not None:
-            self.found.counts.append(NUMBER_WORDS[word.group(1)])
-            self._take(word)
-        return word is not None
-
-    def _now_or_any(self) -> bool:
-        match = _NOW.match(self.text, self.at)
-        if match is not None:
-            self.found.now = True
-            self._take(match)
-            return True
-        match = _ANY.match(self.text, self.at)
-        if match is not None:
-            self._take(match, self.keyword and _KINDS[self.keyword][0])
-        return match is not None
-
-    def _key_word(self) -> bool:
-        match = _KEYWORD.match(self.text, self.at)
-        if match is not None:  # the later one counts, as in "from vendor nebius"
-            self.keyword = match.group(1)
-            self.at = match.end()
-        return match is not None
-
-    def _fluff(self) -> bool:
-        match = _FLUFF.match(self.text, self.at)
-        if match is not None:
-            self.at = match.end()
-        return match is not None
-
-    def _unknown(self) -> bool:
-        match = _OTHER.match(self.text, self.at)
-        if match is None:
-            return False
-        kind = None if self.keyword is None else _KINDS[self.keyword][0]
-        if kind == "vendor" and not self.words.vendor_names:  # we don't know them, the marketplace does
-            self.found.vendors.append(self._typed(match))
+    def _region(self, token: Token) -> None:
+        before = self._before()
+        verb = self.after_verb if before is None else before.kind is Kind.FILLER and before.name in _VERBS
+        if token.text.lower() == "us" and verb:
+            self._problem(Trouble.US, token)
         else:
-            self.found.unknown.append(Unknown(self._typed(match), kind))
-        self.keyword = None
-        self.at = match.end()
-        return True
+            self.found.regions.append(token.name)
+        after = self._peek()
+        if after is not None and after.name == "region":  # the EU region
+            self.at += 1
 
-    def _typed(self, match: re.Match[str], group: int = 0) -> str:
-        return short(self.said[match.start(group) : match.end(group)].rstrip(".,"))
+    def _number(self, token: Token) -> None:
+        if token.number != int(token.number):
+            self._problem(Trouble.UNREADABLE, token)
+            return
+        after, before = self._gpu_beside(1), self._gpu_beside(-1)
+        gpu = after or before
+        if (machines := self._peek()) is not None and machines.kind is Kind.MACHINES:
+            self.at += 1
+            self._problem(Trouble.MACHINES, token, machines)
+        elif gpu is None:
+            self._problem(Trouble.NUMBER, token, number=token.number)
+        elif token.number in self._memory_of(gpu.name) or (after is None and token.number > MOST_GPUS_AFTER):
+            self._problem(Trouble.MEMORY, token, number=token.number)
+        else:
+            self.found.counts.append(int(token.number))
+            self.found.doubtful = self.found.doubtful or after is None
 
+    def _memory_of(self, gpu: str) -> frozenset[int]:
+        return memory_sizes(self.words.variants[self.words.family_of(gpu) or gpu])
 
-def read(text: str, words: Words) -> Reading:
-    """Everything that a text without its note says. Raises Mistake for a price or a time that can't be read."""
-    return _Reader(flat(text), words).read()
+    def _span(self, token: Token) -> None:
+        number = self._peek()
+        if token.name == "hours" and number is not None and number.kind is Kind.NUMBER:
+            # `1h 30`: minutes to most people. `6h 8 h100`: a number of GPUs.
+            self.at += 1
+            if number.number >= 10 or self._gpu_beside(1) is None:
+                self._problem(Trouble.MINUTES, token, number)
+                return
+            self.at -= 1
+        self.found.leases.append(token.span)
+        self._skip_key("lease")
+
+    def _skip_key(self, name: str) -> None:
+        token = self._peek()
+        if token is not None and token.kind is Kind.KEY and token.name == name:
+            self.at += 1
+
+    def _now(self, _: Token) -> None:
+        self.found.nows += 1
+        before = self._before()
+        if before is not None and before.kind is Kind.FILLER and before.name in {"for", "of", "a", "the", "with"}:
+            self.found.doubtful = True  # `for now` says nothing about when
+
+    def _word(self, token: Token) -> None:
+        sign = token.text.lstrip("-+.")[:1]
+        money = any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCIES
+        if money:
+            self._problem(Trouble.PRICE, token)
+        elif sign.isdigit():
+            self._problem(Trouble.UNREADABLE, token)
+        else:
+            self._problem(Trouble.WORD, token)
+
+    def _named(self, key: Token) -> None:
+        """A word such as `region`, `in` or `hours`, and what it announces."""
+        before = self._before()
+        self._skip_words(*(("for",) if Kind.SPAN in _NAMES[key.name] else ("the", "of")))
+        token = self._peek()
+        if key.kind is Kind.PREPOSITION and token is not None and token.name in {"region", "vendor", "provider"}:
+            return  # from vendor nebius
+        if token is None or token.kind not in {*_NAMES[key.name], Kind.WORD, Kind.NUMBER, Kind.SPAN}:
+            if not (key.name == "contract" and before is not None and before.kind is Kind.CONTRACT):
+                self._problem(Trouble.WORD if key.name in {"at", "on"} else Trouble.NAME_MISSING, key)
+            return
+        self.at += 1
+        if token.kind in _NAMES[key.name]:
+            self._announced(key, token, option=before is not None and before.kind is Kind.DASH)
+        elif token.kind is Kind.WORD:
+            self._unknown_name(key, token)
+        elif token.kind is Kind.SPAN:
+            self._problem(Trouble.LATER if key.name == "in" else Trouble.TIME, key, token)
+        else:
+            self._problem(Trouble.TIME if key.kind is Kind.PREPOSITION else Trouble.NUMBER, key, token)
+
+    def _announced(self, key: Token, token: Token, *, option: bool) -> None:
+        if token.kind is Kind.REGION:
+            self.found.regions.append(token.name)
+            self._skip_key("region")
+        elif token.kind is not Kind.NUMBER:
+            self.readers[token.kind](token)
+        elif key.name != "count" and not option and self._gpu_beside(1) is not None:
+            self._problem(Trouble.NUMBER, token)
+        elif token.number != int(token.number) and key.name == "count":
+            self._problem(Trouble.UNREADABLE, token)
+        elif key.name == "count":
+            self.found.counts.append(int(token.number))
+        else:
+            self.found.leases.append(timedelta(seconds=int(min(token.number, Decimal(10**6)) * 3600)))
+
+    def _unknown_name(self, key: Token, token: Token) -> None:
+        kinds = _NAMES[key.name]
+        if key.name in {"at", "on"}:
+            self._problem(Trouble.WORD, key, token)
+        elif Kind.VENDOR in kinds and not self.words.vendor_names:  # the marketplace knows them, we don't yet
+            self.found.vendors.append(token.text)
+        elif Kind.VENDOR in kinds:
+            self._problem(Trouble.VENDOR, token)
+        elif Kind.REGION in kinds:
+            self._problem(Trouble.REGION, token)
+        else:
+            self._word(token)
+
+    def _option(self, dash: Token) -> None:
+        """A dash glued to a word: an option if we know the word."""
+        token = self._peek()
+        if token is None:
+            return
+        self.at += 1
+        if token.name in {"gpu", "gpus"} and self._next_is(Kind.NUMBER, Kind.COUNT):
+            self.at += 1
+            self.found.counts.append(int(self.tokens[self.at - 1].number))
+        elif token.kind is Kind.NOW:
+            self.found.doubtful = True
+        elif token.kind in _OPTIONS or token.name in _OPTION_WORDS:
+            self.at -= 1
+        else:
+            typed = Token(token.kind, dash.text + token.text)
+            unreadable = token.kind in {Kind.NUMBER, Kind.COUNT, Kind.MONEY, Kind.SPAN, Kind.RANGE, Kind.TIME}
+            self._problem(Trouble.UNREADABLE if unreadable else Trouble.OPTION, typed)
+
+    def _price(self, first: Token) -> None:
+        """A price, with the words that limit it before it: `under $3`, `max price 3`, `total budget of $500`."""
+        before = self._before()
+        after_for = before is not None and before.name == "for"
+        option = before is not None and before.kind is Kind.DASH
+        said = [first]
+        while True:
+            self._skip_words("of", "a", "the")
+            token = self._peek()
+            if said[-1].kind is Kind.MONEY or token is None or token.kind not in _PRICE_WORDS:
+                break
+            said.append(token)
+            self.at += 1
+        if said[-1].kind is Kind.MONEY:
+            self._money(said, after_for)
+        elif token is None or token.kind not in {Kind.NUMBER, Kind.COUNT, Kind.SPAN, Kind.WORD, Kind.DASH}:
+            self._problem(Trouble.WORD, *said)
+        else:
+            self.at += 1
+            self._limited(said, token, option=option)
+
+    def _money(self, said: list[Token], after_for: bool) -> None:
+        money = said[-1].money
+        kinds = {token.kind for token in said}
+        if money.other_unit:
+            self.found.problems.append(Problem(Trouble.PRICE_UNIT, money.other_unit))
+            return
+        only_budget = all(token.name == "budget" for token in said if token.kind is Kind.TOTAL)
+        total = money.total or (Kind.TOTAL in kinds and not (only_budget and money.per_hour))
+        limited = money.limit or len(said) > 1
+        self.found.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
+
+    def _limited(self, said: list[Token], token: Token, *, option: bool) -> None:
+        """A limit on something that is no amount of dollars."""
+        kinds = {one.kind for one in said}
+        counts = token.kind is Kind.COUNT or (token.kind is Kind.NUMBER and self._gpu_beside(1) is not None)
+        if token.kind is Kind.SPAN and kinds == {Kind.MOST}:
+            self._span(token)
+        elif token.kind is Kind.NUMBER and kinds & {Kind.PRICE, Kind.TOTAL} == {Kind.PRICE} and option >= counts:
+            self.found.prices.append(Price(Money(token.number), limited=True))
+        elif counts:
+            self._problem(Trouble.LIMITED_COUNT, *said, token, number=token.number)
+        elif token.kind is Kind.NUMBER:
+            self._problem(Trouble.PRICE if Kind.TOTAL in kinds else Trouble.LIMIT, *said, token)
+        elif token.kind is Kind.SPAN:
+            self._problem(Trouble.TIME, *said, token)
+        elif token.kind is Kind.DASH:
+            number = self._peek()
+            self.at += 1 if number else 0
+            self._problem(Trouble.PRICE, Token(Kind.WORD, token.text + (number.text if number else "")))
+        elif any(letter.isdigit() for letter in token.text):
+            self._problem(Trouble.PRICE, token)
+        else:
+            self._problem(Trouble.WORD, *said, token)

@@ -15,6 +15,7 @@ NO_ANSWER: tuple[type[Exception], ...] = (
     OSError,  # a time-out too
     ValueError,
     AttributeError,  # the SDK's own, where the answer is JSON but no object
+    RecursionError,  # JSON nested too deep to parse, or to quote in the SDK's own error
 )
 
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})

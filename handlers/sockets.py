@@ -6,22 +6,27 @@ SDK goes on for ever with a ticket that is no longer good; the watchdog makes it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.clock import Clock
+from bot.sessions import new_session
 from handlers.context import Gate
 
 log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
 LOOK_EVERY = 5.0
+TICKET_SECONDS = 10.0
+"""How long one ticket is tried at the start."""
 DEAD_AFTER = 60.0
 """Real seconds without a connection until its ticket is dropped."""
 
@@ -45,6 +50,13 @@ def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHan
     return connection
 
 
+async def _leave_as_all_do(client: SocketModeClient) -> None:
+    """The SDK's own session follows redirects, and takes the environment's proxy for every address."""
+    theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
+    client.proxy = None
+    await theirs.close()
+
+
 class Sockets:
     """The connections of one process."""
 
@@ -56,11 +68,14 @@ class Sockets:
         *,
         gate: Gate | None = None,
         count: int = CONNECTIONS,
+        patience: float = TICKET_SECONDS,
         token_again: Callable[[], str] | None = None,
     ) -> None:
         """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged.
-        `token_again` reads the app token again: asked if a connection stays closed."""
+        `patience` is for how many real seconds one ticket is tried. `token_again` reads the app token again: asked
+        if a connection stays closed."""
         self._clock = clock
+        self._patience = patience
         self._token_again = token_again
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
@@ -77,8 +92,26 @@ class Sockets:
 
     async def connect(self) -> None:
         """Opens all. Raises SlackApiError where the token is refused."""
-        for handler in self._handlers:
-            await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
+        try:
+            for handler in self._handlers:
+                await self._connect(handler)
+        except BaseException:
+            # What is left open when the process is told to stop meanwhile is logged as an error.
+            await self.close()
+            raise
+
+    async def _connect(self, handler: AsyncSocketModeHandler) -> None:
+        """Opens one connection, each time with a new ticket. The SDK would try the first ticket for ever, and no
+        watchdog runs yet."""
+        await _leave_as_all_do(handler.client)
+        while True:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
+                return
+            except TimeoutError:
+                log.warning("socket.not_connected")
+                handler.client.wss_uri = None
 
     async def connected(self) -> int:
         """How many are open."""

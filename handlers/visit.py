@@ -115,6 +115,8 @@ class Reply(Frozen):
     """Takes the place of the message that was clicked, where only this person sees that."""
     refuses: bool = False
     """It wasn't done: a modal says so itself, and stays."""
+    beside: str = ""
+    """The block id of the input that a refusal is about; empty for the first."""
 
 
 class Opens(Frozen):
@@ -139,17 +141,17 @@ Outcome: TypeAlias = Reply | Opens | FieldErrors | None
 
 def command(body: Mapping[str, Any]) -> Arrival:
     """A slash command."""
-    channel = _text(body, "channel_id")
+    channel = text(body, "channel_id")
     return Arrival(
         way=Way.COMMAND,
-        name=_text(body, "command"),
-        user_id=_text(body, "user_id"),
+        name=text(body, "command"),
+        user_id=text(body, "user_id"),
         # Outsiders can't run commands; the team is that of the channel's workspace, not the person's own.
         team_id="",
         channel=channel,
-        reply_url=_text(body, "response_url"),
-        trigger_id=_text(body, "trigger_id"),
-        text=_text(body, "text"),
+        reply_url=text(body, "response_url"),
+        trigger_id=text(body, "trigger_id"),
+        text=text(body, "text"),
     )
 
 
@@ -158,51 +160,51 @@ def click(body: Mapping[str, Any]) -> Arrival:
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     button = first if isinstance(first, Mapping) else {}
-    container = _part(body, "container")
-    thread = _text(container, "thread_ts")
-    channel = _text(container, "channel_id") or _text(_part(body, "channel"), "id")
+    container = part(body, "container")
+    thread = text(container, "thread_ts")
+    channel = text(container, "channel_id") or text(part(body, "channel"), "id")
     return Arrival(
         way=Way.CLICK,
-        name=_text(button, "action_id"),
-        user_id=_text(_part(body, "user"), "id"),
-        team_id=_text(_part(body, "user"), "team_id"),
+        name=text(button, "action_id"),
+        user_id=text(part(body, "user"), "id"),
+        team_id=text(part(body, "user"), "team_id"),
         channel=channel,
-        reply_url=_text(body, "response_url"),
-        trigger_id=_text(body, "trigger_id"),
+        reply_url=text(body, "response_url"),
+        trigger_id=text(body, "trigger_id"),
         ephemeral=container.get("is_ephemeral") is True,
         on_surface=container.get("is_ephemeral") is not True,
-        thread_ts="" if thread == _text(container, "message_ts") else thread,
-        value=_text(button, "value"),
+        thread_ts="" if thread == text(container, "message_ts") else thread,
+        value=text(button, "value"),
     )
 
 
 def submission(body: Mapping[str, Any]) -> Arrival:
     """A modal that was submitted."""
-    view = _part(body, "view")
-    carried = Carried.read(_text(view, "private_metadata"))
+    view = part(body, "view")
+    carried = Carried.read(text(view, "private_metadata"))
     return Arrival(
         way=Way.SUBMISSION,
-        name=_text(view, "callback_id"),
-        user_id=_text(_part(body, "user"), "id"),
-        team_id=_text(_part(body, "user"), "team_id"),
+        name=text(view, "callback_id"),
+        user_id=text(part(body, "user"), "id"),
+        team_id=text(part(body, "user"), "team_id"),
         channel=carried.channel,
         reply_url=carried.reply_url,
-        trigger_id=_text(body, "trigger_id"),
+        trigger_id=text(body, "trigger_id"),
         ephemeral=carried.ephemeral,
         on_surface=carried.on_surface,
         thread_ts=carried.thread_ts,
         opened_at=carried.opened_at,
         value=carried.value,
         another=carried.another,
-        inputs=_inputs(_part(_part(view, "state"), "values")),
+        inputs=_inputs(part(part(view, "state"), "values")),
     )
 
 
 def input_blocks(body: Mapping[str, Any]) -> list[str]:
     """The ids of a modal's input blocks, in their order."""
-    blocks = _part(body, "view").get("blocks")
+    blocks = part(body, "view").get("blocks")
     inputs = [
-        _text(block, "block_id")
+        text(block, "block_id")
         for block in (blocks if isinstance(blocks, list) else [])
         if isinstance(block, Mapping) and block.get("type") == "input"
     ]
@@ -212,8 +214,8 @@ def input_blocks(body: Mapping[str, Any]) -> list[str]:
 def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     given = {}
     for field in Field:
-        element = _part(_part(values, field.value), field.value)
-        chosen = _text(_part(element, "selected_option"), "value") or _text(element, "value")
+        element = part(part(values, field.value), field.value)
+        chosen = text(part(element, "selected_option"), "value") or text(element, "value")
         if chosen:
             given[field.value] = chosen
     return given
@@ -224,11 +226,13 @@ def is_direct(channel: str) -> bool:
     return channel.startswith("D")
 
 
-def _part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = body.get(key)
-    return part if isinstance(part, Mapping) else {}
+def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an object of a payload; an empty one if there is none."""
+    found = body.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
-def _text(body: Mapping[str, Any], key: str) -> str:
-    text = body.get(key)
-    return text if isinstance(text, str) else ""
+def text(body: Mapping[str, Any], key: str) -> str:
+    """Return a text of a payload; an empty one if there is none."""
+    found = body.get(key)
+    return found if isinstance(found, str) else ""

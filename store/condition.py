@@ -10,9 +10,10 @@ from sqlalchemy import Connection, text
 
 from bot.errors import CannotOpen
 from store import migrating
-from store.db import own
-from store.engines import opening, sqlite_path
+from store.db import close, own
+from store.engines import sqlite_path
 from store.migrations import HEAD
+from store.outages import opening
 
 ASKER = "gpubot doctor"
 
@@ -33,7 +34,7 @@ async def condition(url: str) -> Condition:
     Raises InUse where a gpubot has it open, CannotOpen where the next start would fail, and StoreBusy.
     """
     path = sqlite_path(url)
-    if path is not None and not path.exists():
+    if path is not None and not _is_there(path):
         _check_makeable(path)
         return Condition.MISSING
     ownership, engines = await own(url, ASKER)
@@ -43,8 +44,7 @@ async def condition(url: str) -> Condition:
             found = await conn.run_sync(_try)
             await conn.rollback()
     finally:
-        await engines.dispose()
-        await ownership.release()
+        await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
 
 
@@ -58,12 +58,23 @@ def _try(connection: Connection) -> str | None:
     return found
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file. Raises CannotOpen where there can be none, as where its name is too long."""
+    try:
+        os.stat(f"{path}.lock")  # the longest of the names beside it
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise CannotOpen(f"The database {path} can't be used: {error.strerror}.") from error
+    return os.path.exists(path)
+
+
 def _check_makeable(path: Path) -> None:
     """Raises CannotOpen where the folder, or the nearest one above it that is there, can't be written."""
     folder = path.absolute().parent
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CannotOpen(f"The database {path} can't be made: {folder} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CannotOpen(f"The database {path} can't be made: I may not write in {folder}.")

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.errors import StoreBusy
+from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports import Change, Store
 from store import due, migrating
 from store.account import Account
-from store.engines import (
-    QUEUE_PATIENCE,
-    Engines,
-    connecting,
-    in_time,
-    postgres_engines,
-    sqlite_engines,
-    sqlite_path,
-)
+from store.engines import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
 from store.events import Events
 from store.messages import Messages
+from store.outages import DRIVER_ERRORS, connecting, in_time, let_go
+from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.tables import quotes, rentals
+
+_TRIED = "writes_tried_at"
+"""The name of the fact that `takes_writes` writes."""
 
 
 class Transaction:
@@ -49,6 +47,7 @@ class Transaction:
         )
         self.people = People(conn)
         self.account = Account(conn)
+        self.overdue = Overdue(conn)
 
 
 async def migrate(url: str) -> None:
@@ -57,8 +56,7 @@ async def migrate(url: str) -> None:
     try:
         await migrating.upgrade(engines.writer)
     finally:
-        await engines.dispose()
-        await ownership.release()
+        await close(engines, ownership)
 
 
 async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
@@ -67,6 +65,15 @@ async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
     return FileOwnership.take(path), sqlite_engines(path)
+
+
+async def close(engines: Engines, ownership: Ownership) -> None:
+    """Lets go of every connection, then of the ownership, also where the server is away."""
+    try:
+        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+            await engines.dispose()
+    finally:
+        await ownership.release()
 
 
 class Database:
@@ -80,6 +87,9 @@ class Database:
         # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
         self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
+        self._commits = 0
+        self.claims_left = False
+        """Whether claims of whoever had it before may be left, as it took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
@@ -89,19 +99,26 @@ class Database:
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
-            async with database._connection() as conn:
-                for table in (quotes, rentals):
-                    await due.release_all(conn, table)
-                await conn.commit()
+            await database.release_claims()
         except BaseException:
             await database.close()
             raise
         return database
 
+    async def release_claims(self) -> None:
+        """Forget the claims of a process before this one, if the store takes it."""
+        try:
+            async with self._connection() as conn:
+                for table in (quotes, rentals):
+                    await due.release_all(conn, table)
+                await conn.commit()
+        except StoreBusy:
+            # A bot that can read can still delete what is overdue, so it starts.
+            self.claims_left = True
+
     async def close(self) -> None:
         """Lets go of every connection, then of the ownership."""
-        await self.engines.dispose()
-        await self._ownership.release()
+        await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
@@ -123,24 +140,34 @@ class Database:
             async with in_time():
                 yield Transaction(conn, self._clock, writes=False)
         finally:
-            await conn.close()
+            await let_go(conn)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         async with self._connection() as conn:
             tx = Transaction(conn, self._clock, writes=True)
             try:
-                async with in_time():
-                    yield tx
+                yield tx
                 await self._commit(conn)
             except BaseException:
                 if tx.lost:
                     await self._keep_facts(conn, tx.lost)
                 raise
 
+    async def takes_writes(self) -> bool:
+        commits = self._commits
+        try:
+            async with self._connection() as conn:
+                await Account(conn).set(_TRIED, self._clock.real().isoformat())
+                await conn.commit()
+        except (GpubotError, DBAPIError):
+            return self._commits > commits
+        return True
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a transaction begun on it, which is rolled back unless it was committed."""
+        """A connection with a transaction begun on it, which is rolled back unless it was committed. Raises
+        StoreBusy for an outage at any moment of it."""
         async with self._writing():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
@@ -149,9 +176,10 @@ class Database:
             try:
                 async with connecting():
                     await conn.begin()
-                yield conn
+                async with in_time():
+                    yield conn
             finally:
-                await conn.close()
+                await let_go(conn)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:
@@ -170,8 +198,8 @@ class Database:
 
     async def _commit(self, conn: AsyncConnection) -> None:
         try:
-            async with in_time():
-                await conn.commit()
+            await conn.commit()
+            self._commits += 1
         finally:
             # Also where nobody knows whether it was written: looking once too often is cheap.
             for listener in self._listeners:
@@ -179,12 +207,11 @@ class Database:
 
     async def _keep_facts(self, conn: AsyncConnection, lost: list[Change]) -> None:
         """Takes back all but the facts of changes that came too late."""
-        async with in_time():
-            await conn.rollback()
-            await conn.begin()
-            tx = Transaction(conn, self._clock, writes=True)
-            for change in lost:
-                await tx.rentals.write(change, with_new=False)
+        await conn.rollback()
+        await conn.begin()
+        tx = Transaction(conn, self._clock, writes=True)
+        for change in lost:
+            await tx.rentals.write(change, with_new=False)
         await self._commit(conn)
 
 
@@ -200,6 +227,9 @@ class Background:
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         return self._database.read()
+
+    async def takes_writes(self) -> bool:
+        return await self._database.takes_writes()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:

@@ -66,3 +66,10 @@ def _next(table: Table) -> Select[Any]:
 async def next_due(conn: AsyncConnection, table: Table) -> datetime | None:
     """When the next unclaimed row is due."""
     return cast(datetime | None, await conn.scalar(_next(table)))
+
+
+async def oldest(conn: AsyncConnection, table: Table, but: Collection[str]) -> tuple[str, datetime] | None:
+    """The id of the row that is due first, claimed or not, and when; without the rows `but`."""
+    first = select(table.c.id, table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
+    row = (await conn.execute(first.where(table.c.id.not_in(but)) if but else first)).first()
+    return None if row is None else (row.id, row.due_at)

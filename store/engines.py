@@ -1,8 +1,7 @@
-"""Connections: how each database is opened, and which of its errors mean that it didn't take something in time."""
+"""Connections: how each database is opened."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,11 +12,9 @@ from typing import Any
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, event
 from sqlalchemy.engine.interfaces import IsolationLevel
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from bot.errors import CannotOpen, StoreBusy
+from bot.errors import CannotOpen
 from store import near
 
 PATIENCE = 1.0
@@ -28,30 +25,6 @@ QUEUE_PATIENCE = 1.75
 _READER_PATIENCE = 0.05
 """Readers wait for no writer; this is for the moment in which another process recovers or removes the log."""
 
-_SQLITE_AWAY = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_INTERRUPT,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
-_POSTGRES_AWAY = ("08", "40", "53", "57", "58", "25P03", "25006", "55P03")
-"""SQLSTATE classes and codes: no connection, deadlock, no room, cancelled or shutting down, system error, idle for
-too long, read-only (a replica), a lock not given in time (PostgreSQL documentation, appendix A)."""
-
-_UNUSABLE = {
-    sqlite3.SQLITE_NOTADB: "It is no SQLite database.",
-    sqlite3.SQLITE_CORRUPT: "It is damaged; take the last good copy.",
-    "42501": "Its user may not do that; grant it this database.",
-}
-"""By SQLite's code or PostgreSQL's SQLSTATE: what waiting won't mend, and what may."""
-
 
 @dataclass(frozen=True)
 class Engines:
@@ -61,8 +34,11 @@ class Engines:
     reader: AsyncEngine
 
     async def dispose(self) -> None:
-        await self.writer.dispose()
-        await self.reader.dispose()
+        """Close every connection that nobody uses."""
+        try:
+            await self.writer.dispose()
+        finally:
+            await self.reader.dispose()
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -164,53 +140,3 @@ def postgres_engines(url: str, name: str) -> Engines:
 
     reader = pool(5, "REPEATABLE READ").execution_options(postgresql_readonly=True)
     return Engines(pool(10, "READ COMMITTED"), reader)
-
-
-def _away(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
-        return True
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        return (code & 0xFF) in _SQLITE_AWAY
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith(_POSTGRES_AWAY)
-
-
-def _busy() -> StoreBusy:
-    return StoreBusy("My database doesn't answer. Nothing was changed, try again in a minute.")
-
-
-@asynccontextmanager
-async def in_time() -> AsyncIterator[None]:
-    """Turns the database's "not now" into StoreBusy; what else goes wrong in it stays what it is."""
-    try:
-        yield
-    except PoolTimeout as error:
-        raise _busy() from error
-    except DBAPIError as error:
-        if _away(error):
-            raise _busy() from error
-        raise
-
-
-@asynccontextmanager
-async def connecting() -> AsyncIterator[None]:
-    """As `in_time`, and for what a driver raises by itself while it connects."""
-    try:
-        async with in_time():
-            yield
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise _busy() from error
-
-
-@asynccontextmanager
-async def opening() -> AsyncIterator[None]:
-    """As `connecting`, and CannotOpen for what waiting won't mend."""
-    try:
-        async with connecting():
-            yield
-    except DBAPIError as error:
-        words = _UNUSABLE.get(getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", ""))
-        if words is None:
-            raise
-        raise CannotOpen(f"The database can't be used. {words}") from error

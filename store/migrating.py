@@ -6,8 +6,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
-from store.engines import copying_tables, opening
+from store.engines import copying_tables
 from store.migrations import HEAD
+from store.outages import opening
 
 
 def revision(connection: Connection) -> str | None:

@@ -12,7 +12,8 @@ from typing import Protocol
 import asyncpg
 
 from bot.errors import CannotOpen, InUse
-from store.engines import connecting, postgres_connection
+from store.engines import postgres_connection
+from store.outages import DRIVER_ERRORS, connecting
 
 _OWNER = 0x67707561  # any number that nothing else in this database locks
 
@@ -77,13 +78,13 @@ class PostgresOwnership:
             return cls(url, name, await _owning_session(url, name))
         except asyncpg.LockNotAvailableError as error:
             raise InUse("The database is in use by another gpubot; stop that one first.") from error
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # OverflowError: a port that is too large
             # Its text quotes parts of the URL, which can be parts of a password.
             raise CannotOpen(
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
             ) from error
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DRIVER_ERRORS as error:
             raise CannotOpen(f"The database can't be reached: {_one_line(error)}.") from error
 
     async def renew(self) -> None:
@@ -94,8 +95,11 @@ class PostgresOwnership:
                 self._session = await _owning_session(self._url, self._name)
 
     async def release(self) -> None:
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await self._session.close(timeout=1)
+        try:
+            with suppress(*DRIVER_ERRORS):
+                await self._session.close(timeout=1)
+        finally:
+            self._session.terminate()
 
 
 async def _owning_session(url: str, name: str) -> asyncpg.Connection:

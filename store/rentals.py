@@ -74,7 +74,15 @@ def _values(rental: Rental) -> Values:
         **values(rental),
         "live": not rental.state.over,
         "cap_micros": micros(rental.envelope.max_rate),
+        "ends_from": _ends_from(rental),
     }
+
+
+def _ends_from(rental: Rental) -> datetime | None:
+    if rental.state.over and rental.due_at is None:
+        return None
+    started = rental.accepted_at or rental.created_at
+    return rental.over_at or rental.destroying_since or rental.ends_at or started
 
 
 def _was(rental: Rental) -> Values:

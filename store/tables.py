@@ -134,6 +134,7 @@ rentals = Table(
     _moment("due_at"),
     _maybe("claimed_by"),  # which engine is at work on it
     _flag("live"),  # whether its state is not over, for the index below
+    _moment("ends_from"),  # the moment from which its machine's end is counted; none once nothing is left to do
     Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate an hour, rounded up: SQL adds these up
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
@@ -146,6 +147,8 @@ Index(
     sqlite_where=_LIVE,
     postgresql_where=rentals.c.live,
 )
+_unfinished = rentals.c.ends_from.is_not(None)
+Index("rentals_end", rentals.c.ends_from, sqlite_where=_unfinished, postgresql_where=_unfinished)
 
 for _table in (quotes, rentals):
     _due = _table.c.due_at.is_not(None)

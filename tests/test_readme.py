@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-import yaml
 
+from bot.policy import yaml_file
 from bot.policy.rules import Rules
 from bot.settings import Settings
 
@@ -30,7 +30,7 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
 
 
 def test_the_policy_shown_is_every_key_with_its_default() -> None:
-    shown = yaml.safe_load(README.partition("```yaml\n")[2].partition("```")[0])
+    shown = yaml_file.load(README.partition("```yaml\n")[2].partition("```")[0])
     assert Rules.model_validate(shown) == Rules()
 
     def keys(value: object, name: str = "") -> set[str]:

@@ -7,10 +7,15 @@ import os
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+import yarl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.settings import LogFormat, is_loopback, read_settings
+from bot.proxies import is_loopback
+from bot.settings import LogFormat, Settings, read_settings
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 GOOD = {
@@ -92,7 +97,7 @@ def test_a_file_that_can_not_be_read_is_a_line_also_for_what_has_a_default(
 ) -> None:
     env.delenv(name, raising=False)
     env.setenv(f"{name}_FILE", str(tmp_path / "nothing"))
-    assert problems() == [f"{name}_FILE: I can't read the file that it names."]
+    assert problems() == [f"{name}_FILE: I can't read the file that it names: No such file or directory."]
 
 
 def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
@@ -134,8 +139,47 @@ def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
             "GPUBOT_ADMINS is not what I expect: a list of Slack user ids, comma-separated, such as U0123ABCD "
             "(in Slack: profile, Copy member ID).",
         ),
-        ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP is not what I expect: an address and port, such as 127.0.0.1:8600."),
-        ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: a port is at most 65535."),
+        ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
+        ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: a port is from 1 to 65535."),
+        ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: a port is from 1 to 65535."),
+        ("GPUBOT_HTTP", "127.0.0.1:http", "GPUBOT_HTTP: its port is no number."),
+        ("GPUBOT_HTTP", "127.0.0.1:٨٦٠٠", "GPUBOT_HTTP: its port is no number."),
+        ("GPUBOT_HTTP", "::1:8600", "GPUBOT_HTTP: put an IPv6 address in brackets, such as [::1]:8600."),
+        ("GPUBOT_HTTP", f"{'a' * 300}:8600", "GPUBOT_HTTP: its host is no name or address of a machine."),
+        ("SLACK_API_URL", f"https://{'a' * 300}/", "SLACK_API_URL: its host is no name or address of a machine."),
+        ("COMPUTE_CLEAR_URL", "https://example.com:http/", "COMPUTE_CLEAR_URL: its port is no number."),
+        ("COMPUTE_CLEAR_URL", "https://example.com:0/", "COMPUTE_CLEAR_URL: a port is from 1 to 65535."),
+        (
+            "COMPUTE_CLEAR_URL",
+            "https://ana:pw@example.com/",
+            "COMPUTE_CLEAR_URL: leave out the name and password before the @.",
+        ),
+        (
+            "COMPUTE_CLEAR_URL",
+            "https://[::1/",
+            "COMPUTE_CLEAR_URL: it must be a web address, such as https://example.com/.",
+        ),
+        (
+            "GPUBOT_CLOCK_URL",
+            "http://[",
+            "GPUBOT_CLOCK_URL: it must be a web address, such as https://example.com/.",
+        ),
+        (
+            "COMPUTE_CLEAR_TOKEN",
+            "ccsecret\nccsecret",
+            "COMPUTE_CLEAR_TOKEN: it has a line break or another sign that can't be shown; write it on one line.",
+        ),
+        (
+            "SLACK_BOT_TOKEN",
+            "xoxb-1-botsecret xoxb-1-botsecret",
+            "SLACK_BOT_TOKEN: it has a space or a sign that no token has; copy it again, in one piece.",
+        ),
+        (
+            "GPUBOT_DATABASE_URL",
+            "sqlite:///:memory:",
+            "GPUBOT_DATABASE_URL: name a file: sqlite:///PATH. What is only in memory is lost when the bot ends.",
+        ),
+        ("GPUBOT_DATABASE_URL", "sqlite:///", "GPUBOT_DATABASE_URL: it names no file: sqlite:///PATH."),
         ("GPUBOT_LOG", "xml", "GPUBOT_LOG is not what I expect: console or json."),
         (
             "GPUBOT_DATABASE_URL",
@@ -163,6 +207,90 @@ def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
 def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
     env.setenv(name, value)
     assert problems() == [line]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"GPUBOT_LOG=json\n\xff\xfe\n", [".env: I can't read it: it is not UTF-8 text."]),
+        (
+            b"GPUBOT_LOG=json\n\n\nGPUBOT_POLICY='open\n",
+            [".env: line 4 is not as I expect: write NAME=value, and close each quote."],
+        ),
+        (b"\0" * 300 * 1024, [".env: I can't read it: it is larger than 256 KiB."]),
+    ],
+)
+def test_a_dotenv_that_can_not_be_read_is_one_line_also_for_what_may_be_in_it(
+    env: pytest.MonkeyPatch, tmp_path: Path, content: bytes, lines: list[str]
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    assert problems() == lines
+    if len(content) > 60:
+        env.delenv("GPUBOT_CHANNEL")
+        env.delenv("GPUBOT_ADMINS")
+        assert problems() == lines
+
+
+def test_a_folder_in_the_place_of_a_file_is_a_line(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    (tmp_path / "tokens").mkdir()
+    env.setenv("GPUBOT_POLICY_FILE", str(tmp_path / "tokens"))
+    assert problems() == [
+        ".env: I can't read it: Is a directory.",
+        "GPUBOT_POLICY_FILE: I can't read the file that it names: Is a directory.",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"xoxb-1\0botsecret", b"xoxb-1\nbotsecret", b"xoxb-\xff", b"x" * 300 * 1024])
+def test_a_token_file_with_something_else_in_it_is_a_line(
+    env: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    env.delenv("SLACK_BOT_TOKEN")
+    (tmp_path / "token").write_bytes(content)
+    env.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
+    (line,) = problems()
+    assert line.startswith("SLACK_BOT_TOKEN")
+
+
+NAMES = [str(field.validation_alias) for field in Settings.model_fields.values()]
+NASTY = st.sampled_from(
+    [
+        "",
+        "xoxb-\r\n",
+        "http://[",
+        "https://a:99999/",
+        "sqlite:///:memory:",
+        "postgresql://",
+        "x" * 5000,
+        "[::1]:80",
+    ]
+)
+ADDRESS = st.from_regex(r"\A(https?|ftp)://[\[\]a-z0-9:@%._/?#\\ -]{0,30}\Z")
+
+
+@given(
+    values=st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20) | NASTY | ADDRESS, max_size=5),
+    dotenv=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_is_set_it_is_taken_and_usable_or_told_in_clear_lines(
+    env: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str], dotenv: bytes
+) -> None:
+    (tmp_path / ".env").write_bytes(dotenv)
+    with env.context() as here:
+        for name, value in values.items():
+            here.setenv(name, value.replace("\0", ""))
+        try:
+            found = read_settings()
+        except Mistake as mistake:
+            for line in mistake.words.splitlines():
+                assert len(line) < 250
+                assert line.isprintable()
+                assert line.endswith(".")
+        else:
+            for url in (found.slack_api_url, found.compute_clear_url):
+                assert httpx.URL(url).host
+                assert yarl.URL(url).host
 
 
 def test_wrong_ones_are_told_together(env: pytest.MonkeyPatch) -> None:
@@ -230,6 +358,7 @@ def test_what_counts_as_this_machine(url: str, loopback: bool) -> None:
 async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("SLACK_BOT_TOKEN", "swapped-botsecret")
     env.delenv("GPUBOT_ADMINS")
+    (tmp_path / ".env").write_text("GPUBOT_LOG='json\n")
     env.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -244,5 +373,5 @@ async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp
     assert process.returncode == 1
     assert out == b""
     lines = errors.decode().splitlines()
-    assert [line.split()[0].rstrip(":") for line in lines] == ["SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
+    assert [line.split()[0].rstrip(":") for line in lines] == [".env", "SLACK_BOT_TOKEN", "GPUBOT_ADMINS"]
     assert "botsecret" not in errors.decode()

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 
@@ -44,10 +45,17 @@ class Ready:
     compute_token: str
 
 
+def private_log(path: Path) -> BinaryIO:
+    """Opens a log to add to it. Nobody but its owner can read it, also if it was there before."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.fchmod(file, 0o600)
+    return os.fdopen(file, "ab")
+
+
 @asynccontextmanager
 async def sandbox(*options: str, log: Path) -> AsyncIterator[Ready]:
     """The sandbox, until the end of the block. Raises NotRunning."""
-    with log.open("ab") as out:
+    with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -105,7 +113,7 @@ def environment(ready: Ready, folder: Path, *, admins: str, channel: str, http: 
 
 async def start_bot(settings: Mapping[str, str], log: Path, *, connections: int = 2) -> Bot:
     """`gpubot run`, once it is connected. Raises NotRunning where it ends instead."""
-    with log.open("ab") as out:
+    with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
+from bot.dependencies import check_dependencies
 from bot.doctor import machine, market
-from bot.doctor.findings import Case, Finding, left, ok, wrong
+from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.slack import slack
-from bot.errors import Mistake
+from bot.env_file import ENV_FILE, open_to_others
+from bot.errors import Mistake, Unusable
 from bot.policy.rules import Rules, read_rules
+from bot.sessions import new_session
 from bot.settings import Settings, read_partly
+from handlers.slack_client import slack_client
 
 CALL_TAKES = 8.0
 """Real seconds for one call."""
@@ -29,13 +32,8 @@ async def examine(clock: Clock) -> list[Finding]:
     settings, wrong_settings = read_partly()
     rules, policy = _policy(settings, wrong_settings)
     case = Case(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
-        client = AsyncWebClient(
-            token=settings.slack_bot_token.get_secret_value(),
-            base_url=settings.slack_api_url,
-            session=session,
-            retry_handlers=[],
-        )
+    async with new_session(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
+        client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         gaps: dict[str, timedelta | None] = {}
 
         async def of_slack() -> list[Finding]:
@@ -54,7 +52,8 @@ async def examine(clock: Clock) -> list[Finding]:
             _kept("GPUBOT_CLOCK_URL", machine.borrowed(case, session)),
         )
     of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
-    return [*_settings(wrong_settings), *policy, *chain.from_iterable(found), *of_clock]
+    here = [*_dependencies(), *_settings(wrong_settings), *policy, *machine.proxies(case)]
+    return [*here, *chain.from_iterable(found), *of_clock]
 
 
 async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
@@ -65,10 +64,19 @@ async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Fi
         return [wrong(what, f"the check itself broke ({type(error).__name__}). That is a bug of mine.")]
 
 
+def _dependencies() -> list[Finding]:
+    try:
+        check_dependencies()
+    except Unusable as unusable:
+        return [wrong("packages", line) for line in unusable.words.splitlines()]
+    return []
+
+
 def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
-    if not wrong_settings:
-        return [ok("settings", "all that is needed is set.")]
-    return [wrong("settings", line) for line in wrong_settings.values()]
+    found = [wrong("settings", line) for line in dict.fromkeys(wrong_settings.values())]
+    if open_to_others(ENV_FILE):
+        found.append(hint("settings", "other users of this machine can read or write .env. Type: chmod 600 .env"))
+    return found if wrong_settings else [ok("settings", "all that is needed is set."), *found]
 
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:

@@ -7,6 +7,7 @@ import errno
 import os
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -14,10 +15,12 @@ from bot.app import clock_of
 from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
+from bot.proxies import proxy_for
 from store.condition import Condition, condition
 
 SKEW = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, BORROWED = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
+PROXY = "proxy"
 
 _SAID = {
     Condition.MISSING: "not there yet; gpubot run makes it.",
@@ -38,6 +41,8 @@ async def database(case: Case) -> list[Finding]:
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
+        if case.settings.database_url.get_secret_value().startswith("postgresql:"):
+            return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
         return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
     return [ok(DATABASE, _SAID[found])]
 
@@ -70,6 +75,26 @@ async def _is_gpubot(address: str, session: aiohttp.ClientSession) -> bool:
     except (aiohttp.ClientError, OSError, ValueError):
         return False
     return isinstance(said, dict) and "settled" in said
+
+
+def proxies(case: Case) -> list[Finding]:
+    """Which proxy of the environment is used for what; nothing if none is."""
+    found: list[Finding] = []
+    for name, setting, url in (
+        ("Slack", "SLACK_API_URL", case.settings.slack_api_url),
+        ("Compute Clear", "COMPUTE_CLEAR_URL", case.settings.compute_clear_url),
+    ):
+        if case.lacks(setting):
+            continue
+        try:
+            proxy = proxy_for(url)
+        except Unusable as error:
+            found.append(wrong(PROXY, error.words))
+        else:
+            if proxy is not None:
+                # Without the user and password that it may have.
+                found.append(ok(PROXY, f"{name} is asked through {urlsplit(proxy).netloc.rpartition('@')[2]}."))
+    return found
 
 
 async def borrowed(case: Case, session: aiohttp.ClientSession) -> list[Finding]:

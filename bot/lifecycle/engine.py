@@ -11,6 +11,7 @@ import structlog
 
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.desk import Works
+from bot.lifecycle.failing import Failing
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
@@ -27,6 +28,8 @@ BREATH = 0.02
 """Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
 PAUSE_AFTER_OUTAGE = 1.0
 """Real seconds until the store is asked again after it didn't answer."""
+PAUSE_AFTER_BUG = 10.0
+"""Real seconds until the next pass after one that a bug ended."""
 
 
 class Watch(Protocol):
@@ -36,7 +39,7 @@ class Watch(Protocol):
         """A rental that was due got its turn so much later."""
 
     def failed(self, what: str) -> None:
-        """A bug ended a step: of a rental in that state, or of a `quote`."""
+        """A bug ended a step: of a rental in that state, of a `quote`, or of the `engine` itself."""
 
 
 class Unwatched:
@@ -44,6 +47,10 @@ class Unwatched:
 
     def late(self, seconds: float) -> None: ...
     def failed(self, what: str) -> None: ...
+
+
+def _nothing() -> None:
+    return
 
 
 class Engine:
@@ -56,23 +63,27 @@ class Engine:
         claimant: str,
         at_once: int = AT_ONCE,
         watch: Watch | None = None,
+        unsure: bool = False,
     ) -> None:
+        """`unsure`: claims of a process before this one may be left."""
         self.works = works
         self.passes = 0
-        self.lateness = 0.0
-        """By how many seconds the last claimed rental was late."""
         self._claimant = claimant
         self._watch = watch or Unwatched()
         self._at_once = at_once
         self._shared = SharedOffers(works.market, works.clock)
+        self._failing = Failing(works)
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], str] = {}
         """What is under way, with the id of its quote or rental."""
+        self._since: dict[asyncio.Task[None], datetime] = {}
         self._searches: set[asyncio.Task[None]] = set()
         """Those of quotes. They wait for every vendor, and so leave half of the room to machines."""
         self._claiming = False
-        self._unsure = False
+        self._unsure = unsure
         """Whether something may be claimed that nobody works on."""
+        self.on_outage: Callable[[], None] = _nothing
+        """Called whenever the store didn't do what the engine needs."""
         works.store.on_commit(self._wake.set)
 
     @property
@@ -80,6 +91,10 @@ class Engine:
         """How many steps are running, and one more while some are being claimed: these are due no longer, and not
         yet running."""
         return len(self._tasks) + self._claiming
+
+    def under_way(self) -> dict[str, datetime]:
+        """The id of each quote and rental whose step is running, and since when in real time."""
+        return {of: self._since[task] for task, of in self._tasks.items()}
 
     async def next_due(self, *, searches: bool = True) -> datetime | None:
         """When the next unclaimed quote or rental is due; without `searches`, the next rental."""
@@ -94,7 +109,14 @@ class Engine:
                 due = await self.turn()
             except GpubotError as error:
                 log.warning("engine.outage", error=type(error).__name__)
+                self.on_outage()
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
+                continue
+            except Exception:
+                # Such as a row that can't be read. The process must live on: the overdue deletion runs in it.
+                log.exception("engine.failed")
+                self._watch.failed("engine")
+                await self.works.clock.pause(PAUSE_AFTER_BUG)
                 continue
             await self.works.clock.sleep_until(due, self._wake)
             await self.works.clock.pause(BREATH)
@@ -102,6 +124,7 @@ class Engine:
     async def turn(self) -> datetime | None:
         """One pass: starts what is due, as far as there is room. Answers until when to sleep."""
         self.passes += 1
+        await self._failing.load()
         free = self._at_once - len(self._tasks)
         if free <= 0:
             return None
@@ -131,8 +154,7 @@ class Engine:
             self._searches.add(self._start(self._find(quote), quote.id))
         for rental in rentals:
             if rental.due_at is not None:
-                self.lateness = (now - rental.due_at).total_seconds()
-                self._watch.late(self.lateness)
+                self._watch.late((now - rental.due_at).total_seconds())
             self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
 
@@ -151,25 +173,42 @@ class Engine:
     def _start(self, work: Coroutine[Any, Any, None], of: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks[task] = of
+        self._since[task] = self.works.clock.real()
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
+        self._since.pop(task, None)
         self._searches.discard(task)
         self._wake.set()
 
     async def _step(self, rental: Rental) -> None:
         try:
             await step(self.works, rental.id)
-        except Outage as outage:
-            log.warning("step.outage", rental=rental.id, state=rental.state, error=type(outage).__name__)
+        except Exception as error:
+            # A failure in one rental's step must not stop the others'; it is tried again.
+            number = self._failing.count(rental.id)
+            if isinstance(error, Outage):
+                log.warning(
+                    "step.outage", rental=rental.id, state=rental.state, number=number, error=type(error).__name__
+                )
+            else:
+                log.exception("step.failed", rental=rental.id, state=rental.state, number=number)
+                self._watch.failed(rental.state.value)
             await self._later(rental)
+            await self._tell(self._failing.notify(rental))
+        else:
+            await self._tell(self._failing.worked(rental))
+
+    async def _tell(self, telling: Awaitable[None]) -> None:
+        """Notifies people of failures. A failure to do so must not keep a claim."""
+        try:
+            await telling
+        except GpubotError as error:
+            log.warning("engine.not_told", error=type(error).__name__)
         except Exception:
-            # A bug in one rental's step must not stop the others'; it is tried again.
-            log.exception("step.failed", rental=rental.id, state=rental.state)
-            self._watch.failed(rental.state.value)
-            await self._later(rental)
+            log.exception("engine.not_told")
 
     async def _later(self, rental: Rental) -> None:
         async def defer(tx: Tx) -> None:
@@ -185,6 +224,7 @@ class Engine:
                     return await write(tx)
             except GpubotError as error:
                 log.warning("engine.not_released", error=type(error).__name__)
+                self.on_outage()
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
 
     async def _find(self, quote: Quote) -> None:

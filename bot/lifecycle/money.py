@@ -57,6 +57,11 @@ def so_far(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated
     return Spent(amount=amount, estimated=estimated)
 
 
+def cost_something(bill: Spent) -> bool | None:
+    """Whether a bill that is final is for anything; None if that isn't known, since it was only estimated."""
+    return True if bill.amount else None if bill.estimated else False
+
+
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """What an attempt costs an hour: what its resources that live say together, else what its offer said."""
     rates = [resource.rate for resource in resources if resource.gone_at is None]

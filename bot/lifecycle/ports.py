@@ -24,8 +24,8 @@ from bot.model.state import State
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, or refused without doubt, or failed (which may still
-    have made a resource)."""
+    """The marketplace's answer to a procure call: accepted, refused without doubt, bought by an earlier call, or
+    failed (which may still have made a resource)."""
 
     accepted: bool
     resource_ids: tuple[str, ...] = ()
@@ -33,7 +33,9 @@ class Procured(Frozen):
     expired: bool = False
     """410: the price no longer stands."""
     refused: bool = False
-    """404, 409, 422: not bought by this call."""
+    """404, 422: nothing was bought."""
+    bought_before: bool = False
+    """409: this account bought the offer already, perhaps by a call that an older database doesn't know of."""
 
 
 class OfferProgress(Frozen):
@@ -101,6 +103,10 @@ class Market(Protocol):
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
         """One resource, None on 404; `fresh` asks the vendor live."""
 
+    async def resource_ids(self, offer_id: str) -> dict[str, str]:
+        """The status of each resource of an offer, by its id. Nothing else of them is read, so that no other
+        field of an answer can keep a machine from being deleted."""
+
     async def delete(self, resource_id: str) -> bool:
         """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
 
@@ -110,6 +116,13 @@ class Prober(Protocol):
 
     async def banner(self, host: str, port: int) -> bool:
         """Whether an SSH server introduces itself there, within a few real seconds."""
+
+
+class DirectPosts(Protocol):
+    """Messages outside the outbox, for when the store can't take them."""
+
+    async def post(self, user: str, event: Event) -> bool:
+        """Sends an event of the account to a person. Returns False if Slack did not take it. Never raises."""
 
 
 class Rooms(Protocol):
@@ -157,6 +170,36 @@ class Standing(Frozen):
     estimated: bool
     """Whether part of that is."""
     alive: tuple[Billing, ...]
+
+
+class KnownResource(Frozen):
+    """What deleting a resource needs to know of it."""
+
+    resource_id: str
+    status: str
+    """The API's word; `bot.model.attempt.NAMED` if nobody has seen it yet."""
+    read_at: Instant
+    delete_accepted_at: Instant | None = None
+
+
+class UnfinishedAttempt(Frozen):
+    """An attempt that may still bill, with the moments from which its end is counted. It holds nothing that needs
+    an offer, an envelope or a state to be parsed."""
+
+    rental_id: str
+    n: int
+    newest: bool
+    """Whether it is the rental's last attempt; `accepted_at` and `ends_at` are about that one."""
+    owner: str
+    offer_id: str
+    intended_at: Instant
+    delete_wanted: bool
+    accepted_at: Instant | None
+    ends_at: Instant | None
+    destroying_since: Instant | None
+    over_at: Instant | None
+    resources: tuple[KnownResource, ...] = ()
+    """Those that are not gone."""
 
 
 class Change(Frozen):
@@ -351,6 +394,27 @@ class Account(Protocol):
         """Remove the marks whose name begins with `prefix` and whose moment is earlier than `before`."""
 
 
+class Overdue(Protocol):
+    """What is late, read from bare columns: it must work when a rental itself can't be loaded."""
+
+    async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
+        """The attempts that may still bill, of rentals whose end was at or before `by`: when their destruction
+        began, else when their lease ends, else when their machine was accepted or they were asked for."""
+
+    async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
+        """The same attempt as it is now. None if it is settled."""
+
+    async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+        """Which of the ids belong to other attempts."""
+
+    async def mark(self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime) -> bool:
+        """Marks the attempt for deletion, and notes that the deletion of these resources was accepted. Returns
+        False if it was marked already."""
+
+    async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
+        """The id of the quote or rental that is due first, claimed or not, and when; without the ids `but`."""
+
+
 class Tx(Protocol):
     """One transaction. All of it is written, or nothing is."""
 
@@ -366,6 +430,8 @@ class Tx(Protocol):
     def people(self) -> People: ...
     @property
     def account(self) -> Account: ...
+    @property
+    def overdue(self) -> Overdue: ...
 
 
 class Store(Protocol):
@@ -377,6 +443,10 @@ class Store(Protocol):
     def write(self) -> AbstractAsyncContextManager[Tx]:
         """A short transaction that writes; commits at the end. Raises StoreBusy where the database doesn't
         take it in time, and Stale where someone was faster (then only facts were written)."""
+
+    async def takes_writes(self) -> bool:
+        """Whether something can be written now: tries it, and tells no listener of `on_commit`. A write that only
+        waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """`listener` is called after every commit that wrote: whoever waits for something due looks again."""

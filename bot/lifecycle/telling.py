@@ -14,8 +14,12 @@ from bot.policy.rules import ReadyAnnouncement, Rules
 
 E = EventKind
 
-QUIET = frozenset({E.ASKED, E.STARTED, E.PROGRESS, E.STILL_NEEDED, E.ENDING})
-"""Not in the thread: the card itself, the first "renting", or the owner's DM says it."""
+AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
+"""Told to the owner and the admins as notices: what keeps a step from working may also keep its rental's card,
+thread and direct messages from being rendered."""
+
+QUIET = frozenset({E.ASKED, E.STARTED, E.PROGRESS, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
+"""Not in the thread: the card itself, the first "renting", or a direct message says it."""
 
 TO_OWNER = frozenset(
     {
@@ -104,8 +108,9 @@ def _message(kind: MessageKind, to: str, rental: Rental, real_now: datetime) -> 
     )
 
 
-def notices(rules: Rules, real_now: datetime) -> list[Message]:
-    """An event of the account, as a direct message to each admin."""
+def notices(rules: Rules, real_now: datetime, owner: str | None = None) -> list[Message]:
+    """A notice to each admin, and to `owner` if the event is about a rental of theirs."""
+    readers = dict.fromkeys([*([owner] if owner is not None else []), *rules.admins])
     return [
-        Message(kind=MessageKind.NOTICE, to=admin, created_at=real_now, due_at=real_now) for admin in rules.admins
+        Message(kind=MessageKind.NOTICE, to=reader, created_at=real_now, due_at=real_now) for reader in readers
     ]

@@ -14,6 +14,7 @@ from bot.clock import Clock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import wire
+from bot.market.ids import resource_ids
 from bot.market.oddities import Oddities
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
@@ -35,8 +36,10 @@ RESOURCES = Call("list_resources", everyones=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
-_BOUGHT_NOTHING = frozenset({404, 409, 410, 422})
-"""Refusals that the reference names for procure_offer. Anything else leaves it open."""
+_BOUGHT_NOTHING = frozenset({404, 410, 422})
+"""Refusals that the reference names for procure_offer and that bought nothing. Anything else leaves it open,
+except for 401, see Transport."""
+_BOUGHT_BEFORE = 409
 
 
 class Patience(Frozen):
@@ -81,10 +84,10 @@ class ComputeClear:
         """The four discovery endpoints. Regions and contracts are the documented ones where theirs don't answer or
         make no sense; without GPU families there is no catalogue."""
         gpus, vendors, regions, contracts = await asyncio.gather(
-            self._said(GPUS),
-            self._said(VENDORS),
-            self._said(REGIONS),
-            self._said(CONTRACTS),
+            self._said(GPUS, wire.gpus),
+            self._said(VENDORS, wire.names),
+            self._said(REGIONS, wire.names),
+            self._said(CONTRACTS, wire.names),
             return_exceptions=True,
         )
         for said in (gpus, vendors, regions, contracts):
@@ -94,10 +97,7 @@ class ComputeClear:
                 raise said
         if isinstance(gpus, BaseException):
             raise gpus
-        try:
-            self._families = wire.gpus(gpus)
-        except wire.Senseless as error:
-            raise self._http.senseless(GPUS, str(error)) from None
+        self._families = gpus
         return Catalog(
             gpus=self._families,
             vendors=self._names(VENDORS, vendors, ()),
@@ -114,7 +114,7 @@ class ComputeClear:
             OFFERS, "POST", "/get_offers", seconds=self._patience.offers, yaml=wire.query(request)
         )
         now = self._clock.now()
-        found = self._made(OFFERS, answer, lambda body: wire.offers(body, self._families, now, self._odd))
+        found = await self._made(OFFERS, answer, lambda body: wire.offers(body, self._families, now, self._odd))
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, request))
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
@@ -126,16 +126,18 @@ class ComputeClear:
                 accepted=False,
                 expired=answer.status == 410,
                 refused=answer.status != 410,
-                detail=self._detail(PROCURE, answer),
+                detail=await self._detail(PROCURE, answer),
             )
-        return self._made(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._odd))
+        if answer.status == _BOUGHT_BEFORE:
+            return Procured(accepted=False, bought_before=True, detail=await self._detail(PROCURE, answer))
+        return await self._made(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._odd))
 
     async def progress(self, offer_id: str) -> OfferProgress:
         """The offer's procurement status."""
         answer = await self._other(STATUS, "GET", f"/offers/{quote(offer_id, safe='')}/status")
         if answer.status == 404:
             return OfferProgress(found=False)
-        return self._made(STATUS, answer, lambda body: wire.progress(body, offer_id, self._odd))
+        return await self._made(STATUS, answer, lambda body: wire.progress(body, offer_id, self._odd))
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
         """The account's resources, or those of one offer; none where the offer is not found."""
@@ -143,7 +145,7 @@ class ComputeClear:
         answer = await self._other(RESOURCES, "GET", "/resources", params=params)
         if answer.status == 404 and offer_id is not None:
             return ()
-        return self._made(RESOURCES, answer, lambda body: wire.resources(body, self._odd, of_offer=offer_id))
+        return await self._made(RESOURCES, answer, lambda body: wire.resources(body, self._odd, of_offer=offer_id))
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
         """One resource, None on 404; `fresh` asks the vendor live."""
@@ -152,7 +154,14 @@ class ComputeClear:
         )
         if answer.status == 404:
             return None
-        return self._made(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
+        return await self._made(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
+
+    async def resource_ids(self, offer_id: str) -> dict[str, str]:
+        """The status of each resource of an offer, by its id; none if the offer is not found."""
+        answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
+        if answer.status == 404:
+            return {}
+        return await self._made(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
         """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
@@ -161,40 +170,32 @@ class ComputeClear:
             return answer.status == 409
         if not answer.content and answer.ok:
             return True
-        return self._made(DELETE, answer, wire.deletion)
+        return await self._made(DELETE, answer, wire.deletion)
 
     async def _other(self, call: Call, method: str, path: str, params: dict[str, str] | None = None) -> Answer:
         return await self._http.ask(call, method, path, seconds=self._patience.other, params=params)
 
-    async def _said(self, call: Call) -> object:
-        return self._ok(call, await self._other(call, "GET", f"/{call.name}"))
+    async def _said(self, call: Call, read: Callable[[object], T]) -> T:
+        return await self._made(call, await self._other(call, "GET", f"/{call.name}"), read)
 
-    def _names(self, call: Call, said: object, documented: tuple[str, ...]) -> tuple[str, ...]:
+    def _names(
+        self, call: Call, said: tuple[str, ...] | BaseException, documented: tuple[str, ...]
+    ) -> tuple[str, ...]:
         if not isinstance(said, BaseException):
-            try:
-                return wire.names(said)
-            except wire.Senseless:
-                pass
+            return said
         self._odd.replaced(call.name)
         return documented
 
-    def _made(self, call: Call, answer: Answer, read: Callable[[object], T]) -> T:
-        """What `read` makes of a 2xx answer. Raises MarketAway where there is none to make."""
-        try:
-            return read(self._ok(call, answer))
-        except wire.Senseless as error:
-            raise self._http.senseless(call, str(error)) from None
-
-    def _ok(self, call: Call, answer: Answer) -> object:
-        """The JSON of a 2xx answer. Raises MarketAway for any other status."""
+    async def _made(self, call: Call, answer: Answer, read: Callable[[object], T]) -> T:
+        """What `read` makes of a 2xx answer. Raises MarketAway for any other, and where there is none to make."""
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
             raise MarketAway(f"Compute Clear refused the question ({answer.status}).", acted=call.buys)
-        return self._http.value(call, answer)
+        return await self._http.made(call, answer, read)
 
-    def _detail(self, call: Call, answer: Answer) -> str:
+    async def _detail(self, call: Call, answer: Answer) -> str:
         try:
-            return wire.problem(self._http.value(call, answer))
+            return await self._http.made(call, answer, wire.problem)
         except MarketAway:
             return ""
 

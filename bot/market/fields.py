@@ -6,13 +6,18 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Final
 
 from bot.model.text import one_line
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,18})?")
-_LARGEST = Decimal(10) ** 12
+_LARGEST = 10**12
+_MOST_DIGITS = 12
 _FINEST = -30
+_FARTHEST = 400
+"""Digits of a number, and its power of ten, beyond which it is not kept: arithmetic with it may raise."""
 _LOWEST_RATE = Decimal("0.000001")
 _HIGHEST_RATE = Decimal(1_000_000)
 # Zero times of other languages (year 1, 1970) and "forever" (9999) mean that there is no time.
@@ -20,26 +25,59 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _decimal(written: str) -> Decimal:
-    try:
-        return Decimal(written)
-    except InvalidOperation as error:  # an exponent beyond what a Decimal holds
-        raise ValueError("a number out of range") from error
+class Nothing(Enum):
+    """Stands for a value that no field can have. Every reader here makes None of it."""
+
+    UNREADABLE = "unreadable"
 
 
-def _no_number(word: str) -> object:
-    raise ValueError(f"{word} is no JSON")
+UNREADABLE: Final = Nothing.UNREADABLE
+"""A number out of range, NaN, Infinity, or a key that stands twice with different values. It is a value like any
+other, so that one such number in one offer does not make the whole answer unusable."""
+
+
+class NotJson(ValueError):
+    """The content of an answer is no JSON, or is nested too deep."""
 
 
 def decode(content: bytes) -> object:
-    """The value of a JSON text, numbers with a point as exact Decimals.
+    """Return the value of a JSON text, with exact Decimals for numbers with a point.
 
-    Raises ValueError for anything else: no JSON, NaN or Infinity, nested too deep.
+    Raise NotJson if it is none, or is nested too deep.
     """
     try:
-        return json.loads(content, parse_float=_decimal, parse_constant=_no_number)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        return json.loads(
+            content,
+            parse_float=_decimal,
+            parse_int=_whole,
+            parse_constant=lambda _: UNREADABLE,
+            object_pairs_hook=_object,
+        )
+    # Without the cause, which holds the whole content.
+    except RecursionError:
+        raise NotJson("nested too deep") from None
+    except ValueError:
+        raise NotJson("no JSON") from None
+
+
+def _decimal(written: str) -> Decimal | Nothing:
+    try:
+        found = Decimal(written) if len(written) <= _FARTHEST else None
+    except InvalidOperation:  # an exponent beyond what a Decimal holds
+        found = None
+    return found if found is not None and abs(found.adjusted()) <= _FARTHEST else UNREADABLE
+
+
+def _whole(written: str) -> int | Nothing:
+    return int(written) if len(written) <= _FARTHEST else UNREADABLE
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = {name for name, value in pairs if found[name] != value}
+        found |= dict.fromkeys(twice, UNREADABLE)
+    return found
 
 
 def text(value: object, limit: int = 100) -> str | None:
@@ -68,8 +106,9 @@ def number(value: object) -> Decimal | None:
         return None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < _LARGEST else None
+    # Without arithmetic: abs() of a number that is large enough raises Overflow.
     exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < _FINEST or abs(value) >= _LARGEST:
+    if not isinstance(exponent, int) or exponent < _FINEST or value.adjusted() >= _MOST_DIGITS:
         return None
     return value
 

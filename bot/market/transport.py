@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import aiohttp
 import httpx
@@ -16,13 +16,19 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import GpubotError, LockedOut, MarketAway
-from bot.market import fields, wire
+from bot.errors import GpubotError, LockedOut, MarketAway, RateLimited
+from bot.market import fields, inflating, wire
+from bot.market.scrubbing import Scrubber
+from bot.sessions import through_proxy
 
+T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes of an answer after decompression. A list of every offer of every vendor is far smaller."""
+LARGEST_ON_LOOP = 256 * 1024
+"""Bytes of an answer that is read on the event loop. A larger one takes long enough to delay acknowledgements, and
+is read in a thread."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
 """How long a call may wait for a free connection."""
@@ -69,8 +75,7 @@ class _Bearer(httpx.Auth):
 class _Sessions:
     """Makes the aiohttp session once a loop runs."""
 
-    def __init__(self, *, loopback: bool, keep_alive: bool) -> None:
-        self._loopback = loopback
+    def __init__(self, *, keep_alive: bool) -> None:
         self._keep_alive = keep_alive
 
     def __call__(self) -> aiohttp.ClientSession:
@@ -80,9 +85,7 @@ class _Sessions:
             else aiohttp.TCPConnector(limit=CONNECTIONS, force_close=True)
         )
         session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=not self._loopback,  # a company's proxy, but never for this machine
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[through_proxy]
         )
         # aiohttp repeats GET and DELETE on a connection that broke, without a public switch. Only the engine asks
         # again here.
@@ -111,17 +114,16 @@ class Transport:
         `no_answer`; and `senseless` beside that, where nothing could be made of it."""
         self._on_call = on_call
         self._clock = clock
-        self._token = token
+        self._scrubber = Scrubber(token)
         self._on_token = on_token
         self._refused: bool | None = None
-        loopback = _is_loopback(httpx.URL(base_url).host)
 
         def client(*, keep_alive: bool) -> httpx.AsyncClient:
             return httpx.AsyncClient(
                 base_url=base_url,
                 auth=_Bearer(token),
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
-                transport=AiohttpTransport(client=_Sessions(loopback=loopback, keep_alive=keep_alive)),
+                transport=AiohttpTransport(client=_Sessions(keep_alive=keep_alive)),
                 # The time for a whole call is kept by `ask`; these only tell "not sent" from "no answer".
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
                 follow_redirects=False,
@@ -148,8 +150,8 @@ class Transport:
     ) -> Answer:
         """Makes the call once, within that many real seconds.
 
-        Raises LockedOut for 401 and 403, and MarketAway for 429, 3xx, 5xx and no answer; `acted` is True only for
-        a call that buys and may have been carried out.
+        Raises LockedOut for 401 and 403, RateLimited for 429, and MarketAway for 3xx, 5xx, no answer, and a body
+        that can't be read. `acted` is True only for a call that buys and may have been carried out.
         """
         client = self._fresh if call.buys else self._kept
         request = client.build_request(
@@ -164,9 +166,12 @@ class Transport:
             async with asyncio.timeout(seconds):
                 response = await client.send(request, stream=True)
                 try:
-                    content = await _content(response)
+                    encodings = response.headers.get_list("Content-Encoding", split_commas=True)
+                    content = await inflating.body(response.aiter_raw(), encodings, LARGEST_BODY)
                 finally:
                     await response.aclose()
+        except inflating.Unreadable as error:
+            raise self.senseless(call, str(error)) from None
         except _NO_ANSWER as error:
             sent = not _never_left(error)
             kind = type(error.__cause__ or error).__name__
@@ -201,21 +206,23 @@ class Transport:
             return Answer(status, content)
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
-            raise LockedOut("Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN.")
+            words = "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."
+            raise LockedOut(words, acted=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
-            raise MarketAway("Compute Clear asks me to slow down.", retry_after=wait, acted=False)
+            raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, acted=call.buys)
         words = f"Compute Clear has a fault ({status}){self._said(content)}."
         raise MarketAway(words, retry_after=wait, acted=call.buys)
 
     def _said(self, content: bytes) -> str:
-        """What an error answer says of itself, after a colon; empty where nothing can be read, or it repeats our
-        token."""
-        try:
-            said = wire.problem(fields.decode(content))
-        except ValueError:
+        """What an error answer says of itself, after a colon; empty where nothing can be read."""
+        if len(content) > LARGEST_ON_LOOP:
             return ""
-        return f": {said.rstrip('.')}" if said and self._token.get_secret_value() not in said else ""
+        try:
+            said = wire.problem(self._decoded(content))
+        except fields.NotJson:
+            return ""
+        return f": {said.rstrip('.')}" if said else ""
 
     def senseless(self, call: Call, why: str) -> MarketAway:
         """The error for an answer whose content is not what was asked for."""
@@ -223,21 +230,23 @@ class Transport:
         self._count(call, "senseless")
         return MarketAway("Compute Clear's answer makes no sense to me.", acted=call.buys)
 
-    def value(self, call: Call, answer: Answer) -> object:
-        """An answer's JSON. Raises MarketAway where it is none."""
+    async def made(self, call: Call, answer: Answer, read: Callable[[object], T]) -> T:
+        """Return what `read` makes of an answer's JSON, in which our token is masked.
+
+        `read` runs in a thread if the answer is large. Raise MarketAway if there is no JSON, or nothing to make of
+        it.
+        """
+
+        def work() -> T:
+            return read(self._decoded(answer.content))
+
         try:
-            return fields.decode(answer.content)
-        except ValueError:
-            raise self.senseless(call, "no JSON") from None
+            return work() if len(answer.content) <= LARGEST_ON_LOOP else await asyncio.to_thread(work)
+        except (fields.NotJson, wire.Senseless) as error:
+            raise self.senseless(call, str(error)) from None
 
-
-async def _content(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > LARGEST_BODY:
-            raise ValueError("the answer is too large")
-    return bytes(content)
+    def _decoded(self, content: bytes) -> object:
+        return self._scrubber.masked(fields.decode(content))
 
 
 def _never_left(error: BaseException) -> bool:
@@ -264,10 +273,3 @@ def _retry_after(said: str | None, real_now: datetime) -> float | None:
         return min(max((until - real_now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
     except (ValueError, OverflowError):
         return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import TypeVar
 
 import yaml
 
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import address, fields
-from bot.market.families import family_of
+from bot.market.families import Families, family_of
 from bot.market.oddities import Oddities
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.request import Request
@@ -30,6 +31,13 @@ _UNTOUCHED = frozenset({"available", "expired"})
 _RUNS = frozenset({"running", "ready", "active"})
 _LEAVES = frozenset({"deleting", "deleted"})
 _MOST_GPUS = 100_000
+MOST_OFFERS = 5_000
+MOST_NAMES = 1_000
+"""Of families, vendors, regions and contracts."""
+MOST_GPU_NAMES = 5_000
+"""Of all families together. What goes beyond one of these numbers is not read."""
+MOST_RESOURCES = 10_000
+"""On the account, or made for one offer. A longer list is refused as a whole: each entry may bill."""
 
 T = TypeVar("T")
 
@@ -73,6 +81,13 @@ def _listed(body: object, *names: str) -> list[object]:
     raise Senseless(f"no list of {names[0]}")
 
 
+def _few(found: list[T]) -> list[T]:
+    """A list of what may bill. Raises Senseless if it is longer than anything real: none of it may be missed."""
+    if len(found) > MOST_RESOURCES:
+        raise Senseless("a list without an end")
+    return found
+
+
 def _same_id(expected: str, found: object) -> None:
     """Raises Senseless where an answer is about something else than what was asked."""
     said = fields.ident(found)
@@ -91,10 +106,13 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(body, dict):
         raise Senseless("no GPU families")
     found: dict[str, tuple[str, ...]] = {}
-    for name, variants in body.items():
+    left = MOST_GPU_NAMES
+    for name, variants in islice(body.items(), MOST_NAMES):
         family = fields.text(name, 60)
         if family is not None and isinstance(variants, list):
-            found[family] = tuple(dict.fromkeys(v for v in map(fields.text, variants) if v is not None))
+            said = [fields.text(variant) for variant in variants[:left]]
+            left -= len(said)
+            found[family] = tuple(dict.fromkeys(name for name in said if name is not None))
     if not found:
         raise Senseless("no GPU families")
     return found
@@ -109,7 +127,10 @@ def names(body: object) -> tuple[str, ...]:
         body = next(iter(body.values()))
     if not isinstance(body, list):
         raise Senseless("no list of names")
-    said = (fields.text(fields.field(entry, "name") if isinstance(entry, dict) else entry, 60) for entry in body)
+    said = (
+        fields.text(fields.field(entry, "name") if isinstance(entry, dict) else entry, 60)
+        for entry in body[:MOST_NAMES]
+    )
     found = tuple(dict.fromkeys(name for name in said if name is not None))
     if not found:
         raise Senseless("no names")
@@ -168,14 +189,21 @@ def offers(
     `families` is the catalogue's; `now` stands in where an offer doesn't say when it was made.
     """
 
-    def read(entry: dict[str, object]) -> Offer | None:
-        return None if fields.word(entry.get("type")) == "cluster" else _offer(entry, families, now)
+    known = Families(families)
 
-    found = _each("offers", _listed(body, "offers", "items"), read, odd)
+    def read(entry: dict[str, object]) -> Offer | None:
+        return None if fields.word(entry.get("type")) == "cluster" else _offer(entry, known, now)
+
+    listed = _listed(body, "offers", "items")
+    if len(listed) > MOST_OFFERS:
+        odd.dropped("offers", Counter({"too many": len(listed) - MOST_OFFERS}))
+    found = _each("offers", listed[:MOST_OFFERS], read, odd)
     return tuple({offer.offer_id: offer for offer in reversed(found)}.values())[::-1]
 
 
-def _offer(entry: dict[str, object], families: Mapping[str, tuple[str, ...]], now: datetime) -> Offer:
+def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer:
+    if fields.UNREADABLE in entry.values():
+        raise _Drop("a number out of range, or a key twice")
     offer_id = fields.ident(entry.get("offer_id"))
     gpu = fields.text(entry.get("gpu_type"))
     count = fields.whole(entry.get("gpu_count"), 1, _MOST_GPUS)
@@ -233,7 +261,7 @@ def procured(body: object, offer_id: str, odd: Oddities) -> Procured:
     if status not in {"failed", "ready"} and status not in _PROVISIONING:
         odd.unknown_word("procure_offer.status", status)
     said = fields.field(body, "resource_ids")
-    ids = (fields.ident(entry) for entry in said) if isinstance(said, list) else ()
+    ids = (fields.ident(entry) for entry in _few(said)) if isinstance(said, list) else ()
     return Procured(
         accepted=status != "failed",
         resource_ids=tuple(dict.fromkeys(found for found in ids if found is not None)),
@@ -265,10 +293,9 @@ def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
     ready, failed = stage == "ready", stage == "failed"
     if not (ready or failed or stage in _UNTOUCHED or stage in _PROVISIONING):
         odd.unknown_word("offer_status.procurement_status", stage)
-    instances = fields.entries(fields.field(body, "instances"))
-    named = (
-        fields.ident(e.get("resource_id")) for e in instances + fields.entries(fields.field(body, "resources"))
-    )
+    instances = _few(fields.entries(fields.field(body, "instances")))
+    resources = _few(fields.entries(fields.field(body, "resources")))
+    named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
     return OfferProgress(
         found=True,
         ready=ready,
@@ -302,7 +329,7 @@ def resources(body: object, odd: Oddities, *, of_offer: str | None = None) -> tu
     Of one offer, what names only other offers is left out: where the filter was ignored, somebody else's machine
     must not be taken for ours. Raises Senseless where the whole account was asked for and the answer is a part.
     """
-    found = _listed(body, "resources", "items")
+    found = _few(_listed(body, "resources", "items"))
     if of_offer is None and _is_part(body, len(found)):
         raise Senseless("a part of the list")
 

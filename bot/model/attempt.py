@@ -21,7 +21,7 @@ class AttemptState(StrEnum):
     FAILED = "failed"
     """Proven to have bought nothing."""
     GONE = "gone"
-    """It had resources; the vendor confirmed that all are gone."""
+    """It had resources and all of them are gone, or it was accepted and nothing of it was ever found."""
 
 
 class Why(StrEnum):
@@ -30,7 +30,11 @@ class Why(StrEnum):
     SOLD_OUT = "sold_out"
     EXPIRED = "expired"
     REFUSED = "refused"
+    BOUGHT_BEFORE = "bought_before"
+    """The market said that the offer was bought already."""
     NO_ANSWER = "no_answer"
+    RATE_LIMITED = "rate_limited"
+    """The market asked us to slow down."""
     VENDOR_FAILED = "vendor_failed"
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
@@ -90,6 +94,9 @@ class Attempt(Frozen):
 
 NAMED = "named"
 """`status` of a resource that was named in answer to a purchase and not seen yet. No word of the API's."""
+UNSEEN = "unseen"
+"""`status` of what stands in for the resource of a purchase that was accepted and never showed one. No word of the
+API's. Its id is the offer's, and it is gone from the start: it carries the ledger row of what may have billed."""
 
 
 class Resource(Frozen):

@@ -57,6 +57,14 @@ class EventKind(StrEnum):
     """A resource turned up for an attempt that was over; it is being deleted."""
     EXTRA_GONE = "extra_gone"
     ENDED = "ended"
+    # Of a rental, and told as a notice, which needs nothing but the event:
+    STEP_FAILED = "step_failed"
+    """Its step failed several times in a row; facts.number is in the log, facts.until is when its machine is
+    deleted even so, if that is known."""
+    STEP_WORKS = "step_works"
+    """The step works again after STEP_FAILED."""
+    DELETED_OVERDUE = "deleted_overdue"
+    """Its machine was still there long after its end, so it was deleted without the rental's own step."""
     # Of the account rather than of a rental:
     UNKNOWN_MACHINE = "unknown_machine"
     EMPTY_STORE = "empty_store"
@@ -65,6 +73,13 @@ class EventKind(StrEnum):
     LET_IN = "let_in"
     PAUSED = "paused"
     RESUMED = "resumed"
+    # Of the account, and posted without the outbox:
+    NO_READS = "no_reads"
+    """The store can't be read, so nothing is deleted."""
+    NO_WRITES = "no_writes"
+    """The store takes no writes. With facts.name: to the owner of that rental, which ends soon."""
+    STORE_BACK = "store_back"
+    """The store works again; said to everyone who was told that it didn't."""
 
 
 class Facts(Frozen):
@@ -98,6 +113,8 @@ class Facts(Frozen):
     paid: bool | None = None
     """Whether an attempt cost anything; None where the store doesn't know."""
     self_approved: bool | None = None
+    number: str | None = None
+    """Of a failure, as it stands in the log."""
 
 
 class Event(Frozen):

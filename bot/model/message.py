@@ -20,7 +20,7 @@ class MessageKind(StrEnum):
     DIRECT = "direct"
     """A surface in the DM of one person, made by one event."""
     NOTICE = "notice"
-    """Said once to one admin, about the account."""
+    """Said once to one person, from its event alone: about the account, or that a rental is in trouble."""
     QUOTE = "quote"
     """Said once to one person through a `response_url`: what was found."""
     LOOKING = "looking"

@@ -31,6 +31,9 @@ class Request(Frozen):
     vendor: str | None = None
     max_gpu_rate: Decimal | None = None
     """The person's own cap, USD per GPU and hour."""
+    cap_said_per_gpu: bool = True
+    """False if several GPUs were asked for with a cap that did not say "per GPU", so that the offers show what it
+    comes to for all of them."""
     lease: timedelta
     """From ready until it must be extended or is destroyed."""
     note: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 ELLIPSIS = "…"
 
@@ -26,6 +27,13 @@ def say_span(span: timedelta) -> str:
         return f"{minutes * 60 + seconds}s"
     hours, minutes = divmod(minutes, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
+
+
+def say_rate(rate: Decimal) -> str:
+    """Exact dollars with two decimals, or with four or more if it has them: three can be read as thousands."""
+    whole, _, decimals = format(rate, "f").partition(".")
+    decimals = decimals.rstrip("0")
+    return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"
 
 
 def short(word: str, limit: int = 40) -> str:

@@ -30,28 +30,57 @@ _TAKEN = frozenset(
     }
 )
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
+_BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
+_DASHES = r"(?:--|[\u2013\u2014])"
+"""Phones turn hyphens to dashes. Of a row of hyphens two are enough: `-{2,}` takes quadratic time."""
 _PRIVATE = re.compile(
-    # Slack folds line breaks to spaces, and phones turn hyphens to dashes: the words alone must do.
-    r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY|PRIVATE\s+KEY\s?[-\u2013\u2014]"
-    r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY",
-    re.IGNORECASE,
+    # Slack folds line breaks to spaces. Without dashes only capitals count: people write about private keys too.
+    rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
+    r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
-_BARE_PRIVATE = re.compile(r"(?:^|\s)(?:(b3BlbnNzaC1rZXktdjE)|(M[A-Za-z0-9+/]{15})[A-Za-z0-9+/=]{20})")
-"""How private keys begin in Base64, OpenSSH's own and DER, where the lines around it were left out."""
+_OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
+"""How two kinds of private keys begin in Base64: OpenSSH's, and that of SSH Communications."""
+_DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
+"""A DER sequence may begin at any place of a text: behind a quote, `key=` or a path."""
+_PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
+"""A PEM file that was encoded once more, as in a Kubernetes secret."""
+_SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})
+_ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886f70d010c01"))
+"""Object identifiers of the schemes that encrypt PKCS#8 keys: those of PKCS#5 and of PKCS#12."""
 
 
 def looks_private(text: str) -> bool:
-    """Whether a text has the marks of a private key in any common form, whole or its beginning."""
-    if _PRIVATE.search(text):
+    """Return whether a text has the marks of a private key in any common form, whole or its beginning.
+
+    Public keys, certificates, hashes and ordinary Base64 have none: a mark takes at least 37 bits to match.
+    """
+    seen = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
+    if _PRIVATE.search(seen) or _OPENSSH in seen or _SSH2 in seen:
         return True
-    return any(found.group(1) or _is_private_der(found.group(2)) for found in _BARE_PRIVATE.finditer(text))
+    if any(_is_private_der(binascii.a2b_base64(found[1])) for found in _DER_IN_BASE64.finditer(seen)):
+        return True
+    return any(_PRIVATE.search(_decoded_text(found[1])) for found in _PEM_IN_BASE64.finditer(seen))
 
 
-def _is_private_der(beginning: str) -> bool:
-    """Whether DER begins as PKCS#1, PKCS#8 and SEC 1 private keys do: a sequence that starts with a version."""
-    content = binascii.a2b_base64(beginning)
-    long_form = content[1] - 0x80 if content[1] > 0x80 else 0
-    return content[0] == 0x30 and content[2 + long_form : 4 + long_form] == b"\x02\x01"
+def _is_private_der(content: bytes) -> bool:
+    """Return whether DER begins as PKCS#1, PKCS#8, SEC 1 and PKCS#12 do, with a small version, or as an encrypted
+    PKCS#8 key does, with the scheme that encrypts it."""
+    inside = _content_of(content)
+    if inside[:2] == _VERSION and len(inside) > 3:
+        return inside[2] <= 3 and inside[3] in _AFTER_VERSION
+    return _content_of(inside).startswith(_ENCRYPTED)
+
+
+def _content_of(sequence: bytes) -> bytes:
+    """Return what a DER sequence holds, as far as it is there. Return nothing for anything else."""
+    if len(sequence) < 2 or sequence[0] != _SEQUENCE:
+        return b""
+    length_takes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
+    return sequence[2 + length_takes :]
+
+
+def _decoded_text(encoded: str) -> str:
+    return binascii.a2b_base64(encoded[: len(encoded) // 4 * 4]).decode("ascii", errors="replace")
 
 
 def read_key(line: str, set_at: datetime) -> Key:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.policy.rules import Rules
+from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
-"""Each time nobody answered "Still needed?", the next question waits half as long again."""
+"""Each time nobody answered "Still needed?", the next question waits half as long again, LONGEST_SPAN at most."""
 
 
 PROMISED = -1
 """`asked_times` of a machine that its owner keeps: the moment of the next question was said, and stands."""
 
 
-def ask_after(asked_times: int, rules: Rules) -> timedelta:
-    """How long without a sign of life until the next "Still needed?": a little rarer each time."""
-    return rules.check_in.after * (1 + REPEAT_FACTOR * asked_times)
+def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
+    """How long without a sign of life until the next "Still needed?": a little rarer each time. None if the rules
+    switch the question off."""
+    if rules.check_in.after is None:
+        return None
+    # The bound keeps the moment within what a datetime holds, however often it was asked under earlier rules.
+    often = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
+    return min(rules.check_in.after * (1 + REPEAT_FACTOR * often), LONGEST_SPAN)
+
+
+def ask_at(since: datetime, asked_times: int, rules: Rules) -> datetime | None:
+    """When "Still needed?" is asked, with the last sign of life at `since`. None if the rules switch it off."""
+    after = ask_after(asked_times, rules)
+    return None if after is None else since + after
 
 
 def notices_past(ends_at: datetime, now: datetime, rules: Rules) -> int:
@@ -42,3 +53,24 @@ def may_end(
     if known is None:
         return None
     return max(ends_at, known + rules.lease.grace)
+
+
+OVERDUE_GRACES = 2
+"""Of a lease's end. The second is that of an end which nobody could have seen (`may_end`)."""
+LEAST_GRACE = timedelta(minutes=5)
+"""Shorter ones would let the overdue deletion come before a step that is only slow."""
+
+
+def overdue_grace(rules: Rules) -> timedelta:
+    """How long the overdue deletion waits for a rental's own step, once or for a lease's end twice."""
+    return max(rules.lease.grace, LEAST_GRACE)
+
+
+def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
+    """When a machine is deleted although its rental's step did not end it: two graces after its lease, or one
+    grace after the time that it has to get ready. None while it is neither leased nor accepted."""
+    if ends_at is not None:
+        return ends_at + OVERDUE_GRACES * overdue_grace(rules)
+    if accepted_at is not None:
+        return accepted_at + rules.procure.provision_timeout + overdue_grace(rules)
+    return None

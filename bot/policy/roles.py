@@ -40,6 +40,23 @@ def roles_of(person: Person, rules: Rules) -> Roles:
     )
 
 
+def sees_others_money(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see what others spend: approvers and admins."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
+def sees_money(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see what a rental of `owner` costs."""
+    return person.id == owner or sees_others_money(person, rules)
+
+
+def may_look(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see a rental of `owner`, its money apart: their own, and everyone's for who may
+    use the bot."""
+    return person.id == owner or roles_of(person, rules).user
+
+
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
     """Whether the bot may be used in a channel; a direct message always may."""
     return direct or not rules.use.channels or channel in rules.use.channels

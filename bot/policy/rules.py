@@ -4,53 +4,104 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.text import one_line
+from bot.policy import yaml_file
+from bot.text_file import Unreadable, read_text
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_LINES = 20
+"""Wrong values that are told, of one file."""
+LONGEST_SPAN = timedelta(days=366)
+"""Any span of the policy. Far beyond what makes sense, and far within what can be added to a moment."""
+_SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
+_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
+_SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 def _span(value: Any) -> Any:
-    """`90s`, `15m`, `4h`, `2d`, also joined as in `1h30m`."""
+    """`90s`, `15m`, `4h`, `2d`, also joined as in `1h30m`: more than 0, at most LONGEST_SPAN."""
+    span = value if isinstance(value, timedelta) else _read_span(value)
+    if span is None or span > LONGEST_SPAN:
+        raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
+    if span <= timedelta(0):
+        raise ValueError("it must be more than 0")
+    return span
+
+
+def _read_span(value: Any) -> timedelta | None:
+    """The duration that was written, None if it is too long to be one."""
     if not isinstance(value, str):
-        if isinstance(value, timedelta):
-            return value
         raise ValueError("write it with a unit, such as 15m or 4h")
-    parts = re.findall(r"(\d+)([smhd])", value)
-    if not parts or "".join(a + b for a, b in parts) != value.replace(" ", ""):
-        raise ValueError(f"{value!r} is no duration; write it such as 15m, 4h or 1h30m")
-    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    match = _SPAN.fullmatch(value.strip())
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{_shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
+    # A timedelta holds 999,999,999 days, and Python refuses to read numbers of thousands of digits.
+    if any(len(number) > 9 for number in match.groups("")):
+        return None
+    return sum(
+        (int(number) * unit for number, unit in zip(match.groups("0"), _UNITS, strict=True)), start=timedelta(0)
+    )
 
 
-def _exact(value: Any) -> Any:
-    """YAML gives floats; their shortest text is what was written in the file."""
-    return Decimal(repr(value)) if isinstance(value, float) else value
+def _number(value: Any) -> Any:
+    """Return a number as the file has it, also in quotes. Raise ValueError for any other text, true and false."""
+    if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
+        return Decimal(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("write a number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    number = _number(value)
+    if isinstance(number, Decimal):
+        raise ValueError("write a whole number")
+    return number
 
 
 def _share(value: Any) -> Any:
     """`15%`, or a plain 0.15."""
     if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return Decimal(value.strip()[:-1]) / 100
-        except InvalidOperation:
-            raise ValueError(f"{value!r} is no percentage; write it such as 15%") from None
-    return _exact(value)
+        match = _SHARE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{_shown(value)} is no percentage; write it such as 15%")
+        value = Decimal(match.group(1)) / 100
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise ValueError("it must be from 0% to 100%, such as 15%")
+    return number
 
 
-Span = Annotated[timedelta, BeforeValidator(_span), Field(gt=timedelta(0))]
-Dollars = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=10, allow_inf_nan=False)]
+def _flag(value: Any) -> Any:
+    if isinstance(value, str):
+        value = {"yes": True, "on": True, "no": False, "off": False}.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
+def _shown(value: str) -> str:
+    """A value as a message quotes it."""
+    return repr(one_line(value, 40))
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
+"""Whole micro-dollars; the upper bound keeps sums of money within what the database holds."""
+Share = Annotated[Decimal, BeforeValidator(_share)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
 UserId = Annotated[str, Field(pattern=USER_ID)]
 GroupId = Annotated[str, Field(pattern=GROUP_ID)]
@@ -65,7 +116,7 @@ class Approvers(Frozen):
 class Use(Frozen):
     channels: tuple[ChannelId, ...] = ()
     groups: tuple[GroupId, ...] = ()
-    guests: bool = False
+    guests: Flag = False
 
 
 class AutoApprove(Frozen):
@@ -78,8 +129,8 @@ class AutoApprove(Frozen):
 class Limits(Frozen):
     """Refused beyond, whoever approves."""
 
-    per_rental_gpus: int = Field(default=8, ge=1)
-    per_person_rentals: int = Field(default=4, ge=1)
+    per_rental_gpus: Count = Field(default=8, le=10_000)
+    per_person_rentals: Count = Field(default=4, le=10_000)
     team_per_hour: Dollars = Decimal("100.00")
 
 
@@ -88,7 +139,7 @@ class Approval(Frozen):
 
 
 class Procure(Frozen):
-    attempts: int = Field(default=10, ge=1, le=100)
+    attempts: Count = Field(default=10, le=100)
     dearer: Share = Decimal("0.15")
     """How much dearer than clicked the next offer may be."""
     provision_timeout: Span = timedelta(minutes=15)
@@ -114,7 +165,8 @@ class Lease(Frozen):
 
 
 class CheckIn(Frozen):
-    after: Span = timedelta(hours=2)
+    after: Span | None = timedelta(hours=2)
+    """None: "Still needed?" is never asked."""
 
 
 class ReadyAnnouncement(StrEnum):
@@ -126,7 +178,7 @@ class ReadyAnnouncement(StrEnum):
 
 class Announce(Frozen):
     ready: ReadyAnnouncement = ReadyAnnouncement.THREAD_BROADCAST
-    address_in_channel: bool = False
+    address_in_channel: Flag = False
 
 
 class Rules(Frozen):
@@ -140,7 +192,7 @@ class Rules(Frozen):
     use: Use = Use()
     auto_approve: AutoApprove = AutoApprove()
     limits: Limits = Limits()
-    self_approval: bool = False
+    self_approval: Flag = False
     approval: Approval = Approval()
     procure: Procure = Procure()
     lease: Lease = Lease()
@@ -154,8 +206,8 @@ class Rules(Frozen):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no time zone; write it such as Europe/Berlin") from error
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
+            raise ValueError(f"{_shown(value)} is no time zone; write it such as Europe/Berlin") from error
         return value
 
     @property
@@ -176,32 +228,29 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     """
     content: Any = {}
     if path is not None:
+        shown = one_line(str(path), 200)
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise Mistake(f"GPUBOT_POLICY: I can't read {path}: {error.strerror}.") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise Mistake(f"GPUBOT_POLICY: {path} is no valid YAML{_where(error)}.") from error
-    if not isinstance(content, dict):
-        raise Mistake(f"GPUBOT_POLICY: {path} must hold keys, such as `self_approval: false`.")
+            content = yaml_file.load(read_text(path))
+        except Unreadable as error:
+            raise Mistake(f"GPUBOT_POLICY: I can't read {shown}: {error}.") from error
+        except Mistake as error:
+            raise Mistake(f"GPUBOT_POLICY: {shown} {error.words}.") from error
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise Mistake(f"GPUBOT_POLICY: {shown} must hold keys, such as `self_approval: false`.")
     if "home_channel" in content:
         raise Mistake("GPUBOT_POLICY: home_channel is set by GPUBOT_CHANNEL, not in the file.")
     try:
         rules = Rules.model_validate({**content, "home_channel": home_channel})
     except ValidationError as error:
-        raise Mistake("\n".join(map(_line, error.errors()))) from error
+        raise Mistake("\n".join(_lines(error.errors()))) from error
     return rules.model_copy(update={"admins": tuple(dict.fromkeys(admins + rules.admins))})
 
 
-def _where(error: Exception) -> str:
-    """`: line 3, column 7`, where the parser says it."""
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    return f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-
-
-def _line(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    return f"GPUBOT_POLICY: {key}: {_wrong(error)}."
+def _lines(errors: list[ErrorDetails]) -> list[str]:
+    lines = [f"GPUBOT_POLICY: {one_line('.'.join(map(str, e['loc'])), 80)}: {_wrong(e)}." for e in errors]
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"GPUBOT_POLICY: {more} more like these."]
 
 
 def _wrong(error: ErrorDetails) -> str:
@@ -209,10 +258,10 @@ def _wrong(error: ErrorDetails) -> str:
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
-        return f"{one_line(str(error['input']), 40)!r} is no id of a {what}; write it such as {such_as}"
+        return f"{_shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
     if kind in _LIMITS:
-        least = limits[_LIMITS[kind][1]]
-        return f"it must be {_LIMITS[kind][0]} {least if isinstance(least, int | float | Decimal) else 0}"
+        word, name = _LIMITS[kind]
+        return f"it must be {word} {limits[name]:,}"
     if kind == "enum":
         return f"write {limits['expected']}"
     return _WRONG.get(kind) or error["msg"].removeprefix("Value error, ")
@@ -228,19 +277,11 @@ _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than_equal": ("at most", "le"),
 }
-_NUMBER, _YES = "write a number", "write true or false"
 _WRONG = {
     "extra_forbidden": "there is no such key",
     "model_type": "it has keys of its own; the README shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
-    "bool_parsing": _YES,
-    "bool_type": _YES,
-    "decimal_parsing": _NUMBER,
-    "decimal_type": _NUMBER,
-    "finite_number": _NUMBER,
-    "int_parsing": _NUMBER,
-    "int_type": _NUMBER,
-    "int_from_float": "write a whole number",
+    "decimal_max_places": "write at most 6 digits after the point",
 }
 """By pydantic's names for errors (docs.pydantic.dev/latest/errors/validation_errors)."""

@@ -21,6 +21,9 @@ from bot.policy.rules import Rules
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval that can come to more than this is confirmed in a dialog (storyboard)."""
 
+ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
+"""All that people who may not decide read of a request that they click on."""
+
 
 class Over(StrEnum):
     """Which limit a request is over, so that an approver decides."""
@@ -184,7 +187,7 @@ def check_approver(person: Person, own: Collection[str], rules: Rules) -> bool:
     """Whether this approval is by someone whose own request it is. Raises Refused for who may not decide."""
     roles = roles_of(person, rules)
     if not roles.approver:
-        raise Refused("Only approvers decide this. I changed nothing.")
+        raise Refused(ONLY_APPROVERS)
     if person.id not in own:
         return False
     if not (rules.self_approval or roles.sole_admin):

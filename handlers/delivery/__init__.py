@@ -9,5 +9,6 @@ elsewhere    where a message goes if its place takes none
 reposts      what was posted again although the first post may be there
 twins        takes the buttons off the other post
 direct_post  a post outside the outbox
+direct       notices that can't wait for the outbox
 loop         what is due, in which order, side by side
 """

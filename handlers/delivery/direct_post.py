@@ -19,9 +19,11 @@ TRIES = 3
 """Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
 
 
-async def direct_post(client: AsyncWebClient, clock: Clock, pace: Pace, to: str, said: Rendered) -> bool:
+async def direct_post(
+    client: AsyncWebClient, clock: Clock, pace: Pace, to: str, said: Rendered, *, tries: int = TRIES
+) -> bool:
     """Post to a channel or a person as soon as the pace allows it. Return whether Slack took it. Never raises."""
-    for _ in range(TRIES):
+    for _ in range(tries):
         while (open_at := pace.post_at(to, now := clock.real())) > now:
             await clock.pause((open_at - now).total_seconds())
         pace.posted(to, now)

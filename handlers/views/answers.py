@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
+from handlers.views.direct import extend_button
 from handlers.views.said import asks_again
-from handlers.views.words import STATES, Times, channel, what
+from handlers.views.words import STATES, Times, channel, span, what
 
 
 def extended(rental: Rental, at: Times) -> Rendered:
@@ -17,6 +21,14 @@ def extended(rental: Rental, at: Times) -> Rendered:
         asked = f"Asked for approval: {rental.id} until {at.at(rental.extension.ends_at)}."
         return blocks.message(f"{asked}{ends} if nobody decides." if ends else asked)
     return blocks.message(f"{rental.id} is extended.{ends}{'.' if ends else ''}")
+
+
+def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> Rendered:
+    """The same command for more time as just before: its end, and a button for who means still more."""
+    ends = f": {rental.id} ends {at.at(rental.ends_at)}" if rental.ends_at else ""
+    text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
+    more = extend_button(rental, rules, longer, again=True)
+    return blocks.message(text, blocks.section(text), blocks.actions(more))
 
 
 def kept(rental: Rental, at: Times) -> Rendered:

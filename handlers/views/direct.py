@@ -32,7 +32,7 @@ from handlers.views.words import (
 
 K = EventKind
 KEEP_HOURS = (1, 4)
-EXTEND_HOURS = 2
+EXTEND_BY = timedelta(hours=2)
 AGAIN = "Ask again: /gpu get"
 
 
@@ -77,16 +77,18 @@ def ssh_lines(story: Story, reader: str) -> list[str]:
     return [f"`{command}`", f"{key} opens it. First look: nvidia-smi. Its disk goes when it goes."]
 
 
-def extend_button(rental: Rental, rules: Rules, hours: int = EXTEND_HOURS) -> Json | None:
-    """`Extend 2 h, about $4.84`; None where the rules allow no more or more is asked for already."""
+def extend_button(
+    rental: Rental, rules: Rules, longer: timedelta = EXTEND_BY, *, again: bool = False
+) -> Json | None:
+    """`Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. None if the rules allow no
+    more, or more is asked for already."""
     if rental.ends_at is None or rental.ready_at is None or rental.extension is not None:
         return None
-    longer = timedelta(hours=hours)
     if rental.ends_at + longer - rental.ready_at > rules.lease.max:
         return None
     money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
-    value = ExtendValue(rental_id=rental.id, hours=hours, shown_end=int(rental.ends_at.timestamp()))
-    return button(f"Extend {span(longer)}{money}", Action.EXTEND, value)
+    value = ExtendValue.of(rental.id, longer, rental.ends_at)
+    return button(f"Extend {span(longer)}{' more' if again else ''}{money}", Action.EXTEND, value)
 
 
 def stop_asking_button(rental: Rental) -> Json | None:

@@ -140,10 +140,8 @@ def _history(event: Event, story: Story, at: Times, *, money: bool) -> str:
 
 
 def ssh(story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """`/gpu ssh k7mq2`, for its owner alone."""
+    """`/gpu ssh k7mq2`, for its owner, who is the reader."""
     rental, at = story.rental, times(rules, now, zone)
-    if rental.owner != reader:
-        return blocks.message(f"Only {owner(story)} gets the command for {rental.id}.")
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
         when = " yet" if coming else ""
@@ -185,8 +183,8 @@ def _variants(family: str, names: Sequence[str]) -> str:
 
 
 HELP = (
-    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3, for 6h, from nebius, -- a note"),
-    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits"),
+    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, from nebius, -- a note"),
+    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history"),
     ("/gpu ssh k7mq2", "the command that opens it"),
@@ -198,13 +196,17 @@ HELP = (
 ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)
 
 
-def help_(*, admin: bool, rules: Rules) -> Rendered:
-    """`/gpu help`."""
+def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
+    """`/gpu help`. The team's limits are shown to users only."""
     lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
     limits = rules.auto_approve
     alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
-    ask = f"Up to {alone} in all you decide alone; above, an approver does."
-    return blocks.message("\n".join([*lines, ask]), blocks.section("\n".join(lines)), blocks.context(ask))
+    ask = f"Up to {alone} in all you decide alone; above, an approver does." if user else ""
+    return blocks.message(
+        "\n".join(filter(None, (*lines, ask))),
+        blocks.section("\n".join(lines)),
+        blocks.context(ask) if ask else None,
+    )
 
 
 def home(live: Listing, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:

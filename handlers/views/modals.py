@@ -16,9 +16,9 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.story import Story
-from bot.model.text import say_span
+from bot.model.text import say_rate, say_span
 from bot.policy.rules import Rules
-from handlers.ids import Callback, Field, OfferValue, RentalValue, Value, VersionValue
+from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
 from handlers.views.about import owner, so_far
 from handlers.views.approval import over_words
@@ -107,7 +107,7 @@ def form(
         blocks.text_input(
             Field.CAP,
             "At most, in dollars per GPU and hour",
-            value=str(wanted.max_gpu_rate) if wanted.max_gpu_rate is not None else "",
+            value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
             hint="Leave it empty for no cap of your own",
             longest=12,
             required=False,
@@ -210,10 +210,10 @@ def extend(story: Story, *, rules: Rules, now: datetime) -> Json:
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     choices = longer_choices(rental, rules)
-    if not choices:
+    if rental.ends_at is None or not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
-    left = span(rental.ends_at - now) if rental.ends_at else "no time"
+    left = span(rental.ends_at - now)
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",
@@ -227,7 +227,7 @@ def extend(story: Story, *, rules: Rules, now: datetime) -> Json:
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
-        carries=RentalValue(rental_id=rental.id),
+        carries=EndValue(rental_id=rental.id, shown_end=int(rental.ends_at.timestamp())),
     )
 
 

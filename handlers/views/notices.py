@@ -1,4 +1,4 @@
-"""What admins are told of the account. Each is said once, in a direct message."""
+"""What is said once in a direct message: to admins of the account, and of what fails on our side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from handlers.views import blocks
 from handlers.views.about import times
 from handlers.views.blocks import Rendered
 from handlers.views.said import short
+from handlers.views.said.trouble import outage, trouble
 from handlers.views.words import Times, escape, gpu, machines, per_hour, person, plural
 
 
@@ -22,7 +23,7 @@ def notice(
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """The notice for an event of the account; None for an event of a rental."""
+    """The notice for an event of the account or about a failure of ours; None for another event of a rental."""
     at = times(rules, now, zone)
     match event.kind:
         case EventKind.UNKNOWN_MACHINE:
@@ -43,7 +44,9 @@ def notice(
         case EventKind.RESUMED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
             return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")
-    return None
+    failure = trouble(event, at)
+    said = outage(event, at) if failure is None else failure.text
+    return None if said is None else blocks.message(said)
 
 
 def _sentence(detail: str) -> str:

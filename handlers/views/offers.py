@@ -15,6 +15,7 @@ from bot.model.quote import Nearby, Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
+from bot.model.text import say_rate
 from bot.policy.rules import Rules
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
@@ -119,9 +120,22 @@ def recommended(rows: Sequence[Row]) -> Row | None:
 
 
 def _head(quote: Quote) -> str:
+    """Everything that was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
-    head = f"{wish(request)}, {contract(request.contract)}, {span(request.lease)} from ready"
+    wanted = wish(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
+    parts = [wanted, contract(request.contract), cap(request), f"{span(request.lease)} from ready"]
+    head = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {head}" if quote.changes else head
+
+
+def cap(request: Request) -> str:
+    """Return `under $8.00 per GPU`, with the price in all if that may have been meant. Empty without a cap."""
+    if request.max_gpu_rate is None:
+        return ""
+    each = f"under {say_rate(request.max_gpu_rate)} per GPU"
+    if request.cap_said_per_gpu:
+        return each
+    return f"{each}, {say_rate(request.max_gpu_rate * request.count)}/h in all"
 
 
 def _refused(rows: Sequence[Row]) -> str:
@@ -222,7 +236,7 @@ def none_found(quote: Quote) -> Rendered:
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
-        f"under {price(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
+        f"under {say_rate(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
         "now.",
     ]
     text = " ".join(part for part in parts if part)

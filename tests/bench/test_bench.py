@@ -14,11 +14,17 @@ NAMES = {"start", "ack_command_p99", "ack_click_p99", "poll_lateness_p99", "memo
 WITH_BASELINE = NAMES - {"poll_lateness_p99"}
 
 
+def modes_of_logs(folder: Path) -> set[tuple[str, int]]:
+    return {(log.name, log.stat().st_mode & 0o777) for log in folder.rglob("*.log")}
+
+
 async def test_every_figure_is_measured_and_written(tmp_path: Path) -> None:
     measured = [one async for one in figures(TINY, tmp_path)]
     assert {one.name for one in measured} == NAMES
     assert {one.name for one in measured if one.ratio is not None} == WITH_BASELINE
     assert all(math.isfinite(one.value) for one in measured)
+
+    assert modes_of_logs(tmp_path) == {("sandbox.log", 0o600), ("app.log", 0o600)}
 
     write(measured, tmp_path / "figures.json")
     written = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ from sandbox.slack.default import CLEO
 from store.db import Database, migrate
 from store.migrations import HEAD
 from tests.doctor.conftest import Practice
+from tests.recording_proxy import no_proxies, recording_proxy
 
 PATIENCE = 60
 
@@ -64,6 +65,46 @@ async def test_a_policy_that_is_not_there(practice: Practice) -> None:
     ]
 
 
+async def test_a_dotenv_that_others_can_read_is_a_hint(practice: Practice) -> None:
+    (practice.folder / ".env").write_text("GPUBOT_LOG=json\n")
+    (practice.folder / ".env").chmod(0o640)
+    findings = await practice.examine()
+    assert "hint    settings: other users of this machine can read or write .env. Type: chmod 600 .env" in [
+        f.line() for f in findings
+    ]
+    assert all_well(findings)
+    (practice.folder / ".env").chmod(0o600)
+    assert not [f for f in await practice.examine() if f.mark == "hint" and f.what == "settings"]
+
+
+async def test_a_dotenv_that_can_not_be_read_is_one_line_and_the_rest_is_checked(practice: Practice) -> None:
+    (practice.folder / ".env").write_bytes(b"GPUBOT_CHANNEL=\xff\n")
+    practice.env.delenv("GPUBOT_CHANNEL")
+    practice.env.delenv("COMPUTE_CLEAR_TOKEN")
+    assert await practice.wrongs() == ["not ok  settings: .env: I can't read it: it is not UTF-8 text."]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GPUBOT_HTTP", "127.0.0.1:http"),
+        ("GPUBOT_HTTP", f"{'a' * 300}:8600"),
+        ("GPUBOT_DATABASE_URL", "sqlite:///:memory:"),
+        ("GPUBOT_DATABASE_URL", f"sqlite:////tmp/{'a' * 300}"),
+        ("GPUBOT_DATABASE_URL", f"sqlite:////tmp/{'a' * 252}"),
+        ("GPUBOT_DATABASE_URL", f"postgresql://{'a' * 300}/gpubot"),
+        ("GPUBOT_DATABASE_URL", "postgresql://127.0.0.1:99999/gpubot"),
+        ("COMPUTE_CLEAR_TOKEN", "one\ntwo"),
+        ("GPUBOT_POLICY", "/"),
+    ],
+)
+async def test_a_setting_that_run_would_end_with_is_one_line(practice: Practice, name: str, value: str) -> None:
+    practice.set(**{name: value})
+    (line,) = await practice.wrongs()
+    assert "bug" not in line
+    assert len(line) < 400
+
+
 # --- Compute Clear
 
 
@@ -75,6 +116,31 @@ async def test_compute_clear_refuses_the_token(practice: Practice) -> None:
         "Copy it anew from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
     ]
     assert [f.what for f in findings if f.mark == "left"] == ["Compute Clear catalogue", "Compute Clear resources"]
+
+
+async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_machine(practice: Practice) -> None:
+    no_proxies(practice.env)
+    async with recording_proxy() as proxy:
+        practice.secrets.append("hush")
+        practice.set(
+            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy.url.replace("//", "//ana:hush@"))
+        )
+        findings = await practice.examine()
+        assert all_well(findings)
+        assert not [finding for finding in findings if finding.what == "proxy"]
+        assert proxy.asked == []
+        practice.set(SLACK_API_URL="https://slack.test/api/")
+        findings = await practice.examine()
+        through = proxy.url.removeprefix("http://")
+        assert [f.line() for f in findings if f.what == "proxy"] == [
+            f"ok      proxy: Slack is asked through {through}."
+        ]
+        assert set(proxy.asked) == {"CONNECT slack.test:443"}
+        practice.set(HTTPS_PROXY="socks5://ana:hush@127.0.0.1:1080")
+        assert (await practice.wrongs())[0] == (
+            "not ok  proxy: HTTPS_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "Name one of those, or list slack.test in NO_PROXY."
+        )
 
 
 async def test_what_compute_clear_has_is_told(practice: Practice) -> None:

@@ -24,12 +24,25 @@ async def test_a_search_is_written_down_before_slack_is_answered(tmp_path: Path)
         assert not quote.rent_now
 
 
-async def test_bare_words_are_a_search_and_now_is_noted(tmp_path: Path) -> None:
+async def test_bare_words_are_a_search(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.told(ANA, "8xH100 europe spot under $3 now")
         (quote,) = await ours.quotes(ANA)
-        assert (quote.request.count, quote.request.contract, quote.rent_now) == (8, "spot", True)
+        assert (quote.request.count, quote.request.contract, quote.rent_now) == (8, "spot", False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "rents"),
+    [("get h100 eu now", True), ("get 4x h100 under $8/GPU now", True), ("get 4x h100 under $8/h now", False),
+     ("get h100 now?", False), ("find h100 now", False), ("get h100 asap", False)],
+)  # fmt: skip
+async def test_now_is_noted_only_if_it_can_mean_nothing_else(tmp_path: Path, typed: str, rents: bool) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        assert await ours.told(ANA, typed) == ""
+        (quote,) = await ours.quotes(ANA)
+        assert quote.rent_now is rents
 
 
 async def test_without_a_key_it_is_asked_for_and_the_search_waits(tmp_path: Path) -> None:

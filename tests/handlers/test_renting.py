@@ -163,7 +163,13 @@ async def test_the_form_reads_numbers_as_commands_do(
 
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
-    [("cap", "three", "A price in dollars"), ("lease", "soon", "Such as 90m"), ("lease", "9999h", "at most 72h")],
+    [
+        ("cap", "three", "A price in dollars"),
+        ("cap", "2.500", "A price in dollars"),
+        ("cap", "1,000", "A price in dollars"),
+        ("lease", "soon", "Such as 90m"),
+        ("lease", "9999h", "at most 72h"),
+    ],
 )
 async def test_the_form_says_beside_the_input_what_is_wrong(
     tmp_path: Path, field: str, typed: str, words: str

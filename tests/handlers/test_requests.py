@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import Mistake
 from bot.model.request import Contract, Request
 from handlers.parsing import Get, parse, spell
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, wanted
@@ -78,7 +79,7 @@ def test_counts_beside_names_with_numbers(text: str, count: int) -> None:
     ("text", "region"),
     [("eu", "EU"), ("Europe", "EU"), ("in europe", "EU"), ("in the EU", "EU"), ("region=eu", "EU"),
      ("region: EU", "EU"),
-     ("from europe", "EU"), ("us", "US"), ("USA", "US"), ("u.s.", "US"), ("America", "US"),
+     ("from europe", "EU"), ("in us", "US"), ("USA", "US"), ("u.s.", "US"), ("America", "US"),
      ("united states", "US"),
      ("north america", "US"), ("asia", "APAC"), ("Asia-Pacific", "APAC"), ("apac", "APAC"), ("other", "Other"),
      ("anywhere", None), ("any region", None), ("", None), ("eu EU europe", "EU"), ("--region eu", "EU"),
@@ -102,27 +103,45 @@ def test_contracts(text: str, contract: Contract) -> None:
 
 @pytest.mark.parametrize(
     ("text", "cap"),
-    [("under $3", "3"), ("under US$3", "3"), ("US$3", "3"), ("USD 3", "3"), ("usd3/h", "3"), ("max 3", "3"),
-     ("under $1,000", "1000"), ("under 1,000.00", "1000"), ("< $3", "3"), ("&lt; $3", "3"), ("&lt;3", "3"),
-     ("≤ 3", "3"), ("<= $3", "3"),
-     ("below 3.50", "3.5"), ("$3 max", "3"), ("3 max", "3"), ("$3", "3"), ("3$", "3"), ("3 usd", "3"),
-     ("max $.50", "0.5"),
-     ("$3/h", "3"), ("$3/gpu/h", "3"), ("max 3/h", "3"), ("under $3 per gpu per hour", "3"),
-     ("under 3 an hour", "3"),
-     ("under $3 each", "3"), ("up to $3", "3"), ("at most 2.75", "2.75"), ("less than 3 dollars", "3"),
-     ("under 2,50", "2.5"), ("max price 3", "3"), ("--max-price 3", "3"), ("budget of 3", "3"),
-     ("$3 or less", "3")],
+    [("under $3", "3"), ("under US$3", "3"), ("US$3/h", "3"), ("USD 3/h", "3"), ("usd3/h", "3"), ("max $3", "3"),
+     ("under $1,000.00", "1000"), ("< $3", "3"), ("&lt; $3", "3"), ("&lt;$3", "3"), ("≤ $3", "3"), ("<= $3", "3"),
+     ("below $3.50", "3.5"), ("$3/h max", "3"), ("3$/h", "3"), ("under 3 usd", "3"), ("max $.50", "0.5"),
+     ("max 3/h", "3"), ("$3 an hour", "3"), ("up to $3", "3"), ("at most $2.75", "2.75"),
+     ("less than 3 dollars", "3"), ("under 2,50$", "2.5"), ("max price 3", "3"), ("--max-price 3", "3"),
+     ("budget of $3/h", "3"), ("under $3.1250", "3.125"), ("under $0.125", "0.125")],
 )  # fmt: skip
-def test_price_caps_are_per_gpu_and_hour(text: str, cap: str) -> None:
+def test_a_price_cap_is_per_gpu_and_hour(text: str, cap: str) -> None:
     assert wanted(f"h100 {text}") == a_request(max_gpu_rate=Decimal(cap))
     assert wanted(f"2x h100 {text} eu for 6h") == a_request(
-        count=2, max_gpu_rate=Decimal(cap), region="EU", lease=timedelta(hours=6)
+        count=2, max_gpu_rate=Decimal(cap), cap_said_per_gpu=False, region="EU", lease=timedelta(hours=6)
     )
+
+
+@pytest.mark.parametrize("text", ["$3/gpu", "$3/gpu/h", "$3/h/gpu", "$3 per gpu per hour", "$3 each", "3/gpu/h",
+                                  "$3 per GPU and hour", "$3/gpu-hour"])  # fmt: skip
+def test_a_cap_says_that_it_is_per_gpu(text: str) -> None:
+    assert wanted(f"2x h100 under {text}") == a_request(count=2, max_gpu_rate=Decimal(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "comes_to"),
+    [("h100 budget $500", "/gpu get H100 under $125.00/GPU/h"),
+     ("h100 $20 for 10h", "/gpu get H100 under $2.00/GPU/h for 10h"),
+     ("h100 max $20 total", "/gpu get H100 under $5.00/GPU/h"),
+     ("2x h100 eu spot 10h for $100", "/gpu get 2x H100 EU spot under $5.00/GPU/h for 10h"),
+     ("4x h100 $32/h in all", "/gpu get 4x H100 under $8.00/GPU/h"),
+     ("h100 for 1h max $5000 total", "$5000.00 per GPU and hour. Try: under $3/GPU/h"),
+     ("h100 for 72h max $0.10 total", "less than $0.01 per GPU and hour. Try: under $3/GPU/h")],
+)  # fmt: skip
+def test_a_total_is_refused_with_the_cap_that_it_comes_to(text: str, comes_to: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        wanted(text)
+    assert caught.value.words.endswith(comes_to)
 
 
 @pytest.mark.parametrize(
     ("text", "minutes"),
-    [("for 6h", 360), ("6h", 360), ("6 h", 360), ("6 hours", 360), ("for 6", 360), ("for 90m", 90), ("90 min", 90),
+    [("for 6h", 360), ("6h", 360), ("6 h", 360), ("6 hours", 360), ("for 90m", 90), ("90 min", 90),
      ("for 2 days", 2880), ("2d", 2880), ("for 1.5h", 90), ("1h30m", 90), ("1 h 30 min", 90),
      ("1 hour and 30 minutes", 90),
      ("for an hour", 60), ("for a day", 1440), ("half an hour", 30), ("for six hours", 360), ("two days", 2880),
@@ -155,8 +174,8 @@ def test_a_vendor_is_taken_as_it_is_where_none_are_known() -> None:
 
 @pytest.mark.parametrize(
     ("text", "note"),
-    [("-- fine-tune run 7", "fine-tune run 7"), ("— fine-tune", "fine-tune"), ("—fine-tune", "fine-tune"),
-     ("– fine-tune", "fine-tune"), ("--fine-tune", "fine-tune"),
+    [("-- fine-tune run 7", "fine-tune run 7"), ("— fine-tune", "fine-tune"),
+     ("– fine-tune", "fine-tune"),
      ("-- for H200 in US at $9", "for H200 in US at $9"),
      ("-- a -- b — c", "a -- b — c"), ("-- a &amp; b &lt;c&gt;", "a & b <c>"), ("-- <@U12|ana> <#C1|gpus> <!here>",
      "@ana #gpus @here"), ("-- <https://x.io/a|x.io/a> <mailto:a@b.c|a@b.c>", "x.io/a a@b.c"),
@@ -166,9 +185,9 @@ def test_notes(text: str, note: str) -> None:
     assert wanted(f"h100 eu {text}") == a_request(region="EU", note=note)
 
 
-@pytest.mark.parametrize("text", ["now h100", "h100 now", "h100 right now please", "h100 --now", "h100 asap"])
+@pytest.mark.parametrize("text", ["get now h100", "get h100 now", "rent h100 now please", "GET H100 NOW"])
 def test_now_rents_at_once(text: str) -> None:
-    assert command(f"get {text}") == Get(request=a_request(), now=True)
+    assert command(text) == Get(request=a_request(), now=True)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +203,8 @@ def test_everything_at_once_in_any_order() -> None:
         count=8, region="EU", contract=Contract.SPOT, vendor="nebius", max_gpu_rate=Decimal(3),
         lease=timedelta(hours=6), note="run 7",
     )  # fmt: skip
-    assert wanted("8xH100 EU spot under $3 for 6h from nebius -- run 7") == everything
-    assert wanted("nebius, for 6 hours: spot, Europe, max 3, h100 x8 — run 7") == everything
+    assert wanted("8xH100 EU spot under $3/GPU for 6h from nebius -- run 7") == everything
+    assert wanted("nebius, for 6 hours: spot, Europe, max $3 each, h100 x8 — run 7") == everything
 
 
 requests = st.builds(
@@ -201,13 +220,18 @@ requests = st.builds(
         lambda text: " ".join("".join(c for c in text if c == " " or c.isprintable()).split())
     ),
 )
+capped = requests.map(
+    lambda one: (
+        one if one.count == 1 or not one.max_gpu_rate else one.model_copy(update={"cap_said_per_gpu": False})
+    )
+)
 
 
 def as_slack_sends_it(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-@given(request=requests, default=st.sampled_from([None, LEASE]))
+@given(request=requests | capped, default=st.sampled_from([None, LEASE]))
 def test_a_request_that_is_spelled_reads_back_as_itself(request: Request, default: timedelta | None) -> None:
     text = as_slack_sends_it("get " + spell(request, default_lease=default))
     assert command(text) == Get(request=request)
@@ -218,8 +242,12 @@ def test_a_request_that_is_spelled_reads_back_as_itself(request: Request, defaul
     [
         ({}, "H100 for 4h"),
         ({"count": 8, "region": "EU", "contract": Contract.SPOT}, "8x H100 EU spot for 4h"),
-        ({"max_gpu_rate": Decimal("3"), "vendor": "nebius"}, "H100 under $3.00 vendor nebius for 4h"),
-        ({"max_gpu_rate": Decimal("3.125"), "lease": timedelta(minutes=90)}, "H100 under $3.125 for 1h30m"),
+        ({"max_gpu_rate": Decimal("3"), "vendor": "nebius"}, "H100 under $3.00/GPU/h vendor nebius for 4h"),
+        ({"max_gpu_rate": Decimal("3.125"), "lease": timedelta(minutes=90)}, "H100 under $3.1250/GPU/h for 1h30m"),
+        (
+            {"count": 4, "max_gpu_rate": Decimal("8"), "cap_said_per_gpu": False},
+            "4x H100 under $8.00/h for 4h",
+        ),
         ({"note": "run 7"}, "H100 for 4h -- run 7"),
     ],
 )

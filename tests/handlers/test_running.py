@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.lifecycle import machine
 from bot.lifecycle.telling import change
 from bot.model.event import Event, EventKind
@@ -120,6 +122,36 @@ async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> No
         await ours.forge(ANA, "extend", value)
         await ours.forge(ANA, "extend", value)
         assert (await ours.rental(rental.id)).ends_at == NOON + 8 * H
+        assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
+
+
+async def test_a_dialog_that_shows_an_end_that_moved_adds_nothing(tmp_path: Path) -> None:
+    """Here an admin's was faster. A dialog that is sent a second time carries the same."""
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.click(CLEO, await card(ours, CLEO), "Extend")
+        await ours.click(ANA, await card(ours, ANA), "Extend")
+        assert (await ours.submit(CLEO, hours="4"))["ok"]
+        refused = await ours.submit(ANA, hours="4")
+        assert refused["errors"] == {"hours": f"{rental.id} was extended already. I added nothing more."}
+        assert (await ours.rental(rental.id)).ends_at == NOON + 10 * H
+
+
+@pytest.mark.parametrize(("length", "more"), [("2h", "2 h"), ("90m", "1 h 30 min"), ("100s", "1 min 40 s")])
+async def test_the_same_command_again_asks_whether_it_means_more(tmp_path: Path, length: str, more: str) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.told(ANA, f"extend {rental.id} {length}")
+        ends = (await ours.rental(rental.id)).ends_at
+        outcome = (await ours.types(ANA, f"extend {rental.id} {length}"))["payload"]
+        assert outcome["text"].startswith(f"You asked for {more} more just now: {rental.id} ends ")
+        assert outcome["text"].endswith("I added nothing more.")
+        assert (await ours.rental(rental.id)).ends_at == ends
+        said = await ours.look(ANA, TRAINING, "I added nothing more")
+        await ours.click(ANA, said, f"Extend {more} more")
+        assert ends is not None
+        assert (await ours.rental(rental.id)).ends_at == ends + (ends - (NOON + 6 * H))
+        await ours.click(ANA, said, f"Extend {more} more")
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
 

@@ -40,3 +40,21 @@ async def test_connections_that_are_gone_and_still_counted_are_warned_of() -> No
         told = await greeting(world)
         assert (told["event"], told["log_level"]) == ("socket.too_many", "warning")
         assert (told["connections"], told["ours"]) == (8, 1)
+
+
+async def test_a_ticket_that_is_refused_at_the_start_is_replaced_by_a_new_one() -> None:
+    async with workspace() as world:
+        await world.act("sockets/disconnect", refuse_tickets=True)
+        app = AsyncApp(client=world.client, signing_secret="")
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, patience=0.1)
+        connecting = asyncio.create_task(sockets.connect())
+        try:
+            tried = await world.get("traffic", endpoint="socket", wait="9", answered="true")
+            assert [one["status"] for one in tried["requests"]][:1] == [403]
+            await world.act("sockets/disconnect", refuse_tickets=False)
+            async with asyncio.timeout(9):
+                await connecting
+            assert await sockets.connected() == 1
+        finally:
+            connecting.cancel()
+            await sockets.close()

@@ -12,11 +12,12 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
-from handlers import actions
+from handlers import actions, commands, modals
 from handlers.boundary import guarded
 from handlers.context import Context
 from handlers.ids import Action
-from handlers.visit import Outcome, Visit, click, command
+from handlers.views import modals as modal_views
+from handlers.visit import Outcome, Visit, click, command, submission
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
@@ -114,6 +115,32 @@ async def test_a_dialog_of_an_older_version_says_so(tmp_path: Path) -> None:
         assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
 
 
+async def test_a_submission_of_a_dialog_that_only_says_something_changes_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answers: list[dict[str, Any]] = []
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        listen = guarded(ours.context, submission, modals.submitted)
+        await listen(ack, {"user": {"id": ANA}, "view": modal_views.notice("Not done", "It is gone.")})
+        (answer,) = answers
+        assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
+
+
+@pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
+async def test_marks_of_slacks_with_nothing_in_them_are_no_bug(tmp_path: Path, text: str) -> None:
+    async with team(tmp_path) as ours:
+        answers: list[dict[str, Any]] = []
+
+        async def ack(**answer: Any) -> None:
+            answers.append(answer)
+
+        listen = guarded(ours.context, command, commands.gpu)
+        await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": text})
+        assert "Something broke" not in str(answers)
+
+
 async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
@@ -133,6 +160,17 @@ async def test_a_dialog_that_slack_does_not_open_is_told(tmp_path: Path) -> None
         await ours.world.act("faults", endpoint="views.open", kind="status", status=500)
         await ours.told(ANA, "get")
         assert await ours.modal(ANA) is None
+        assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+
+
+async def test_an_answer_of_slack_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        answer = "[" * 100_000
+        await ours.world.act("faults", endpoint="users.info", kind="garbage", body=answer)
+        told = await ours.told(ANA, "get")
+        assert told == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        await ours.world.act("faults", endpoint="views.open", kind="garbage", body=answer)
+        await ours.told(ANA, "get")
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
 
 

@@ -30,6 +30,7 @@ async def adds_up(
     bought: Sequence[str],
     strangers: Sequence[str] = (),
     twice: int = 0,
+    direct: int = 0,
     slowed: int = 0,
     moved: bool = False,
     estimated: bool = False,
@@ -37,8 +38,9 @@ async def adds_up(
     """Ends the bot, then holds the store against what the vendors and the people saw.
 
     `bought`: the vendors that offers were to be bought from. `strangers`: names of machines that nobody here asked
-    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `slowed`:
-    how often Slack asked to wait. `moved`: a card left its channel, and its old place keeps what was said there.
+    for and that live on. `twice`: posts that were made again after a gap that could not be read back. `direct`:
+    posts outside the outbox. `slowed`: how often Slack asked to wait. `moved`: a card left its channel, and its
+    old place keeps what was said there.
     `estimated`: the API no longer said when something ended, so the ledger says more than the bill, and says so.
     """
     health = await world.play.settle()
@@ -65,7 +67,7 @@ async def adds_up(
         assert rental.state.over, f"{rental.id} is still {rental.state}"
         _told_once(rental, stored.events[rental.id], stored.messages)
     seen = await _seen(world)
-    _shown_once(stored, seen, twice=twice, moved=moved)
+    _shown_once(stored, seen, twice=twice + direct, moved=moved)
     for rental in stored.rentals:
         card = next(m for m in stored.messages if m["rental_id"] == rental.id and m["kind"] == "card")
         shown = seen[card["channel"], card["ts"]]
@@ -145,7 +147,8 @@ async def _slowed(world: World) -> int:
 
 
 def log_is_clean(world: World) -> None:
-    """No error but those that the story is about."""
+    """No error but those that the story is about, and nobody but its owner can read it."""
+    assert world.log.stat().st_mode & 0o777 == 0o600
     for line in world.log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         wrong = entry["level"] in {"error", "critical"} and entry["event"] not in world.expected_errors

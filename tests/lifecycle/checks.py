@@ -18,6 +18,9 @@ AFTER_THE_END = {
     EventKind.EXTRA_GONE,
     EventKind.NOT_CONFIRMED,
     EventKind.TAKEN_ON,
+    EventKind.STEP_FAILED,
+    EventKind.STEP_WORKS,
+    EventKind.DELETED_OVERDUE,
 }
 
 
@@ -51,13 +54,20 @@ async def check(world: World) -> None:
 
 
 def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any]) -> None:
-    """Each resource costs what the bill says, which rounds once where we round once for each of its lives."""
+    """Each resource costs what the bill says, which rounds once where we round once for each of its lives; what is
+    estimated is no less."""
     assert {row.owner for row in ledger} <= {rental.owner}
     for resource_id in {row.resource_id for row in ledger}:
         rows = [row for row in ledger if row.resource_id == resource_id]
         assert [row.n for row in rows] == list(range(1, len(rows) + 1))
         assert all(before.ended_at <= after.started_at for before, after in pairwise(rows))
-        if any(row.estimated for row in rows) or lines[resource_id]["to"] is None:
+        line = lines.get(resource_id)
+        if any(row.estimated for row in rows):
+            assert (
+                line is None or line["to"] is None or sum(row.amount for row in rows) > line["micros"] - len(rows)
+            )
+            continue
+        if lines[resource_id]["to"] is None:
             continue
         assert abs(sum(row.amount for row in rows) - lines[resource_id]["micros"]) < len(rows)
 

@@ -13,6 +13,7 @@ from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import account, ending
 from bot.market.client import Patience
+from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -21,7 +22,9 @@ from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, wor
 
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
-REFUSALS = {"procure_offer": (404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
+REFUSALS = {"procure_offer": (403, 404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
+PROOFS = (404, 410, 422)
+"""A purchase that is answered so bought nothing; one that is answered otherwise may have."""
 BEHAVIOURS = [
     "sold_out",
     "fails_with_resource",
@@ -91,7 +94,7 @@ class Anything:
 
     async def end(self, rental: Rental, who: Person) -> None:
         how = self.random.random()
-        if how < 0.3 and rental.state is State.READY:
+        if how < 0.3 and rental.state in {State.PROVISIONING, State.READY}:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
             await ending.take_on(self.here.works, who, rental.id)
@@ -102,7 +105,9 @@ class Anything:
         pick, endpoint = self.random, self.random.choice(ENDPOINTS)
         kind = pick.choice(["cut_before", "cut_after", "garbage", "status", "status"])
         status = pick.choice(REFUSALS.get(endpoint, (429, 500, 503)))
-        await self.here.fault(endpoint, kind, times=pick.choice([1, 1, 2, 5]), status=status)
+        times = pick.choice([1, 1, 2, 5])
+        acts = (endpoint, kind) == ("procure_offer", "status") and status not in PROOFS and pick.random() < 0.5
+        await self.here.fault(endpoint, kind, times=times, status=status, acts=acts)
 
     async def vendor(self) -> None:
         vendor = self.random.choice(["hyperstack", "nebius", "runpod", "*"])
@@ -135,6 +140,21 @@ class Anything:
                 running.setdefault(attempt.rental_id, set()).add(attempt.n)
         assert all(len(attempts) == 1 for attempts in running.values()), running
 
+    async def free_only_if_it_was(self) -> None:
+        """By the vendors' own bill: what is said to have cost nothing didn't."""
+        billed: dict[str, int] = {}
+        for line in (await self.here.outside.look("bill"))["lines"]:
+            billed[line["name"]] = billed.get(line["name"], 0) + line["micros"]
+        for rental in await self.here.rentals():
+            of = [billed.get(f"gpubot-{rental.id}-{n + 1}", 0) for n in range(rental.attempts)]
+            events = await self.here.events(rental)
+            renting = [event for event in events if event.kind is EventKind.RENTING]
+            for n, event in enumerate(renting[1:]):
+                assert event.facts.paid is not False or of[n] == 0, event
+            for event in events:
+                if event.facts.end is not None and (event.facts.amount, event.facts.estimated) == (0, False):
+                    assert sum(of) == 0, event
+
     async def all_is_well(self) -> None:
         """The outside behaves, people read, and everything is destroyed."""
         here = self.here
@@ -165,4 +185,5 @@ async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there:
             assert rental.state.over, (rental, await here.story(rental))
             assert rental.due_at is None
         assert await here.alive() == []
+        await anything.free_only_if_it_was()
         await check(here)

@@ -86,6 +86,7 @@ class Unsure:
         self.in_doubt = False
         self.read = store.read
         self.on_commit = store.on_commit
+        self.takes_writes = store.takes_writes
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:

@@ -28,6 +28,7 @@ from tests.store.make import ANA, BEN
 
 HOUR = timedelta(hours=1)
 RATE = Decimal("2.15")
+READER = Person(id=ANA, name="Ana")
 
 
 @pytest.fixture
@@ -85,11 +86,11 @@ def counted(database: Database) -> Iterator[list[str]]:
 
 
 async def everyone(desk: Desk) -> Listing:
-    return await looking.listing(desk, ANA, everyone=True, most=15)
+    return await looking.listing(desk, READER, everyone=True, most=15)
 
 
 async def own(desk: Desk) -> Listing:
-    return await looking.listing(desk, ANA, everyone=False, most=15)
+    return await looking.listing(desk, READER, everyone=False, most=15)
 
 
 async def test_a_list_says_of_each_rental_what_its_story_says(database: Database, desk: Desk) -> None:
@@ -104,7 +105,7 @@ async def test_a_list_says_of_each_rental_what_its_story_says(database: Database
         row = make.ledger_row("res-fffff", "fffff", ended_at=START + 2 * HOUR, amount=4_300_000, estimated=True)
         await tx.rentals.apply(Change(before=back, after=back, ledger=(row,)))
     live = await everyone(desk)
-    told = {one.rental.id: await looking.show(desk, one.rental.id) for one in live.shown}
+    told = {one.rental.id: await looking.show(desk, READER, one.rental.id) for one in live.shown}
     assert list(told) == ["aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee", "fffff"]
     assert [one.spent for one in live.shown] == [story.spent for story in told.values()]
     assert [one.rental for one in live.shown] == [story.rental for story in told.values()]
@@ -120,12 +121,12 @@ async def test_sums_are_of_all_that_lives_however_little_is_shown(database: Data
     over = make.rental("fffff", state=State.DESTROYED, rate=RATE)
     await make.begun(database, waits)
     await make.begun(database, over)
-    everything = await looking.listing(desk, ANA, everyone=True, most=2)
+    everything = await looking.listing(desk, READER, everyone=True, most=2)
     assert [one.rental.id for one in everything.shown] == ["aaaaa", "bbbbb"]
     assert everything.more == 3
     assert (everything.own.rate, everything.own.amount) == (3 * RATE, 3 * 6_450_000)
     assert (everything.team.rate, everything.team.amount) == (4 * RATE, 4 * 6_450_000)
-    hers = await looking.listing(desk, ANA, everyone=False, most=2)
+    hers = await looking.listing(desk, READER, everyone=False, most=2)
     assert [one.rental.id for one in hers.shown] == ["aaaaa", "ccccc"]
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 
@@ -161,12 +162,12 @@ async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(
 async def test_a_story_takes_no_more_queries_for_many_people_and_events(database: Database, desk: Desk) -> None:
     await in_use(database, "aaaaa")
     with counted(database) as for_few:
-        await looking.show(desk, "aaaaa")
+        await looking.show(desk, READER, "aaaaa")
     rental = make.rental("aaaaa", state=State.READY, attempts=1, rate=RATE)
     kept = tuple(make.event(EventKind.KEPT, "aaaaa", actor=f"U{n}") for n in range(20))
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=make.next_of(rental), events=kept))
     with counted(database) as for_many:
-        story = await looking.show(desk, "aaaaa")
+        story = await looking.show(desk, READER, "aaaaa")
     assert len(story.events) == 21
     assert len(for_many) == len(for_few)

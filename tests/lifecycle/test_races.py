@@ -160,7 +160,7 @@ async def test_of_fifty_approvals_and_denials_the_first_decides(database: Databa
 async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, desk: Desk) -> None:
     await waiting(database)
     clicks = [
-        withdraw(desk, ANA, "k7mq2") if n % 2 else approve(desk, person(APPROVERS[n % 5]), "k7mq2", 1)
+        withdraw(desk, ANA, "k7mq2", 1) if n % 2 else approve(desk, person(APPROVERS[n % 5]), "k7mq2", 1)
         for n in range(CLICKS)
     ]
     rental, _ = await race(*clicks)

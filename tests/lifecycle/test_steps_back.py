@@ -13,12 +13,12 @@ from bot.model.attempt import LedgerRow
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import MINUTE, SECOND, World
+from tests.lifecycle.world import ANA, MINUTE, SECOND, World
 
 
 async def spent(here: World, rental: Rental) -> int:
     """What a reader is told that it has cost."""
-    return (await looking.show(here.works, rental.id)).spent.amount
+    return (await looking.show(here.works, ANA, rental.id)).spent.amount
 
 
 async def called_deleted(here: World, *, ended: bool) -> list[str]:

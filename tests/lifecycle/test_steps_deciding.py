@@ -313,12 +313,10 @@ async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: W
 
 
 async def test_an_outage_of_a_quarter_of_an_hour_asks_again(here: World) -> None:
-    rental = await here.rent(await here.ask(), settle=False)
-    fault = await here.fault("procure_offer", "status", status=429, times=None)
+    quote = await here.ask()
+    here.jump(29 * MINUTE + 45 * SECOND)
     await here.fault("get_offers", "status", status=503, times=None)
-    await here.settle()
-    rental = await kept(here, rental, Why.OUTAGE)
-    await here.release(fault)
+    rental = await kept(here, await here.rent(quote), Why.OUTAGE)
     await here.outside.http.delete("/_control/faults")
     rental = await here.approve(rental, ANA)
     assert (rental.state, rental.vendor) == (State.PROVISIONING, "hyperstack")

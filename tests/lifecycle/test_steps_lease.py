@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.errors import Changed, Mistake, Refused, TooLate
+from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
+from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.rules import Approvers, Lease
+from bot.policy.rules import Approvers, CheckIn, Lease
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 
@@ -170,6 +171,36 @@ async def test_who_extended_it_after_keeping_it_is_not_asked_soon_after(here: Wo
     assert (await here.said(rental, E.STILL_NEEDED)).facts.span == 2 * HOUR
 
 
+def restarted(here: World, check_in: CheckIn) -> None:
+    """The bot goes on with another policy file."""
+    here.works = replace(here.works, rules=here.works.rules.model_copy(update={"check_in": check_in}))
+    here.engine = Engine(here.works, claimant="world")
+
+
+async def test_where_the_rules_switch_the_question_off_nobody_is_asked(here: World) -> None:
+    restarted(here, CheckIn(after=None))
+    rental = await here.ready(lease=20 * HOUR)
+    await here.oversleep(5 * HOUR)
+    await here.keep(rental, HOUR)
+    kept = (await here.said(rental, E.KEPT)).facts
+    assert (kept.until, kept.since) == (None, end_of(rental))
+    await here.oversleep(5 * HOUR)
+    rental = await here.extend(rental, 2 * HOUR)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+
+
+async def test_a_question_that_was_planned_goes_by_the_rules_that_hold_when_it_is_due(here: World) -> None:
+    rental = await here.ready(lease=40 * HOUR)
+    await here.keep(rental, HOUR)
+    restarted(here, CheckIn(after=None))
+    await here.oversleep(9 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 0
+    restarted(here, CheckIn(after=10 * HOUR))
+    await here.oversleep(HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+
+
 async def test_only_its_owner_and_admins_keep_it(here: World) -> None:
     rental = await here.ready()
     with pytest.raises(Refused, match="owner and admins"):
@@ -203,6 +234,40 @@ async def test_a_second_click_on_the_same_button_adds_nothing(here: World) -> No
     await here.settle()
     with pytest.raises(TooLate, match="extended already"):
         await leasing.extend(here.works, ANA, rental.id, HOUR, shown_end=shown)
+
+
+async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> None:
+    """Of the same person and of the same length, if it doesn't say which end it means."""
+    rental = await here.ready(lease=HOUR)
+    ends = end_of(rental)
+    await here.extend(rental, 2 * HOUR)
+    await here.pass_time(MINUTE + 59 * SECOND)
+    with pytest.raises(Repeated, match=r"You asked for 2h more just now\. I added nothing more\."):
+        await here.extend(rental, 2 * HOUR)
+    shown = int(end_of(await here.rental(rental.id)).timestamp())
+    assert shown == int((ends + 2 * HOUR).timestamp())
+    await leasing.extend(here.works, ANA, rental.id, 2 * HOUR, shown_end=shown)
+    await here.extend(rental, 2 * HOUR, CLEO)
+    await here.extend(rental, 3 * HOUR)
+    await here.pass_time(2 * MINUTE)
+    assert end_of(await here.extend(rental, 2 * HOUR)) == ends + 11 * HOUR
+
+
+@pytest.mark.parametrize("decision", ["approve", "deny"])
+async def test_the_same_wish_within_two_minutes_asks_an_approver_once(here: World, decision: str) -> None:
+    rental = await asking_for_more(here)
+    ends = end_of(rental)
+    with pytest.raises(TooLate, match="already asks"):
+        await here.extend(rental, 24 * HOUR)
+    rental = await getattr(here, decision)(rental)
+    with pytest.raises(Repeated):
+        await here.extend(rental, 24 * HOUR)
+    rental = await here.rental(rental.id)
+    assert rental.extension is None
+    assert end_of(rental) == ends + (24 * HOUR if decision == "approve" else 0 * HOUR)
+    await here.pass_time(2 * MINUTE)
+    if decision == "deny":
+        assert (await here.extend(rental, 24 * HOUR)).extension is not None
 
 
 async def test_a_lease_beyond_the_longest_is_refused(here: World) -> None:

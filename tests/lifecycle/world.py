@@ -19,13 +19,15 @@ from bot.clock import MovedClock
 from bot.lifecycle.desk import Works
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.lockout import note_token
+from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
+from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.sweep import sweep
 from bot.market.banner import SshProber
 from bot.market.client import PATIENCE, ComputeClear, Patience
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event, EventKind
-from bot.model.message import Message
+from bot.model.message import Message, MessageKind
 from bot.model.person import Key, Person, Room
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -83,6 +85,7 @@ class World:
         self.clock = clock
         self.unread = False
         self.engine = Engine(works, claimant="world")
+        self.overdue = OverdueDeletion(works)
         self._market = market
 
     @property
@@ -101,6 +104,8 @@ class World:
         for _ in range(200):
             await self.engine.turn()
             await self.engine.drain()
+            if self.overdue.due():
+                await self.overdue.look()
             if not self.unread:
                 await self.read_all()
             due = await self.engine.next_due()
@@ -108,11 +113,17 @@ class World:
                 return
         raise AssertionError("something is due for ever")
 
+    def works_with(self, works: Works) -> None:
+        """From now on the bot has these works, as after a restart."""
+        self.works = works
+        self.engine = Engine(works, claimant="another")
+        self.overdue = OverdueDeletion(works)
+
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Lets time pass, and everything happen at its time."""
         target = self.now + span
         await self.settle()
-        while (due := await self.engine.next_due()) is not None and due <= target:
+        while (due := soonest(await self.engine.next_due(), self.overdue.next_at)) is not None and due <= target:
             self.jump(max(due - self.now, timedelta(0)))
             await self.settle()
             if until is not None and await until():
@@ -197,15 +208,13 @@ class World:
         """Denies what waits now."""
         return await self._decide(deciding.deny, rental, person)
 
+    async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
+        return await self._decide(deciding.withdraw, rental, person)
+
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
         envelope = current.extension.envelope if current.extension else current.envelope
         await decision(self.works, person, rental.id, envelope.version)
-        await self.settle()
-        return await self.rental(rental.id)
-
-    async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
-        await deciding.withdraw(self.works, person, rental.id)
         await self.settle()
         return await self.rental(rental.id)
 
@@ -338,6 +347,18 @@ class World:
                 assert event is not None
                 told.append((message.to, event.kind))
         return told
+
+    async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
+        """Who got a notice of this kind, in order."""
+        found = []
+        async with self.works.store.read() as tx:
+            for number in range(1, 2000):
+                message = await tx.messages.get(number)
+                if message is not None and message.kind is MessageKind.NOTICE:
+                    event = await tx.events.get(message.event_id or 0)
+                    if event is not None and event.kind is kind:
+                        found.append((message.to, event))
+        return found
 
     async def alive(self) -> list[dict[str, Any]]:
         """The account's resources that bill."""

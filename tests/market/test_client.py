@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
-from bot.errors import LockedOut, MarketAway
+from bot.errors import LockedOut, MarketAway, RateLimited
 from bot.market.client import ComputeClear
 from bot.market.transport import LARGEST_BODY
 from bot.model.request import Contract, Request
@@ -149,7 +149,7 @@ async def test_a_failed_purchase_may_name_resources(api: Api, market: ComputeCle
 
 @pytest.mark.parametrize(
     ("status", "refused", "expired"),
-    [(404, True, False), (409, True, False), (410, False, True), (422, True, False)],
+    [(404, True, False), (410, False, True), (422, True, False)],
 )
 async def test_refusals_that_the_reference_names_bought_nothing(
     api: Api, market: ComputeClear, status: int, refused: bool, expired: bool
@@ -160,10 +160,21 @@ async def test_refusals_that_the_reference_names_bought_nothing(
     assert answer.detail == "no"
 
 
+async def test_bought_already_is_no_refusal(api: Api, market: ComputeClear) -> None:
+    api.says("/procure_offer", {"detail": "no"}, status=409)
+    answer = await buy(market)
+    assert (answer.accepted, answer.refused, answer.expired) == (False, False, False)
+    assert (answer.bought_before, answer.detail) == (True, "no")
+
+
 @pytest.mark.parametrize(
     ("status", "content"),
     [
         (500, b"{}"),
+        (403, b"{}"),
+        (408, b"{}"),
+        (425, b"{}"),
+        (429, b"{}"),
         (502, b"<html>"),
         (503, b""),
         (400, b'{"detail": "?"}'),
@@ -176,7 +187,8 @@ async def test_refusals_that_the_reference_names_bought_nothing(
         (200, b'{"status": null}'),
         (200, b"[" * 200_000),
         (200, b"1" * 10_000),
-        (200, b'{"status": "procured", "n": 1e99999999999999999999}'),
+        (200, b'{"status": 1e99999999999999999999}'),
+        (200, b'{"status": "failed", "status": "procured"}'),
         (200, b'{"status": "\xff"}'),
     ],
 )
@@ -259,23 +271,23 @@ async def test_reads_are_not_repeated_on_a_connection_that_broke(
     [("7", 7.0), ("0.5", 0.5), ("-1", None), ("soon", None), ("999999", 3600.0), ("NaN", None),
      ("Fri, 01 Jan 2100 00:00:00 GMT", 3600.0), ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0)],
 )  # fmt: skip
-async def test_asked_to_wait_it_says_how_long_and_that_nothing_was_done(
+async def test_asked_to_wait_it_says_how_long(
     api: Api, market: ComputeClear, said: str, meant: float | None
 ) -> None:
     api.says("/procure_offer", {}, status=429, Retry_After=said)
-    with pytest.raises(MarketAway) as away:
+    with pytest.raises(RateLimited) as away:
         await buy(market)
     assert away.value.retry_after == meant
-    assert not away.value.acted
 
 
-@pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, status: int) -> None:
+@pytest.mark.parametrize(("status", "acted"), [(401, False), (403, True)])
+async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, status: int, acted: bool) -> None:
+    """The reference names 401 for a purchase, which is refused before anything is done; it doesn't name 403."""
     for path in ("/procure_offer", "/available_gpus", "/resources"):
         api.says(path, {"detail": "no"}, status=status)
     with pytest.raises(LockedOut) as locked_out:
         await buy(market)
-    assert not locked_out.value.acted
+    assert locked_out.value.acted is acted
     with pytest.raises(LockedOut):
         await market.catalog()
     with pytest.raises(LockedOut):

@@ -112,3 +112,25 @@ async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear)
     assert await market.resource("../offers") is None
     assert api.seen[0].path == "/resources/../offers"
     assert len(api.seen) == 1
+
+
+async def test_the_ids_of_an_offers_resources_need_nothing_else_to_make_sense(
+    api: Api, market: ComputeClear
+) -> None:
+    api.says(
+        "/resources",
+        {
+            "resources": [
+                {"resource_id": "r1", "status": "Running", "offer_history": [{"offer_id": OFFER.upper()}]},
+                {"resource_id": "r2", "pricing_total_hourly": "?", "valid_from": [], "access": 7},
+                {"resource_id": "r3", "status": "running", "offer_history": [{"offer_id": "another"}]},
+                {"resource_id": "../r4", "status": "running"},
+                "r5",
+            ]
+        },
+    )
+    assert await market.resource_ids(OFFER) == {"r1": "running", "r2": "unknown"}
+
+
+async def test_an_offer_that_is_not_found_has_no_resources(market: ComputeClear) -> None:
+    assert await market.resource_ids(OFFER) == {}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.market import address, fields, wire
-from bot.market.families import family_of
+from bot.market.families import Families, family_of
 from bot.market.oddities import Oddities
 from bot.model.request import Contract, Request
 from tests.market.reading import FAMILIES, ONE, read_offer, read_offers
@@ -137,7 +137,7 @@ def test_text_from_vendors_is_one_clean_short_line() -> None:
     ],
 )
 def test_the_family_of_a_gpu(canonical: str, said: str | None, family: str) -> None:
-    assert family_of(canonical, said, FAMILIES) == family
+    assert family_of(canonical, said, Families(FAMILIES)) == family
 
 
 @pytest.mark.parametrize(
@@ -304,10 +304,24 @@ def test_a_resource_says_what_it_can() -> None:
     assert (found.offer_ids, found.rate, found.deleted) == (("o1",), Decimal(0), False)
 
 
-@pytest.mark.parametrize("content", [b"NaN", b"[Infinity]", b"-Infinity", b"", b"{", b"[" * 100_000, b"1" * 5000])
+@pytest.mark.parametrize("content", [b"", b"{", b"NaNa", b"[" * 100_000, b'{"a":' * 100_000, b'"\xff"'])
 def test_what_is_no_json_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is what is promised
         fields.decode(content)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["NaN", "Infinity", "-Infinity", "1" * 5000, "1e999999999", "-1e-999999999", "0e999999999", "1e" + "9" * 30],
+)
+def test_a_number_out_of_range_is_one_value_that_can_not_be_read(written: str) -> None:
+    assert fields.decode(f'{{"a": [{written}, 1]}}'.encode()) == {"a": [fields.UNREADABLE, 1]}
+    assert fields.number(fields.UNREADABLE) is None
+
+
+def test_a_key_that_stands_twice_says_nothing_unless_it_says_the_same() -> None:
+    said = b'{"status": "failed", "status": "procured", "n": 1, "n": 1, "ids": [], "ids": [1], "one": 2}'
+    assert fields.decode(said) == {"status": fields.UNREADABLE, "n": 1, "ids": fields.UNREADABLE, "one": 2}
 
 
 def test_numbers_are_read_exactly() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 from hypothesis import given
@@ -16,7 +19,17 @@ from tests.market.reading import FAMILIES, NOW, read_offers
 
 # --- anything at all
 
-numbers = st.integers() | st.decimals() | st.integers(-(10**400), 10**400)
+HUGE = (
+    "1e999999999",
+    "-1e999999999",
+    "1e-999999999",
+    "0e999999999",
+    "9" * 5000,
+    "1e" + "9" * 30,
+    "NaN",
+    "Infinity",
+)
+numbers = st.integers() | st.decimals() | st.integers(-(10**400), 10**400) | st.sampled_from(HUGE[:4]).map(Decimal)
 plain = st.none() | st.booleans() | numbers | st.text(max_size=20)
 
 
@@ -58,6 +71,22 @@ resource = shaped(
     | resource
 )
 def test_no_answer_crashes_any_reader(body: object) -> None:
+    _read_every_way(body)
+
+
+@given(
+    body=st.lists(offer | resource, max_size=3).map(lambda found: {"offers": found, "resources": found})
+    | shaped("offer_id", "status", "resource_ids", "procurement_status", "instances", "total_count", "detail"),
+    names=st.lists(st.sampled_from(HUGE), min_size=1, max_size=4),
+)
+def test_no_number_that_json_can_write_crashes_any_reader(body: object, names: list[str]) -> None:
+    """Each text of the body becomes a number, so that one stands in every field."""
+    turns = cycle(names)
+    written = re.sub(r'(?<=: )"[^"\\]*"', lambda _: next(turns), json.dumps(body, default=str))
+    _read_every_way(fields.decode(written.encode()))
+
+
+def _read_every_way(body: object) -> None:
     odd = Oddities()
     readers = (
         lambda: wire.gpus(body),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, PrivateKey
@@ -156,6 +156,11 @@ def private(kind: str, form: str, password: str | None = None) -> str:
     return made(kind, 2048 if kind == "ssh-rsa" else 0).export_private_key(form, password).decode()
 
 
+def body(text: str) -> str:
+    """The Base64 of a key's file alone."""
+    return " ".join(line for line in text.split("\n") if line and ":" not in line and "-----" not in line)
+
+
 MANGLED: list[Callable[[str], str]] = [
     lambda text: text,
     lambda text: text.replace("\n", " "),
@@ -165,6 +170,14 @@ MANGLED: list[Callable[[str], str]] = [
     lambda text: text.split("\n", 1)[1],
     lambda text: " ".join(text.split("\n")[1:-2]),
     lambda text: f"my key: ```{text}```",
+    lambda text: f'"{body(text)}"',
+    lambda text: f"`{body(text)}`",
+    lambda text: f"key={body(text)}",
+    lambda text: f"key:{body(text)}",
+    lambda text: f"({body(text)})",
+    lambda text: f"my/key{body(text)}",
+    lambda text: f"\u200b{body(text)[:3]}\u200b{body(text)[3:]}",
+    lambda text: base64.b64encode(text.encode()).decode(),
 ]
 
 
@@ -182,6 +195,15 @@ def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_fram
     )
 
 
+@pytest.mark.parametrize(("algorithm", "version"), [("des3-cbc", 1), ("aes256-cbc", 2)])
+@pytest.mark.parametrize("mangle", MANGLED)
+def test_encrypted_keys_are_known_too(algorithm: str, version: int, mangle: Callable[[str], str]) -> None:
+    """PKCS#8, by a password-based scheme of PKCS#12 (version 1) or of PKCS#5."""
+    exported = made("ssh-ed25519").export_private_key("pkcs8-pem", "x", algorithm, "sha1", version)
+    with pytest.raises(PrivateKey):
+        read(mangle(exported.decode()))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -190,6 +212,10 @@ def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_fram
         "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----",
         "-----BEGIN ENCRYPTED PRIVATE KEY-----",
         "BEGIN DSA PRIVATE KEY",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+        "---- begin rsa private key",
+        "end of it: PRIVATE KEY-----",
+        "P2/56wAAAi4AAAA3aWYtbW9kbntzaWdue3JzYS1wa2NzMS1zaGExfSxlbmNyeXB0e3JzYS1w",
         "x" * 20_000 + " -----BEGIN PRIVATE KEY-----",
     ],
 )
@@ -203,17 +229,47 @@ def test_a_private_key_behind_a_public_one_is_seen_first() -> None:
         read(public("ssh-ed25519") + " " + private("ssh-ed25519", "openssh"))
 
 
+def pem(kind: str, form: str) -> str:
+    return made(kind, 2048 if kind == "ssh-rsa" else 0).export_public_key(form).decode()
+
+
 @pytest.mark.parametrize(
-    "line",
-    [public("ssh-rsa", 2048), public("ecdsa-sha2-nistp521"), "private key please", "MII", ""],
-    ids=["rsa", "ecdsa", "words", "start", "nothing"],
+    "text",
+    [
+        public("ssh-rsa", 2048),
+        public("ecdsa-sha2-nistp521"),
+        public("ssh-ed25519"),
+        pem("ssh-rsa", "pkcs8-pem"),
+        pem("ssh-rsa", "pkcs1-pem"),
+        pem("ecdsa-sha2-nistp256", "pkcs8-pem"),
+        base64.b64encode(pem("ssh-rsa", "pkcs8-pem").encode()).decode(),
+        "private key please",
+        "I lost my private key - this one is new",
+        "to begin with a private key of my own",
+        "MII",
+        "",
+        "resume from 7affb5f, parent 9990343d2c1041c3d5faea876a89c41f3a2b1c0d",
+        "wandb run 3k9x1mz2 https://wandb.ai/acme/llm/runs/3k9x1mz2?nw=MIIEowIBAAKC",
+        "image@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "token eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9",
+        "integrity sha512-MIIDBjCCAe6gAwIBAgIJAOXZ2Vx6iLWUMA0GCSqGSIb3DQEBBQUAMA==",
+    ],
+    ids=lambda text: text[:12].strip() if len(text) < 60 else "long",
 )
-def test_what_is_no_private_key_is_not_called_one(line: str) -> None:
-    assert not looks_private(line)
+def test_what_is_no_private_key_is_not_called_one(text: str) -> None:
+    assert not looks_private(text)
 
 
-def test_a_long_text_of_half_marks_is_read_at_once() -> None:
-    assert not looks_private("BEGIN A B C " * 20_000)
+@given(st.binary(max_size=400))
+def test_base64_of_anything_else_passes(content: bytes) -> None:
+    marks = (b"\x30", b"openssh-key-v1", b"PRIVATE KEY")
+    assume(not any(mark in content for mark in marks))
+    assert not looks_private(f"-- results in {base64.b64encode(content).decode()}")
+
+
+@pytest.mark.parametrize("half", ["BEGIN A B C ", "-", "\u2014 ", "BEGIN\n\n", "MA", "LS0tL", "PRIVATE "])
+def test_a_long_text_of_half_marks_is_read_at_once(half: str) -> None:
+    assert not looks_private(half * 60_000)
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen to make keys with")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.leases import ask_after, may_end, next_notice, notices_past
-from bot.policy.rules import CheckIn, Lease, Rules
+from bot.policy.leases import ask_after, ask_at, may_end, next_notice, notices_past
+from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
 
 RULES = Rules()
 END = datetime(2026, 11, 24, 18, 40, tzinfo=UTC)
@@ -39,6 +39,20 @@ def test_without_notices_there_is_none() -> None:
 def test_an_unanswered_question_comes_a_little_rarer_each_time() -> None:
     assert [ask_after(times, RULES) for times in range(4)] == [2 * HOUR, 3 * HOUR, 4 * HOUR, 5 * HOUR]
     assert ask_after(1, Rules(check_in=CheckIn(after=20 * MINUTE))) == 30 * MINUTE
+
+
+@pytest.mark.parametrize("after", [timedelta(microseconds=1), 2 * HOUR, LONGEST_SPAN])
+def test_however_often_it_was_asked_the_next_question_is_at_a_moment_that_a_clock_can_show(
+    after: timedelta,
+) -> None:
+    rules = Rules(check_in=CheckIn(after=after))
+    assert ask_after(10**30, rules) == LONGEST_SPAN
+    assert ask_at(END, 10**30, rules) == END + LONGEST_SPAN
+
+
+def test_where_the_rules_switch_it_off_there_is_no_next_question() -> None:
+    rules = Rules(check_in=CheckIn(after=None))
+    assert (ask_after(3, rules), ask_at(END, 3, rules)) == (None, None)
 
 
 def test_an_end_that_was_said_early_comes_on_time() -> None:

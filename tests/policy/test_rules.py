@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from bot.errors import Mistake
@@ -23,7 +26,7 @@ admins: [U0CLEO]
 approvers: {people: [U0BEN], groups: [S0APPROVE]}
 approvals_channel: C0APPROVE
 use: {channels: [C0GPUS], groups: [S0ML], guests: true}
-auto_approve: {per_hour: 12.50, total: 80}
+auto_approve: {per_hour: 12.50, total: "80"}
 limits: {per_rental_gpus: 16, per_person_rentals: 2, team_per_hour: 250.75}
 self_approval: true
 approval: {expires: 1h30m}
@@ -135,6 +138,36 @@ def test_without_a_file_and_with_an_empty_one_the_defaults_hold(tmp_path: Path, 
         ("self_aproval: true", "self_aproval"),
         ("lease: {grave: 5m}", "lease.grave"),
         ("lease: 4h", "lease"),
+        # What YAML 1.1 would have taken for a number, true or a date.
+        ("approval: {expires: 1:30}", "approval.expires"),
+        ("limits: {per_rental_gpus: yes}", "limits.per_rental_gpus"),
+        ("limits: {per_rental_gpus: true}", "limits.per_rental_gpus"),
+        ("limits: {per_rental_gpus: 1_000}", "limits.per_rental_gpus"),
+        ("limits: {per_rental_gpus: 0x10}", "limits.per_rental_gpus"),
+        ("limits: {per_rental_gpus: '08'}", "limits.per_rental_gpus"),
+        ("auto_approve: {per_hour: on}", "auto_approve.per_hour"),
+        ("auto_approve: {per_hour: 1:30}", "auto_approve.per_hour"),
+        ("auto_approve: {total: 1e999999999}", "auto_approve.total"),
+        ("auto_approve: {total: 2026-11-24}", "auto_approve.total"),
+        ("auto_approve: {total: 10000000}", "auto_approve.total"),
+        ("auto_approve: {total: 0.1234567}", "auto_approve.total"),
+        ("self_approval: 1", "self_approval"),
+        ("timezone: 2026-11-24", "timezone"),
+        ("timezone: Europe", "timezone"),
+        (f"timezone: {'a' * 5000}", "timezone"),
+        ("lease: {max: 999999999999999d}", "lease.max"),
+        (f"lease: {{max: {'9' * 5000}d}}", "lease.max"),
+        ("lease: {max: 367d}", "lease.max"),
+        ("lease: {grace: 9999h}", "lease.grace"),
+        ("lease: {notices: [9000h]}", "lease.notices.0"),
+        ("lease: {max: 1h1h}", "lease.max"),
+        ("lease: {max: ٤h}", "lease.max"),
+        ("check_in: {after: 9999999d}", "check_in.after"),
+        ("approval: {expires: 367d}", "approval.expires"),
+        ("procure: {provision_timeout: 367d}", "procure.provision_timeout"),
+        ("procure: {dearer: 101%}", "procure.dearer"),
+        ("procure: {dearer: 15}", "procure.dearer"),
+        (f"procure: {{dearer: {'9' * 5000}%}}", "procure.dearer"),
     ],
 )
 def test_a_wrong_value_is_told_in_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
@@ -172,6 +205,130 @@ def test_where_yaml_breaks_is_told(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("lease:\n  max: 2d\n  grace: 5m\n  max: 3d\n", "has lease.max twice, in line 2 and in line 4; keep one."),
+        ("admins: []\n'admins': [U0BEN]\n", "has admins twice, in line 1 and in line 2; keep one."),
+        (
+            "limits:\n  per_rental_gpus: 010\n",
+            "has 010 in line 2, which can be read as two numbers. Leave out the first 0, or quote it.",
+        ),
+        ("limits: {per_rental_gpus: 0_8}", "has 0_8 in line 1, which can be read as two numbers. Leave out"),
+        (
+            f"limits: {{per_rental_gpus: {'9' * 5000}}}",
+            "has a number of 5000 digits in line 1, which is too long.",
+        ),
+        ("use: &all {}\n", "has an anchor or alias (& or *) in line 1. Write the value out, or quote the text."),
+        ("admins: *all\n", "has an anchor or alias (& or *) in line 1. Write the value out, or quote the text."),
+        ("use:\n  <<: {guests: true}\n", "has a merge key (<<) in line 2. Write the keys out."),
+        ("timezone: !!python/name:os.system\n", "has a tag (!) in line 1. Leave it out, or quote the text."),
+        ("--- {}\n--- {}\n", "starts a second document in line 2; keep one."),
+        ("[" * 100_000, "is nested too deep in line 1."),
+        ("- " * 100_000, "is nested too deep in line 1."),
+        ("a:\n" + "".join(" " * n + "a:\n" for n in range(1, 400)), "is nested too deep in line 21."),
+        ("? [a, b]\n: c\n", "has a list or mapping as a key in line 1; a key is a word."),
+        ("use: {}\nadmins: \x07\n", "is no valid YAML: line 2 has a sign that YAML doesn't allow."),
+    ],
+)
+def test_what_yaml_could_misread_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+    (line,) = wrong(tmp_path, text)
+    assert line.startswith(f"GPUBOT_POLICY: {tmp_path}/policy.yml {words}")
+
+
+def test_aliases_of_aliases_fill_no_memory(tmp_path: Path) -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    (line,) = wrong(tmp_path, "l0: &l0 [lol]\n" + levels)
+    assert "has an anchor or alias" in line
+
+
+def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    with path.open("wb") as file:
+        file.truncate(100 * 1024 * 1024)
+    with pytest.raises(Mistake, match="it is larger than 256 KiB"):
+        read_rules(path, home_channel="C0HOME", admins=())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "Is a directory."),
+        (lambda path: path.write_bytes(b"timezone: \xff\xfe"), "it is not UTF-8 text."),
+        (lambda path: path.symlink_to("/dev/zero"), "it is larger than 256 KiB."),
+    ],
+)
+def test_what_is_no_text_file_is_told_in_one_line(tmp_path: Path, make: Callable[[Path], Any], words: str) -> None:
+    path = tmp_path / "policy.yml"
+    make(path)
+    with pytest.raises(Mistake) as caught:
+        read_rules(path, home_channel="C0HOME", admins=())
+    assert caught.value.words == f"GPUBOT_POLICY: I can't read {path}: {words}"
+
+
+def test_of_very_many_wrong_values_the_first_are_told(tmp_path: Path) -> None:
+    lines = wrong(tmp_path, "".join(f"key{n}: 1\n" for n in range(500)))
+    assert len(lines) == 21
+    assert lines[-1] == "GPUBOT_POLICY: 480 more like these."
+
+
+SCALARS = st.sampled_from(
+    [
+        "1:30",
+        "010",
+        "yes",
+        ".inf",
+        "1e9",
+        "366d",
+        "9" * 400,
+        "2026-11-24",
+        "~",
+        "15%",
+        "U0BEN",
+        "C0A",
+        "true",
+        "0.5",
+    ]
+) | st.text(max_size=12)
+FLOW = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: f"[{', '.join(parts)}]")
+        | st.dictionaries(
+            st.sampled_from(["after", "max", "people", "per_hour", "<<", "&a", "x"]), inner, max_size=3
+        ).map(lambda parts: "{" + ", ".join(f"{key}: {value}" for key, value in parts.items()) + "}")
+    ),
+    max_leaves=8,
+)
+POLICIES = st.text(max_size=60) | st.lists(
+    st.tuples(st.sampled_from([*keys(Rules), "unknown"]), FLOW), max_size=4
+).map(lambda pairs: "".join(f"{key}: {value}\n" for key, value in pairs))
+
+
+@given(POLICIES)
+@settings(deadline=None)
+def test_whatever_a_policy_holds_it_is_understood_or_told_in_clear_lines(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.yml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        rules = read_rules(path, home_channel="C0HOME", admins=())
+    except Mistake as mistake:
+        for line in mistake.words.splitlines():
+            assert re.fullmatch(r"GPUBOT_POLICY: .*[^ :]\.", line)
+            assert len(line) < 400
+            assert line.isprintable()
+    else:
+        assert rules.lease.max <= timedelta(days=366)
+
+
+def test_a_span_may_be_366_days_and_check_in_null(tmp_path: Path) -> None:
+    rules = read(tmp_path, "lease: {max: 366d}\ncheck_in: {after: null}\n")
+    assert rules.lease.max == timedelta(days=366)
+    assert rules.check_in.after is None
+
+
 def test_each_wrong_value_has_a_line_of_its_own(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "timezone: Nowhere\nlease: {grace: 5}\nadmins: [x]\n")
     assert [line.split(": ")[1] for line in lines] == ["timezone", "admins.0", "lease.grace"]
@@ -207,7 +364,7 @@ def test_a_duration_is_written_with_its_unit(tmp_path: Path, written: str, meant
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"), [("15%", "0.15"), ("0.15", "0.15"), ("0%", "0"), ("12.5 %", "0.125")]
+    ("written", "meant"), [("15%", "0.15"), ("0.15", "0.15"), ("0%", "0"), ("12.5 %", "0.125"), ("100%", "1")]
 )
 def test_a_share_is_a_percentage_or_a_number(tmp_path: Path, written: str, meant: str) -> None:
     assert read(tmp_path, f"procure: {{dearer: {written}}}").procure.dearer == Decimal(meant)

@@ -211,7 +211,7 @@ ANY_RULES = st.builds(
     ),
     st.decimals("0.01", "300", places=2),
     st.decimals("0.01", "3000", places=2),
-    st.decimals("0", "2", places=3),
+    st.decimals("0", "1", places=3),
 )
 SPENT = st.integers(0, 500_000_000)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports import EVER, Change, Held
+from bot.lifecycle.ports import EVER, Change, Held, UnfinishedAttempt
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.person import Key, Person, Room
@@ -62,6 +62,19 @@ def whole(database: Database, lines: list[str]) -> list[str]:
 
 HELD = Held(ids=frozenset({7}), places=frozenset({"C0HOME"}))
 RENTAL, MESSAGE = make.rental(), make.message(id=1)
+UNFINISHED = UnfinishedAttempt(
+    rental_id="k7mq2",
+    n=1,
+    newest=True,
+    owner=make.ANA,
+    offer_id="offer-1",
+    intended_at=START,
+    delete_wanted=False,
+    accepted_at=None,
+    ends_at=None,
+    destroying_since=None,
+    over_at=None,
+)
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
 OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite takes the first; PostgreSQL decides by how many rentals someone had."""
@@ -91,6 +104,9 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("attempts_offer", lambda tx: tx.rentals.attempt_of_offer("o1")),
     ("attempts_name", lambda tx: tx.rentals.attempt_named("gpubot-k7mq2-1")),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
+    ("rentals_end", lambda tx: tx.overdue.past_end(START)),
+    ("rentals_due", lambda tx: tx.overdue.oldest_due(but=())),
+    ("quotes_due", lambda tx: tx.overdue.oldest_due(but=("a", "b"))),
     ("messages_due", lambda tx: tx.messages.due(START, 9)),
     ("messages_due", lambda tx: tx.messages.next_due()),
     ("messages_due", lambda tx: tx.messages.untold()),
@@ -128,6 +144,9 @@ BY_KEY: list[Ask] = [
     lambda tx: tx.people.room("C1", EVER),
     lambda tx: tx.people.put_room(Room(id="C1", member=True), START),
     lambda tx: tx.people.forget_room("C1"),
+    lambda tx: tx.overdue.attempt("k7mq2", 1),
+    lambda tx: tx.overdue.of_others(UNFINISHED, ["r1", "r2"]),
+    lambda tx: tx.overdue.mark(UNFINISHED, [], START),
     lambda tx: tx.account.get("paused"),
     lambda tx: tx.account.set("paused", None),
 ]

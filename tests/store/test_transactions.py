@@ -260,6 +260,9 @@ async def test_the_file_and_its_folder_are_for_its_owner_alone(tmp_path: Path, c
         ("sqlite:////proc/nowhere/gpubot.db", "can't be used"),
         ("postgresql://127.0.0.1:1/none", "can't be reached"),
         ("postgresql://127.0.0.1:notaport/none", "no address"),
+        ("postgresql://127.0.0.1:99999/none", "no address"),
+        (f"postgresql://{'a' * 300}/none", "no address"),
+        (f"sqlite:////tmp/{'a' * 300}", "can't be used"),
     ],
 )
 async def test_a_database_that_cannot_be_used_is_named_in_one_line(url: str, says: str, clock: MovedClock) -> None:
@@ -276,6 +279,24 @@ async def test_a_file_that_is_no_database_is_named_in_one_line_and_left_alone(
     with pytest.raises(CannotOpen, match="It is no SQLite database"):
         await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
     assert path.read_text().startswith("These are my notes")
+
+
+def damage(path: Path) -> None:
+    """All but the file's header is rubbish."""
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (path.stat().st_size - 100))
+
+
+async def test_a_file_that_is_damaged_while_it_is_used_is_an_outage(sqlite_url: str, clock: MovedClock) -> None:
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    damage(Path(sqlite_url.removeprefix("sqlite:///")))
+    for work in (read(database), write(database, "lost")):
+        with pytest.raises(StoreBusy):
+            await work
+    await database.close()
+    with pytest.raises(CannotOpen, match="It is damaged"):
+        await Database.open(sqlite_url, claimant="test", clock=clock)
 
 
 async def test_a_database_of_a_newer_version_is_not_touched(sqlite_url: str, clock: MovedClock) -> None:

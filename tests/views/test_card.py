@@ -131,6 +131,21 @@ class TestThread:
                 "I asked Hyperstack and got no answer: it may be rented. I'm checking and will say here. "
                 "Don't rent again.",
             ),
+            *(
+                (
+                    happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why),
+                    f"{lead}: it may be rented. I'm checking and will say here. Don't rent again.",
+                )
+                for why, lead in (
+                    (Why.RATE_LIMITED, "I asked Hyperstack, but Compute Clear asked me to slow down"),
+                    (Why.UNAUTHORIZED, "I asked Hyperstack, but Compute Clear refuses my token"),
+                    (Why.BOUGHT_BEFORE, "Compute Clear says that Hyperstack's offer was bought already"),
+                )
+            ),
+            (
+                happened(K.DENIED, clock(12, 40), BEN),
+                "Denied by Ben at 12:40.",
+            ),
             (READY_EVENT, "Ready after 2 min 51 s: Ana's 1x H100 (k7mq2)."),
             (
                 happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), span=H),

@@ -134,7 +134,6 @@ class TestLists:
     def test_ssh_is_for_the_owner(self) -> None:
         own = read(lists.ssh(ready(), reader=ANA, rules=RULES, now=NOW).text, NOW)
         assert own.splitlines()[:2] == ["Ready: your 1x H100 (k7mq2), until 18:40.", "`ssh root@203.0.113.7`"]
-        assert lists.ssh(ready(), reader=BEN, rules=RULES, now=NOW).text == "Only Ana gets the command for k7mq2."
         assert lists.ssh(making(), reader=ANA, rules=RULES, now=NOW).text == (
             "k7mq2 can't be opened yet. Being made: 1x H100 EU. I send you the command when it is ready."
         )
@@ -150,8 +149,10 @@ class TestLists:
         ]
 
     def test_help_names_pausing_to_admins_only(self) -> None:
-        assert "/gpu pause" in lists.help_(admin=True, rules=RULES).text
-        assert "/gpu pause" not in lists.help_(admin=False, rules=RULES).text
+        assert "/gpu pause" in lists.help_(admin=True, user=True, rules=RULES).text
+        assert "/gpu pause" not in lists.help_(admin=False, user=True, rules=RULES).text
+        assert "you decide alone" in lists.help_(admin=False, user=True, rules=RULES).text
+        assert "you decide alone" not in lists.help_(admin=False, user=False, rules=RULES).text
 
     def test_home(self) -> None:
         shown = lists.home(listed(), reader=ANA, rules=RULES, now=NOW)

@@ -23,6 +23,7 @@ from tests.views.stories import (
     READY_EVENT,
     RULES,
     H,
+    M,
     clock,
     envelope,
     gone,
@@ -271,6 +272,45 @@ class TestAdmins:
                 "My database is empty but the account has 3 machines named gpubot-*. Buying is paused. "
                 "/gpu resume when sure.",
             ),
+            (
+                K.STEP_FAILED,
+                Facts(name="k7mq2", number="E-4F2K", count=3, until=clock(19, 10)),
+                "I can't look after k7mq2: that failed 3 times in a row. I keep trying. If it goes on, I delete "
+                "its machine at 19:10. Tell an admin the number E-4F2K; it is in my log.",
+            ),
+            (
+                K.STEP_FAILED,
+                Facts(name="k7mq2", number="E-4F2K", count=4),
+                "I can't look after k7mq2: that failed 4 times in a row. I keep trying. "
+                "Tell an admin the number E-4F2K; it is in my log.",
+            ),
+            (K.STEP_WORKS, Facts(name="k7mq2", number="E-4F2K"), "I look after k7mq2 again (E-4F2K)."),
+            (
+                K.DELETED_OVERDUE,
+                Facts(name="k7mq2", since=clock(18, 40)),
+                "Deleted k7mq2's machine: it should have ended at 18:40, and my usual way failed. "
+                "The vendor has yet to confirm it.",
+            ),
+            (
+                K.NO_WRITES,
+                Facts(span=30 * M),
+                "My database takes no writes, so nothing can be rented, extended or decided. "
+                "What runs is still deleted, 30 min after its end. Make room on its disk and I go on.",
+            ),
+            (
+                K.NO_WRITES,
+                Facts(name="k7mq2", since=clock(18, 40), until=clock(19, 10)),
+                "Extend can't be written now for k7mq2: my database takes no writes. It ends at 18:40 and is "
+                "deleted at 19:10. Copy results off: the disk goes too.",
+            ),
+            (
+                K.NO_READS,
+                Facts(),
+                "I can't read my database, so I delete nothing, and what runs bills on past its end. "
+                "Bring it back and I go on. Until then, end machines in Compute Clear.",
+            ),
+            (K.STORE_BACK, Facts(), "My database works again. I go on where I was."),
+            (K.STORE_BACK, Facts(name="k7mq2"), "Extend works again for k7mq2."),
         ],
     )
     def test_notices(self, kind: EventKind, facts: Facts, words: str) -> None:

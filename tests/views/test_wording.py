@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,12 @@ class TestTimes:
             "Ana keeps it. It ends 18:40; I don't ask again before."
         )
 
+    def test_keeping_where_nobody_is_ever_asked(self) -> None:
+        kept = happened(K.KEPT, clock(14, 40), ANA, since=clock(18, 40))
+        assert told(MessageKind.THREAD, ready(kept), clock(14, 40), kept) == (
+            "Ana keeps it. It ends 18:40; I don't ask again before."
+        )
+
     def test_keeping_names_the_end_as_it_was_then(self) -> None:
         kept = happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40))
         later = ready(kept, ends_at=clock(9, 0, day=26))
@@ -152,6 +159,25 @@ class TestOffers:
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.startswith("Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready")
         assert labels(answer.blocks)[0] == "Rent from $2.15/h"
+
+    @pytest.mark.parametrize(
+        ("changes", "head"),
+        [
+            (
+                {"count": 8, "max_gpu_rate": Decimal("2.50")},
+                "8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready",
+            ),
+            (
+                {"count": 4, "max_gpu_rate": Decimal(8), "cap_said_per_gpu": False},
+                "4x H100 in EU, on demand, under $8.00 per GPU, $32.00/h in all, 6 h from ready",
+            ),
+            ({"vendor": "nebius"}, "1x H100 in EU from Nebius, on demand, 6 h from ready"),
+        ],
+    )
+    def test_the_first_line_says_all_that_was_understood(self, changes: dict[str, Any], head: str) -> None:
+        quote = QUOTE.model_copy(update={"request": QUOTE.request.model_copy(update=changes)})
+        answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
+        assert answer.text.splitlines()[0] == head
 
     def test_a_refused_token_is_not_called_silence(self) -> None:
         answer = offers.unanswered(QUOTE, now=clock(12, 35), locked_out=True)
@@ -272,7 +298,7 @@ class TestLooking:
         assert "Asked for: up to $21.16/h, $137.54 in all." in shown.text
 
     def test_help_names_every_command(self) -> None:
-        text = lists.help_(admin=True, rules=RULES).text
+        text = lists.help_(admin=True, user=True, rules=RULES).text
         for name in [
             "get",
             "key",

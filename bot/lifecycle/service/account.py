@@ -41,8 +41,13 @@ async def tell_admins(
 ) -> None:
     """Tells every admin an event of the account, but for whoever made it."""
     event = Event(rental_id=None, kind=kind, at=desk.clock.now(), actor=actor, facts=facts or Facts())
+    await send_notices(tx, desk, event)
+
+
+async def send_notices(tx: Tx, desk: Desk, event: Event, owner: str | None = None) -> None:
+    """Writes an event with its notices, but for whoever made it: to the admins, and to `owner` if it is about a
+    rental of theirs."""
     event_id = await tx.events.add(event)
-    for message in notices(desk.rules, desk.clock.real()):
-        if message.to == actor:
-            continue
-        await tx.messages.add(message.model_copy(update={"event_id": event_id}))
+    for message in notices(desk.rules, desk.clock.real(), owner):
+        if message.to != event.actor:
+            await tx.messages.add(message.model_copy(update={"event_id": event_id}))

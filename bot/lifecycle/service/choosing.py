@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.errors import Refused, TooLate
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.ports import Tx, Usage
-from bot.lifecycle.service.deciding import check_decider
+from bot.lifecycle.service.deciding import check_decider, waiting_envelope
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
 from bot.lifecycle.service.looking import story
@@ -13,11 +13,10 @@ from bot.model.base import Frozen
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.rental import Rental
-from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.story import Story
-from bot.policy.spending import CONFIRM_ABOVE, judge
+from bot.policy.roles import sees_money
+from bot.policy.spending import CONFIRM_ABOVE, ONLY_APPROVERS, judge
 
 
 class Clicked(Frozen):
@@ -65,18 +64,11 @@ async def to_change(desk: Desk, person: Person, rental_id: str) -> Quote:
     async with desk.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental else None
+    if rental is not None and rental.owner != person.id:
+        raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
-    if rental.owner != person.id:
-        raise Refused("Only who asked can change this request. I changed nothing.")
     return quote
-
-
-def waiting_envelope(rental: Rental) -> Envelope | None:
-    """What of a rental waits for a decision: its extension, or the request itself."""
-    if rental.extension is not None:
-        return rental.extension.envelope
-    return rental.envelope if rental.state is State.AWAITING_APPROVAL else None
 
 
 async def to_decide(desk: Desk, person: Person, rental_id: str, version: int) -> Story | None:
@@ -91,6 +83,18 @@ async def to_decide(desk: Desk, person: Person, rental_id: str, version: int) ->
             check_decider(person, rental, desk.rules)
         except Refused:
             return None
+        return await story(tx, rental, desk.clock.now())
+
+
+async def newest(desk: Desk, person: Person, rental_id: str) -> Story:
+    """A rental as it is now, for who clicked on an old version of its request. Raises Refused for who can neither
+    decide nor pay for it, TooLate for an unknown one."""
+    async with desk.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise TooLate("I don't know this request any more.")
+        if not sees_money(person, rental.owner, desk.rules):
+            raise Refused(ONLY_APPROVERS)
         return await story(tx, rental, desk.clock.now())
 
 

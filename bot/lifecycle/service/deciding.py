@@ -16,11 +16,12 @@ from bot.lifecycle.telling import change
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Decider, Rental
+from bot.model.request import Envelope
 from bot.model.state import State
 from bot.policy.leases import notices_past
-from bot.policy.roles import roles_of
+from bot.policy.roles import roles_of, sees_money
 from bot.policy.rules import Rules
-from bot.policy.spending import check_approver, check_lease, check_size, check_usage, over_limits
+from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
 DECISIONS = frozenset(
     {
@@ -47,13 +48,14 @@ WORDS = {
 async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
     """Approves version `version` of a rental's envelope, or of its extension.
 
-    Raises TooLate where it was decided before, Changed where the envelope is another one now, and Refused for
-    who may not, or where the team's limits no longer allow it.
+    Raises Refused for who may not, whatever became of the request, or if the team's limits no longer allow it.
+    Raises TooLate if it was decided before, and Changed if the envelope is another one now.
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _waiting(tx, desk, person, rental_id, version)
+        rental = await _undecided(tx, desk, person, rental_id, ONLY_APPROVERS)
         own = check_decider(person, rental, desk.rules)
+        _check_version(desk, rental, version)
         await tx.people.seen(person.id, desk.clock.now())
         if rental.extension is not None:
             return await _extend(tx, desk, person, rental, own)
@@ -90,10 +92,10 @@ async def deny(desk: Desk, person: Person, rental_id: str, version: int) -> Rent
     """Denies what `approve` would approve, with the same errors."""
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _waiting(tx, desk, person, rental_id, version)
-        roles = roles_of(person, desk.rules)
-        if not roles.approver:
-            raise Refused("Only approvers decide this. I changed nothing.")
+        rental = await _undecided(tx, desk, person, rental_id, ONLY_APPROVERS)
+        if not roles_of(person, desk.rules).approver:
+            raise Refused(ONLY_APPROVERS)
+        _check_version(desk, rental, version)
         await tx.people.seen(person.id, desk.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_DENIED, person)
@@ -102,13 +104,21 @@ async def deny(desk: Desk, person: Person, rental_id: str, version: int) -> Rent
     return await decide(desk, decision)
 
 
-async def withdraw(desk: Desk, person: Person, rental_id: str) -> Rental:
-    """Takes back one's own request, or one's own wish for a longer lease, while it waits."""
+async def withdraw(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+    """Takes back version `version` of one's own request, or of one's own wish for a longer lease, while it waits.
+
+    Raises Refused for who may not, whatever became of the request, and TooLate if that version no longer waits.
+    """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _waiting(tx, desk, person, rental_id, None)
+        words = "Only who asked can withdraw it. I changed nothing."
+        rental = await _undecided(tx, desk, person, rental_id, words)
         if person.id != rental.owner and not roles_of(person, desk.rules).admin:
-            raise Refused("Only who asked can withdraw it. I changed nothing.")
+            raise Refused(words)
+        _check_not_lapsed(desk, rental)
+        if _waiting_version(rental) != version:
+            changed = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+            raise TooLate(changed, rental.id)
         await tx.people.seen(person.id, desk.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_WITHDRAWN, person)
@@ -117,24 +127,47 @@ async def withdraw(desk: Desk, person: Person, rental_id: str) -> Rental:
     return await decide(desk, decision)
 
 
-async def _waiting(tx: Tx, desk: Desk, person: Person, rental_id: str, version: int | None) -> Rental:
-    """The rental, if something of it waits for a decision: of that version, where one is named."""
+async def _undecided(tx: Tx, desk: Desk, person: Person, rental_id: str, refusal: str) -> Rental:
+    """Return a rental of which something waits for a decision.
+
+    Raises TooLate if nothing does. Then `refusal` is all that is said to who may not read how it was decided.
+    """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate("I don't know this request any more.")
-    waits = rental.envelope.version if rental.state is State.AWAITING_APPROVAL else None
-    if rental.extension is not None:
-        waits = rental.extension.envelope.version
-    if waits is None:
+    if waiting_envelope(rental) is None:
+        if not sees_money(person, rental.owner, desk.rules):
+            raise Refused(refusal)
         raise TooLate(await _how_it_went(tx, desk, person, rental), rental.id)
+    return rental
+
+
+def waiting_envelope(rental: Rental) -> Envelope | None:
+    """Return what of a rental waits for a decision: its extension, or the request itself."""
+    if rental.extension is not None:
+        return rental.extension.envelope
+    return rental.envelope if rental.state is State.AWAITING_APPROVAL else None
+
+
+def _waiting_version(rental: Rental) -> int | None:
+    envelope = waiting_envelope(rental)
+    return None if envelope is None else envelope.version
+
+
+def _check_not_lapsed(desk: Desk, rental: Rental) -> None:
     until = rental.ends_at if rental.extension is not None else rental.lapses_at
     if until is not None and until <= desk.clock.now():
         raise TooLate(f"The request {rental.id} lapsed before anyone decided. I changed nothing.", rental.id)
-    if version is not None and version != waits:
+
+
+def _check_version(desk: Desk, rental: Rental, version: int) -> None:
+    """Raises TooLate if what waits has lapsed by now, and Changed if it is not that version. To be called after
+    the person's rights were checked, since Changed makes the new version be shown."""
+    _check_not_lapsed(desk, rental)
+    if _waiting_version(rental) != version:
         raise Changed(
             f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
         )
-    return rental
 
 
 async def _how_it_went(tx: Tx, desk: Desk, person: Person, rental: Rental) -> str:

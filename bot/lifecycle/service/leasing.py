@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import Mistake, Refused, Repeated, TooLate
 from bot.lifecycle import machine
 from bot.lifecycle.desk import Desk, decide
 from bot.lifecycle.money import spent
@@ -16,19 +17,24 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import PROMISED, ask_after, notices_past
+from bot.policy.leases import PROMISED, ask_at, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import longer
 
+SAME_WISH = timedelta(minutes=2)
+"""For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
+
 
 async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> Rental:
-    """It is still needed: asks again after `span`. The lease's end stands."""
+    """It is still needed: asks again after `span`, or never if the rules switch the question off. The lease's end
+    stands."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await ready(tx, desk, person, rental_id)
         now = desk.clock.now()
-        after = machine.alter(rental, ask_at=now + span, asked_times=PROMISED, seen_at=now, due_at=now)
+        again = None if desk.rules.check_in.after is None else now + span
+        after = machine.alter(rental, ask_at=again, asked_times=PROMISED, seen_at=now, due_at=now)
         facts = Facts(until=after.ask_at, since=rental.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
@@ -46,7 +52,8 @@ async def extend(
     """Makes the lease longer by `span`, from its end or, in its last grace, from now. Over the limits, the longer
     lease waits for an approver and the end stands until then.
 
-    `shown_end` is the end that the button was shown for, as a Unix time: a second click on it does nothing.
+    `shown_end` is the end that the button or dialog showed, as a Unix time: sent a second time, it does nothing. A
+    command shows none, and raises Repeated if the same person asked for the same length less than SAME_WISH ago.
     Raises TooLate, Refused, or Mistake where the lease would be too long.
     """
 
@@ -61,8 +68,11 @@ async def extend(
         if person.id == rental.owner:
             check_user(person, desk.rules)
         now = desk.clock.now()
+        if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
+            words = f"You asked for {say_span(span)} more just now. I added nothing more."
+            raise Repeated(words, rental.id)
         # Whoever extends it needs it: that is newer than any promise to ask.
-        needed = {"seen_at": now, "asked_times": 0, "ask_at": now + ask_after(0, desk.rules), "due_at": now}
+        needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, desk.rules), "due_at": now}
         ends_from = max(rental.ends_at, now)
         _check_longer(rental, span, ends_from - rental.ready_at, desk.rules)
         ends_at = ends_from + span
@@ -117,6 +127,16 @@ async def extend(
     return await decide(desk, decision)
 
 
+def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
+    """Whether this person extended, or asked an approver to extend, by the same length less than SAME_WISH ago."""
+    return any(
+        event.kind in {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}
+        and (event.actor, event.facts.span) == (person.id, span)
+        and now - event.at < SAME_WISH
+        for event in events
+    )
+
+
 async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
     """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused or
     TooLate."""
@@ -127,6 +147,8 @@ async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
+    if any(attempt.live and attempt.delete_wanted for attempt in await tx.rentals.attempts(rental.id)):
+        raise TooLate(f"{rental.id} isn't ready: it {_does(State.DESTROYING)}. I changed nothing.", rental.id)
     return rental
 
 

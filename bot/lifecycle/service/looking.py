@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake
+from bot.errors import Mistake, Refused
 from bot.lifecycle.case import load_facts
 from bot.lifecycle.desk import Desk
 from bot.lifecycle.money import so_far
 from bot.lifecycle.ports import Standing, Tx
+from bot.lifecycle.service.quoting import check_user
 from bot.model.event import Event
+from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.story import Listing, Spent, Story, Summary, Sums
+from bot.policy.roles import may_look
 
 
 async def story(tx: Tx, rental: Rental, now: datetime) -> Story:
@@ -46,25 +49,41 @@ def _named(rental: Rental, events: Iterable[Event]) -> set[str]:
     return {person for person in people if person is not None}
 
 
-async def show(desk: Desk, rental_id: str) -> Story:
-    """One rental with its history. Raises Mistake for an unknown id."""
+async def show(desk: Desk, person: Person, rental_id: str) -> Story:
+    """One rental with its history. Raises Mistake for an unknown id, Refused for who may not look."""
     async with desk.store.read() as tx:
-        rental = await tx.rentals.get(rental_id)
-        if rental is None:
-            raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+        return await story(tx, await _known(tx, desk, person, rental_id), desk.clock.now())
+
+
+async def to_open(desk: Desk, person: Person, rental_id: str) -> Story:
+    """A rental with the way into its machine, for its owner alone. Raises as `show` does, Refused for others."""
+    async with desk.store.read() as tx:
+        rental = await _known(tx, desk, person, rental_id)
+        if rental.owner != person.id:
+            name = (await tx.people.names([rental.owner])).get(rental.owner) or "its owner"
+            raise Refused(f"Only {name} gets the command for {rental.id}.")
         return await story(tx, rental, desk.clock.now())
 
 
-async def listing(desk: Desk, reader: str, *, everyone: bool, most: int) -> Listing:
-    """What is not over: the reader's or everyone's, at most `most` of it, with the sums of all.
+async def _known(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+    rental = await tx.rentals.get(rental_id)
+    if rental is None or not may_look(person, rental.owner, desk.rules):
+        check_user(person, desk.rules)  # who may not look isn't told either which ids there are
+        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+    return rental
+
+
+async def listing(desk: Desk, person: Person, *, everyone: bool, most: int) -> Listing:
+    """What is not over: the person's or everyone's, at most `most` of it, with the sums of all. Raises Refused.
 
     Slack waits for it, so its queries are as many whether one rental lives or a thousand do.
     """
+    check_user(person, desk.rules)
     async with desk.store.read() as tx:
         now = desk.clock.now()
         live = await tx.rentals.standings()
         spent = {one.rental_id: so_far(one.billed, one.alive, now, estimated=one.estimated) for one in live}
-        own = [one for one in live if one.owner == reader]
+        own = [one for one in live if one.owner == person.id]
         wanted = live if everyone else own
         first = [one.rental_id for one in wanted[:most]]
         rentals = await tx.rentals.known(first)

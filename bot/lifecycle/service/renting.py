@@ -143,10 +143,10 @@ def envelope_facts(rental: Rental) -> Facts:
 async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer) -> Rental:
     """Another request takes the place of one that waits: the next version of its envelope."""
     rental = await tx.rentals.get(quote.changes or "")
+    if rental is not None and rental.owner != person.id:
+        raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
-    if rental.owner != person.id:
-        raise Refused("Only who asked can change this request.")
     await check_buying(tx)
     usage = await tx.rentals.usage(person.id, without=rental.id)
     check_size(quote.request, desk.rules)

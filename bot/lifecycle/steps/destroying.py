@@ -6,7 +6,7 @@ from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.finish import finish
 from bot.lifecycle.machine import move
-from bot.model.attempt import AttemptState
+from bot.lifecycle.money import cost_something
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.state import State
@@ -30,7 +30,6 @@ async def destroy(works: Works, case: Case) -> Case:
     end = rental.end or State.DESTROYED
     starts = [row.started_at for row in case.ledger]
     ends = [row.ended_at for row in case.ledger]
-    bought = any(attempt.state is AttemptState.GONE for attempt in case.attempts)
     facts = Facts(
         end=end,
         why=rental.end_why,
@@ -38,8 +37,8 @@ async def destroy(works: Works, case: Case) -> Case:
         estimated=bill.estimated,
         rate=rental.rate,
         span=max(ends) - min(starts) if starts else None,
+        paid=cost_something(bill),
         estimate=cost(rental.rate, rental.envelope.lease) if rental.ready_at and rental.rate else None,
-        paid=bought,
     )
     after = move(rental, end, over_at=now, due_at=None)
     return case.now_is(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))

@@ -12,7 +12,7 @@ from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
 from bot.lifecycle.ports import OfferProgress, ResourceView
-from bot.model.attempt import NAMED, Attempt, AttemptState, Resource
+from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
 
 log = structlog.get_logger()
 
@@ -86,7 +86,11 @@ def read(
         gone = _all_gone(everything.values(), attempt, progress, now)
         state = AttemptState.GONE if gone else AttemptState.BOUGHT
         return case.with_facts(attempt.model_copy(update={"state": state, "empty_since": None}), seen)
-    return case.with_facts(_empty(attempt, progress, now, proven=proven))
+    empty = _empty(attempt, progress, now, proven=proven)
+    if empty.settled and (attempt.accepted or progress.ready):
+        # It was bought, so something may have billed until the first look: it isn't known to have cost nothing.
+        return case.with_facts(empty.model_copy(update={"state": AttemptState.GONE}), (_unseen(empty, now),))
+    return case.with_facts(empty)
 
 
 def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
@@ -109,6 +113,12 @@ def named(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
         first_seen=now,
         read_at=now,
     )
+
+
+def _unseen(attempt: Attempt, now: datetime) -> Resource:
+    """Stands in for the resource of a purchase that never showed one: gone when a look first found nothing."""
+    resource = named(attempt.offer.offer_id, attempt, now)
+    return resource.model_copy(update={"status": UNSEEN, "gone_at": attempt.empty_since or now})
 
 
 def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
@@ -136,7 +146,7 @@ def see(
     if view is None:
         if before is None:
             raise ValueError("neither known nor found")
-        return _missing(before, attempt, now, counts=missing_counts)
+        return _missing(before, now, counts=missing_counts)
     if before is not None and before.gone_at is not None and view.deleted:
         return before
     base = before or Resource(
@@ -163,13 +173,11 @@ def see(
     )
 
 
-def _missing(resource: Resource, attempt: Attempt, now: datetime, *, counts: bool) -> Resource:
+def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
     if resource.gone_at is not None:
         return resource
     if resource.missing_since is None:
         return resource.model_copy(update={"missing_since": now, "read_at": now})
     if counts and now - resource.missing_since >= SECOND_LOOK:
-        # What was named and never seen was never there: it cost nothing.
-        gone_at = attempt.intended_at if resource.status == NAMED else resource.missing_since
-        return resource.model_copy(update={"gone_at": gone_at, "read_at": now})
+        return resource.model_copy(update={"gone_at": resource.missing_since, "read_at": now})
     return resource

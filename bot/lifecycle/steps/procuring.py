@@ -6,21 +6,24 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.errors import LockedOut, MarketAway, OfferTaken, Refused
+from bot.errors import LockedOut, MarketAway, OfferTaken, RateLimited, Refused
 from bot.lifecycle.case import Case, save
 from bot.lifecycle.desk import Works
 from bot.lifecycle.finish import finish
 from bot.lifecycle.machine import alter, move
+from bot.lifecycle.money import cost_something
 from bot.lifecycle.ports import Procured
 from bot.lifecycle.service.renting import LOCKED_OUT, PAUSED, check_buying, envelope_facts
 from bot.lifecycle.steps.lookup import look, named, of_others
 from bot.lifecycle.steps.pace import again_at, poll_at, soonest
+from bot.lifecycle.steps.tending import marked_as_overdue
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
+from bot.model.story import Spent
 from bot.policy.offers import fits
 from bot.policy.spending import judge, left_to_get_ready
 
@@ -28,10 +31,14 @@ KEPT_AT_MOST = timedelta(minutes=15)
 """Kept from buying for that long, it asks again instead of surprising anyone later."""
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner is not tried: its price could lapse under the call."""
+NOT_KEPT: dict[str, Any] = {"kept_since": None, "kept_why": None}
+"""What changes in a rental once nothing keeps it from buying."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt is only begun where the envelope's total leaves it that long to get ready."""
 SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
-ASKS_ANEW = frozenset({Why.EXPIRED, Why.OUTAGE})
+HELD_UP = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
+"""The market, not the offer, is why these attempts bought nothing: they don't count as tried."""
+ASKS_ANEW = HELD_UP | {Why.EXPIRED}
 """After these the same place may still sell it, under a new offer: a new quote before anything dearer."""
 
 
@@ -41,6 +48,8 @@ async def procure(works: Works, case: Case) -> Case:
     if due_at is not None and works.clock.now() - due_at >= KEPT_AT_MOST:
         # Nobody was here to do it: that too keeps from buying.
         case = _kept_since(case, due_at)
+    if case.attempts and marked_as_overdue(case.attempts[-1]):
+        case = note_overdue(works, case, case.attempts[-1])
     attempt = case.live
     now = works.clock.now()
     if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in case.attempts):
@@ -54,14 +63,17 @@ async def procure(works: Works, case: Case) -> Case:
     except MarketAway as away:
         # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
         return _later(_note_unknown(_kept_since(case, now), attempt, now), again_at(now, away))
-    if case.rental.kept_since is not None and now - case.rental.kept_since < KEPT_AT_MOST:
-        case = case.now_is(case.rental.model_copy(update={"kept_since": None}))
+    # An answer ends an outage. It doesn't end a rate limit: only the answer to the next purchase does, so that
+    # purchases that are turned away again and again are given back to people too.
+    kept_since = case.rental.kept_since
+    if kept_since is not None and now - kept_since < KEPT_AT_MOST and attempt.why not in HELD_UP:
+        case = case.now_is(case.rental.model_copy(update=NOT_KEPT))
     attempt = next(a for a in case.attempts if a.n == attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in SAYS_FAILED:
             return give_up(case, attempt, Why.VENDOR_FAILED, now)
         return _accepted(case, attempt, now)
-    if attempt.state is AttemptState.FAILED:
+    if attempt.settled:
         return await _buy_next(works, case)
     if progress.in_progress and attempt.why not in SAYS_FAILED:
         # Bought, by the status's word, though there is nothing to show yet. From here on it has a time-out.
@@ -74,6 +86,12 @@ async def procure(works: Works, case: Case) -> Case:
 def _kept_since(case: Case, since: datetime) -> Case:
     """Kept from buying since then, or since earlier."""
     return case.now_is(case.rental.model_copy(update={"kept_since": case.rental.kept_since or since}))
+
+
+def note_overdue(works: Works, case: Case, attempt: Attempt) -> Case:
+    """The case of an attempt that the overdue deletion ended: no step of ours worked since its time was up, so
+    nothing is bought after it without asking."""
+    return _kept_since(case, attempt.intended_at + works.rules.procure.provision_timeout)
 
 
 def give_up(case: Case, attempt: Attempt, why: Why, now: datetime, detail: str = "") -> Case:
@@ -111,9 +129,7 @@ def _note_unknown(case: Case, attempt: Attempt, now: datetime) -> Case:
 
 def _accepted(case: Case, attempt: Attempt, now: datetime) -> Case:
     bought = attempt.model_copy(update={"accepted": True, "state": AttemptState.BOUGHT, "why": None})
-    after = move(
-        case.rental, State.PROVISIONING, accepted_at=now, kept_since=None, kept_why=None, due_at=poll_at(now)
-    )
+    after = move(case.rental, State.PROVISIONING, **NOT_KEPT, accepted_at=now, due_at=poll_at(now))
     facts = Facts(vendor=attempt.offer.vendor, vendor_region=attempt.offer.vendor_region, rate=attempt.offer.rate)
     return case.with_facts(bought).now_is(after).tell(EventKind.ACCEPTED, now, facts)
 
@@ -123,7 +139,7 @@ def _accepted(case: Case, attempt: Attempt, now: datetime) -> Case:
 
 async def _buy_next(works: Works, case: Case) -> Case:
     now, rental = works.clock.now(), case.rental
-    tried = [a for a in case.attempts if a.why is not Why.OUTAGE]
+    tried = [a for a in case.attempts if a.why not in HELD_UP]
     if len(tried) >= works.rules.procure.attempts:
         return _fail(case, Why.TOO_MANY_ATTEMPTS, now)
     if rental.kept_since is not None and now - rental.kept_since >= KEPT_AT_MOST:
@@ -145,7 +161,7 @@ async def _buy_next(works: Works, case: Case) -> Case:
     try:
         offers = list(await works.market.offers(rental.request))
     except MarketAway as away:
-        return _kept(works, case, _away(away), now, away)
+        return _kept(works, case, _why(away), now, away)
     async with works.store.write() as tx:
         await tx.quotes.save(quote.model_copy(update={"offers": tuple(offers), "found_at": now}))
     begun = await _buy_first(works, case, offers, key)
@@ -236,11 +252,13 @@ async def _intend(works: Works, case: Case, offer: Offer, key: Key) -> tuple[Cas
 
 
 def _paid(case: Case, attempt: Attempt) -> bool | None:
-    """Whether an attempt cost something; None where that is not known yet."""
-    if attempt.state is AttemptState.FAILED:
-        return False
-    rows = [row for row in case.ledger if row.resource_id in {r.resource_id for r in case.resources_of(attempt)}]
-    return any(row.amount for row in rows) if attempt.state is AttemptState.GONE else None
+    """Whether an attempt cost something; None if that is not known, or not yet."""
+    if not attempt.settled:
+        return None
+    ids = {resource.resource_id for resource in case.resources_of(attempt)}
+    rows = [row for row in case.ledger if row.resource_id in ids]
+    amount, estimated = sum(row.amount for row in rows), any(row.estimated for row in rows)
+    return cost_something(Spent(amount=amount, estimated=estimated))
 
 
 async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
@@ -251,27 +269,39 @@ async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
     except MarketAway as away:
         now = works.clock.now()
         if away.acted:
-            return _later(_note_unknown(case, attempt, now), poll_at(now))
+            return _unclear(case, attempt, away, now)
         failed = attempt.model_copy(
             update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
         )
-        return _kept(works, case.with_facts(failed), _away(away), now, away)
+        return _kept(works, case.with_facts(failed), _why(away), now, away)
     theirs = await of_others(works, attempt, answer.resource_ids)
     now = works.clock.now()
     case = case.with_facts(attempt, tuple(named(i, attempt, now) for i in answer.resource_ids if i not in theirs))
     return _answered(case, attempt, answer, now)
 
 
+def _unclear(case: Case, attempt: Attempt, away: MarketAway, now: datetime) -> Case:
+    """The call may have bought: it is looked up, later if the market asks to wait. If it turns out to have bought
+    nothing, the time since then counts as kept from buying, unless the market only gave no answer."""
+    why = _why(away)
+    if why is Why.OUTAGE:
+        why = Why.NO_ANSWER
+    else:
+        case = _kept_since(case, now)
+    asked = attempt.model_copy(update={"why": why})
+    return _later(_note_unknown(case.with_facts(asked), asked, now), again_at(now, away))
+
+
 def _answered(case: Case, attempt: Attempt, answer: Procured, now: datetime) -> Case:
     said = attempt.model_copy(update={"answered_at": now, "detail": answer.detail})
-    case = case.now_is(case.rental.model_copy(update={"kept_since": None, "kept_why": None}))
+    case = case.now_is(case.rental.model_copy(update=NOT_KEPT))
     if answer.accepted:
         return _accepted(case, said, now)
     if answer.expired or answer.refused:
         why = Why.EXPIRED if answer.expired else Why.REFUSED
         return _later(case.with_facts(said.model_copy(update={"state": AttemptState.FAILED, "why": why})), now)
-    failed = said.model_copy(update={"why": Why.SOLD_OUT})
-    return _later(_note_unknown(case.with_facts(failed), failed, now), poll_at(now))
+    unclear = said.model_copy(update={"why": Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT})
+    return _later(_note_unknown(case.with_facts(unclear), unclear, now), poll_at(now))
 
 
 # --- when it does not go on
@@ -282,15 +312,20 @@ def _kept(works: Works, case: Case, why: Why, now: datetime, away: MarketAway | 
     since = case.rental.kept_since or now
     if now - since >= KEPT_AT_MOST:
         return ask_again(works, case, Why.KEPT_FROM_BUYING, now)
-    first = case.rental.kept_since is None
+    first = case.rental.kept_why is None
     due_at = soonest(again_at(now, away) if away else poll_at(now), since + KEPT_AT_MOST)
     case = case.now_is(case.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at}))
     facts = Facts(why=why, detail=away.words if away else None, until=since + KEPT_AT_MOST)
     return case.tell(EventKind.WAITING, now, facts) if first else case
 
 
-def _away(away: MarketAway) -> Why:
-    return Why.UNAUTHORIZED if isinstance(away, LockedOut) else Why.OUTAGE
+def _why(away: MarketAway) -> Why:
+    match away:
+        case LockedOut():
+            return Why.UNAUTHORIZED
+        case RateLimited():
+            return Why.RATE_LIMITED
+    return Why.OUTAGE
 
 
 def ask_again(works: Works, case: Case, why: Why, now: datetime, offer: Offer | None = None) -> Case:
@@ -312,7 +347,7 @@ def ask_again(works: Works, case: Case, why: Why, now: datetime, offer: Offer | 
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
         decider=Decider.APPROVER if verdict.over else Decider.OWNER,
         asked_why=why,
-        kept_since=None,
+        **NOT_KEPT,
         procuring_since=None,
         lapses_at=lapses_at,
         due_at=now,

@@ -12,11 +12,12 @@ from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import POLL, again_at, poll_at, soonest
-from bot.lifecycle.steps.procuring import give_up
+from bot.lifecycle.steps.procuring import give_up, note_overdue
+from bot.lifecycle.steps.tending import marked_as_overdue
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import notices_past
+from bot.policy.leases import ask_at, notices_past
 from bot.policy.spending import left_to_get_ready, paid_lease
 
 KNOCK_AGAIN = timedelta(seconds=3)
@@ -28,10 +29,12 @@ async def provision(works: Works, case: Case) -> Case:
     """Asks how far it is; gives up on it when the vendor failed or took too long."""
     attempt = case.live
     now = works.clock.now()
-    if attempt is None:
-        # Its deletion was accepted or it vanished before it was ready.
+    if attempt is None or attempt.delete_wanted:
+        # Its deletion was accepted, or it vanished before it was ready.
         lost = case.attempts[-1]
-        return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
+        if not marked_as_overdue(lost):
+            return give_up(case, lost, Why.VENDOR_TOOK_IT, now)
+        return note_overdue(works, give_up(case, lost, Why.TOO_SLOW, now), lost)
     try:
         seen = [resource.status != NAMED for resource in case.resources_of(attempt)]
         if seen and all(seen):
@@ -121,7 +124,7 @@ def _ready(works: Works, case: Case, resource: Resource, *, silent: bool) -> Cas
         rate=rate,
         ready_at=now,
         ends_at=ends_at,
-        ask_at=now + works.rules.check_in.after,
+        ask_at=ask_at(now, 0, works.rules),
         seen_at=now,
         notices_given=notices_past(ends_at, now, works.rules),
         progress="",

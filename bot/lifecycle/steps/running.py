@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.case import Case
 from bot.lifecycle.desk import Works
-from bot.lifecycle.finish import finish
+from bot.lifecycle.finish import finish, known_bill
 from bot.lifecycle.money import hourly
 from bot.lifecycle.ports import OfferProgress, ResourceView
 from bot.lifecycle.steps.lookup import read
@@ -16,7 +16,7 @@ from bot.lifecycle.steps.pace import JITTER, poll_at, soonest
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
-from bot.policy.leases import PROMISED, ask_after, may_end, next_notice, notices_past
+from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past, overdue_at
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -25,6 +25,8 @@ CHECK_AGAIN = timedelta(seconds=30)
 
 async def run(works: Works, case: Case) -> Case:
     """One look at everything that can be due for a machine in use."""
+    if _ended_as_overdue(works, case):
+        return _ends(case, works.clock.now())
     case = await _check(works, case)
     now = works.clock.now()
     if case.rental.state is State.READY:
@@ -76,7 +78,7 @@ async def _check(works: Works, case: Case) -> Case:
         return case
     case = read(case, attempt, views, progress, now) if views else case
     if case.live is None:
-        return _lost(case, now)
+        return _ends(case, now) if _ended_as_overdue(works, case) else _lost(case, now)
     rate = hourly(case.resources_of(attempt), attempt)
     return case if rate == case.rental.rate else case.now_is(case.rental.model_copy(update={"rate": rate}))
 
@@ -87,8 +89,7 @@ def _lost(case: Case, now: datetime) -> Case:
     facts = Facts(
         end=State.LOST,
         why=Why.VENDOR_TOOK_IT,
-        amount=bill.amount,
-        estimated=bill.estimated,
+        **known_bill(bill, case.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
         span=_ran(case, now),
@@ -132,21 +133,26 @@ def _ending_facts(case: Case, until: datetime, now: datetime) -> Facts:
 
 def _ask(works: Works, case: Case, now: datetime) -> Case:
     rental = case.rental
-    if rental.ask_at is None or rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
+    if works.rules.check_in.after is None or rental.ask_at is None:
+        # The rules may have changed since the moment was stored. A past moment at which nobody is asked would keep
+        # the rental due for ever.
+        planned = ask_at(rental.seen_at or now, 0, works.rules)
+        return replace(case, rental=rental.model_copy(update={"ask_at": planned}))
+    if rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
         return case
     if rental.asked_times != PROMISED:
         if rental.ends_at is not None and rental.notices_given >= len(works.rules.lease.notices) > 0:
             # The last notice of its end asks the same, so this would be a second ping.
             return replace(case, rental=rental.model_copy(update={"ask_at": rental.ends_at}))
-        quiet_until = (rental.seen_at or now) + ask_after(rental.asked_times, works.rules)
-        if quiet_until > now:
+        quiet_until = ask_at(rental.seen_at or now, rental.asked_times, works.rules)
+        if quiet_until is not None and quiet_until > now:
             return replace(case, rental=rental.model_copy(update={"ask_at": quiet_until}))
     asked = max(rental.asked_times, 0) + 1
     bill = case.spent(now)
     facts = Facts(
         span=now - (rental.seen_at or now), amount=bill.amount, estimated=bill.estimated, rate=rental.rate
     )
-    after = rental.model_copy(update={"asked_times": asked, "ask_at": now + ask_after(asked, works.rules)})
+    after = rental.model_copy(update={"asked_times": asked, "ask_at": ask_at(now, asked, works.rules)})
     return case.now_is(after).tell(EventKind.STILL_NEEDED, now, facts)
 
 
@@ -167,17 +173,21 @@ async def _end(works: Works, case: Case, now: datetime) -> Case:
         # Nobody could have seen this end: say it, and wait one grace.
         until = now + works.rules.lease.grace
         return case.tell(EventKind.ENDING, now, _ending_facts(case, until, now))
-    if now < ends:
-        return case
-    after, events = finish(
-        case.rental,
-        State.DESTROYED,
-        attempts=case.attempts,
-        at=now,
-        bill=case.spent(now),
-        why=Why.LEASE_ENDED,
-    )
+    return case if now < ends else _ends(case, now)
+
+
+def _ends(case: Case, now: datetime) -> Case:
+    bill, why = case.spent(now), Why.LEASE_ENDED
+    after, events = finish(case.rental, State.DESTROYED, attempts=case.attempts, at=now, bill=bill, why=why)
     return case.now_is(after, *events)
+
+
+def _ended_as_overdue(works: Works, case: Case) -> bool:
+    """Whether the machine is gone, or marked for deletion, after the moment of the overdue deletion: then its
+    lease ended it, and no vendor took it."""
+    overdue = overdue_at(case.rental.ends_at, None, works.rules)
+    ended = case.live is None or case.live.delete_wanted
+    return ended and overdue is not None and overdue <= works.clock.now()
 
 
 async def _told(works: Works, case: Case, ends_at: datetime) -> tuple[datetime | None, datetime | None]:

@@ -11,7 +11,7 @@ from bot.lifecycle.desk import Works
 from bot.lifecycle.service.ending import WHEN_TAKEN_ON
 from bot.lifecycle.steps.lookup import look
 from bot.lifecycle.steps.pace import poll_at, soonest
-from bot.model.attempt import Attempt, Resource
+from bot.model.attempt import Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 
@@ -25,6 +25,11 @@ def doomed(case: Case) -> tuple[Attempt, ...]:
     """The attempts that are to be gone and aren't yet."""
     all_of_them = case.rental.state is State.DESTROYING or case.rental.state.over
     return tuple(a for a in case.attempts if not a.settled and (all_of_them or a.delete_wanted))
+
+
+def marked_as_overdue(attempt: Attempt) -> bool:
+    """Whether the overdue deletion marked an attempt of a rental that is being made: a step gives its reason."""
+    return attempt.delete_wanted and not attempt.late and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def tend(works: Works, case: Case) -> Case:

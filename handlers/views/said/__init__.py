@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bot.model.event import Event, Facts
 from bot.model.story import Story
-from handlers.views.said import asking, buying, ending, running
+from handlers.views.said import asking, buying, ending, running, trouble
 from handlers.views.said.base import Said, Scene, sentence_case
 from handlers.views.said.ending import short
 from handlers.views.said.running import asks_again
 from handlers.views.words import Times
 
-TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS}
+TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS, **trouble.TELLERS}
 
 
 def said(event: Event, story: Story, at: Times, *, timed: bool = True) -> Said | None:

@@ -32,8 +32,15 @@ def _renting(scene: Scene) -> Said:
 
 def _no_answer(scene: Scene) -> Said:
     checking = "I'm checking and will say here. Don't rent again."
-    if scene.facts.why in {None, Why.NO_ANSWER}:
-        return Said(f"I asked {scene.source} and got no answer", f"it may be rented. {checking}", colon=True)
+    match scene.facts.why:
+        case None | Why.NO_ANSWER:
+            return Said(f"I asked {scene.source} and got no answer", f"it may be rented. {checking}", colon=True)
+        case Why.BOUGHT_BEFORE:
+            lead = f"Compute Clear says that {scene.source}'s offer was bought already"
+            return Said(lead, f"it may be rented. {checking}", colon=True)
+        case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
+            lead = f"I asked {scene.source}, but {reason(why)}"
+            return Said(lead, f"it may be rented. {checking}", colon=True)
     return Said(
         f"{sentence_case(scene.source)} says that it failed", f"Something may be rented all the same. {checking}"
     )

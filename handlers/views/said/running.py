@@ -18,12 +18,13 @@ def _kept(scene: Scene) -> Said:
 
 
 def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
-    """When it is asked about again, and that its end stands."""
-    if until and ends and until >= ends:
+    """When it is asked about again, and that its end stands. `until` is None if it isn't asked about again."""
+    if ends and (until is None or until >= ends):
         return f"It ends {at.at(ends)}; I don't ask again before."
-    again = f"I ask again {at.when(until)}" if until else "I ask again later"
+    if until is None:
+        return "I don't ask again."
     either = f"; it ends {at.at(ends)} either way" if ends else ""
-    return f"{again}{either}."
+    return f"I ask again {at.when(until)}{either}."
 
 
 def _still_needed(scene: Scene) -> Said:

@@ -1,0 +1,76 @@
+"""Exceptions as logs show them: of which class, and where in the code.
+
+The words of an exception and the variables of a frame can hold a token, a key or what people typed, so neither is
+shown. Source lines aren't either: an installed file may be newer than the code that runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import TypedDict
+
+MOST_EXCEPTIONS = 12
+MOST_FRAMES = 20
+"""The innermost of each exception."""
+
+
+class Part(TypedDict):
+    """One exception of those that led to another."""
+
+    error: str
+    """Its class, and the name of its error number if it has one: `OSError ENOSPC`."""
+    how: str
+    """`raised` for the first. Of the others: `cause` or `context` of the one before, or `member` of a group."""
+    where: list[str]
+    """`file:line function`, outermost first."""
+
+
+def parts_of(error: BaseException) -> list[Part]:
+    """Return an exception, then its cause or context and, for a group, its members; each of these is followed by
+    its own. At most MOST_EXCEPTIONS."""
+    parts: list[Part] = []
+    seen: set[int] = set()
+    waiting = [(error, "raised")]
+    while waiting and len(parts) < MOST_EXCEPTIONS:
+        one, how = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        parts.append(Part(error=_class_of(one), how=how, where=_frames(one)))
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend((member, "member") for member in reversed(one.exceptions))
+        if one.__cause__ is not None:
+            waiting.append((one.__cause__, "cause"))
+        elif one.__context__ is not None and not one.__suppress_context__:
+            waiting.append((one.__context__, "context"))
+    return parts
+
+
+def as_text(parts: list[Part]) -> str:
+    """Return the same for people: a line for each exception, and below it one for each frame."""
+    lines = []
+    for part in parts:
+        lines.append(part["error"] if part["how"] == "raised" else f"{part['how']}: {part['error']}")
+        lines.extend(f"  {frame}" for frame in part["where"])
+    return "\n".join(lines)
+
+
+def place(file: str, line: int | None) -> str:
+    """Return where a line of code is, as `folder/file:line`."""
+    return f"{'/'.join(Path(file).parts[-2:])}:{line or 0}"
+
+
+def _class_of(error: BaseException) -> str:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    number = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{name} {number}" if number else name
+
+
+def _frames(error: BaseException) -> list[str]:
+    walked = traceback.walk_tb(error.__traceback__)
+    frames = (f"{place(frame.f_code.co_filename, line)} {frame.f_code.co_qualname}" for frame, line in walked)
+    return list(deque(frames, maxlen=MOST_FRAMES))

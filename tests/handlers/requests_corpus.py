@@ -1,0 +1,509 @@
+"""Requests as people type them, each with what it is taken for.
+
+`=`: read, and rented at once with `now`.
+`~`: read, but only ever shown: something else could be meant, or it isn't said with `get` or `rent`.
+`!`: a mistake, with words of it.
+
+`=` and `~` are followed by the request as the bot itself spells it, without a lease of the default length.
+"""
+
+from __future__ import annotations
+
+HOW_MANY = """
+get h100 | = H100
+get H100 EU | = H100 EU
+get an h100 | = H100
+get a H100 | = H100
+get one h100 | = H100
+get 1 h100 | = H100
+get 8xH100 | = 8x H100
+get 8x H100 | = 8x H100
+get 8 x h100 | = 8x H100
+get h100 x8 | = 8x H100
+get h100x8 | = 8x H100
+get H100 x 8 | = 8x H100
+get H100:8 | ~ 8x H100
+get H100: 8 | ~ 8x H100
+get h100, 8 | ~ 8x H100
+get h100 8 | ~ 8x H100
+get 8 h100 | = 8x H100
+get 8h100 | = 8x H100
+get 8 H100s | = 8x H100
+get eight h100 | = 8x H100
+get 8 of H100 | = 8x H100
+get 8*h100 | = 8x H100
+get 8×H100 | = 8x H100
+get (8x H100) | = 8x H100
+get `8xH100` | = 8x H100
+get “8x H100” | = 8x H100
+get *8x H100* | = 8x H100
+get 8 gpus h100 | = 8x H100
+get 8-gpu h100 | = 8x H100
+get h100 8 GPUs | = 8x H100
+get 2 cards 4090 | = 2x RTX 4090
+get 2x4090 | = 2x RTX 4090
+get 2 4090 | = 2x RTX 4090
+get 4090 2 | ~ 2x RTX 4090
+get 4090x2 | = 2x RTX 4090
+get 4090 | = RTX 4090
+get rtx4090 | = RTX 4090
+get RTX-4090 | = RTX 4090
+get geforce rtx 4090 | = RTX 4090
+get nvidia h100 | = H100
+get 2x nvidia-h100-sxm5-80gb | = 2x nvidia-h100-sxm5-80gb
+get h100 sxm | = nvidia-h100-sxm5-80gb
+get h100-pcie | = nvidia-h100-pcie-80gb
+get a100 40gb | = nvidia-a100-sxm4-40gb
+get a100-40 | = nvidia-a100-sxm4-40gb
+get 40 GB A100 | = nvidia-a100-sxm4-40gb
+get 2 40GB A100s | = 2x nvidia-a100-sxm4-40gb
+get h100 80gb | = H100
+get mi300x | = MI300X
+get 4x mi300x | = 4x MI300X
+get l40s | = L40S
+get 2 l4 | = 2x L4
+get a machine with 8 h100 please | = 8x H100
+get count 4 h100 | = 4x H100
+get max 8 h100 | ! "max 8" is no exact number of GPUs, and I need one
+get up to 4 H100s | ! "up to 4" is no exact number of GPUs, and I need one
+get at most 2 4090 | ! "at most 2" is no exact number of GPUs, and I need one
+get less than 4 A100s | ! "less than 4" is no exact number of GPUs, and I need one
+get no more than 2 h100 | ! "no more than 2" is no exact number of GPUs, and I need one
+get under 4 h100 | ! "under 4" is no exact number of GPUs, and I need one
+get max 8 gpus h100 | ! "max 8 gpus" is no exact number of GPUs, and I need one
+get at least 4 h100 | ! I don't know "at least"
+get 2 nodes of 8 each h100 | ! A rental is one machine, so I can't read "2 nodes"
+get 2 machines with 8 h100 | ! A rental is one machine, so I can't read "2 machines"
+get h100 nodes | ! A rental is one machine, so I can't read "nodes"
+get 2-4 h100 | ! I need one number, and "2-4" is two
+get 2 or 3 h100 | ! I need one number, and "2 or 3" is two
+get a100 80 | ! Is "80" its memory, 80 GB
+get 80 a100 | ! Is "80" its memory, 80 GB
+get h100 90 | ! Is "90" its memory, 90 GB
+get 4090 24 | ! Is "24" its memory, 24 GB
+get h100 16 | ! Is "16" its memory, 16 GB
+get a100 80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
+get h100 24gb | ! I don't know the GPU "H100 24gb"
+get 1.5x h100 | ! I can't read "1.5x"
+get 0.5 h100 | ! I can't read "0.5"
+get 0 h100 | ! 0 GPUs is nothing to rent
+get -2 h100 | ! I can't read "-2"
+get 2x h100 x4 | ! One number of GPUs at a time
+get dual 4090 | ! I don't know "dual"
+get a couple of h100 | ! I don't know "couple"
+get 8 eu h100 | ! I can't tell what "8" is
+get 100000 h100 | ! 100000 GPUs are more than anyone rents at once
+get h100 a100 | ! One GPU at a time
+get h100 or a100 | ! One GPU at a time
+get h100/a100 | ! I don't know "/a100"
+get h10 | ! I don't know the GPU "h10"
+get rtx 4080 | ! I don't know the GPU "rtx"
+get gpu | ! Which GPU
+get 1,000 h100 | ! I can't read "1,000"
+get some h100 | ! I don't know "some"
+"""
+
+WHERE = """
+get h100 in europe | = H100 EU
+get h100 in the EU | = H100 EU
+get h100 in the eu region | = H100 EU
+get h100 EU region | = H100 EU
+get eu h100 | = H100 EU
+get h100 region eu | = H100 EU
+get h100 region=eu | = H100 EU
+get h100 region: EU | = H100 EU
+get h100 from europe | = H100 EU
+get h100 us | = H100 US
+get h100 in US | = H100 US
+get h100 u.s. | = H100 US
+get h100 USA | = H100 US
+get h100 in the united states | = H100 US
+get us h100 | ! "us" can be the region or the people who ask
+get us 4 h100 | ! "us" can be the region or the people who ask
+get h100 for us | ! "us" can be the region or the people who ask
+get h100 us 3 | ! I can't tell what "3" is
+get h100 us-east-1 | ! I don't know "us-east-1"
+get h100 eu-west | ! I don't know "eu-west"
+get h100 asia | = H100 APAC
+get h100 Asia-Pacific | = H100 APAC
+get h100 anywhere | = H100
+get h100 worldwide | = H100
+get h100 any region | = H100
+get h100 other | = H100 Other
+get h100 eu us | ! One region at a time
+get h100 eu or us | ! One region at a time
+get h100 eu, us | ! One region at a time
+get h100 in Germany | ! I don't know the region "Germany"
+get h100 germany | ! I don't know "germany"
+get h100 erope | ! I don't know "erope"
+get h100 not eu | ! I don't know "not"
+get h100 in | ! After "in" comes a name
+get h100 spot | = H100 spot
+get h100 spot instance | = H100 spot
+get spot h100 | = H100 spot
+get h100 on demand | = H100
+get h100 on-demand | = H100
+get h100 ondemand | = H100
+get h100 on spot | = H100 spot
+get h100 preemptible | = H100 spot
+get h100 spot ondemand | ! One contract at a time
+get h100 no spot | ! I don't know "no"
+get h100 sopt | ! I don't know "sopt"
+get h100 reserved | ! I don't know "reserved"
+get h100 from nebius | = H100 vendor nebius
+get h100 on nebius | = H100 vendor nebius
+get h100 via nebius | = H100 vendor nebius
+get h100 at nebius | = H100 vendor nebius
+get h100 nebius | = H100 vendor nebius
+get h100 from vendor nebius | = H100 vendor nebius
+get h100 vendor: lambda labs | = H100 vendor Lambda Labs
+get h100 lambdalabs | = H100 vendor Lambda Labs
+get h100 from datacrunch | = H100 vendor data-crunch
+get h100 provider hyperstack | = H100 vendor hyperstack
+get h100 any vendor | = H100
+get h100 vendor | ! After "vendor" comes a name
+get h100 vendor nebus | ! I don't know the vendor "nebus"
+get h100 from aws | ! I don't know the vendor "aws"
+get h100 nebius scaleway | ! One vendor at a time
+get h100 not from nebius | ! I don't know "not"
+"""
+
+HOW_LONG = """
+get h100 6h | = H100 for 6h
+get h100 for 6h | = H100 for 6h
+get h100 for 6 hours | = H100 for 6h
+get h100 for 6hrs | = H100 for 6h
+get h100 6 h | = H100 for 6h
+get h100 for 90m | = H100 for 1h30m
+get h100 90 min | = H100 for 1h30m
+get h100 for 1.5h | = H100 for 1h30m
+get h100 for 1,5 h | = H100 for 1h30m
+get h100 1h30m | = H100 for 1h30m
+get h100 1 h 30 min | = H100 for 1h30m
+get h100 2h30 | = H100 for 2h30m
+get h100 for 2h30 | = H100 for 2h30m
+get h100 for an hour | = H100 for 1h
+get h100 half an hour | = H100 for 30m
+get h100 for two days | = H100 for 48h
+get h100 2d | = H100 for 48h
+get h100 for a day | = H100 for 24h
+get h100 max 6h | = H100 for 6h
+get h100 for up to 6h | = H100 for 6h
+get h100 lease 6h | = H100 for 6h
+get h100 with a 6h lease | = H100 for 6h
+get 6h 8 h100 | = 8x H100 for 6h
+get h100 8 6h | ~ 8x H100 for 6h
+get h100 for 1 hour and 30 minutes | = H100 for 1h30m
+get h100 2 to 4 hours | ! I need one number, and "2 to 4 hours" is two
+get h100 for 3 to 5 hours | ! I need one number, and "3 to 5 hours" is two
+get h100 2-4h | ! I need one number, and "2-4h" is two
+get h100 2–4 hours | ! I need one number, and "2–4 hours" is two
+get h100 for 2 – 4 hours | ! I need one number, and "2 – 4 hours" is two
+get h100 2h-4h | ! I can't read "-4h"
+get h100 2h to 4h | ! One time at a time
+get h100 between 2 and 4 hours | ! I don't know "between"
+get h100 at 3 | ! I can't read the time "at 3"
+get h100 at 3pm | ! I can't read the time "at 3pm"
+get h100 by 17 | ! I can't read the time "by 17"
+get h100 5pm | ! I can't read the time "5pm"
+get h100 until 18:00 | ! I can't read the time "until 18:00"
+get h100 18:00 | ! I can't read the time "18:00"
+get h100 till 6 | ! I can't read the time "till 6"
+get h100 until tomorrow | ! I don't know "until"
+get h100 from 3 | ! I can't read the time "from 3"
+get h100 in 2 hours | ! "in 2 hours" would be later
+get h100 in an hour | ! "in an hour" would be later
+get h100 within 2 hours | ! I don't know "within"
+get h100 starting in 2h | ! I don't know "starting"
+get h100 tonight | ! I don't know "tonight"
+get h100 for 6 | ! I can't tell what "6" is
+get h100 for 3 months | ! I can't tell what "3" is
+get h100 1 month | ! I don't know "month"
+get h100 for 6:30 | ! I can't read the time "6:30"
+get h100 for -3h | ! I can't read "-3h"
+get h100 1h 30 | ! I can't read the time "1h 30"
+get h100 6h 2d | ! One time at a time
+get h100 under 6h | ! I can't read the time "under 6h"
+get h100 at least 6h | ! I don't know "at least"
+get h100 about 6h | ! I don't know "about"
+get h100 ~6h | ! I don't know "~6h"
+get h100 for a few hours | ! I don't know "few"
+get h100 overnight | ! I don't know "overnight"
+get h100 24/7 | ! I can't read "24/7"
+get h100 for the next 6 hours | ! I don't know "next"
+get h100 for 100h | ! 100h is too long
+get h100 for 0h | ! 0m is too short
+get h100 for 30s | ! 30s is too short
+get h100 hours 6 | = H100 for 6h
+get h100 4 hours each | ! I don't know "each"
+get h100 1.500h | ! I can't read "1.500h"
+"""
+
+HOW_DEAR = """
+get h100 under $3 | = H100 under $3.00/GPU/h
+get h100 below $3 | = H100 under $3.00/GPU/h
+get h100 < $3 | = H100 under $3.00/GPU/h
+get h100 <$3 | = H100 under $3.00/GPU/h
+get h100 ≤ $3 | = H100 under $3.00/GPU/h
+get h100 max $3 | = H100 under $3.00/GPU/h
+get h100 up to $3 | = H100 under $3.00/GPU/h
+get h100 at most $2.75 | = H100 under $2.75/GPU/h
+get h100 for less than $3 | ~ H100 under $3.00/GPU/h
+get h100 under 3 dollars | = H100 under $3.00/GPU/h
+get h100 under 3 usd | = H100 under $3.00/GPU/h
+get h100 under USD 3 | = H100 under $3.00/GPU/h
+get h100 under US$3 | = H100 under $3.00/GPU/h
+get h100 under 3$ | = H100 under $3.00/GPU/h
+get h100 under 2,50$ | = H100 under $2.50/GPU/h
+get h100 unter 2,50$ | ! I don't know "unter"
+get h100 max $.50 | = H100 under $0.50/GPU/h
+get h100 $3/h | = H100 under $3.00/GPU/h
+get h100 3$/h | = H100 under $3.00/GPU/h
+get h100 max 3/h | = H100 under $3.00/GPU/h
+get h100 under $3/hr | = H100 under $3.00/GPU/h
+get h100 $3 an hour | = H100 under $3.00/GPU/h
+get h100 $3 per hour max | = H100 under $3.00/GPU/h
+get h100 $3 or less | = H100 under $3.00/GPU/h
+get h100 $3 | ~ H100 under $3.00/GPU/h
+get h100 max price $3 | = H100 under $3.00/GPU/h
+get h100 max price 3 | = H100 under $3.00/GPU/h
+get h100 price under $3 | = H100 under $3.00/GPU/h
+get h100 cap $3 | = H100 under $3.00/GPU/h
+get h100 budget $3/h | = H100 under $3.00/GPU/h
+get h100 under $1,000.00 | = H100 under $1000.00/GPU/h
+get 2x h100 under $3/gpu/h | = 2x H100 under $3.00/GPU/h
+get 2x h100 under $3 per gpu | = 2x H100 under $3.00/GPU/h
+get 2x h100 under $3 each | = 2x H100 under $3.00/GPU/h
+get 2x h100 under $3 per GPU and hour | = 2x H100 under $3.00/GPU/h
+get 2x h100 $3/gpu-hour | = 2x H100 under $3.00/GPU/h
+get 4x H100 under $8/h | ~ 4x H100 under $8.00/h
+get 4x H100 under $8 | ~ 4x H100 under $8.00/h
+get 8xH100 EU spot under $3 for 6h | ~ 8x H100 EU spot under $3.00/h for 6h
+get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
+get h100 for 6h under $3 | ~ H100 under $3.00/GPU/h for 6h
+get h100 for 6h for under $3 | ~ H100 under $3.00/GPU/h for 6h
+get h100 eu under $2.50/h for 6h | = H100 EU under $2.50/GPU/h for 6h
+get h100 budget $500 | ! comes to $125.00 per GPU and hour
+get h100 budget of $500 | ! comes to $125.00 per GPU and hour
+get h100 $500 budget | ! comes to $125.00 per GPU and hour
+get h100 $20 for 10h | ! comes to $2.00 per GPU and hour
+get h100 10h for $20 | ! comes to $2.00 per GPU and hour
+get h100 10h, $20 | ! comes to $2.00 per GPU and hour
+get h100 max $20 total | ! comes to $5.00 per GPU and hour
+get h100 total $20 | ! comes to $5.00 per GPU and hour
+get h100 $20 in total | ! comes to $5.00 per GPU and hour
+get h100 $20 all in | ! comes to $5.00 per GPU and hour
+get 4x h100 $32/h in all | ! comes to $8.00 per GPU and hour
+get 2x h100 for 10h max $100 total | ! comes to $5.00 per GPU and hour
+get h100 spend $20 | ! comes to $5.00 per GPU and hour
+get h100 for $3 | ! comes to $0.75 per GPU and hour
+get h100 max 3 | ! I can't tell what "max 3" limits
+get h100 under 3 | ! I can't tell what "under 3" limits
+get h100 under 2.50 | ! I can't tell what "under 2.50" limits
+get h100 3 max | ! I don't know "max"
+get h100 budget 500 | ! I can't read the price "budget 500"
+get h100 under cheap | ! I don't know "under cheap"
+get h100 cheap | ! I don't know "cheap"
+get h100 cheapest | = H100
+get the cheapest h100 | = H100
+get cheapest h100 in eu for 2h | = H100 EU for 2h
+get h100 under €3 | ! I can't read the price "€3"
+get h100 under 3,50€ | ! I can't read the price "3.50€"
+get h100 £3 | ! I can't read the price "£3"
+get h100 $-3 | ! I can't read the price "$-3"
+get h100 under -3 | ! I can't read the price "-3"
+get h100 under $0 | ! A price of $0.00 per GPU and hour can't be right
+get h100 under $2.500 | ! I can't read the price "$2.500"
+get h100 under $2,500 | ! I can't read the price "$2,500"
+get h100 under $5000 | ! A price of $5000.00 per GPU and hour can't be right
+get h100 under $3k | ! I can't read the price "$3k"
+get h100 under $1e9 | ! I can't read the price "$1e9"
+get h100 $2-3 | ! I need one number, and "$2-3" is two
+get h100 $2 to $3/h | ! I need one number, and "$2 to $3" is two
+get h100 $50/day | ! A price is per GPU and hour, not "/day"
+get h100 under $50 a day | ! A price is per GPU and hour, not "a day"
+get h100 under $8 per machine | ! A price is per GPU and hour, not "per machine"
+get h100 over $3 | ! I don't know "over"
+get h100 more than $3 | ! I don't know "more"
+get h100 at $3 | ! I don't know "at"
+get h100 under $3 max $4 | ! One price at a time
+get h100 50 cents | ! Is "50" its memory, 50 GB
+get h100 price | ! I don't know "price"
+"""
+
+OPTIONS = """
+get h100 --eu | = H100 EU
+get h100 --region eu | = H100 EU
+get h100 --region=eu | = H100 EU
+get h100 —region eu | = H100 EU
+get h100 --spot | = H100 spot
+get h100 --on-demand | = H100
+get h100 --vendor nebius | = H100 vendor nebius
+get h100 --for 6h | = H100 for 6h
+get h100 --lease 6h | = H100 for 6h
+get h100 --hours 1 | = H100 for 1h
+get h100 --hours=1 | = H100 for 1h
+get h100 --price 2 | = H100 under $2.00/GPU/h
+get h100 —price 2 | = H100 under $2.00/GPU/h
+get h100 --max-price 3 | = H100 under $3.00/GPU/h
+get h100 --max $2 | = H100 under $2.00/GPU/h
+get h100 --max 2 | ! I can't tell what "max 2" limits
+get h100 —max 2 | ! I can't tell what "max 2" limits
+get --gpu h100 --gpus 4 | = 4x H100
+get --gpu=h100 --count=4 --region=eu | = 4x H100 EU
+get h100 --gpus 4 | = 4x H100
+get h100 -n 4 | ! I don't know the option "-n"
+get h100 --foo | ! I don't know the option "--foo"
+get h100 --note test | ! I don't know the option "--note"
+get h100 --fine-tune | ! I don't know the option "--fine-tune"
+get h100 —fine-tune | ! I don't know the option "—fine-tune"
+get h100 –fine-tune | ! I don't know the option "–fine-tune"
+get h100 eu—fine-tune | ! I don't know "—fine-tune"
+get h100 --dry-run | ! I don't know the option "--dry-run"
+get h100 -eu | = H100 EU
+"""
+
+NOTES = """
+get h100 -- fine-tune run 7 | = H100 -- fine-tune run 7
+get h100 — fine-tune run 7 | = H100 -- fine-tune run 7
+get h100 – fine-tune run 7 | = H100 -- fine-tune run 7
+get h100 eu— run 7 | = H100 EU -- run 7
+get h100 -- | = H100
+get h100 -- for H200 in US at $9 | = H100 -- for H200 in US at $9
+get h100 -- now | = H100 -- now
+get h100 - fine-tune | ! I don't know "-"
+get h100 for training | ! I don't know "training"
+get h100 fine-tune run 7 | ! I don't know "fine-tune"
+get h100 # test | ! I don't know "#"
+"""
+
+NOW = """
+get h100 now | = H100
+rent h100 now | = H100
+get now h100 | = H100
+get h100 eu now please | = H100 EU
+get h100 asap | ~ H100
+get h100 immediately | ~ H100
+get h100 right now | ~ H100
+get h100 now? | ~ H100
+get h100 now! | ~ H100
+get h100 "now" | ~ H100
+get h100 now now | ~ H100
+get h100 --now | ~ H100
+get h100 right away | ~ H100
+get h100 urgently | ~ H100
+get h100 for now | ~ H100
+get h100 not now | ! I don't know "not"
+get h100 now or later | ! I don't know "or"
+get h100 available now | ! I don't know "available"
+get h100 from now | ! After "from" comes a name
+find h100 now | ~ H100
+find an h100 | ~ H100
+search h100 now | ~ H100
+search 4x h100 spot | ~ 4x H100 spot
+offers h100 now | ~ H100
+offers for 2x h100 eu | ~ 2x H100 EU
+need h100 now | ~ H100
+want 2 h100 now | ~ 2x H100
+h100 now | ~ H100
+h100 eu | ~ H100 EU
+8xH100 europe spot | ~ 8x H100 EU spot
+US h100 | ~ H100 US
+i need 2 h100 in eu | ~ 2x H100 EU
+i want to rent an h100 | ! I don't know "to"
+can i get an h100? | ! I don't know "can"
+what does an h100 cost | ! I don't know "what"
+get h100? | ~ H100
+give me an h100 | ! I don't know "give"
+"""
+
+AS_PEOPLE_TYPE = """
+get H100 EU. | = H100 EU
+Get h100 Eu | = H100 EU
+GET H100 | = H100
+get   h100    eu | = H100 EU
+get h100,eu,spot | = H100 EU spot
+get h100; eu; 6h | = H100 EU for 6h
+get h100 (eu) [spot] | = H100 EU spot
+get {gpu: h100, count: 4} | = 4x H100
+get gpu=h100 region=eu | = H100 EU
+get h100:1 eu | ~ H100 EU
+get h100 & a100 | ! One GPU at a time
+get h100 x1 eu spot | = H100 EU spot
+/gpu get h100 eu | = H100 EU
+!gpu h100 | ~ H100
+get h100 eu > out.txt | ! I don't know ">"
+get h100 $GPU | ! I can't read the price "$GPU"
+get h100 eu; rm -rf | ! I don't know "rm"
+get h100 8x eu spot 3h $2/h | ~ 8x H100 EU spot under $2.00/h for 3h
+get 2x H100's | = 2x H100
+get 8 × H100 SXM | = 8x nvidia-h100-sxm5-80gb
+get h100 w/ spot | ! I don't know "w/"
+get h100 + a100 | ! One GPU at a time
+get h100 x2 or x4 | ! One number of GPUs at a time
+get h1oo | ! I don't know the GPU "h1oo"
+get h 100 | ! I don't know the GPU "h"
+get H-100 | ! I don't know the GPU "H-100"
+get hundred | ! I don't know the GPU "hundred"
+get 2x8 h100 | ! I can't read "2x8"
+get 8 Stück h100 | ! I can't tell what "8" is
+get h100 für 6 Stunden | ! I don't know "für"
+get h100 für 6h | ! I don't know "für"
+get h100 unter 2,50 € die Stunde | ! I don't know "unter"
+get h100 max. $3 | = H100 under $3.00/GPU/h
+get h100 höchstens 3$ | ! I don't know "höchstens"
+get h100 pour 6 heures | ! I don't know "pour"
+get h100 por 6 horas | ! I don't know "por"
+get h100 6 std | ! I don't know "std"
+get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU and hour can't be right
+get h100 under 1.000 $ | ! I can't read the price "1.000"
+get h100 under $ 2,50 | = H100 under $2.50/GPU/h
+get h100 5 eur | ! I can't read the price "eur"
+get h100 under 3 $ / h | = H100 under $3.00/GPU/h
+get h100 under 3 $/GPU | = H100 under $3.00/GPU/h
+get h100 3 from nebius | ~ 3x H100 vendor nebius
+get h100 80 gb | = H100
+get h100 100gb disk | ! I don't know "disk"
+get h100 with 512gb ram | ! I don't know "ram"
+get h100 ubuntu | ! I don't know "ubuntu"
+get h100 with docker | ! I don't know "docker"
+get h100 @ana | ! I don't know "@ana"
+get h100 for @ana | ! I don't know "@ana"
+get h100 <@U12|ana> | ! I don't know "@ana"
+get h100 tmrw | ! I don't know "tmrw"
+get h100 6h max | ! I don't know "max"
+get h100 6hrs plz | ! I don't know "plz"
+get h100 sxm5 8x | = 8x nvidia-h100-sxm5-80gb
+get h100 nvl | ! I don't know the GPU "H100 nvl"
+get pcie h100 eu | = nvidia-h100-pcie-80gb EU
+get a10 | = A10
+get a 10 | ! I can't tell what "10" is
+get a100 10 | ! Is "10" its memory, 10 GB
+get h100 2 gpus 6h spot under $2 | ~ 2x H100 spot under $2.00/h for 6h
+get me an h100 in the EU region from vendor nebius | = H100 EU vendor nebius
+get h100 at nebius on spot | = H100 spot vendor nebius
+get h100, spot, eu, max $2.50/h, 12h | = H100 EU spot under $2.50/GPU/h for 12h
+get 4x a100-80gb | ! "A100 80gb" can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb
+get 4x a100-40gb eu spot under $1.20/gpu/h for 12h | = 4x nvidia-a100-sxm4-40gb EU spot under $1.20/GPU/h for 12h
+get spot 8xh100 us 2d | = 8x H100 US spot for 48h
+get eu spot h100 now | = H100 EU spot
+get h100 eu spot under $2.50/h now | = H100 EU spot under $2.50/GPU/h
+get 2x h100 under $3/gpu now | = 2x H100 under $3.00/GPU/h
+get 2x h100 under $3 now | ~ 2x H100 under $3.00/h
+get h100 under $3 for 6h now | ~ H100 under $3.00/GPU/h for 6h
+get h100 $3 now | ~ H100 under $3.00/GPU/h
+get h100 2 now | ~ 2x H100
+get h100 eu now -- train | = H100 EU -- train
+get h100 from nebius now | = H100 vendor nebius
+get h100 6h now? | ~ H100 for 6h
+get? h100 now | ~ H100
+rent 2x 4090 eu for 2h now | = 2x RTX 4090 EU for 2h
+rent h100 asap now | ~ H100
+RENT H100 NOW | = H100
+"""
+
+CORPUS = [
+    (line.rpartition(" | ")[0], line.rpartition(" | ")[2])
+    for part in (HOW_MANY, WHERE, HOW_LONG, HOW_DEAR, OPTIONS, NOTES, NOW, AS_PEOPLE_TYPE)
+    for line in part.strip().splitlines()
+]

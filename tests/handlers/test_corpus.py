@@ -1,0 +1,88 @@
+"""Natural requests: none is taken for something else, and none that could mean something else is bought."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+import pytest
+
+from bot.errors import Mistake
+from bot.model.request import Request
+from handlers.parsing import Get, spell
+from tests.handlers.asking import LEASE, command
+from tests.handlers.requests_corpus import CORPUS
+
+NOTE = re.compile(r"\s*(?:--|—|–)(?=\s|$).*|$")
+CLEAN = [text for text, meant in CORPUS if meant.startswith("=")]
+OTHERS = [text for text, meant in CORPUS if not meant.startswith("=")]
+
+
+def says_now(text: str) -> bool:
+    return "now" in NOTE.split(text)[0].lower().split()
+
+
+def with_now(text: str) -> str:
+    """The same with `now`, before its note."""
+    return text if says_now(text) else NOTE.sub(lambda note: " now" + note.group(), text, count=1)
+
+
+def reading(text: str) -> Request | str:
+    """The request, or the first sentence of the mistake, in small letters."""
+    try:
+        found = command(text)
+    except Mistake as mistake:
+        return mistake.words.partition("Try:")[0].lower()
+    assert isinstance(found, Get)
+    return found.request.model_copy(update={"note": found.request.note.lower()})
+
+
+def test_the_corpus_is_large_and_has_nothing_twice() -> None:
+    assert len(CORPUS) >= 260
+    assert len({text for text, _ in CORPUS}) == len(CORPUS)
+
+
+@pytest.mark.parametrize(("text", "meant"), CORPUS)
+def test_a_request_is_taken_for_what_it_says(text: str, meant: str) -> None:
+    sign, _, what = meant.partition(" ")
+    if sign == "!":
+        with pytest.raises(Mistake) as caught:
+            command(text)
+        assert what in caught.value.words
+        assert "Try: " in caught.value.words
+        assert len(caught.value.words) < 400
+    else:
+        found = command(text)
+        assert isinstance(found, Get)
+        assert spell(found.request, default_lease=LEASE) == what
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_now_rents_what_was_read_completely(text: str) -> None:
+    found = command(with_now(text))
+    assert isinstance(found, Get)
+    assert found.now
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_now_rents_nothing_else(text: str) -> None:
+    with suppress(Mistake):
+        for typed in (text, with_now(text), f"{text} now", f"{text} asap now"):
+            found = command(typed)
+            assert isinstance(found, Get)
+            assert not found.now
+
+
+@pytest.mark.parametrize("text", [text for text, _ in CORPUS])
+def test_capitals_and_spaces_change_nothing(text: str) -> None:
+    read = reading(text)
+    for typed in (text.upper(), text.lower(), text.replace(" ", "  "), f"  {text} "):
+        assert reading(typed) == read
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_what_the_bot_spells_is_clean(text: str) -> None:
+    found = command(text)
+    assert isinstance(found, Get)
+    request = found.request.model_copy(update={"note": ""})
+    assert command(f"get {spell(request, default_lease=LEASE)} now") == Get(request=request, now=True)

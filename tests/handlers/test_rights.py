@@ -1,0 +1,189 @@
+"""What people without rights get to see, whatever they click, submit or type: nothing of anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.model.rental import Rental
+from bot.model.state import State
+from handlers import modals
+from handlers.boundary import guarded
+from handlers.ids import (
+    ANSWERS_WITH,
+    CARRIES,
+    Action,
+    Callback,
+    Value,
+)
+from handlers.visit import submission
+from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
+from tests.handlers.team import NOON, Team, team
+from tests.handlers.test_deciding import asked, change_to, question
+from tests.handlers.test_running import running
+
+EVE = "U0NEW00001"
+"""A member who is no approver."""
+ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
+NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
+NOTE = "the merger with Initech"
+SECRETS = ("Ana", "Ben", ANA, BEN, "$", "203.0.113.7", "Initech", "H100 EU", "hyperstack", "Hyperstack")
+
+
+async def with_others(ours: Team) -> None:
+    """Eve joins, and with her and Gus the channel has a member and a guest without rights."""
+    await ours.world.act("people", name="Eve")
+    await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
+
+
+async def submits(ours: Team, user: str, callback: Callback, value: str, **inputs: str) -> str:
+    """Submits a dialog that nobody gave this person; what is acknowledged, and what is answered."""
+    told: list[dict[str, Any]] = []
+
+    async def ack(**answer: Any) -> None:
+        told.append(answer)
+
+    before = len(await ours.replies())
+    view = {
+        "callback_id": callback.value,
+        "private_metadata": f'{{"value": "{value}"}}',
+        "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
+    }
+    await guarded(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
+    return f"{told} {(await ours.replies())[before:]}"
+
+
+@pytest.mark.parametrize("user", [GUS, EVE, CLEO, ANA], ids=["guest", "member", "admin", "owner"])
+@pytest.mark.parametrize("now", ["changed", "decided"])
+async def test_who_may_not_decide_reads_nothing_of_a_request_by_an_old_button(
+    tmp_path: Path, user: str, now: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await with_others(ours)
+        rental = await asked(ours)
+        if now == "changed":
+            await change_to(ours, rental)
+        else:
+            await ours.click(BEN, await question(ours), "Deny")
+        before = await ours.rental(rental.id)
+        for version in (1, 2):
+            for action in ("approve", "deny", "accept"):
+                await ours.forge(user, action, f"{rental.id}:{version}")
+                told = (await ours.replies())[-1]
+                knows = now == "decided" and user in {ANA, CLEO}
+                assert told == (
+                    "Ben denied it a moment before you. I changed nothing." if knows else ONLY_APPROVERS
+                )
+        said = await submits(ours, user, Callback.APPROVE_CONFIRM, f"{rental.id}:1")
+        assert (ONLY_APPROVERS in said) == (not knows)
+        assert "$" not in said
+        assert await ours.modal(user) is None
+        assert await ours.rental(rental.id) == before
+
+
+async def test_an_approver_still_reads_the_newest_version(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        old = await question(ours)
+        await change_to(ours, rental)
+        await ours.click(BEN, old, "Deny")
+        assert "Approve up to" in (await ours.replies())[-1]
+        assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_withdraw_takes_back_only_the_version_that_was_shown(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        old = await ours.look(ANA, TRAINING, "Waiting for approval")
+        await change_to(ours, rental)
+        await ours.click(ANA, old, "Withdraw")
+        assert (await ours.replies())[-1] == (
+            f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+        )
+        assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+        await ours.click(BEN, old, "Withdraw")
+        assert (await ours.replies())[-1] == "Only who asked can withdraw it. I changed nothing."
+        await ours.forge(ANA, "withdraw", f"{rental.id}:2")
+        assert (await ours.rental(rental.id)).state is State.WITHDRAWN
+
+
+async def test_only_members_learn_whose_machine_it_is(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await with_others(ours)
+        rental = await running(ours)
+        assert await ours.told(EVE, f"ssh {rental.id}") == f"Only Ana gets the command for {rental.id}."
+        for rental_id in (rental.id, "zzzzz"):
+            assert await ours.told(GUS, f"ssh {rental_id}") == NO_RIGHTS
+            assert await ours.told(GUS, f"show {rental_id}") == NO_RIGHTS
+
+
+async def test_who_lost_their_rights_still_gets_into_what_they_rent(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
+        await ours.world.get("events", wait=10)
+        assert "ssh root@203.0.113.7" in await ours.told(ANA, f"ssh {rental.id}")
+        assert "Allowed: up to" in await ours.told(ANA, f"show {rental.id}")
+
+
+def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
+    """All that a button or dialog can carry about somebody else's rental and its search."""
+    a = {
+        "rental_id": rental.id,
+        "quote_id": rental.quote_id,
+        "offer_id": rental.clicked_offer,
+        "index": 0,
+        "hours": 2,
+        "seconds": None,
+    }
+    for version in (1, 2):
+        for end in (NOON.timestamp(), rental.ends_at.timestamp() if rental.ends_at else 1):
+            yield kind.model_validate(
+                {name: {**a, "version": version, "shown_end": int(end)}[name] for name in kind.model_fields}
+            ).encode()
+
+
+@pytest.mark.parametrize("user", [GUS, EVE], ids=["guest", "member"])
+@pytest.mark.parametrize("state", ["waits", "was changed", "runs"])
+async def test_nothing_of_anybodys_is_shown_or_done_whatever_is_clicked_or_submitted(
+    tmp_path: Path, user: str, state: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await with_others(ours)
+        rental = await running(ours) if state == "runs" else await asked(ours, note=NOTE)
+        if state == "was changed":
+            await change_to(ours, rental)
+        before = await ours.rental(rental.id)
+        first = len(await ours.queued())
+        for action, kind in CARRIES.items():
+            # Members may look at what others rent, without its money.
+            looks = action in {Action.DETAILS, Action.SHOW_RENTAL} and user == EVE
+            for value in dict.fromkeys(values_of(kind, rental)) if kind and not looks else ():
+                await ours.forge(user, action.value, value)
+        for callback, kinds in ANSWERS_WITH.items():
+            for value in (value for kind in kinds for value in values_of(kind, rental)):
+                await submits(ours, user, callback, value, hours="2")
+        told = [str(message.body) for message in (await ours.queued())[first:]]
+        assert len(told) > 20
+        assert [(secret, words) for words in told for secret in SECRETS if secret in words] == []
+        assert await ours.modal(user) is None
+        assert await ours.rental(rental.id) == before
+        assert await ours.quotes(user) == []
+
+
+async def test_a_guest_reads_nothing_of_anybodys_by_any_command(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await with_others(ours)
+        rental = await running(ours)
+        for words in ("", "list", "list all", "help", "key", "catalog", "pause", "resume", "get", "get H100 now"):
+            told = await ours.told(GUS, words)
+            assert "$10.00/h" not in told, words
+            assert "Ana" not in told, words
+        for words in ("show", "ssh", "destroy", "extend", "keep"):
+            told = await ours.told(GUS, f"{words} {rental.id}") + await ours.told(GUS, f"{words} {rental.id} 2h")
+            assert [secret for secret in SECRETS if secret in told] == [], words
+        assert await ours.modal(GUS) is None
+        assert [one.id for one in await ours.rentals()] == [rental.id]

@@ -1,0 +1,184 @@
+"""Whether the bot is well: what is late, whether the store works, and who is told of it without the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from bot import health
+from bot.clock import MovedClock, SystemClock
+from bot.lifecycle.engine import Engine
+from bot.lifecycle.selfcheck import SelfCheck
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from tests.lifecycle.test_overdue import Full
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+
+
+class Slack:
+    """A DirectPosts that keeps what it is given, while it takes anything."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, EventKind, str | None]] = []
+        self.takes = True
+
+    async def post(self, user: str, event: Event) -> bool:
+        if self.takes:
+            self.posts.append((user, event.kind, event.facts.name))
+        return self.takes
+
+
+def check_of(here: World, slack: Slack | None = None) -> SelfCheck:
+    return SelfCheck(here.works, here.engine, slack or Slack())
+
+
+# --- what is late
+
+
+async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) -> None:
+    await here.ready()
+    check = check_of(here)
+    here.jump(5 * MINUTE)
+    async with here.works.store.write() as tx:
+        await tx.rentals.claim(here.now, "nobody", 9)
+    await check.measure()
+    assert check.lateness > MINUTE
+    here.jump(59 * SECOND)
+    await check.measure()
+    assert check.wrong == []
+    here.jump(2 * SECOND)
+    await check.measure()
+    assert check.wrong == ["work is late by 61 s"]
+    async with here.works.store.write() as tx:
+        await tx.rentals.release_all()
+    await here.settle()
+    await check.measure()
+    assert (check.wrong, check.lateness) == ([], timedelta(0))
+
+
+async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
+    rental = await here.ready()
+    check = check_of(here)
+    fault = await here.fault("get_resource", "hold_before")
+    here.jump(4 * MINUTE)
+    await here.engine.turn()
+    await here.met(fault)
+    assert list(here.engine.under_way()) == [rental.id]
+    for span, wrong in ((4 * MINUTE, []), (2 * MINUTE, []), (MINUTE, ["work is late by 60 s"])):
+        here.jump(span)
+        await check.measure()
+        assert check.wrong == wrong
+    await here.release(fault)
+    await here.settle()
+
+
+async def test_a_clock_that_was_moved_makes_nothing_late(here: World) -> None:
+    """What is due for three hours by our time is known to be late for no time by the wall's."""
+    await here.ready()
+    moved = MovedClock(here.now + 3 * HOUR)
+    works = replace(here.works, clock=moved)
+    check = SelfCheck(works, Engine(works, claimant="moved"), Slack())
+    await check.measure()
+    assert check.lateness > 2 * HOUR
+    assert check.wrong == []
+
+
+@pytest.mark.parametrize(("well", "status"), [(True, 200), (False, 503)])
+async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well(
+    status: int, *, well: bool
+) -> None:
+    async def report() -> health.Report:
+        return {"well": well, "wrong": ["the store takes no writes"], "settled": True, "clock": {"revision": 1}}
+
+    async def figures() -> bytes:
+        return b""
+
+    server = await health.serve("127.0.0.1:0", SystemClock(), report, figures)
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{server.addresses[0][1]}/health") as answer,
+        ):
+            assert (answer.status, await answer.json()) == (status, await report())
+    finally:
+        await server.cleanup()
+
+
+# --- who is told
+
+
+async def outage(here: World, *, away: bool = False) -> tuple[Full, SelfCheck, Slack]:
+    store, slack = Full(here.works.store), Slack()
+    store.away = away
+    works = replace(here.works, store=store)
+    return store, SelfCheck(works, Engine(works, claimant="full"), slack), slack
+
+
+async def soon_and_later(here: World) -> Rental:
+    """Ana's machine ends within the hour, Ben's doesn't."""
+    rental = await here.ready()
+    await here.ready(person=BEN, lease=6 * HOUR)
+    assert rental.ends_at is not None
+    await here.pass_time(rental.ends_at - HOUR - here.now)
+    return rental
+
+
+async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of_what_ends_soon(
+    here: World,
+) -> None:
+    rental = await soon_and_later(here)
+    store, check, slack = await outage(here)
+    slack.takes = False
+    assert not await check.look()
+    assert check.wrong == ["the store takes no writes"]
+    await check.notify()
+    slack.takes = True
+    for _ in range(3):
+        await check.notify()
+    assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None), (ANA.id, EventKind.NO_WRITES, rental.id)]
+    slack.posts.clear()
+    store.full = False
+    assert await check.look()
+    assert check.wrong == []
+    for _ in range(2):
+        await check.notify_recovery()
+    assert sorted(slack.posts, key=str) == [
+        (ANA.id, EventKind.STORE_BACK, rental.id),
+        (CLEO.id, EventKind.STORE_BACK, None),
+    ]
+
+
+async def test_a_store_that_cannot_be_read_is_told_to_the_admins(here: World) -> None:
+    await soon_and_later(here)
+    _, check, slack = await outage(here, away=True)
+    assert not await check.look()
+    assert "the store can't be read" in check.wrong
+    for _ in range(2):
+        await check.notify()
+    assert slack.posts == [(CLEO.id, EventKind.NO_READS, None)]
+
+
+async def test_one_failure_is_no_outage(here: World) -> None:
+    """People are told after the second in a row."""
+    store, check, slack = await outage(here)
+    looks = asyncio.Semaphore(0)
+    tries = 0
+
+    async def takes_writes() -> bool:
+        nonlocal tries
+        tries += 1
+        looks.release()
+        return tries != 2
+
+    store.takes_writes = takes_writes  # type: ignore[method-assign]  # a double of this test's own
+    running = asyncio.create_task(check.run())
+    try:
+        for _ in range(6):
+            await looks.acquire()
+    finally:
+        running.cancel()
+    assert slack.posts == []

@@ -1,0 +1,94 @@
+"""A way to PostgreSQL that ends a connection at any point of its conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from urllib.parse import parse_qs, urlsplit
+
+
+class How(StrEnum):
+    """How a connection ends."""
+
+    CUT = "cut"
+    """At once, as where the network or the server's machine goes."""
+    TERMINATED = "terminated"
+    """With the server's word for it, as by pg_terminate_backend or its shutdown."""
+
+
+def _error() -> bytes:
+    fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+
+
+class CuttingProxy:
+    """Passes everything on. Once armed, the connection whose turn the `cut_at`-th piece is ends before it."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self._left: int | None = None
+        self._how = How.CUT
+        self._everyone = False
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def arm(self, cut_at: int, how: How, *, everyone: bool = False) -> None:
+        """Ends one connection, or all that are open, before the `cut_at`-th piece from now on."""
+        self._left, self._how, self._everyone = cut_at, how, everyone
+
+    def disarm(self) -> bool:
+        """Whether something was cut since `arm`. Nothing is from now on."""
+        left, self._left = self._left, None
+        return left == 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        server_reader, server_writer = await asyncio.open_unix_connection(self._socket)
+        ways = [
+            asyncio.create_task(self._pass_on(reader, server_writer, writer)),
+            asyncio.create_task(self._pass_on(server_reader, writer, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            self._open.discard(writer)
+            for end in (writer, server_writer):
+                end.close()
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, to: asyncio.StreamWriter, client: asyncio.StreamWriter
+    ) -> None:
+        with suppress(ConnectionError):
+            while piece := await reader.read(65536):
+                if self._left:
+                    self._left -= 1
+                    if self._left == 0:
+                        for one in list(self._open) if self._everyone else [client]:
+                            self._end(one)
+                        return
+                to.write(piece)
+                await to.drain()
+
+    def _end(self, client: asyncio.StreamWriter) -> None:
+        if self._how is How.CUT:
+            client.transport.abort()
+        else:
+            client.write(_error())
+            client.close()
+
+
+@asynccontextmanager
+async def cutting_proxy(url: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
+    """A proxy before the server of a `postgresql://` URL that names a folder of sockets, and its own URL."""
+    parts = urlsplit(url)
+    proxy = CuttingProxy(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432")
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy, f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}"
+    finally:
+        server.close()

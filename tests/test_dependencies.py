@@ -1,0 +1,76 @@
+"""Private parts of other packages: each is bounded, known, and looked for at the start."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import aiohttp
+import aiosqlite
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from bot import dependencies
+from bot.errors import Unusable
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTED = {"_mapping", "_replace"}
+"""Of SQLAlchemy's rows and of named tuples: part of what is promised, in spite of their names."""
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REQUIRED = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}
+PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
+
+
+def test_the_parts_are_there() -> None:
+    dependencies.check_dependencies()
+
+
+def test_no_private_part_of_another_package_is_used_that_is_not_looked_for() -> None:
+    known = {part.rpartition(".")[2] for parts in dependencies.PRIVATE.values() for part in parts}
+    used = set()
+    for folder in ("bot", "handlers", "store"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):
+                    if isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}:
+                        continue
+                    used.add(node.attr)
+    assert used - DOCUMENTED <= known
+
+
+@pytest.mark.parametrize("package", dependencies.PRIVATE)
+def test_a_package_whose_private_parts_are_used_has_an_upper_bound(package: str) -> None:
+    assert any(limit.operator == "<" for limit in REQUIRED[package].specifier)
+
+
+@pytest.mark.parametrize(
+    "need", [*REQUIRED.values(), *map(Requirement, PROJECT["optional-dependencies"]["dev"])], ids=str
+)
+def test_what_is_pinned_is_what_is_allowed(need: Requirement) -> None:
+    pinned = {name.lower().replace("_", "-"): version for name, version in PINNED.items()}
+    assert Version(pinned[need.name.lower()]) in need.specifier
+
+
+def test_a_version_without_the_parts_is_told_in_one_line_a_package() -> None:
+    class ClientSession:
+        async def _request(self) -> None:
+            """Repeats nothing, and reads no switch."""
+
+    class Connection:
+        def __init__(self, connector: object, iter_chunk_size: int) -> None:
+            """Has none of the parts."""
+
+    http, sqlite = ModuleType("aiohttp"), ModuleType("aiosqlite")
+    vars(http)["ClientSession"] = ClientSession
+    vars(sqlite)["Connection"] = Connection
+    with pytest.raises(Unusable) as refused:
+        dependencies.check_dependencies(http, sqlite)
+    todo = "which I need. Install the versions that constraints.txt names: make setup."
+    assert refused.value.words.splitlines() == [
+        f"aiohttp {aiohttp.__version__} lacks ClientSession._retry_connection, {todo}",
+        f"aiosqlite {aiosqlite.__version__} lacks Connection._execute, Connection._connection, "
+        f"Connection._thread, {todo}",
+    ]

@@ -1,0 +1,58 @@
+"""What is logged of things that break: where, and of which class; never a variable, nor an exception's words."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broken_program import SECRETS
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(how: str) -> str:
+    """All that the program that breaks everywhere writes."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "tests.broken_program", how],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("how", ["console", "json", "quiet", "none"])
+def test_no_secret_of_a_variable_or_of_an_exceptions_words_is_logged(how: str) -> None:
+    written = run(how)
+    assert [secret for secret in SECRETS if secret in written] == []
+    assert "tests/broken_program.py:" in written
+    assert "ExceptionGroup" in written
+
+
+def test_a_line_says_what_broke_where_with_all_that_led_to_it() -> None:
+    lines: list[dict[str, Any]] = [json.loads(line) for line in run("json").splitlines()]
+    shown = [
+        ["ExceptionGroup", "__main__.NotWritten", "KeyError", "RuntimeError", "OSError ENOSPC"],
+        ["raised", "member", "cause", "member", "context"],
+    ]
+    told = [line for line in lines if "raised" in line]
+    assert [line["event"] for line in told] == ["step.failed", "library", "library", *["uncaught"] * 3]
+    for line in told:
+        parts = line["raised"]
+        assert [[part["error"] for part in parts], [part["how"] for part in parts]] == shown
+        assert all(part["where"] for part in parts)
+        assert parts[0]["where"][-1].split(" ")[-1] == "breaks"
+    (warning,) = [line for line in lines if line["event"] == "python.warning"]
+    assert warning["error"] == "RuntimeWarning"
+    assert warning["where"].startswith("tests/broken_program.py:")

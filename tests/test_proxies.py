@@ -1,0 +1,241 @@
+"""Proxies of the environment, and redirects: where the bot's requests go, and with what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+
+from bot.app import Parts, build
+from bot.clock import SystemClock
+from bot.errors import MarketAway, Mistake, Unusable
+from bot.model.message import Message, MessageKind
+from bot.policy.rules import Rules
+from bot.proxies import proxy_for
+from bot.sessions import new_session
+from bot.settings import read_settings
+from handlers.slack_errors import NO_ANSWER
+from handlers.sockets import Sockets
+from tests.market.conftest import Api
+from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
+from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy
+from tests.sandbox.slack_world import workspace
+
+SECRETS = ("xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret-7f3a")
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """The settings of a bot whose Slack and market are names that only a proxy could know; no proxy."""
+    no_proxies(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "SLACK_BOT_TOKEN": SECRETS[0],
+        "SLACK_APP_TOKEN": SECRETS[1],
+        "SLACK_API_URL": "https://slack.test/api/",
+        "COMPUTE_CLEAR_TOKEN": SECRETS[2],
+        "COMPUTE_CLEAR_URL": "https://market.test",
+        "GPUBOT_CHANNEL": "C0GPUS000",
+        "GPUBOT_ADMINS": "U0ANA0000",
+        "GPUBOT_DATABASE_URL": f"sqlite:///{tmp_path / 'gpubot.sqlite'}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[RecordingProxy]:
+    async with recording_proxy() as made:
+        yield made
+
+
+async def built(stack: AsyncExitStack) -> Parts:
+    rules = Rules(admins=("U0ANA0000",), home_channel="C0GPUS000")
+    return await stack.enter_async_context(build(read_settings(), rules))
+
+
+async def answers(parts: Parts, url: str) -> None:
+    """Sends a private answer to a `response_url`."""
+    answer = Message(kind=MessageKind.REPLY, to=url, body={"text": "hello"}, created_at=SystemClock().now())
+    await parts.delivery.poster.answer(answer, {"text": "hello"})
+
+
+@pytest.mark.parametrize("login", ["", "ana:pass%21word@"])
+async def test_every_client_goes_through_the_proxy(
+    env: pytest.MonkeyPatch, proxy: RecordingProxy, login: str
+) -> None:
+    url = proxy.url.replace("//", f"//{login}")
+    env.setenv("HTTPS_PROXY", url)
+    env.setenv("http_proxy", url)
+    async with AsyncExitStack() as stack:
+        parts = await built(stack)
+        with pytest.raises(NO_ANSWER):
+            await parts.client.auth_test()
+        with pytest.raises(MarketAway) as away:
+            await parts.catalogue.get()
+        await answers(parts, "https://hooks.slack.test/commands/1")
+        await answers(parts, "http://hooks.slack.test/commands/2")
+    assert not away.value.acted
+    assert set(proxy.asked) == {
+        "CONNECT slack.test:443",
+        "CONNECT market.test:443",
+        "CONNECT hooks.slack.test:443",
+        "POST http://hooks.slack.test/commands/2",
+    }
+    for head in proxy.heads:
+        assert ("Proxy-Authorization: Basic YW5hOnBhc3Mhd29yZA==" in head) is bool(login)
+        assert not [secret for secret in SECRETS if secret in head]
+
+
+async def test_nothing_for_this_machine_goes_through_a_proxy(
+    env: pytest.MonkeyPatch, proxy: RecordingProxy, api: Api
+) -> None:
+    """In plain http the proxy would read the tokens."""
+    async with workspace() as world, AsyncExitStack() as stack:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY"):
+            env.setenv(name, proxy.url)
+            env.setenv(name.lower(), proxy.url)
+        env.setenv("SLACK_API_URL", f"{world.url}/api/")
+        env.setenv("SLACK_BOT_TOKEN", world.sandbox.bot_token)
+        env.setenv("COMPUTE_CLEAR_URL", api.url)
+        api.says("/available_gpus", {"H100": []})
+        api.says("/answers", {})
+        parts = await built(stack)
+        assert (await parts.client.auth_test())["ok"]
+        assert "H100" in (await parts.catalogue.get()).gpus
+        await answers(parts, f"{api.url}/answers")
+        assert "/answers" in [seen.path for seen in api.seen]
+        app = AsyncApp(client=parts.client, signing_secret="")
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
+        connecting = asyncio.create_task(sockets.connect())
+        with suppress(TimeoutError):
+            # With a proxy between, the SDK tries for ever.
+            async with asyncio.timeout(5):
+                await connecting
+        assert await sockets.connected() == 1
+        await sockets.close()
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "named", "found"),
+    [
+        ("https://slack.com/api/", {}, None),
+        ("https://slack.com/api/", {"HTTPS_PROXY": "http://p:1", "HTTP_PROXY": "http://q:2"}, "http://p:1"),
+        ("http://slack.com/api/", {"HTTPS_PROXY": "http://p:1", "HTTP_PROXY": "http://q:2"}, "http://q:2"),
+        ("https://slack.com/api/", {"HTTPS_PROXY": "http://p:1", "https_proxy": "http://q:2"}, "http://q:2"),
+        ("https://slack.com/api/", {"HTTP_PROXY": "http://q:2"}, None),
+        ("https://slack.com/api/", {"ALL_PROXY": "http://a:3"}, "http://a:3"),
+        ("https://slack.com/api/", {"all_proxy": "http://a:3", "https_proxy": "p:1"}, "http://p:1"),
+        ("wss://wss-primary.slack.com/link", {"https_proxy": "http://p:1"}, "http://p:1"),
+        ("ws://slack.com/link", {"http_proxy": "http://q:2"}, "http://q:2"),
+        ("https://slack.com/api/", {"https_proxy": "http://p:1", "NO_PROXY": "example.com, .slack.com"}, None),
+        ("https://hooks.slack.com/1", {"https_proxy": "http://p:1", "no_proxy": "slack.com"}, None),
+        ("https://slack.com:8443/", {"https_proxy": "http://p:1", "no_proxy": "slack.com:8443"}, None),
+        ("https://slack.com/api/", {"https_proxy": "http://p:1", "no_proxy": "*"}, None),
+        ("https://notslack.com/", {"https_proxy": "http://p:1", "no_proxy": "slack.com"}, "http://p:1"),
+        ("https://slack.com/api/", {"https_proxy": "socks5://s:4", "no_proxy": "slack.com"}, None),
+        ("http://127.0.0.1:8602/api/", {"http_proxy": "http://q:2", "all_proxy": "socks5://s:4"}, None),
+        ("http://localhost:8602/api/", {"http_proxy": "http://q:2"}, None),
+        ("http://[::1]:8602/api/", {"http_proxy": "http://q:2"}, None),
+        ("https://127.3.2.1/", {"https_proxy": "http://p:1"}, None),
+    ],
+)
+def test_the_proxy_for_an_address(
+    env: pytest.MonkeyPatch, url: str, named: dict[str, str], found: str | None
+) -> None:
+    for name, value in named.items():
+        env.setenv(name, value)
+    assert proxy_for(url) == found
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (
+            {"ALL_PROXY": "socks5://ana:hush@p:1080"},
+            "ALL_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "Name one of those, or list slack.test in NO_PROXY.",
+        ),
+        (
+            {"https_proxy": "http://ana:hush@:1"},
+            "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT.",
+        ),
+        (
+            {"HTTPS_PROXY": "http://p:99999"},
+            "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT.",
+        ),
+        ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT."),
+    ],
+)
+async def test_a_proxy_that_can_not_be_used_ends_the_start(
+    env: pytest.MonkeyPatch, named: dict[str, str], words: str
+) -> None:
+    for name, value in named.items():
+        env.setenv(name, value)
+    with pytest.raises(Unusable) as refused:
+        proxy_for("https://slack.test/api/")
+    assert refused.value.words == words
+    async with AsyncExitStack() as stack:
+        with pytest.raises(Mistake) as ended:
+            await built(stack)
+    assert ended.value.words == words
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_of_slack_is_not_followed(env: pytest.MonkeyPatch, api: Api, status: int) -> None:
+    """The token in it would go to wherever the answer says."""
+    env.setenv("SLACK_API_URL", f"{api.url}/api/")
+    for path in ("/api/auth.test", "/answers", "/link"):
+        api.says(path, {}, status, Location=f"{api.url}/elsewhere")
+    api.says("/elsewhere", {"ok": True})
+    async with AsyncExitStack() as stack:
+        parts = await built(stack)
+        with pytest.raises(NO_ANSWER) as redirected:
+            await parts.client.auth_test()
+        assert not isinstance(redirected.value, SlackApiError)
+        await answers(parts, f"{api.url}/answers")
+        session = await stack.enter_async_context(new_session())
+        with pytest.raises(aiohttp.ClientError):
+            await session.ws_connect(f"{api.url}/link")
+    assert [seen.path for seen in api.seen] == ["/api/auth.test", "/answers", "/link"]
+
+
+async def test_a_socket_is_not_led_elsewhere(env: pytest.MonkeyPatch, api: Api) -> None:
+    over = asyncio.Event()
+
+    class Failed(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            over.set()
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        over.set()
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        return socket
+
+    api.answers["/elsewhere"] = elsewhere
+    api.says("/link", {}, 302, Location=f"{api.url}/elsewhere")
+    env.setenv("SLACK_API_URL", f"{api.url}/api/")
+    api.says("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
+    async with AsyncExitStack() as stack:
+        parts = await built(stack)
+        app = AsyncApp(client=parts.client, signing_secret="")
+        app.logger.addHandler(failed := Failed(logging.ERROR))
+        sockets = Sockets(app, SECRETS[1], SystemClock(), count=1)
+        connecting = asyncio.create_task(sockets.connect())
+        async with asyncio.timeout(10):
+            await over.wait()
+        app.logger.removeHandler(failed)
+        await sockets.close()
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+    assert [seen.path for seen in api.seen] == ["/api/apps.connections.open", "/link"]
