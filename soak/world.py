@@ -239,7 +239,7 @@ async def opened(folder: Path, store: Store) -> AsyncIterator[World]:
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session,
     ):
         settings = {
-            **environment(ready, folder, admins=CLEO, channel=GPUS, http="127.0.0.1:0"),
+            **environment(ready, folder, admins=CLEO, channel=GPUS, http=f"127.0.0.1:{free_port()}"),
             "GPUBOT_DATABASE_URL": store.url,
             "GPUBOT_POLICY": str(policy),
             "GPUBOT_LOG": "json",

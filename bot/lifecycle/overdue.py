@@ -79,8 +79,10 @@ class OverdueDeletion:
                 await self.look()
             except GpubotError as error:
                 log.warning("overdue.outage", error=type(error).__name__)
+                self.next_at = None
             except Exception:
                 log.exception("overdue.failed")
+                self.next_at = None
             finally:
                 self.busy = False
             await self._works.clock.pause(BREATH)
@@ -91,24 +93,23 @@ class OverdueDeletion:
         """Deletes what is overdue now. Raises StoreBusy if the store can't be read; then nothing is deleted."""
         now = self._works.clock.now()
         looked_at, self._looked_at = self._looked_at, now
-        self.next_at = now + LOOK_EVERY
         async with self._works.store.read() as tx:
             found = await tx.overdue.past_end(now)
         attempts = {(one.rental_id, one.n): one for one in found}
         await self._forget(attempts)
         waiting = []
         for key, attempt in attempts.items():
-            overdue_at = await self._overdue_at(attempt, looked_at, now)
-            if overdue_at > now:
-                waiting.append(overdue_at)
-            elif self._again_at.get(key, now) <= now:
-                try:
+            try:
+                overdue_at = await self._overdue_at(attempt, looked_at, now)
+                if overdue_at > now:
+                    waiting.append(overdue_at)
+                elif self._again_at.get(key, now) <= now:
                     await self._delete(attempt)
-                except GpubotError as error:
-                    log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
-                except Exception:
-                    # One attempt's failure must not keep the others alive.
-                    log.exception("overdue.failed", rental=attempt.rental_id)
+            except GpubotError as error:
+                log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
+            except Exception:
+                # One attempt's failure must not keep the others alive.
+                log.exception("overdue.failed", rental=attempt.rental_id)
         again = [at for at in self._again_at.values() if at > now]
         self.next_at = soonest(*waiting, *again)
         await self._write_down()

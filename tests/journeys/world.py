@@ -372,7 +372,7 @@ async def _ready(compute: ComputeSandbox, slack: SlackSandbox) -> Ready:
 
 def _settings(ready: Ready, folder: Path) -> Mapping[str, str]:
     return {
-        **environment(ready, folder, admins=PEOPLE[ADMIN], channel=GPUS, http="127.0.0.1:0"),
+        **environment(ready, folder, admins=PEOPLE[ADMIN], channel=GPUS, http=f"127.0.0.1:{free_port()}"),
         "GPUBOT_LOG": "json",
     }
 
