@@ -67,6 +67,15 @@ def retry_after(error: SlackApiError) -> str:
     return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
 
 
+def asked_wait(error: Exception) -> timedelta | None:
+    """Return for how long Slack asks to wait with this method. Return None if the error says something else."""
+    if not isinstance(error, SlackApiError):
+        return None
+    if status_code(error) != 429 and error_code(error) not in RATE_LIMITED:
+        return None
+    return timedelta(seconds=wait_of(retry_after(error)))
+
+
 def wait_of(retry_after: str) -> float:
     """Seconds to wait, from a Retry-After header: between 1 and 3600, 30 if it can't be read."""
     try:

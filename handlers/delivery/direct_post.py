@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Clock
 from handlers.delivery.pace import POST, Pace
-from handlers.slack_errors import NO_ANSWER, RATE_LIMITED, error_code, retry_after, status_code, wait_of
+from handlers.slack_errors import NO_ANSWER, asked_wait, error_code
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -32,14 +29,11 @@ async def direct_post(
                 channel=to, text=said.text, blocks=list(said.blocks), unfurl_links=False, unfurl_media=False
             )
         except NO_ANSWER as error:
-            if not isinstance(error, SlackApiError) or not _is_too_fast(error):
+            wait = asked_wait(error)
+            if wait is None:
                 log.warning("post.not_taken", to=to, error=error_code(error))
                 return False
-            pace.block(POST, clock.real() + timedelta(seconds=wait_of(retry_after(error))))
+            pace.block(POST, clock.real() + wait)
         else:
             return True
     return False
-
-
-def _is_too_fast(error: SlackApiError) -> bool:
-    return status_code(error) == 429 or error_code(error) in RATE_LIMITED

@@ -19,14 +19,11 @@ from bot.model.message import Message
 from handlers.delivery.pace import READ, Pace
 from handlers.slack_errors import (
     NO_ANSWER,
-    RATE_LIMITED,
     TOKEN,
     TOKEN_RETRY,
+    asked_wait,
     error_code,
     passes,
-    retry_after,
-    status_code,
-    wait_of,
 )
 
 METADATA = "gpubot_message"
@@ -189,10 +186,10 @@ class Finder:
 
     def _meaning(self, error: SlackApiError, asked: Mapping[str, Any]) -> Exception:
         now, code = self._clock.real(), error_code(error)
-        if status_code(error) == 429 or code in RATE_LIMITED:
-            until = now + timedelta(seconds=wait_of(retry_after(error)))
-            self._pace.block(READ, until)
-            return LookAgain(until)
+        wait = asked_wait(error)
+        if wait is not None:
+            self._pace.block(READ, now + wait)
+            return LookAgain(now + wait)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
             return LookAgain(now + TOKEN_RETRY)

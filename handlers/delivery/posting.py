@@ -22,13 +22,11 @@ from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.reposts import Repost
 from handlers.slack_errors import (
     NO_ANSWER,
-    RATE_LIMITED,
     TOKEN,
     TOKEN_RETRY,
+    asked_wait,
     error_code,
     passes,
-    retry_after,
-    status_code,
     wait_of,
 )
 from handlers.views.blocks import Rendered
@@ -173,11 +171,10 @@ class Poster:
             # Nobody knows whether Slack took it.
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
             return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
-        code, status = error_code(error), status_code(error)
-        if status == 429 or code in RATE_LIMITED:
-            until = now + timedelta(seconds=wait_of(retry_after(error)))
-            self._pace.block(method, until)
-            return Sent(message.model_copy(update={"sending": False, "due_at": until}))
+        code, wait = error_code(error), asked_wait(error)
+        if wait is not None:
+            self._pace.block(method, now + wait)
+            return Sent(message.model_copy(update={"sending": False, "due_at": now + wait}))
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)

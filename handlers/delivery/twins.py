@@ -13,10 +13,10 @@ from bot.model.message import Message
 from handlers.delivery import reposts
 from handlers.delivery.content import told_since
 from handlers.delivery.finding import Finder, LookAgain, Place, Unreadable
-from handlers.delivery.pace import Pace
+from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.posting import where
 from handlers.delivery.reposts import Repost
-from handlers.slack_errors import NO_ANSWER, error_code
+from handlers.slack_errors import NO_ANSWER, asked_wait, error_code
 from handlers.views.replies import posted_twice
 
 log = structlog.get_logger("gpubot.delivery")
@@ -92,6 +92,9 @@ class Twins:
         try:
             await self._client.chat_update(channel=channel, ts=ts, text=said.text, blocks=list(said.blocks))
         except NO_ANSWER as error:
+            wait = asked_wait(error)
+            if wait is not None:
+                self._pace.block(EDIT, now + wait)
             log.info("twins.not_edited", message=message.id, error=error_code(error))
             return False
         log.info("twins.stripped", message=message.id)

@@ -84,11 +84,14 @@ async def edited(ours: Team, words: str) -> None:
 async def unpaced(folder: Path) -> AsyncIterator[Team]:
     """A team whose delivery waits for nothing but Slack and the store."""
     async with team(folder) as ours:
-        pace = Pace(post_every=timedelta())
-        ours.delivery = Delivery(
-            ours.desk, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta()
-        )
+        ours.delivery = started_again(ours)
         yield ours
+
+
+def started_again(ours: Team) -> Delivery:
+    """A delivery that remembers nothing, and waits for nothing but Slack and the store."""
+    pace = Pace(post_every=timedelta())
+    return Delivery(ours.desk, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta())
 
 
 async def requests(ours: Team, endpoint: str) -> int:
@@ -191,7 +194,14 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
         await lift(ours, blind)
         await due_again(ours)
         assert len(await shown(ours, "Being made")) == 2
-        await ours.delivery.twins.look(ours.clock.real() + MINUTE)
+        busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
+        edits = await requests(ours, "chat.update")
+        for minutes in (1, 11):
+            await ours.delivery.twins.look(ours.clock.real() + minutes * MINUTE)
+        assert await requests(ours, "chat.update") == edits + 1, "Slack asked for 30 s without edits"
+        await lift(ours, busy)
+        ours.delivery = started_again(ours)
+        await ours.delivery.twins.look(ours.clock.real() + 90 * MINUTE)
         (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]
