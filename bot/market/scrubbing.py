@@ -22,7 +22,7 @@ class Scrubber:
     def __init__(self, token: SecretStr) -> None:
         secret = token.get_secret_value()
         escaped = json.dumps(secret)[1:-1]
-        ways = {secret, quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
+        ways = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
         ways |= {escaped, escaped.replace("/", "\\/")}
         longest_first = map(re.escape, sorted(ways, key=len, reverse=True))
         # In any case: status words are stored in lower case, and %2f is %2F.

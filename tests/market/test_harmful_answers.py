@@ -183,6 +183,7 @@ SPECIAL = "cc/secret+token=7f3a&<x>"
         (SPECIAL, f"the token {SPECIAL} may not"),
         (SPECIAL, f"GET /?token={quote(SPECIAL, safe='')} may not"),
         (SPECIAL, f"GET /?token={quote(SPECIAL, safe='').lower()} may not"),
+        (SPECIAL, f"GET /?token={quote(SPECIAL)} may not"),
         (SPECIAL, json.dumps({"token": SPECIAL})),
         (SPECIAL, "the token cc/secret+token=7f3a&amp;&lt;x&gt; may not"),
     ],
