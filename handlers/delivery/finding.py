@@ -58,7 +58,7 @@ UNREADABLE = frozenset(
 """Answers which say for certain that this bot can't read the place (the error lists of conversations.history,
 conversations.replies and conversations.open)."""
 NAMED_TRIES = 8
-"""An error that is in no list of ours counts as certain too, once it was the answer so many times."""
+"""An error that is in no list of ours counts as certain too, once it was the answer so many times in a row."""
 
 Place = tuple[str, str]
 """A channel and a ts."""
@@ -104,6 +104,8 @@ class Finder:
         self._clock = clock
         self._pace = pace
         self._searches: dict[int, _Search] = {}
+        self._named: dict[int, int] = {}
+        """How often in a row the answer was an error that we don't know, by message."""
 
     async def find(
         self, message: Message, channel: str, thread: str | None, since: datetime | None
@@ -112,6 +114,7 @@ class Finder:
         time. Raise Unreadable if Slack lets nobody look or keeps no metadata, LookAgain if the search has to go on
         later."""
         search = self._searches.pop(message.id, _Search())
+        named = self._named.pop(message.id, 0)
         try:
             async for post in self._posts(search, channel, thread, since):
                 if post.message_id == message.id:
@@ -119,6 +122,10 @@ class Finder:
         except LookAgain as again:
             if not again.restart and len(self._searches) < SEARCHES:
                 self._searches[message.id] = search
+            if again.named and named + 1 >= NAMED_TRIES:
+                raise Unreadable from None
+            if again.named and len(self._named) < SEARCHES:
+                self._named[message.id] = named + 1
             raise
         if search.by_bots and not search.ours:
             raise Unreadable

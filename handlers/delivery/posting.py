@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.desk import Desk
 from bot.model.message import Message, MessageKind
-from handlers.delivery.finding import METADATA, NAMED_TRIES, Finder, LookAgain, Unreadable
+from handlers.delivery.finding import METADATA, Finder, LookAgain, Unreadable
 from handlers.delivery.keeping import Sent
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.reposts import Repost
@@ -96,12 +96,10 @@ class Poster:
         try:
             place = await self.finder.find(message, channel, thread, since)
         except LookAgain as again:
-            if not again.named or message.tries < NAMED_TRIES:
-                log.info("post.looked_for_again", message=message.id, tries=message.tries)
-                if again.until is not None:
-                    return Sent(message.model_copy(update={"due_at": again.until}))
-                return Sent(self._later(message, now))
-            return self._unreadable(message, now, repost)
+            log.info("post.looked_for_again", message=message.id, tries=message.tries)
+            if again.until is not None:
+                return Sent(message.model_copy(update={"due_at": again.until}))
+            return Sent(self._later(message, now))
         except Unreadable:
             return self._unreadable(message, now, repost)
         if place is None:

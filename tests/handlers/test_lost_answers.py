@@ -16,6 +16,7 @@ from bot.clock import MovedClock
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, NextCall
 from handlers.delivery.direct import DirectMessages
+from handlers.delivery.finding import NAMED_TRIES
 from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
@@ -156,6 +157,26 @@ async def test_a_read_back_that_fails_is_made_again_and_nothing_is_posted_twice(
         assert len(await shown(ours, "Being made")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await counted(ours, PERHAPS_TWICE) == 0
+
+
+async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tmp_path: Path) -> None:
+    async with unpaced(tmp_path) as ours:
+        await rented(ours)
+        await fault(ours, "chat.postMessage", "cut_after", match="Being made", times=1)
+        await ours.deliver()
+        unknown = {"kind": "garbage", "body": json.dumps({"ok": False, "error": "an_error_of_next_year"})}
+        away = await fault(ours, "conversations.history", "status", status=500, times=None)
+        for _ in range(NAMED_TRIES):
+            await due_again(ours)
+        await lift(ours, away)
+        unlisted = await fault(ours, "conversations.history", **unknown, times=None)
+        for _ in range(NAMED_TRIES - 1):
+            await due_again(ours)
+        assert len(await shown(ours, "Being made")) == 1, "an outage before it says nothing about the place"
+        await due_again(ours)
+        await lift(ours, unlisted)
+        await due_again(ours)
+        assert len(await shown(ours, "Being made")) == 2
 
 
 async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp_path: Path) -> None:
