@@ -36,7 +36,7 @@ from bot.proxies import proxy_for
 from bot.sessions import new_session
 from bot.settings import Settings, read_settings
 from handlers.boundary import note_commit
-from handlers.connection import Connection, Tokens
+from handlers.connection import RETRY_REFUSED, Connection, Tokens
 from handlers.context import Gate
 from handlers.delivery.direct import DirectMessages
 from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
@@ -154,9 +154,10 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
+async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETRY_REFUSED) -> AsyncIterator[Parts]:
     """Everything, put together and not yet running; closed at the end.
 
+    `retry_refused` is the real seconds until Slack is called again after it refused a token.
     Raises Unusable if a setting, or a proxy of the environment, can't be used.
     """
     for url in (settings.slack_api_url, settings.compute_clear_url):
@@ -199,6 +200,7 @@ async def build(settings: Settings, rules: Rules) -> AsyncIterator[Parts]:
             catalog=lambda: catalogue.known,
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
+            retry_refused=retry_refused,
         )
         parts = Parts(
             clock=clock,

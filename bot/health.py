@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ async def serve(
         nonlocal waiting
         try:
             revision = int(request.query.get("settled", "-1"))
-            wait = min(float(request.query.get("wait", "0")), LONGEST_WAIT)
+            wait = min(_seconds(request.query.get("wait", "0")), LONGEST_WAIT)
         except ValueError:
             raise web.HTTPBadRequest(text="settled is a whole number, wait is in seconds") from None
         until = clock.monotonic() + wait
@@ -65,3 +66,11 @@ async def serve(
         await runner.cleanup()
         raise
     return runner
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds. Raise ValueError for anything else, also for `nan`: no clock ever reaches it."""
+    seconds = float(text)
+    if math.isnan(seconds):
+        raise ValueError
+    return seconds

@@ -106,6 +106,13 @@ async def test_a_wait_ends_by_the_clock_however_long_each_look_takes(place: Plac
     assert place.reports == 3, "the one after 21 s is the last"
 
 
+@pytest.mark.parametrize("wait", ["nan", "-nan", "soon", ""])
+async def test_a_wait_that_is_no_number_of_seconds_is_refused_at_once(place: Place, wait: str) -> None:
+    async with asyncio.timeout(20), place.session.get(place.url, params={"settled": "0", "wait": wait}) as answer:
+        assert answer.status == 400
+    assert place.reports == 0
+
+
 async def test_a_wait_ends_when_all_is_settled(place: Place) -> None:
     [asking] = await place.asks(1)
     place.settled = True

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.app import build
 from bot.errors import Mistake, Unusable
+from bot.settings import read_settings
 from handlers.connection import Connection, Tokens
 from handlers.delivery.loop import Delivery
-from sandbox.slack.default import ANA, TRAINING
-from tests.handlers.team import Json, Team, an_offer, team
+from sandbox.slack import from_manifest
+from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
+from tests.handlers.team import MANIFEST, RULES, Json, Team, an_offer, team
+from tests.recording_proxy import no_proxies
+from tests.sandbox.slack_world import workspace
+from tests.store.make import begun, rental
 
 
 @dataclass
@@ -101,6 +107,48 @@ async def test_with_a_token_that_is_put_right_it_connects_and_tells(tmp_path: Pa
             settings.tokens = good
             assert len((await ours.world.get("sockets", least=3, wait=20))["sockets"]) >= 3
             assert "Cancel" in str((await card(ours))["buttons"])
+
+
+@pytest.mark.parametrize("wrong", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"])
+async def test_the_file_that_a_setting_names_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    """With all that `gpubot run` puts together, from the environment to the connection."""
+    monkeypatch.chdir(tmp_path)
+    no_proxies(monkeypatch)
+    async with workspace(app=from_manifest(MANIFEST)) as world:
+        good = {"SLACK_BOT_TOKEN": world.sandbox.bot_token, "SLACK_APP_TOKEN": world.sandbox.app_token}
+        bad = {"SLACK_BOT_TOKEN": "xoxb-no", "SLACK_APP_TOKEN": "xapp-no"}
+        for name, token in good.items():
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+            (tmp_path / name).write_text(f"{bad[name] if name == wrong else token}\n")
+        for name, value in {
+            "SLACK_API_URL": f"{world.url}/api/",
+            "COMPUTE_CLEAR_TOKEN": "not-asked",
+            "COMPUTE_CLEAR_URL": "http://127.0.0.1:9",
+            "GPUBOT_CHANNEL": GPUS,
+            "GPUBOT_ADMINS": CLEO,
+            "GPUBOT_DATABASE_URL": f"sqlite:///{tmp_path / 'gpubot.sqlite'}",
+        }.items():
+            monkeypatch.setenv(name, value)
+        async with build(read_settings(), RULES, retry_refused=0.02) as parts:
+            await begun(parts.store, rental(owner=ANA, card_channel=TRAINING))
+            running = asyncio.create_task(parts.connection.run())
+            try:
+                endpoint = "auth.test" if wrong == "SLACK_BOT_TOKEN" else "apps.connections.open"
+                asked = await world.get("traffic", endpoint=endpoint, wait=20)
+                assert asked["requests"]
+                new = tmp_path / "new"
+                new.write_text(f"{good[wrong]}\n")
+                new.replace(tmp_path / wrong)
+                assert len((await world.get("sockets", least=2, wait=20))["sockets"]) == 2
+                assert not running.done()
+            finally:
+                await parts.connection.close()
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                await parts.delivery.drain()
 
 
 async def test_with_nothing_rented_a_refused_token_ends_the_start(tmp_path: Path) -> None:
