@@ -132,6 +132,8 @@ class Evidence:
     posts: tuple[Post, ...]
     stubborn: frozenset[str]
     """Vendors that refused or delayed deletions, or told of them late; `*` for all."""
+    taken_back: frozenset[str]
+    """The ids of the resources that their vendor took back."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)

@@ -46,6 +46,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         ),
         posts=tuple(await _posts(world, {message.channel for every in seen.values() for message in every})),
         stubborn=_stubborn(world),
+        taken_back=frozenset(world.taken_back),
         log=tuple(world.log.read_text(encoding="utf-8", errors="replace").splitlines()),
         secrets=(ready.bot_token, ready.app_token, ready.compute_token),
         health=await world.look(),

@@ -62,6 +62,8 @@ class World:
     """What goes wrong now."""
     met: Counter[str] = field(default_factory=Counter)
     """What went wrong so far, by name."""
+    taken_back: set[str] = field(default_factory=set)
+    """The ids of the resources that their vendor took back."""
     modals: list[tuple[str, str]] = field(default_factory=list)
     """Who saw a dialog, and what it said."""
     health: dict[str, Any] = field(default_factory=dict)
@@ -196,6 +198,7 @@ class World:
         if alive:
             resource = alive[int(pick * len(alive))]["resource_id"]
             await self.outside.compute("POST", f"resources/{resource}/vanish", one.body)
+            self.taken_back.add(resource)
 
     async def _control(self, one: Weather, body: dict[str, Any]) -> None:
         call = self.outside.slack if one.side is Side.SLACK else self.outside.compute

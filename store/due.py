@@ -7,14 +7,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, Table, Update, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.rows import given
 
 
 @cache
-def _claiming(table: Table) -> Any:
+def _claiming(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
     due = (
         select(table.c.id)
         .where(table.c.due_at <= given(table.c.due_at, "now"), table.c.claimed_by.is_(None))
@@ -27,13 +27,23 @@ def _claiming(table: Table) -> Any:
         update(table)
         .where(table.c.id.in_(select(due.c.id)))
         .values(claimed_by=given(table.c.claimed_by, "claimant"))
-        .returning(*table.c)
+        .returning(*columns)
     )
 
 
-async def claim(conn: AsyncConnection, table: Table, now: datetime, claimant: str, limit: int) -> list[Row[Any]]:
-    """Marks up to `limit` rows that are due and that nobody works on, and returns them, longest due first."""
-    taken = await conn.execute(_claiming(table), {"now": now, "claimant": claimant, "most": limit})
+async def claim(
+    conn: AsyncConnection,
+    table: Table,
+    columns: tuple[ColumnElement[Any], ...],
+    now: datetime,
+    *,
+    claimant: str,
+    limit: int,
+) -> list[Row[Any]]:
+    """Mark up to `limit` rows that are due and that nobody works on. Return these columns of them, longest due
+    first. `id` and `due_at` must be among the columns, and none that has to be parsed: one row that can't be read
+    would keep all others from being claimed."""
+    taken = await conn.execute(_claiming(table, columns), {"now": now, "claimant": claimant, "most": limit})
     return sorted(taken.all(), key=lambda row: (row.due_at, row.id))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import Quote, QuoteState
 from store import due
-from store.rows import by, first, given, model, models, values
+from store.rows import by, first, given, models, values
 from store.tables import quotes
 
 _GET = by(quotes.c.id)
@@ -19,6 +19,11 @@ _SAVE = (
     update(quotes)
     .where(quotes.c.id == given(quotes.c.id, "of"))
     .values(rental_id=func.coalesce(quotes.c.rental_id, given(quotes.c.rental_id, "rental")))
+)
+_DEFER = (
+    update(quotes)
+    .where(quotes.c.id == given(quotes.c.id, "of"))
+    .values(due_at=given(quotes.c.due_at, "next_due"), claimed_by=None)
 )
 _ASKED = select(func.count()).where(
     quotes.c.owner == given(quotes.c.owner, "who"), quotes.c.created_at >= given(quotes.c.created_at, "since")
@@ -57,8 +62,14 @@ class Quotes:
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         return models(Quote, await self._conn.execute(_WAITING, {"who": owner, "since": since}))
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]:
-        return [model(Quote, row) for row in await due.claim(self._conn, quotes, now, claimant, limit)]
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
+        found = await due.claim(
+            self._conn, quotes, (quotes.c.id, quotes.c.due_at), now, claimant=claimant, limit=limit
+        )
+        return [row.id for row in found]
+
+    async def defer(self, quote_id: str, due_at: datetime) -> None:
+        await self._conn.execute(_DEFER, {"of": quote_id, "next_due": due_at})
 
     async def release(self, quote_id: str) -> None:
         await due.release(self._conn, quotes, quote_id)

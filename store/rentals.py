@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Boolean, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Standing, Usage
+from bot.lifecycle.ports import Change, Claimed, Standing, Usage
 from bot.model.event import EventKind
 from bot.model.money import micros
 from bot.model.rental import Rental
@@ -19,7 +19,7 @@ from store import costs, due
 from store.events import Events
 from store.facts import Facts
 from store.messages import Messages
-from store.rows import Values, add_new, by, first, given, model, models, values
+from store.rows import Values, add_new, by, first, given, models, values
 from store.tables import rentals
 
 _SPENDING = 0x67707562
@@ -41,7 +41,7 @@ _USAGE = select(
     func.coalesce(func.sum(_c.cap_micros), 0),
 ).where(_c.live, _c.id.is_distinct_from(given(_c.id, "without")))
 
-_AS_IT_WAS = and_(_c.version == given(_c.version, "was_version"), _c.state == given(_c.state, "was_state"))
+_AS_IT_WAS = and_(_c.version == given(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
 _NUDGED = _c.due_at.is_distinct_from(given(_c.due_at, "was_due"))
 _DEFER = (
     update(rentals)
@@ -50,6 +50,16 @@ _DEFER = (
         claimed_by=None,
         due_at=case((and_(_AS_IT_WAS, ~_NUDGED), given(_c.due_at, "next_due")), else_=_c.due_at),
     )
+)
+
+_CLAIMED = (
+    _c.id,
+    _c.version,
+    type_coerce(_c.state, Text).label("state"),
+    _c.owner,
+    _c.accepted_at,
+    _c.ends_at,
+    _c.due_at,
 )
 
 _BORN_WITH = frozenset({"id", "owner", "created_at", "card_channel"})
@@ -85,11 +95,11 @@ def _ends_from(rental: Rental) -> datetime | None:
     return rental.over_at or rental.destroying_since or rental.ends_at or started
 
 
-def _was(rental: Rental) -> Values:
+def _was(rental: Rental | Claimed) -> Values:
     return {
         "of": rental.id,
         "was_version": rental.version,
-        "was_state": rental.state,
+        "was_state": str(rental.state),
         "was_due": rental.due_at,
     }
 
@@ -135,12 +145,12 @@ class Rentals(Facts):
             await self._tell(change)
         return held
 
-    async def defer(self, rental: Rental, due_at: datetime | None) -> None:
+    async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
         """A nudge that came meanwhile is a change too: then it stays due."""
         await self._conn.execute(_DEFER, {**_was(rental), "next_due": due_at})
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
-        return [model(Rental, row) for row in await due.claim(self._conn, rentals, now, claimant, limit)]
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
+        return models(Claimed, await due.claim(self._conn, rentals, _CLAIMED, now, claimant=claimant, limit=limit))
 
     async def release(self, rental_id: str) -> None:
         await due.release(self._conn, rentals, rental_id)

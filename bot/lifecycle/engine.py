@@ -12,12 +12,10 @@ import structlog
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.desk import Works
 from bot.lifecycle.failing import Failing
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports import Claimed, Tx
 from bot.lifecycle.steps.pace import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
 from bot.lifecycle.steps.run import step
-from bot.model.quote import Quote
-from bot.model.rental import Rental
 
 log = structlog.get_logger()
 
@@ -113,7 +111,7 @@ class Engine:
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
                 continue
             except Exception:
-                # Such as a row that can't be read. The process must live on: the overdue deletion runs in it.
+                # The process must live on: the overdue deletion runs in it.
                 log.exception("engine.failed")
                 self._watch.failed("engine")
                 await self.works.clock.pause(PAUSE_AFTER_BUG)
@@ -150,8 +148,8 @@ class Engine:
             # It may have been written all the same, and what stays claimed is never looked at again.
             self._unsure = True
             raise
-        for quote in quotes:
-            self._searches.add(self._start(self._find(quote), quote.id))
+        for quote_id in quotes:
+            self._searches.add(self._start(self._find(quote_id), quote_id))
         for rental in rentals:
             if rental.due_at is not None:
                 self._watch.late((now - rental.due_at).total_seconds())
@@ -183,7 +181,7 @@ class Engine:
         self._searches.discard(task)
         self._wake.set()
 
-    async def _step(self, rental: Rental) -> None:
+    async def _step(self, rental: Claimed) -> None:
         try:
             await step(self.works, rental.id)
         except Exception as error:
@@ -195,7 +193,7 @@ class Engine:
                 )
             else:
                 log.exception("step.failed", rental=rental.id, state=rental.state, number=number)
-                self._watch.failed(rental.state.value)
+                self._watch.failed(rental.state)
             await self._later(rental)
             await self._tell(self._failing.notify(rental))
         else:
@@ -210,7 +208,7 @@ class Engine:
         except Exception:
             log.exception("engine.not_told")
 
-    async def _later(self, rental: Rental) -> None:
+    async def _later(self, rental: Claimed) -> None:
         async def defer(tx: Tx) -> None:
             await tx.rentals.defer(rental, self.works.clock.now() + AFTER_A_BUG)
 
@@ -227,21 +225,20 @@ class Engine:
                 self.on_outage()
                 await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
 
-    async def _find(self, quote: Quote) -> None:
+    async def _find(self, quote_id: str) -> None:
         try:
-            await find(self.works, self._shared, quote)
+            async with self.works.store.read() as tx:
+                quote = await tx.quotes.get(quote_id)
+            if quote is not None:
+                await find(self.works, self._shared, quote)
             return
         except Outage as outage:
-            log.warning("quote.outage", quote=quote.id, error=type(outage).__name__)
+            log.warning("quote.outage", quote=quote_id, error=type(outage).__name__)
         except Exception:
-            log.exception("quote.failed", quote=quote.id)
+            log.exception("quote.failed", quote=quote_id)
             self._watch.failed("quote")
 
-        async def release(tx: Tx) -> None:
-            current = await tx.quotes.get(quote.id)
-            if current is not None:
-                later = self.works.clock.now() + AFTER_A_BUG
-                await tx.quotes.save(current.model_copy(update={"due_at": later}))
-            await tx.quotes.release(quote.id)
+        async def defer(tx: Tx) -> None:
+            await tx.quotes.defer(quote_id, self.works.clock.now() + AFTER_A_BUG)
 
-        await self._for_certain(release)
+        await self._for_certain(defer)

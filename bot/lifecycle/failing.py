@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from bot.errors import bug_number
 from bot.lifecycle.desk import Works
+from bot.lifecycle.ports import Claimed
 from bot.lifecycle.service.account import send_notices
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Rental
 from bot.policy.leases import overdue_at
 
 IN_A_ROW = 3
@@ -61,7 +61,7 @@ class Failing:
         self._runs[rental_id] = run.model_copy(update={"count": run.count + 1})
         return run.number
 
-    async def notify(self, rental: Rental) -> None:
+    async def notify(self, rental: Claimed) -> None:
         """Tells people of a run of failures that is long enough. Raises StoreBusy; the next one tries again."""
         run, now = self._runs[rental.id], self._works.clock.now()
         if run.count < IN_A_ROW or (run.told_at is not None and now - run.told_at < TELL_AGAIN):
@@ -79,7 +79,7 @@ class Failing:
             self._runs[rental.id] = run
             raise
 
-    async def worked(self, rental: Rental) -> None:
+    async def worked(self, rental: Claimed) -> None:
         """Ends a run of failures, and says so if people were told of it. Raises StoreBusy; the next step that
         works tries again."""
         run = self._runs.pop(rental.id, None)
@@ -91,7 +91,7 @@ class Failing:
             self._runs[rental.id] = run
             raise
 
-    async def _tell(self, rental: Rental, kind: EventKind, facts: Facts) -> None:
+    async def _tell(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._works.clock.now(), facts=facts)
         # One at a time: each writes what was told of all rentals.
         async with self._turn, self._works.store.write() as tx:

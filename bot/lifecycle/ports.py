@@ -182,6 +182,19 @@ class KnownResource(Frozen):
     delete_accepted_at: Instant | None = None
 
 
+class Claimed(Frozen):
+    """A rental that is due. It holds nothing that needs an envelope or a state to be parsed: a rental that can't
+    be loaded fails in its own step, and keeps no other from being claimed."""
+
+    id: str
+    version: int
+    state: str
+    owner: str
+    accepted_at: Instant | None
+    ends_at: Instant | None
+    due_at: Instant | None
+
+
 class UnfinishedAttempt(Frozen):
     """An attempt that may still bill, with the moments from which its end is counted. It holds nothing that needs
     an offer, an envelope or a state to be parsed."""
@@ -244,7 +257,12 @@ class Quotes(Protocol):
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         """Those of one person that go on once there is a key."""
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Quote]: ...
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
+        """Take what is due and unclaimed, and return the ids, oldest first."""
+
+    async def defer(self, quote_id: str, due_at: datetime) -> None:
+        """End its claim and set when it is next due."""
+
     async def release(self, quote_id: str) -> None: ...
     async def release_all(self, *, but: Collection[str] = ()) -> None:
         """Ends every claim, but for those of these quotes."""
@@ -259,10 +277,10 @@ class Rentals(Protocol):
         resources, ledger) are written all the same once the transaction commits, and nothing else is.
         Raises OfferTaken where an attempt's offer has had one already."""
 
-    async def defer(self, rental: Rental, due_at: datetime | None) -> None:
+    async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
         """Ends its claim and sets when it is next due, if nobody changed it meanwhile. Tells nobody."""
 
-    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Rental]:
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
         """Takes what is due and unclaimed, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...

@@ -45,9 +45,10 @@ class SelfCheck:
     lateness: timedelta = timedelta(0)
     """By how much what is due first is late, by our clock."""
     late_for: timedelta = timedelta(0)
-    """For how long it has been late in real time."""
-    _late_since: tuple[str, datetime, datetime] | None = None
-    """What is due first, its due moment, and since when in real time it is known to be late."""
+    """For how long work has been late, in real time."""
+    _late_since: datetime | None = None
+    """Since when, in real time, something is known to be late at every look. It need not be the same work: a bot
+    that has too much to do finishes one thing late after the other."""
     _told: dict[EventKind, set[Told]] = field(default_factory=dict)
     _doubt: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -120,10 +121,9 @@ class SelfCheck:
         if oldest is None or oldest[1] >= now:
             self._late_since, self.lateness, self.late_for = None, timedelta(0), timedelta(0)
             return
-        if self._late_since is None or self._late_since[:2] != oldest:
-            self._late_since = (*oldest, real)
+        self._late_since = self._late_since or real
         self.lateness = now - oldest[1]
-        self.late_for = min(self.lateness, real - self._late_since[2])
+        self.late_for = min(self.lateness, real - self._late_since)
 
     # --- telling people
 

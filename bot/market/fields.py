@@ -144,6 +144,13 @@ def instant(value: object) -> datetime | None:
     return found if _EARLIEST <= found <= _LATEST else None
 
 
+def end_of(start: datetime | None, value: object) -> datetime | None:
+    """Return the moment as `instant` does, but None if it is before the start. What ended before it began would be
+    billed as nothing, and told to have cost nothing."""
+    found = instant(value)
+    return None if found is not None and start is not None and found < start else found
+
+
 def entries(value: object) -> list[dict[str, object]]:
     """The objects of a list; anything else has none."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

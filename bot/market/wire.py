@@ -380,6 +380,7 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
     gpu = (fields.text(fields.field(spec, name)) for name in ("gpu_type", "gpu_family", "gpu_name", "gpu"))
     history = (fields.ident(past.get("offer_id")) for past in fields.entries(entry.get("offer_history")))
     rate = fields.amount(entry.get("pricing_total_hourly"))
+    valid_from = fields.instant(entry.get("valid_from"))
     return ResourceView(
         resource_id=resource_id,
         status=fields.word(entry.get("status")) or "unknown",
@@ -389,8 +390,8 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
         offer_ids=tuple(dict.fromkeys(found for found in history if found is not None)),
         created_at=fields.instant(entry.get("created_at")),
         rate=rate if rate == 0 else fields.rate(rate),
-        valid_from=fields.instant(entry.get("valid_from")),
-        valid_to=fields.instant(entry.get("valid_to")),
+        valid_from=valid_from,
+        valid_to=fields.end_of(valid_from, entry.get("valid_to")),
         host=host,
         port=port,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
+import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -12,14 +15,25 @@ from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
+
+class Outcome(Enum):
+    """What became of a post."""
+
+    TAKEN = "taken"
+    LATER = "later"
+    """It was not posted: Slack asked to wait, or could not be reached."""
+    FAILED = "failed"
+    """It was refused, or its answer was lost, and then it may be there."""
+
+
 TRIES = 3
 """Only a post that Slack answers with "later" is tried again: any other failure may have posted it."""
 
 
 async def direct_post(
     client: AsyncWebClient, clock: Clock, pace: Pace, to: str, said: Rendered, *, tries: int = TRIES
-) -> bool:
-    """Post to a channel or a person as soon as the pace allows it. Return whether Slack took it. Never raises."""
+) -> Outcome:
+    """Post to a channel or a person as soon as the pace allows it, and return what became of it. Never raises."""
     for _ in range(tries):
         while (open_at := pace.post_at(to, now := clock.real())) > now:
             await clock.pause((open_at - now).total_seconds())
@@ -32,8 +46,8 @@ async def direct_post(
             wait = asked_wait(error)
             if wait is None:
                 log.warning("post.not_taken", to=to, error=error_code(error))
-                return False
+                return Outcome.LATER if isinstance(error, aiohttp.ClientConnectorError) else Outcome.FAILED
             pace.block(POST, clock.real() + wait)
         else:
-            return True
-    return False
+            return Outcome.TAKEN
+    return Outcome.LATER

@@ -17,7 +17,7 @@ from bot.lifecycle.ports import Held
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
 from handlers.delivery.content import answer, content, told_since
-from handlers.delivery.direct_post import direct_post
+from handlers.delivery.direct_post import Outcome, direct_post
 from handlers.delivery.keeping import FIRST_RETRY, Keeper, Sent
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
@@ -71,7 +71,7 @@ class Delivery:
         """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
         took it. Only for what must be said while the store takes nothing: it is not remembered."""
         said = Rendered(text=text, blocks=tuple(blocks))
-        return await direct_post(self._client, self._desk.clock, self._pace, to, said)
+        return await direct_post(self._client, self._desk.clock, self._pace, to, said) is Outcome.TAKEN
 
     def renewed(self) -> None:
         """Slack takes our token again: send at once what waits."""

@@ -78,13 +78,16 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """A machine whose lease ended was there until the end that its card said last."""
+    """A machine whose lease ended was there until the end that its card said last, unless its vendor took it back:
+    the bot may learn of that only when it ends it."""
     found = []
     for rental in evidence.cards:
         if not any("its lease ended" in reply.text for reply in evidence.thread(rental)):
             continue
         ends = _ends(evidence, rental)
         machines = [machine for machine in evidence.machines if machine.rental == rental]
+        if any(machine.resource_id in evidence.taken_back for machine in machines):
+            continue
         gone = max((machine.end or evidence.now for machine in machines), default=None)
         if ends and gone is not None and gone < ends[-1][1] - timedelta(minutes=1):
             found.append(f"{rental} was gone at {gone:%H:%M}, before its end at {ends[-1][1]:%H:%M}")

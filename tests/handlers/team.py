@@ -182,9 +182,10 @@ class Team:
         """What a person asked for and the engine hasn't looked for yet."""
         async with self.desk.store.write() as tx:
             claimed = await tx.quotes.claim(self.clock.now(), "test", 100)
-            for quote in claimed:
-                await tx.quotes.release(quote.id)
-        return [quote for quote in claimed if quote.owner == user]
+            for quote_id in claimed:
+                await tx.quotes.release(quote_id)
+            found = [await tx.quotes.get(quote_id) for quote_id in claimed]
+        return [quote for quote in found if quote is not None and quote.owner == user]
 
     # --- getting somewhere
 

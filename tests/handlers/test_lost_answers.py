@@ -6,22 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.clock import MovedClock
-from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, NextCall
-from handlers.delivery.direct import DirectMessages
 from handlers.delivery.finding import NAMED_TRIES
 from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
-from tests.handlers.team import NOON, RULES, Json, Team, an_offer, team
+from tests.handlers.team import Json, Team, an_offer, team
 
 MINUTE = timedelta(minutes=1)
 
@@ -279,32 +276,3 @@ async def test_a_post_past_the_outbox_keeps_to_the_pace_of_all_posts(tmp_path: P
         refused = json.dumps({"ok": False, "error": "channel_not_found"})
         await fault(ours, "chat.postMessage", "garbage", body=refused)
         assert not await ours.delivery.post(BEN, "My database takes no writes.")
-
-
-class LaterClock(MovedClock):
-    """Its real time is later by what a test adds."""
-
-    def __init__(self) -> None:
-        super().__init__(NOON)
-        self.later = timedelta()
-
-    def real(self) -> datetime:
-        return super().real() + self.later
-
-
-async def test_a_direct_post_whose_answer_is_lost_is_not_repeated_at_each_look(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
-        clock = LaterClock()
-        direct = DirectMessages(ours.world.client, Pace(post_every=timedelta()), clock, RULES)
-        lost = await fault(ours, "chat.postMessage", "cut_after", times=None)
-        told = Event(rental_id=None, kind=EventKind.NO_WRITES, at=NOON, facts=Facts(span=timedelta(minutes=30)))
-        for _ in range(20):
-            assert not await direct.post(ANA, told)
-            clock.later += timedelta(seconds=2.9)
-        assert await requests(ours, "chat.postMessage") == 1
-        assert not await direct.post(BEN, told), "others are told all the same"
-        assert await requests(ours, "chat.postMessage") == 2
-        await lift(ours, lost)
-        clock.later += MINUTE
-        assert await direct.post(ANA, told)
-        assert await direct.post(BEN, told)

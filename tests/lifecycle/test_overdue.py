@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from bot.errors import StoreBusy, TooLate
@@ -17,9 +18,11 @@ from bot.lifecycle.ports import Market, Store, Tx
 from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
+from bot.model.quote import QuoteState
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
+from store.db import Database
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 GRACE = 15 * MINUTE
 TIME_OUT = 15 * MINUTE
@@ -65,6 +68,13 @@ async def over(here: World, rental: Rental, end: State) -> None:
     await here.until(rental, end)
     assert await here.alive() == []
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+
+
+async def execute(here: World, statement: str, of: str) -> None:
+    """Change the database without the bot."""
+    async with cast(Database, here.works.store).engines.writer.begin() as conn:
+        await conn.execute(text(statement), {"of": of})
+        await conn.commit()
 
 
 # --- people are told
@@ -254,6 +264,35 @@ async def test_a_failing_step_of_one_keeps_nobody_else_waiting(here: World) -> N
     await here.pass_time(35 * MINUTE)
     assert await here.notices(E.DELETED_OVERDUE) == []
     await over(here, rental, State.DESTROYED)
+
+
+async def test_a_rental_that_cannot_be_read_is_told_and_deleted_and_keeps_nobody_else_waiting(here: World) -> None:
+    rental, other = await here.ready(), await here.ready(person=BEN)
+    found = await here.quote(rental.quote_id)
+    broken = found.model_copy(
+        update={"id": "broken", "due_at": here.now, "rental_id": None, "state": QuoteState.LOOKING}
+    )
+    async with here.works.store.write() as tx:
+        await tx.quotes.add(broken)
+    await execute(
+        here, "UPDATE rentals SET envelope = substr(envelope, 2), state = 'odd' WHERE id = :of", rental.id
+    )
+    await execute(here, "UPDATE quotes SET request = substr(request, 2) WHERE id = :of", "broken")
+    await here.pass_time(10 * MINUTE)
+    assert [person for person, _ in await here.notices(E.STEP_FAILED)] == [ANA.id, CLEO.id]
+    await here.until(other, State.DESTROYED, within=3 * HOUR)
+    assert await here.notices(E.DELETED_OVERDUE) == []
+    await here.pass_time(HOUR)
+    assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
+    assert await here.alive() == []
+
+    # Once it can be read again, it goes on, and so does the quote.
+    await execute(here, "UPDATE rentals SET envelope = '{' || envelope, state = 'ready' WHERE id = :of", rental.id)
+    await execute(here, "UPDATE quotes SET request = '{' || request WHERE id = :of", "broken")
+    await here.until(rental, State.DESTROYED)
+    ledger = await here.ledger(rental) + await here.ledger(other)
+    assert sum(row.amount for row in ledger) == await here.bill()
+    assert (await here.quote("broken")).due_at is None
 
 
 # --- the end is the one that holds then

@@ -60,6 +60,22 @@ async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) 
     assert (check.wrong, check.lateness) == ([], timedelta(0))
 
 
+async def test_work_that_is_done_late_one_after_the_other_is_late_too(here: World) -> None:
+    rentals = [await here.ready(), await here.ready(person=BEN)]
+    check = check_of(here)
+    here.jump(5 * MINUTE)
+    for rental in rentals:
+        await check.measure()
+        assert check.wrong == []
+        here.jump(40 * SECOND)
+        async with here.works.store.write() as tx:
+            current = await tx.rentals.get(rental.id)
+            assert current is not None
+            await tx.rentals.defer(current, here.now - MINUTE)
+    await check.measure()
+    assert check.wrong == ["work is late by 80 s"]
+
+
 async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
     rental = await here.ready()
     check = check_of(here)

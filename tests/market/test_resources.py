@@ -82,6 +82,21 @@ async def test_one_resource_live_or_from_the_cache_or_not_found(api: Api, market
     assert [seen.query for seen in api.seen] == [{}, {"force_refresh": "true"}]
 
 
+async def test_an_end_before_the_start_is_no_end(api: Api, market: ComputeClear) -> None:
+    """Else its line on the receipt would say for certain that it cost nothing."""
+    said = {
+        "resource_id": RESOURCE,
+        "status": "deleted",
+        "pricing_total_hourly": 2,
+        "valid_from": "2026-03-02T11:00:00",
+    }
+    for end, taken in (("2026-03-02T10:59:59", None), ("2026-03-02T11:00:00", NOON - timedelta(hours=1))):
+        api.says(f"/resources/{RESOURCE}", {**said, "valid_to": end})
+        found = await market.resource(RESOURCE)
+        assert found is not None
+        assert (found.deleted, found.valid_to) == (True, taken)
+
+
 async def test_an_answer_about_another_resource_is_no_answer(api: Api, market: ComputeClear) -> None:
     api.says(f"/resources/{RESOURCE}", {"resource_id": "another", "status": "deleted"})
     with pytest.raises(MarketAway):

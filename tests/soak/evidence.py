@@ -118,6 +118,7 @@ def good() -> Evidence:
         market=(Request(at(14, 5), "delete_resource", "/resources/r-1", 200),),
         posts=tuple(Post(one.channel, one.ts, str(n), one.text) for n, one in enumerate(places.values())),
         stubborn=frozenset(),
+        taken_back=frozenset(),
         log=(json.dumps({"event": "did", "level": "info"}),),
         secrets=(TOKEN,),
         health={"told_perhaps_twice": 0},

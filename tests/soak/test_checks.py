@@ -189,6 +189,12 @@ def test_what_could_not_be_helped_is_no_finding() -> None:
     )
 
 
+def test_what_the_vendor_took_back_did_not_end_too_early() -> None:
+    early = machines(good(), replace(MACHINE, end=at(13, 40)))
+    assert "nothing_ends_before_its_time" in names(early)
+    assert "nothing_ends_before_its_time" not in names(replace(early, taken_back=frozenset({MACHINE.resource_id})))
+
+
 def test_a_post_that_health_admits_is_no_finding() -> None:
     twice = again(good())
     assert names(twice) == {"nothing_is_told_twice"}

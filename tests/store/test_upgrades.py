@@ -1,7 +1,12 @@
-"""A database of the first schema, with a rental that bills, is brought up to today's: all of it or nothing."""
+"""A database of each schema that was ever released is brought up to today's: all of it or nothing.
+
+`at_0001.sql` has a rental that bills, `at_0002.sql` one rental in each state. Each is what the code of its schema
+wrote; when a schema is released, a dump of it is added here.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -23,9 +28,11 @@ from bot.errors import CannotOpen
 from bot.lifecycle.ports import Billing, Change
 from bot.model.attempt import AttemptState
 from bot.model.state import State
+from bot.policy.leases import OVERDUE_GRACES, overdue_grace
 from store.db import Database, migrate
 from store.migrations import HEAD
 from tests.databases import START, Postgres
+from tests.lifecycle.world import world
 from tests.store import make
 from tests.store.schemas import contents, engine, indexes, shapes
 
@@ -35,16 +42,22 @@ HOUR = timedelta(hours=1)
 RATE = "2.4200000000000000000000000000010"
 """More digits than any float has, and a last one that a number would lose."""
 
-FIRST = (Path(__file__).parent / "at_0001.sql").read_text().rstrip(";\n").split(";\n")
-
 _numbers = count(1)
 
 
-def _first_schema(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", "store:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "0001")
+def _schema(revision: str) -> Callable[[Connection], None]:
+    def run(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", "store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    return run
+
+
+def _rows(revision: str) -> list[str]:
+    """Return the statements that fill a database of this revision."""
+    return (Path(__file__).parent / f"at_{revision}.sql").read_text().rstrip(";\n").split(";\n")
 
 
 def _run(*statements: str) -> Callable[[Connection], None]:
@@ -75,33 +88,50 @@ async def run(url: str, *statements: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def old(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """The URL of a database at revision 0001 that holds a rental."""
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of database."""
+    return str(request.param)
+
+
+@pytest.fixture
+def schema() -> str:
+    """The revision that the old database has, unless a test says otherwise."""
+    return "0001"
+
+
+@pytest.fixture
+async def old(request: pytest.FixtureRequest, tmp_path: Path, kind: str, schema: str) -> AsyncIterator[str]:
+    """The URL of a database at an older revision that holds rentals."""
     url = f"sqlite:///{tmp_path}/old.db"
-    if request.param == "postgresql":
+    if kind == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
         name = f"old_{next(_numbers)}"
         await server.run(f"CREATE DATABASE {name}")
         url = server.url(name)
     database = engine(url)
-    await at(database, _first_schema)
-    await at(database, _run(*FIRST))
+    await at(database, _schema(schema))
+    await at(database, _run(*_rows(schema)))
     await database.dispose()
     yield url
-    if request.param == "postgresql":
+    if kind == "postgresql":
         await server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+each_schema = pytest.mark.parametrize("schema", ["0001", "0002"])
+
+
+@each_schema
 async def test_every_row_is_still_there_and_the_new_columns_are_filled(old: str) -> None:
     _, _, before = await as_it_lies(old)
     await migrate(old)
     _, _, after = await as_it_lies(old)
     assert after["alembic_version"] == [{"version_num": HEAD}]
-    rates = {(row["rental_id"], row["n"]): row["rate"] for row in after["attempts"]}
-    assert rates == {("k7mq2", 1): "2.150", ("k7mq2", 2): RATE}
-    assert [row["n"] for row in after["ledger"]] == [1]
-    filled = ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages")
-    for name in filled:
+    # As texts: a number would lose the last digits.
+    assert [row["rate"] for row in after["attempts"]] == [
+        json.loads(row["offer"])["rate"] for row in after["attempts"]
+    ]
+    assert {row["n"] for row in after["ledger"]} == {1}
+    for name in ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages"):
         columns = before[name][0]
         assert [{column: row[column] for column in columns} for row in after[name]] == before[name]
 
@@ -143,6 +173,75 @@ async def test_the_store_reads_it_and_goes_on_writing(old: str, clock: MovedCloc
     await database.close()
 
 
+@pytest.mark.parametrize("schema", ["0002"])
+async def test_rentals_in_every_state_are_read_and_written(old: str, clock: MovedClock) -> None:
+    _, _, before = await as_it_lies(old)
+    ids = [row["id"] for row in before["rentals"]]
+    database = await Database.open(old, claimant="test", clock=clock)
+    found = []
+    for rental_id in ids:
+        async with database.write() as tx:
+            rental = await tx.rentals.get(rental_id)
+            assert rental is not None
+            assert await tx.quotes.get(rental.quote_id) is not None
+            again = Change(
+                before=rental,
+                after=make.next_of(rental),
+                attempts=tuple(await tx.rentals.attempts(rental_id)),
+                resources=tuple(await tx.rentals.resources(rental_id)),
+                ledger=tuple(await tx.rentals.ledger(rental_id)),
+                events=(make.event(rental_id=rental_id),),
+            )
+            await tx.rentals.apply(again)
+            found.append(rental.state)
+        async with database.read() as tx:
+            assert await tx.events.of(rental_id)
+    assert sorted(found) == sorted(State)
+    async with database.read() as tx:
+        for message_id in range(1, len(before["messages"]) + 1):
+            assert await tx.messages.get(message_id) is not None
+    await database.close()
+
+
+@each_schema
+async def test_a_machine_that_an_older_version_rented_is_found_from_its_end_on(
+    old: str, clock: MovedClock, schema: str
+) -> None:
+    _, _, before = await as_it_lies(old)
+    database = await Database.open(old, claimant="test", clock=clock)
+    found = {}
+    async with database.read() as tx:
+        for row in before["rentals"]:
+            rental = await tx.rentals.get(row["id"])
+            assert rental is not None
+            if rental.state.over or not rental.attempts:
+                continue
+            start = rental.accepted_at or rental.created_at
+            end = rental.destroying_since or rental.ends_at or start
+            early, due = await tx.overdue.past_end(end - timedelta(seconds=1)), await tx.overdue.past_end(end)
+            assert rental.id not in {one.rental_id for one in early}
+            (attempt,) = [one for one in due if one.rental_id == rental.id]
+            found[rental.state] = attempt
+    states = {State.READY}
+    if schema == "0002":
+        states |= {State.PROCURING, State.PROVISIONING, State.DESTROYING}
+    assert found.keys() == states
+    await database.close()
+
+
+@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002")])
+async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> None:
+    _, _, before = await as_it_lies(old)
+    async with world(old) as here:
+        here.jump(3 * 24 * HOUR)  # past the end of each
+        await here.overdue.look()
+        here.jump(OVERDUE_GRACES * overdue_grace(here.works.rules))
+        await here.overdue.look()
+        asked = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
+    assert asked == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
+
+
+@each_schema
 async def test_references_are_checked_again_afterwards(old: str, clock: MovedClock) -> None:
     database = await Database.open(old, claimant="test", clock=clock)
 
@@ -167,7 +266,7 @@ async def test_an_upgrade_that_fails_half_way_changes_nothing_and_can_be_run_aga
     assert (await as_it_lies(old))[2]["alembic_version"] == [{"version_num": HEAD}]
 
 
-@pytest.mark.parametrize("old", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["sqlite"])
 async def test_a_file_with_a_row_that_refers_to_nothing_is_left_as_it_was(old: str) -> None:
     # As a shell does it: there SQLite checks no references unless it is told to.
     with closing(sqlite3.connect(old.removeprefix("sqlite:///"), isolation_level=None)) as shell:
