@@ -115,9 +115,11 @@ class Mistakes:
             return f'After "{key}" comes a number. Try: {self.try_(count=2)}'
         if key == "contract":
             return f'After "{key}" comes spot or on demand. Try: {self.try_(contract="spot")}'
-        known = self.words.region_names if key in {"region", "in"} else self.words.vendor_names
-        word = "vendor" if key in {"on", "at"} else key
-        return f'After "{key}" comes a name. Try: {self.try_()} {word} {next(iter(known), "EU")}'
+        if key in {"region", "in"}:
+            tried = self.try_(region=next(iter(self.words.region_names), None))
+        else:
+            tried = self.try_(vendor=next(iter(self.words.vendor_names), None))
+        return f'After "{key}" comes a name. Try: {tried}'
 
     def _word(self, word: str) -> Mistake:
         words = self.words

@@ -499,6 +499,8 @@ get h100 6h now? | ~ H100 for 6h
 get? h100 now | ~ H100
 rent 2x 4090 eu for 2h now | = 2x RTX 4090 EU for 2h
 rent h100 asap now | ~ H100
+get h100 eu in | ! After "in" comes a name
+get h100 nebius from | ! After "from" comes a name
 get 2x 4090s | = 2x RTX 4090
 get two 4090s 3h | = 2x RTX 4090 for 3h
 get 4090s | = RTX 4090
