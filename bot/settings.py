@@ -141,8 +141,10 @@ class Settings(BaseSettings):
         path = url.removeprefix("sqlite:///")
         if not path:
             raise ValueError("it names no file: sqlite:///PATH")
-        if path == ":memory:" or path.startswith("file:"):
+        if path.startswith((":memory:", "file:")):
             raise ValueError("name a file: sqlite:///PATH. What is only in memory is lost when the bot ends")
+        if "?" in path and url.startswith("sqlite:"):
+            raise ValueError("leave out the ? and what follows it: sqlite:///PATH")
         return value
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """After a GPU may follow its form, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
-    "us": ("usa", "u.s", "u.s.a", "america", "north america", "united states"),
+    "us": ("usa", "america", "north america", "united states"),
     "eu": ("europe", "european", "european union"),
     "apac": ("asia", "asia pacific"),
 }
@@ -137,8 +137,8 @@ class Words:
         return near or self.families[:limit]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Whatever comes close, of any kind."""
-        return nearest(word, self.choices, 3, cutoff=70)
+        """Whatever comes close, of any kind. Too much is close to a word of two letters, such as `or`."""
+        return () if len(bare(word)) < 3 else nearest(word, self.choices, 3, cutoff=70)
 
     def nearest_regions(self, word: str) -> tuple[str, ...]:
         return nearest(word, {k: v for k, v in self.choices.items() if v in self.region_names}, 3, cutoff=50)
@@ -184,13 +184,18 @@ def _words(
         marks=re.compile(rf"(?:{'|'.join(map(re.escape, marks))})(?![a-z0-9])") if marks else re.compile("(?!)"),
         gpus=_names(_gpu_patterns(gpus), before=_MAKER, after=_GPU_END),
         # `us-east-1` is no region group.
-        regions=_names(_patterns(regional), after=r"(?![a-z0-9_-])"),
+        regions=_names(_patterns(regional) | _dotted(regional), after=r"(?![a-z0-9_-])"),
         contracts=_names(_patterns(contractual)),
         vendors=_names(_patterns({name: name for name in vendors})),
         region_names=regions,
         vendor_names=vendors,
         choices=_choices((family for family, _ in gpus), vendors, regional, contractual),
     )
+
+
+def _dotted(regional: dict[str, str]) -> dict[str, str]:
+    """`u.s.` and `u.s.a.`, but not `us a`, as in `rent us a h100`."""
+    return {r"u\.s(?:\.a)?": regional["usa"]} if "usa" in regional else {}
 
 
 def _gpu_patterns(gpus: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, str]:

@@ -96,7 +96,7 @@ _PHRASES: dict[Kind, tuple[str, ...]] = {
     Kind.FILLER: (
         "a", "an", "the", "of", "with", "and", "&", "for", "me", "i", "we", "my", "please", "need", "want", "get",
         "rent", "gpu", "gpus", "card", "cards", "machine", "instance", "node", "server", "vm", "box", "type",
-        "cheapest",
+        "cheapest", "another", "from ready",
     ),
 }  # fmt: skip
 _NOTHING_IN_PARTICULAR = {
@@ -203,7 +203,9 @@ def _candidates(text: str, at: int, words: Words) -> Iterator[tuple[int, tuple[T
 
 def _amounts(text: str, at: int, words: Words) -> Iterator[tuple[int, tuple[Token, ...]]]:
     span = _SPAN.match(text, at)
-    if span is not None:
+    gpu_here = words.gpus.match(text, at)
+    # `4090s` are several of them: nobody rents for 4090 seconds.
+    if span is not None and (gpu_here is None or gpu_here[0] != span.end()):
         # The name says whether a number of minutes could follow, as in `1h 30`.
         hours = "hours" if re.search(r"h(?:ou)?r?s?$", span.group()) else ""
         yield span.end(), (Token(Kind.SPAN, "", hours, span=read_span(span.group())),)

@@ -9,10 +9,10 @@ from bot.errors import Mistake
 from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from handlers.gpu_words import Words
+from handlers.gpu_words import Words, has_mark
 from handlers.prices import Money
 from handlers.problems import Problem, Trouble
-from handlers.reading import Reading
+from handlers.reading import Price, Reading
 from handlers.spelling import FINEST_CAP, HIGHEST_CAP, MOST_GPUS, SHORTEST_LEASE, spell
 
 _HOUR = timedelta(hours=1)
@@ -20,13 +20,13 @@ _WORDS = {
     Trouble.UNREADABLE: 'I can\'t read "{said}". Try: {tried}',
     Trouble.NUMBER: 'I can\'t tell what "{said}" is. Write {number}x for GPUs, {number}h for hours, ${number} '
     "for a price. Try: {tried}",
-    Trouble.LIMIT: 'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: under ${last}',
+    Trouble.LIMIT: 'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: {priced}',
     Trouble.RANGE: 'I need one number, and "{said}" is two. Try: {tried}',
-    Trouble.TIME: 'I can\'t read the time "{said}". A machine starts when it is rented. Try: for 6h',
-    Trouble.MINUTES: 'I can\'t read the time "{said}". Try: for 1h30m',
-    Trouble.LATER: '"{said}" would be later. A machine starts when it is rented. Try: for 2h',
-    Trouble.PRICE: 'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: under $3',
-    Trouble.PRICE_UNIT: 'A price is per GPU and hour, not "{said}". Try: under $3/GPU/h',
+    Trouble.TIME: 'I can\'t read the time "{said}". A machine starts when it is rented. Try: {six_hours}',
+    Trouble.MINUTES: 'I can\'t read the time "{said}". Try: {ninety_minutes}',
+    Trouble.LATER: '"{said}" would be later. A machine starts when it is rented. Try: {six_hours}',
+    Trouble.PRICE: 'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: {priced}',
+    Trouble.PRICE_UNIT: 'A price is per GPU and hour, not "{said}". Try: {priced}',
     Trouble.OPTION: 'I don\'t know the option "{said}". A note needs a space after its dash. Try: {tried}',
     Trouble.MACHINES: 'A rental is one machine, so I can\'t read "{said}". Write how many GPUs it has. '
     "Try: {tried}",
@@ -35,11 +35,20 @@ _WORDS = {
 }
 
 
+_REVERSING = frozenset(
+    {"not", "no", "without", "except", "excluding", "but", "outside", "over", "above", "more"}
+    | {"min", "minimum", "at least", ">", ">="}
+)
+"""After these stands what is not wanted, or a minimum. A suggestion that repeats it would rent the opposite."""
+_USUAL_CAP = Decimal(3)
+_USUAL_LEASE = timedelta(hours=6)
+
+
 class Mistakes:
     """The mistakes of one request. `leases` are the default one and the longest."""
 
     def __init__(
-        self, found: Reading, caps: list[Decimal], words: Words, leases: tuple[timedelta, timedelta]
+        self, found: Reading, caps: list[Price], words: Words, leases: tuple[timedelta, timedelta]
     ) -> None:
         self.found = found
         self.caps = caps
@@ -64,9 +73,7 @@ class Mistakes:
                     f'I don\'t know the vendor "{said}". Nearest: {", ".join(near)}. Try: {tried}', near
                 )
             case Trouble.MEMORY:
-                gpu, number = self._gpu(), problem.number
-                tried = f"/gpu get {gpu} {number}GB, or /gpu get {number}x {gpu}"
-                return Mistake(f'Is "{said}" its memory, {number} GB? Try: {tried}')
+                return self._memory(problem)
             case Trouble.LIMITED_COUNT:
                 tried = self.try_(count=problem.number)
                 return Mistake(f'"{said}" is no exact number of GPUs, and I need one. Try: {tried}')
@@ -77,21 +84,42 @@ class Mistakes:
         said, number = problem.text, problem.number or 2
         if problem.trouble is Trouble.NAME_MISSING:
             return self._name_missing(said)
-        last = said.rpartition(" ")[2]
         region = "US" if problem.trouble is Trouble.US else None
         words = _WORDS.get(problem.trouble, _WORDS[Trouble.UNREADABLE])
-        return words.format(said=said, last=last, number=number, tried=self.try_(region=region))
+        return words.format(
+            said=said,
+            number=number,
+            tried=self.try_(region=region),
+            priced=self._priced(problem),
+            six_hours=self.try_(lease=_USUAL_LEASE),
+            ninety_minutes=self.try_(lease=timedelta(minutes=90)),
+        )
+
+    def _priced(self, problem: Problem) -> str:
+        """What to type for a limit such as `under 2.50`. Of several GPUs it doesn't say whether it is for each."""
+        number = problem.text.rpartition(" ")[2] if problem.trouble is Trouble.LIMIT else ""
+        cap = Decimal(number) if number.replace(".", "", 1).isdecimal() else Decimal(problem.number)
+        return self.try_(cap=cap, per_gpu=False) if FINEST_CAP <= cap <= HIGHEST_CAP else self.try_(cap=_USUAL_CAP)
+
+    def _memory(self, problem: Problem) -> Mistake:
+        gpu, number = self._gpu(), problem.number
+        known = self.words.variants[self.words.family_of(gpu) or gpu]
+        fitting = [variant.name for variant in known if has_mark(variant, f"{number}gb")]
+        tried = [self.try_(*fitting[:1])] + ([self.try_(count=number)] if 1 <= number <= MOST_GPUS else [])
+        return Mistake(f'Is "{problem.text}" its memory, {number} GB? Try: {", or ".join(tried)}', tuple(fitting))
 
     def _name_missing(self, key: str) -> str:
         if key in {"lease", "duration", "hours", "hrs"}:
-            return f'After "{key}" comes a time. Try: for 6h'
+            return f'After "{key}" comes a time. Try: {self.try_(lease=_USUAL_LEASE)}'
         if key == "count":
             return f'After "{key}" comes a number. Try: {self.try_(count=2)}'
         if key == "contract":
             return f'After "{key}" comes spot or on demand. Try: {self.try_(contract="spot")}'
-        known = self.words.region_names if key in {"region", "in"} else self.words.vendor_names
-        word = "vendor" if key in {"on", "at"} else key
-        return f'After "{key}" comes a name. Try: {self.try_()} {word} {next(iter(known), "EU")}'
+        if key in {"region", "in"}:
+            tried = self.try_(region=next(iter(self.words.region_names), None))
+        else:
+            tried = self.try_(vendor=next(iter(self.words.vendor_names), None))
+        return f'After "{key}" comes a name. Try: {tried}'
 
     def _word(self, word: str) -> Mistake:
         words = self.words
@@ -118,7 +146,7 @@ class Mistakes:
         each = say_rate(rate) if rate else "less than $0.01"
         words = f"A cap is per GPU and hour. {said} for {what} comes to {each} per GPU and hour."
         if not FINEST_CAP <= rate <= HIGHEST_CAP:
-            return Mistake(f"{words} Try: under $3/GPU/h")
+            return Mistake(f"{words} Try: {self.try_(cap=_USUAL_CAP)}")
         return Mistake(f"{words} Try: {self.try_(cap=rate)}")
 
     def no_variant(self, family: str, marks: list[str]) -> Mistake:
@@ -151,19 +179,28 @@ class Mistakes:
         contract: str | None = None,
         vendor: str | None = None,
         cap: Decimal | None = None,
+        per_gpu: bool = True,
+        lease: timedelta | None = None,
     ) -> str:
-        """Return what to type instead, with all that was read."""
-        found = self.found
+        """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`."""
+        found, said_caps = self.found, self.caps
+        if any(problem.text.lower() in _REVERSING for problem in found.problems):
+            found, said_caps = Reading(gpus=found.gpus, counts=found.counts), []
         counts = [number for number in (count, *found.counts) if number is not None and 1 <= number <= MOST_GPUS]
-        caps = [rate for rate in (cap, *self.caps) if rate is not None and FINEST_CAP <= rate <= HIGHEST_CAP]
-        leases = [lease for lease in found.leases if SHORTEST_LEASE <= lease <= self.max_lease]
+        rates = [(cap, per_gpu)] if cap is not None else []
+        rates += [(price.money.amount, price.money.per_gpu) for price in said_caps]
+        rates = [(rate, each) for rate, each in rates if FINEST_CAP <= rate <= HIGHEST_CAP]
+        leases = [span for span in found.leases if SHORTEST_LEASE <= span <= self.max_lease]
+        if lease is not None and not leases:
+            leases = [min(lease, self.max_lease)]
         suggestion = Request(
             gpu=gpu or self._gpu(),
             count=next(iter(counts), 1),
             region=next(iter(found.regions), region) or None,
             contract=Contract(next(iter(found.contracts), contract or Contract.ONDEMAND)),
             vendor=next(iter(found.vendors), vendor) or None,
-            max_gpu_rate=next(iter(caps), None),
+            max_gpu_rate=rates[0][0] if rates else None,
+            cap_said_per_gpu=not rates or rates[0][1] or next(iter(counts), 1) == 1,
             lease=next(iter(leases), self.default_lease),
         )
-        return f"/gpu get {spell(suggestion, default_lease=self.default_lease)}"
+        return f"/gpu get {spell(suggestion, default_lease=None if lease else self.default_lease)}"

@@ -213,7 +213,7 @@ def parse(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: t
     name = _COMMANDS.get(first.lower()) or _COMMANDS.get(word)
     if name is None:
         if not reads_like_a_request(said, catalog):
-            raise _unknown_command(first)
+            raise _unknown_command(first, rest)
         wanted = read_request(said, catalog, default_lease=default_lease, max_lease=max_lease, after_verb=False)
         return Get(request=wanted.request)
     if name == "get":
@@ -230,10 +230,14 @@ def _too_long() -> Mistake:
     return Mistake("That is too long. /gpu help shows what I understand.")
 
 
-def _unknown_command(typed: str) -> Mistake:
+def _unknown_command(typed: str, rest: str) -> Mistake:
     word = flat(typed[:LONGEST_NAME]).lower()
     near = tuple(name for name, wrong in _SLIPS.items() if OSA.distance(word, name) <= wrong)
-    hint = f"Nearest: {', '.join(near)}. Try: /gpu {near[0]}, or /gpu help" if near else "Try: /gpu help"
+    tried = " ".join(near[:1])
+    if tried in {"destroy", "extend", "show", "keep"}:
+        rental_id = rest.strip().lower()
+        tried += f" {rental_id if _ID.fullmatch(rental_id) else 'k7mq2'}"
+    hint = f"Nearest: {', '.join(near)}. Try: /gpu {tried}, or /gpu help" if near else "Try: /gpu help"
     return Mistake(f'I don\'t know the command "{short(typed)}". {hint}', near)
 
 
@@ -275,9 +279,12 @@ def _with_time(made: Callable[[str, timedelta | None], Command], name: str) -> C
         number = _BARE_NUMBER.search(said)
         if number is not None and not _ID.fullmatch(number.group()):
             typed, said = number.group(), f"{said[: number.start()]} {said[number.end() :]}"
-            tried = f"/gpu {name} {_one_id(said, name)} {typed}"
-            raise Mistake(f"{typed} hours or {typed} minutes? Try: {tried}h, or {tried}m")
-        rental_id = _one_id(said, name)
+            tried = f"/gpu {name} {_one_id(said, name)} "
+            both = [
+                f"{tried}{typed}{unit}" for unit in "hm" if timedelta(0) < read_span(typed + unit) <= max_lease
+            ]
+            raise Mistake(f"{typed} hours or {typed} minutes? Try: {', or '.join(both) or f'{tried}2h'}")
+        rental_id = _one_id(said, name, flat(rest))
         if span is not None and not timedelta(0) < span <= max_lease:
             raise Mistake(
                 f"{say_span(span)} is not possible: a lease is at most {say_span(max_lease)}. "
@@ -288,11 +295,19 @@ def _with_time(made: Callable[[str, timedelta | None], Command], name: str) -> C
     return read
 
 
-def _one_id(said: str, name: str) -> str:
+def _one_id(said: str, name: str, typed: str = "") -> str:
+    """Return the one id in `said`. Raise Mistake otherwise, which names what is left over of `typed`."""
     words = [word.lower().strip("#") for word in said.split()]
     words = [word for word in words if word and word not in _ID_FLUFF]
     if not words:
         raise Mistake(f"Which one? Try: /gpu {name} k7mq2. Ids are in /gpu list")
+    ids = {word for word in words if _ID.fullmatch(word) and not word.isalpha()}
+    if len(ids) == 1 < len(set(words)):
+        left = " ".join(word for word in (typed or said).split() if word.lower().strip("#") not in ids)
+        if name == "destroy":
+            raise Mistake(f'I don\'t know "{short(left)}" here. /gpu destroy acts at once. Try: /gpu list')
+        after = " 2h" if name in {"extend", "keep"} else ""
+        raise Mistake(f'I don\'t know "{short(left)}" here. Try: /gpu {name} {ids.pop()}{after}')
     if len(set(words)) > 1:
         raise Mistake(f"One at a time, by its id. Try: /gpu {name} k7mq2. Ids are in /gpu list")
     if not _ID.fullmatch(words[0]):

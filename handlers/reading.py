@@ -83,6 +83,15 @@ def read(tokens: list[Token], words: Words, *, after_verb: bool) -> Reading:
     return _Reader(tokens, words, after_verb).read()
 
 
+def _is_money(token: Token) -> bool:
+    return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCIES
+
+
+def _may_be_a_unit(token: Token) -> bool:
+    """Whether a number before it may be of that: `6 hous`, `3 and a half hours`."""
+    return token.name == "and" or (token.kind is Kind.WORD and not _is_money(token))
+
+
 class _Reader:
     def __init__(self, tokens: list[Token], words: Words, after_verb: bool) -> None:
         self.tokens = tokens
@@ -163,12 +172,18 @@ class _Reader:
 
     def _region(self, token: Token) -> None:
         before = self._before()
+        after = self._peek()
+        if (
+            token.text.lower() == "other"
+            and after is not None
+            and after.kind in {Kind.GPU, Kind.COUNT, Kind.NUMBER}
+        ):
+            self.found.doubtful = True  # `the other h100` is no region
         verb = self.after_verb if before is None else before.kind is Kind.FILLER and before.name in _VERBS
         if token.text.lower() == "us" and verb:
             self._problem(Trouble.US, token)
         else:
             self.found.regions.append(token.name)
-        after = self._peek()
         if after is not None and after.name == "region":  # the EU region
             self.at += 1
 
@@ -185,6 +200,10 @@ class _Reader:
             self._problem(Trouble.NUMBER, token, number=token.number)
         elif token.number in self._memory_of(gpu.name) or (after is None and token.number > MOST_GPUS_AFTER):
             self._problem(Trouble.MEMORY, token, number=token.number)
+        elif after is None and (unit := self._peek()) is not None and _may_be_a_unit(unit):
+            # `h100 6 hous` and `h100 3 and a half hours` are no numbers of GPUs
+            named = [token, unit] if unit.kind is Kind.WORD else [token]
+            self._problem(Trouble.NUMBER, *named, number=token.number)
         else:
             self.found.counts.append(int(token.number))
             self.found.doubtful = self.found.doubtful or after is None
@@ -217,8 +236,7 @@ class _Reader:
 
     def _word(self, token: Token) -> None:
         sign = token.text.lstrip("-+.")[:1]
-        money = any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCIES
-        if money:
+        if _is_money(token):
             self._problem(Trouble.PRICE, token)
         elif sign.isdigit():
             self._problem(Trouble.UNREADABLE, token)
@@ -335,7 +353,8 @@ class _Reader:
         elif counts:
             self._problem(Trouble.LIMITED_COUNT, *said, token, number=token.number)
         elif token.kind is Kind.NUMBER:
-            self._problem(Trouble.PRICE if Kind.TOTAL in kinds else Trouble.LIMIT, *said, token)
+            trouble = Trouble.PRICE if Kind.TOTAL in kinds else Trouble.LIMIT
+            self._problem(trouble, *said, token, number=token.number)
         elif token.kind is Kind.SPAN:
             self._problem(Trouble.TIME, *said, token)
         elif token.kind is Kind.DASH:

@@ -89,8 +89,7 @@ class _Judge:
         totals = [price for price in found.prices if self._is_total(price)]
         self.total = totals[0] if totals else None
         self.caps = [price for price in found.prices if not self._is_total(price)]
-        amounts = [price.money.amount for price in self.caps]
-        self.mistakes = Mistakes(found, amounts, words, (default_lease, max_lease))
+        self.mistakes = Mistakes(found, self.caps, words, (default_lease, max_lease))
 
     def _is_total(self, price: Price) -> bool:
         """`$20 for 10h` and `10h for $20` are the price of it all; `under $3 for 6h` is a cap."""
@@ -148,7 +147,7 @@ class _Judge:
             return cap
         raise Mistake(
             f"A price of {say_rate(cap)} per GPU and hour can't be right. It goes from {say_rate(FINEST_CAP)} to "
-            f"{say_rate(HIGHEST_CAP)}, with up to 4 decimals. Try: under $3"
+            f"{say_rate(HIGHEST_CAP)}, with up to 4 decimals. Try: {self.mistakes.try_(cap=Decimal(3))}"
         )
 
     def _lease(self, lease: timedelta | None) -> timedelta:
@@ -156,10 +155,11 @@ class _Judge:
             return self.default_lease
         if lease > self.max_lease:
             longest = say_span(self.max_lease)
-            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: for {longest}")
+            tried = self.mistakes.try_(lease=self.max_lease)
+            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: {tried}")
         if lease < SHORTEST_LEASE:
             raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. "
-                          f"Try: for {say_span(self.default_lease)}")  # fmt: skip
+                          f"Try: {self.mistakes.try_(lease=self.default_lease)}")  # fmt: skip
         return lease
 
     def _variant(self, gpu: str) -> str:

@@ -176,7 +176,7 @@ def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
         ),
         (
             "GPUBOT_DATABASE_URL",
-            "sqlite:///:memory:",
+            "sqlite:///:memory:?cache=shared",
             "GPUBOT_DATABASE_URL: name a file: sqlite:///PATH. What is only in memory is lost when the bot ends.",
         ),
         ("GPUBOT_DATABASE_URL", "sqlite:///", "GPUBOT_DATABASE_URL: it names no file: sqlite:///PATH."),

@@ -218,7 +218,7 @@ get h100 starting in 2h | ! I don't know "starting"
 get h100 tonight | ! I don't know "tonight"
 get h100 for 6 | ! I can't tell what "6" is
 get h100 for 3 months | ! I can't tell what "3" is
-get h100 1 month | ! I don't know "month"
+get h100 1 month | ! I can't tell what "1 month" is
 get h100 for 6:30 | ! I can't read the time "6:30"
 get h100 for -3h | ! I can't read "-3h"
 get h100 1h 30 | ! I can't read the time "1h 30"
@@ -454,7 +454,7 @@ get h100 max. $3 | = H100 under $3.00/GPU/h
 get h100 höchstens 3$ | ! I don't know "höchstens"
 get h100 pour 6 heures | ! I don't know "pour"
 get h100 por 6 horas | ! I don't know "por"
-get h100 6 std | ! I don't know "std"
+get h100 6 std | ! I can't tell what "6 std" is
 get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU and hour can't be right
 get h100 under 1.000 $ | ! I can't read the price "1.000"
 get h100 under $ 2,50 | = H100 under $2.50/GPU/h
@@ -499,6 +499,41 @@ get h100 6h now? | ~ H100 for 6h
 get? h100 now | ~ H100
 rent 2x 4090 eu for 2h now | = 2x RTX 4090 EU for 2h
 rent h100 asap now | ~ H100
+get h100 eu in | ! After "in" comes a name
+get h100 nebius from | ! After "from" comes a name
+get 2x 4090s | = 2x RTX 4090
+get two 4090s 3h | = 2x RTX 4090 for 3h
+get 4090s | = RTX 4090
+get a pair of 4090s | ! I don't know "pair"
+rent us a h100 now | ! "us" can be the region or the people who ask
+get h100 us a day | = H100 US for 24h
+get h100 u.s.a | = H100 US
+rent the other h100 now | ~ H100 Other
+rent other 2x h100 | ~ 2x H100 Other
+get another h100 | = H100
+get 8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready | ~ 8x H100 EU under $2.50/GPU/h for 6h
+get h100 6 hous | ! I can't tell what "6 hous" is. Write 6x for GPUs, 6h for hours
+get h100 6 Stunden | ! I can't tell what "6 Stunden" is
+get h100 3 and a half hours | ! I can't tell what "3" is. Write 3x for GPUs, 3h for hours
+get 4x h100 max 8 | ! I can't tell what "max 8" limits. A price has a dollar sign
+get h100 under three | ! I can't tell what "under three" limits
+get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB? Try: /gpu get nvidia-a100-sxm4-80gb EU spot for 3h
+get 4x h100 for 0h $8 | ! is too short
+get h100 no spot eu | ! I don't know "no"
+get h100 anywhere but us | ! One region at a time
+get h100 3h at $2 | ! I don't know "at"
+get h100 @ $2.50 | ! I don't know "@"
+get h100 a couple hours | ! I don't know "couple"
+get h100 1 1/2 h | ! I can't tell what "1 1/2" is
+get h100 --no-spot | ! I don't know the option "--no-spot"
+get h100 or better | ! I don't know "or". A note goes after --.
+rent h100 and 4090 later now | ! One GPU at a time; I read H100 and RTX 4090
+rent h100 for the now | ~ H100
+rent h100 now now | ~ H100
+rent h100 "now" | ~ H100
+rent h100 2 hours from now | ! After "from" comes a name
+rent h100 not now but at 6 | ! I don't know "not"
+rent h100 now in 5 min | ! "in 5 min" would be later
 RENT H100 NOW | = H100
 """
 

@@ -57,6 +57,29 @@ def test_a_request_is_taken_for_what_it_says(text: str, meant: str) -> None:
         assert spell(found.request, default_lease=LEASE) == what
 
 
+MISTAKES = [text for text, meant in CORPUS if meant.startswith("!")]
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_what_a_mistake_says_to_type_is_no_mistake(text: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        command(text)
+    for suggested in caught.value.words.rpartition("Try: ")[2].split(", or "):
+        assert suggested.startswith("/gpu get ")
+        assert isinstance(command(suggested), Get)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["h100 no spot", "h100 without spot", "h100 not in us", "h100 outside eu", "h100 except nebius",
+     "h100 over $3", "h100 more than $3", "h100 > $3", "h100 at least 6h", "h100 minimum 6h"],
+)  # fmt: skip
+def test_a_suggestion_leaves_out_what_someone_does_not_want(text: str) -> None:
+    with pytest.raises(Mistake) as caught:
+        command(f"get {text}")
+    assert caught.value.words.endswith("Try: /gpu get H100")
+
+
 @pytest.mark.parametrize("text", CLEAN)
 def test_now_rents_what_was_read_completely(text: str) -> None:
     found = command(with_now(text))

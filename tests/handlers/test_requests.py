@@ -130,8 +130,10 @@ def test_a_cap_says_that_it_is_per_gpu(text: str) -> None:
      ("h100 max $20 total", "/gpu get H100 under $5.00/GPU/h"),
      ("2x h100 eu spot 10h for $100", "/gpu get 2x H100 EU spot under $5.00/GPU/h for 10h"),
      ("4x h100 $32/h in all", "/gpu get 4x H100 under $8.00/GPU/h"),
-     ("h100 for 1h max $5000 total", "$5000.00 per GPU and hour. Try: under $3/GPU/h"),
-     ("h100 for 72h max $0.10 total", "less than $0.01 per GPU and hour. Try: under $3/GPU/h")],
+     ("h100 for 1h max $5000 total", "$5000.00 per GPU and hour. "
+      "Try: /gpu get H100 under $3.00/GPU/h for 1h"),
+     ("h100 for 72h max $0.10 total", "less than $0.01 per GPU and hour. "
+      "Try: /gpu get H100 under $3.00/GPU/h for 72h")],
 )  # fmt: skip
 def test_a_total_is_refused_with_the_cap_that_it_comes_to(text: str, comes_to: str) -> None:
     with pytest.raises(Mistake) as caught:
