@@ -305,7 +305,7 @@ def _one_id(said: str, name: str, typed: str = "") -> str:
     if len(ids) == 1 < len(set(words)):
         left = " ".join(word for word in (typed or said).split() if word.lower().strip("#") not in ids)
         if name == "destroy":
-            raise Mistake(f'I don\'t know "{short(left)}" here. /gpu destroy acts at once. Try: /gpu list')
+            raise Mistake(f'I don\'t know "{short(left)}" here: /gpu destroy takes an id alone. Try: /gpu list')
         after = " 2h" if name in {"extend", "keep"} else ""
         raise Mistake(f'I don\'t know "{short(left)}" here. Try: /gpu {name} {ids.pop()}{after}')
     if len(set(words)) > 1:
