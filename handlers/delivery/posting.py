@@ -119,7 +119,6 @@ class Poster:
 
     async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
         """Posts it, whether or not it was posted before."""
-        now = self._desk.clock.real()
         channel, thread = where(message, card)
         body: dict[str, Any] = {
             "channel": channel,
@@ -131,9 +130,12 @@ class Poster:
         }
         if thread is not None:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
-        self._pace.posted(channel, now)
+
+        def count() -> None:
+            self._pace.posted(channel, self._desk.clock.real())
+
         try:
-            answer = await _with_blocks(self._client.chat_postMessage, body)
+            answer = await _with_blocks(self._client.chat_postMessage, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
         place = (str(answer.get("channel") or channel), str(answer["ts"]))
@@ -150,9 +152,12 @@ class Poster:
             "text": shown.text,
             "blocks": list(shown.blocks),
         }
-        self._pace.edited(self._desk.clock.real())
+
+        def count() -> None:
+            self._pace.edited(self._desk.clock.real())
+
         try:
-            await _with_blocks(self._client.chat_update, body)
+            await _with_blocks(self._client.chat_update, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, EDIT)
         return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), closes=shown.closed))
@@ -194,15 +199,18 @@ class Poster:
 
 
 async def _with_blocks(
-    call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any]
+    call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any], count: Callable[[], None]
 ) -> AsyncSlackResponse:
-    """A call, or where Slack refuses the blocks the same with the words alone: nothing was taken until then."""
+    """Make a call, and if Slack refuses its blocks, make it again with the text alone: nothing was taken until
+    then. `count` tells the pace of each call."""
+    count()
     try:
         return await call(**body)
     except SlackApiError as error:
         if error_code(error) not in BLOCKS:
             raise
         log.error("slack.blocks_refused", error=error_code(error))
+        count()
         return await call(**{**body, "blocks": []})
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,25 @@ async def test_what_was_given_up_is_counted_in_the_store(tmp_path: Path) -> None
                 await tx.messages.add(Message(kind=MessageKind.REPLY, to=person, body=body, created_at=now))
         await ours.deliver()
         assert await counted(ours, GIVEN_UP) == 2
+
+
+async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path: Path) -> None:
+    class Counted(Pace):
+        posts = 0
+
+        def posted(self, channel: str, now: datetime) -> None:
+            self.posts += 1
+            super().posted(channel, now)
+
+    async with team(tmp_path) as ours:
+        pace = Counted(post_every=timedelta())
+        ours.delivery = Delivery(ours.desk, ours.world.client, ours.world.session, pace=pace)
+        await rented(ours)
+        refused = json.dumps({"ok": False, "error": "invalid_blocks"})
+        await fault(ours, "chat.postMessage", "garbage", body=refused)
+        await ours.deliver()
+        assert len(await shown(ours, "Being made")) == 1
+        assert pace.posts == await requests(ours, "chat.postMessage") > 1
 
 
 async def test_a_post_past_the_outbox_keeps_to_the_pace_of_all_posts(tmp_path: Path) -> None:
