@@ -186,7 +186,6 @@ class OverdueDeletion:
         away_at = self._away_at.get(key)
         if complete and away_at is not None and now - away_at < AFTER_AN_OUTAGE:
             return
-        deleted = []
         for one in found:
             # The end is read again before each call: it may have been extended meanwhile.
             current = await self._still(attempt)
@@ -198,14 +197,12 @@ class OverdueDeletion:
                 log.warning("overdue.not_deleted", resource=one.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            complete = complete and not accepted
-            deleted += [one] if accepted else []
-        if deleted:
-            log.warning(
-                "overdue.deleted", rental=attempt.rental_id, resources=[one.resource_id for one in deleted]
-            )
-            _, before = self._unwritten.get(key, (attempt, ()))
-            self._unwritten[key] = attempt, (*before, *deleted)
+            if accepted:
+                # At once: if the next read fails, this deletion must be written and told all the same.
+                complete = False
+                log.warning("overdue.deleted", rental=attempt.rental_id, resource=one.resource_id)
+                _, before = self._unwritten.get(key, (attempt, ()))
+                self._unwritten[key] = attempt, (*before, one)
         self._again_at[key] = now + (AGAIN_WHEN_QUIET if complete else LOOK_EVERY)
 
     async def _look_up(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
