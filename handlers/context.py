@@ -78,4 +78,4 @@ class Context:
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
     post: Post = not_posted
-    """Posts to a person past the outbox, at the pace of all posts; says whether Slack took it."""
+    """Posts to a person without the outbox, at the pace of all posts. Returns whether Slack took it."""

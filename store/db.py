@@ -89,7 +89,7 @@ class Database:
         self._listeners: list[Callable[[], None]] = []
         self._commits = 0
         self.claims_left = False
-        """Whether claims of whoever had it before may be left, as it took no writes when it was opened."""
+        """Whether claims of an earlier process may be left, because it took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:

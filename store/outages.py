@@ -1,4 +1,4 @@
-"""Which errors of a database are outages: nothing ends, and whoever asked is told to try again."""
+"""Which errors of a database are outages: nothing ends, and the person who asked is told to try again."""
 
 from __future__ import annotations
 

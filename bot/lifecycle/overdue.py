@@ -153,7 +153,7 @@ class OverdueDeletion:
         return Seen(end, datetime.fromisoformat(since), kept=True) if known_end == end.isoformat() else None
 
     async def _keep(self, key: Key, seen: Seen) -> None:
-        """Writes it down for the next start: a step that ends the process must not begin the graces anew."""
+        """Writes it down for the next start: a step that ends the process must not restart the graces."""
         try:
             async with self._works.store.write() as tx:
                 await tx.account.set(_fact(key), f"{seen.end.isoformat()} {seen.since.isoformat()}")

@@ -31,7 +31,7 @@ class Sent:
     elsewhere: bool = False
     """It is to be said in another place."""
     gone: bool = False
-    """The card isn't there any more; it is posted anew."""
+    """The card isn't there any more; it is posted again."""
     given_up: bool = False
     again: bool = False
     """It is posted again next, and the first post may be there or still arrive."""

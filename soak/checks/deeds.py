@@ -1,4 +1,4 @@
-"""What was acknowledged has happened, or whoever did it was told why not."""
+"""What was acknowledged has happened, or the person who did it was told why not."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _extends(deed: Deed) -> bool:
 
 
 def every_decision_counts(evidence: Evidence) -> list[str]:
-    """An acknowledged decision is in the thread, or whoever made it was told why not."""
+    """An acknowledged decision is in the thread, or the person who made it was told why not."""
     found = []
     for deed in evidence.deeds:
         if deed.kind not in DECIDES or not deed.ok or deed.rental is None:

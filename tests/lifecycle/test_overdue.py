@@ -347,7 +347,7 @@ async def test_after_a_pause_of_the_bot_the_graces_begin_when_it_is_back(here: W
     await here.oversleep(5 * HOUR)
     await here.pass_time(2 * GRACE - MINUTE)
     assert len(await here.alive()) == 1
-    # Restarts don't begin them anew: a step may be what ends the process.
+    # A restart doesn't restart the graces: a step may be what ends the process.
     for _ in range(3):
         here.works_with(here.works)
         await here.pass_time(20 * SECOND)

@@ -45,8 +45,8 @@ async def tell_admins(
 
 
 async def send_notices(tx: Tx, desk: Desk, event: Event, owner: str | None = None) -> None:
-    """Writes an event with its notices, but for whoever made it: to the admins, and to `owner` if it is about a
-    rental of theirs."""
+    """Writes an event with its notices: to the admins, and to `owner` if it is about a rental of theirs. The
+    person who made the event gets none."""
     event_id = await tx.events.add(event)
     for message in notices(desk.rules, desk.clock.real(), owner):
         if message.to != event.actor:

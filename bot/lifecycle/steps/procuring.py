@@ -282,7 +282,7 @@ async def _call(works: Works, case: Case, attempt: Attempt, key: Key) -> Case:
 
 def _unclear(case: Case, attempt: Attempt, away: MarketAway, now: datetime) -> Case:
     """The call may have bought: it is looked up, later if the market asks to wait. If it turns out to have bought
-    nothing, the time since then counts as kept from buying, unless the market only gave no answer."""
+    nothing, buying counts as blocked since then, unless the market only gave no answer."""
     why = _why(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
