@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
-from bot.lifecycle.money import ledger_row
+from bot.lifecycle.billing import ledger_row
 from bot.lifecycle.ports import Change, ResourceView
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bench.posting import posting
 from bench.worlds import World
 from bot.clock import Clock, MovedClock
-from bot.lifecycle.desk import new_id
+from bot.lifecycle.deps import new_id
 from bot.lifecycle.ports import Change, ResourceView
 from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource

@@ -18,32 +18,32 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import health
 from bot.clock import Clock, FollowedClock, SystemClock
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.desk import Desk, Works
+from bot.lifecycle.account import note_token
+from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.lockout import note_token
+from bot.lifecycle.jobs import Job, every
 from bot.lifecycle.overdue import OverdueDeletion
-from bot.lifecycle.regular import Job, every
 from bot.lifecycle.selfcheck import SelfCheck
-from bot.lifecycle.steps.pace import soonest
+from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
-from bot.market.banner import SshProber
-from bot.market.catalog import Catalogue
+from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
 from bot.model.state import State
 from bot.policy.rules import Rules, read_rules
+from bot.probe.banner import SshProber
 from bot.proxies import proxy_for
 from bot.sessions import new_session
 from bot.settings import Settings, read_settings
-from handlers.boundary import note_commit
 from handlers.connection import RETRY_REFUSED, Connection, Tokens
-from handlers.context import Gate
-from handlers.delivery.direct import DirectMessages
-from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
+from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.rooms import SlackRooms
-from handlers.slack_client import slack_client
+from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
+from handlers.directory.channels import SlackChannels
+from handlers.listeners.wrapper import note_commit
+from handlers.slack_api.gate import Gate
+from handlers.slack_api.web_client import slack_client
 from store.db import Database
 
 log = structlog.get_logger("gpubot")
@@ -68,7 +68,7 @@ class Parts:
     selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
-    catalogue: Catalogue
+    catalog_cache: CatalogCache
     client: AsyncWebClient
     connection: Connection
     gate: Gate
@@ -76,7 +76,7 @@ class Parts:
     commits: int = 0
 
     async def report(self) -> health.Report:
-        """What /health shows. `settled`: nothing is due, under way or untold at the clock that is seen."""
+        """What /health shows. `settled`: nothing is due, under way or undelivered at the clock that is seen."""
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
         await self.selfcheck.measure()
@@ -84,11 +84,11 @@ class Parts:
         try:
             next_due = await self.engine.next_due()
             async with self.store.read() as tx:
-                counts = [await tx.messages.untold()]
-                counts += [await tx.account.counted(name) for name in (PERHAPS_TWICE, GIVEN_UP)]
+                counts = [await tx.messages.undelivered()]
+                counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
         except GpubotError:
             next_due = None
-        untold, perhaps_twice, given_up = counts
+        undelivered, perhaps_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
         wanted = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
@@ -103,15 +103,15 @@ class Parts:
             "next_due": wanted.isoformat() if wanted else None,
             "due_now": due,
             **under_way,
-            "untold": untold,
-            "told_perhaps_twice": perhaps_twice,
+            "undelivered": undelivered,
+            "perhaps_posted_twice": perhaps_twice,
             "given_up": given_up,
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
-            "settled": quiet and not due and untold == 0,
+            "settled": quiet and not due and undelivered == 0,
         }
 
     async def figures(self) -> bytes:
@@ -168,36 +168,36 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
-        desk = Desk(store=store, clock=clock, rules=rules)
-        behind = Desk(store=store.in_background(), clock=clock, rules=rules)
+        deps = Deps(store=store, clock=clock, rules=rules)
+        behind = Deps(store=store.in_background(), clock=clock, rules=rules)
         metrics = Metrics()
         market = ComputeClear(
             settings.compute_clear_url,
             settings.compute_clear_token,
             clock,
-            on_token=partial(note_token, desk),
+            on_token=partial(note_token, deps),
             on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
-        works = Works(
+        works = StepDeps(
             store=behind.store,
             clock=clock,
             rules=rules,
             market=market,
             prober=SshProber(),
-            rooms=SlackRooms(behind, client),
+            channels=SlackChannels(behind, client),
             on_attempt=metrics.attempt,
         )
-        catalogue, gate, pace = Catalogue(market), Gate(), Pace()
+        catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
         engine = Engine(works, claimant=CLAIMANT, watch=metrics, unsure=store.claims_left)
         delivery = Delivery(behind, client, session, pace=pace)
         connection = Connection(
-            desk,  # people's writes go first
+            deps,  # people's writes go first
             client,
             delivery,
             gate=gate,
-            catalog=lambda: catalogue.known,
+            catalog=lambda: catalog_cache.known,
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             retry_refused=retry_refused,
@@ -207,13 +207,13 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             store=store,
             engine=engine,
             overdue=OverdueDeletion(works),
-            selfcheck=SelfCheck(works, engine, DirectMessages(client, pace, clock, rules)),
+            selfcheck=SelfCheck(works, engine, DirectNotices(client, pace, clock, rules)),
             delivery=delivery,
             jobs=[
-                Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalogue.refresh),
+                Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
                 Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, works)),
             ],
-            catalogue=catalogue,
+            catalog_cache=catalog_cache,
             client=client,
             connection=connection,
             gate=gate,

@@ -16,7 +16,7 @@ from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from bot.proxies import proxy_for
-from store.condition import Condition, condition
+from store.preflight import Condition, condition
 
 SKEW = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, BORROWED = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"

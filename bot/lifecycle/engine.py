@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import structlog
 
 from bot.errors import GpubotError, Outage
-from bot.lifecycle.desk import Works
-from bot.lifecycle.failing import Failing
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import Claimed, Tx
-from bot.lifecycle.steps.pace import soonest
+from bot.lifecycle.step_failures import Failing
+from bot.lifecycle.steps.dispatch import step
+from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
-from bot.lifecycle.steps.run import step
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Engine:
 
     def __init__(
         self,
-        works: Works,
+        deps: StepDeps,
         *,
         claimant: str,
         at_once: int = AT_ONCE,
@@ -64,13 +64,13 @@ class Engine:
         unsure: bool = False,
     ) -> None:
         """`unsure`: claims of a process before this one may be left."""
-        self.works = works
+        self.deps = deps
         self.passes = 0
         self._claimant = claimant
         self._watch = watch or Unwatched()
         self._at_once = at_once
-        self._shared = SharedOffers(works.market, works.clock)
-        self._failing = Failing(works)
+        self._shared = SharedOffers(deps.market, deps.clock)
+        self._failing = Failing(deps)
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], str] = {}
         """What is under way, with the id of its quote or rental."""
@@ -82,7 +82,7 @@ class Engine:
         """Whether something may be claimed that nobody works on."""
         self.on_outage: Callable[[], None] = _nothing
         """Called whenever the store didn't do what the engine needs."""
-        works.store.on_commit(self._wake.set)
+        deps.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
@@ -96,7 +96,7 @@ class Engine:
 
     async def next_due(self, *, searches: bool = True) -> datetime | None:
         """When the next unclaimed quote or rental is due; without `searches`, the next rental."""
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
 
     async def run(self) -> None:
@@ -108,16 +108,16 @@ class Engine:
             except GpubotError as error:
                 log.warning("engine.outage", error=type(error).__name__)
                 self.on_outage()
-                await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
+                await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
                 continue
             except Exception:
                 # The process must live on: the overdue deletion runs in it.
                 log.exception("engine.failed")
                 self._watch.failed("engine")
-                await self.works.clock.pause(PAUSE_AFTER_BUG)
+                await self.deps.clock.pause(PAUSE_AFTER_BUG)
                 continue
-            await self.works.clock.sleep_until(due, self._wake)
-            await self.works.clock.pause(BREATH)
+            await self.deps.clock.sleep_until(due, self._wake)
+            await self.deps.clock.pause(BREATH)
 
     async def turn(self) -> datetime | None:
         """One pass: starts what is due, as far as there is room. Answers until when to sleep."""
@@ -130,7 +130,7 @@ class Engine:
             await self._forget_claims()
         room = min(free, max(self._at_once // 2, 1) - len(self._searches))
         due = await self.next_due(searches=room > 0)
-        now = self.works.clock.now()
+        now = self.deps.clock.now()
         if due is None or due > now:
             return due
         self._claiming = True
@@ -141,7 +141,7 @@ class Engine:
 
     async def _start_due(self, now: datetime, free: int, room: int) -> datetime | None:
         try:
-            async with self.works.store.write() as tx:
+            async with self.deps.store.write() as tx:
                 quotes = await tx.quotes.claim(now, self._claimant, room) if room > 0 else []
                 rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
         except GpubotError:
@@ -158,7 +158,7 @@ class Engine:
 
     async def _forget_claims(self) -> None:
         """All but those of what is under way."""
-        async with self.works.store.write() as tx:
+        async with self.deps.store.write() as tx:
             await tx.quotes.release_all(but=self._tasks.values())
             await tx.rentals.release_all(but=self._tasks.values())
         self._unsure = False
@@ -171,7 +171,7 @@ class Engine:
     def _start(self, work: Coroutine[Any, Any, None], of: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks[task] = of
-        self._since[task] = self.works.clock.real()
+        self._since[task] = self.deps.clock.real()
         task.add_done_callback(self._done)
         return task
 
@@ -183,7 +183,7 @@ class Engine:
 
     async def _step(self, rental: Claimed) -> None:
         try:
-            await step(self.works, rental.id)
+            await step(self.deps, rental.id)
         except Exception as error:
             # A failure in one rental's step must not stop the others'; it is tried again.
             number = self._failing.count(rental.id)
@@ -210,7 +210,7 @@ class Engine:
 
     async def _later(self, rental: Claimed) -> None:
         async def defer(tx: Tx) -> None:
-            await tx.rentals.defer(rental, self.works.clock.now() + AFTER_A_BUG)
+            await tx.rentals.defer(rental, self.deps.clock.now() + AFTER_A_BUG)
 
         await self._for_certain(defer)
 
@@ -218,19 +218,19 @@ class Engine:
         """Ends a claim however long the store is away: what stays claimed is never looked at again."""
         while True:
             try:
-                async with self.works.store.write() as tx:
+                async with self.deps.store.write() as tx:
                     return await write(tx)
             except GpubotError as error:
                 log.warning("engine.not_released", error=type(error).__name__)
                 self.on_outage()
-                await self.works.clock.pause(PAUSE_AFTER_OUTAGE)
+                await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
 
     async def _find(self, quote_id: str) -> None:
         try:
-            async with self.works.store.read() as tx:
+            async with self.deps.store.read() as tx:
                 quote = await tx.quotes.get(quote_id)
             if quote is not None:
-                await find(self.works, self._shared, quote)
+                await find(self.deps, self._shared, quote)
             return
         except Outage as outage:
             log.warning("quote.outage", quote=quote_id, error=type(outage).__name__)
@@ -239,6 +239,6 @@ class Engine:
             self._watch.failed("quote")
 
         async def defer(tx: Tx) -> None:
-            await tx.quotes.defer(quote_id, self.works.clock.now() + AFTER_A_BUG)
+            await tx.quotes.defer(quote_id, self.deps.clock.now() + AFTER_A_BUG)
 
         await self._for_certain(defer)

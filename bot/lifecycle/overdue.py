@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.desk import Works
+from bot.lifecycle.account import send_notices
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
-from bot.lifecycle.service.account import send_notices
-from bot.lifecycle.steps.pace import soonest
+from bot.lifecycle.steps.polling import soonest
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
 
@@ -51,8 +51,8 @@ class Seen:
 class OverdueDeletion:
     """Looks for overdue machines every minute, in a loop that shares nothing with the engine's."""
 
-    def __init__(self, works: Works) -> None:
-        self._works = works
+    def __init__(self, deps: StepDeps) -> None:
+        self._deps = deps
         self._looked_at: datetime | None = None
         self._seen: dict[Key, Seen] = {}
         self._again_at: dict[Key, datetime] = {}
@@ -66,7 +66,7 @@ class OverdueDeletion:
 
     def due(self) -> bool:
         """Whether a look is due by our clock."""
-        now = self._works.clock.now()
+        now = self._deps.clock.now()
         looked_at = self._looked_at
         return looked_at is None or now >= min(self.next_at or now + LOOK_EVERY, looked_at + LOOK_EVERY)
 
@@ -85,15 +85,15 @@ class OverdueDeletion:
                 self.next_at = None
             finally:
                 self.busy = False
-            await self._works.clock.pause(BREATH)
-            later = (self._looked_at or self._works.clock.now()) + LOOK_EVERY
-            await self._works.clock.sleep_until(soonest(later, self.next_at), never)
+            await self._deps.clock.pause(BREATH)
+            later = (self._looked_at or self._deps.clock.now()) + LOOK_EVERY
+            await self._deps.clock.sleep_until(soonest(later, self.next_at), never)
 
     async def look(self) -> None:
         """Deletes what is overdue now. Raises StoreBusy if the store can't be read; then nothing is deleted."""
-        now = self._works.clock.now()
+        now = self._deps.clock.now()
         looked_at, self._looked_at = self._looked_at, now
-        async with self._works.store.read() as tx:
+        async with self._deps.store.read() as tx:
             found = await tx.overdue.past_end(now)
         attempts = {(one.rental_id, one.n): one for one in found}
         await self._forget(attempts)
@@ -119,7 +119,7 @@ class OverdueDeletion:
     async def _overdue_at(self, attempt: UnfinishedAttempt, looked_at: datetime | None, now: datetime) -> datetime:
         end, graces = self._end(attempt)
         since = end if end > now else await self._seen_since(attempt, end, looked_at, now)
-        return since + graces * overdue_grace(self._works.rules)
+        return since + graces * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
         """When the attempt should have ended, and how many graces it then has."""
@@ -129,7 +129,7 @@ class OverdueDeletion:
         if attempt.newest and attempt.ends_at is not None:
             return attempt.ends_at, OVERDUE_GRACES
         began = attempt.accepted_at if attempt.newest else None
-        return (began or attempt.intended_at) + self._works.rules.procure.provision_timeout, 1
+        return (began or attempt.intended_at) + self._deps.rules.procure.provision_timeout, 1
 
     async def _seen_since(
         self, attempt: UnfinishedAttempt, end: datetime, looked_at: datetime | None, now: datetime
@@ -142,12 +142,12 @@ class OverdueDeletion:
             awake = looked_at is not None and looked_at <= end and now - looked_at <= AWAKE
             seen = await self._kept(key, end) or Seen(end=end, since=end if awake else now)
             self._seen[key] = seen
-        if not seen.kept and now - seen.since >= overdue_grace(self._works.rules) / 2:
+        if not seen.kept and now - seen.since >= overdue_grace(self._deps.rules) / 2:
             await self._keep(key, seen)
         return seen.since
 
     async def _kept(self, key: Key, end: datetime) -> Seen | None:
-        async with self._works.store.read() as tx:
+        async with self._deps.store.read() as tx:
             said = await tx.account.get(_fact(key))
         known_end, _, since = (said or "").partition(" ")
         return Seen(end, datetime.fromisoformat(since), kept=True) if known_end == end.isoformat() else None
@@ -155,7 +155,7 @@ class OverdueDeletion:
     async def _keep(self, key: Key, seen: Seen) -> None:
         """Writes it down for the next start: a step that ends the process must not restart the graces."""
         try:
-            async with self._works.store.write() as tx:
+            async with self._deps.store.write() as tx:
                 await tx.account.set(_fact(key), f"{seen.end.isoformat()} {seen.since.isoformat()}")
         except GpubotError:
             return
@@ -165,7 +165,7 @@ class OverdueDeletion:
         for key in self._seen.keys() - attempts.keys():
             if self._seen[key].kept:
                 try:
-                    async with self._works.store.write() as tx:
+                    async with self._deps.store.write() as tx:
                         await tx.account.set(_fact(key), None)
                 except GpubotError:
                     continue
@@ -177,7 +177,7 @@ class OverdueDeletion:
 
     async def _delete(self, attempt: UnfinishedAttempt) -> None:
         """Deletes every resource of an attempt, those too that the store doesn't know yet."""
-        now = self._works.clock.now()
+        now = self._deps.clock.now()
         key = attempt.rental_id, attempt.n
         if _watched(attempt, now):
             return
@@ -192,7 +192,7 @@ class OverdueDeletion:
             if current is None:
                 return
             try:
-                accepted = await self._works.market.delete(one.resource_id)
+                accepted = await self._deps.market.delete(one.resource_id)
             except Exception as error:
                 log.warning("overdue.not_deleted", resource=one.resource_id, error=type(error).__name__)
                 complete = False
@@ -207,9 +207,9 @@ class OverdueDeletion:
 
     async def _look_up(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
         """What may still bill of an attempt, and whether the market said all that there is."""
-        now = self._works.clock.now()
+        now = self._deps.clock.now()
         try:
-            statuses = await self._works.market.resource_ids(attempt.offer_id)
+            statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
             # Also a bug in reading the answer: what the store knows is deleted all the same.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
@@ -217,7 +217,7 @@ class OverdueDeletion:
                 self._away_at[attempt.rental_id, attempt.n] = now
             return list(attempt.resources), False
         known = {one.resource_id: one for one in attempt.resources}
-        async with self._works.store.read() as tx:
+        async with self._deps.store.read() as tx:
             others = await tx.overdue.of_others(attempt, statuses.keys() - known.keys())
         for resource_id, status in statuses.items():
             if resource_id not in others and resource_id not in known:
@@ -226,7 +226,7 @@ class OverdueDeletion:
 
     async def _still(self, attempt: UnfinishedAttempt) -> UnfinishedAttempt | None:
         """The attempt, if it has the end that it was found overdue with."""
-        async with self._works.store.read() as tx:
+        async with self._deps.store.read() as tx:
             current = await tx.overdue.attempt(attempt.rental_id, attempt.n)
         return current if current is not None and self._end(current) == self._end(attempt) else None
 
@@ -234,13 +234,13 @@ class OverdueDeletion:
         """Marks attempts for deletion and tells people, as soon as the store takes it."""
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)
-            now = self._works.clock.now()
+            now = self._deps.clock.now()
             facts = Facts(name=attempt.rental_id, since=end)
             event = Event(rental_id=attempt.rental_id, kind=EventKind.DELETED_OVERDUE, at=now, facts=facts)
             try:
-                async with self._works.store.write() as tx:
+                async with self._deps.store.write() as tx:
                     if await tx.overdue.mark(attempt, deleted, now):
-                        await send_notices(tx, self._works, event, attempt.owner)
+                        await send_notices(tx, self._deps, event, attempt.owner)
             except GpubotError as error:
                 log.warning("overdue.not_written", rental=attempt.rental_id, error=type(error).__name__)
                 return

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.desk import Works
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.ports import DirectPosts
 from bot.model.event import Event, EventKind, Facts
@@ -37,7 +37,7 @@ Told = tuple[str, str | None]
 class SelfCheck:
     """Looks every few seconds, and says what is wrong."""
 
-    works: Works
+    deps: StepDeps
     engine: Engine
     direct: DirectPosts
     reads: bool = True
@@ -83,12 +83,12 @@ class SelfCheck:
     async def _pause(self) -> None:
         """Waits until the next look: after an outage that the engine met, there is one at once."""
         if not (self.reads and self.writes) or any(self._told.values()):
-            await self.works.clock.pause(CHECK_AGAIN)
+            await self.deps.clock.pause(CHECK_AGAIN)
             return
         self._doubt.clear()
         wait = {
             asyncio.ensure_future(self._doubt.wait()),
-            asyncio.ensure_future(self.works.clock.pause(CHECK_EVERY)),
+            asyncio.ensure_future(self.deps.clock.pause(CHECK_EVERY)),
         }
         try:
             await asyncio.wait(wait, return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +100,7 @@ class SelfCheck:
     async def look(self) -> bool:
         """Tries to read and to write, and returns whether both worked."""
         await self.measure()
-        writes = await self.works.store.takes_writes()
+        writes = await self.deps.store.takes_writes()
         if writes != self.writes:
             log.warning("store.writes", taken=writes)
         self.writes = writes
@@ -109,10 +109,10 @@ class SelfCheck:
     async def measure(self) -> None:
         """Finds out what is due first and for how long, claimed or not. A step that is running is not late until
         it takes too long."""
-        real, now = self.works.clock.real(), self.works.clock.now()
+        real, now = self.deps.clock.real(), self.deps.clock.now()
         running = [of for of, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
         try:
-            async with self.works.store.read() as tx:
+            async with self.deps.store.read() as tx:
                 oldest = await tx.overdue.oldest_due(but=running)
         except GpubotError:
             self.reads = False
@@ -129,13 +129,13 @@ class SelfCheck:
 
     async def notify(self) -> None:
         """Tells the admins, and the owner of each machine that ends soon, once in an outage."""
-        rules, now = self.works.rules, self.works.clock.now()
+        rules, now = self.deps.rules, self.deps.clock.now()
         if not self.reads:
             await self._tell(Event(rental_id=None, kind=EventKind.NO_READS, at=now), rules.admins)
             return
         facts = Facts(span=OVERDUE_GRACES * overdue_grace(rules))
         await self._tell(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts), rules.admins)
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             ending = await tx.overdue.past_end(now + ENDS_SOON)
         for one in ending:
             if one.newest and one.ends_at is not None and one.destroying_since is None and one.over_at is None:
@@ -148,7 +148,7 @@ class SelfCheck:
         for told in self._told.values():
             for person, rental_id in sorted(told, key=str):
                 facts = Facts(name=rental_id)
-                event = Event(rental_id=None, kind=EventKind.STORE_BACK, at=self.works.clock.now(), facts=facts)
+                event = Event(rental_id=None, kind=EventKind.STORE_BACK, at=self.deps.clock.now(), facts=facts)
                 if await self.direct.post(person, event):
                     told.discard((person, rental_id))
 

@@ -14,21 +14,13 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
 from bot.model.message import Message, MessageKind
-from handlers.delivery.finding import METADATA, Finder, LookAgain, Unreadable
-from handlers.delivery.keeping import Sent
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.read_back import METADATA, Finder, LookAgain, Unreadable
 from handlers.delivery.reposts import Repost
-from handlers.slack_errors import (
-    NO_ANSWER,
-    TOKEN,
-    TOKEN_RETRY,
-    asked_wait,
-    error_code,
-    passes,
-    wait_of,
-)
+from handlers.delivery.unsaved import Sent
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes, wait_of
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -49,23 +41,23 @@ class Poster:
 
     def __init__(
         self,
-        desk: Desk,
+        deps: Deps,
         client: AsyncWebClient,
         pace: Pace,
         session: aiohttp.ClientSession,
         on_refused: Callable[[], None],
     ) -> None:
         """`on_refused` is called if Slack refuses our token."""
-        self._desk = desk
+        self._deps = deps
         self._client = client
         self._pace = pace
         self._session = session
         self._on_refused = on_refused
-        self.finder = Finder(client, desk.clock, pace)
+        self.finder = Finder(client, deps.clock, pace)
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
         """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
             return Sent(_closed(message), given_up=True)
         try:
@@ -82,7 +74,7 @@ class Poster:
             return Sent(self._later(message, now))
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
-        done = _closed(message.model_copy(update={"posted_at": self._desk.clock.now()}))
+        done = _closed(message.model_copy(update={"posted_at": self._deps.clock.now()}))
         return Sent(done, given_up=status != 200)
 
     async def find(
@@ -91,7 +83,7 @@ class Poster:
         """Look for a post whose outcome is unknown. It tells what happened at `since`, by our time; `repost` says
         whether it was posted again before. A post that is found gives its place and nothing else: what it shows
         may be old, so a surface stays due and the next pass edits it."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         channel, thread = where(message, card)
         try:
             place = await self.finder.find(message, channel, thread, since)
@@ -132,7 +124,7 @@ class Poster:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
 
         def count() -> None:
-            self._pace.posted(channel, self._desk.clock.real())
+            self._pace.posted(channel, self._deps.clock.real())
 
         try:
             answer = await _with_blocks(self._client.chat_postMessage, body, count)
@@ -154,7 +146,7 @@ class Poster:
         }
 
         def count() -> None:
-            self._pace.edited(self._desk.clock.real())
+            self._pace.edited(self._deps.clock.real())
 
         try:
             await _with_blocks(self._client.chat_update, body, count)
@@ -164,12 +156,12 @@ class Poster:
 
     def _placed(self, message: Message, place: tuple[str, str]) -> Message:
         channel, ts = place
-        now = self._desk.clock.now()
+        now = self._deps.clock.now()
         return message.model_copy(update={"channel": channel, "ts": ts, "sending": False, "posted_at": now})
 
     def _failed(self, message: Message, error: Exception, method: str) -> Sent:
         """What an error means: wait, go elsewhere, or leave it."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         if not isinstance(error, SlackApiError):
             # Nobody knows whether Slack took it.
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import Mistake
 from bot.model.request import Request
-from handlers.parsing import Get, spell
+from handlers.parsing.commands import Get, spell
 from tests.handlers.asking import LEASE, command
 from tests.handlers.requests_corpus import CORPUS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.message import Message
-from handlers.delivery.keeping import GIVEN_UP
+from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Json, Team, an_offer, team
 
@@ -46,7 +46,7 @@ async def rented(ours: Team) -> str:
 
 
 async def card_of(ours: Team, rental_id: str) -> Message:
-    async with ours.desk.store.read() as tx:
+    async with ours.deps.store.read() as tx:
         card = await tx.messages.card(rental_id)
     assert card is not None
     return card
@@ -78,7 +78,7 @@ async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
         await refused(ours, "chat.postMessage", "is_archived")
         await ours.deliver()
         assert await ours.queued() == []
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             assert await tx.account.counted(GIVEN_UP) == 1
 
 

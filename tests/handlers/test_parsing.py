@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, PrivateKey
-from handlers.parsing import (
+from handlers.parsing.commands import (
     Command,
     Destroy,
     Extend,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.errors import Mistake
 from bot.model.request import Contract, Request
-from handlers.parsing import Get, parse, spell
+from handlers.parsing.commands import Get, parse, spell
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, wanted
 
 

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from bot.clock import MovedClock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import Market, Prober
-from bot.market.banner import SshProber
 from bot.market.client import ComputeClear, Patience
 from bot.model.request import Contract, Request
+from bot.probe.banner import SshProber
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 H100_EU = Request(gpu="H100", region="EU", lease=timedelta(hours=6))

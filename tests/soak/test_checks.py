@@ -198,4 +198,4 @@ def test_what_the_vendor_took_back_did_not_end_too_early() -> None:
 def test_a_post_that_health_admits_is_no_finding() -> None:
     twice = again(good())
     assert names(twice) == {"nothing_is_told_twice"}
-    assert names(replace(twice, health={"told_perhaps_twice": 1})) == set()
+    assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()

@@ -143,7 +143,7 @@ async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
         assert await tx.messages.next_due() == soon
         assert await tx.messages.next_due(soon) == FAR
         assert await tx.messages.next_due(FAR) is None
-        assert await tx.messages.untold() == 2
+        assert await tx.messages.undelivered() == 2
 
 
 async def test_one_event_is_said_once_to_one_place(database: Database) -> None:

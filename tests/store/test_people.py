@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -51,9 +51,9 @@ async def test_names_stay_known_for_what_was_said_of_people(database: Database) 
 
 
 async def test_a_room_is_known_until_forgotten(database: Database) -> None:
-    room = Room(id="C1", member=True, shared=True)
+    room = Channel(id="C1", member=True, shared=True)
     async with database.write() as tx:
-        await tx.people.put_room(Room(id="C1", member=False), START)
+        await tx.people.put_room(Channel(id="C1", member=False), START)
         await tx.people.put_room(room, AFTER)
         assert await tx.people.room("C1", AFTER) == room
         assert await tx.people.room("C2", START) is None

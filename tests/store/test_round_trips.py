@@ -18,7 +18,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.message import Message
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from store.db import Database
@@ -165,9 +165,9 @@ async def test_a_message(database: Database, message: Message) -> None:
 
 
 @examples(30)
-@given(person=any_of(Person), key=any_of(Key), room=any_of(Room), asked=MOMENTS)
+@given(person=any_of(Person), key=any_of(Key), room=any_of(Channel), asked=MOMENTS)
 async def test_people_keys_and_rooms(
-    database: Database, person: Person, key: Key, room: Room, asked: datetime
+    database: Database, person: Person, key: Key, room: Channel, asked: datetime
 ) -> None:
     async with database.write() as tx:
         await tx.people.put(person, asked)
