@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.money import micros
 from bot.model.rental import Rental
@@ -212,7 +213,7 @@ class Rentals(Facts):
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
-            told = message if index is None else message.model_copy(update={"event_id": ids[index]})
+            told = message if index is None else changed(message, event_id=ids[index])
             await self._messages.add(told)
         changes = before is None or before.state != after.state
         if changes and after.state is State.READY:

@@ -6,6 +6,7 @@ from bot.errors import Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import notices
 from bot.lifecycle.ports import Tx
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 
 PAUSED = "paused"
@@ -56,4 +57,4 @@ async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = Non
     event_id = await tx.events.add(event)
     for message in notices(deps.rules, deps.clock.real(), owner):
         if message.to != event.actor:
-            await tx.messages.add(message.model_copy(update={"event_id": event_id}))
+            await tx.messages.add(changed(message, event_id=event_id))

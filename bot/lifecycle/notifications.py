@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Decider, Rental
@@ -82,10 +83,10 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
     if event.kind not in QUIET:
         broadcast = event.kind is E.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, rental.card_channel, rental, real_now)
-        told.append(thread.model_copy(update={"broadcast": broadcast}))
+        told.append(changed(thread, broadcast=broadcast))
     if _asks_approvers(event, rental):
         asked = _message(MessageKind.APPROVAL, rules.approvals_to, rental, real_now)
-        told.append(asked.model_copy(update={"envelope": event.facts.envelope}))
+        told.append(changed(asked, envelope=event.facts.envelope))
     readers = []
     from_bot = event.kind in TO_OWNER and event.actor is None
     from_others = event.kind in TO_OWNER | TO_OWNER_FROM_OTHERS and event.actor not in {None, rental.owner}

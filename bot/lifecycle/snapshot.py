@@ -12,6 +12,7 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.summary import AccruedCost
@@ -100,7 +101,7 @@ async def save(
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
     resources = tuple(resource for resource in snapshot.resources if resource not in known)
     ledger = tuple(row for row in snapshot.ledger if row not in known)
-    rental = snapshot.rental.model_copy(update={"version": stored.rental.version + 1})
+    rental = changed(snapshot.rental, version=stored.rental.version + 1)
     due_only = {"version": rental.version, "due_at": rental.due_at}
     states = {attempt.n: attempt.state for attempt in stored.attempts}
     news = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
@@ -111,7 +112,7 @@ async def save(
             if (
                 releases
                 and not (attempts or resources or ledger or snapshot.events)
-                and (stored.rental.model_copy(update=due_only) == rental)
+                and (changed(stored.rental, **due_only) == rental)
             ):
                 await tx.rentals.defer(stored.rental, rental.due_at)
                 return snapshot

@@ -14,7 +14,7 @@ from bot.errors import bug_number
 from bot.lifecycle.account import send_notices
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import Claimed
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import overdue_at
 
@@ -58,7 +58,7 @@ class Failing:
     def count(self, rental_id: str) -> str:
         """Counts a failed step and returns the number of its run."""
         run = self._runs.get(rental_id) or Run(number=bug_number())
-        self._runs[rental_id] = run.model_copy(update={"count": run.count + 1})
+        self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number
 
     async def notify(self, rental: Claimed) -> None:
@@ -72,7 +72,7 @@ class Failing:
             count=run.count,
             until=overdue_at(rental.ends_at, rental.accepted_at, self._deps.rules),
         )
-        self._runs[rental.id] = run.model_copy(update={"told_at": now})
+        self._runs[rental.id] = changed(run, told_at=now)
         try:
             await self._tell(rental, EventKind.STEP_FAILED, facts)
         except BaseException:

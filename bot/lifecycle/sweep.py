@@ -12,6 +12,7 @@ from bot.lifecycle.ports import ResourceView, Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import see
 from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 
@@ -127,7 +128,7 @@ async def _write_down(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         if rental is None or known.get(view.resource_id) != found.resource:
             return
         now = deps.clock.now()
-        after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
+        after = changed(rental, version=rental.version + 1, due_at=now)
         resource = see(found.resource, view, attempt, now, missing_counts=False)
         await tx.rentals.apply(
             change(rental, after, rules=deps.rules, real_now=deps.clock.real(), resources=(resource,))
@@ -158,11 +159,11 @@ async def _take_back(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        held = current.model_copy(update={"state": AttemptState.BOUGHT, "late": True, "delete_wanted": True})
+        held = changed(current, state=AttemptState.BOUGHT, late=True, delete_wanted=True)
         resource = see(found.resource, view, held, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
-        after = rental.model_copy(update={"version": rental.version + 1, "due_at": now})
+        after = changed(rental, version=rental.version + 1, due_at=now)
         await tx.rentals.apply(
             change(
                 rental,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.model.attempt import Attempt, Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -50,12 +51,12 @@ def check(before: State | None, after: State) -> None:
 def move(rental: Rental, to: State, **changes: Any) -> Rental:
     """The next version of `rental`, in state `to`. Raises ForbiddenTransition."""
     check(rental.state, to)
-    return rental.model_copy(update={**changes, "state": to, "version": rental.version + 1})
+    return changed(rental, **changes, state=to, version=rental.version + 1)
 
 
 def alter(rental: Rental, **changes: Any) -> Rental:
     """The next version of `rental` in the same state."""
-    return rental.model_copy(update={**changes, "version": rental.version + 1})
+    return changed(rental, **changes, version=rental.version + 1)
 
 
 def end_now(rental: Rental, to: State, **changes: Any) -> Rental:
@@ -63,7 +64,7 @@ def end_now(rental: Rental, to: State, **changes: Any) -> Rental:
     that only the end is told."""
     via = rental if to in TRANSITIONS[rental.state] else move(rental, State.DESTROYING)
     ended = move(via, to, due_at=None, **changes)
-    return ended.model_copy(update={"version": rental.version + 1})
+    return changed(ended, version=rental.version + 1)
 
 
 def known_bill(bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:

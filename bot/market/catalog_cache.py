@@ -8,6 +8,7 @@ import structlog
 
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import Market
+from bot.model.base import changed
 from bot.model.offer import Catalog
 
 _log = structlog.get_logger("gpubot.market")
@@ -52,5 +53,5 @@ class CatalogCache:
                 _log.warning("market.catalog_stale", since=self._last.read_at.isoformat())
                 return
             if not read.vendors and self._last is not None:
-                read = read.model_copy(update={"vendors": self._last.vendors})
+                read = changed(read, vendors=self._last.vendors)
             self._last = read

@@ -19,6 +19,7 @@ from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import address, fields
 from bot.market.anomalies import Anomalies
 from bot.market.families import Families, family_of
+from bot.model.base import changed
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.request import Request
 
@@ -368,7 +369,7 @@ def resource(body: object, resource_id: str) -> ResourceView:
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
         raise Senseless("no resource")
-    return view.model_copy(update={"resource_id": resource_id})
+    return changed(view, resource_id=resource_id)
 
 
 def _resource(entry: dict[str, object]) -> ResourceView | None:

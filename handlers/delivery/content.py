@@ -8,6 +8,7 @@ from bot.lifecycle.account import LOCKED_OUT, stopped
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import EVER, Tx
 from bot.lifecycle.service.queries import details
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from handlers.delivery.offer_rows import row
@@ -104,4 +105,4 @@ async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
     if seconds is None:
         return judged
     usual = timedelta(seconds=round(seconds))
-    return [each.model_copy(update={"usual": usual}) if each is best else each for each in judged]
+    return [changed(each, usual=usual) if each is best else each for each in judged]

@@ -9,6 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
+from bot.model.base import changed
 from bot.model.message import Message
 from handlers.delivery import reposts
 from handlers.delivery.content import told_since
@@ -64,7 +65,7 @@ class Twins:
         if message is None or repost.look_at is None:
             pass
         elif message.ts is None or not await self._settled(message, card, since):
-            left = repost.model_copy(update={"looks": repost.looks + 1})
+            left = changed(repost, looks=repost.looks + 1)
         async with self._deps.store.write() as tx:
             now = await reposts.read(tx, message_id)
             if now == repost:

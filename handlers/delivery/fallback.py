@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bot.lifecycle.ports import Tx
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.policy.rules import Rules
 
@@ -19,11 +20,11 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
     to = message.to if anew else next_place(message, owner, rules)
     log.warning("delivery.elsewhere", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
-        await tx.messages.save(message.model_copy(update={"closed": True, "due_at": None}))
+        await tx.messages.save(changed(message, closed=True, due_at=None))
     elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, to)
     else:
-        await tx.messages.save(message.model_copy(update={"to": to, "tries": 0}))
+        await tx.messages.save(changed(message, to=to, tries=0))
     return to is not None
 
 

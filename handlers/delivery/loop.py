@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import Held
+from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
 from handlers.delivery.content import answer, content, told_since
@@ -162,7 +163,7 @@ class Delivery:
         except Exception:
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             # Looked at again later, so that the others go on.
-            sent = Sent(message.model_copy(update={"due_at": self._deps.clock.real() + AFTER_A_BUG}))
+            sent = Sent(changed(message, due_at=self._deps.clock.real() + AFTER_A_BUG))
         await self.keeper.keep(sent)
 
     async def _send(self, message: Message) -> Sent:
@@ -192,7 +193,7 @@ class Delivery:
     async def _post(self, message: Message, shown: Rendered) -> Sent:
         """Posts what was never posted. That it is under way is written first, so that after a crash it is looked
         for instead of posted again."""
-        under_way = message.model_copy(update={"sending": True})
+        under_way = changed(message, sending=True)
         async with self._deps.store.write() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             await tx.messages.save(under_way)
@@ -210,7 +211,7 @@ class Delivery:
 
 def _done(message: Message) -> Message:
     """There is nothing to say any more."""
-    return message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted})
+    return changed(message, closed=True, due_at=None, shown=message.wanted)
 
 
 def _is_held(message: Message, held: Held) -> bool:

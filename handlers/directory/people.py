@@ -20,6 +20,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import Outage, Refused
 from bot.lifecycle.deps import Deps
+from bot.model.base import changed
 from bot.model.person import Person
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, passes
 
@@ -97,7 +98,7 @@ class People:
                 async with self._deps.store.write() as tx:
                     await tx.people.forget(user_id)
         if self._home.is_outside(team_id):
-            return person.model_copy(update={"outsider": True})
+            return changed(person, outsider=True)
         return person
 
     def _changed(self, user_id: str) -> tuple[int, ...]:

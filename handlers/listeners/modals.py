@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from bot.errors import Mistake
 from bot.lifecycle.service import previews
+from bot.model.base import changed
 from bot.model.quote import Quote
 from handlers.ids import Callback, EndValue, Field, OfferValue, QuoteValue, RentalValue, VersionValue, callback_of
 from handlers.listeners import keys, operations
@@ -38,7 +39,7 @@ async def _like(context: Context, interaction: UserInteraction) -> Quote | None:
         return await previews.to_ask_again(context.deps, interaction.person, quote_id)
     rental_id = VersionValue.decode(interaction.value).rental_id
     quote = await previews.to_change(context.deps, interaction.person, rental_id)
-    return quote.model_copy(update={"changes": rental_id})
+    return changed(quote, changes=rental_id)
 
 
 async def rent_confirm(context: Context, interaction: UserInteraction) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.model.base import changed
 from bot.policy.keys import looks_private
 from handlers.listeners.interaction import Interaction, part, text
 
@@ -25,7 +26,7 @@ def places_of_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction) -> Interaction:
     """Return an arrival without its inputs and without any text that holds a private key."""
     held = {name: "" for name, value in interaction if isinstance(value, str) and looks_private(value)}
-    return interaction.model_copy(update={**held, "inputs": {}})
+    return changed(interaction, **held, inputs={})
 
 
 def _holds_one(value: object) -> bool:

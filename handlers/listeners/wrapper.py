@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
+from bot.model.base import changed
 from bot.model.person import Person
 from bot.tracebacks import parts_of
 from handlers.delivery.posting import ANSWER_LIFE
@@ -71,7 +72,7 @@ def _reachable(context: Context, interaction: Interaction) -> Interaction:
     age = context.deps.clock.real().timestamp() - interaction.opened_at
     if interaction.reply_url and (not interaction.opened_at or age < ANSWER_LIFE.total_seconds()):
         return interaction
-    return interaction.model_copy(update={"reply_url": interaction.user_id})
+    return changed(interaction, reply_url=interaction.user_id)
 
 
 async def _serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:

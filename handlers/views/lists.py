@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.offer import Catalog
 from bot.model.request import Contract
@@ -134,7 +135,7 @@ def _buttons(details: RentalDetails, reader: str, rules: Rules) -> list[blocks.J
 
 
 def _history(event: Event, details: RentalDetails, at: Times, *, money: bool) -> str:
-    seen = event if money else event.model_copy(update={"facts": without_money(event.facts)})
+    seen = event if money else changed(event, facts=without_money(event.facts))
     words = said(seen, details, at, timed=False)
     return f"{at.at(event.at)}  {words.text}" if words else ""
 

@@ -19,6 +19,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
@@ -62,7 +63,7 @@ def an_offer(name: str, rate: str, **changes: Any) -> Offer:
         rate=Decimal(rate),
         expires_at=NOON + timedelta(minutes=30),
     )
-    return offer.model_copy(update=changes)
+    return changed(offer, **changes)
 
 
 @dataclass
@@ -198,15 +199,14 @@ class Team:
         await self.has_key(user)
         assert await self.told(user, "get H100 EU for 6h", channel) == ""
         (quote,) = await self.quotes(user)
-        found = quote.model_copy(
-            update={
-                "state": QuoteState.FOUND,
-                "request": quote.request.model_copy(update=request),
-                "offers": offers,
-                "card_channel": TRAINING,
-                "found_at": self.clock.now(),
-                "due_at": None,
-            }
+        found = changed(
+            quote,
+            state=QuoteState.FOUND,
+            request=changed(quote.request, **request),
+            offers=offers,
+            card_channel=TRAINING,
+            found_at=self.clock.now(),
+            due_at=None,
         )
         async with self.deps.store.write() as tx:
             await tx.quotes.save(found)

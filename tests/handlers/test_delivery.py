@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import Message
 from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
@@ -121,7 +122,7 @@ async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_change
     tmp_path: Path, home: str
 ) -> None:
     """In its place, with what its thread has still to say below it."""
-    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": home})) as ours:
+    async with team(tmp_path, rules=changed(RULES, home_channel=home)) as ours:
         rental = await rented(ours)
         await ours.deliver()
         deleted = await card_of(ours, rental)
@@ -137,7 +138,7 @@ async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_change
 
 
 async def test_a_reply_whose_card_is_gone_waits_for_the_next_card(tmp_path: Path) -> None:
-    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": TRAINING})) as ours:
+    async with team(tmp_path, rules=changed(RULES, home_channel=TRAINING)) as ours:
         rental = await rented(ours)
         await ours.deliver()
         before = await card_of(ours, rental)

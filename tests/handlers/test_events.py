@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.base import changed
 from bot.policy.rules import Rules, Use
 from handlers.listeners.hints import A_MINUTE
 from sandbox.slack import Timing
@@ -87,7 +88,7 @@ async def test_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> No
         assert await hints(ours, ANA) == 1
 
 
-@pytest.mark.parametrize("rules", [RULES, RULES.model_copy(update={"use": Use(groups=(APPROVERS,))})])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(groups=(APPROVERS,)))])
 async def test_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
     """A guest, and a member whom the rules leave out."""
     async with team(tmp_path, rules=rules) as ours:

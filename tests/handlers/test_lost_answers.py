@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
@@ -44,7 +45,7 @@ async def waits_are_over(ours: Team) -> None:
     """All that is queued is due now."""
     for message in await ours.queued():
         async with ours.deps.store.write() as tx:
-            await tx.messages.save(message.model_copy(update={"due_at": ours.clock.real()}))
+            await tx.messages.save(changed(message, due_at=ours.clock.real()))
 
 
 async def due_again(ours: Team) -> None:

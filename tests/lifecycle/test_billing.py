@@ -10,6 +10,7 @@ import pytest
 
 from bot.lifecycle.billing import hourly, ledger_row, spent
 from bot.model.attempt import Resource
+from bot.model.base import changed
 from tests.databases import START
 from tests.store import make
 
@@ -41,7 +42,7 @@ def test_a_machine_that_is_gone_costs_its_price_from_start_to_end_as_the_api_say
 )
 def test_what_the_api_left_out_is_ours_and_marked_as_estimated(missing: str, amount: int) -> None:
     attempt = make.attempt(intended_at=START - HOUR)
-    row = ledger_row(gone().model_copy(update={missing: None}), attempt, make.ANA)
+    row = ledger_row(changed(gone(), **{missing: None}), attempt, make.ANA)
     assert (row.amount, row.estimated) == (amount, True)
 
 
@@ -67,7 +68,7 @@ def test_what_came_back_costs_from_where_its_last_row_ended(valid_from: datetime
     first = ledger_row(gone(), attempt, make.ANA)
     back = resource(valid_from=valid_from)
     assert spent((first,), (back,), (attempt,), START + 8 * HOUR).amount == first.amount + 4_840_000
-    again = back.model_copy(update={"valid_to": START + 9 * HOUR, "gone_at": START + 9 * HOUR})
+    again = changed(back, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
     second = ledger_row(again, attempt, make.ANA, (first, ledger_row(gone("res-2"), attempt, make.ANA)))
     assert (second.n, second.started_at, second.amount) == (2, START + 6 * HOUR, 7_260_000)
     assert spent((first, second), (again,), (attempt,), START + 20 * HOUR).amount == 9 * 2_420_000
@@ -89,7 +90,7 @@ def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -
 
 @pytest.mark.parametrize("missing", ["rate", "valid_from"])
 def test_so_far_is_estimated_where_something_is_missing(missing: str) -> None:
-    assert spent((), (resource().model_copy(update={missing: None}),), (make.attempt(),), START + HOUR).estimated
+    assert spent((), (changed(resource(), **{missing: None}),), (make.attempt(),), START + HOUR).estimated
 
 
 def test_a_machine_in_parts_costs_an_hour_what_its_parts_do_together() -> None:

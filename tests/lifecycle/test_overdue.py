@@ -17,6 +17,7 @@ from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.ports import Market, Store, Tx
 from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.rental import Rental
@@ -269,9 +270,7 @@ async def test_a_failing_step_of_one_keeps_nobody_else_waiting(here: World) -> N
 async def test_a_rental_that_cannot_be_read_is_told_and_deleted_and_keeps_nobody_else_waiting(here: World) -> None:
     rental, other = await here.ready(), await here.ready(person=BEN)
     found = await here.quote(rental.quote_id)
-    broken = found.model_copy(
-        update={"id": "broken", "due_at": here.now, "rental_id": None, "state": QuoteState.LOOKING}
-    )
+    broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
     async with here.deps.store.write() as tx:
         await tx.quotes.add(broken)
     await execute(

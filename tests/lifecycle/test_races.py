@@ -18,6 +18,7 @@ from bot.lifecycle.service.ending import destroy
 from bot.lifecycle.service.leasing import extend
 from bot.lifecycle.service.renting import rent
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.person import Key, Person
@@ -98,9 +99,7 @@ async def test_fifty_clicks_on_one_list_make_one_rental(database: Database, deps
 
 
 async def test_the_last_rental_a_person_may_have_is_made_once(database: Database, deps: Deps) -> None:
-    limited = Deps(
-        store=deps.store, clock=deps.clock, rules=RULES.model_copy(update={"limits": Limits(per_person_rentals=1)})
-    )
+    limited = Deps(store=deps.store, clock=deps.clock, rules=changed(RULES, limits=Limits(per_person_rentals=1)))
     offers = await quoted(database)
     await race(*(rent(limited, ANA, "q1", offers[0], another=True) for _ in range(CLICKS)))
 
@@ -110,7 +109,7 @@ async def test_the_teams_last_dollar_is_spent_once(database: Database, deps: Dep
     tight = Deps(
         store=deps.store,
         clock=deps.clock,
-        rules=RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("3.00"))}),
+        rules=changed(RULES, limits=Limits(team_per_hour=Decimal("3.00"))),
     )
     people = [person(f"U0{n:03}") for n in range(20)]
     async with database.write() as tx:

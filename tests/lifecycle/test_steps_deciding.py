@@ -9,6 +9,7 @@ import pytest
 from bot.errors import Changed, NeedsKey, Refused, RentsAlready, TooLate
 from bot.lifecycle.service import account, deciding, renting
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
@@ -68,7 +69,7 @@ async def test_what_nobody_decides_lapses(here: World) -> None:
 
 
 async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None:
-    async with world(there, rules=RULES.model_copy(update={"self_approval": True})) as here:
+    async with world(there, rules=changed(RULES, self_approval=True)) as here:
         own = await here.approve(await here.get(person=BEN, count=8), BEN)
         assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
         back = await here.destroy(await here.get(count=8))
@@ -152,7 +153,7 @@ async def test_what_is_being_destroyed_is_not_the_same_again(here: World) -> Non
 async def test_without_a_key_nothing_is_rented(here: World) -> None:
     quote = await here.ask()
     async with here.deps.store.write() as tx:
-        await tx.quotes.add(quote.model_copy(update={"id": "q-dora", "owner": DORA.id}))
+        await tx.quotes.add(changed(quote, id="q-dora", owner=DORA.id))
     with pytest.raises(NeedsKey):
         await renting.rent(here.deps, DORA, "q-dora", quote.offers[0].offer_id)
 
@@ -169,7 +170,7 @@ async def test_asked_with_now_what_needs_an_approver_or_is_dear_is_only_shown(he
 
 
 async def test_the_teams_limit_counts_what_live_envelopes_allow(there: str) -> None:
-    rules = RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("4.60"))})
+    rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
     async with world(there, rules=rules) as here:
         rental = await here.get()
         assert rental.envelope.max_rate == Decimal("2.47")

@@ -10,6 +10,7 @@ import pytest
 from bot.errors import Refused
 from bot.lifecycle.service import account, deciding, quoting
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.request import Request
@@ -112,13 +113,13 @@ async def asked_again(here: World) -> Rental:
 async def test_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
     rental = await asked_again(here)
     with pytest.raises(Refused, match="rules"):
-        await here.approve(rental, ANA.model_copy(update={"guest": True}))
+        await here.approve(rental, changed(ANA, guest=True))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
 async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
     rental = await asked_again(here)
-    tight = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour="1.00")})
+    tight = changed(RULES, auto_approve=AutoApprove(per_hour="1.00"))
     with pytest.raises(Refused, match="needs an approver"):
         await deciding.approve(replace(here.deps, rules=tight), ANA, rental.id, rental.envelope.version)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
@@ -132,7 +133,7 @@ async def test_nobody_approves_what_is_beyond_the_limits_by_now(
     here: World, rules: dict[str, Any], says: str
 ) -> None:
     rental = await here.get(count=8, lease=2 * HOUR)
-    tight = RULES.model_copy(update=rules)
+    tight = changed(RULES, **rules)
     with pytest.raises(Exception, match=says):
         await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 1)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL

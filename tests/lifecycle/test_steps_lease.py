@@ -11,6 +11,7 @@ from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -173,7 +174,7 @@ async def test_who_extended_it_after_keeping_it_is_not_asked_soon_after(here: Wo
 
 def restarted(here: World, check_in: CheckIn) -> None:
     """The bot goes on with another policy file."""
-    here.deps = replace(here.deps, rules=here.deps.rules.model_copy(update={"check_in": check_in}))
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, check_in=check_in))
     here.engine = Engine(here.deps, claimant="world")
 
 
@@ -404,19 +405,19 @@ async def test_after_the_end_nobody_is_asked_to_approve_more_time(here: World) -
 async def test_who_may_no_longer_rent_does_not_extend(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     with pytest.raises(Refused, match="rules"):
-        await here.extend(rental, HOUR, ANA.model_copy(update={"guest": True}))
+        await here.extend(rental, HOUR, changed(ANA, guest=True))
     await here.extend(rental, HOUR, CLEO)
 
 
 async def test_nobody_approves_more_time_than_the_longest_lease_by_now(here: World) -> None:
     rental = await asking_for_more(here)
-    tight = RULES.model_copy(update={"lease": Lease(max=24 * HOUR)})
+    tight = changed(RULES, lease=Lease(max=24 * HOUR))
     with pytest.raises(Mistake, match="at most 24h"):
         await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 2)
 
 
 async def test_who_asks_for_more_time_for_somebody_else_does_not_approve_it(there: str) -> None:
-    rules = RULES.model_copy(update={"approvers": Approvers(), "admins": (CLEO.id, DORA.id)})
+    rules = changed(RULES, approvers=Approvers(), admins=(CLEO.id, DORA.id))
     async with world(there, rules=rules) as here:
         rental = await here.ready(lease=24 * HOUR)
         await here.oversleep(20 * HOUR)

@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.service import quoting
+from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.person import Key, Person
 from bot.model.quote import QuoteState
@@ -137,12 +138,12 @@ async def test_each_question_is_answered_once(here: World) -> None:
 
 
 async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:
-    rules = RULES.model_copy(update={"use": Use(channels=("C0OTHER",))})
+    rules = changed(RULES, use=Use(channels=("C0OTHER",)))
     async with world(there, rules=rules) as here:
         with pytest.raises(Refused, match="<#C0OTHER>"):
             await here.ask()
         with pytest.raises(Refused, match="don't let you"):
-            await here.ask(ANA.model_copy(update={"guest": True}))
+            await here.ask(changed(ANA, guest=True))
         with pytest.raises(Refused, match="8 GPUs"):
             await quoting.ask(
                 here.deps,

@@ -25,6 +25,7 @@ from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
 from bot.market.client import PATIENCE, ComputeClear, Patience
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.person import Channel, Key, Person
@@ -277,7 +278,7 @@ class World:
                 posted: dict[str, Any] = {"shown": message.wanted, "due_at": None}
                 if message.posted_at is None:
                     posted |= {"posted_at": self.now, "channel": message.to, "ts": f"{message.id}.0"}
-                await tx.messages.save(message.model_copy(update=posted))
+                await tx.messages.save(changed(message, **posted))
 
     async def rental(self, rental_id: str) -> Rental:
         async with self.deps.store.read() as tx:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.model.base import changed
 from soak.checks import CHECKS, check
 from soak.evidence import Evidence, Machine, Post, Span
 from tests.soak.evidence import (
@@ -97,8 +98,9 @@ FAULTS: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda e: with_seen(
             e,
             "Ana",
-            private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True).model_copy(
-                update={"buttons": (button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),)}
+            changed(
+                private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True),
+                buttons=(button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),),
             ),
         ),
     ),

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from bot.lifecycle.ports import Billing, Change, LiveCost
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
@@ -36,7 +37,7 @@ async def test_it_is_what_is_in_the_ledger_and_what_is_alive(database: Database)
         await tx.rentals.apply(Change(before=rental, after=rental, resources=(dead, plain, back), ledger=rows))
     async with database.read() as tx:
         (found,) = await tx.rentals.live_costs()
-    assert found.model_copy(update={"alive": ()}) == LiveCost(
+    assert changed(found, alive=()) == LiveCost(
         rental_id="aaaaa",
         owner=make.ANA,
         state=State.READY,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
@@ -60,7 +61,7 @@ def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
 
 def request(**changes: Any) -> Request:
     wanted = Request(gpu="H100", count=1, region="EU", lease=6 * H, note="fine-tune run 7")
-    return wanted.model_copy(update=changes)
+    return changed(wanted, **changes)
 
 
 def offer(offer_id: str, rate: str, vendor: str, region: str, *, count: int = 1) -> Offer:
@@ -98,7 +99,7 @@ def envelope(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_00
         lease=6 * H,
         total=total,
     )
-    return allowed.model_copy(update=changes)
+    return changed(allowed, **changes)
 
 
 def rental(state: State, **changes: Any) -> Rental:
@@ -115,7 +116,7 @@ def rental(state: State, **changes: Any) -> Rental:
         created_at=clock(12, 36),
         procuring_since=clock(12, 36),
     )
-    return known.model_copy(update=changes)
+    return changed(known, **changes)
 
 
 def attempt(n: int, of: Offer, at: datetime, state: AttemptState = AttemptState.BOUGHT) -> Attempt:
@@ -153,17 +154,20 @@ READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S
 
 def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:
     """k7mq2 in use, at Nebius after Hyperstack sold out."""
-    known = rental(
-        State.READY,
-        rate=Decimal("2.42"),
-        vendor="nebius",
-        vendor_region="eu-north1",
-        attempts=2,
-        host="203.0.113.7",
-        port=22,
-        ready_at=clock(12, 40),
-        ends_at=clock(18, 40),
-    ).model_copy(update=changes)
+    known = changed(
+        rental(
+            State.READY,
+            rate=Decimal("2.42"),
+            vendor="nebius",
+            vendor_region="eu-north1",
+            attempts=2,
+            host="203.0.113.7",
+            port=22,
+            ready_at=clock(12, 40),
+            ends_at=clock(18, 40),
+        ),
+        **changes,
+    )
     return RentalDetails(
         rental=known,
         attempts=(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED), attempt(2, NEBIUS, clock(12, 37))),
@@ -198,18 +202,17 @@ def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Rent
         amount=cost(Decimal("2.42"), length),
         estimated=False,
     )
-    known = ready(*events).rental.model_copy(update={"state": state, "over_at": clock(18, 41), **changes})
+    known = changed(ready(*events).rental, state=state, over_at=clock(18, 41), **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
         attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),
     )
-    return ready(*events).model_copy(
-        update={
-            "rental": known,
-            "attempts": attempts,
-            "ledger": (row,),
-            "spent": AccruedCost(amount=row.amount, estimated=False),
-        }
+    return changed(
+        ready(*events),
+        rental=known,
+        attempts=attempts,
+        ledger=(row,),
+        spent=AccruedCost(amount=row.amount, estimated=False),
     )
 
 
@@ -218,16 +221,19 @@ ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), ac
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
     """p4wd9, 8x H100, waiting for approval since 14:05."""
-    known = rental(
-        State.AWAITING_APPROVAL,
-        id="p4wd9",
-        request=request(count=8),
-        envelope=envelope("18.40", "21.16", 137_540_000, count=8),
-        decider=Decider.APPROVER,
-        created_at=clock(14, 5),
-        procuring_since=None,
-        lapses_at=clock(22, 5),
-    ).model_copy(update=changes)
+    known = changed(
+        rental(
+            State.AWAITING_APPROVAL,
+            id="p4wd9",
+            request=request(count=8),
+            envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+            decider=Decider.APPROVER,
+            created_at=clock(14, 5),
+            procuring_since=None,
+            lapses_at=clock(22, 5),
+        ),
+        **changes,
+    )
     other = rental(
         State.READY, id="a2bc3", request=request(gpu="A100"), created_at=clock(9, 11), procuring_since=clock(9, 12)
     )

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -110,7 +111,7 @@ class TestAsking:
         ],
     )
     def test_it_says_where_the_card_goes_when_not_here(self, room: Channel, words: str) -> None:
-        quote = self.quote.model_copy(update={"card_channel": "C0GPUS"})
+        quote = changed(self.quote, card_channel="C0GPUS")
         answer = offers.found(quote, self.rows(), rules=RULES, now=clock(12, 35), asked_in=room)
         assert answer.text.splitlines()[-1] == words
 
@@ -130,7 +131,7 @@ class TestAsking:
                 cheapest=offer("b", "1.20", "nebius", "eu"),
             ),
         )
-        quote = self.quote.model_copy(update={"state": QuoteState.NONE, "request": wanted, "nearby": near})
+        quote = changed(self.quote, state=QuoteState.NONE, request=wanted, nearby=near)
         answer = offers.none_found(quote)
         assert answer.blocks[0]["text"]["text"] == "No H100 in EU under $2.00 per GPU and hour now."
         assert labels(answer.blocks) == [

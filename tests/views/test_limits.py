@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import Changed, Mistake, NeedsKey, Outage, Refused, TooLate
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Catalog
@@ -78,7 +79,7 @@ def hold_button(button: dict[str, Any]) -> None:
 def test_messages_of_the_outbox(
     details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
 ) -> None:
-    told = details.model_copy(update={"events": (event, *details.events)})
+    told = changed(details, events=(event, *details.events))
     for reader in (details.rental.owner, "U0CARL"):
         message = Message(
             kind=kind, to=reader, shown=shown, envelope=details.rental.envelope.version, created_at=now
@@ -121,7 +122,7 @@ def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, sees: 
         live = listed(*many[: lists.HOME_ROWS], more=more)
         hold(lists.home(live, reader="U0ANA", rules=RULES, now=now))
     for details in stories:
-        long = details.model_copy(update={"events": details.events * 20})
+        long = changed(details, events=details.events * 20)
         hold(lists.show(long, reader="U0ANA", sees_money=sees, rules=RULES, now=now))
         hold(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
         hold(offers.rents_already(details.rental, "q1", "o1"))
@@ -131,7 +132,7 @@ def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, sees: 
 @THOROUGH
 @given(details=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
 def test_dialogs(details: RentalDetails, quote: Quote, row: Row, catalog: Catalog, key: Key | None) -> None:
-    sound = row.model_copy(update={"offer": row.offer.model_copy(update={"offer_id": "o-1"})})
+    sound = changed(row, offer=changed(row.offer, offer_id="o-1"))
     now = details.rental.created_at
     for view in (
         modals.key(key),

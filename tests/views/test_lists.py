@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.errors import Changed, Mistake, PrivateKey, Refused, TooLate
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.person import Key
@@ -98,7 +99,7 @@ class TestLists:
                 estimated=False,
             ),
         )
-        details = gone(*events).model_copy(update={"events": events})
+        details = changed(gone(*events), events=events)
         own = read(
             lists.show(details, reader=ANA, sees_money=False, rules=RULES, now=clock(19, 0)).text, clock(19, 0)
         )
@@ -127,7 +128,7 @@ class TestLists:
         }
         events = tuple(happened(kind, clock(13, 0), BEN, **rich) for kind in EventKind)
         for end in (ready(), gone(), waiting(owner=ANA)):
-            details = end.model_copy(update={"events": events})
+            details = changed(end, events=events)
             text = lists.show(details, reader=BEN, sees_money=False, rules=RULES, now=NOW).text
             assert "$" not in text
 

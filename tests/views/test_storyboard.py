@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Decider, Extension
@@ -139,16 +140,15 @@ class TestDirect:
             vendor_region="fr-par-2",
             until=clock(20, 39),
         )
-        details = making().model_copy(
-            update={
-                "rental": rental(
-                    State.AWAITING_APPROVAL,
-                    decider=Decider.OWNER,
-                    envelope=envelope("2.90", "2.90", 18_850_000, version=2),
-                    lapses_at=clock(20, 39),
-                ),
-                "events": (again,),
-            }
+        details = changed(
+            making(),
+            rental=rental(
+                State.AWAITING_APPROVAL,
+                decider=Decider.OWNER,
+                envelope=envelope("2.90", "2.90", 18_850_000, version=2),
+                lapses_at=clock(20, 39),
+            ),
+            events=(again,),
         )
         assert direct(again, details, clock(12, 39)) == (
             "Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. "

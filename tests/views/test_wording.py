@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -105,7 +106,7 @@ class TestTimes:
     def test_an_answer_read_the_day_after(self) -> None:
         approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
         tomorrow = clock(9, 0, day=25)
-        details = waiting(approved).model_copy(update={"rental": gone().rental})
+        details = changed(waiting(approved), rental=gone().rental)
         assert told(MessageKind.APPROVAL, details, tomorrow, ASKED).startswith(
             "Approved by Ben yesterday at 14:12: up to $21.16/h"
         )
@@ -131,7 +132,7 @@ class TestOffers:
             Nearby(request=request(region=None), cheapest=cheap),
         )
         wanted = request(max_gpu_rate=Decimal(2))
-        answer = offers.none_found(QUOTE.model_copy(update={"request": wanted, "nearby": near}))
+        answer = offers.none_found(changed(QUOTE, request=wanted, nearby=near))
         assert labels(answer.blocks) == ["Show from $2.15 in EU", "Show anywhere from $1.90", "Change"]
         buttons = answer.blocks[1]["elements"]
         assert [button["value"] for button in buttons[:2]] == ["q1:0", "q1:1"]
@@ -141,9 +142,7 @@ class TestOffers:
         near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
         asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
         assert offers.nearby_label(asked, near) == "Show any from $2.72/GPU"
-        assert (
-            offers.nearby_label(asked.model_copy(update={"vendor": None}), near) == "Show anywhere from $2.72/GPU"
-        )
+        assert offers.nearby_label(changed(asked, vendor=None), near) == "Show anywhere from $2.72/GPU"
 
     def test_what_holds_for_all_is_said_once(self) -> None:
         why = "You have 4 rentals; your team's limit is 4 a person. Destroy one first: see /gpu list."
@@ -157,7 +156,7 @@ class TestOffers:
         assert "Not for you" not in answer.text
 
     def test_a_change_says_what_it_will_be_and_its_button_what_it_spends(self) -> None:
-        quote = QUOTE.model_copy(update={"changes": "p4wd9"})
+        quote = changed(QUOTE, changes="p4wd9")
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.startswith("Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready")
         assert labels(answer.blocks)[0] == "Rent from $2.15/h"
@@ -177,7 +176,7 @@ class TestOffers:
         ],
     )
     def test_the_first_line_says_all_that_was_understood(self, changes: dict[str, Any], head: str) -> None:
-        quote = QUOTE.model_copy(update={"request": QUOTE.request.model_copy(update=changes)})
+        quote = changed(QUOTE, request=changed(QUOTE.request, **changes))
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.splitlines()[0] == head
 

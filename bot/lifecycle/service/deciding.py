@@ -13,6 +13,7 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.transitions import finish
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Decider, Rental
@@ -252,7 +253,7 @@ async def _extend(tx: Tx, deps: Deps, person: Person, rental: Rental, own: bool)
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, kind: EventKind, person: Person) -> Rental:
     now = deps.clock.now()
     after = transitions.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
-    facts = _facts(rental, own=False).model_copy(update={"until": rental.ends_at})
+    facts = changed(_facts(rental, own=False), until=rental.ends_at)
     return await _tell(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
@@ -263,7 +264,7 @@ async def _end(tx: Tx, deps: Deps, rental: Rental, end: State, person: Person) -
     attempts = await tx.rentals.attempts(rental.id)
     bill = spent(await tx.rentals.ledger(rental.id), await tx.rentals.resources(rental.id), attempts, now)
     after, (event,) = finish(rental, end, attempts=attempts, at=now, bill=bill, by=person.id)
-    return await _tell(tx, deps, rental, after, event.model_copy(update={"kind": EventKind(end.value)}))
+    return await _tell(tx, deps, rental, after, changed(event, kind=EventKind(end.value)))
 
 
 async def _tell(tx: Tx, deps: Deps, before: Rental, after: Rental, event: Event) -> Rental:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports import Tx
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.offer import OFFER_LIFE
 from bot.model.person import Key, Person
@@ -95,7 +96,7 @@ async def set_key(deps: Deps, person: Person, key: Key) -> int:
         await tx.people.seen(person.id, now)
         waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
         for quote in waiting:
-            await tx.quotes.save(quote.model_copy(update={"state": QuoteState.LOOKING, "due_at": now}))
+            await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
         return len(waiting)
 
     return await transact(deps, decision)

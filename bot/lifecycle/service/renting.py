@@ -10,6 +10,7 @@ from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -41,7 +42,7 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
         verdict = judge(quote.request, offer.rate, deps.rules, room=room)
         rental, event = _new(deps, quote, offer, verdict, rental_id=await _free_id(tx))
         await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-        await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
+        await tx.quotes.save(changed(quote, rental_id=rental.id))
         await tx.people.seen(person.id, deps.clock.now())
         return rental
 
@@ -178,6 +179,6 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
     )
     await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-    await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
+    await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.seen(person.id, now)
     return after

@@ -12,6 +12,7 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look
 from bot.model.attempt import Attempt, Resource, Why
+from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 
@@ -47,7 +48,7 @@ async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _tend(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    snapshot = snapshot.with_facts(attempt.model_copy(update={"delete_wanted": True}))
+    snapshot = snapshot.with_facts(changed(attempt, delete_wanted=True))
     try:
         snapshot, _ = await look(deps, snapshot, _same(snapshot, attempt))
     except MarketAway as away:
@@ -59,7 +60,7 @@ async def _tend(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> R
     attempt = _same(snapshot, attempt)
     alive = [r for r in snapshot.resources_of(attempt) if r.gone_at is None]
     if attempt.delete_accepted_at is None and alive and all(r.delete_accepted_at for r in alive):
-        snapshot = snapshot.with_facts(attempt.model_copy(update={"delete_accepted_at": now}))
+        snapshot = snapshot.with_facts(changed(attempt, delete_accepted_at=now))
     return snapshot
 
 
@@ -82,7 +83,7 @@ async def _delete(
         return _note(snapshot, attempt, away.words, resource)
     if not accepted:
         return _note(snapshot, attempt, "not found", resource)
-    done = resource.model_copy(update={"delete_accepted_at": deps.clock.now(), "last_answer": ""})
+    done = changed(resource, delete_accepted_at=deps.clock.now(), last_answer="")
     return snapshot.with_facts(_same(snapshot, attempt), (done,))
 
 
@@ -91,7 +92,7 @@ def _note(
 ) -> RentalSnapshot:
     """The last answer, for the alarm."""
     of = (resource,) if resource else tuple(r for r in snapshot.resources_of(attempt) if r.gone_at is None)
-    noted = tuple(r.model_copy(update={"last_answer": words}) for r in of)
+    noted = tuple(changed(r, last_answer=words) for r in of)
     return snapshot.with_facts(_same(snapshot, attempt), noted)
 
 
@@ -100,11 +101,9 @@ def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     if not waiting:
         if rental.alarm_at is None:
             return snapshot
-        return replace(
-            snapshot, rental=rental.model_copy(update={"alarm_at": None, "alarms": 0, "taken_on_by": None})
-        )
+        return replace(snapshot, rental=changed(rental, alarm_at=None, alarms=0, taken_on_by=None))
     if rental.alarm_at is None:
-        return replace(snapshot, rental=rental.model_copy(update={"alarm_at": now + ALARM_AFTER}))
+        return replace(snapshot, rental=changed(rental, alarm_at=now + ALARM_AFTER))
     if now < rental.alarm_at:
         return snapshot
     again = WHEN_TAKEN_ON if rental.taken_on_by else ALARM_AGAIN
@@ -119,9 +118,7 @@ def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         since=rental.destroying_since,
     )
     snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
-    return replace(
-        snapshot, rental=rental.model_copy(update={"alarm_at": now + again, "alarms": rental.alarms + 1})
-    )
+    return replace(snapshot, rental=changed(rental, alarm_at=now + again, alarms=rental.alarms + 1))
 
 
 def next_look(snapshot: RentalSnapshot, now: datetime) -> datetime | None:

@@ -6,6 +6,7 @@ from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.transitions import move
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.state import State
@@ -15,7 +16,7 @@ async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Ends it once every attempt is gone; deletions were tended before this step."""
     now, rental = deps.clock.now(), snapshot.rental
     if not all(attempt.settled for attempt in snapshot.attempts):
-        return snapshot.with_rental(rental.model_copy(update={"due_at": None}))
+        return snapshot.with_rental(changed(rental, due_at=None))
     bill = snapshot.spent(now)
     end = rental.end or State.DESTROYED
     starts = [row.started_at for row in snapshot.ledger]

@@ -18,6 +18,7 @@ from bot.lifecycle.steps.polling import again_at, poll_at, soonest
 from bot.lifecycle.steps.reconcile import look, named, of_others
 from bot.lifecycle.transitions import alter, finish, move
 from bot.model.attempt import Attempt, AttemptState, Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -67,7 +68,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     # purchases that are turned away again and again are given back to people too.
     kept_since = snapshot.rental.kept_since
     if kept_since is not None and now - kept_since < KEPT_AT_MOST and attempt.why not in HELD_UP:
-        snapshot = snapshot.with_rental(snapshot.rental.model_copy(update=NOT_KEPT))
+        snapshot = snapshot.with_rental(changed(snapshot.rental, **NOT_KEPT))
     attempt = next(a for a in snapshot.attempts if a.n == attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in SAYS_FAILED:
@@ -85,9 +86,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 def _kept_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
     """Kept from buying since then, or since earlier."""
-    return snapshot.with_rental(
-        snapshot.rental.model_copy(update={"kept_since": snapshot.rental.kept_since or since})
-    )
+    return snapshot.with_rental(changed(snapshot.rental, kept_since=snapshot.rental.kept_since or since))
 
 
 def note_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
@@ -100,7 +99,7 @@ def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
     """The attempt is to be destroyed; the next one follows once its deletion is accepted."""
-    doomed = attempt.model_copy(update={"delete_wanted": True, "why": why, "detail": detail or attempt.detail})
+    doomed = changed(attempt, delete_wanted=True, why=why, detail=detail or attempt.detail)
     rental = snapshot.rental
     fresh: dict[str, Any] = {
         "accepted_at": None,
@@ -119,7 +118,7 @@ def give_up(
 
 
 def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_rental(snapshot.rental.model_copy(update={"due_at": due_at}))
+    return snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
@@ -127,12 +126,12 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=attempt.why or Why.NO_ANSWER)
-    unknown = attempt.model_copy(update={"state": AttemptState.UNKNOWN, "why": attempt.why or Why.NO_ANSWER})
+    unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
     return snapshot.with_facts(unknown).with_event(EventKind.NO_ANSWER, now, facts)
 
 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    bought = attempt.model_copy(update={"accepted": True, "state": AttemptState.BOUGHT, "why": None})
+    bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = move(snapshot.rental, State.PROVISIONING, **NOT_KEPT, accepted_at=now, due_at=poll_at(now))
     facts = Facts(vendor=attempt.offer.vendor, vendor_region=attempt.offer.vendor_region, rate=attempt.offer.rate)
     return snapshot.with_facts(bought).with_rental(after).with_event(EventKind.ACCEPTED, now, facts)
@@ -167,7 +166,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     except MarketAway as away:
         return _kept(deps, snapshot, _why(away), now, away)
     async with deps.store.write() as tx:
-        await tx.quotes.save(quote.model_copy(update={"offers": tuple(offers), "found_at": now}))
+        await tx.quotes.save(changed(quote, offers=tuple(offers), found_at=now))
     begun = await _buy_first(deps, snapshot, offers, key)
     if begun is not None:
         return begun
@@ -278,9 +277,7 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key:
         now = deps.clock.now()
         if away.acted:
             return _unclear(snapshot, attempt, away, now)
-        failed = attempt.model_copy(
-            update={"state": AttemptState.FAILED, "why": Why.OUTAGE, "detail": away.words, "answered_at": now}
-        )
+        failed = changed(attempt, state=AttemptState.FAILED, why=Why.OUTAGE, detail=away.words, answered_at=now)
         return _kept(deps, snapshot.with_facts(failed), _why(away), now, away)
     theirs = await of_others(deps, attempt, answer.resource_ids)
     now = deps.clock.now()
@@ -298,19 +295,19 @@ def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: 
         why = Why.NO_ANSWER
     else:
         snapshot = _kept_since(snapshot, now)
-    asked = attempt.model_copy(update={"why": why})
+    asked = changed(attempt, why=why)
     return _later(_note_unknown(snapshot.with_facts(asked), asked, now), again_at(now, away))
 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
-    said = attempt.model_copy(update={"answered_at": now, "detail": answer.detail})
-    snapshot = snapshot.with_rental(snapshot.rental.model_copy(update=NOT_KEPT))
+    said = changed(attempt, answered_at=now, detail=answer.detail)
+    snapshot = snapshot.with_rental(changed(snapshot.rental, **NOT_KEPT))
     if answer.accepted:
         return _accepted(snapshot, said, now)
     if answer.expired or answer.refused:
         why = Why.EXPIRED if answer.expired else Why.REFUSED
-        return _later(snapshot.with_facts(said.model_copy(update={"state": AttemptState.FAILED, "why": why})), now)
-    unclear = said.model_copy(update={"why": Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT})
+        return _later(snapshot.with_facts(changed(said, state=AttemptState.FAILED, why=why)), now)
+    unclear = changed(said, why=Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT)
     return _later(_note_unknown(snapshot.with_facts(unclear), unclear, now), poll_at(now))
 
 
@@ -326,9 +323,7 @@ def _kept(
         return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     first = snapshot.rental.kept_why is None
     due_at = soonest(again_at(now, away) if away else poll_at(now), since + KEPT_AT_MOST)
-    snapshot = snapshot.with_rental(
-        snapshot.rental.model_copy(update={"kept_since": since, "kept_why": why, "due_at": due_at})
-    )
+    snapshot = snapshot.with_rental(changed(snapshot.rental, kept_since=since, kept_why=why, due_at=due_at))
     facts = Facts(why=why, detail=away.words if away else None, until=since + KEPT_AT_MOST)
     return snapshot.with_event(EventKind.WAITING, now, facts) if first else snapshot
 
@@ -369,13 +364,12 @@ def ask_again(
         due_at=now,
     )
     bill, settled = snapshot.spent(now), all(attempt.settled for attempt in snapshot.attempts)
-    facts = envelope_facts(after).model_copy(
-        update={
-            "before": rental.envelope.max_rate,
-            "vendor": offer.vendor if offer else None,
-            "amount": bill.amount if settled else None,
-            "estimated": bill.estimated if settled else None,
-        }
+    facts = changed(
+        envelope_facts(after),
+        before=rental.envelope.max_rate,
+        vendor=offer.vendor if offer else None,
+        amount=bill.amount if settled else None,
+        estimated=bill.estimated if settled else None,
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
 

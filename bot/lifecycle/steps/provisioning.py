@@ -15,6 +15,7 @@ from bot.lifecycle.steps.procuring import give_up, note_overdue
 from bot.lifecycle.steps.reconcile import look
 from bot.lifecycle.transitions import alter, move
 from bot.model.attempt import NAMED, Attempt, Resource, Why
+from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import ask_at, notices_past
@@ -54,7 +55,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     elif progress.failed:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
     else:
-        snapshot = snapshot.with_rental(snapshot.rental.model_copy(update={"quiet_since_real": None}))
+        snapshot = snapshot.with_rental(changed(snapshot.rental, quiet_since_real=None))
     snapshot = _note_progress(snapshot, attempt, progress)
     deadline = _deadline(deps, snapshot, attempt, now)
     quiet_since = snapshot.rental.quiet_since_real
@@ -67,7 +68,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_rental(snapshot.rental.model_copy(update={"due_at": due_at}))
+    return snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
 
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
@@ -103,7 +104,7 @@ async def _open_door(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt)
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
         return _ready(deps, snapshot, reachable, silent=True), True
-    return snapshot.with_rental(snapshot.rental.model_copy(update={"quiet_since_real": since})), False
+    return snapshot.with_rental(changed(snapshot.rental, quiet_since_real=since)), False
 
 
 def _reachable(snapshot: RentalSnapshot, attempt: Attempt) -> Resource | None:

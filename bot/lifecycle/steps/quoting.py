@@ -13,6 +13,7 @@ from bot.lifecycle.ports import Market
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
 from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -44,7 +45,7 @@ class SharedOffers:
         """Offers for a request, at most 15 s old. Raises MarketAway; a failure is shared by nobody later."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
-        query = request.model_copy(update={"note": "", "lease": SHARED_FOR})
+        query = changed(request, note="", lease=SHARED_FOR)
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
             known = (now, asyncio.create_task(self.market.offers(query)))
@@ -55,7 +56,7 @@ class SharedOffers:
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     """Finds offers, or what would have matched, queues the answer and ends the quote's claim."""
     if quote.rental_id is not None:
-        await _answer(deps, quote.model_copy(update={"due_at": None}))
+        await _answer(deps, changed(quote, due_at=None))
         return
     call = asyncio.ensure_future(_search(deps, shared, quote))
     done, _ = await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
@@ -86,22 +87,21 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         close = () if offers else await _nearby(shared, quote.request)
     except LockedOut:
         # No look before someone mends the token finds more.
-        return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
+        return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
         now = deps.clock.now()
         if now - quote.created_at >= GIVE_UP_AFTER:
-            return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
-        return quote.model_copy(update={"due_at": soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER)})
+            return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
+        return changed(quote, due_at=soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER))
     room = await deps.channels.room(quote.asked_in)
-    return quote.model_copy(
-        update={
-            "state": QuoteState.FOUND if offers else QuoteState.NONE,
-            "offers": offers,
-            "nearby": close,
-            "card_channel": card_channel(room, deps.rules),
-            "found_at": deps.clock.now(),
-            "due_at": None,
-        }
+    return changed(
+        quote,
+        state=QuoteState.FOUND if offers else QuoteState.NONE,
+        offers=offers,
+        nearby=close,
+        card_channel=card_channel(room, deps.rules),
+        found_at=deps.clock.now(),
+        due_at=None,
     )
 
 
@@ -124,12 +124,12 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rents the recommended offer, if neither approval nor confirmation is needed; else the offers are shown."""
     verdict = judge(quote.request, quote.offers[0].rate, deps.rules)
-    shown = quote.model_copy(update={"rent_now": False})
+    shown = changed(quote, rent_now=False)
     if verdict.over or verdict.envelope.total > CONFIRM_ABOVE:
         return shown
     async with deps.store.write() as tx:
         # Still due: should the process die before it is rented or answered, it is looked for again.
-        await tx.quotes.save(quote.model_copy(update={"due_at": quote.created_at}))
+        await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, LONG_AGO)
     if person is None:
         return shown
@@ -137,4 +137,4 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
         rental = await rent(deps, person, quote.id, quote.offers[0].offer_id)
     except GpubotError:
         return shown
-    return quote.model_copy(update={"rental_id": rental.id})
+    return changed(quote, rental_id=rental.id)

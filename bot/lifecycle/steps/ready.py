@@ -14,6 +14,7 @@ from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import read
 from bot.lifecycle.transitions import finish, known_bill
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
 from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past, overdue_at
@@ -35,7 +36,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         snapshot = await _end(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
         return snapshot
-    return snapshot.with_rental(snapshot.rental.model_copy(update={"due_at": _next(deps, snapshot, now)}))
+    return snapshot.with_rental(changed(snapshot.rental, due_at=_next(deps, snapshot, now)))
 
 
 def _next(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
@@ -80,11 +81,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if snapshot.live is None:
         return _ends(snapshot, now) if _ended_as_overdue(deps, snapshot) else _lost(snapshot, now)
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    return (
-        snapshot
-        if rate == snapshot.rental.rate
-        else snapshot.with_rental(snapshot.rental.model_copy(update={"rate": rate}))
-    )
+    return snapshot if rate == snapshot.rental.rate else snapshot.with_rental(changed(snapshot.rental, rate=rate))
 
 
 def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -119,7 +116,7 @@ def _notice(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSn
     past = notices_past(rental.ends_at, now, deps.rules)
     if past <= rental.notices_given:
         return snapshot
-    snapshot = snapshot.with_rental(rental.model_copy(update={"notices_given": past}))
+    snapshot = snapshot.with_rental(changed(rental, notices_given=past))
     return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, rental.ends_at, now))
 
 
@@ -141,22 +138,22 @@ def _ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnaps
         # The rules may have changed since the moment was stored. A past moment at which nobody is asked would keep
         # the rental due for ever.
         planned = ask_at(rental.seen_at or now, 0, deps.rules)
-        return replace(snapshot, rental=rental.model_copy(update={"ask_at": planned}))
+        return replace(snapshot, rental=changed(rental, ask_at=planned))
     if rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
         return snapshot
     if rental.asked_times != PROMISED:
         if rental.ends_at is not None and rental.notices_given >= len(deps.rules.lease.notices) > 0:
             # The last notice of its end asks the same, so this would be a second ping.
-            return replace(snapshot, rental=rental.model_copy(update={"ask_at": rental.ends_at}))
+            return replace(snapshot, rental=changed(rental, ask_at=rental.ends_at))
         quiet_until = ask_at(rental.seen_at or now, rental.asked_times, deps.rules)
         if quiet_until is not None and quiet_until > now:
-            return replace(snapshot, rental=rental.model_copy(update={"ask_at": quiet_until}))
+            return replace(snapshot, rental=changed(rental, ask_at=quiet_until))
     asked = max(rental.asked_times, 0) + 1
     bill = snapshot.spent(now)
     facts = Facts(
         span=now - (rental.seen_at or now), amount=bill.amount, estimated=bill.estimated, rate=rental.rate
     )
-    after = rental.model_copy(update={"asked_times": asked, "ask_at": ask_at(now, asked, deps.rules)})
+    after = changed(rental, asked_times=asked, ask_at=ask_at(now, asked, deps.rules))
     return snapshot.with_rental(after).with_event(EventKind.STILL_NEEDED, now, facts)
 
 
@@ -169,9 +166,7 @@ async def _end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Renta
         return snapshot
     if rental.extension is not None:
         facts = Facts(until=rental.ends_at, hours=rental.extension.envelope.lease)
-        snapshot = snapshot.with_rental(
-            rental.model_copy(update={"envelope": rental.unextended, "extension": None})
-        )
+        snapshot = snapshot.with_rental(changed(rental, envelope=rental.unextended, extension=None))
         snapshot = snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
     told_at, said_at = await _told(deps, snapshot, rental.ends_at)
     ends = may_end(rental.ends_at, told_at, said_at, deps.rules)

@@ -13,6 +13,7 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
+from bot.model.base import changed
 
 log = structlog.get_logger()
 
@@ -89,11 +90,11 @@ def read(
     if everything:
         gone = _all_gone(everything.values(), attempt, progress, now)
         state = AttemptState.GONE if gone else AttemptState.BOUGHT
-        return snapshot.with_facts(attempt.model_copy(update={"state": state, "empty_since": None}), seen)
+        return snapshot.with_facts(changed(attempt, state=state, empty_since=None), seen)
     empty = _empty(attempt, progress, now, proven=proven)
     if empty.settled and (attempt.accepted or progress.ready):
         # It was bought, so something may have billed until the first look: it isn't known to have cost nothing.
-        return snapshot.with_facts(empty.model_copy(update={"state": AttemptState.GONE}), (_unseen(empty, now),))
+        return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen(empty, now),))
     return snapshot.with_facts(empty)
 
 
@@ -122,7 +123,7 @@ def named(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
 def _unseen(attempt: Attempt, now: datetime) -> Resource:
     """Stands in for the resource of a purchase that never showed one: gone when a look first found nothing."""
     resource = named(attempt.offer.offer_id, attempt, now)
-    return resource.model_copy(update={"status": UNSEEN, "gone_at": attempt.empty_since or now})
+    return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 
 
 def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
@@ -132,11 +133,11 @@ def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime
 def _empty(attempt: Attempt, progress: OfferProgress, now: datetime, *, proven: bool) -> Attempt:
     """An attempt for which nothing was found."""
     if progress.in_progress:
-        return attempt.model_copy(update={"empty_since": None})
+        return changed(attempt, empty_since=None)
     if attempt.empty_since is None:
-        return attempt.model_copy(update={"empty_since": now})
+        return changed(attempt, empty_since=now)
     if proven and now - attempt.empty_since >= SECOND_LOOK:
-        return attempt.model_copy(update={"state": AttemptState.FAILED})
+        return changed(attempt, state=AttemptState.FAILED)
     return attempt
 
 
@@ -162,18 +163,17 @@ def see(
         read_at=now,
     )
     came_back = base.gone_at is not None and not view.deleted
-    return base.model_copy(
-        update={
-            "status": view.status,
-            "read_at": now,
-            "rate": base.rate if view.rate is None else view.rate,
-            "valid_from": view.valid_from or base.valid_from,
-            "valid_to": view.valid_to if came_back else view.valid_to or base.valid_to,
-            "host": view.host or base.host,
-            "port": view.port or base.port,
-            "missing_since": None,
-            "gone_at": (view.valid_to or now) if view.deleted else None,
-        }
+    return changed(
+        base,
+        status=view.status,
+        read_at=now,
+        rate=base.rate if view.rate is None else view.rate,
+        valid_from=view.valid_from or base.valid_from,
+        valid_to=view.valid_to if came_back else view.valid_to or base.valid_to,
+        host=view.host or base.host,
+        port=view.port or base.port,
+        missing_since=None,
+        gone_at=(view.valid_to or now) if view.deleted else None,
     )
 
 
@@ -181,7 +181,7 @@ def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
     if resource.gone_at is not None:
         return resource
     if resource.missing_since is None:
-        return resource.model_copy(update={"missing_since": now, "read_at": now})
+        return changed(resource, missing_since=now, read_at=now)
     if counts and now - resource.missing_since >= SECOND_LOOK:
-        return resource.model_copy(update={"gone_at": resource.missing_since, "read_at": now})
+        return changed(resource, gone_at=resource.missing_since, read_at=now)
     return resource

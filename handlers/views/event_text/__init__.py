@@ -6,6 +6,7 @@ another's money (`without_money`).
 
 from __future__ import annotations
 
+from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.summary import RentalDetails
 from handlers.views.event_text import asking, buying, ending, running, trouble
@@ -27,7 +28,7 @@ def said(event: Event, details: RentalDetails, at: Times, *, timed: bool = True)
 def without_money(facts: Facts) -> Facts:
     """The facts for readers whom the money doesn't concern."""
     nothing = dict.fromkeys(("rate", "before", "max_rate", "total", "amount", "estimate", "estimated", "paid"))
-    return facts.model_copy(update=nothing)
+    return changed(facts, **nothing)
 
 
 __all__ = ["TELLERS", "Said", "Scene", "asks_again", "said", "sentence_case", "short", "without_money"]
