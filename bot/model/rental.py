@@ -92,6 +92,13 @@ class Rental(Frozen):
     """When it is next due for a step; None when done."""
 
     @property
+    def waiting_envelope(self) -> Envelope | None:
+        """The envelope that waits for a decision: of the longer lease, or of the request. None if none waits."""
+        if self.extension is not None:
+            return self.extension.envelope
+        return self.envelope if self.state is State.AWAITING_APPROVAL else None
+
+    @property
     def unextended(self) -> Envelope:
         """The envelope once a wish for more time came to nothing. The wish's version stays used, so that its old
         button can be told from the next wish's."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
@@ -16,7 +17,7 @@ from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from handlers.views.offers import Row
+from bot.policy.spending import OfferChoice, Over
 
 NASTY = (
     "<!channel>",
@@ -210,6 +211,7 @@ stories = st.builds(
     spent=spents,
     usual=st.none() | span,
     names=st.dictionaries(user, text, max_size=3),
+    sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
 )
 nearby = st.builds(Nearby, request=requests, cheapest=offers)
@@ -226,11 +228,15 @@ quotes = st.builds(
     nearby=st.lists(nearby, max_size=7).map(tuple),
 )
 rows = st.builds(
-    Row,
+    OfferChoice,
     offer=offers,
     envelope=envelopes,
-    needs_approval=st.booleans(),
-    refused=maybe_text,
+    over=st.lists(st.sampled_from(Over), unique=True).map(tuple),
+    refused=st.none()
+    | st.builds(
+        Refused, text, channels=st.lists(channel, max_size=3).map(tuple), next_step=st.sampled_from(NextStep)
+    )
+    | st.builds(BuyingBlocked, st.sampled_from(BuyingBlock)),
     usual=st.none() | span,
 )
 catalogs = st.builds(

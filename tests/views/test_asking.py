@@ -6,14 +6,15 @@ from decimal import Decimal
 
 import pytest
 
+from bot.errors import Refused
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
+from bot.policy.spending import OfferChoice, Over
 from handlers.views import offers
-from handlers.views.offers import Row
 from tests.views.stories import (
     ANA,
     HYPERSTACK,
@@ -46,10 +47,10 @@ class TestAsking:
         offers=(HYPERSTACK, NEBIUS, SCALEWAY),
     )
 
-    def rows(self, count: int = 3) -> list[Row]:
+    def rows(self, count: int = 3) -> list[OfferChoice]:
         more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(count - 3)]
         known = (HYPERSTACK, NEBIUS, SCALEWAY, *more)
-        return [Row(offer=one, envelope=envelope(), usual=3 * M) for one in known]
+        return [OfferChoice(offer=one, envelope=envelope(), usual=3 * M) for one in known]
 
     def test_the_offers_are_a_plan_with_one_recommended_button(self) -> None:
         now = clock(12, 35)
@@ -82,11 +83,13 @@ class TestAsking:
     def test_over_a_limit_the_button_asks_and_what_is_refused_has_none(self) -> None:
         big = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
         rows = [
-            Row(offer=big, envelope=envelope("18.40", "21.16", 137_540_000, count=8), needs_approval=True),
-            Row(
+            OfferChoice(
+                offer=big, envelope=envelope("18.40", "21.16", 137_540_000, count=8), over=(Over.PER_HOUR,)
+            ),
+            OfferChoice(
                 offer=big,
                 envelope=envelope("18.40", "21.16", 137_540_000, count=8),
-                refused="Only $3.00/h is left.",
+                refused=Refused("Only $3.00/h is left."),
             ),
         ]
         answer = offers.found(self.quote, rows, rules=RULES, now=clock(12, 35))

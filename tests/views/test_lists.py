@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
-from bot.errors import Changed, Mistake, PrivateKey, Refused, TooLate
+import pytest
+
+from bot.errors import BuyingBlock, BuyingBlocked, Changed, Mistake, NextStep, PrivateKey, Refused, TooLate
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -13,9 +17,10 @@ from bot.model.offer import Catalog
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
 from bot.model.state import State
+from bot.policy.spending import OfferChoice, Over
 from handlers.ids import ANSWERS_WITH, Callback, Field
 from handlers.views import lists, modals, offers, replies
-from handlers.views.offers import Row
+from handlers.views.error_text import BLOCKS, NEXT_STEPS
 from tests.slack_limits import problems_of_view, text_objects
 from tests.views.stories import (
     ANA,
@@ -57,7 +62,7 @@ def says(view: dict[str, Any]) -> str:
 class TestLists:
     def test_mine(self) -> None:
         live = listed(ready(), own="2.42", own_amount=4_960_000, team="4.57", team_amount=5_020_000)
-        shown = lists.listing(live, reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW)
+        shown = lists.listing(live, everyone=False, rules=RULES, now=NOW)
         assert read(shown.text, NOW).splitlines() == [
             "Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
             "You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.",
@@ -65,9 +70,7 @@ class TestLists:
         assert labels(shown.blocks) == ["Details"]
 
     def test_before_its_first_attempt_it_costs_nothing_that_is_worth_a_word(self) -> None:
-        shown = lists.listing(
-            listed(waiting()), reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW
-        )
+        shown = lists.listing(listed(waiting()), everyone=False, rules=RULES, now=NOW)
         assert read(shown.text, NOW).splitlines()[0] == (
             "Waiting for approval: 8x H100 EU, p4wd9. Lapses today at 22:05."
         )
@@ -77,13 +80,11 @@ class TestLists:
             (False, "Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40."),
             (True, "Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40."),
         ):
-            shown = lists.listing(
-                listed(ready()), reader=BEN, everyone=True, sees_money=sees, rules=RULES, now=NOW
-            )
+            shown = lists.listing(listed(changed(ready(), sees_money=sees)), everyone=True, rules=RULES, now=NOW)
             assert read(shown.text, NOW).splitlines()[0] == line
 
     def test_nothing(self) -> None:
-        shown = lists.listing(listed(), reader=ANA, everyone=False, sees_money=False, rules=RULES, now=NOW)
+        shown = lists.listing(listed(), everyone=False, rules=RULES, now=NOW)
         assert shown.text == "You rent nothing now. Try: /gpu get H100 EU"
 
     def test_a_history_is_told_from_its_events(self) -> None:
@@ -100,16 +101,14 @@ class TestLists:
             ),
         )
         details = changed(gone(*events), events=events)
-        own = read(
-            lists.show(details, reader=ANA, sees_money=False, rules=RULES, now=clock(19, 0)).text, clock(19, 0)
-        )
+        own = read(lists.show(details, reader=ANA, rules=RULES, now=clock(19, 0)).text, clock(19, 0))
         assert own.splitlines() == [
             "Destroyed: 1x H100 EU, Ana, k7mq2.",
             "6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7",
             "12:36  Renting from Hyperstack at $2.15/h.",
             "18:41  Gone, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.",
         ]
-        other = lists.show(details, reader=BEN, sees_money=False, rules=RULES, now=clock(19, 0)).text
+        other = lists.show(changed(details, sees_money=False), reader=BEN, rules=RULES, now=clock(19, 0)).text
         assert "$" not in other
         assert "Renting from Hyperstack." in other
 
@@ -128,8 +127,8 @@ class TestLists:
         }
         events = tuple(happened(kind, clock(13, 0), BEN, **rich) for kind in EventKind)
         for end in (ready(), gone(), waiting(owner=ANA)):
-            details = changed(end, events=events)
-            text = lists.show(details, reader=BEN, sees_money=False, rules=RULES, now=NOW).text
+            details = changed(end, events=events, sees_money=False)
+            text = lists.show(details, reader=BEN, rules=RULES, now=NOW).text
             assert "$" not in text
 
     def test_ssh_is_for_the_owner(self) -> None:
@@ -156,7 +155,7 @@ class TestLists:
         assert "you decide alone" not in lists.help_(admin=False, user=False, rules=RULES).text
 
     def test_home(self) -> None:
-        shown = lists.home(listed(), reader=ANA, rules=RULES, now=NOW)
+        shown = lists.home(listed(), rules=RULES, now=NOW)
         assert shown.text.splitlines() == [
             "You rent nothing now.",
             "Team: $0.00/h now, $0.00 so far.",
@@ -164,7 +163,7 @@ class TestLists:
         ]
 
     def test_home_says_how_many_more_there_are(self) -> None:
-        shown = lists.home(listed(ready(), more=7), reader=ANA, rules=RULES, now=NOW)
+        shown = lists.home(listed(ready(), more=7), rules=RULES, now=NOW)
         assert shown.text.splitlines()[1] == "7 more: /gpu list"
 
 
@@ -190,13 +189,15 @@ class TestDialogs:
         quote = Quote(
             id="q1", state=QuoteState.FOUND, owner=ANA, asked_in="C0TRAIN", request=request(), created_at=NOW
         )
-        view = modals.rent_confirm(quote, Row(offer=HYPERSTACK, envelope=envelope()), rules=RULES)
+        view = modals.rent_confirm(quote, OfferChoice(offer=HYPERSTACK, envelope=envelope()), rules=RULES)
         assert view["submit"]["text"] == "Rent from $2.15/h"
         assert says(view).splitlines() == [
             "1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.",
             "About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.",
         ]
-        asks = Row(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), needs_approval=True)
+        asks = OfferChoice(
+            offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,)
+        )
         assert modals.rent_confirm(quote, asks, rules=RULES)["submit"]["text"] == "Ask"
 
     def test_extending_offers_what_the_rules_allow(self) -> None:
@@ -245,8 +246,23 @@ class TestShortAnswers:
         assert labels(replies.error(Changed("It has changed.", "p4wd9")).blocks) == ["Show p4wd9"]
 
     def test_words_of_others_stay_words(self) -> None:
-        shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>". Ask in <#C0GPUS>.'))
-        assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;". Ask in <#C0GPUS>.'
+        shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>".'))
+        assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;".'
+
+    def test_facts_of_an_error_are_rendered_in_slacks_way(self) -> None:
+        elsewhere = Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN"))
+        assert replies.error(elsewhere).text == (
+            "I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me."
+        )
+        unknown = Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS)
+        assert replies.error(unknown).text == "I don't know zzzzz. /gpu list shows yours."
+        assert replies.error(BuyingBlocked(BuyingBlock.PAUSED)).text == (
+            "Buying is paused. An admin can go on with /gpu resume. Nothing was rented."
+        )
+
+    @pytest.mark.parametrize("facts", [NEXT_STEPS, BLOCKS])
+    def test_every_fact_of_an_error_has_words(self, facts: Mapping[Enum, str]) -> None:
+        assert set(facts) == set(type(next(iter(facts))))
 
     def test_a_bug_has_a_number_and_says_nothing_that_is_not_known(self) -> None:
         assert replies.bug("E-4F2K", rented=False).text == (
@@ -278,7 +294,7 @@ def test_no_dialog_holds_a_clock_time() -> None:
         modals.destroy_confirm(ready()),
         modals.approve_confirm(waiting(), rules=RULES),
         modals.extend(ready(), rules=RULES, now=NOW),
-        modals.rent_confirm(quote, Row(offer=HYPERSTACK, envelope=envelope()), rules=RULES),
+        modals.rent_confirm(quote, OfferChoice(offer=HYPERSTACK, envelope=envelope()), rules=RULES),
         modals.key(KEY),
     ):
         assert not [one for one in text_objects(view) if "<!date" in one["text"]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.errors import NextStep, Refused
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -17,10 +18,10 @@ from bot.model.rental import Extension
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.spending import OfferChoice
 from handlers.ids import Action
 from handlers.views import lists, modals, offers
 from handlers.views.format import Times
-from handlers.views.offers import Row
 from handlers.views.render import render_message
 from tests.views.stories import (
     ANA,
@@ -100,7 +101,7 @@ class TestTimes:
     def test_keeping_names_the_end_as_it_was_then(self) -> None:
         kept = happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40))
         later = ready(kept, ends_at=clock(9, 0, day=26))
-        shown = lists.show(later, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 41))
+        shown = lists.show(later, reader=ANA, rules=RULES, now=clock(14, 41))
         assert "Ana keeps it. I ask again at 15:40; it ends 18:40 either way." in read(shown.text, clock(14, 41))
 
     def test_an_answer_read_the_day_after(self) -> None:
@@ -119,7 +120,7 @@ class TestTimes:
     def test_a_history_says_the_time_once(self) -> None:
         denied = happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False)
         details = waiting(denied, state=State.DENIED)
-        shown = lists.show(details, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 13))
+        shown = lists.show(details, reader=ANA, rules=RULES, now=clock(14, 13))
         assert read(shown.text, clock(14, 13)).splitlines()[-1] == "14:12  Denied by Ben. Nothing was rented."
 
 
@@ -145,8 +146,11 @@ class TestOffers:
         assert offers.nearby_label(changed(asked, vendor=None), near) == "Show anywhere from $2.72/GPU"
 
     def test_what_holds_for_all_is_said_once(self) -> None:
+        refusal = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
         why = "You have 4 rentals; your team's limit is 4 a person. Destroy one first: see /gpu list."
-        rows = [Row(offer=one, envelope=envelope(), refused=why) for one in (HYPERSTACK, NEBIUS, SCALEWAY)]
+        rows = [
+            OfferChoice(offer=one, envelope=envelope(), refused=refusal) for one in (HYPERSTACK, NEBIUS, SCALEWAY)
+        ]
         answer = offers.found(QUOTE, rows, rules=RULES, now=clock(12, 35))
         assert answer.text.splitlines()[1:3] == [
             f"Nothing here can be rented now. {why}",
@@ -157,7 +161,9 @@ class TestOffers:
 
     def test_a_change_says_what_it_will_be_and_its_button_what_it_spends(self) -> None:
         quote = changed(QUOTE, changes="p4wd9")
-        answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
+        answer = offers.found(
+            quote, [OfferChoice(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35)
+        )
         assert answer.text.startswith("Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready")
         assert labels(answer.blocks)[0] == "Rent from $2.15/h"
 
@@ -177,7 +183,9 @@ class TestOffers:
     )
     def test_the_first_line_says_all_that_was_understood(self, changes: dict[str, Any], head: str) -> None:
         quote = changed(QUOTE, request=changed(QUOTE.request, **changes))
-        answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
+        answer = offers.found(
+            quote, [OfferChoice(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35)
+        )
         assert answer.text.splitlines()[0] == head
 
     def test_a_refused_token_is_not_called_silence(self) -> None:
@@ -295,7 +303,7 @@ class TestMoreTime:
 class TestLooking:
     @pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN])
     def test_what_nobody_allowed_was_asked_for(self, state: State) -> None:
-        shown = lists.show(waiting(state=state), reader=ANA, sees_money=True, rules=RULES, now=clock(14, 6))
+        shown = lists.show(waiting(state=state), reader=ANA, rules=RULES, now=clock(14, 6))
         assert "Asked for: up to $21.16/h, $137.54 in all." in shown.text
 
     def test_help_names_every_command(self) -> None:

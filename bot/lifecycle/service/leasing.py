@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.errors import Mistake, Refused, Repeated, TooLate
+from bot.errors import Mistake, NextStep, Refused, Repeated, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
@@ -17,10 +17,10 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import PROMISED, ask_at, notices_past
-from bot.policy.roles import roles_of
+from bot.policy.leases import PROMISED, ask_at, extension_left, notices_past
+from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
-from bot.policy.spending import longer
+from bot.policy.spending import propose_extension
 
 SAME_WISH = timedelta(minutes=2)
 """For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
@@ -73,22 +73,22 @@ async def extend(
             raise Repeated(words, rental.id)
         # Whoever extends it needs it: that is newer than any promise to ask.
         needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, deps.rules), "due_at": now}
-        ends_from = max(rental.ends_at, now)
-        _check_longer(rental, span, ends_from - rental.ready_at, deps.rules)
-        ends_at = ends_from + span
+        _check_longer(
+            rental.id, span, extension_left(rental.ready_at, rental.ends_at, now, deps.rules), deps.rules
+        )
+        ends_at = max(rental.ends_at, now) + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
             await tx.rentals.resources(rental.id),
             await tx.rentals.attempts(rental.id),
             now,
         )
-        verdict = longer(
+        verdict = propose_extension(
             rental.envelope,
             rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
             lease=ends_at - rental.ready_at,
             spent=bill.amount,
-            left=ends_at - now,
-            version=rental.envelope.version + 1,
+            until_end=ends_at - now,
             rules=deps.rules,
         )
         if verdict.over and rental.ends_at <= now:
@@ -142,8 +142,8 @@ async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     TooLate."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
-        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
-    if person.id != rental.owner and not roles_of(person, deps.rules).admin:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    if not may_extend(person, rental.owner, deps.rules):
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
@@ -152,14 +152,14 @@ async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     return rental
 
 
-def _check_longer(rental: Rental, span: timedelta, lease: timedelta, rules: Rules) -> None:
-    """Raises Mistake where the whole lease would be longer than the rules allow."""
-    most, room = say_span(rules.lease.max), rules.lease.max - lease
-    if room < timedelta(minutes=1):
-        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can't be longer.")
-    if span > room:
-        room = timedelta(minutes=room // timedelta(minutes=1))
-        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can be longer by {say_span(room)}.")
+def _check_longer(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
+    """Raise Mistake if a lease that may become longer by `left` is asked to become longer by more."""
+    most = say_span(rules.lease.max)
+    if not left:
+        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
+    if span > left:
+        left = timedelta(minutes=left // timedelta(minutes=1))
+        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {say_span(left)}.")
 
 
 def _does(state: State) -> str:
