@@ -103,7 +103,7 @@ class World:
     async def settle(self) -> None:
         """Does what is due until nothing is."""
         for _ in range(200):
-            await self.engine.turn()
+            await self.engine.run_pass()
             await self.engine.drain()
             if self.overdue.due():
                 await self.overdue.look()
