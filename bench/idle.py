@@ -14,12 +14,12 @@ from bench.history import fill
 from bench.measuring import cpu_ms
 from bench.sizes import Size
 from bot.clock import Clock, SystemClock
-from bot.lifecycle.desk import Desk, Works
+from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
-from bot.market.banner import SshProber
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
-from handlers.rooms import SlackRooms
+from bot.probe.banner import SshProber
+from handlers.directory.channels import SlackChannels
 from store.db import Database
 
 ROUNDS = 10
@@ -40,10 +40,12 @@ async def measure(size: Size, folder: Path) -> Figure:
 async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
     """An engine over a database. What it would ask outside is there, and is never asked."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
-    desk = Desk(store, clock, Rules())
+    deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)
     try:
-        works = Works(**vars(desk), market=market, prober=SshProber(), rooms=SlackRooms(desk, AsyncWebClient()))
+        works = StepDeps(
+            **vars(deps), market=market, prober=SshProber(), channels=SlackChannels(deps, AsyncWebClient())
+        )
         yield Engine(works, claimant=CLAIMANT)
     finally:
         await market.aclose()
@@ -55,12 +57,12 @@ async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
     took = [0.0, 0.0]
     each = max(passes // ROUNDS, 1)
     for engine in engines:
-        await engine.turn()
+        await engine.run_pass()
     for _ in range(ROUNDS):
         for place, engine in enumerate(engines):
             began = cpu_ms()
             for _ in range(each):
-                if await engine.turn() is not None:
+                if await engine.run_pass() is not None:
                     raise AssertionError("something is due in a database that was to be at rest")
             took[place] += cpu_ms() - began
     return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

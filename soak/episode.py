@@ -96,7 +96,7 @@ async def _check(world: World, outcome: Outcome, where: str, *, over: bool) -> N
         outcome.counts["rentals"] += len(evidence.cards)
         outcome.counts["machines"] += len(evidence.machines)
         outcome.counts["posts"] += len(evidence.posts)
-        outcome.counts["told perhaps twice"] += int(evidence.health.get("told_perhaps_twice", 0))
+        outcome.counts["told perhaps twice"] += int(evidence.health.get("perhaps_posted_twice", 0))
         outcome.counts["micros"] += sum(machine.micros for machine in evidence.machines)
 
 

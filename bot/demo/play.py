@@ -91,7 +91,7 @@ class Play:
     # --- time
 
     async def settle(self) -> Json:
-        """Waits until nothing is due, under way or untold; everyone reads. Answers /health."""
+        """Waits until nothing is due, under way or undelivered; everyone reads. Answers /health."""
         _, revision = await self.outside.clock()
         async with self.session.get(
             self.bot.health, params={"settled": str(revision), "wait": str(SETTLE_SECONDS)}

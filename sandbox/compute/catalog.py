@@ -53,7 +53,7 @@ VARIANTS = _variants()
 
 
 @dataclass(frozen=True)
-class Listing:
+class RentalList:
     """Something that a vendor always has in its window; an offer is one look at it.
 
     Prices are USD per hour for all its GPUs. `total` is what it costs; vendors differ in whether they say it.
@@ -112,16 +112,16 @@ def _price(vendor: Vendor, region: Region, variant: Variant, contract: str, coun
 
 
 @cache
-def listings() -> tuple[Listing, ...]:
+def listings() -> tuple[RentalList, ...]:
     """Every listing of every vendor; always the same ones at the same prices."""
-    found: list[Listing] = []
+    found: list[RentalList] = []
     for vendor in VENDORS.values():
         contracts = CONTRACTS if vendor.spot else ("ondemand",)
         for region in vendor.regions:
             variants = [VARIANTS[name] for name in region.variants]
             for variant in variants:
                 found += [
-                    Listing(
+                    RentalList(
                         vendor,
                         region,
                         variant,
@@ -137,12 +137,12 @@ def listings() -> tuple[Listing, ...]:
     return tuple(found)
 
 
-def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[Listing]:
+def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[RentalList]:
     """Clusters are cheaper per GPU than any machine: a trap for whoever does not look at the type."""
     if not vendor.clusters:
         return []
     return [
-        Listing(
+        RentalList(
             vendor,
             region,
             variant,

@@ -13,7 +13,7 @@ from random import Random, SystemRandom
 from uuid import UUID
 
 from sandbox.compute.agenda import Agenda
-from sandbox.compute.catalog import VARIANTS, Listing, listings
+from sandbox.compute.catalog import VARIANTS, RentalList, listings
 from sandbox.compute.machines import Machine
 from sandbox.compute.query import OfferQuery, ProcureRequest
 from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, Conduct, Mood
@@ -43,7 +43,7 @@ class Offer:
     """One look at a listing; it can be procured once, until it expires."""
 
     offer_id: str
-    listing: Listing
+    listing: RentalList
     created_at: datetime
     priced: bool = True
 

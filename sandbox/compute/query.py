@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sandbox.compute.catalog import Listing
+from sandbox.compute.catalog import RentalList
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_DIGITS = 100
@@ -91,7 +91,7 @@ class OfferQuery(_Body):
     region: Maybe[Literal["US", "EU", "APAC", "Other"]] = None
     network: Maybe[Network] = None
 
-    def matches(self, listing: Listing) -> bool:
+    def matches(self, listing: RentalList) -> bool:
         """Whether this listing is what is looked for."""
         wanted, variant = self.compute, listing.variant
         price = wanted.max_price_per_gpu_hour

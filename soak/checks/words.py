@@ -23,7 +23,7 @@ def nothing_is_told_twice(evidence: Evidence) -> list[str]:
     for post in evidence.posts:
         places[post.message_id].append(post)
     more = [posts for posts in places.values() if len(posts) > 1]
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     twice = sum(len(posts) - 1 for posts in more)
     if twice <= admitted:
         return []
@@ -33,7 +33,7 @@ def nothing_is_told_twice(evidence: Evidence) -> list[str]:
 
 def each_transition_is_told_once(evidence: Evidence) -> list[str]:
     """What can happen to a rental only once stands only once in its thread, and an end stands there."""
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
         told = Counter(_lead(reply.text) for reply in evidence.thread(rental))
@@ -52,7 +52,7 @@ def _lead(text: str) -> str:
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:
     """One card a rental."""
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     cards: Counter[str] = Counter()
     for message in evidence.newest.values():
         card = CARD.match(message.text)

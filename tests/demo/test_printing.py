@@ -9,6 +9,7 @@ import pytest
 
 from bot.demo.outside import Seen
 from bot.demo.printing import Printer, as_json, as_text, of_action, of_message
+from bot.model.base import changed
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CARD = Seen(
@@ -44,7 +45,7 @@ def test_a_message_says_when_where_and_by_whom() -> None:
     ],
 )
 def test_who_sees_it_and_whether_it_changed(changes: dict[str, object], head: str) -> None:
-    shown = as_text(of_message("Ana", CARD.model_copy(update=changes)))
+    shown = as_text(of_message("Ana", changed(CARD, **changes)))
     assert shown.startswith(f"12:00:00  {head}Ready")
 
 
@@ -57,7 +58,7 @@ def test_where_someone_does_something(where: str, shown: str) -> None:
 
 
 def test_json_has_all_of_it() -> None:
-    assert json.loads(as_json(of_message("Ana", CARD.model_copy(update={"only_you": True})))) == {
+    assert json.loads(as_json(of_message("Ana", changed(CARD, only_you=True)))) == {
         "at": "2026-11-24T12:00:00+00:00",
         "who": "gpubot",
         "where": {"place": "#training", "only": "Ana"},
@@ -71,5 +72,5 @@ def test_json_has_all_of_it() -> None:
 def test_an_edit_that_changes_nothing_for_readers_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     printer = Printer(as_text)
     printer.message("Ana", CARD)
-    printer.message("Ana", CARD.model_copy(update={"seq": 2, "edited": True}))
+    printer.message("Ana", changed(CARD, seq=2, edited=True))
     assert capsys.readouterr().out.count("Ready") == 1

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.model.base import changed
 from soak.checks import CHECKS, check
 from soak.evidence import Evidence, Machine, Post, Span
 from tests.soak.evidence import (
@@ -97,8 +98,9 @@ FAULTS: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda e: with_seen(
             e,
             "Ana",
-            private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True).model_copy(
-                update={"buttons": (button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),)}
+            changed(
+                private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True),
+                buttons=(button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),),
             ),
         ),
     ),
@@ -198,4 +200,4 @@ def test_what_the_vendor_took_back_did_not_end_too_early() -> None:
 def test_a_post_that_health_admits_is_no_finding() -> None:
     twice = again(good())
     assert names(twice) == {"nothing_is_told_twice"}
-    assert names(replace(twice, health={"told_perhaps_twice": 1})) == set()
+    assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()
