@@ -16,7 +16,7 @@ TRACED = [DOCS / name for name in ("architecture.md", "glossary.md", "lifecycle.
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 
 FILE = re.compile(r"(?<![\w/.])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
-FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})(?:/[a-z_0-9]+)+(?![\w/.])")
+FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/(?:[a-z_0-9]+/)*[a-z_0-9]*(?![\w/.])")
 CALL = re.compile(r"(?<![\w.])([a-z_]+)\.([A-Za-z_]+)\(")
 HEAD = re.compile(r"# (\d+)\. (.+)\n\nDate: (\d{4}-\d\d-\d\d)\. Status: ([^.]+(?:\.md\)[^.]*)*)\.\n\n")
 STATUS = re.compile(r"accepted|(?:extended|superseded) by \[\d+\]\(\S+\.md\)(?: and \[\d+\]\(\S+\.md\))*")
