@@ -253,7 +253,7 @@ class OverdueDeletion:
 def _watched(attempt: UnfinishedAttempt, now: datetime) -> bool:
     """Whether the rental's own step is deleting it and looks at it regularly."""
     return (
-        attempt.delete_wanted
+        attempt.marked_for_deletion
         and bool(attempt.resources)
         and all(one.delete_accepted_at is not None and now - one.read_at <= WATCHED for one in attempt.resources)
     )
