@@ -12,9 +12,6 @@ from bot.policy.rules import LONGEST_SPAN, Rules
 REPEAT_FACTOR = 0.5
 """After each "Still needed?" that nobody answered, the next one waits longer by this share of the first wait."""
 
-PROMISED = -1
-"""`asked_times` of a machine that its owner keeps: the owner was told when the next question comes."""
-
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """Return how long after the last sign of life "Still needed?" is asked: a little later after each question
