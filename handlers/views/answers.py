@@ -27,7 +27,7 @@ def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> R
     """The same command for more time as just before: its end, and a button for who means still more."""
     ends = f": {rental.id} ends {at.at(rental.lease.ends_at)}" if rental.lease else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
-    more = extend_button(rental, rules, longer, again=True)
+    more = extend_button(rental, rules, at.now, longer, again=True)
     return blocks.message(text, blocks.section(text), blocks.actions(more))
 
 

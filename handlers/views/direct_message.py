@@ -10,6 +10,8 @@ from bot.model.money import cost
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.policy.leases import may_extend_by
+from bot.policy.roles import may_open
 from bot.policy.rules import Rules
 from handlers.ids import Action, ExtendValue, HoursValue, RentalValue, VersionValue
 from handlers.views import blocks
@@ -68,7 +70,7 @@ def _came_to_nothing(event: Event) -> bool:
 def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
     """The command that opens it and the key it takes; for its owner alone."""
     command = ssh_command(details.rental.host, details.rental.port)
-    if reader != details.rental.owner:
+    if not may_open(reader, details.rental.owner):
         return []
     if command is None:
         return ["It has no address yet."]
@@ -78,12 +80,12 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
 
 
 def extend_button(
-    rental: Rental, rules: Rules, longer: timedelta = EXTEND_BY, *, again: bool = False
+    rental: Rental, rules: Rules, now: datetime, longer: timedelta = EXTEND_BY, *, again: bool = False
 ) -> Json | None:
     """`Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. None if the rules allow no
     more, or more is asked for already."""
     lease = rental.lease
-    if lease is None or rental.extension is not None or lease.ends_at + longer - lease.ready_at > rules.lease.max:
+    if lease is None or not may_extend_by(longer, rental, now, rules):
         return None
     money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
@@ -189,7 +191,7 @@ def _ending(event: Event, details: RentalDetails, rules: Rules, at: Times) -> Re
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(extend_button(rental, rules), destroy_button(rental)),
+        blocks.actions(extend_button(rental, rules, at.now), destroy_button(rental)),
         closed=False,
     )
 

@@ -112,7 +112,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         blocks.section(head),
         blocks.context(about) if about else None,
         *(blocks.context("\n".join(told[n : n + 10])) for n in range(0, len(told), 10)),
-        blocks.actions(*_buttons(details, reader, rules)),
+        blocks.actions(*_buttons(details, reader, rules, now)),
         closed=rental.state is not State.READY or rental.owner != reader,
     )
 
@@ -124,10 +124,10 @@ def _allowed(details: RentalDetails) -> str:
     return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
-def _buttons(details: RentalDetails, reader: str, rules: Rules) -> list[blocks.Json | None]:
+def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -> list[blocks.Json | None]:
     if details.rental.state is not State.READY or details.rental.owner != reader:
         return []
-    return [extend_button(details.rental, rules), destroy_button(details.rental)]
+    return [extend_button(details.rental, rules, now), destroy_button(details.rental)]
 
 
 def _history(event: Event, details: RentalDetails, at: Times, *, money: bool) -> str:

@@ -17,6 +17,7 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
+from bot.policy.leases import may_extend_by
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
@@ -212,7 +213,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
     rental = details.rental
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
-    choices = longer_choices(rental, rules)
+    choices = longer_choices(rental, rules, now)
     if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
@@ -235,13 +236,9 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
     )
 
 
-def longer_choices(rental: Rental, rules: Rules) -> list[int]:
-    """Hours by which a lease may become longer."""
-    lease = rental.lease
-    if lease is None or rental.extension is not None:
-        return []
-    so_long = lease.ends_at - lease.ready_at
-    return [hours for hours in LONGER if so_long + timedelta(hours=hours) <= rules.lease.max]
+def longer_choices(rental: Rental, rules: Rules, now: datetime) -> list[int]:
+    """Return the hours by which the lease of a rental may become longer."""
+    return [hours for hours in LONGER if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
 def _longer(rental: Rental, hours: int) -> str:
