@@ -1,0 +1,108 @@
+"""What people see before they decide: offers as the rules judge them, and whether a click is confirmed first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused, TooLate
+from bot.lifecycle.account import set_block
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service import previews
+from bot.model.attempt import AttemptState
+from bot.model.person import Person
+from bot.model.state import State
+from bot.policy.rules import Approvers, Rules
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+from tests.store.make import ANA, BEN
+
+HOUR = timedelta(hours=1)
+READER = Person(id=ANA, name="Ana")
+APPROVER = Person(id=BEN, name="Ben")
+DEAR = make.offer("dear", rate=Decimal("12.00"))
+CHEAP = make.offer("cheap", rate=Decimal("2.15"))
+
+
+@pytest.fixture
+def deps(database: Database, clock: MovedClock) -> Deps:
+    return Deps(store=database, clock=clock, rules=Rules(approvers=Approvers(people=(BEN,))))
+
+
+async def stored_quote(database: Database, *, changes: str | None = None) -> None:
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote(offers=(CHEAP, DEAR), changes=changes))
+
+
+async def test_only_an_offer_above_fifty_dollars_is_confirmed_first(database: Database, deps: Deps) -> None:
+    await stored_quote(database)
+    assert await previews.rent_to_confirm(deps, READER, "q1", "cheap") is None
+    preview = await previews.rent_to_confirm(deps, READER, "q1", "dear")
+    assert preview is not None
+    assert (preview.choice.offer, preview.choice.needs_approval) == (DEAR, True)
+
+
+async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: Database, deps: Deps) -> None:
+    await stored_quote(database)
+    assert await previews.rent_to_confirm(deps, READER, "q1", "unknown") is None
+    for n in range(deps.rules.limits.per_person_rentals):
+        await make.begun(database, make.rental(f"rent{n}"))
+    assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
+
+
+async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
+    waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, waiting=make.waiting(), attempts=1)
+    await make.begun(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
+    async with database.write() as tx:
+        machine = make.resource("res-1", "k7mq2", status="deleted", gone_at=START + HOUR, read_at=START + HOUR)
+        row = make.ledger_row("res-1", "k7mq2", amount=45_000_000)
+        await tx.rentals.apply(make.unchecked(waits, waits, resources=(machine,), ledger=(row,)))
+    await stored_quote(database, changes="k7mq2")
+    preview = await previews.rent_to_confirm(deps, READER, "q1", "cheap")
+    assert preview is not None
+    assert preview.choice.envelope.total > 50_000_000
+
+
+async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database: Database, deps: Deps) -> None:
+    await stored_quote(database)
+    async with database.write() as tx:
+        await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes")
+        await set_block(tx, BuyingBlock.PAUSED, ANA)
+    view = await previews.own_offers(deps, READER, "q1", most=1)
+    (choice,) = view.choices
+    assert isinstance(choice.refused, BuyingBlocked)
+    assert choice.refused.block is BuyingBlock.PAUSED
+
+
+async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:
+    await stored_quote(database)
+    with pytest.raises(Refused) as refused:
+        await previews.own_offers(deps, APPROVER, "q1", most=3)
+    assert refused.value.next_step is NextStep.ASK_FOR_YOUR_OWN
+    with pytest.raises(TooLate) as late:
+        await previews.to_ask_again(deps, READER, "gone")
+    assert late.value.next_step is NextStep.ASK_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("person", "version", "total", "confirms"),
+    [
+        (APPROVER, 1, 137_540_000, True),
+        (APPROVER, 1, 50_000_000, False),
+        (APPROVER, 2, 137_540_000, False),
+        (READER, 1, 137_540_000, False),
+    ],
+)
+async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_decide(
+    database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool
+) -> None:
+    envelope = make.envelope(total=total)
+    await make.begun(
+        database, make.rental(state=State.AWAITING_APPROVAL, waiting=make.waiting(), envelope=envelope)
+    )
+    preview = await previews.approval_to_confirm(deps, person, "k7mq2", version)
+    assert (preview is not None) is confirms
