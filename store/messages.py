@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -57,6 +58,18 @@ _SENDABLE = _DUE.where(
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("places", expanding=True)))),
     ~and_(_c.kind == MessageKind.THREAD, _AHEAD),
 )
+_REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
+_TO_REFRESH = (
+    select(messages)
+    .where(
+        _REFRESHES,
+        _c.refresh_at <= given(_c.refresh_at, "now"),
+        _c.id.not_in(bindparam("without", expanding=True)),
+    )
+    .order_by(_c.refresh_at, _c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 _NEXT = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _UNTOLD = select(func.count()).where(_c.due_at.is_not(None))
@@ -124,6 +137,13 @@ class Messages:
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT, {"after": after or _EVER}))
 
+    async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        asked = {"now": now, "most": limit, "without": list(without)}
+        return models(Message, await self._conn.execute(_TO_REFRESH, asked))
+
+    async def next_refresh(self) -> datetime | None:
+        return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
+
     async def save(self, message: Message) -> None:
         """Where a newer version became wanted since `message` was read, it stays due and open."""
         await self._conn.execute(
@@ -155,6 +175,7 @@ class Messages:
             "tries": 0,
             "closed": False,
             "due_at": self._real_now,
+            "refresh_at": None,
         }
         moves = or_(_c.kind == MessageKind.CARD, and_(_c.kind == MessageKind.THREAD, _UNSAID))
         await self._conn.execute(update(messages).where(_c.rental_id == rental_id, moves).values(anew))

@@ -351,6 +351,13 @@ class Messages(Protocol):
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """When something is due, the first time there is or the first after that moment."""
 
+    async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        """Return what is to be refreshed by `now`, our time, the longest overdue first, but for these ids. What
+        is also due is not among it: its next edit shows the newest anyway."""
+
+    async def next_refresh(self) -> datetime | None:
+        """Return our time at which something is to be refreshed next."""
+
     async def save(self, message: Message) -> None:
         """Writes where it was shown and when to look again. `wanted` is never lowered: a change that came
         meanwhile keeps it due."""

@@ -127,7 +127,15 @@ class Message(Frozen):
     """Nothing about it will change any more."""
     created_at: Instant
     due_at: Instant | None = None
-    """Real time at which delivery looks at it next; None when there is nothing to do."""
+    """Real time at which delivery looks at it next. None if it shows what it should."""
+    refresh_at: Instant | None = None
+    """Our time at which it is edited again although its rental did not change, because it shows how much time has
+    passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether its next edit only shows how much time has passed."""
+        return self.due_at is None and self.refresh_at is not None
 
     @property
     def next_call(self) -> NextCall:

@@ -20,7 +20,7 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
     to = message.to if anew else next_destination(message, owner, rules)
     log.warning("delivery.elsewhere", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
-        await tx.messages.save(changed(message, closed=True, due_at=None))
+        await tx.messages.save(changed(message, closed=True, due_at=None, refresh_at=None))
     elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, to)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -13,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Held
+from bot.lifecycle.ports import Held, Tx
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
@@ -36,6 +37,16 @@ FINDS_AT_ONCE = 4
 """Of these, searches for posts whose outcome is unknown: while Slack is slow they take up to its time-out each."""
 PAUSE_AFTER_OUTAGE = 1.0
 AFTER_A_BUG = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """When to look again at what is due."""
+
+    real: datetime | None = None
+    """Real time, None if nothing is due later."""
+    refresh: datetime | None = None
+    """Our time of the next refresh."""
 
 
 class Delivery:
@@ -93,7 +104,7 @@ class Delivery:
                 again = await self.turn()
             except GpubotError as error:
                 log.warning("delivery.outage", error=type(error).__name__)
-                again = self._deps.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE)
+                again = Turn(self._deps.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE))
             await self._sleep(again)
             await self._deps.clock.pause(BREATH)
 
@@ -103,8 +114,8 @@ class Delivery:
             await asyncio.wait({task for _, task in self._busy.values()})
         await self.keeper.retry(at_once=True)
 
-    async def turn(self) -> datetime | None:
-        """Starts what may be sent now. Answers when, in real time, to look again."""
+    async def turn(self) -> Turn:
+        """Start what may be sent now. Return when to look again."""
         await self.keeper.retry()
         now = self._deps.clock.real()
         async with self._deps.store.read() as tx:
@@ -118,7 +129,32 @@ class Delivery:
                 if len(due) < LOOKED_AT:
                     break
             next_due = await tx.messages.next_due(now)
-        return min((at for at in (next_due, *self._open_at(now)) if at is not None and at > now), default=None)
+            next_refresh = await self._start_refreshes(tx, now)
+        opens = self._open_at(now)
+        if next_refresh is not None and next_refresh <= self._deps.clock.now():
+            # It is under way, which wakes us, or it waits for the pace.
+            next_refresh = None
+            opens.append(self._pace.refresh_at(now))
+        real = min((at for at in (next_due, *opens) if at is not None and at > now), default=None)
+        return Turn(real, next_refresh)
+
+    async def _start_refreshes(self, tx: Tx, now: datetime) -> datetime | None:
+        """Start what is to be refreshed, as far as the pace leaves room after everything else. Return our time of
+        the first refresh that is not done."""
+        first = await tx.messages.next_refresh()
+        our_now = self._deps.clock.now()
+        if first is None or first > our_now or not self.may_refresh(now):
+            return first
+        busy = frozenset(self._busy) | self.keeper.ids
+        for message in await tx.messages.to_refresh(our_now, AT_ONCE, busy):
+            if len(self._busy) < AT_ONCE and self.may_refresh(now):
+                self._start(message)
+        return first
+
+    def may_refresh(self, now: datetime) -> bool:
+        """Return whether the pace allows another refresh at this real time, and the store could save it."""
+        edits = sum(message.next_call is NextCall.EDIT for message, _ in self._busy.values())
+        return self.keeper.open_at(now) <= now and self._pace.refresh_at(now, edits) <= now
 
     def _held(self, now: datetime) -> Held:
         """What can't be sent now: because it is under way or something else is to its place, because Slack's pace
@@ -163,7 +199,10 @@ class Delivery:
         except Exception:
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             # Looked at again later, so that the others go on.
-            sent = Sent(changed(message, due_at=self._deps.clock.real() + AFTER_A_BUG))
+            if message.refreshes:
+                sent = Sent(changed(message, refresh_at=None))
+            else:
+                sent = Sent(changed(message, due_at=self._deps.clock.real() + AFTER_A_BUG))
         await self.keeper.keep(sent)
 
     async def _send(self, message: Message) -> Sent:
@@ -179,6 +218,8 @@ class Delivery:
         shown = await content(self._deps, message)
         if shown is None:
             return Sent(_done(message))
+        if message.refreshes:
+            return await self.poster.refresh(message, shown)
         if message.next_call is NextCall.EDIT:
             return await self.poster.edit(message, shown)
         return await self._post(message, shown)
@@ -200,18 +241,18 @@ class Delivery:
         self.keeper.works()
         return await self.poster.post(under_way, shown, card)
 
-    async def _sleep(self, until: datetime | None) -> None:
-        seconds = None if until is None else max((until - self._deps.clock.real()).total_seconds(), 0.0)
+    async def _sleep(self, until: Turn) -> None:
+        seconds = None if until.real is None else max((until.real - self._deps.clock.real()).total_seconds(), 0.0)
         try:
             async with asyncio.timeout(seconds):
-                await self._wake.wait()
+                await self._deps.clock.sleep_until(until.refresh, self._wake)
         except TimeoutError:
             return
 
 
 def _done(message: Message) -> Message:
     """There is nothing to say any more."""
-    return changed(message, closed=True, due_at=None, shown=message.wanted)
+    return changed(message, closed=True, due_at=None, refresh_at=None, shown=message.wanted)
 
 
 def _is_held(message: Message, held: Held) -> bool:

@@ -16,6 +16,9 @@ EDITS_A_MINUTE = 50
 """chat.update: Tier 3, for the whole workspace together."""
 READS_A_MINUTE = 40
 """conversations.history, .replies and .open: Tier 3 each. Counted together, below the limit of one."""
+EDITS_FOR_CHANGES = 25
+"""Of the edits in a minute, how many refreshes leave to those that show a change: these must not wait for a minute
+because many machines are being made."""
 MINUTE = timedelta(minutes=1)
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 
@@ -31,9 +34,12 @@ class _Window:
         """Return when the next call may go, if `under_way` more are about to."""
         while self._calls and now - self._calls[0] >= MINUTE:
             self._calls.popleft()
-        if len(self._calls) + under_way < self._most:
+        too_many = len(self._calls) + under_way - self._most
+        if too_many < 0:
             return now
-        return max(now, (self._calls[0] if self._calls else now) + MINUTE)
+        if too_many >= len(self._calls):
+            return now + MINUTE
+        return max(now, self._calls[too_many] + MINUTE)
 
     def add(self, now: datetime) -> None:
         self._calls.append(now)
@@ -67,6 +73,10 @@ class Pace:
     def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
         """When the next edit may go, where so many are about to."""
         return self._open(EDIT, self._edits.open_at(now, under_way))
+
+    def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
+        """Return when the next refresh may go, if `under_way` more edits are about to."""
+        return self.edit_at(now, under_way + EDITS_FOR_CHANGES)
 
     def read_at(self, now: datetime) -> datetime:
         """When the next page of a conversation may be read."""

@@ -29,6 +29,8 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_LIFE = timedelta(minutes=30)
 """A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
+REFRESH_EVERY = timedelta(seconds=30)
+"""Our time between two edits of a message that shows how much time has passed."""
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
@@ -99,7 +101,7 @@ class Poster:
             return Sent(changed(message, sending=False, due_at=now), again=True)
         found = self._placed(message, place)
         if not message.kind.surface:
-            return Sent(_up_to_date(found, closes=True))
+            return Sent(self._up_to_date(found))
         return Sent(changed(found, shown=1, digest="", tries=0, due_at=now))
 
     def _unreadable(self, message: Message, now: datetime, repost: Repost | None) -> Sent:
@@ -134,12 +136,37 @@ class Poster:
             return self._failed(message, error, POST)
         place = (str(answer.get("channel") or channel), str(answer["ts"]))
         placed = changed(self._placed(message, place), digest=digest(shown))
-        return Sent(_up_to_date(placed, closes=shown.closed))
+        return Sent(self._up_to_date(placed, shown))
 
     async def edit(self, message: Message, shown: Rendered) -> Sent:
         """Edits it to what it should show; an edit that changes nothing isn't sent."""
+        try:
+            return Sent(await self._edited(message, shown))
+        except NO_ANSWER as error:
+            return self._failed(message, error, EDIT)
+
+    async def refresh(self, message: Message, shown: Rendered) -> Sent:
+        """Edit what shows how much time has passed. Its next refresh is the only retry, and there is none if Slack
+        refuses it: the next change of the rental finds out what is wrong."""
+        now = self._deps.clock.real()
+        try:
+            return Sent(await self._edited(message, shown))
+        except NO_ANSWER as error:
+            wait = asked_wait(error)
+            if wait is not None:
+                self._pace.block(EDIT, now + wait)
+            code = error_code(error)
+            if code in TOKEN:
+                self._pace.block_all(now + TOKEN_RETRY)
+                self._on_refused()
+            again = wait is not None or code in TOKEN or not isinstance(error, SlackApiError) or passes(error)
+            log.info("refresh.failed", message=message.id, error=code, again=again)
+            return Sent(changed(message, refresh_at=self._next_refresh() if again else None))
+
+    async def _edited(self, message: Message, shown: Rendered) -> Message:
+        """Return the message after an edit; one that changes nothing isn't sent. Raise one of NO_ANSWER."""
         if digest(shown) == message.digest:
-            return Sent(_up_to_date(message, closes=shown.closed))
+            return self._up_to_date(message, shown)
         body = {
             "channel": message.channel or message.to.value,
             "ts": message.ts or "",
@@ -150,11 +177,8 @@ class Poster:
         def count() -> None:
             self._pace.edited(self._deps.clock.real())
 
-        try:
-            await _with_blocks(self._client.chat_update, body, count)
-        except NO_ANSWER as error:
-            return self._failed(message, error, EDIT)
-        return Sent(_up_to_date(changed(message, digest=digest(shown)), closes=shown.closed))
+        await _with_blocks(self._client.chat_update, body, count)
+        return self._up_to_date(changed(message, digest=digest(shown)), shown)
 
     def _placed(self, message: Message, place: tuple[str, str]) -> Message:
         channel, ts = place
@@ -186,6 +210,15 @@ class Poster:
             # It won't be taken here, for a reason that has a name today or gets one next year.
             return Sent(changed(message, sending=False), elsewhere=True)
         return Sent(_closed(message), given_up=True)
+
+    def _up_to_date(self, message: Message, shown: Rendered | None = None) -> Message:
+        """Return the message as it is once Slack has `shown`; None for a message that is posted only once."""
+        closed = shown is None or shown.closed or not message.kind.surface
+        refresh_at = self._next_refresh() if shown is not None and shown.moves and not closed else None
+        return changed(message, shown=message.wanted, closed=closed, due_at=None, tries=0, refresh_at=refresh_at)
+
+    def _next_refresh(self) -> datetime:
+        return self._deps.clock.now() + REFRESH_EVERY
 
     def _later(self, message: Message, now: datetime) -> Message:
         wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
@@ -221,10 +254,5 @@ def digest(shown: Rendered) -> str:
     return hashlib.sha256(said).hexdigest()[:32]
 
 
-def _up_to_date(message: Message, *, closes: bool) -> Message:
-    said_once = not message.kind.surface
-    return changed(message, shown=message.wanted, closed=closes or said_once, due_at=None, tries=0)
-
-
 def _closed(message: Message) -> Message:
-    return changed(message, closed=True, due_at=None)
+    return changed(message, closed=True, due_at=None, refresh_at=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from bot.model.message import Message, MessageKind, NextCall, to_channel
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
+from tests.databases import START
 from tests.store import make
 
+MINUTE = timedelta(minutes=1)
 FAR = datetime(2200, 1, 1, tzinfo=UTC)
 CARD, THREAD, APPROVAL, DIRECT = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL, MessageKind.DIRECT
 
@@ -145,6 +148,68 @@ async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
         assert await tx.messages.next_due(soon) == FAR
         assert await tx.messages.next_due(FAR) is None
         assert await tx.messages.undelivered() == 2
+
+
+async def refreshed(database: Database, message: Message, refresh_at: datetime) -> None:
+    """Slack has what is wanted, and it is to be refreshed at that moment."""
+    await show(database, message, refresh_at=refresh_at)
+
+
+async def to_refresh(database: Database, now: datetime, **more: Any) -> list[str | None]:
+    async with database.read() as tx:
+        return [m.rental_id for m in await tx.messages.to_refresh(now, **{"limit": 9, **more})]
+
+
+async def test_what_only_waits_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
+    await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    assert await due(database) == []
+    async with database.read() as tx:
+        assert await tx.messages.next_due() is None
+        assert await tx.messages.undelivered() == 0
+        assert await tx.messages.next_refresh() == START
+    assert await to_refresh(database, START - MINUTE) == []
+    assert await to_refresh(database, START) == ["k7mq2"]
+
+
+async def test_the_refresh_that_waits_longest_comes_first(database: Database) -> None:
+    for minutes, name in enumerate(["late", "later", "first"]):
+        await make.begun(database, make.rental(name))
+        card = (await due(database))[0]
+        await refreshed(database, card, START + (minutes + 1) % 3 * MINUTE)
+    now = START + 2 * MINUTE
+    assert await to_refresh(database, now) == ["first", "late", "later"]
+    assert await to_refresh(database, now, limit=1) == ["first"]
+    async with database.read() as tx:
+        first = (await tx.messages.to_refresh(now, 1))[0].id
+    assert await to_refresh(database, now, without=[first]) == ["late", "later"]
+
+
+async def test_what_changed_is_edited_for_that_and_not_refreshed(database: Database) -> None:
+    rental = await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    await store_change(database, rental, state=State.PROVISIONING)
+    assert [m.kind for m in await due(database)] == [CARD]
+    assert await to_refresh(database, START) == []
+    async with database.read() as tx:
+        assert await tx.messages.next_refresh() is None
+
+
+async def test_a_change_while_a_refresh_was_under_way_keeps_the_card_due(database: Database) -> None:
+    rental = await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    read = await card_of(database)
+    await store_change(database, rental, state=State.PROVISIONING)
+    await refreshed(database, read, START + MINUTE)
+    assert [(m.kind, m.wanted, m.shown) for m in await due(database)] == [(CARD, 2, 1)]
+
+
+async def test_a_card_that_moves_elsewhere_is_posted_and_not_refreshed(database: Database) -> None:
+    await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    async with database.write() as tx:
+        await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
+    assert [(m.next_call, m.refresh_at) for m in await due(database)] == [(NextCall.POST, None)]
 
 
 async def test_one_event_is_said_once_to_one_place(database: Database) -> None:

@@ -110,6 +110,8 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("messages_due", lambda tx: tx.messages.due(START, 9)),
     ("messages_due", lambda tx: tx.messages.next_due()),
     ("messages_due", lambda tx: tx.messages.undelivered()),
+    ("messages_refresh", lambda tx: tx.messages.to_refresh(START, 9, [7])),
+    ("messages_refresh", lambda tx: tx.messages.next_refresh()),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
     ("messages_due", lambda tx: tx.messages.due(START, 9, HELD)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, HELD)),
