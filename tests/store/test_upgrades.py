@@ -1,7 +1,7 @@
 """A database of each schema that was ever released is brought up to today's: all of it or nothing.
 
-`at_0001.sql` has a rental that bills; the later files have rentals in every state. The code of each schema wrote its
-file. When a schema is released, a dump of it is added here.
+`at_0001.sql` has a rental that bills; the later files have rentals in every state. The code of each schema wrote
+its file. When a schema is released, a dump of it is added here.
 """
 
 from __future__ import annotations
