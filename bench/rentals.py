@@ -191,7 +191,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) 
         kind=MessageKind.CARD,
         to=to_channel(rental.card_channel),
         rental_id=rental.id,
-        shown=1,
+        shown_version=1,
         channel=rental.card_channel,
         ts=card_ts,
         posted_at=now,

@@ -18,18 +18,17 @@ from handlers.views.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """A message that isn't an answer as it should look now, None where there is nothing to say any more."""
+    """Render a message that is no answer. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        told = await details(tx, rental, now) if rental is not None else None
-        alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
-        reader = await tx.people.get(message.to.value, EVER) if alone else None
+        has_one_reader = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
+        reader = await tx.people.get(message.to.value, EVER) if has_one_reader else None
         return render_message(
             message,
             event,
-            told,
+            await details(tx, rental, now) if rental is not None else None,
             rules=deps.rules,
             now=now,
             zone=reader.tz if reader is not None else None,
@@ -37,9 +36,9 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         )
 
 
-async def told_since(tx: Tx, message: Message) -> datetime | None:
-    """Return when what a message tells happened, by our time: it can't have been posted earlier. None if the
-    message has neither an event nor a rental."""
+async def earliest_post(tx: Tx, message: Message) -> datetime | None:
+    """Return our time before which the message can't have been posted: that of its event, or else of its rental's
+    start. Return None if it has neither."""
     event = await tx.events.get(message.event_id) if message.event_id is not None else None
     if event is not None:
         return event.at
@@ -47,20 +46,22 @@ async def told_since(tx: Tx, message: Message) -> datetime | None:
     return rental.created_at if rental is not None else None
 
 
-async def answer(deps: Deps, message: Message) -> Json | None:
-    """What someone is answered with: a reply as it was rendered when it was written, the answer to a quote as it
-    is now. None where there is nothing to say any more."""
+async def answer_body(deps: Deps, message: Message) -> Json | None:
+    """Return what an answer sends: a reply as it was rendered when it was queued, the answer to a quote as it is
+    now. Return None if there is nothing to say any more."""
     if message.kind is MessageKind.REPLY:
         return message.body
     looking = message.kind is MessageKind.LOOKING
     async with deps.store.read() as tx:
         quote = await tx.quotes.get(message.quote_id or "")
-        shown = None if quote is None else await quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
-    if quote is None or shown is None:
+        if quote is None:
+            return None
+        rendered = await quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
+    if rendered is None:
         return None
     return {
-        "text": shown.text,
-        "blocks": list(shown.blocks),
+        "text": rendered.text,
+        "blocks": list(rendered.blocks),
         "response_type": "ephemeral",
         "replace_original": quote.replaces and not looking,
     }
@@ -69,7 +70,7 @@ async def answer(deps: Deps, message: Message) -> Json | None:
 async def quote_answer(
     tx: Tx, deps: Deps, quote: Quote, now: datetime, *, looking: bool = False, everything: bool = False
 ) -> Rendered | None:
-    """The answer to `/gpu get`, within a transaction."""
+    """Render the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
@@ -82,13 +83,13 @@ async def quote_answer(
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-    shown = quote.offers[: offers.shown_of(everything=everything)]
-    why_not = await stopped(tx)
-    judged = [row(offer, quote, usage, deps.rules, why_not) for offer in shown]
+    listed = quote.offers[: offers.shown_of(everything=everything)]
+    blocked = await stopped(tx)
+    rows = [row(offer, quote, usage, deps.rules, blocked) for offer in listed]
     reader = await tx.people.get(quote.owner, EVER)
     return offers.found(
         quote,
-        await _with_usual(tx, judged),
+        await _with_usual_time(tx, rows),
         rules=deps.rules,
         now=now,
         zone=reader.tz if reader is not None else None,
@@ -98,11 +99,11 @@ async def quote_answer(
     )
 
 
-async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
-    """The rows, the recommended one with how long such machines usually take."""
-    best = offers.recommended(judged)
+async def _with_usual_time(tx: Tx, rows: list[offers.Row]) -> list[offers.Row]:
+    """Return the rows; the recommended one also says how long such machines usually take to be ready."""
+    best = offers.recommended(rows)
     seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:
-        return judged
+        return rows
     usual = timedelta(seconds=round(seconds))
-    return [changed(each, usual=usual) if each is best else each for each in judged]
+    return [changed(each, usual=usual) if each is best else each for each in rows]

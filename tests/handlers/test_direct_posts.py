@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.event import Event, EventKind, Facts
-from handlers.delivery.direct_posts import AGAIN_AFTER, DirectNotices
+from handlers.delivery.direct_posts import RETRY_AFTER, DirectNotices
 from handlers.delivery.pace import Pace
 from tests.lifecycle.world import ANA, CLEO, RULES, Clock
 from tests.sandbox.compute_world import NOON
@@ -65,7 +65,7 @@ async def test_a_notice_whose_answer_is_lost_is_not_repeated_every_few_seconds(
     assert slack.posts == [CLEO.id]
     slack.error = None
     assert await messages.post(ANA.id, no_writes("k7mq2"))
-    clock.put(clock.now() + AGAIN_AFTER)
+    clock.put(clock.now() + RETRY_AFTER)
     assert await messages.post(CLEO.id, no_writes())
     assert slack.posts == [CLEO.id, ANA.id, CLEO.id]
 

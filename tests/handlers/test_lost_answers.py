@@ -16,7 +16,7 @@ from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.read_back import NAMED_TRIES
+from handlers.delivery.read_back import UNKNOWN_ERROR_TRIES
 from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
@@ -164,11 +164,11 @@ async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tm
         await ours.deliver()
         unknown = {"kind": "garbage", "body": json.dumps({"ok": False, "error": "an_error_of_next_year"})}
         away = await fault(ours, "conversations.history", "status", status=500, times=None)
-        for _ in range(NAMED_TRIES):
+        for _ in range(UNKNOWN_ERROR_TRIES):
             await due_again(ours)
         await lift(ours, away)
         unlisted = await fault(ours, "conversations.history", **unknown, times=None)
-        for _ in range(NAMED_TRIES - 1):
+        for _ in range(UNKNOWN_ERROR_TRIES - 1):
             await due_again(ours)
         assert len(await shown(ours, "Being made")) == 1, "an outage before it says nothing about the place"
         await due_again(ours)
@@ -221,11 +221,11 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
         busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
         edits = await requests(ours, "chat.update")
         for minutes in (1, 11):
-            await ours.delivery.twins.look(ours.clock.real() + minutes * MINUTE)
+            await ours.delivery.duplicates.search(ours.clock.real() + minutes * MINUTE)
         assert await requests(ours, "chat.update") == edits + 1, "Slack asked for 30 s without edits"
         await lift(ours, busy)
         ours.delivery = started_again(ours)
-        await ours.delivery.twins.look(ours.clock.real() + 90 * MINUTE)
+        await ours.delivery.duplicates.search(ours.clock.real() + 90 * MINUTE)
         (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]

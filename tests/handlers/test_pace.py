@@ -63,8 +63,8 @@ def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once
     pace.posted("C1", NOON)
     assert pace.post_at("C1", NOON) == NOON + POST_EVERY
     assert pace.post_at("C2", NOON) == NOON
-    assert pace.resting(NOON) == {"C1": NOON + POST_EVERY}
-    assert pace.resting(NOON + POST_EVERY) == {}
+    assert pace.closed_channels(NOON) == {"C1": NOON + POST_EVERY}
+    assert pace.closed_channels(NOON + POST_EVERY) == {}
 
 
 def test_the_workspace_takes_so_many_posts_and_reads_in_a_minute() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change, Held
+from bot.lifecycle.ports import Change, Unsendable
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall, to_channel
@@ -29,7 +29,7 @@ async def due(database: Database, real_now: datetime = FAR, limit: int = 99) -> 
 
 async def sendable(database: Database, **held: object) -> list[Message]:
     async with database.read() as tx:
-        return await tx.messages.due(FAR, 99, Held.model_validate(held))
+        return await tx.messages.due(FAR, 99, Unsendable.model_validate(held))
 
 
 async def store_change(
@@ -49,7 +49,13 @@ async def store_change(
 
 async def show(database: Database, message: Message, **fields: object) -> None:
     """Slack took it: it shows what is wanted."""
-    shown = {"shown": message.wanted, "channel": make.HOME, "ts": f"{message.id}.0", "due_at": None, **fields}
+    shown = {
+        "shown_version": message.target_version,
+        "channel": make.HOME,
+        "ts": f"{message.id}.0",
+        "due_at": None,
+        **fields,
+    }
     async with database.write() as tx:
         await tx.messages.save(changed(message, **shown))
 
@@ -68,7 +74,7 @@ async def test_every_open_surface_is_to_show_each_change(database: Database) -> 
     assert await due(database) == []
     await store_change(database, rental, state=State.PROVISIONING)
     waiting = await due(database)
-    assert {(m.kind, m.wanted, m.shown) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
+    assert {(m.kind, m.target_version, m.shown_version) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
 
 
 async def test_ten_quick_changes_are_one_edit(database: Database) -> None:
@@ -76,7 +82,7 @@ async def test_ten_quick_changes_are_one_edit(database: Database) -> None:
     await show(database, await card_of(database))
     for _ in range(10):
         rental = await store_change(database, rental, event=EventKind.PROGRESS)
-    assert [(m.kind, m.wanted) for m in await due(database)] == [(CARD, 11)]
+    assert [(m.kind, m.target_version) for m in await due(database)] == [(CARD, 11)]
 
 
 async def test_nothing_is_queued_where_a_change_only_defers(database: Database) -> None:
@@ -94,7 +100,7 @@ async def test_a_change_while_an_edit_was_under_way_keeps_it_due(database: Datab
     await store_change(database, rental, state=State.PROVISIONING)
     await show(database, read, closed=True, digest="d1")
     now = await card_of(database)
-    assert (now.wanted, now.shown, now.digest, now.closed) == (2, 1, "d1", False)
+    assert (now.target_version, now.shown_version, now.digest, now.closed) == (2, 1, "d1", False)
     assert now.due_at is not None
     await show(database, now, closed=True)
     assert (await card_of(database)).closed
@@ -108,7 +114,7 @@ async def test_a_wait_that_slack_asked_for_holds_also_after_a_change(database: D
     async with database.write() as tx:
         await tx.messages.save(changed(read, due_at=FAR, tries=1))
     now = await card_of(database)
-    assert (now.wanted, now.due_at, now.tries) == (2, FAR, 1)
+    assert (now.target_version, now.due_at, now.tries) == (2, FAR, 1)
 
 
 async def test_posts_come_before_edits_and_transitions_before_progress(database: Database) -> None:
@@ -201,7 +207,7 @@ async def test_a_change_while_a_refresh_was_under_way_keeps_the_card_due(databas
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     await refreshed(database, read, START + MINUTE)
-    assert [(m.kind, m.wanted, m.shown) for m in await due(database)] == [(CARD, 2, 1)]
+    assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
 
 
 async def test_a_card_that_moves_elsewhere_is_posted_and_not_refreshed(database: Database) -> None:
@@ -269,8 +275,8 @@ async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> Non
 
     assert await may_be_sent() == [DIRECT, MessageKind.REPLY, CARD]
     assert await may_be_sent(posts=True) == [MessageKind.REPLY, CARD]
-    assert await may_be_sent(places={make.HOME}) == [MessageKind.REPLY, CARD]
-    assert await may_be_sent(places={"C0OTHER"}) == [DIRECT, MessageKind.REPLY, CARD]
+    assert await may_be_sent(channels={make.HOME}) == [MessageKind.REPLY, CARD]
+    assert await may_be_sent(channels={"C0OTHER"}) == [DIRECT, MessageKind.REPLY, CARD]
     assert await may_be_sent(edits=True) == [DIRECT, MessageKind.REPLY]
     assert await may_be_sent(answers=True) == [DIRECT, CARD]
     assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
@@ -287,7 +293,7 @@ async def test_each_message_is_held_by_the_call_that_it_needs_next(database: Dat
     for held, call in calls.items():
         left = {m.next_call for m in await sendable(database, **{held: True})}
         assert left == set(NextCall) - {call}
-    assert make.ANA not in {m.to.value for m in await sendable(database, edits=True, places={make.ANA})}
+    assert make.ANA not in {m.to.value for m in await sendable(database, edits=True, channels={make.ANA})}
 
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])
@@ -311,7 +317,7 @@ async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database:
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     waiting = await due(database)
-    assert [(m.kind, m.to.value, m.shown, m.ts) for m in waiting] == [
+    assert [(m.kind, m.to.value, m.shown_version, m.ts) for m in waiting] == [
         (CARD, "C0OTHER", 0, None),
         (THREAD, "C0OTHER", 0, None),
         (DIRECT, make.HOME, 0, None),
