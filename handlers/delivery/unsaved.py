@@ -29,7 +29,7 @@ class Result:
 
     message: Message
     refused: bool = False
-    """Slack takes it in no way at its destination: it goes to the next one."""
+    """Slack refuses it at its destination: it goes to the next one."""
     card_missing: bool = False
     """Its card isn't in Slack any more: the card is posted again, and its thread below it."""
     given_up: bool = False

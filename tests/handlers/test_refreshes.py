@@ -76,7 +76,7 @@ async def fault(ours: Team, kind: str, **more: Any) -> None:
 
 
 async def becomes_ready(ours: Team, rental: Rental) -> None:
-    after = make.next_of(rental, state=State.READY, ready_at=ours.clock.now())
+    after = make.next_of(rental, state=State.READY, lease=make.lease(ready_at=ours.clock.now()))
     async with ours.deps.store.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=after))
 

@@ -119,12 +119,12 @@ async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: 
 
 async def test_posts_are_due_before_edits_and_transitions_before_progress(database: Database) -> None:
     names = ["moves", "works", "fresh"]
-    rentals = {name: await make.begun(database, make.rental(name)) for name in names}
+    rentals = {name: await make.begun(database, make.rental(name, state=State.PROVISIONING)) for name in names}
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
     await change_named(database, rentals["works"], EventKind.PROGRESS)
-    moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY)
+    moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
     # Progress that comes before the transition was shown does not move it back.
     await change_named(database, moved, EventKind.PROGRESS)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
