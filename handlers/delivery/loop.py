@@ -121,13 +121,13 @@ class Delivery:
     async def turn(self) -> NextTurn:
         """Start to send what may be sent now. Return when to look again. Raise StoreBusy."""
         await self._unsaved.retry()
-        now = self._deps.clock.real()
+        now, our_now = self._deps.clock.real(), self._deps.clock.now()
         async with self._deps.store.read() as tx:
             await self._start_due(tx, now)
-            next_refresh = await self._start_refreshes(tx, now)
+            next_refresh = await self._start_refreshes(tx, now, our_now)
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
-        if next_refresh is not None and next_refresh <= self._deps.clock.now():
+        if next_refresh is not None and next_refresh <= our_now:
             # It is being sent, and its end wakes us; or it waits for the pace, which real time opens.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
@@ -145,10 +145,10 @@ class Delivery:
             if len(due) < BATCH:
                 return
 
-    async def _start_refreshes(self, tx: Tx, now: datetime) -> datetime | None:
+    async def _start_refreshes(self, tx: Tx, now: datetime, our_now: datetime) -> datetime | None:
         """Start refreshes, as far as everything else leaves room. Return our time of the first one that is not
         done."""
-        first, our_now = await tx.messages.next_refresh(), self._deps.clock.now()
+        first = await tx.messages.next_refresh()
         if first is None or first > our_now or not self.may_refresh(now):
             return first
         for message in await tx.messages.to_refresh(our_now, IN_FLIGHT, self._sending.keys() | self._unsaved.ids):
