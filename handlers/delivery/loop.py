@@ -37,6 +37,8 @@ IN_FLIGHT = 16
 """How many messages are being sent at the same time, at most."""
 FINDS_IN_FLIGHT = 4
 """Of these, searches for posts whose outcome is unknown: while Slack is slow, each takes up to its time-out."""
+REFRESHES_IN_FLIGHT = 4
+"""Of these, refreshes: while Slack is slow, they must not take the places of messages that show a change."""
 OUTAGE_PAUSE = 1.0
 """Real seconds."""
 RETRY_AFTER_BUG = timedelta(minutes=1)
@@ -151,15 +153,22 @@ class Delivery:
         first = await tx.messages.next_refresh()
         if first is None or first > our_now or not self.may_refresh(now):
             return first
-        for message in await tx.messages.to_refresh(our_now, IN_FLIGHT, self._sending.keys() | self._unsaved.ids):
+        without = self._sending.keys() | self._unsaved.ids
+        for message in await tx.messages.to_refresh(our_now, REFRESHES_IN_FLIGHT, without):
             if len(self._sending) < IN_FLIGHT and self.may_refresh(now):
                 self._start(message)
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether the pace allows another refresh at this real time, and the store could save it."""
-        edits = sum(message.next_call is NextCall.EDIT for message, _ in self._sending.values())
-        return self._unsaved.open_at(now) <= now and self._pace.refresh_at(now, edits) <= now
+        """Return whether another refresh may start at this real time, and the store could save it."""
+        sending = [message for message, _ in self._sending.values()]
+        if (
+            sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT
+            or self._unsaved.open_at(now) > now
+        ):
+            return False
+        edits = sum(message.next_call is NextCall.EDIT for message in sending)
+        return self._pace.refresh_at(now, edits) <= now
 
     def _unsendable(self, now: datetime) -> Unsendable:
         """Return what can't be sent now: it, or a post to the same channel, is being sent; Slack's pace doesn't

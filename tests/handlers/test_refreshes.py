@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 
 @asynccontextmanager
 async def being_made(folder: Path, database_url: str = "") -> AsyncIterator[tuple[Team, Rental]]:
-    """A team with one rental whose machine is being made since now, and whose card is posted."""
+    """Yield a team with one rental whose machine is being made since now, and whose card is posted."""
     async with team(folder, url=database_url) as ours:
         ours.delivery = delivery(ours, Pace(post_every=timedelta()))
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
