@@ -1,4 +1,4 @@
-# make demo | make test | make check | make bench | make soak. Each sets up what is missing first.
+# make demo | make test | make check | make cover | make bench | make soak. Each sets up what is missing first.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,7 +7,7 @@ SEED     ?= 1
 KILLS    ?= 20
 DATABASE ?= both
 
-.PHONY: demo test check format bench soak setup dev
+.PHONY: demo test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
 test: dev
@@ -17,6 +17,9 @@ check: dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+cover: dev
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q --cov --cov-report=json:.coverage.json --cov-report=
+	@$(BIN)/python -m tests.coverage_by_package .coverage.json
 format: dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
-from bot.lifecycle.money import ledger_row
+from bot.lifecycle.billing import ledger_row
 from bot.lifecycle.ports import Change, ResourceView
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.state import State
@@ -53,9 +54,7 @@ async def _write_one(store: Database, clock: Clock) -> None:
     )
     bought = Bought(offer, ResourceView(resource_id="resource", status="running", rate=offer.rate, valid_from=now))
     rental = rental_of(offer, State.READY, owner="U0ANA0000", channel="C0GPUS000", now=now)
-    ended = rental.model_copy(
-        update={"state": State.DESTROYED, "end": State.DESTROYED, "over_at": now + LEASE, "due_at": None}
-    )
+    ended = changed(rental, state=State.DESTROYED, end=State.DESTROYED, over_at=now + LEASE, due_at=None)
     async with store.write() as tx:
         await tx.quotes.add(quote_of(rental, bought, now))
         await tx.rentals.apply(_ended(change_of(ended, bought, "1.1", real_now=now)))
@@ -65,19 +64,17 @@ def _ended(change: Change) -> Change:
     """Return the change with the machine gone and billed, the end in the history, and the card closed."""
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
-    gone = resource.model_copy(update={"status": "deleted", "valid_to": at, "gone_at": at})
+    gone = changed(resource, status="deleted", valid_to=at, gone_at=at)
     destroying, end = (
-        change.events[-1].model_copy(update={"kind": kind, "at": at})
-        for kind in (EventKind.DESTROYING, EventKind.ENDED)
+        changed(change.events[-1], kind=kind, at=at) for kind in (EventKind.DESTROYING, EventKind.ENDED)
     )
-    return change.model_copy(
-        update={
-            "events": (*change.events, destroying, end),
-            "attempts": (attempt.model_copy(update={"state": AttemptState.GONE, "delete_accepted_at": at}),),
-            "resources": (gone,),
-            "ledger": (ledger_row(gone, attempt, change.after.owner),),
-            "messages": ((None, card.model_copy(update={"closed": True, "due_at": None})),),
-        }
+    return changed(
+        change,
+        events=(*change.events, destroying, end),
+        attempts=(changed(attempt, state=AttemptState.GONE, delete_accepted_at=at),),
+        resources=(gone,),
+        ledger=(ledger_row(gone, attempt, change.after.owner),),
+        messages=((None, changed(card, closed=True, due_at=None)),),
     )
 
 

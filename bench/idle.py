@@ -14,12 +14,12 @@ from bench.history import fill
 from bench.measuring import cpu_ms
 from bench.sizes import Size
 from bot.clock import Clock, SystemClock
-from bot.lifecycle.desk import Desk, Works
+from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
-from bot.market.banner import SshProber
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
-from handlers.rooms import SlackRooms
+from bot.probe.banner import SshProber
+from handlers.directory.channels import SlackChannels
 from store.db import Database
 
 ROUNDS = 10
@@ -40,11 +40,12 @@ async def measure(size: Size, folder: Path) -> Figure:
 async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
     """Return an engine over a database. It has a market and a Slack client, but makes no request to them."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
-    desk = Desk(store, clock, Rules())
+    deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)
     try:
-        works = Works(**vars(desk), market=market, prober=SshProber(), rooms=SlackRooms(desk, AsyncWebClient()))
-        yield Engine(works, claimant=CLAIMANT)
+        channels = SlackChannels(deps, AsyncWebClient())
+        step_deps = StepDeps(**vars(deps), market=market, prober=SshProber(), channels=channels)
+        yield Engine(step_deps, claimant=CLAIMANT)
     finally:
         await market.aclose()
         await store.close()
@@ -55,12 +56,12 @@ async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
     took = [0.0, 0.0]
     each = max(passes // ROUNDS, 1)
     for engine in engines:
-        await engine.turn()
+        await engine.run_pass()
     for _ in range(ROUNDS):
         for index, engine in enumerate(engines):
             began = cpu_ms()
             for _ in range(each):
-                if await engine.turn() is not None:
+                if await engine.run_pass() is not None:
                     raise AssertionError("something is due in a database with nothing to do")
             took[index] += cpu_ms() - began
     return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from bench.posting import posting
 from bench.worlds import World
 from bot.clock import Clock, MovedClock
-from bot.lifecycle.desk import new_id
+from bot.lifecycle.deps import new_id
 from bot.lifecycle.ports import Change, ResourceView
 from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Offer
@@ -105,7 +106,7 @@ async def seed(
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             made = rental_of(one.offer, state, owner=owners[number % len(owners)], channel=channel, now=now)
             wait = timedelta(0) if state is State.READY else SPREAD * number / len(bought)
-            rental = made.model_copy(update={"due_at": now + wait})
+            rental = changed(made, due_at=now + wait)
             await tx.quotes.add(quote_of(rental, one, now))
             await tx.rentals.apply(change_of(rental, one, ts, real_now=clock.real()))
 

@@ -20,7 +20,7 @@ PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
     "aiosqlite": ("Connection._execute", "Connection._connection", "Connection._thread"),
 }
-"""By package. `bot/market/transport.py` and `store/near.py` use them."""
+"""By package. `bot/market/transport.py` and `store/inline_sqlite.py` use them."""
 
 
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:

@@ -14,15 +14,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
 from bot.model.offer import Catalog
-from handlers.context import Context, Gate
 from handlers.delivery.loop import Delivery
-from handlers.listeners import register
-from handlers.people import Home, People
-from handlers.rooms import SlackRooms
-from handlers.slack_errors import NO_ANSWER, TOKEN, TOKEN_RETRY, error_code
-from handlers.sockets import Sockets
+from handlers.directory.channels import SlackChannels
+from handlers.directory.people import Home, People
+from handlers.listeners.context import Context
+from handlers.listeners.register import register
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, error_code
+from handlers.slack_api.gate import Gate
+from handlers.slack_api.socket_mode import Sockets
 
 log = structlog.get_logger("gpubot")
 
@@ -57,7 +58,7 @@ class Connection:
 
     def __init__(
         self,
-        desk: Desk,
+        deps: Deps,
         client: AsyncWebClient,
         delivery: Delivery,
         *,
@@ -70,7 +71,7 @@ class Connection:
         """`client` is the one that everything calls Slack with; its token is changed here. `tokens` are those of
         the start; `read_tokens` reads the settings again, with the files that they name, and may raise
         GpubotError."""
-        self._desk = desk
+        self._deps = deps
         self._client = client
         self._delivery = delivery
         self._gate = gate
@@ -107,7 +108,7 @@ class Connection:
                     waiting = True
                     if refused.name == "SLACK_APP_TOKEN" and not tasks:
                         tasks.append(asyncio.create_task(self._delivery.run()))  # telling needs no socket
-                    await self._desk.clock.pause(self._retry_refused)
+                    await self._deps.clock.pause(self._retry_refused)
                     self._read_again()
             log.info("gpubot.ready", connections=await self._sockets.connected())
             self._delivery.renewed()
@@ -130,7 +131,7 @@ class Connection:
     async def _unfinished(self) -> int | None:
         """Return how many rentals are not over, None if the store doesn't say."""
         try:
-            async with self._desk.store.read() as tx:
+            async with self._deps.store.read() as tx:
                 return len(await tx.rentals.live())
         except GpubotError:
             return None
@@ -157,7 +158,7 @@ class Connection:
             except TimeoutError:
                 pass
             while not await self._token_is_taken():
-                await self._desk.clock.pause(self._retry_refused)
+                await self._deps.clock.pause(self._retry_refused)
                 self._read_again()
             if refused.is_set():
                 log.info("slack.taken_again")
@@ -189,7 +190,7 @@ class Connection:
                 log.warning("slack.not_connected", error=code)
             except NO_ANSWER as error:
                 log.warning("slack.not_connected", error=type(error).__name__)
-            await self._desk.clock.pause(RETRY)
+            await self._deps.clock.pause(RETRY)
 
     async def _open(self, who: AsyncSlackResponse) -> Sockets:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
@@ -205,17 +206,17 @@ class Connection:
         app = AsyncApp(client=self._client, authorize=authorize)
         register(app, self._context(who))
         sockets = Sockets(
-            app, self._tokens.app, self._desk.clock, gate=self._gate, token_again=self._app_token_again
+            app, self._tokens.app, self._deps.clock, gate=self._gate, token_again=self._app_token_again
         )
         await sockets.connect()
         return sockets
 
     def _context(self, who: AsyncSlackResponse) -> Context:
         return Context(
-            desk=self._desk,
+            deps=self._deps,
             catalog=self._catalog,
-            people=People(self._desk, self._client, Home.of(who)),
-            rooms=SlackRooms(self._desk, self._client),
+            people=People(self._deps, self._client, Home.of(who)),
+            channels=SlackChannels(self._deps, self._client),
             client=self._client,
             gate=self._gate,
             post=self._delivery.post,

@@ -100,7 +100,7 @@ async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
         outcome.counts["rentals"] += len(evidence.cards)
         outcome.counts["machines"] += len(evidence.machines)
         outcome.counts["posts"] += len(evidence.posts)
-        outcome.counts[POSTED_TWICE] += int(evidence.health.get("told_perhaps_twice", 0))
+        outcome.counts[POSTED_TWICE] += int(evidence.health.get("perhaps_posted_twice", 0))
         outcome.counts["micros"] += sum(machine.micros for machine in evidence.machines)
 
 

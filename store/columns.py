@@ -19,7 +19,7 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 """A row number. SQLite gives numbers by itself to INTEGER keys only."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment in UTC, to the microsecond. On SQLite it is text of one width, which sorts as time does."""
 
     impl = DateTime(timezone=True)
@@ -44,7 +44,7 @@ def storable(words: str) -> str:
     return words.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-class Words(TypeDecorator[str]):
+class SafeText(TypeDecorator[str]):
     """Text, also of others, who may send anything."""
 
     impl = Text
@@ -54,7 +54,7 @@ class Words(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
-class Exact(TypeDecorator[Decimal]):
+class DecimalText(TypeDecorator[Decimal]):
     """A decimal as its own text: no float and no rounding touches it. It is not for comparing or adding in SQL."""
 
     impl = Text
@@ -67,7 +67,7 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
-class Word(TypeDecorator[E], Generic[E]):
+class EnumText(TypeDecorator[E], Generic[E]):
     """One word of an enumeration, as text."""
 
     impl = Text
@@ -84,7 +84,7 @@ class Word(TypeDecorator[E], Generic[E]):
         return None if value is None else self.words(value)
 
 
-class Nested(TypeDecorator[T], Generic[T]):
+class JsonText(TypeDecorator[T], Generic[T]):
     """A value inside another, as JSON text. Decimals and durations keep every digit."""
 
     impl = Text

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Billing, Standing
+from bot.lifecycle.ports import Billing, LiveCost
 from store.tables import attempts, ledger, rentals, resources
 
 _r, _a, _l = resources.c, attempts.c, ledger.c
@@ -36,7 +36,7 @@ _ALIVE = (
 )
 
 
-async def standings(conn: AsyncConnection) -> list[Standing]:
+async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
     """Each rental that is not over, oldest first."""
     live = (await conn.execute(_LIVE)).all()
     rows, ends = defaultdict(list), dict[str, datetime]()
@@ -48,7 +48,7 @@ async def standings(conn: AsyncConnection) -> list[Standing]:
         said = {name: getattr(one, name) for name in Billing.model_fields if name != "billed_to"}
         alive[one.rental_id].append(Billing(**said, billed_to=ends.get(one.resource_id)))
     found = [
-        Standing(
+        LiveCost(
             rental_id=one.id,
             owner=one.owner,
             state=one.state,

@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.ports import Change, Store
-from store import due, migrating
+from store import claims, migrating
 from store.account import Account
-from store.engines import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
+from store.connections import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
 from store.events import Events
+from store.file_lock import FileOwnership, Ownership, PostgresOwnership
 from store.messages import Messages
 from store.outages import DRIVER_ERRORS, connecting, in_time, let_go
 from store.overdue import Overdue
-from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
@@ -110,7 +110,7 @@ class Database:
         try:
             async with self._connection() as conn:
                 for table in (quotes, rentals):
-                    await due.release_all(conn, table)
+                    await claims.release_all(conn, table)
                 await conn.commit()
         except StoreBusy:
             # A bot that can read can still delete what is overdue, so it starts.

@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event
-from store.rows import by, first, models, values
+from store.mapping import by, first, models, values
 from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)

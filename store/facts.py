@@ -14,7 +14,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.rental import Rental
 from store import merging
-from store.rows import Values, add_new, by, first, given, model, models, put, values
+from store.mapping import Values, add_new, by, first, given, model, models, put, values
 from store.tables import attempts, ledger, resources
 
 _LAST = 20

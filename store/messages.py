@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports import Held
 from bot.model.message import Message, MessageKind
-from store.rows import add_new, by, first, given, models, values
+from store.mapping import add_new, by, first, given, models, values
 from store.tables import messages, rentals
 
 _c = messages.c
@@ -161,5 +161,5 @@ class Messages:
     async def direct_of(self, rental_id: str) -> list[Message]:
         return models(Message, await self._conn.execute(_DIRECT, {"of": rental_id}))
 
-    async def untold(self) -> int:
+    async def undelivered(self) -> int:
         return await self._conn.scalar(_UNTOLD) or 0

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
-from store.engines import copying_tables
+from store.connections import copying_tables
 from store.migrations import HEAD
 from store.outages import opening
 

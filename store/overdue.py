@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
 from bot.model.attempt import AttemptState, Resource
-from store import due
-from store.rows import add_new, given, model, values
+from store import claims
+from store.mapping import add_new, given, model, values
 from store.tables import attempts, quotes, rentals, resources
 
 _COLUMNS = (
@@ -76,7 +76,7 @@ class Overdue:
         self._conn = conn
 
     async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
-        found = [await due.oldest(self._conn, table, but) for table in (quotes, rentals)]
+        found = [await claims.oldest(self._conn, table, but) for table in (quotes, rentals)]
         return min((one for one in found if one is not None), key=lambda one: one[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:

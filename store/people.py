@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from bot.model.state import State
-from store.rows import by, given, model, put, values
+from store.mapping import by, given, model, put, values
 from store.tables import keys, people, rentals, rooms
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -66,11 +66,11 @@ class People:
         """Leaves their rentals' versions and due times alone: the step that asks "Still needed?" reads it."""
         await self._conn.execute(_SEEN, {"who": user_id, "now": now})
 
-    async def room(self, channel: str, not_before: datetime) -> Room | None:
+    async def room(self, channel: str, not_before: datetime) -> Channel | None:
         row = (await self._conn.execute(_ROOM, {"of": channel, "not_before": not_before})).first()
-        return None if row is None else model(Room, row)
+        return None if row is None else model(Channel, row)
 
-    async def put_room(self, room: Room, real_now: datetime) -> None:
+    async def put_room(self, room: Channel, real_now: datetime) -> None:
         await put(self._conn, rooms, {**values(room), "asked_at": real_now})
 
     async def forget_room(self, channel: str) -> None:

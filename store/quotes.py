@@ -9,8 +9,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import Quote, QuoteState
-from store import due
-from store.rows import by, first, given, models, values
+from store import claims
+from store.mapping import by, first, given, models, values
 from store.tables import quotes
 
 _GET = by(quotes.c.id)
@@ -63,7 +63,7 @@ class Quotes:
         return models(Quote, await self._conn.execute(_WAITING, {"who": owner, "since": since}))
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        found = await due.claim(
+        found = await claims.claim(
             self._conn, quotes, (quotes.c.id, quotes.c.due_at), now, claimant=claimant, limit=limit
         )
         return [row.id for row in found]
@@ -72,10 +72,10 @@ class Quotes:
         await self._conn.execute(_DEFER, {"of": quote_id, "next_due": due_at})
 
     async def release(self, quote_id: str) -> None:
-        await due.release(self._conn, quotes, quote_id)
+        await claims.release(self._conn, quotes, quote_id)
 
     async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await due.release_all(self._conn, quotes, but)
+        await claims.release_all(self._conn, quotes, but)
 
     async def next_due(self) -> datetime | None:
-        return await due.next_due(self._conn, quotes)
+        return await claims.next_due(self._conn, quotes)

@@ -10,16 +10,17 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Claimed, Standing, Usage
+from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.state import State
-from store import costs, due
+from store import claims, costs
 from store.events import Events
 from store.facts import Facts
+from store.mapping import Values, add_new, by, first, given, models, values
 from store.messages import Messages
-from store.rows import Values, add_new, by, first, given, models, values
 from store.tables import rentals
 
 _SPENDING = 0x67707562
@@ -150,16 +151,18 @@ class Rentals(Facts):
         await self._conn.execute(_DEFER, {**_was(rental), "next_due": due_at})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
-        return models(Claimed, await due.claim(self._conn, rentals, _CLAIMED, now, claimant=claimant, limit=limit))
+        return models(
+            Claimed, await claims.claim(self._conn, rentals, _CLAIMED, now, claimant=claimant, limit=limit)
+        )
 
     async def release(self, rental_id: str) -> None:
-        await due.release(self._conn, rentals, rental_id)
+        await claims.release(self._conn, rentals, rental_id)
 
     async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await due.release_all(self._conn, rentals, but)
+        await claims.release_all(self._conn, rentals, but)
 
     async def next_due(self) -> datetime | None:
-        return await due.next_due(self._conn, rentals)
+        return await claims.next_due(self._conn, rentals)
 
     async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_NUDGE, {"ids": list(rental_ids), "now": now})
@@ -180,8 +183,8 @@ class Rentals(Facts):
             rows = await self._conn.execute(_LIVE_OF, {"who": owner})
         return sorted(models(Rental, rows), key=lambda rental: (rental.created_at, rental.id))
 
-    async def standings(self) -> list[Standing]:
-        return await costs.standings(self._conn)
+    async def live_costs(self) -> list[LiveCost]:
+        return await costs.live_costs(self._conn)
 
     async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
@@ -210,7 +213,7 @@ class Rentals(Facts):
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
-            told = message if index is None else message.model_copy(update={"event_id": ids[index]})
+            told = message if index is None else changed(message, event_id=ids[index])
             await self._messages.add(told)
         changes = before is None or before.state != after.state
         if changes and after.state is State.READY:

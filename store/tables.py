@@ -30,7 +30,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from store.columns import BigId, Exact, Moment, Nested, Word, Words
+from store.columns import BigId, DecimalText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -45,11 +45,11 @@ _LIVE = text("live = 1")
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Words, nullable=False)
+    return Column(name, SafeText, nullable=False)
 
 
 def _maybe(name: str) -> Column[str]:
-    return Column(name, Words)
+    return Column(name, SafeText)
 
 
 def _flag(name: str) -> Column[bool]:
@@ -61,26 +61,26 @@ def _count(name: str) -> Column[int]:
 
 
 def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
-    return Column(name, Moment, nullable=nullable)
+    return Column(name, UtcDateTime, nullable=nullable)
 
 
 quotes = Table(
     "quotes",
     metadata,
-    Column("id", Words, primary_key=True),
-    Column("state", Word(QuoteState), nullable=False),
+    Column("id", SafeText, primary_key=True),
+    Column("state", EnumText(QuoteState), nullable=False),
     _text("owner"),
     _text("asked_in"),
     _maybe("card_channel"),
-    Column("request", Nested[Request](Request), nullable=False),
+    Column("request", JsonText[Request](Request), nullable=False),
     _flag("rent_now"),
     _maybe("changes"),
     _maybe("reply_url"),
     _flag("replaces"),
     _moment("created_at", nullable=False),
     _moment("found_at"),
-    Column("offers", Nested[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
-    Column("nearby", Nested[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
+    Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
+    Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
     _maybe("rental_id"),
     _moment("due_at"),
     _maybe("claimed_by"),  # which engine is at work on it
@@ -90,25 +90,25 @@ Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 rentals = Table(
     "rentals",
     metadata,
-    Column("id", Words, primary_key=True),
+    Column("id", SafeText, primary_key=True),
     _count("version"),
-    Column("state", Word(State), nullable=False),
-    Column("quote_id", Words, ForeignKey("quotes.id"), nullable=False, unique=True),
+    Column("state", EnumText(State), nullable=False),
+    Column("quote_id", SafeText, ForeignKey("quotes.id"), nullable=False, unique=True),
     _text("owner"),
     _text("card_channel"),
-    Column("request", Nested[Request](Request), nullable=False),
+    Column("request", JsonText[Request](Request), nullable=False),
     _text("clicked_offer"),
-    Column("envelope", Nested[Envelope](Envelope), nullable=False),
-    Column("decider", Word(Decider)),
-    Column("asked_why", Word(Why)),
+    Column("envelope", JsonText[Envelope](Envelope), nullable=False),
+    Column("decider", EnumText(Decider)),
+    Column("asked_why", EnumText(Why)),
     _maybe("approved_by"),
     _moment("created_at", nullable=False),
     _moment("lapses_at"),
     _moment("procuring_since"),
     _moment("kept_since"),
-    Column("kept_why", Word(Why)),
+    Column("kept_why", EnumText(Why)),
     _count("attempts"),
-    Column("rate", Exact),
+    Column("rate", DecimalText),
     _maybe("vendor"),
     _maybe("vendor_region"),
     _moment("accepted_at"),
@@ -119,12 +119,12 @@ rentals = Table(
     _moment("ready_at"),
     _moment("ends_at"),
     _count("notices_given"),
-    Column("extension", Nested[Extension](Extension)),
+    Column("extension", JsonText[Extension](Extension)),
     _moment("ask_at"),
     _count("asked_times"),
     _moment("seen_at"),
-    Column("end", Word(State)),
-    Column("end_why", Word(Why)),
+    Column("end", EnumText(State)),
+    Column("end_why", EnumText(Why)),
     _maybe("end_by"),
     _moment("destroying_since"),
     _moment("alarm_at"),
@@ -159,16 +159,16 @@ for _table in (quotes, rentals):
 attempts = Table(
     "attempts",
     metadata,
-    Column("rental_id", Words, ForeignKey("rentals.id"), primary_key=True),
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("state", Word(AttemptState), nullable=False),
-    Column("offer", Nested[Offer](Offer), nullable=False),
+    Column("state", EnumText(AttemptState), nullable=False),
+    Column("offer", JsonText[Offer](Offer), nullable=False),
     _text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
     _moment("intended_at", nullable=False),
     _moment("answered_at"),
-    Column("why", Word(Why)),
+    Column("why", EnumText(Why)),
     _text("detail"),
     _flag("accepted"),
     _text("progress"),
@@ -179,7 +179,7 @@ attempts = Table(
     _text("offer_id"),  # the offer's, for the index that gives each offer one attempt
     _text("vendor"),  # the offer's, as gpu: for how long machines there usually take
     _text("gpu"),
-    Column("rate", Exact, nullable=False),  # the offer's: for what is alive, where the API says no price
+    Column("rate", DecimalText, nullable=False),  # the offer's: for what is alive, where the API says no price
     _flag("live"),  # Attempt.live, for the index that gives each rental one live attempt
     _moment("ready_at"),  # when its rental became ready
 )
@@ -205,13 +205,13 @@ Index(
 resources = Table(
     "resources",
     metadata,
-    Column("resource_id", Words, primary_key=True),
+    Column("resource_id", SafeText, primary_key=True),
     _text("rental_id"),
     _count("attempt"),
     _text("status"),
     _moment("first_seen", nullable=False),
     _moment("read_at", nullable=False),
-    Column("rate", Exact),
+    Column("rate", DecimalText),
     _moment("valid_from"),
     _moment("valid_to"),
     _maybe("host"),
@@ -229,13 +229,13 @@ Index("resources_alive", resources.c.rental_id, sqlite_where=_alive, postgresql_
 ledger = Table(
     "ledger",
     metadata,
-    Column("resource_id", Words, ForeignKey("resources.resource_id"), primary_key=True),
+    Column("resource_id", SafeText, ForeignKey("resources.resource_id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("rental_id", Words, ForeignKey("rentals.id"), nullable=False),
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
     _moment("started_at", nullable=False),
     _moment("ended_at", nullable=False),
-    Column("rate", Exact, nullable=False),
+    Column("rate", DecimalText, nullable=False),
     Column("amount", BigInteger, nullable=False),
     _flag("estimated"),
 )
@@ -245,11 +245,11 @@ events = Table(
     "events",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("rental_id", Words, ForeignKey("rentals.id")),
-    Column("kind", Word(EventKind), nullable=False),
+    Column("rental_id", SafeText, ForeignKey("rentals.id")),
+    Column("kind", EnumText(EventKind), nullable=False),
     _moment("at", nullable=False),
     _maybe("actor"),
-    Column("facts", Nested[Facts](Facts), nullable=False),
+    Column("facts", JsonText[Facts](Facts), nullable=False),
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 
@@ -257,13 +257,13 @@ messages = Table(
     "messages",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("kind", Word(MessageKind), nullable=False),
+    Column("kind", EnumText(MessageKind), nullable=False),
     _text("to"),
-    Column("rental_id", Words, ForeignKey("rentals.id")),
+    Column("rental_id", SafeText, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
-    Column("quote_id", Words, ForeignKey("quotes.id")),
+    Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("envelope", Integer),
-    Column("body", Nested[dict[str, Any]](dict[str, Any])),
+    Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     _flag("broadcast"),
     _count("wanted"),
     _count("shown"),
@@ -288,21 +288,21 @@ Index("messages_due", messages.c.due_at, sqlite_where=_open, postgresql_where=_o
 people = Table(
     "people",
     metadata,
-    Column("id", Words, primary_key=True),
+    Column("id", SafeText, primary_key=True),
     _text("name"),
     _text("tz"),
     _flag("guest"),
     _flag("deactivated"),
     _flag("outsider"),
     _flag("bot"),
-    Column("groups", Nested[frozenset[str]](frozenset[str]), nullable=False),
+    Column("groups", JsonText[frozenset[str]](frozenset[str]), nullable=False),
     _moment("asked_at", nullable=False),  # real time at which Slack said so
 )
 
 keys = Table(
     "keys",
     metadata,
-    Column("user_id", Words, primary_key=True),
+    Column("user_id", SafeText, primary_key=True),
     _text("line"),
     _text("comment"),
     _text("fingerprint"),
@@ -312,7 +312,7 @@ keys = Table(
 rooms = Table(
     "rooms",
     metadata,
-    Column("id", Words, primary_key=True),
+    Column("id", SafeText, primary_key=True),
     _flag("member"),
     _flag("direct"),
     _flag("shared"),
@@ -322,6 +322,6 @@ rooms = Table(
 account = Table(
     "account",
     metadata,
-    Column("name", Words, primary_key=True),
+    Column("name", SafeText, primary_key=True),
     _text("value"),
 )

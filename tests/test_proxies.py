@@ -22,8 +22,8 @@ from bot.policy.rules import Rules
 from bot.proxies import proxy_for
 from bot.sessions import new_session
 from bot.settings import read_settings
-from handlers.slack_errors import NO_ANSWER
-from handlers.sockets import Sockets
+from handlers.slack_api.error_codes import NO_ANSWER
+from handlers.slack_api.socket_mode import Sockets
 from tests.market.conftest import Api
 from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy
@@ -80,7 +80,7 @@ async def test_every_client_goes_through_the_proxy(
         with pytest.raises(NO_ANSWER):
             await parts.client.auth_test()
         with pytest.raises(MarketAway) as away:
-            await parts.catalogue.get()
+            await parts.catalog_cache.get()
         await answers(parts, "https://hooks.slack.test/commands/1")
         await answers(parts, "http://hooks.slack.test/commands/2")
     assert not away.value.acted
@@ -110,7 +110,7 @@ async def test_nothing_for_this_machine_goes_through_a_proxy(
         api.says("/answers", {})
         parts = await built(stack)
         assert (await parts.client.auth_test())["ok"]
-        assert "H100" in (await parts.catalogue.get()).gpus
+        assert "H100" in (await parts.catalog_cache.get()).gpus
         await answers(parts, f"{api.url}/answers")
         assert "/answers" in [seen.path for seen in api.seen]
         app = AsyncApp(client=parts.client, signing_secret="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.doctor.findings import Finding, left, wrong
-from handlers.slack_errors import error_code
+from handlers.slack_api.error_codes import error_code
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,60}")
 

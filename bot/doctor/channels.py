@@ -11,8 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.calls import code_of, unread
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.policy.rules import Rules
-from handlers.rooms import room_of
-from handlers.slack_errors import NO_ANSWER
+from handlers.directory.channels import channel_of
+from handlers.slack_api.error_codes import NO_ANSWER
 
 APPROVERS = "approvers"
 PAGE, PAGES = 500, 20
@@ -49,7 +49,7 @@ async def channel(client: AsyncWebClient, handle: str, what: str, place: Place) 
     try:
         answer = await client.conversations_info(channel=place.id)
         told: Mapping[str, Any] = answer.get("channel") or {}
-        room = room_of(place.id, told)
+        room = channel_of(place.id, told)
     except NO_ANSWER as error:
         if code_of(error) == "channel_not_found":
             return wrong(

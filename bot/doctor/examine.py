@@ -21,7 +21,7 @@ from bot.errors import Mistake, Unusable
 from bot.policy.rules import Rules, read_rules
 from bot.sessions import new_session
 from bot.settings import Settings, read_partly
-from handlers.slack_client import slack_client
+from handlers.slack_api.web_client import slack_client
 
 CALL_TAKES = 8.0
 """Real seconds for one call."""

@@ -16,9 +16,9 @@ from bot.doctor.calls import code_of, unread
 from bot.doctor.channels import APPROVERS, approvers, channel, places
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.doctor.machine import skew
-from handlers.people import Home, person_of
-from handlers.scopes import SCOPES
-from handlers.slack_errors import NO_ANSWER
+from handlers.directory.people import Home, person_of
+from handlers.slack_api.error_codes import NO_ANSWER
+from handlers.slack_api.scopes import SCOPES
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 _TOKENS = {

@@ -14,7 +14,7 @@ from bot.model.event import Event
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.offer import Catalog, Offer
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -125,10 +125,10 @@ class DirectPosts(Protocol):
         """Sends an event of the account to a person. Returns False if Slack did not take it. Never raises."""
 
 
-class Rooms(Protocol):
+class Channels(Protocol):
     """What is known of Slack conversations."""
 
-    async def room(self, channel: str) -> Room:
+    async def room(self, channel: str) -> Channel:
         """Never raises: where Slack doesn't answer, a room we are no member of."""
 
 
@@ -157,7 +157,7 @@ class Billing(Frozen):
     """Until when it is in the ledger; None where it isn't."""
 
 
-class Standing(Frozen):
+class LiveCost(Frozen):
     """A live rental as a sum over many needs it."""
 
     rental_id: str
@@ -298,7 +298,7 @@ class Rentals(Protocol):
     async def states(self) -> dict[State, int]:
         """How many are in each state, of those that are not over."""
 
-    async def standings(self) -> list[Standing]:
+    async def live_costs(self) -> list[LiveCost]:
         """All that are not over, oldest first, with what they cost, in a few queries however many there are."""
 
     async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
@@ -362,7 +362,7 @@ class Messages(Protocol):
     async def direct_of(self, rental_id: str) -> list[Message]:
         """The direct messages about one rental, oldest first."""
 
-    async def untold(self) -> int:
+    async def undelivered(self) -> int:
         """How many wait to be said or edited."""
 
 
@@ -386,8 +386,8 @@ class People(Protocol):
     async def seen(self, user_id: str, now: datetime) -> None:
         """A sign of life: their ready rentals count as in use now."""
 
-    async def room(self, channel: str, not_before: datetime) -> Room | None: ...
-    async def put_room(self, room: Room, real_now: datetime) -> None: ...
+    async def room(self, channel: str, not_before: datetime) -> Channel | None: ...
+    async def put_room(self, room: Channel, real_now: datetime) -> None: ...
     async def forget_room(self, channel: str) -> None: ...
 
 

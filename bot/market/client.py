@@ -14,8 +14,8 @@ from bot.clock import Clock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import wire
+from bot.market.anomalies import Anomalies
 from bot.market.ids import resource_ids
-from bot.market.oddities import Oddities
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
 from bot.model.offer import Catalog, Offer
@@ -73,7 +73,7 @@ class ComputeClear:
         self._patience = patience
         self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
-        self._odd = Oddities()
+        self._odd = Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}
 
     async def aclose(self) -> None:

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from bot.clock import Clock
 from bot.errors import GpubotError, LockedOut, MarketAway, RateLimited
-from bot.market import fields, inflating, wire
-from bot.market.scrubbing import Scrubber
+from bot.market import decompression, fields, wire
+from bot.market.redaction import Redactor
 from bot.sessions import through_proxy
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class Transport:
         `no_answer`; and `senseless` beside that, where nothing could be made of it."""
         self._on_call = on_call
         self._clock = clock
-        self._scrubber = Scrubber(token)
+        self._scrubber = Redactor(token)
         self._on_token = on_token
         self._refused: bool | None = None
 
@@ -167,10 +167,10 @@ class Transport:
                 response = await client.send(request, stream=True)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-                    content = await inflating.body(response.aiter_raw(), encodings, LARGEST_BODY)
+                    content = await decompression.body(response.aiter_raw(), encodings, LARGEST_BODY)
                 finally:
                     await response.aclose()
-        except inflating.Unreadable as error:
+        except decompression.Unreadable as error:
             raise self.senseless(call, str(error)) from None
         except _NO_ANSWER as error:
             sent = not _never_left(error)

@@ -17,8 +17,9 @@ import yaml
 
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import address, fields
+from bot.market.anomalies import Anomalies
 from bot.market.families import Families, family_of
-from bot.market.oddities import Oddities
+from bot.model.base import changed
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.request import Request
 
@@ -51,7 +52,7 @@ class _Drop(Exception):
 
 
 def _each(
-    where: str, found: list[object], read: Callable[[dict[str, object]], T | None], odd: Oddities
+    where: str, found: list[object], read: Callable[[dict[str, object]], T | None], anomalies: Anomalies
 ) -> tuple[T, ...]:
     """What `read` makes of each entry, without those that it gives None or raises _Drop for."""
     kept: list[T] = []
@@ -66,7 +67,7 @@ def _each(
         else:
             if made is not None:
                 kept.append(made)
-    odd.dropped(where, reasons)
+    anomalies.dropped(where, reasons)
     return tuple(kept)
 
 
@@ -182,7 +183,7 @@ _Dumper.add_representer(Decimal, _plain_number)
 
 
 def offers(
-    body: object, families: Mapping[str, tuple[str, ...]], now: datetime, odd: Oddities
+    body: object, families: Mapping[str, tuple[str, ...]], now: datetime, anomalies: Anomalies
 ) -> tuple[Offer, ...]:
     """The machines on offer; clusters and what has no usable price are left out.
 
@@ -196,8 +197,8 @@ def offers(
 
     listed = _listed(body, "offers", "items")
     if len(listed) > MOST_OFFERS:
-        odd.dropped("offers", Counter({"too many": len(listed) - MOST_OFFERS}))
-    found = _each("offers", listed[:MOST_OFFERS], read, odd)
+        anomalies.dropped("offers", Counter({"too many": len(listed) - MOST_OFFERS}))
+    found = _each("offers", listed[:MOST_OFFERS], read, anomalies)
     return tuple({offer.offer_id: offer for offer in reversed(found)}.values())[::-1]
 
 
@@ -249,7 +250,7 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 # --- procurement
 
 
-def procured(body: object, offer_id: str, odd: Oddities) -> Procured:
+def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """The answer of procure_offer with status 200.
 
     Raises Senseless where it is none, or is about another offer: then nobody knows.
@@ -259,7 +260,7 @@ def procured(body: object, offer_id: str, odd: Oddities) -> Procured:
         raise Senseless("no status")
     _same_id(offer_id, fields.field(body, "offer_id"))
     if status not in {"failed", "ready"} and status not in _PROVISIONING:
-        odd.unknown_word("procure_offer.status", status)
+        anomalies.unknown_word("procure_offer.status", status)
     said = fields.field(body, "resource_ids")
     ids = (fields.ident(entry) for entry in _few(said)) if isinstance(said, list) else ()
     return Procured(
@@ -278,7 +279,7 @@ def problem(body: object) -> str:
     return fields.text(detail, 300) or ""
 
 
-def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
+def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
     """How far an offer's procurement is.
 
     `procurement_status` decides; `status` where it is missing. An offer counts as untouched only where neither
@@ -292,7 +293,7 @@ def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
     untouched = stage in _UNTOUCHED and (status is None or status in _UNTOUCHED)
     ready, failed = stage == "ready", stage == "failed"
     if not (ready or failed or stage in _UNTOUCHED or stage in _PROVISIONING):
-        odd.unknown_word("offer_status.procurement_status", stage)
+        anomalies.unknown_word("offer_status.procurement_status", stage)
     instances = _few(fields.entries(fields.field(body, "instances")))
     resources = _few(fields.entries(fields.field(body, "resources")))
     named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
@@ -304,26 +305,26 @@ def progress(body: object, offer_id: str, odd: Oddities) -> OfferProgress:
         in_progress=not (ready or failed or untouched),
         progress=fields.text(fields.field(body, "progress"), 100) or "",
         detail=fields.text(fields.field(body, "failure_reason"), 300) or "",
-        all_running=bool(instances) and all(_runs(instance, odd) for instance in instances),
+        all_running=bool(instances) and all(_runs(instance, anomalies) for instance in instances),
         instances=len(instances),
         resource_ids=tuple(dict.fromkeys(found for found in named if found is not None)),
     )
 
 
-def _runs(instance: dict[str, object], odd: Oddities) -> bool:
+def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
     """Whether an instance runs. Where it has no status, an address is the sign."""
     status = fields.word(instance.get("status"))
     if status is None:
         return address.host(instance.get("external_ip")) is not None
     if status not in _RUNS | _PROVISIONING | _LEAVES:
-        odd.unknown_word("instance.status", status)
+        anomalies.unknown_word("instance.status", status)
     return status in _RUNS
 
 
 # --- resources
 
 
-def resources(body: object, odd: Oddities, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
+def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
     """The account's resources, or those of one offer.
 
     Of one offer, what names only other offers is left out: where the filter was ignored, somebody else's machine
@@ -342,7 +343,7 @@ def resources(body: object, odd: Oddities, *, of_offer: str | None = None) -> tu
             raise _Drop("of another offer")
         return view
 
-    views = _each("resources", found, read, odd)
+    views = _each("resources", found, read, anomalies)
     return tuple({view.resource_id: view for view in reversed(views)}.values())[::-1]
 
 
@@ -368,7 +369,7 @@ def resource(body: object, resource_id: str) -> ResourceView:
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
         raise Senseless("no resource")
-    return view.model_copy(update={"resource_id": resource_id})
+    return changed(view, resource_id=resource_id)
 
 
 def _resource(entry: dict[str, object]) -> ResourceView | None:

@@ -25,7 +25,7 @@ class AttemptState(StrEnum):
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. Mapped to words once, in handlers/views/words.py."""
+    """Why an attempt or a rental did not go on. Mapped to words once, in handlers/views/format.py."""
 
     SOLD_OUT = "sold_out"
     EXPIRED = "expired"
@@ -40,7 +40,7 @@ class Why(StrEnum):
     NOTHING_LEFT = "nothing_left"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
-    KEPT_FROM_BUYING = "kept_from_buying"
+    BUYING_BLOCKED = "kept_from_buying"
     OUTAGE = "outage"
     PAUSED = "paused"
     UNAUTHORIZED = "unauthorized"

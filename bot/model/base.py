@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
+M = TypeVar("M", bound=BaseModel)
+
 
 class Frozen(BaseModel):
-    """A value: compared by content, never changed in place (`model_copy(update=...)` makes the next one)."""
+    """A value that is compared by content and never changed in place. `changed` makes a changed copy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def changed(model: M, /, **fields: Any) -> M:
+    """Return a copy of `model` with other values in `fields`.
+
+    Raise pydantic.ValidationError if a field is unknown or a value has the wrong type; no value is converted.
+    """
+    return type(model).model_validate({**dict(model), **fields}, strict=True)
 
 
 def _utc(value: datetime) -> datetime:

@@ -13,7 +13,7 @@ from bot.model.state import State
 
 
 class EventKind(StrEnum):
-    """What happened. One reply in the thread each, but for those marked quiet in bot/lifecycle/telling.py."""
+    """What happened. Each makes one reply in the thread, except those in `notifications.QUIET`."""
 
     ASKED = "asked"
     """Approval is needed; facts.envelope says of which version."""
@@ -22,7 +22,7 @@ class EventKind(StrEnum):
     CHANGED = "changed"
     APPROVED = "approved"
     DENIED = "denied"
-    LAPSED = "lapsed"
+    EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
     STARTED = "started"
     """Rented within limits: no approval was needed."""
@@ -47,7 +47,7 @@ class EventKind(StrEnum):
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
     EXTENSION_WITHDRAWN = "extension_withdrawn"
-    EXTENSION_LAPSED = "extension_lapsed"
+    EXTENSION_EXPIRED = "extension_lapsed"
     LOST = "lost"
     DESTROYING = "destroying"
     NOT_CONFIRMED = "not_confirmed"

@@ -32,7 +32,7 @@ class Key(Frozen):
     set_at: Instant
 
 
-class Room(Frozen):
+class Channel(Frozen):
     """A Slack conversation as far as it matters for where a card goes."""
 
     id: str

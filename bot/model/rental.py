@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from bot.model.attempt import Why
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen, Instant, changed
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 
@@ -97,4 +97,4 @@ class Rental(Frozen):
         button can be told from the next wish's."""
         if self.extension is None:
             return self.envelope
-        return self.envelope.model_copy(update={"version": self.extension.envelope.version})
+        return changed(self.envelope, version=self.extension.envelope.version)

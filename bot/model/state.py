@@ -1,4 +1,4 @@
-"""The states of a rental. What may follow what is in bot/lifecycle/machine.py alone."""
+"""The states of a rental. What may follow what is in bot/lifecycle/transitions.py alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     DENIED = "denied"
-    LAPSED = "lapsed"
+    EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
 
     @property
@@ -34,7 +34,7 @@ ENDS = frozenset(
         State.CANCELLED,
         State.LOST,
         State.DENIED,
-        State.LAPSED,
+        State.EXPIRED,
         State.WITHDRAWN,
     }
 )

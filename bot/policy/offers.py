@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
 
@@ -53,4 +54,4 @@ def nearby(request: Request) -> list[Request]:
     if len(changes) > 1:
         changes.append(dict.fromkeys(wishes))
     changes.append({"contract": other})
-    return [request.model_copy(update=change) for change in changes]
+    return [changed(request, **change) for change in changes]

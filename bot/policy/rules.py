@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from pydantic_core import ErrorDetails
 
 from bot.errors import Mistake
-from bot.model.base import Frozen
+from bot.model.base import Frozen, changed
 from bot.model.text import one_line
 from bot.policy import yaml_file
 from bot.text_file import Unreadable, read_text
@@ -244,7 +244,7 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
         rules = Rules.model_validate({**content, "home_channel": home_channel})
     except ValidationError as error:
         raise Mistake("\n".join(_lines(error.errors()))) from error
-    return rules.model_copy(update={"admins": tuple(dict.fromkeys(admins + rules.admins))})
+    return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
 
 
 def _lines(errors: list[ErrorDetails]) -> list[str]:

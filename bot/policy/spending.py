@@ -10,7 +10,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from bot.errors import Mistake, Refused
-from bot.model.base import Frozen
+from bot.model.base import Frozen, changed
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.person import Person
 from bot.model.request import Envelope, Request
@@ -141,7 +141,7 @@ def longer(
     check_lease(lease, rules)
     total = spent + cost_at_most(rate, left + rules.lease.grace)
     return Verdict(
-        envelope=envelope.model_copy(update={"version": version, "lease": lease, "total": total, "price": rate}),
+        envelope=changed(envelope, version=version, lease=lease, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
 

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.account import LOCKED_OUT, stopped
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import EVER, Tx
-from bot.lifecycle.service.looking import story
-from bot.lifecycle.service.renting import LOCKED_OUT, stopped
+from bot.lifecycle.service.queries import details
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
-from handlers.rows import row
+from handlers.delivery.offer_rows import row
 from handlers.views import offers, replies
 from handlers.views.blocks import Json, Rendered
 from handlers.views.render import render_message
 
 
-async def content(desk: Desk, message: Message) -> Rendered | None:
+async def content(deps: Deps, message: Message) -> Rendered | None:
     """A message that isn't an answer as it should look now, None where there is nothing to say any more."""
-    async with desk.store.read() as tx:
-        now = desk.clock.now()
+    async with deps.store.read() as tx:
+        now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        told = await story(tx, rental, now) if rental is not None else None
+        told = await details(tx, rental, now) if rental is not None else None
         alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
         reader = await tx.people.get(message.to, EVER) if alone else None
         return render_message(
             message,
             event,
             told,
-            rules=desk.rules,
+            rules=deps.rules,
             now=now,
             zone=reader.tz if reader is not None else None,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
@@ -46,15 +47,15 @@ async def told_since(tx: Tx, message: Message) -> datetime | None:
     return rental.created_at if rental is not None else None
 
 
-async def answer(desk: Desk, message: Message) -> Json | None:
+async def answer(deps: Deps, message: Message) -> Json | None:
     """What someone is answered with: a reply as it was rendered when it was written, the answer to a quote as it
     is now. None where there is nothing to say any more."""
     if message.kind is MessageKind.REPLY:
         return message.body
     looking = message.kind is MessageKind.LOOKING
-    async with desk.store.read() as tx:
+    async with deps.store.read() as tx:
         quote = await tx.quotes.get(message.quote_id or "")
-        shown = None if quote is None else await quote_answer(tx, desk, quote, desk.clock.now(), looking=looking)
+        shown = None if quote is None else await quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
     if quote is None or shown is None:
         return None
     return {
@@ -66,7 +67,7 @@ async def answer(desk: Desk, message: Message) -> Json | None:
 
 
 async def quote_answer(
-    tx: Tx, desk: Desk, quote: Quote, now: datetime, *, looking: bool = False, everything: bool = False
+    tx: Tx, deps: Deps, quote: Quote, now: datetime, *, looking: bool = False, everything: bool = False
 ) -> Rendered | None:
     """The answer to `/gpu get`, within a transaction."""
     if looking:
@@ -83,12 +84,12 @@ async def quote_answer(
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
     shown = quote.offers[: offers.shown_of(everything=everything)]
     why_not = await stopped(tx)
-    judged = [row(offer, quote, usage, desk.rules, why_not) for offer in shown]
+    judged = [row(offer, quote, usage, deps.rules, why_not) for offer in shown]
     reader = await tx.people.get(quote.owner, EVER)
     return offers.found(
         quote,
         await _with_usual(tx, judged),
-        rules=desk.rules,
+        rules=deps.rules,
         now=now,
         zone=reader.tz if reader is not None else None,
         everything=everything,
@@ -104,4 +105,4 @@ async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
     if seconds is None:
         return judged
     usual = timedelta(seconds=round(seconds))
-    return [each.model_copy(update={"usual": usual}) if each is best else each for each in judged]
+    return [changed(each, usual=usual) if each is best else each for each in judged]

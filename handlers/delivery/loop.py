@@ -12,16 +12,17 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import Held
+from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
 from handlers.delivery.content import answer, content, told_since
-from handlers.delivery.direct_post import Outcome, direct_post
-from handlers.delivery.keeping import FIRST_RETRY, Keeper, Sent
+from handlers.delivery.direct_posts import Outcome, direct_post
+from handlers.delivery.duplicates import Twins
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
-from handlers.delivery.twins import Twins
+from handlers.delivery.unsaved import FIRST_RETRY, Keeper, Sent
 from handlers.views.blocks import Json, Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -42,7 +43,7 @@ class Delivery:
 
     def __init__(
         self,
-        desk: Desk,
+        deps: Deps,
         client: AsyncWebClient,
         session: aiohttp.ClientSession,
         *,
@@ -50,17 +51,17 @@ class Delivery:
         save_retry: timedelta = FIRST_RETRY,
     ) -> None:
         """`save_retry` is the real time after which a write that the store didn't take is tried again."""
-        self._desk = desk
+        self._deps = deps
         self._client = client
         self._pace = pace or Pace()
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
-        self.keeper = Keeper(desk, first_retry=save_retry)
-        self.poster = Poster(desk, client, self._pace, session, self.refused.set)
-        self.twins = Twins(desk, client, self._pace, self.poster.finder)
+        self.keeper = Keeper(deps, first_retry=save_retry)
+        self.poster = Poster(deps, client, self._pace, session, self.refused.set)
+        self.twins = Twins(deps, client, self._pace, self.poster.finder)
         self._busy: dict[int, tuple[Message, asyncio.Task[None]]] = {}
-        desk.store.on_commit(self._wake.set)
+        deps.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
@@ -71,7 +72,7 @@ class Delivery:
         """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
         took it. Only for what must be said while the store takes nothing: it is not remembered."""
         said = Rendered(text=text, blocks=tuple(blocks))
-        return await direct_post(self._client, self._desk.clock, self._pace, to, said) is Outcome.TAKEN
+        return await direct_post(self._client, self._deps.clock, self._pace, to, said) is Outcome.TAKEN
 
     def renewed(self) -> None:
         """Slack takes our token again: send at once what waits."""
@@ -92,9 +93,9 @@ class Delivery:
                 again = await self.turn()
             except GpubotError as error:
                 log.warning("delivery.outage", error=type(error).__name__)
-                again = self._desk.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE)
+                again = self._deps.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE)
             await self._sleep(again)
-            await self._desk.clock.pause(BREATH)
+            await self._deps.clock.pause(BREATH)
 
     async def drain(self) -> None:
         """Waits for what is being sent, and tries once more to write down what was."""
@@ -105,8 +106,8 @@ class Delivery:
     async def turn(self) -> datetime | None:
         """Starts what may be sent now. Answers when, in real time, to look again."""
         await self.keeper.retry()
-        now = self._desk.clock.real()
-        async with self._desk.store.read() as tx:
+        now = self._deps.clock.real()
+        async with self._deps.store.read() as tx:
             while len(self._busy) < AT_ONCE:
                 held = self._held(now)
                 due = await tx.messages.due(now, LOOKED_AT, held)
@@ -157,25 +158,25 @@ class Delivery:
             # Nothing was sent: the store is asked before, and never between sending and `keep`.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self.keeper.outage()
-            await self._desk.clock.pause(PAUSE_AFTER_OUTAGE)
+            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             # Looked at again later, so that the others go on.
-            sent = Sent(message.model_copy(update={"due_at": self._desk.clock.real() + AFTER_A_BUG}))
+            sent = Sent(changed(message, due_at=self._deps.clock.real() + AFTER_A_BUG))
         await self.keeper.keep(sent)
 
     async def _send(self, message: Message) -> Sent:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
         if message.kind.answer:
-            body = await answer(self._desk, message)
+            body = await answer(self._deps, message)
             if body is None:
                 return Sent(_done(message))
             if message.next_call is NextCall.ANSWER:
                 return await self.poster.answer(message, body)
             return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
-        shown = await content(self._desk, message)
+        shown = await content(self._deps, message)
         if shown is None:
             return Sent(_done(message))
         if message.next_call is NextCall.EDIT:
@@ -183,7 +184,7 @@ class Delivery:
         return await self._post(message, shown)
 
     async def _find(self, message: Message) -> Sent:
-        async with self._desk.store.read() as tx:
+        async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await told_since(tx, message)
             repost = await reposts.read(tx, message.id)
@@ -192,15 +193,15 @@ class Delivery:
     async def _post(self, message: Message, shown: Rendered) -> Sent:
         """Posts what was never posted. That it is under way is written first, so that after a crash it is looked
         for instead of posted again."""
-        under_way = message.model_copy(update={"sending": True})
-        async with self._desk.store.write() as tx:
+        under_way = changed(message, sending=True)
+        async with self._deps.store.write() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             await tx.messages.save(under_way)
         self.keeper.works()
         return await self.poster.post(under_way, shown, card)
 
     async def _sleep(self, until: datetime | None) -> None:
-        seconds = None if until is None else max((until - self._desk.clock.real()).total_seconds(), 0.0)
+        seconds = None if until is None else max((until - self._deps.clock.real()).total_seconds(), 0.0)
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -210,7 +211,7 @@ class Delivery:
 
 def _done(message: Message) -> Message:
     """There is nothing to say any more."""
-    return message.model_copy(update={"closed": True, "due_at": None, "shown": message.wanted})
+    return changed(message, closed=True, due_at=None, shown=message.wanted)
 
 
 def _is_held(message: Message, held: Held) -> bool:

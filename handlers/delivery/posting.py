@@ -14,21 +14,14 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
-from handlers.delivery.finding import METADATA, Finder, LookAgain, Unreadable
-from handlers.delivery.keeping import Sent
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
+from handlers.delivery.read_back import METADATA, Finder, LookAgain, Unreadable
 from handlers.delivery.reposts import Repost
-from handlers.slack_errors import (
-    NO_ANSWER,
-    TOKEN,
-    TOKEN_RETRY,
-    asked_wait,
-    error_code,
-    passes,
-    wait_of,
-)
+from handlers.delivery.unsaved import Sent
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes, wait_of
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -49,23 +42,23 @@ class Poster:
 
     def __init__(
         self,
-        desk: Desk,
+        deps: Deps,
         client: AsyncWebClient,
         pace: Pace,
         session: aiohttp.ClientSession,
         on_refused: Callable[[], None],
     ) -> None:
         """`on_refused` is called if Slack refuses our token."""
-        self._desk = desk
+        self._deps = deps
         self._client = client
         self._pace = pace
         self._session = session
         self._on_refused = on_refused
-        self.finder = Finder(client, desk.clock, pace)
+        self.finder = Finder(client, deps.clock, pace)
 
     async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
         """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
             return Sent(_closed(message), given_up=True)
         try:
@@ -77,12 +70,12 @@ class Poster:
         if status == 429:
             until = now + timedelta(seconds=wait_of(wait))
             self._pace.block(ANSWER, until)
-            return Sent(message.model_copy(update={"due_at": until}))
+            return Sent(changed(message, due_at=until))
         if status >= 500:
             return Sent(self._later(message, now))
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
-        done = _closed(message.model_copy(update={"posted_at": self._desk.clock.now()}))
+        done = _closed(changed(message, posted_at=self._deps.clock.now()))
         return Sent(done, given_up=status != 200)
 
     async def find(
@@ -91,30 +84,30 @@ class Poster:
         """Look for a post whose outcome is unknown. It tells what happened at `since`, by our time; `repost` says
         whether it was posted again before. A post that is found gives its place and nothing else: what it shows
         may be old, so a surface stays due and the next pass edits it."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         channel, thread = where(message, card)
         try:
             place = await self.finder.find(message, channel, thread, since)
         except LookAgain as again:
             log.info("post.looked_for_again", message=message.id, tries=message.tries)
             if again.until is not None:
-                return Sent(message.model_copy(update={"due_at": again.until}))
+                return Sent(changed(message, due_at=again.until))
             return Sent(self._later(message, now))
         except Unreadable:
             return self._unreadable(message, now, repost)
         if place is None:
-            return Sent(message.model_copy(update={"sending": False, "due_at": now}), again=True)
+            return Sent(changed(message, sending=False, due_at=now), again=True)
         found = self._placed(message, place)
         if not message.kind.surface:
             return Sent(_up_to_date(found, closes=True))
-        return Sent(found.model_copy(update={"shown": 1, "digest": "", "tries": 0, "due_at": now}))
+        return Sent(changed(found, shown=1, digest="", tries=0, due_at=now))
 
     def _unreadable(self, message: Message, now: datetime, repost: Repost | None) -> Sent:
         """Nobody can know. It is posted once more, and after that only after long waits."""
         if repost is not None and repost.again_at > now:
-            return Sent(message.model_copy(update={"due_at": repost.again_at}))
+            return Sent(changed(message, due_at=repost.again_at))
         log.warning("post.perhaps_twice", message=message.id)
-        again = message.model_copy(update={"sending": False, "due_at": now})
+        again = changed(message, sending=False, due_at=now)
         return Sent(again, again=True, perhaps_twice=True)
 
     async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
@@ -132,14 +125,14 @@ class Poster:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
 
         def count() -> None:
-            self._pace.posted(channel, self._desk.clock.real())
+            self._pace.posted(channel, self._deps.clock.real())
 
         try:
             answer = await _with_blocks(self._client.chat_postMessage, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
         place = (str(answer.get("channel") or channel), str(answer["ts"]))
-        placed = self._placed(message, place).model_copy(update={"digest": digest(shown)})
+        placed = changed(self._placed(message, place), digest=digest(shown))
         return Sent(_up_to_date(placed, closes=shown.closed))
 
     async def edit(self, message: Message, shown: Rendered) -> Sent:
@@ -154,48 +147,48 @@ class Poster:
         }
 
         def count() -> None:
-            self._pace.edited(self._desk.clock.real())
+            self._pace.edited(self._deps.clock.real())
 
         try:
             await _with_blocks(self._client.chat_update, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, EDIT)
-        return Sent(_up_to_date(message.model_copy(update={"digest": digest(shown)}), closes=shown.closed))
+        return Sent(_up_to_date(changed(message, digest=digest(shown)), closes=shown.closed))
 
     def _placed(self, message: Message, place: tuple[str, str]) -> Message:
         channel, ts = place
-        now = self._desk.clock.now()
-        return message.model_copy(update={"channel": channel, "ts": ts, "sending": False, "posted_at": now})
+        now = self._deps.clock.now()
+        return changed(message, channel=channel, ts=ts, sending=False, posted_at=now)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Sent:
         """What an error means: wait, go elsewhere, or leave it."""
-        now = self._desk.clock.real()
+        now = self._deps.clock.real()
         if not isinstance(error, SlackApiError):
             # Nobody knows whether Slack took it.
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
-            return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
+            return Sent(self._later(changed(message, sending=message.ts is None), now))
         code, wait = error_code(error), asked_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
-            return Sent(message.model_copy(update={"sending": False, "due_at": now + wait}))
+            return Sent(changed(message, sending=False, due_at=now + wait))
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
             self._on_refused()
             # Still due: whoever starts with a good token says it at once.
-            return Sent(message.model_copy(update={"sending": False}))
+            return Sent(changed(message, sending=False))
         if passes(error):
-            return Sent(self._later(message.model_copy(update={"sending": message.ts is None}), now))
+            return Sent(self._later(changed(message, sending=message.ts is None), now))
         if code in GONE and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Sent(message, gone=True)
         if message.ts is None:
             # It won't be taken here, for a reason that has a name today or gets one next year.
-            return Sent(message.model_copy(update={"sending": False}), elsewhere=True)
+            return Sent(changed(message, sending=False), elsewhere=True)
         return Sent(_closed(message), given_up=True)
 
     def _later(self, message: Message, now: datetime) -> Message:
         wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
-        return message.model_copy(update={"tries": message.tries + 1, "due_at": now + wait})
+        return changed(message, tries=message.tries + 1, due_at=now + wait)
 
 
 async def _with_blocks(
@@ -229,10 +222,8 @@ def digest(shown: Rendered) -> str:
 
 def _up_to_date(message: Message, *, closes: bool) -> Message:
     said_once = not message.kind.surface
-    return message.model_copy(
-        update={"shown": message.wanted, "closed": closes or said_once, "due_at": None, "tries": 0}
-    )
+    return changed(message, shown=message.wanted, closed=closes or said_once, due_at=None, tries=0)
 
 
 def _closed(message: Message) -> Message:
-    return message.model_copy(update={"closed": True, "due_at": None})
+    return changed(message, closed=True, due_at=None)

@@ -9,9 +9,9 @@ from bot.model.state import State
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
-from handlers.views.direct import extend_button
-from handlers.views.said import asks_again
-from handlers.views.words import STATES, Times, channel, span, what
+from handlers.views.direct_message import extend_button
+from handlers.views.event_text import asks_again
+from handlers.views.format import STATES, Times, channel, span, what
 
 
 def extended(rental: Rental, at: Times) -> Rendered:

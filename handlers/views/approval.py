@@ -9,15 +9,14 @@ from bot.model.money import cost_at_most
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from bot.policy.spending import Over, billed_span, over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
-from handlers.views.about import outcome, owner, so_far, times
 from handlers.views.blocks import Rendered, button
-from handlers.views.said import said
-from handlers.views.words import (
+from handlers.views.event_text import said
+from handlers.views.format import (
     Times,
     dollars_at_most,
     machines,
@@ -33,17 +32,18 @@ from handlers.views.words import (
     span,
     what,
 )
+from handlers.views.rental_text import outcome, owner, so_far, times
 
 K = EventKind
-ANSWERS = frozenset({K.APPROVED, K.DENIED, K.LAPSED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
+ANSWERS = frozenset({K.APPROVED, K.DENIED, K.EXPIRED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
 EXTENSION_ANSWERS = frozenset(
-    {K.EXTENSION_APPROVED, K.EXTENSION_DENIED, K.EXTENSION_WITHDRAWN, K.EXTENSION_LAPSED, K.DESTROYING, K.ENDED}
+    {K.EXTENSION_APPROVED, K.EXTENSION_DENIED, K.EXTENSION_WITHDRAWN, K.EXTENSION_EXPIRED, K.DESTROYING, K.ENDED}
 )
 OTHERS_SHOWN = 3
 
 
 def approval(
-    story: Story,
+    details: RentalDetails,
     *,
     version: int,
     asked: Event | None,
@@ -57,20 +57,20 @@ def approval(
     `asked` is the event that made the message. `first` mentions the approvers: for the post, not for its edits.
     """
     at = times(rules, now, zone)
-    rental = story.rental
+    rental = details.rental
     value = VersionValue(rental_id=rental.id, version=version)
     if rental.extension is not None and rental.extension.envelope.version == version:
-        lines = _extension(story, rental.extension, at, rules)
+        lines = _extension(details, rental.extension, at, rules)
         total = rental.extension.envelope.total
     elif (
         rental.state is State.AWAITING_APPROVAL
         and rental.decider is not Decider.OWNER
         and rental.envelope.version == version
     ):
-        lines = _request(story, asked, at, rules)
+        lines = _request(details, asked, at, rules)
         total = rental.envelope.total
     else:
-        return _answer(story, version, asked, at)
+        return _answer(details, version, asked, at)
     if first:
         lines.append(f"Asked: {mentions(rules)}.")
     return blocks.message(
@@ -107,13 +107,13 @@ def limits_words(over: tuple[Over, ...], rules: Rules) -> str:
     return f"Over the {' and '.join(names[one] for one in over)} limit{'s' if len(over) > 1 else ''}."
 
 
-def _for_whom(story: Story, length: str) -> str:
-    words = note(story.rental.request.note)
-    return f"{what(story.rental.envelope)}, {length}, for {owner(story)}" + (f": {words}" if words else "")
+def _for_whom(details: RentalDetails, length: str) -> str:
+    words = note(details.rental.request.note)
+    return f"{what(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
 
 
-def _request(story: Story, asked: Event | None, at: Times, rules: Rules) -> list[str]:
-    rental, envelope = story.rental, story.rental.envelope
+def _request(details: RentalDetails, asked: Event | None, at: Times, rules: Rules) -> list[str]:
+    rental, envelope = details.rental, details.rental.envelope
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
@@ -121,9 +121,10 @@ def _request(story: Story, asked: Event | None, at: Times, rules: Rules) -> list
     why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
     lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
     return [
-        f"Approve up to {dollars_at_most(envelope.total)}? {_for_whom(story, span(envelope.lease))} ({rental.id})",
+        f"Approve up to {dollars_at_most(envelope.total)}? "
+        f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
         _join(why, over_words(envelope, rules), money),
-        _join(_others(story, at), lapses),
+        _join(_others(details, at), lapses),
     ]
 
 
@@ -131,35 +132,35 @@ def _join(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _extension(story: Story, extension: Extension, at: Times, rules: Rules) -> list[str]:
-    rental, envelope = story.rental, extension.envelope
+def _extension(details: RentalDetails, extension: Extension, at: Times, rules: Rules) -> list[str]:
+    rental, envelope = details.rental, extension.envelope
     longer = extension.ends_at - rental.ends_at if rental.ends_at else envelope.lease
-    whom = _for_whom(story, f"{span(longer)} more")
+    whom = _for_whom(details, f"{span(longer)} more")
     rate = per_hour(rental.rate if rental.rate is not None else envelope.price)
-    asks = person(story.names, extension.asked_by)
+    asks = person(details.names, extension.asked_by)
     lapses = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? {whom} ({rental.id})",
         _join(
             limits_words(over_limits(envelope.price, envelope.total, rules), rules),
-            f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(story.spent)}.",
+            f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(details.spent)}.",
         ),
-        _join(_others(story, at), lapses),
+        _join(_others(details, at), lapses),
     ]
 
 
-def _others(story: Story, at: Times) -> str:
+def _others(details: RentalDetails, at: Times) -> str:
     """What else its owner has running."""
     others = [
         rental
-        for rental in story.owners_live
-        if rental.id != story.rental.id and rental.state is not State.AWAITING_APPROVAL
+        for rental in details.owners_live
+        if rental.id != details.rental.id and rental.state is not State.AWAITING_APPROVAL
     ]
     if not others:
-        return f"{owner(story)} runs nothing else."
+        return f"{owner(details)} runs nothing else."
     shown = [_running(rental, at) for rental in others[:OTHERS_SHOWN]]
     more = f"; {plural(len(others) - OTHERS_SHOWN, 'other')}" if len(others) > OTHERS_SHOWN else ""
-    return f"{owner(story)} runs now: {'; '.join(shown)}{more}."
+    return f"{owner(details)} runs now: {'; '.join(shown)}{more}."
 
 
 def _running(rental: Rental, at: Times) -> str:
@@ -167,25 +168,25 @@ def _running(rental: Rental, at: Times) -> str:
     return f"{machines(rental.request.count, rental.request.gpu)}, since {since}"
 
 
-def later(event: Event | None, story: Story) -> list[Event]:
+def later(event: Event | None, details: RentalDetails) -> list[Event]:
     """The events of a story after one of them, oldest first; all where there is no such event."""
-    if event is None or event not in story.events:
-        return [] if event is None else [other for other in story.events if other.at > event.at]
-    return list(story.events[story.events.index(event) + 1 :])
+    if event is None or event not in details.events:
+        return [] if event is None else [other for other in details.events if other.at > event.at]
+    return list(details.events[details.events.index(event) + 1 :])
 
 
-def _answer(story: Story, version: int, asked: Event | None, at: Times) -> Rendered:
+def _answer(details: RentalDetails, version: int, asked: Event | None, at: Times) -> Rendered:
     extends = asked is not None and asked.kind is EventKind.EXTENSION_ASKED
     kinds = EXTENSION_ANSWERS if extends else ANSWERS
-    events = later(asked, story) if asked else list(story.events)
+    events = later(asked, details) if asked else list(details.events)
     decided = next((event for event in events if event.kind in kinds and not _asks(event, version)), None)
-    about = f"{what(story.rental.request)} for {owner(story)}, {story.rental.id}."
+    about = f"{what(details.rental.request)} for {owner(details)}, {details.rental.id}."
     if decided is None:
-        return blocks.message(f"No longer asked: {about} {outcome(story, at)}", closed=True)
+        return blocks.message(f"No longer asked: {about} {outcome(details, at)}", closed=True)
     if decided.kind is EventKind.CHANGED:
-        who = person(story.names, decided.actor)
+        who = person(details.names, decided.actor)
         return blocks.message(f"Changed by {who} {at.when(decided.at)}: {about} Nothing is left to decide here.")
-    words = said(decided, story, at)
+    words = said(decided, details, at)
     return blocks.message(_join(words.text if words else "", about))
 
 

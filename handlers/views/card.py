@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 
 from bot.model.rental import Decider
 from bot.model.state import State
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
-from handlers.views.about import (
+from handlers.views.blocks import Json, Rendered, button
+from handlers.views.direct_message import destroy_button, stop_asking_button
+from handlers.views.format import Times, about, note, per_hour, person, reason, sentence, span, ssh_command
+from handlers.views.rental_text import (
     billing_since,
     owner,
     receipt,
@@ -21,70 +24,57 @@ from handlers.views.about import (
     times,
     why_ended,
 )
-from handlers.views.blocks import Json, Rendered, button
-from handlers.views.direct import destroy_button, stop_asking_button
-from handlers.views.words import (
-    Times,
-    about,
-    note,
-    per_hour,
-    person,
-    reason,
-    sentence,
-    span,
-    ssh_command,
-)
 
 BAR = 10
 
 
-def card(story: Story, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """The card as of now. It is read in its channel, so it says that rental's money."""
     at = times(rules, now, zone)
-    details = " ".join(filter(None, _details(story, rules, at)))
-    word, rest = state_word(story), f": {subject(story)}."
-    text = f"{word}{rest} {details}".rstrip()
-    shown = f"*{word}*{rest} {details}".rstrip()
+    more = " ".join(filter(None, _details(details, rules, at)))
+    word, rest = state_word(details), f": {subject(details)}."
+    text = f"{word}{rest} {more}".rstrip()
+    shown = f"*{word}*{rest} {more}".rstrip()
     return blocks.message(
         text,
         blocks.section(shown),
-        _bar(story, now),
-        None if story.rental.state.over else blocks.actions(*_buttons(story)),
-        closed=story.rental.state.over and settled(story),
+        _bar(details, now),
+        None if details.rental.state.over else blocks.actions(*_buttons(details)),
+        closed=details.rental.state.over and settled(details),
     )
 
 
-def _details(story: Story, rules: Rules, at: Times) -> list[str]:
-    rental = story.rental
+def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
+    rental = details.rental
     if rental.state is State.AWAITING_APPROVAL:
         why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
         lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
         return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", lapses]
     if rental.state in {State.PROCURING, State.PROVISIONING}:
         held = f"Held up: {reason(rental.kept_why)}." if rental.kept_since and rental.kept_why else ""
-        return [held, _elapsed(story, at.now), f"{source(story)}." if source(story) else ""]
+        return [held, _elapsed(details, at.now), f"{source(details)}." if source(details) else ""]
     if rental.state is State.READY:
-        return _ready(story, rules, at)
+        return _ready(details, rules, at)
     if rental.state is State.DESTROYING:
         if rental.alarms == 0:
             return []
         bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
-        on_it = f"{person(story.names, rental.taken_on_by)} is on it." if rental.taken_on_by else ""
+        on_it = f"{person(details.names, rental.taken_on_by)} is on it." if rental.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
-    late = "" if settled(story) else "Something that turned up late is being deleted."
-    return [why_ended(story), receipt(story), late]
+    late = "" if settled(details) else "Something that turned up late is being deleted."
+    return [why_ended(details), receipt(details), late]
 
 
-def _ready(story: Story, rules: Rules, at: Times) -> list[str]:
-    rental = story.rental
-    since, posted = billing_since(story), rental.created_at
+def _ready(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
+    rental = details.rental
+    since, posted = billing_since(details), rental.created_at
     money = per_hour(rental.rate) if rental.rate else ""
     running = f"{money} since {at.at(since, posted)}".lstrip() + "." if since else ""
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
     return [
         sentence(running) if running else "",
         f"Ends {at.at(rental.ends_at, posted)}." if rental.ends_at else "",
-        f"{owner(story)} asks for more time, until {at.at(rental.extension.ends_at, posted)}."
+        f"{owner(details)} asks for more time, until {at.at(rental.extension.ends_at, posted)}."
         if rental.extension
         else "",
         f"`{command}`" if command else "",
@@ -92,33 +82,33 @@ def _ready(story: Story, rules: Rules, at: Times) -> list[str]:
     ]
 
 
-def _started(story: Story) -> datetime | None:
-    return story.current.intended_at if story.current else None
+def _started(details: RentalDetails) -> datetime | None:
+    return details.current.intended_at if details.current else None
 
 
-def _elapsed(story: Story, now: datetime) -> str:
-    started = _started(story)
+def _elapsed(details: RentalDetails, now: datetime) -> str:
+    started = _started(details)
     if started is None or now - started < timedelta(seconds=1):
         return ""
-    usual = f" of about {about(story.usual)}" if story.usual else ""
+    usual = f" of about {about(details.usual)}" if details.usual else ""
     return f"{span(now - started)}{usual}."
 
 
-def _bar(story: Story, now: datetime) -> Json | None:
+def _bar(details: RentalDetails, now: datetime) -> Json | None:
     """For the eye only: how much of the usual time is over."""
-    started = _started(story)
-    if story.rental.state not in {State.PROCURING, State.PROVISIONING} or started is None or not story.usual:
+    started = _started(details)
+    if details.rental.state not in {State.PROCURING, State.PROVISIONING} or started is None or not details.usual:
         return None
-    usual = max(story.usual, timedelta(seconds=1))
+    usual = max(details.usual, timedelta(seconds=1))
     full = min(max((now - started) * BAR // usual, 0), BAR)
     return blocks.context("▰" * full + "▱" * (BAR - full))
 
 
-def _buttons(story: Story) -> list[Json]:
-    rental = story.rental
+def _buttons(details: RentalDetails) -> list[Json]:
+    rental = details.rental
     this = RentalValue(rental_id=rental.id)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    details = button("Details", Action.DETAILS, this)
+    show = button("Details", Action.DETAILS, this)
     if rental.state is State.AWAITING_APPROVAL:
         rows = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
         if rental.decider is Decider.OWNER:
@@ -127,8 +117,8 @@ def _buttons(story: Story) -> list[Json]:
         return rows
     if rental.state is State.READY:
         longer = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
-        return [details, longer, destroy_button(rental)]
+        return [show, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         take = rental.alarms > 0 and rental.taken_on_by is None
-        return [details, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
-    return [details, button("Cancel", Action.CANCEL, this)]
+        return [show, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
+    return [show, button("Cancel", Action.CANCEL, this)]

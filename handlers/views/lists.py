@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.story import Listing, Story, Summary, Sums
+from bot.model.summary import CostTotals, RentalDetails, RentalList, RentalSummary
 from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
-from handlers.views.about import machine, owner, receipt, so_far, state_word, times, whose, why_ended
 from handlers.views.blocks import Rendered, button
-from handlers.views.direct import destroy_button, extend_button, ssh_lines
-from handlers.views.said import said, without_money
-from handlers.views.words import (
+from handlers.views.direct_message import destroy_button, extend_button, ssh_lines
+from handlers.views.event_text import said, without_money
+from handlers.views.format import (
     Times,
     contract,
     dollars,
@@ -33,20 +33,21 @@ from handlers.views.words import (
     vendor,
     what,
 )
+from handlers.views.rental_text import machine, owner, receipt, so_far, state_word, times, whose, why_ended
 
 ROWS = 15
 HOME_ROWS = 5
 HISTORY = 30
 VARIANTS = 6
-_ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.LAPSED, State.WITHDRAWN})
+_ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
-def _sums_words(who: str, total: Sums) -> str:
+def _sums_words(who: str, total: CostTotals) -> str:
     return f"{who}: {per_hour(total.rate)} now, {dollars(total.amount)} so far."
 
 
 def listing(
-    live: Listing,
+    live: RentalList,
     *,
     reader: str,
     everyone: bool,
@@ -74,9 +75,9 @@ def listing(
     )
 
 
-def _line(story: Summary, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
-    rental = story.rental
-    whom = f", {owner(story)}" if everyone else ""
+def _line(details: RentalSummary, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
+    rental = details.rental
+    whom = f", {owner(details)}" if everyone else ""
     money = (sees_money or rental.owner == reader) and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
@@ -84,29 +85,29 @@ def _line(story: Summary, reader: str, *, everyone: bool, sees_money: bool, at: 
         until = f"Ends {at.at(rental.ends_at)}."
     elif rental.state is State.AWAITING_APPROVAL and rental.lapses_at is not None:
         until = f"Lapses {at.on(rental.lapses_at)}."
-    costs = ", ".join(filter(None, (rate, so_far(story.spent)))) + "." if money and rental.attempts else ""
-    parts = (f"{state_word(story)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
+    costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
+    parts = (f"{state_word(details)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
     return " ".join(filter(None, parts))
 
 
 def show(
-    story: Story, *, reader: str, sees_money: bool, rules: Rules, now: datetime, zone: str | None = None
+    details: RentalDetails, *, reader: str, sees_money: bool, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered:
     """`/gpu show k7mq2`: what it is, where it is, and its history from the events."""
     at = times(rules, now, zone)
-    rental = story.rental
+    rental = details.rental
     money = sees_money or rental.owner == reader
-    head = _line(story, reader, everyone=True, sees_money=sees_money, at=at)
+    head = _line(details, reader, everyone=True, sees_money=sees_money, at=at)
     facts = [
-        why_ended(story),
-        receipt(story) if money and rental.state.over else "",
+        why_ended(details),
+        receipt(details) if money and rental.state.over else "",
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
-        _allowed(story) if money else "",
+        _allowed(details) if money else "",
         note(rental.request.note),
     ]
-    lines = [_history(event, story, at, money=money) for event in story.events[-HISTORY:]]
+    lines = [_history(event, details, at, money=money) for event in details.events[-HISTORY:]]
     told = [line for line in lines if line]
-    earlier = len(story.events) - HISTORY
+    earlier = len(details.events) - HISTORY
     if earlier > 0:
         told.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
     about = " ".join(part for part in facts if part)
@@ -115,42 +116,42 @@ def show(
         blocks.section(head),
         blocks.context(about) if about else None,
         *(blocks.context("\n".join(told[n : n + 10])) for n in range(0, len(told), 10)),
-        blocks.actions(*_buttons(story, reader, rules)),
+        blocks.actions(*_buttons(details, reader, rules)),
         closed=rental.state is not State.READY or rental.owner != reader,
     )
 
 
-def _allowed(story: Story) -> str:
+def _allowed(details: RentalDetails) -> str:
     """What was allowed, or is asked for."""
-    envelope = story.rental.envelope
-    word = "Asked for" if story.rental.state in _ONLY_ASKED else "Allowed"
+    envelope = details.rental.envelope
+    word = "Asked for" if details.rental.state in _ONLY_ASKED else "Allowed"
     return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
-def _buttons(story: Story, reader: str, rules: Rules) -> list[blocks.Json | None]:
-    if story.rental.state is not State.READY or story.rental.owner != reader:
+def _buttons(details: RentalDetails, reader: str, rules: Rules) -> list[blocks.Json | None]:
+    if details.rental.state is not State.READY or details.rental.owner != reader:
         return []
-    return [extend_button(story.rental, rules), destroy_button(story.rental)]
+    return [extend_button(details.rental, rules), destroy_button(details.rental)]
 
 
-def _history(event: Event, story: Story, at: Times, *, money: bool) -> str:
-    seen = event if money else event.model_copy(update={"facts": without_money(event.facts)})
-    words = said(seen, story, at, timed=False)
+def _history(event: Event, details: RentalDetails, at: Times, *, money: bool) -> str:
+    seen = event if money else changed(event, facts=without_money(event.facts))
+    words = said(seen, details, at, timed=False)
     return f"{at.at(event.at)}  {words.text}" if words else ""
 
 
-def ssh(story: Story, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """`/gpu ssh k7mq2`, for its owner, who is the reader."""
-    rental, at = story.rental, times(rules, now, zone)
+    rental, at = details.rental, times(rules, now, zone)
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
         when = " yet" if coming else ""
         then = " I send you the command when it is ready." if coming else ""
         return blocks.message(
-            f"{rental.id} can't be opened{when}. {state_word(story)}: {what(rental.request)}.{then}"
+            f"{rental.id} can't be opened{when}. {state_word(details)}: {what(rental.request)}.{then}"
         )
     until = f", until {at.at(rental.ends_at)}" if rental.ends_at else ""
-    lines = [f"Ready: {whose(story, reader)} {machine(story)}{until}.", *ssh_lines(story, reader)]
+    lines = [f"Ready: {whose(details, reader)} {machine(details)}{until}.", *ssh_lines(details, reader)]
     return blocks.message("\n".join(lines))
 
 
@@ -209,7 +210,7 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
     )
 
 
-def home(live: Listing, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def home(live: RentalList, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """`/gpu` alone: what one has, and what to type next."""
     at = times(rules, now, zone)
     lines = [_line(one, reader, everyone=False, sees_money=True, at=at) for one in live.shown]

@@ -15,16 +15,14 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.rules import Rules
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
-from handlers.views.about import owner, so_far
 from handlers.views.approval import over_words
 from handlers.views.blocks import Json, option
-from handlers.views.offers import Row, comes_to
-from handlers.views.words import (
+from handlers.views.format import (
     clean,
     contract,
     dollars,
@@ -39,6 +37,8 @@ from handlers.views.words import (
     vendor,
     what,
 )
+from handlers.views.offers import Row, comes_to
+from handlers.views.rental_text import owner, so_far
 
 ANY = "any"
 """The value of a choice that leaves it open."""
@@ -161,21 +161,21 @@ def rent_confirm(quote: Quote, row: Row, *, rules: Rules) -> Json:
     )
 
 
-def approve_confirm(story: Story, *, rules: Rules) -> Json:
+def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
     """Before an approval that can come to much: of the request, or of the longer lease that waits."""
-    rental, extension = story.rental, story.rental.extension
+    rental, extension = details.rental, details.rental.extension
     envelope = extension.envelope if extension else rental.envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
     more = extension.ends_at - rental.ends_at if extension and rental.ends_at else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
-    lines = [f"{what(envelope)}, {length}, for {owner(story)}" + (f": {words}" if words else "")]
+    lines = [f"{what(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
         lines.append(
             f"{over_words(envelope, rules)} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip()
         )
     else:
-        lines.append(f"{so_far(story.spent)}; {total} in all with the longer lease.")
+        lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
     return blocks.modal(
         Callback.APPROVE_CONFIRM,
         f"Approve {rental.id}?",
@@ -185,10 +185,10 @@ def approve_confirm(story: Story, *, rules: Rules) -> Json:
     )
 
 
-def destroy_confirm(story: Story) -> Json:
+def destroy_confirm(details: RentalDetails) -> Json:
     """Before every destroy and cancel, with what it has cost by now."""
-    rental = story.rental
-    name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(story)}."
+    rental = details.rental
+    name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
         verb, loses = "Withdraw", "It is not asked for any more."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
@@ -198,15 +198,17 @@ def destroy_confirm(story: Story) -> Json:
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
-        blocks.section(f"{name} {loses} {f'{so_far(story.spent)}.' if story.attempts else 'Nothing is rented.'}"),
+        blocks.section(
+            f"{name} {loses} {f'{so_far(details.spent)}.' if details.attempts else 'Nothing is rented.'}"
+        ),
         submit=f"{verb} {rental.id}",
         carries=RentalValue(rental_id=rental.id),
     )
 
 
-def extend(story: Story, *, rules: Rules, now: datetime) -> Json:
+def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
     """By how much longer, as far as the rules allow."""
-    rental = story.rental
+    rental = details.rental
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     choices = longer_choices(rental, rules)
@@ -218,7 +220,7 @@ def extend(story: Story, *, rules: Rules, now: datetime) -> Json:
         Callback.EXTEND,
         f"Extend {rental.id}?",
         blocks.section(
-            f"{machines(rental.request.count, rental.request.gpu)}, {owner(story)}. It ends in {left}."
+            f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}. It ends in {left}."
         ),
         blocks.select(
             Field.HOURS,

@@ -8,11 +8,11 @@ from datetime import datetime
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.rules import Rules
 from handlers.views import blocks
-from handlers.views.about import times
 from handlers.views.blocks import Rendered
-from handlers.views.said import short
-from handlers.views.said.trouble import outage, trouble
-from handlers.views.words import Times, escape, gpu, machines, per_hour, person, plural
+from handlers.views.event_text import short
+from handlers.views.event_text.trouble import outage, trouble
+from handlers.views.format import Times, escape, gpu, machines, per_hour, person, plural
+from handlers.views.rental_text import times
 
 
 def notice(

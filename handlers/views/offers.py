@@ -10,7 +10,7 @@ from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.money import cost
 from bot.model.offer import Offer
-from bot.model.person import Room
+from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
@@ -19,9 +19,8 @@ from bot.model.text import say_rate
 from bot.policy.rules import Rules
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
-from handlers.views.about import times
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.words import (
+from handlers.views.format import (
     STATES,
     about,
     channel,
@@ -40,6 +39,7 @@ from handlers.views.words import (
     vendor,
     what,
 )
+from handlers.views.rental_text import times
 
 SHOWN = 3
 MOST = 20
@@ -76,7 +76,7 @@ def found(
     now: datetime,
     zone: str | None = None,
     everything: bool = False,
-    asked_in: Room | None = None,
+    asked_in: Channel | None = None,
     count: int | None = None,
 ) -> Rendered:
     """The offers, cheapest first, one of them recommended; `count` of them, where only those that are shown have a
@@ -213,7 +213,7 @@ def _row_of_actions(quote: Quote, count: int, everything: bool) -> list[Json]:
     return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
 
 
-def _elsewhere(quote: Quote, asked_in: Room | None) -> str:
+def _elsewhere(quote: Quote, asked_in: Channel | None) -> str:
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -288,12 +288,12 @@ def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rend
 def waiting_for_key() -> Rendered:
     """Renting needs a key; the offers follow by themselves."""
     text = "Before I rent I need your public SSH key: it lets you in."
-    way = "/gpu key ssh-ed25519 AAAA... you@laptop"
+    kind = "/gpu key ssh-ed25519 AAAA... you@laptop"
     return blocks.message(
-        f"{text} Add it with: {way}",
+        f"{text} Add it with: {kind}",
         blocks.section(text),
         blocks.actions(button("Add SSH key", Action.ADD_KEY, style="primary")),
-        blocks.context(f"or  {way}"),
+        blocks.context(f"or  {kind}"),
         closed=False,
     )
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.card import card
-from handlers.views.direct import direct
+from handlers.views.direct_message import direct
 from handlers.views.notices import notice
 from handlers.views.thread import thread
 
@@ -20,7 +20,7 @@ from handlers.views.thread import thread
 def render_message(
     message: Message,
     event: Event | None,
-    story: Story | None,
+    details: RentalDetails | None,
     *,
     rules: Rules,
     now: datetime,
@@ -35,17 +35,17 @@ def render_message(
     """
     if message.kind is MessageKind.NOTICE:
         return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
-    if story is None:
+    if details is None:
         return None
     match message.kind:
         case MessageKind.CARD:
-            return card(story, rules=rules, now=now)
+            return card(details, rules=rules, now=now)
         case MessageKind.THREAD if event:
-            return thread(event, story, rules=rules, now=now)
+            return thread(event, details, rules=rules, now=now)
         case MessageKind.DIRECT if event:
-            return direct(event, story, reader=message.to, rules=rules, now=now, zone=zone)
+            return direct(event, details, reader=message.to, rules=rules, now=now, zone=zone)
         case MessageKind.APPROVAL:
-            version = message.envelope or story.rental.envelope.version
+            version = message.envelope or details.rental.envelope.version
             first = message.shown == 0
-            return approval(story, version=version, asked=event, first=first, rules=rules, now=now)
+            return approval(details, version=version, asked=event, first=first, rules=rules, now=now)
     return None

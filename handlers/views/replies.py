@@ -11,8 +11,8 @@ from bot.model.state import State
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.format import channel, escape, per_hour, plural, what
 from handlers.views.offers import waiting_for_key
-from handlers.views.words import channel, escape, per_hour, plural, what
 
 WORDS = 1500
 

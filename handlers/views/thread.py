@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.telling import QUIET
+from bot.lifecycle.notifications import QUIET
 from bot.model.event import Event
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from handlers.views import blocks
-from handlers.views.about import times
 from handlers.views.blocks import Rendered
-from handlers.views.said import said
+from handlers.views.event_text import said
+from handlers.views.rental_text import times
 
 
-def thread(event: Event, story: Story, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered | None:
+def thread(
+    event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
+) -> Rendered | None:
     """The reply for an event; None where the thread is quiet about it, as the card, the first "Renting" or the
     owner's direct message says it. Never edited."""
-    words = None if event.kind in QUIET else said(event, story, times(rules, now, zone))
+    words = None if event.kind in QUIET else said(event, details, times(rules, now, zone))
     return None if words is None else blocks.message(words.text)

@@ -23,7 +23,7 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
     for post in evidence.posts:
         places[post.message_id].append(post)
     repeated = [posts for posts in places.values() if len(posts) > 1]
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     twice = sum(len(posts) - 1 for posts in repeated)
     if twice <= admitted:
         return []
@@ -33,7 +33,7 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
 
 def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
     """What can happen to a rental only once is in its thread only once, and its end is there."""
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
         leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
@@ -52,7 +52,7 @@ def _lead(text: str) -> str:
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:
     """No rental has two cards."""
-    admitted = int(evidence.health.get("told_perhaps_twice", 0))
+    admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     cards: Counter[str] = Counter()
     for message in evidence.newest.values():
         card = CARD.match(message.text)

@@ -165,8 +165,8 @@ async def test_the_url_leads_to_another_server(practice: Practice) -> None:
 
 async def test_nobody_answers_where_compute_clear_should(practice: Practice) -> None:
     await practice.compute.stop()
-    catalogue, resources = await practice.wrongs()
-    assert "Compute Clear catalogue: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in catalogue
+    catalog_cache, resources = await practice.wrongs()
+    assert "Compute Clear catalogue: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in catalog_cache
     assert "Compute Clear resources: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in resources
 
 

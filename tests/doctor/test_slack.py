@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from handlers.scopes import SCOPES
+from handlers.slack_api.scopes import SCOPES
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM
 from tests.doctor.conftest import Practice

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from handlers.parsing import Command, Get, parse
+from handlers.parsing.commands import Command, Get, parse
 
 CATALOG = Catalog(
     gpus={

@@ -18,18 +18,19 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.policy.rules import Approvers, Rules
-from handlers.boundary import note_commit
-from handlers.context import Context
 from handlers.delivery.loop import Delivery
-from handlers.listeners import register
-from handlers.people import Home, People
-from handlers.rooms import SlackRooms
+from handlers.directory.channels import SlackChannels
+from handlers.directory.people import Home, People
+from handlers.listeners.context import Context
+from handlers.listeners.register import register
+from handlers.listeners.wrapper import note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -62,7 +63,7 @@ def an_offer(name: str, rate: str, **changes: Any) -> Offer:
         rate=Decimal(rate),
         expires_at=NOON + timedelta(minutes=30),
     )
-    return offer.model_copy(update=changes)
+    return changed(offer, **changes)
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Team:
 
     world: World
     context: Context
-    desk: Desk
+    deps: Deps
     delivery: Delivery
     clock: MovedClock
     database: Path
@@ -164,23 +165,23 @@ class Team:
 
     async def queued(self) -> list[Message]:
         """The outbox."""
-        async with self.desk.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.messages.due(datetime.now(UTC) + timedelta(days=1), 100)
 
     async def rentals(self) -> list[Rental]:
         """What is not over."""
-        async with self.desk.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.rentals.live()
 
     async def rental(self, rental_id: str) -> Rental:
-        async with self.desk.store.read() as tx:
+        async with self.deps.store.read() as tx:
             found = await tx.rentals.get(rental_id)
         assert found is not None
         return found
 
     async def quotes(self, user: str) -> list[Quote]:
         """What a person asked for and the engine hasn't looked for yet."""
-        async with self.desk.store.write() as tx:
+        async with self.deps.store.write() as tx:
             claimed = await tx.quotes.claim(self.clock.now(), "test", 100)
             for quote_id in claimed:
                 await tx.quotes.release(quote_id)
@@ -198,24 +199,23 @@ class Team:
         await self.has_key(user)
         assert await self.told(user, "get H100 EU for 6h", channel) == ""
         (quote,) = await self.quotes(user)
-        found = quote.model_copy(
-            update={
-                "state": QuoteState.FOUND,
-                "request": quote.request.model_copy(update=request),
-                "offers": offers,
-                "card_channel": TRAINING,
-                "found_at": self.clock.now(),
-                "due_at": None,
-            }
+        found = changed(
+            quote,
+            state=QuoteState.FOUND,
+            request=changed(quote.request, **request),
+            offers=offers,
+            card_channel=TRAINING,
+            found_at=self.clock.now(),
+            due_at=None,
         )
-        async with self.desk.store.write() as tx:
+        async with self.deps.store.write() as tx:
             await tx.quotes.save(found)
             await tx.messages.add(
                 Message(
                     kind=MessageKind.QUOTE,
                     to=quote.reply_url or "",
                     quote_id=quote.id,
-                    created_at=self.desk.clock.real(),
+                    created_at=self.deps.clock.real(),
                 )
             )
         await self.deliver()
@@ -238,15 +238,15 @@ async def team(
         store = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
-            desk = Desk(store=store, clock=clock, rules=rules)
+            deps = Deps(store=store, clock=clock, rules=rules)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
             known: list[Catalog | None] = [CATALOG]
             context = Context(
-                desk=desk,
+                deps=deps,
                 catalog=lambda: known[0],
-                people=People(desk, world.client, Home.of(await world.client.auth_test())),
-                rooms=SlackRooms(desk, world.client),
+                people=People(deps, world.client, Home.of(await world.client.auth_test())),
+                channels=SlackChannels(deps, world.client),
                 client=world.client,
             )
 
@@ -254,8 +254,8 @@ async def team(
                 register(app, context)
 
             await world.bolt(attach)
-            delivery = Delivery(desk, world.client, world.session)
-            yield Team(world, context, desk, delivery, clock, path, known)
+            delivery = Delivery(deps, world.client, world.session)
+            yield Team(world, context, deps, delivery, clock, path, known)
             assert await context.gate.drain(5)
         finally:
             await store.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.policy.rules import Use
@@ -138,7 +139,7 @@ async def test_the_catalogue_and_help(tmp_path: Path) -> None:
 
 async def test_only_admins_pause_and_buying_stops(tmp_path: Path) -> None:
     """The other admins are told; who did it knows."""
-    async with team(tmp_path, rules=RULES.model_copy(update={"admins": (CLEO, BEN)})) as ours:
+    async with team(tmp_path, rules=changed(RULES, admins=(CLEO, BEN))) as ours:
         assert await ours.told(ANA, "pause") == "Only admins pause and resume buying. I changed nothing."
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.told(CLEO, "pause")).startswith("Buying is paused.")
@@ -161,7 +162,7 @@ async def test_guests_may_not_rent_and_may_read_help(tmp_path: Path) -> None:
 
 
 async def test_where_it_may_not_be_used_it_says_where(tmp_path: Path) -> None:
-    rules = RULES.model_copy(update={"use": Use(channels=(GPUS,))})
+    rules = changed(RULES, use=Use(channels=(GPUS,)))
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):
             told = await ours.told(ANA, typed)

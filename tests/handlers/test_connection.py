@@ -49,9 +49,9 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         session=ours.world.session,
         retry_handlers=[],
     )
-    delivery = Delivery(ours.desk, client, ours.world.session)
+    delivery = Delivery(ours.deps, client, ours.world.session)
     connection = Connection(
-        ours.desk,
+        ours.deps,
         client,
         delivery,
         gate=ours.context.gate,

@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 
 from bot.errors import Mistake
+from bot.model.base import changed
 from bot.model.request import Request
-from handlers.parsing import Get, spell
+from handlers.parsing.commands import Get, spell
 from tests.handlers.asking import LEASE, command
 from tests.handlers.requests_corpus import CORPUS
 
@@ -34,7 +35,7 @@ def reading(text: str) -> Request | str:
     except Mistake as mistake:
         return mistake.words.partition("Try:")[0].lower()
     assert isinstance(found, Get)
-    return found.request.model_copy(update={"note": found.request.note.lower()})
+    return changed(found.request, note=found.request.note.lower())
 
 
 def test_the_corpus_is_large_and_has_nothing_twice() -> None:
@@ -107,5 +108,5 @@ def test_capitals_and_spaces_change_nothing(text: str) -> None:
 def test_what_the_bot_spells_is_clean(text: str) -> None:
     found = command(text)
     assert isinstance(found, Get)
-    request = found.request.model_copy(update={"note": ""})
+    request = changed(found.request, note="")
     assert command(f"get {spell(request, default_lease=LEASE)} now") == Get(request=request, now=True)

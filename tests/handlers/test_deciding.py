@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.lifecycle import machine
-from bot.lifecycle.telling import change
+from bot.lifecycle import transitions
+from bot.lifecycle.notifications import change
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
@@ -102,8 +103,8 @@ async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_
 
 async def change_to(ours: Team, rental: Rental) -> None:
     """The request as its owner changed it: the next version of its envelope."""
-    envelope = rental.envelope.model_copy(update={"version": 2})
-    after = machine.move(rental, State.AWAITING_APPROVAL, envelope=envelope)
+    envelope = changed(rental.envelope, version=2)
+    after = transitions.move(rental, State.AWAITING_APPROVAL, envelope=envelope)
     event = Event(
         rental_id=rental.id,
         kind=EventKind.CHANGED,
@@ -111,7 +112,7 @@ async def change_to(ours: Team, rental: Rental) -> None:
         actor=rental.owner,
         facts=Facts(envelope=2, total=envelope.total),
     )
-    async with ours.desk.store.write() as tx:
+    async with ours.deps.store.write() as tx:
         told = change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real())
         await tx.rentals.apply(told)
 
@@ -131,10 +132,10 @@ async def test_only_the_owner_changes_or_withdraws_a_request(tmp_path: Path) -> 
 async def test_what_is_outside_the_envelope_its_owner_accepts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        async with ours.desk.store.write() as tx:
+        async with ours.deps.store.write() as tx:
             alone = {"price": Decimal("9.00"), "max_rate": Decimal("9.00"), "total": 60_000_000}
-            envelope = rental.envelope.model_copy(update=alone)
-            after = machine.alter(rental, decider=Decider.OWNER, envelope=envelope)
+            envelope = changed(rental.envelope, **alone)
+            after = transitions.alter(rental, decider=Decider.OWNER, envelope=envelope)
             await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import Message
-from handlers.delivery.keeping import GIVEN_UP
+from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Json, Team, an_offer, team
 
@@ -46,7 +47,7 @@ async def rented(ours: Team) -> str:
 
 
 async def card_of(ours: Team, rental_id: str) -> Message:
-    async with ours.desk.store.read() as tx:
+    async with ours.deps.store.read() as tx:
         card = await tx.messages.card(rental_id)
     assert card is not None
     return card
@@ -78,7 +79,7 @@ async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
         await refused(ours, "chat.postMessage", "is_archived")
         await ours.deliver()
         assert await ours.queued() == []
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             assert await tx.account.counted(GIVEN_UP) == 1
 
 
@@ -121,7 +122,7 @@ async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_change
     tmp_path: Path, home: str
 ) -> None:
     """In its place, with what its thread has still to say below it."""
-    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": home})) as ours:
+    async with team(tmp_path, rules=changed(RULES, home_channel=home)) as ours:
         rental = await rented(ours)
         await ours.deliver()
         deleted = await card_of(ours, rental)
@@ -137,7 +138,7 @@ async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_change
 
 
 async def test_a_reply_whose_card_is_gone_waits_for_the_next_card(tmp_path: Path) -> None:
-    async with team(tmp_path, rules=RULES.model_copy(update={"home_channel": TRAINING})) as ours:
+    async with team(tmp_path, rules=changed(RULES, home_channel=TRAINING)) as ours:
         rental = await rented(ours)
         await ours.deliver()
         before = await card_of(ours, rental)

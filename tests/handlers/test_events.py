@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.base import changed
 from bot.policy.rules import Rules, Use
-from handlers.hints import A_MINUTE
+from handlers.listeners.hints import A_MINUTE
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, SHARED
 from tests.handlers.team import RULES, Team, team
@@ -25,7 +26,7 @@ async def test_what_the_store_does_not_take_comes_again(tmp_path: Path) -> None:
             sent = await ours.world.act("event", type="user_change", user={"id": ANA})
             await ours.world.get("traffic", after=0, endpoint="envelope", wait=5)
         assert await outcome(ours, sent["event_id"]) in {("acknowledged", n) for n in (1, 2, 3, 4)}
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             assert await tx.people.get(ANA, ours.clock.real().replace(year=2000)) is None
 
 
@@ -55,11 +56,11 @@ async def test_events_of_another_shape_are_passed_over(tmp_path: Path) -> None:
 async def test_a_channel_that_gets_shared_is_asked_about_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=False)
-        assert not (await ours.context.rooms.room(SHARED)).shared
+        assert not (await ours.context.channels.room(SHARED)).shared
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=True)
         sent = await ours.world.act("event", type="channel_shared", channel=SHARED, connected_team_id="T2")
         assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
-        assert (await ours.context.rooms.room(SHARED)).shared
+        assert (await ours.context.channels.room(SHARED)).shared
 
 
 async def writes(ours: Team, *people: str) -> None:
@@ -87,7 +88,7 @@ async def test_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> No
         assert await hints(ours, ANA) == 1
 
 
-@pytest.mark.parametrize("rules", [RULES, RULES.model_copy(update={"use": Use(groups=(APPROVERS,))})])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(groups=(APPROVERS,)))])
 async def test_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
     """A guest, and a member whom the rules leave out."""
     async with team(tmp_path, rules=rules) as ours:

@@ -15,7 +15,7 @@ FINGERPRINT = "SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 
 
 async def key_of(ours: Team, user: str) -> str | None:
-    async with ours.desk.store.read() as tx:
+    async with ours.deps.store.read() as tx:
         key = await tx.people.key(user)
     return key.fingerprint if key else None
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
-from handlers.delivery.finding import NAMED_TRIES
-from handlers.delivery.keeping import GIVEN_UP, PERHAPS_TWICE
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
+from handlers.delivery.read_back import NAMED_TRIES
+from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
 
@@ -43,8 +44,8 @@ async def rented(ours: Team) -> str:
 async def waits_are_over(ours: Team) -> None:
     """All that is queued is due now."""
     for message in await ours.queued():
-        async with ours.desk.store.write() as tx:
-            await tx.messages.save(message.model_copy(update={"due_at": ours.clock.real()}))
+        async with ours.deps.store.write() as tx:
+            await tx.messages.save(changed(message, due_at=ours.clock.real()))
 
 
 async def due_again(ours: Team) -> None:
@@ -54,7 +55,7 @@ async def due_again(ours: Team) -> None:
 
 
 async def counted(ours: Team, name: str) -> int:
-    async with ours.desk.store.read() as tx:
+    async with ours.deps.store.read() as tx:
         return await tx.account.counted(name)
 
 
@@ -92,7 +93,7 @@ async def unpaced(folder: Path) -> AsyncIterator[Team]:
 def started_again(ours: Team) -> Delivery:
     """A delivery that remembers nothing, and waits for nothing but Slack and the store."""
     pace = Pace(post_every=timedelta())
-    return Delivery(ours.desk, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta())
+    return Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta())
 
 
 async def requests(ours: Team, endpoint: str) -> int:
@@ -153,7 +154,7 @@ async def test_a_read_back_that_fails_is_made_again_and_nothing_is_posted_twice(
         await edited(ours, "Being made")
         assert len(await shown(ours, "Being made")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
-        assert await counted(ours, PERHAPS_TWICE) == 0
+        assert await counted(ours, POSTED_TWICE) == 0
 
 
 async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tmp_path: Path) -> None:
@@ -185,7 +186,7 @@ async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp
         await waits_are_over(ours)
         await ours.delivery.turn()
         await ours.world.get(f"faults/{held}", wait=10)
-        async with ours.desk.store.write() as tx:
+        async with ours.deps.store.write() as tx:
             body = {"text": "Something else", "blocks": []}
             now = ours.clock.real()
             await tx.messages.add(Message(kind=MessageKind.REPLY, to=TRAINING, body=body, created_at=now))
@@ -211,7 +212,7 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
             await due_again(ours)
         # Its answer was lost again: it isn't posted a third time before a long wait is over.
         assert len(await shown(ours, "Being made")) == 2
-        assert await counted(ours, PERHAPS_TWICE) == 1
+        assert await counted(ours, POSTED_TWICE) == 1
         await lift(ours, blind)
         await due_again(ours)
         assert len(await shown(ours, "Being made")) == 2
@@ -226,7 +227,7 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
         (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             assert await tx.account.named("twin:") == {}
 
 
@@ -239,7 +240,7 @@ async def test_what_is_sent_while_the_store_takes_no_done_is_sent_once(tmp_path:
         await ours.submit(ANA)
         path = (await ours.world.get("traffic", endpoint="response_url"))["requests"][-1]["path"]
         answered = await requests(ours, "response_url")
-        async with ours.desk.store.write() as tx:
+        async with ours.deps.store.write() as tx:
             body = {"text": "Only once", "blocks": [], "response_type": "ephemeral"}
             now = ours.clock.real()
             to = f"{ours.world.url}{path}"
@@ -260,7 +261,7 @@ async def test_what_was_given_up_is_counted_in_the_store(tmp_path: Path) -> None
         refused = json.dumps({"ok": False, "error": "is_archived"})
         await fault(ours, "chat.postMessage", "garbage", body=refused, times=2)
         for person in (ANA, BEN):
-            async with ours.desk.store.write() as tx:
+            async with ours.deps.store.write() as tx:
                 body = {"text": "Hello", "blocks": []}
                 now = ours.clock.real()
                 await tx.messages.add(Message(kind=MessageKind.REPLY, to=person, body=body, created_at=now))
@@ -278,7 +279,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
 
     async with team(tmp_path) as ours:
         pace = Counted(post_every=timedelta())
-        ours.delivery = Delivery(ours.desk, ours.world.client, ours.world.session, pace=pace)
+        ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
         await rented(ours)
         refused = json.dumps({"ok": False, "error": "invalid_blocks"})
         await fault(ours, "chat.postMessage", "garbage", body=refused)

@@ -11,8 +11,8 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers import commands, events
-from handlers.scopes import SCOPES
+from handlers.listeners import commands, events
+from handlers.slack_api.scopes import SCOPES
 from tests.handlers.team import MANIFEST
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, PrivateKey
-from handlers.parsing import (
+from bot.model.base import changed
+from handlers.parsing.commands import (
     Command,
     Destroy,
     Extend,
@@ -253,7 +254,7 @@ bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u21
 def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
     for catalog in (
         CATALOG,
-        CATALOG.model_copy(update={"gpus": {}, "vendors": (), "regions": (), "contracts": ()}),
+        changed(CATALOG, gpus={}, vendors=(), regions=(), contracts=()),
     ):
         with suppress(Mistake):
             parse(text, catalog, default_lease=LEASE, max_lease=LONGEST)

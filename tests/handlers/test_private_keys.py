@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import PrivateKey
-from handlers import actions, modals
-from handlers.boundary import guarded
 from handlers.ids import Action, Callback, Field
-from handlers.visit import click, submission
+from handlers.listeners import actions, modals
+from handlers.listeners.interaction import click, submission
+from handlers.listeners.wrapper import guarded
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
 

@@ -188,7 +188,7 @@ async def test_somebody_elses_offers_rent_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o1", "2.15"))
         message = await ours.offered(BEN, an_offer("o2", "2.15"))
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             first = await tx.messages.get(1)
         assert first is not None
         assert first.quote_id is not None

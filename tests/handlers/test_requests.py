@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
+from bot.model.base import changed
 from bot.model.request import Contract, Request
-from handlers.parsing import Get, parse, spell
+from handlers.parsing.commands import Get, parse, spell
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, wanted
 
 
@@ -168,7 +169,7 @@ def test_vendors(text: str, vendor: str) -> None:
 
 
 def test_a_vendor_is_taken_as_it_is_where_none_are_known() -> None:
-    catalog = CATALOG.model_copy(update={"vendors": ()})
+    catalog = changed(CATALOG, vendors=())
     found = parse("get h100 from Nebius", catalog, default_lease=LEASE, max_lease=LONGEST)
     assert isinstance(found, Get)
     assert found.request.vendor == "Nebius"
@@ -223,9 +224,7 @@ requests = st.builds(
     ),
 )
 capped = requests.map(
-    lambda one: (
-        one if one.count == 1 or not one.max_gpu_rate else one.model_copy(update={"cap_said_per_gpu": False})
-    )
+    lambda one: one if one.count == 1 or not one.max_gpu_rate else changed(one, cap_said_per_gpu=False)
 )
 
 

@@ -10,8 +10,6 @@ import pytest
 
 from bot.model.rental import Rental
 from bot.model.state import State
-from handlers import modals
-from handlers.boundary import guarded
 from handlers.ids import (
     ANSWERS_WITH,
     CARRIES,
@@ -19,7 +17,9 @@ from handlers.ids import (
     Callback,
     Value,
 )
-from handlers.visit import submission
+from handlers.listeners import modals
+from handlers.listeners.interaction import submission
+from handlers.listeners.wrapper import guarded
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.team import NOON, Team, team
 from tests.handlers.test_deciding import asked, change_to, question

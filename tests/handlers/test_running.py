@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle import machine
-from bot.lifecycle.telling import change
+from bot.lifecycle import transitions
+from bot.lifecycle.notifications import change
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -25,8 +25,8 @@ async def running(ours: Team, **changes: Any) -> Rental:
     message = await ours.offered(ANA, an_offer("o1", "2.15"))
     await ours.click(ANA, message, "Rent")
     (rental,) = await ours.rentals()
-    provisioning = machine.move(rental, State.PROVISIONING)
-    ready = machine.move(
+    provisioning = transitions.move(rental, State.PROVISIONING)
+    ready = transitions.move(
         provisioning,
         State.READY,
         vendor="hyperstack",
@@ -38,7 +38,7 @@ async def running(ours: Team, **changes: Any) -> Rental:
         **changes,
     )
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
-    async with ours.desk.store.write() as tx:
+    async with ours.deps.store.write() as tx:
         await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
         await tx.rentals.apply(
             change(provisioning, ready, events=(event,), rules=RULES, real_now=ours.clock.real())
@@ -191,10 +191,10 @@ async def test_someone_takes_an_alarm_on_once(tmp_path: Path) -> None:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)
         assert (await ours.replies())[-1] == f"{rental.id} is confirmed gone."
-        async with ours.desk.store.write() as tx:
+        async with ours.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
-            alarmed = machine.move(current, State.DESTROYING, end=State.DESTROYED, alarms=1)
+            alarmed = transitions.move(current, State.DESTROYING, end=State.DESTROYED, alarms=1)
             await tx.rentals.apply(change(current, alarmed, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)

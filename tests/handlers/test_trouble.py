@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
-from handlers import actions, commands, modals
-from handlers.boundary import guarded
-from handlers.context import Context
 from handlers.ids import Action
+from handlers.listeners import actions, commands, modals
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
+from handlers.listeners.wrapper import guarded
 from handlers.views import modals as modal_views
-from handlers.visit import Outcome, Visit, click, command, submission
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
@@ -232,9 +232,9 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
     async with team(tmp_path) as ours:
         answers: list[dict[str, Any]] = []
 
-        async def writes_and_breaks(context: Context, visit: Visit) -> Outcome:
-            async with context.desk.store.write() as tx:
-                await tx.account.set("written", visit.text)
+        async def writes_and_breaks(context: Context, interaction: UserInteraction) -> Outcome:
+            async with context.deps.store.write() as tx:
+                await tx.account.set("written", interaction.text)
             raise RuntimeError("secret")
 
         async def ack(**answer: Any) -> None:
@@ -246,7 +246,7 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
         (answer,) = answers
         assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
         assert "secret" not in str(lines)
-        async with ours.desk.store.read() as tx:
+        async with ours.deps.store.read() as tx:
             assert await tx.account.get("written") == "yes"
 
 

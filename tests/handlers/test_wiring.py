@@ -15,13 +15,13 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
-from bot.lifecycle.desk import Desk
-from handlers import actions, events, modals
-from handlers.context import Context
+from bot.lifecycle.deps import Deps
+from handlers.directory.channels import SlackChannels
+from handlers.directory.people import Home, People
 from handlers.ids import Action, Callback, numbered
-from handlers.listeners import register
-from handlers.people import Home, People
-from handlers.rooms import SlackRooms
+from handlers.listeners import actions, events, modals
+from handlers.listeners.context import Context
+from handlers.listeners.register import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES
 
@@ -38,15 +38,15 @@ async def app(tmp_path: Path) -> Any:
     clock = MovedClock(NOON)
     store = await Database.open(f"sqlite:///{tmp_path / 'wiring.sqlite'}", claimant="test", clock=clock)
     client = AsyncWebClient()
-    desk = Desk(store=store, clock=clock, rules=RULES)
+    deps = Deps(store=store, clock=clock, rules=RULES)
     made = AsyncApp(client=client, authorize=authorize, signing_secret="unused")  # noqa: S106 (Socket Mode has none)
     register(
         made,
         Context(
-            desk=desk,
+            deps=deps,
             catalog=lambda: None,
-            people=People(desk, client, Home("T1")),
-            rooms=SlackRooms(desk, client),
+            people=People(deps, client, Home("T1")),
+            channels=SlackChannels(deps, client),
             client=client,
         ),
     )

@@ -11,11 +11,11 @@ import psutil
 from sqlalchemy import select
 
 from bot.clock import SystemClock
-from bot.lifecycle.telling import QUIET
+from bot.lifecycle.notifications import QUIET
 from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
-from handlers.views.words import STATES
+from handlers.views.format import STATES
 from store import tables
 from store.db import Database
 from tests.journeys.world import PEOPLE, World
@@ -44,7 +44,7 @@ async def adds_up(
     `estimated`: the API no longer said when something ended, so the ledger says more than the bill, and says so.
     """
     health = await world.play.settle()
-    assert health["told_perhaps_twice"] >= twice
+    assert health["perhaps_posted_twice"] >= twice
     assert await world.stop() == 0
     world.added_up = True
     assert sorted(await world.bought()) == sorted(bought)

@@ -12,7 +12,7 @@ from bot.model.state import State
 from tests.lifecycle.world import FOREVER, World
 
 SETTLED = {AttemptState.FAILED, AttemptState.GONE}
-ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.LAPSED, EventKind.WITHDRAWN, EventKind.LOST}
+ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN, EventKind.LOST}
 AFTER_THE_END = {
     EventKind.EXTRA_RESOURCE,
     EventKind.EXTRA_GONE,
@@ -126,5 +126,5 @@ def check_purchases(
 
 async def check_told(world: World) -> None:
     """Nothing waits to be read, and no event was told twice to one place."""
-    async with world.works.store.read() as tx:
+    async with world.deps.store.read() as tx:
         assert world.unread or await tx.messages.due(FOREVER, 10) == []

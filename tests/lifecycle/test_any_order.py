@@ -97,9 +97,9 @@ class Anything:
         if how < 0.3 and rental.state in {State.PROVISIONING, State.READY}:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
-            await ending.take_on(self.here.works, who, rental.id)
+            await ending.take_on(self.here.deps, who, rental.id)
         else:
-            await ending.destroy(self.here.works, who, rental.id)
+            await ending.destroy(self.here.deps, who, rental.id)
 
     async def fault(self) -> None:
         pick, endpoint = self.random, self.random.choice(ENDPOINTS)
@@ -118,13 +118,13 @@ class Anything:
 
     async def restart(self) -> None:
         """As a new process starts: with the claims of the one before forgotten."""
-        async with self.here.works.store.write() as tx:
+        async with self.here.deps.store.write() as tx:
             await tx.quotes.release_all()
             await tx.rentals.release_all()
-        self.here.engine = Engine(self.here.works, claimant="restarted")
+        self.here.engine = Engine(self.here.deps, claimant="restarted")
 
     async def buying(self) -> None:
-        await (account.pause if self.random.random() < 0.3 else account.resume)(self.here.works, CLEO)
+        await (account.pause if self.random.random() < 0.3 else account.resume)(self.here.deps, CLEO)
 
     async def token(self) -> None:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)
@@ -134,7 +134,7 @@ class Anything:
         running: dict[str, set[int]] = {}
         for machine in await self.here.alive():
             if machine["offer_id"] is not None and machine["status"] != "deleting":
-                async with self.here.works.store.read() as tx:
+                async with self.here.deps.store.read() as tx:
                     attempt = await tx.rentals.attempt_of_offer(machine["offer_id"])
                 assert attempt is not None
                 running.setdefault(attempt.rental_id, set()).add(attempt.n)
@@ -166,7 +166,7 @@ class Anything:
         for rental in await here.rentals():
             if not rental.state.over:
                 with suppress(GpubotError):  # on its way already
-                    await ending.destroy(here.works, CLEO, rental.id)
+                    await ending.destroy(here.deps, CLEO, rental.id)
         await here.pass_time(30 * MINUTE)
         await here.sweep()
         await here.pass_time(30 * MINUTE)
@@ -182,7 +182,7 @@ async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there:
             await anything.one_at_a_time()
         await anything.all_is_well()
         for rental in await here.rentals():
-            assert rental.state.over, (rental, await here.story(rental))
+            assert rental.state.over, (rental, await here.details(rental))
             assert rental.due_at is None
         assert await here.alive() == []
         await anything.free_only_if_it_was()

@@ -18,8 +18,8 @@ from tests.lifecycle.world import ANA, BEN, MINUTE, World
 def counted(here: World) -> Metrics:
     """Everything in this world is counted from now on."""
     metrics = Metrics()
-    here.works = replace(here.works, on_attempt=metrics.attempt)
-    here.engine = Engine(here.works, claimant="counted", watch=metrics)
+    here.deps = replace(here.deps, on_attempt=metrics.attempt)
+    here.engine = Engine(here.deps, claimant="counted", watch=metrics)
     return metrics
 
 
@@ -50,9 +50,9 @@ async def test_what_was_answered_counts_where_somebody_else_decided_meanwhile(he
     metrics = counted(here)
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
-    await ending.destroy(here.works, ANA, rental.id)
+    await ending.destroy(here.deps, ANA, rental.id)
     await here.release(fault)
     await here.until(rental, State.CANCELLED)
     assert attempts(metrics) == {("intended", ""): 1, ("bought", ""): 1, ("gone", ""): 1}
@@ -77,8 +77,8 @@ class Wrong:
 
 
 async def test_a_bug_in_a_step_is_counted_and_ends_nothing_else(here: World) -> None:
-    good = here.works
-    here.works = replace(good, prober=Wrong())
+    good = here.deps
+    here.deps = replace(good, prober=Wrong())
     metrics = counted(here)
     rental = await here.get()
     other = await here.until(await here.destroy(await here.get(person=BEN), BEN), State.CANCELLED)
@@ -97,7 +97,7 @@ async def test_metrics_are_served_beside_health() -> None:
     metrics.market_call("procure_offer", "5xx")
 
     async def report() -> health.Report:
-        return {"untold": 3, "settled": False, "clock": {"revision": 7, "now": "today"}}
+        return {"undelivered": 3, "settled": False, "clock": {"revision": 7, "now": "today"}}
 
     async def figures() -> bytes:
         return metrics.exposition(await report(), {State.READY: 2})
@@ -115,7 +115,7 @@ async def test_metrics_are_served_beside_health() -> None:
         'gpubot_market_calls_total{call="procure_offer",outcome="5xx"} 1.0',
         'gpubot_rentals{state="ready"} 2.0',
         'gpubot_rentals{state="destroying"} 0.0',
-        "gpubot_untold 3.0",
+        "gpubot_undelivered 3.0",
         "gpubot_settled 0.0",
         "gpubot_clock_revision 7.0",
     ):

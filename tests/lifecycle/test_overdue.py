@@ -17,6 +17,7 @@ from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.ports import Market, Store, Tx
 from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.rental import Rental
@@ -53,8 +54,8 @@ def logs() -> Iterator[list[Any]]:
 
 def breaks(here: World) -> Senseless:
     """From now on each step that looks at a machine fails."""
-    market = Senseless(here.works.market)
-    here.works_with(replace(here.works, market=cast(Market, market)))
+    market = Senseless(here.deps.market)
+    here.works_with(replace(here.deps, market=cast(Market, market)))
     return market
 
 
@@ -72,7 +73,7 @@ async def over(here: World, rental: Rental, end: State) -> None:
 
 async def execute(here: World, statement: str, of: str) -> None:
     """Change the database without the bot."""
-    async with cast(Database, here.works.store).engines.writer.begin() as conn:
+    async with cast(Database, here.deps.store).engines.writer.begin() as conn:
         await conn.execute(text(statement), {"of": of})
         await conn.commit()
 
@@ -97,13 +98,13 @@ async def test_three_failed_steps_in_a_row_are_told_once_with_the_number_in_the_
     assert (await here.rental(rental.id)).version == rental.version
 
     # A restart neither tells it again nor forgets to tell that it works.
-    here.works_with(here.works)
+    here.works_with(here.deps)
     await here.pass_time(10 * MINUTE)
     assert len(await here.notices(E.STEP_FAILED)) == 2
     market.broken = False
     await here.pass_time(10 * MINUTE)
-    works = await here.notices(E.STEP_WORKS)
-    assert [(person, event.facts.number) for person, event in works] == [(ANA.id, number), (CLEO.id, number)]
+    deps = await here.notices(E.STEP_WORKS)
+    assert [(person, event.facts.number) for person, event in deps] == [(ANA.id, number), (CLEO.id, number)]
     await over(here, await here.destroy(rental), State.DESTROYED)
 
 
@@ -140,14 +141,14 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert [person for person, _ in told] == [ANA.id, CLEO.id]
     assert (await here.rental(rental.id)).state is State.READY
     with pytest.raises(TooLate, match="being destroyed"):
-        await leasing.extend(here.works, ANA, rental.id, HOUR)
+        await leasing.extend(here.deps, ANA, rental.id, HOUR)
     await here.pass_time(2 * HOUR)
     deletes = len(await here.calls("delete_resource"))
     assert deletes < 10
     market.broken = False
     await over(here, rental, State.DESTROYED)
     assert (await here.rental(rental.id)).end_why is Why.LEASE_ENDED
-    assert E.LOST not in await here.story(rental)
+    assert E.LOST not in await here.details(rental)
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
 
 
@@ -175,7 +176,7 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     here: World, *, seen: bool
 ) -> None:
     """Also if the store never learned its id. When the step works again, nothing is bought without asking."""
-    good = here.works
+    good = here.deps
     rental = await here.get()
     if seen:
         await here.pass_time(MINUTE)
@@ -190,15 +191,15 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     assert await here.alive() == []
     here.works_with(good)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert rental.asked_why is Why.BUYING_BLOCKED
     assert len(await here.bought()) == 1
     await over(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
 async def test_what_a_lost_purchase_made_is_deleted_although_its_lookup_fails(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
-    market = Senseless(here.works.market)
-    good = here.works
+    market = Senseless(here.deps.market)
+    good = here.deps
     here.works_with(replace(good, market=cast(Market, market)))
     rental = await here.rent(await here.ask())
     assert rental.state is State.PROCURING
@@ -241,10 +242,10 @@ class Hanging(Senseless):
 
 async def test_a_step_that_hangs_counts_as_well(here: World) -> None:
     rental = await here.ready()
-    market = Hanging(here.works.market)
-    here.works_with(replace(here.works, market=cast(Market, market)))
+    market = Hanging(here.deps.market)
+    here.works_with(replace(here.deps, market=cast(Market, market)))
     here.jump(3 * MINUTE + 30 * SECOND)
-    await here.engine.turn()
+    await here.engine.run_pass()
     assert here.engine.in_flight == 1
     while here.now < ends(rental) + 2 * GRACE + MINUTE:
         await here.overdue.look()
@@ -269,10 +270,8 @@ async def test_a_failing_step_of_one_keeps_nobody_else_waiting(here: World) -> N
 async def test_a_rental_that_cannot_be_read_is_told_and_deleted_and_keeps_nobody_else_waiting(here: World) -> None:
     rental, other = await here.ready(), await here.ready(person=BEN)
     found = await here.quote(rental.quote_id)
-    broken = found.model_copy(
-        update={"id": "broken", "due_at": here.now, "rental_id": None, "state": QuoteState.LOOKING}
-    )
-    async with here.works.store.write() as tx:
+    broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
+    async with here.deps.store.write() as tx:
         await tx.quotes.add(broken)
     await execute(
         here, "UPDATE rentals SET envelope = substr(envelope, 2), state = 'odd' WHERE id = :of", rental.id
@@ -302,7 +301,7 @@ async def test_an_extension_moves_the_end_for_this_path_too(here: World) -> None
     rental = await here.ready()
     market = breaks(here)
     await here.pass_time(ends(rental) + 2 * GRACE - MINUTE - here.now)
-    extended = await leasing.extend(here.works, ANA, rental.id, HOUR)
+    extended = await leasing.extend(here.deps, ANA, rental.id, HOUR)
     await here.pass_time(30 * MINUTE)
     assert len(await here.alive()) == 1
     market.broken = False
@@ -326,7 +325,7 @@ class Between(Senseless):
 
 async def test_an_extension_in_the_last_moment_is_seen(here: World) -> None:
     rental = await here.ready()
-    good = here.works
+    good = here.deps
 
     async def extend() -> None:
         await leasing.extend(good, ANA, rental.id, HOUR)
@@ -349,7 +348,7 @@ async def test_after_a_pause_of_the_bot_the_graces_begin_when_it_is_back(here: W
     assert len(await here.alive()) == 1
     # A restart doesn't restart the graces: a step may be what ends the process.
     for _ in range(3):
-        here.works_with(here.works)
+        here.works_with(here.deps)
         await here.pass_time(20 * SECOND)
     await here.pass_time(MINUTE)
     assert await here.alive() == []
@@ -399,7 +398,7 @@ async def minutes(here: World, span: timedelta) -> None:
 
 async def test_a_machine_is_deleted_although_it_cannot_be_written_and_is_written_down_later(here: World) -> None:
     rental = await here.ready()
-    good, store = here.works, Full(here.works.store)
+    good, store = here.deps, Full(here.deps.store)
     await here.pass_time(ends(rental) - MINUTE - here.now)
     here.works_with(replace(good, store=store))
     await minutes(here, 2 * GRACE + 3 * MINUTE)
@@ -407,13 +406,13 @@ async def test_a_machine_is_deleted_although_it_cannot_be_written_and_is_written
     assert [attempt.delete_wanted for attempt in await here.attempts(rental)] == [False]
     store.full = False
     await over(here, rental, State.DESTROYED)
-    assert E.LOST not in await here.story(rental)
+    assert E.LOST not in await here.details(rental)
     assert (await here.rental(rental.id)).end_why is Why.LEASE_ENDED
 
 
 async def test_while_the_store_cannot_be_read_nothing_is_deleted(here: World) -> None:
     rental = await here.ready()
-    good, store = here.works, Full(here.works.store)
+    good, store = here.deps, Full(here.deps.store)
     await here.pass_time(ends(rental) - MINUTE - here.now)
     store.away = True
     here.works_with(replace(good, store=store))

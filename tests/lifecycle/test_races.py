@@ -12,12 +12,13 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import GpubotError, Outage, TooLate
-from bot.lifecycle.desk import Desk
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.deciding import approve, deny, withdraw
 from bot.lifecycle.service.ending import destroy
 from bot.lifecycle.service.leasing import extend
 from bot.lifecycle.service.renting import rent
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.person import Key, Person
@@ -42,8 +43,8 @@ ANA = person(make.ANA)
 
 
 @pytest.fixture
-def desk(database: Database, clock: MovedClock) -> Desk:
-    return Desk(store=database, clock=clock, rules=RULES)
+def deps(database: Database, clock: MovedClock) -> Deps:
+    return Deps(store=database, clock=clock, rules=RULES)
 
 
 async def race(*clicks: Coroutine[Any, Any, Rental]) -> tuple[Rental, list[GpubotError]]:
@@ -84,9 +85,9 @@ async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
 # --- renting
 
 
-async def test_fifty_clicks_on_one_list_make_one_rental(database: Database, desk: Desk) -> None:
+async def test_fifty_clicks_on_one_list_make_one_rental(database: Database, deps: Deps) -> None:
     offers = await quoted(database)
-    rental, lost = await race(*(rent(desk, ANA, "q1", offers[n % 5]) for n in range(CLICKS)))
+    rental, lost = await race(*(rent(deps, ANA, "q1", offers[n % 5]) for n in range(CLICKS)))
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.recent(ANA.id, 100)] == [rental.id]
         quote = await tx.quotes.get("q1")
@@ -97,20 +98,18 @@ async def test_fifty_clicks_on_one_list_make_one_rental(database: Database, desk
     assert {answer.rental_id for answer in lost if isinstance(answer, TooLate)} == {rental.id}
 
 
-async def test_the_last_rental_a_person_may_have_is_made_once(database: Database, desk: Desk) -> None:
-    limited = Desk(
-        store=desk.store, clock=desk.clock, rules=RULES.model_copy(update={"limits": Limits(per_person_rentals=1)})
-    )
+async def test_the_last_rental_a_person_may_have_is_made_once(database: Database, deps: Deps) -> None:
+    limited = Deps(store=deps.store, clock=deps.clock, rules=changed(RULES, limits=Limits(per_person_rentals=1)))
     offers = await quoted(database)
     await race(*(rent(limited, ANA, "q1", offers[0], another=True) for _ in range(CLICKS)))
 
 
-async def test_the_teams_last_dollar_is_spent_once(database: Database, desk: Desk) -> None:
+async def test_the_teams_last_dollar_is_spent_once(database: Database, deps: Deps) -> None:
     """Different lists of different people: room for one of them."""
-    tight = Desk(
-        store=desk.store,
-        clock=desk.clock,
-        rules=RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("3.00"))}),
+    tight = Deps(
+        store=deps.store,
+        clock=deps.clock,
+        rules=changed(RULES, limits=Limits(team_per_hour=Decimal("3.00"))),
     )
     people = [person(f"U0{n:03}") for n in range(20)]
     async with database.write() as tx:
@@ -142,10 +141,10 @@ async def waiting(database: Database) -> Rental:
     )
 
 
-async def test_of_fifty_approvals_and_denials_the_first_decides(database: Database, desk: Desk) -> None:
+async def test_of_fifty_approvals_and_denials_the_first_decides(database: Database, deps: Deps) -> None:
     await waiting(database)
     approvers = [person(approver) for approver in APPROVERS]
-    clicks = [(approve if n % 2 else deny)(desk, approvers[n % 5], "k7mq2", 1) for n in range(CLICKS)]
+    clicks = [(approve if n % 2 else deny)(deps, approvers[n % 5], "k7mq2", 1) for n in range(CLICKS)]
     rental, lost = await race(*clicks)
     assert rental.state in {State.PROCURING, State.DENIED}
     happened = await kinds(database, "k7mq2")
@@ -157,10 +156,10 @@ async def test_of_fifty_approvals_and_denials_the_first_decides(database: Databa
     assert all(f" {word} it " in answer.words for answer in lost if isinstance(answer, TooLate))
 
 
-async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, desk: Desk) -> None:
+async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, deps: Deps) -> None:
     await waiting(database)
     clicks = [
-        withdraw(desk, ANA, "k7mq2", 1) if n % 2 else approve(desk, person(APPROVERS[n % 5]), "k7mq2", 1)
+        withdraw(deps, ANA, "k7mq2", 1) if n % 2 else approve(deps, person(APPROVERS[n % 5]), "k7mq2", 1)
         for n in range(CLICKS)
     ]
     rental, _ = await race(*clicks)
@@ -187,10 +186,10 @@ async def in_use(database: Database) -> Rental:
     )
 
 
-async def test_fifty_clicks_destroy_a_machine_once(database: Database, desk: Desk) -> None:
+async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Deps) -> None:
     await in_use(database)
     people = [ANA, person("U0ADMIN"), *(person(approver) for approver in APPROVERS)]
-    rental, lost = await race(*(destroy(desk, people[n % len(people)], "k7mq2") for n in range(CLICKS)))
+    rental, lost = await race(*(destroy(deps, people[n % len(people)], "k7mq2") for n in range(CLICKS)))
     assert (rental.state, rental.end) == (State.DESTROYING, State.DESTROYED)
     assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.DESTROYING]
     queued = [m for m in await messages(database, "k7mq2") if m.kind is MessageKind.THREAD]
@@ -198,10 +197,10 @@ async def test_fifty_clicks_destroy_a_machine_once(database: Database, desk: Des
     assert all("is being destroyed already" in answer.words for answer in lost if isinstance(answer, TooLate))
 
 
-async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, desk: Desk) -> None:
+async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, deps: Deps) -> None:
     before = await in_use(database)
     assert before.ends_at is not None
     shown = int(before.ends_at.timestamp())
-    rental, _ = await race(*(extend(desk, ANA, "k7mq2", 2 * HOUR, shown_end=shown) for _ in range(CLICKS)))
+    rental, _ = await race(*(extend(deps, ANA, "k7mq2", 2 * HOUR, shown_end=shown) for _ in range(CLICKS)))
     assert rental.ends_at == before.ends_at + 2 * HOUR
     assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.EXTENDED]

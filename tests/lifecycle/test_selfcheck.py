@@ -33,7 +33,7 @@ class Slack:
 
 
 def check_of(here: World, slack: Slack | None = None) -> SelfCheck:
-    return SelfCheck(here.works, here.engine, slack or Slack())
+    return SelfCheck(here.deps, here.engine, slack or Slack())
 
 
 # --- what is late
@@ -43,7 +43,7 @@ async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) 
     await here.ready()
     check = check_of(here)
     here.jump(5 * MINUTE)
-    async with here.works.store.write() as tx:
+    async with here.deps.store.write() as tx:
         await tx.rentals.claim(here.now, "nobody", 9)
     await check.measure()
     assert check.lateness > MINUTE
@@ -53,7 +53,7 @@ async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) 
     here.jump(2 * SECOND)
     await check.measure()
     assert check.wrong == ["work is late by 61 s"]
-    async with here.works.store.write() as tx:
+    async with here.deps.store.write() as tx:
         await tx.rentals.release_all()
     await here.settle()
     await check.measure()
@@ -68,7 +68,7 @@ async def test_work_that_is_done_late_one_after_the_other_is_late_too(here: Worl
         await check.measure()
         assert check.wrong == []
         here.jump(40 * SECOND)
-        async with here.works.store.write() as tx:
+        async with here.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
             await tx.rentals.defer(current, here.now - MINUTE)
@@ -81,7 +81,7 @@ async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
     check = check_of(here)
     fault = await here.fault("get_resource", "hold_before")
     here.jump(4 * MINUTE)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     assert list(here.engine.under_way()) == [rental.id]
     for span, wrong in ((4 * MINUTE, []), (2 * MINUTE, []), (MINUTE, ["work is late by 60 s"])):
@@ -96,8 +96,8 @@ async def test_a_clock_that_was_moved_makes_nothing_late(here: World) -> None:
     """What is due for three hours by our time is known to be late for no time by the wall's."""
     await here.ready()
     moved = MovedClock(here.now + 3 * HOUR)
-    works = replace(here.works, clock=moved)
-    check = SelfCheck(works, Engine(works, claimant="moved"), Slack())
+    deps = replace(here.deps, clock=moved)
+    check = SelfCheck(deps, Engine(deps, claimant="moved"), Slack())
     await check.measure()
     assert check.lateness > 2 * HOUR
     assert check.wrong == []
@@ -128,10 +128,10 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
 
 
 async def outage(here: World, *, away: bool = False) -> tuple[Full, SelfCheck, Slack]:
-    store, slack = Full(here.works.store), Slack()
+    store, slack = Full(here.deps.store), Slack()
     store.away = away
-    works = replace(here.works, store=store)
-    return store, SelfCheck(works, Engine(works, claimant="full"), slack), slack
+    deps = replace(here.deps, store=store)
+    return store, SelfCheck(deps, Engine(deps, claimant="full"), slack), slack
 
 
 async def soon_and_later(here: World) -> Rental:
@@ -149,7 +149,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
     rental = await soon_and_later(here)
     store, check, slack = await outage(here)
     slack.takes = False
-    assert not await check.look()
+    assert not await check.check()
     assert check.wrong == ["the store takes no writes"]
     await check.notify()
     slack.takes = True
@@ -158,7 +158,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
     assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None), (ANA.id, EventKind.NO_WRITES, rental.id)]
     slack.posts.clear()
     store.full = False
-    assert await check.look()
+    assert await check.check()
     assert check.wrong == []
     for _ in range(2):
         await check.notify_recovery()
@@ -171,7 +171,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
 async def test_a_store_that_cannot_be_read_is_told_to_the_admins(here: World) -> None:
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)
-    assert not await check.look()
+    assert not await check.check()
     assert "the store can't be read" in check.wrong
     for _ in range(2):
         await check.notify()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.service import looking
+from bot.lifecycle.service import queries
 from bot.lifecycle.sweep import sweep
 from bot.model.attempt import LedgerRow
 from bot.model.event import EventKind as E
@@ -18,7 +18,7 @@ from tests.lifecycle.world import ANA, MINUTE, SECOND, World
 
 async def spent(here: World, rental: Rental) -> int:
     """What a reader is told that it has cost."""
-    return (await looking.show(here.works, ANA, rental.id)).spent.amount
+    return (await queries.show(here.deps, ANA, rental.id)).spent.amount
 
 
 async def called_deleted(here: World, *, ended: bool) -> list[str]:
@@ -55,7 +55,7 @@ async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_lif
     for lie in lies:
         await here.release(lie)
     here.jump(7 * MINUTE)
-    await sweep(here.works)
+    await sweep(here.deps)
     # Both count to the same moment, and each life is rounded once.
     assert abs(await spent(here, rental) - await here.bill()) <= 1
     await here.settle()
@@ -92,7 +92,7 @@ async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(
     assert len(await here.ledger(rental)) == 1
     await here.release(lie)
     here.jump(SECOND)
-    await sweep(here.works)
+    await sweep(here.deps)
     watched = [one.resource_id for one in await here.resources(rental) if one.gone_at is None]
     assert sorted(watched) == sorted(one["resource_id"] for one in listed)
     await here.until(rental, State.CANCELLED)
@@ -110,7 +110,7 @@ async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines
     await here.pass_time(20 * SECOND)
     (row,) = await here.ledger(rental)
     lie = await told_of_all(here, listed)
-    await sweep(here.works)
+    await sweep(here.deps)
     await here.release(lie)
     assert [one.resource_id for one in await here.resources(rental) if one.gone_at is not None] == [gone]
     await here.until(rental, State.CANCELLED)

@@ -84,7 +84,7 @@ async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) 
     assert rental.attempts == 10
     assert rental.end_why is Why.TOO_MANY_ATTEMPTS
     assert await here.bought() == []
-    assert (await here.story(rental))[-1] is E.ENDED
+    assert (await here.details(rental))[-1] is E.ENDED
 
 
 async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World) -> None:
@@ -118,7 +118,7 @@ async def test_a_purchase_without_a_clear_answer_is_found_and_not_made_again(
     rental = await here.get()
     (attempt,) = await here.attempts(rental)
     assert (rental.state, attempt.state) == (State.PROCURING, AttemptState.UNKNOWN)
-    assert await here.story(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
+    assert await here.details(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
     await ends_well(here, rental, "hyperstack")
     assert await here.bought() == ["hyperstack"]
 
@@ -166,7 +166,7 @@ async def test_asked_to_slow_down_for_a_quarter_of_an_hour_its_owner_decides_aga
     rental = await here.get()
     clicked = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert rental.asked_why is Why.BUYING_BLOCKED
     assert 15 * MINUTE <= here.now - clicked < 19 * MINUTE
     assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bill() == 0
@@ -214,7 +214,7 @@ async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_
     await here.pass_time(20 * MINUTE)
     await here.outside.http.delete("/_control/faults")
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert rental.asked_why is Why.BUYING_BLOCKED
     assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bought() == []
 
@@ -228,7 +228,7 @@ async def test_a_failed_purchase_that_left_a_machine_is_deleted_and_the_next_tak
     first, second = await here.attempts(rental)
     assert (first.state, second.state) == (AttemptState.GONE, AttemptState.GONE)
     assert await here.bought() == ["hyperstack", "nebius"]
-    assert E.GIVEN_UP in await here.story(rental)
+    assert E.GIVEN_UP in await here.details(rental)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -363,5 +363,5 @@ async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_sa
         await here.settle()
         rental = await here.rental(rental.id)
         assert rental.state is State.READY
-        assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
+        assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
         await check(here)

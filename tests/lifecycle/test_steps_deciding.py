@@ -9,6 +9,7 @@ import pytest
 from bot.errors import Changed, NeedsKey, Refused, RentsAlready, TooLate
 from bot.lifecycle.service import account, deciding, renting
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
@@ -34,15 +35,15 @@ async def test_over_the_limits_nothing_is_bought_until_an_approver_says_so(here:
     assert (said.max_rate, said.self_approved) == (Decimal("21.16"), False)
     assert (ANA.id, E.APPROVED) in await here.direct(rental)
     with pytest.raises(TooLate, match=r"Ben approved it \d min before you"):
-        await deciding.deny(here.works, DORA, rental.id, 1)
+        await deciding.deny(here.deps, DORA, rental.id, 1)
     with pytest.raises(TooLate, match=r"You approved it \d min ago"):
-        await deciding.approve(here.works, BEN, rental.id, 1)
+        await deciding.approve(here.deps, BEN, rental.id, 1)
 
 
 async def test_denied_it_is_over_and_cost_nothing(here: World) -> None:
     rental = await here.deny(await here.get(count=8))
     assert (rental.state, rental.due_at) == (State.DENIED, None)
-    assert await here.story(rental) == [E.ASKED, E.DENIED]
+    assert await here.details(rental) == [E.ASKED, E.DENIED]
     assert await here.calls("procure_offer") == []
 
 
@@ -52,7 +53,7 @@ async def test_withdrawn_it_is_over(here: World) -> None:
         await here.withdraw(rental, BEN)
     rental = await here.withdraw(rental)
     assert rental.state is State.WITHDRAWN
-    assert await here.story(rental) == [E.ASKED, E.WITHDRAWN]
+    assert await here.details(rental) == [E.ASKED, E.WITHDRAWN]
 
 
 async def test_what_nobody_decides_lapses(here: World) -> None:
@@ -61,14 +62,14 @@ async def test_what_nobody_decides_lapses(here: World) -> None:
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
     await here.oversleep(SECOND)
     rental = await here.rental(rental.id)
-    assert rental.state is State.LAPSED
-    assert await here.direct(rental) == [(ANA.id, E.LAPSED)]
+    assert rental.state is State.EXPIRED
+    assert await here.direct(rental) == [(ANA.id, E.EXPIRED)]
     with pytest.raises(TooLate, match="lapsed before anyone decided"):
         await here.approve(rental)
 
 
 async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None:
-    async with world(there, rules=RULES.model_copy(update={"self_approval": True})) as here:
+    async with world(there, rules=changed(RULES, self_approval=True)) as here:
         own = await here.approve(await here.get(person=BEN, count=8), BEN)
         assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
         back = await here.destroy(await here.get(count=8))
@@ -84,9 +85,9 @@ async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here:
     here.jump(8 * HOUR)
     for decision in (deciding.approve, deciding.deny):
         with pytest.raises(TooLate, match="lapsed"):
-            await decision(here.works, BEN, rental.id, 1)
+            await decision(here.deps, BEN, rental.id, 1)
     await here.settle()
-    assert (await here.rental(rental.id)).state is State.LAPSED
+    assert (await here.rental(rental.id)).state is State.EXPIRED
 
 
 async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothing(here: World) -> None:
@@ -98,7 +99,7 @@ async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothi
     assert (changed.envelope.region, changed.envelope.lease) == ("US", 3 * HOUR)
     for decision in (deciding.approve, deciding.deny):
         with pytest.raises(Changed):
-            await decision(here.works, BEN, rental.id, 1)
+            await decision(here.deps, BEN, rental.id, 1)
     rental = await here.approve(rental)
     assert rental.state is State.PROVISIONING
     (attempt,) = await here.attempts(rental)
@@ -111,7 +112,7 @@ async def test_a_request_changed_to_less_is_bought_without_an_approver(here: Wor
     assert (changed.id, changed.state, changed.decider) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
     assert attempt.offer.offer_id == changed.clicked_offer
-    assert await here.story(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
+    assert await here.details(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
     with pytest.raises(TooLate, match="no longer waits"):
         await here.rent(await here.ask(count=2, changes=rental.id))
 
@@ -136,7 +137,7 @@ async def test_the_same_again_is_asked_about(here: World) -> None:
     rental = await here.get()
     quote = await here.ask()
     with pytest.raises(RentsAlready) as caught:
-        await renting.rent(here.works, ANA, quote.id, quote.offers[0].offer_id)
+        await renting.rent(here.deps, ANA, quote.id, quote.offers[0].offer_id)
     assert caught.value.rental_id == rental.id
     again = await here.rent(quote)
     assert again.id != rental.id
@@ -145,16 +146,16 @@ async def test_the_same_again_is_asked_about(here: World) -> None:
 async def test_what_is_being_destroyed_is_not_the_same_again(here: World) -> None:
     await here.destroy(await here.get())
     quote = await here.ask()
-    rental = await renting.rent(here.works, ANA, quote.id, quote.offers[0].offer_id)
+    rental = await renting.rent(here.deps, ANA, quote.id, quote.offers[0].offer_id)
     await here.until(rental, State.READY)
 
 
 async def test_without_a_key_nothing_is_rented(here: World) -> None:
     quote = await here.ask()
-    async with here.works.store.write() as tx:
-        await tx.quotes.add(quote.model_copy(update={"id": "q-dora", "owner": DORA.id}))
+    async with here.deps.store.write() as tx:
+        await tx.quotes.add(changed(quote, id="q-dora", owner=DORA.id))
     with pytest.raises(NeedsKey):
-        await renting.rent(here.works, DORA, "q-dora", quote.offers[0].offer_id)
+        await renting.rent(here.deps, DORA, "q-dora", quote.offers[0].offer_id)
 
 
 async def test_asked_with_now_the_first_offer_is_rented_at_once(here: World) -> None:
@@ -169,7 +170,7 @@ async def test_asked_with_now_what_needs_an_approver_or_is_dear_is_only_shown(he
 
 
 async def test_the_teams_limit_counts_what_live_envelopes_allow(there: str) -> None:
-    rules = RULES.model_copy(update={"limits": Limits(team_per_hour=Decimal("4.60"))})
+    rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
     async with world(there, rules=rules) as here:
         rental = await here.get()
         assert rental.envelope.max_rate == Decimal("2.47")
@@ -206,7 +207,7 @@ async def test_an_approved_envelope_is_never_passed_without_an_approver(here: Wo
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert (rental.decider, rental.envelope.version) == (Decider.APPROVER, 2)
     with pytest.raises(Changed):
-        await deciding.approve(here.works, BEN, rental.id, 1)
+        await deciding.approve(here.deps, BEN, rental.id, 1)
     with pytest.raises(Refused, match="Only approvers"):
         await here.approve(rental, ANA)
     rental = await here.approve(rental)
@@ -218,7 +219,7 @@ async def test_asked_again_and_not_decided_it_lapses(here: World) -> None:
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
     await here.oversleep(8 * HOUR)
-    assert (await here.rental(rental.id)).state is State.LAPSED
+    assert (await here.rental(rental.id)).state is State.EXPIRED
     assert await here.bill() == 0
 
 
@@ -233,7 +234,7 @@ async def waiting_beside_a_machine(here: World) -> Rental:
     return rental
 
 
-@pytest.mark.parametrize("end", [State.WITHDRAWN, State.LAPSED])
+@pytest.mark.parametrize("end", [State.WITHDRAWN, State.EXPIRED])
 async def test_it_ends_only_when_the_earlier_machine_is_gone(here: World, end: State) -> None:
     rental = await waiting_beside_a_machine(here)
     if end is State.WITHDRAWN:
@@ -266,8 +267,8 @@ async def kept(here: World, rental: Rental, why: Why) -> Rental:
     began = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
-    assert (rental.asked_why, rental.decider) == (Why.KEPT_FROM_BUYING, Decider.OWNER)
-    assert (await here.story(rental)).count(E.WAITING) == 1
+    assert (rental.asked_why, rental.decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
+    assert (await here.details(rental)).count(E.WAITING) == 1
     assert (await here.said(rental, E.WAITING)).facts.why is why
     assert await here.bought() == []
     return rental
@@ -275,24 +276,24 @@ async def kept(here: World, rental: Rental, why: Why) -> Rental:
 
 async def test_paused_for_a_quarter_of_an_hour_it_asks_again(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
-    assert await account.pause(here.works, CLEO)
+    assert await account.pause(here.deps, CLEO)
     await here.settle()
     rental = await kept(here, rental, Why.PAUSED)
     with pytest.raises(Refused, match="Buying is paused"):
         await here.approve(rental, ANA)
     with pytest.raises(Refused, match="Buying is paused"):
         await here.get(person=BEN)
-    assert await account.resume(here.works, CLEO)
+    assert await account.resume(here.deps, CLEO)
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
 
 
 async def test_a_short_pause_only_delays(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
-    await account.pause(here.works, CLEO)
+    await account.pause(here.deps, CLEO)
     await here.pass_time(5 * MINUTE)
     assert (await here.rental(rental.id)).kept_why is Why.PAUSED
-    await account.resume(here.works, CLEO)
+    await account.resume(here.deps, CLEO)
     rental = await here.until(rental, State.PROVISIONING)
     assert (rental.kept_since, rental.kept_why) == (None, None)
 

@@ -32,7 +32,7 @@ async def test_a_request_that_waits_is_withdrawn_at_once(here: World) -> None:
     assert rental.state is State.AWAITING_APPROVAL
     rental = await here.destroy(rental)
     await over(here, rental, State.WITHDRAWN)
-    assert await here.story(rental) == [E.ASKED, E.ENDED]
+    assert await here.details(rental) == [E.ASKED, E.ENDED]
     assert await here.calls("procure_offer") == []
 
 
@@ -88,9 +88,9 @@ async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_fo
 ) -> None:
     fault = await here.fault("procure_offer", kind)
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
-    destroying = await ending.destroy(here.works, ANA, rental.id)
+    destroying = await ending.destroy(here.deps, ANA, rental.id)
     assert (destroying.state, destroying.end) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
     rental = await over(here, rental, State.CANCELLED)
@@ -169,9 +169,9 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     await here.behaves("hyperstack", "delete_500", seconds=None)
     rental = await here.destroy(rental)
     await here.pass_time(5 * MINUTE - 15 * SECOND)
-    assert E.NOT_CONFIRMED not in await here.story(rental)
+    assert E.NOT_CONFIRMED not in await here.details(rental)
     await here.pass_time(30 * SECOND)
-    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 1
+    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
     said = await here.said(rental, E.NOT_CONFIRMED)
     (machine,) = await here.alive()
     assert said.facts.resource_id == machine["resource_id"]
@@ -180,9 +180,9 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     told = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
     assert sorted(told) == [ANA.id, CLEO.id]
     await here.oversleep(29 * MINUTE)
-    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 1
+    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
     await here.oversleep(MINUTE)
-    assert (await here.story(rental)).count(E.NOT_CONFIRMED) == 2
+    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 2
     await here.behaves("hyperstack", "normal")
     rental = await over(here, rental, State.DESTROYED)
     assert (rental.alarm_at, rental.alarms) == (None, 0)
@@ -192,17 +192,17 @@ async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here:
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     with pytest.raises(TooLate):
-        await ending.take_on(here.works, CLEO, rental.id)
+        await ending.take_on(here.deps, CLEO, rental.id)
     rental = await here.destroy(rental)
     await here.until_told(rental, E.NOT_CONFIRMED)
-    await ending.take_on(here.works, CLEO, rental.id)
+    await ending.take_on(here.deps, CLEO, rental.id)
     with pytest.raises(TooLate, match="Someone is on"):
-        await ending.take_on(here.works, ANA, rental.id)
+        await ending.take_on(here.deps, ANA, rental.id)
     for told in (2, 3):
         await here.oversleep(119 * MINUTE)
-        assert (await here.story(rental)).count(E.NOT_CONFIRMED) == told - 1
+        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == told - 1
         await here.oversleep(MINUTE)
-        assert (await here.story(rental)).count(E.NOT_CONFIRMED) == told
+        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == told
     await here.behaves("hyperstack", "normal")
     await over(here, rental, State.DESTROYED)
 
@@ -223,7 +223,7 @@ async def test_an_outage_ends_nothing_and_the_deletion_follows(here: World) -> N
     rental = await here.destroy(rental)
     await here.pass_time(6 * MINUTE)
     assert (await here.rental(rental.id)).state is State.DESTROYING
-    assert E.NOT_CONFIRMED in await here.story(rental)
+    assert E.NOT_CONFIRMED in await here.details(rental)
     await here.outside.http.delete("/_control/faults")
     await over(here, rental, State.DESTROYED)
 
@@ -239,7 +239,7 @@ async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str
     rental = await here.until(rental, State.LOST)
     assert await here.alive() == []
     assert (ANA.id, E.LOST) in await here.direct(rental)
-    assert (await here.story(rental))[-1] is E.LOST
+    assert (await here.details(rental))[-1] is E.LOST
     (row,) = await here.ledger(rental)
     assert row.estimated is (how == "missing")
     assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)

@@ -133,7 +133,7 @@ async def test_a_status_that_stays_under_way_does_not_outlive_a_confirmed_deleti
     began = here.now
     rental = await here.until(rental, State.CANCELLED, within=5 * MINUTE)
     assert here.now - began >= MINUTE
-    assert E.NOT_CONFIRMED not in await here.story(rental)
+    assert E.NOT_CONFIRMED not in await here.details(rental)
     await here.release(lie)
 
 
@@ -192,14 +192,14 @@ async def test_what_turned_up_late_is_accepted_for_deletion_before_anything_else
         await here.fault("offer_status", "garbage", times=None, body='{"procurement_status": "available"}'),
     ]
     rental = await here.get()
-    await account.pause(here.works, CLEO)
+    await account.pause(here.deps, CLEO)
     await here.pass_time(3 * MINUTE)
     assert [a.state for a in await here.attempts(rental)] == [AttemptState.FAILED]
     for lie in lies:
         await here.release(lie)
     stuck = await here.fault("delete_resource", "status", status=500, times=None)
     await here.sweep()
-    await account.resume(here.works, CLEO)
+    await account.resume(here.deps, CLEO)
     await here.pass_time(2 * MINUTE)
     assert len(await here.attempts(rental)) == 1
     await here.release(stuck)

@@ -10,6 +10,7 @@ import pytest
 from bot.errors import Refused
 from bot.lifecycle.service import account, deciding, quoting
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.request import Request
@@ -25,7 +26,7 @@ async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World)
     await here.oversleep(HOUR)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
-    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert rental.asked_why is Why.BUYING_BLOCKED
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
     assert await here.calls("procure_offer") == []
     rental = await here.approve(rental, ANA)
@@ -37,7 +38,7 @@ async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late
     rental = await here.get()
     await here.oversleep(5 * HOUR)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.KEPT_FROM_BUYING
+    assert rental.asked_why is Why.BUYING_BLOCKED
     assert await here.bought() == []
 
 
@@ -65,7 +66,7 @@ async def test_what_it_billed_while_the_bot_slept_makes_its_lease_shorter(here: 
 
 async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> None:
     quote = await quoting.ask(
-        here.works,
+        here.deps,
         ANA,
         Request(gpu="H100", region="EU", lease=2 * HOUR),
         asked_in=TRAINING,
@@ -85,15 +86,15 @@ async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: Wor
     here.jump(29 * MINUTE + 45 * SECOND)
     fault = await here.fault("get_offers", "hold_before")
     rental = await here.rent(quote, settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
-    await account.pause(here.works, CLEO)
+    await account.pause(here.deps, CLEO)
     await here.release(fault)
     await here.settle()
     rental = await here.rental(rental.id)
     assert (rental.state, rental.kept_why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
     assert await here.calls("procure_offer") == []
-    await account.resume(here.works, CLEO)
+    await account.resume(here.deps, CLEO)
     await here.until(rental, State.PROVISIONING)
 
 
@@ -112,15 +113,15 @@ async def asked_again(here: World) -> Rental:
 async def test_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
     rental = await asked_again(here)
     with pytest.raises(Refused, match="rules"):
-        await here.approve(rental, ANA.model_copy(update={"guest": True}))
+        await here.approve(rental, changed(ANA, guest=True))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
 async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
     rental = await asked_again(here)
-    tight = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour="1.00")})
+    tight = changed(RULES, auto_approve=AutoApprove(per_hour="1.00"))
     with pytest.raises(Refused, match="needs an approver"):
-        await deciding.approve(replace(here.works, rules=tight), ANA, rental.id, rental.envelope.version)
+        await deciding.approve(replace(here.deps, rules=tight), ANA, rental.id, rental.envelope.version)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
@@ -132,7 +133,7 @@ async def test_nobody_approves_what_is_beyond_the_limits_by_now(
     here: World, rules: dict[str, Any], says: str
 ) -> None:
     rental = await here.get(count=8, lease=2 * HOUR)
-    tight = RULES.model_copy(update=rules)
+    tight = changed(RULES, **rules)
     with pytest.raises(Exception, match=says):
-        await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 1)
+        await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 1)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL

@@ -11,6 +11,7 @@ from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -31,7 +32,7 @@ async def sleep_to(here: World, moment: datetime) -> None:
 
 
 async def count(here: World, rental: Rental, kind: E) -> int:
-    return (await here.story(rental)).count(kind)
+    return (await here.details(rental)).count(kind)
 
 
 async def destroyed_at(here: World, rental: Rental) -> datetime:
@@ -82,7 +83,7 @@ async def test_an_end_that_nobody_could_read_of_is_said_and_waits_one_grace(here
     here.unread = True
     rental = await here.ready(lease=hours * HOUR)
     await sleep_to(here, end_of(rental))
-    assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
+    assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
     assert (await here.said(rental, E.ENDING)).facts.until == here.now + GRACE
     assert GRACE <= await destroyed_at(here, rental) - end_of(rental) <= GRACE + 20 * SECOND
 
@@ -173,8 +174,8 @@ async def test_who_extended_it_after_keeping_it_is_not_asked_soon_after(here: Wo
 
 def restarted(here: World, check_in: CheckIn) -> None:
     """The bot goes on with another policy file."""
-    here.works = replace(here.works, rules=here.works.rules.model_copy(update={"check_in": check_in}))
-    here.engine = Engine(here.works, claimant="world")
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, check_in=check_in))
+    here.engine = Engine(here.deps, claimant="world")
 
 
 async def test_where_the_rules_switch_the_question_off_nobody_is_asked(here: World) -> None:
@@ -230,10 +231,10 @@ async def test_more_time_within_the_limits_is_given_at_once(here: World) -> None
 async def test_a_second_click_on_the_same_button_adds_nothing(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     shown = int(end_of(rental).timestamp())
-    await leasing.extend(here.works, ANA, rental.id, HOUR, shown_end=shown)
+    await leasing.extend(here.deps, ANA, rental.id, HOUR, shown_end=shown)
     await here.settle()
     with pytest.raises(TooLate, match="extended already"):
-        await leasing.extend(here.works, ANA, rental.id, HOUR, shown_end=shown)
+        await leasing.extend(here.deps, ANA, rental.id, HOUR, shown_end=shown)
 
 
 async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> None:
@@ -246,7 +247,7 @@ async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> Non
         await here.extend(rental, 2 * HOUR)
     shown = int(end_of(await here.rental(rental.id)).timestamp())
     assert shown == int((ends + 2 * HOUR).timestamp())
-    await leasing.extend(here.works, ANA, rental.id, 2 * HOUR, shown_end=shown)
+    await leasing.extend(here.deps, ANA, rental.id, 2 * HOUR, shown_end=shown)
     await here.extend(rental, 2 * HOUR, CLEO)
     await here.extend(rental, 3 * HOUR)
     await here.pass_time(2 * MINUTE)
@@ -330,7 +331,7 @@ async def test_an_extension_is_not_approved_once_its_old_end_has_come(here: Worl
     with pytest.raises(TooLate, match="lapsed"):
         await here.approve(rental)
     await here.settle()
-    assert await count(here, rental, E.EXTENSION_LAPSED) == 1
+    assert await count(here, rental, E.EXTENSION_EXPIRED) == 1
     await here.until(rental, State.DESTROYED)
 
 
@@ -369,7 +370,7 @@ async def test_an_old_button_for_more_time_never_gives_other_time(here: World) -
     rental = await here.extend(rental, 40 * HOUR)
     for decision in (deciding.approve, deciding.deny):
         with pytest.raises(Changed):
-            await decision(here.works, BEN, rental.id, old)
+            await decision(here.deps, BEN, rental.id, old)
     rental = await here.approve(rental)
     assert rental.envelope.lease == 64 * HOUR
 
@@ -404,19 +405,19 @@ async def test_after_the_end_nobody_is_asked_to_approve_more_time(here: World) -
 async def test_who_may_no_longer_rent_does_not_extend(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     with pytest.raises(Refused, match="rules"):
-        await here.extend(rental, HOUR, ANA.model_copy(update={"guest": True}))
+        await here.extend(rental, HOUR, changed(ANA, guest=True))
     await here.extend(rental, HOUR, CLEO)
 
 
 async def test_nobody_approves_more_time_than_the_longest_lease_by_now(here: World) -> None:
     rental = await asking_for_more(here)
-    tight = RULES.model_copy(update={"lease": Lease(max=24 * HOUR)})
+    tight = changed(RULES, lease=Lease(max=24 * HOUR))
     with pytest.raises(Mistake, match="at most 24h"):
-        await deciding.approve(replace(here.works, rules=tight), BEN, rental.id, 2)
+        await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 2)
 
 
 async def test_who_asks_for_more_time_for_somebody_else_does_not_approve_it(there: str) -> None:
-    rules = RULES.model_copy(update={"approvers": Approvers(), "admins": (CLEO.id, DORA.id)})
+    rules = changed(RULES, approvers=Approvers(), admins=(CLEO.id, DORA.id))
     async with world(there, rules=rules) as here:
         rental = await here.ready(lease=24 * HOUR)
         await here.oversleep(20 * HOUR)

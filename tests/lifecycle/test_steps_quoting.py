@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.service import quoting
+from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.person import Key, Person
 from bot.model.quote import QuoteState
@@ -45,7 +46,7 @@ async def test_equal_questions_within_fifteen_seconds_share_one_call(here: World
 async def quoting_of(here: World, person: Person) -> None:
     """Asks, and waits for nothing."""
     await quoting.ask(
-        here.works,
+        here.deps,
         person,
         Request(gpu="H100", region="EU", lease=2 * HOUR),
         asked_in=TRAINING,
@@ -81,7 +82,7 @@ async def test_who_waits_for_a_market_that_is_away_is_told_so_once(here: World) 
     await here.fault("get_offers", "status", status=503, times=None)
     quote = await here.ask()
     await here.pass_time(MINUTE)
-    async with here.works.store.read() as tx:
+    async with here.deps.store.read() as tx:
         told = [message.kind for message in await tx.messages.due(FOREVER, 10) if message.quote_id == quote.id]
     assert told == [MessageKind.LOOKING]
 
@@ -105,7 +106,7 @@ async def test_without_a_key_it_waits_and_goes_on_when_there_is_one(here: World)
     assert (quote.state, quote.due_at) == (QuoteState.WAITING_FOR_KEY, None)
     assert await here.calls("get_offers") == []
     key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
-    assert await quoting.set_key(here.works, DORA, key) == 1
+    assert await quoting.set_key(here.deps, DORA, key) == 1
     await here.settle()
     assert (await here.quote(quote.id)).state is QuoteState.FOUND
 
@@ -114,7 +115,7 @@ async def test_a_search_that_waited_too_long_for_a_key_does_not_go_on(here: Worl
     quote = await here.ask(DORA)
     here.jump(31 * MINUTE)
     key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
-    assert await quoting.set_key(here.works, DORA, key) == 0
+    assert await quoting.set_key(here.deps, DORA, key) == 0
     assert (await here.quote(quote.id)).state is QuoteState.WAITING_FOR_KEY
 
 
@@ -131,21 +132,21 @@ async def test_six_searches_a_minute_are_enough(here: World) -> None:
 async def test_each_question_is_answered_once(here: World) -> None:
     here.unread = True
     quote = await here.ask()
-    async with here.works.store.read() as tx:
+    async with here.deps.store.read() as tx:
         answers = [m for m in await tx.messages.due(FOREVER, 10) if m.quote_id == quote.id]
     assert [(m.kind, m.to) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
 
 
 async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:
-    rules = RULES.model_copy(update={"use": Use(channels=("C0OTHER",))})
+    rules = changed(RULES, use=Use(channels=("C0OTHER",)))
     async with world(there, rules=rules) as here:
         with pytest.raises(Refused, match="<#C0OTHER>"):
             await here.ask()
         with pytest.raises(Refused, match="don't let you"):
-            await here.ask(ANA.model_copy(update={"guest": True}))
+            await here.ask(changed(ANA, guest=True))
         with pytest.raises(Refused, match="8 GPUs"):
             await quoting.ask(
-                here.works,
+                here.deps,
                 ANA,
                 Request(gpu="H100", count=16, lease=HOUR),
                 asked_in="D0ANA",

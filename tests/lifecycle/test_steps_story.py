@@ -23,7 +23,7 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     started = here.now
     rental = await here.until(rental, State.READY)
     assert 155 <= (here.now - started).total_seconds() <= 155 + 20
-    assert await here.story(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
     (machine,) = await here.alive()
     assert (rental.host, rental.port) == (machine["host"], machine["port"])
     assert machine["name"] == f"gpubot-{rental.id}-1"
@@ -43,7 +43,7 @@ async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here
     assert (row.estimated, row.amount) == (False, await here.bill())
     said = await here.said(rental, E.ENDED)
     assert (said.facts.end, said.facts.amount) == (State.DESTROYED, row.amount)
-    assert await here.story(rental) == [
+    assert await here.details(rental) == [
         E.STARTED,
         E.RENTING,
         E.ACCEPTED,

@@ -45,7 +45,7 @@ async def test_an_empty_store_beside_machines_of_ours_pauses_buying_once(here: W
     assert (await here.account_event(E.EMPTY_STORE)).facts.count == 3
     with pytest.raises(Refused, match="Buying is paused"):
         await here.get()
-    await account.resume(here.works, CLEO)
+    await account.resume(here.deps, CLEO)
     await here.sweep()
     rental = await here.get()
     assert rental.state is State.PROVISIONING
@@ -87,8 +87,8 @@ async def test_what_lives_though_it_was_held_for_nothing_is_deleted_and_told(her
     await here.sweep()
     await here.pass_time(2 * MINUTE)
     assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
-    story = await here.story(rental)
-    assert (story.count(E.EXTRA_RESOURCE), story.count(E.EXTRA_GONE)) == (1, 1)
+    details = await here.details(rental)
+    assert (details.count(E.EXTRA_RESOURCE), details.count(E.EXTRA_GONE)) == (1, 1)
     assert (ANA.id, E.EXTRA_RESOURCE) in await here.direct(rental)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.vendor) == (State.READY, "nebius")
@@ -107,21 +107,21 @@ async def test_the_end_of_a_rental_stands_when_something_of_it_turns_up(here: Wo
     assert await here.alive() == []
     rental = await here.rental(rental.id)
     assert (rental.state, rental.over_at, rental.due_at) == (State.CANCELLED, over_at, None)
-    story = await here.story(rental)
-    assert story[story.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
+    details = await here.details(rental)
+    assert details[details.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
 async def test_a_list_that_is_older_than_the_deletion_brings_nothing_back(here: World) -> None:
     rental = await here.ready()
     fault = await here.fault("list_resources", "hold_after")
-    sweeping = asyncio.create_task(sweep(here.works))
+    sweeping = asyncio.create_task(sweep(here.deps))
     await here.met(fault)
     await here.until(await here.destroy(rental), State.DESTROYED)
     await here.release(fault)
     await sweeping
     await here.settle()
-    assert (await here.story(rental))[-1] is E.ENDED
+    assert (await here.details(rental))[-1] is E.ENDED
 
 
 # --- what is gone
@@ -173,7 +173,7 @@ async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here:
     assert await here.resources(rental) == []
     for lie in lies:
         await here.release(lie)
-    await sweep(here.works)
+    await sweep(here.deps)
     (resource,) = await here.resources(rental)
     (machine,) = await here.alive()
     assert (resource.resource_id, resource.attempt) == (machine["resource_id"], 1)
@@ -219,7 +219,7 @@ async def test_a_machine_under_a_name_of_ours_that_was_made_from_something_else_
     deleted = len(await here.calls("delete_resource"))
     await here.sweep()
     assert await here.account_events() == [E.UNKNOWN_MACHINE]
-    assert (await here.story(rental))[-1] is E.ENDED
+    assert (await here.details(rental))[-1] is E.ENDED
     assert len(await here.calls("delete_resource")) == deleted
     for lie in lies:
         await here.release(lie)

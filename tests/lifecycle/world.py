@@ -16,24 +16,25 @@ from typing import Any
 from pydantic import SecretStr
 
 from bot.clock import MovedClock
-from bot.lifecycle.desk import Works
+from bot.lifecycle.account import note_token
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.lockout import note_token
 from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
-from bot.lifecycle.steps.pace import soonest
+from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
-from bot.market.banner import SshProber
 from bot.market.client import PATIENCE, ComputeClear, Patience
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.rules import Approvers, Rules
+from bot.probe.banner import SshProber
 from store.db import Database
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
@@ -70,22 +71,22 @@ class KnownRooms:
     """Rooms that a test made, with the bot in them."""
 
     def __init__(self, *channels: str) -> None:
-        self._rooms = {channel: Room(id=channel, member=True) for channel in channels}
+        self._rooms = {channel: Channel(id=channel, member=True) for channel in channels}
 
-    async def room(self, channel: str) -> Room:
-        return self._rooms.get(channel, Room(id=channel, member=False))
+    async def room(self, channel: str) -> Channel:
+        return self._rooms.get(channel, Channel(id=channel, member=False))
 
 
 class World:
     """Use `world`."""
 
-    def __init__(self, works: Works, market: ComputeClear, outside: ComputeWorld, clock: Clock) -> None:
-        self.works = works
+    def __init__(self, deps: StepDeps, market: ComputeClear, outside: ComputeWorld, clock: Clock) -> None:
+        self.deps = deps
         self.outside = outside
         self.clock = clock
         self.unread = False
-        self.engine = Engine(works, claimant="world")
-        self.overdue = OverdueDeletion(works)
+        self.engine = Engine(deps, claimant="world")
+        self.overdue = OverdueDeletion(deps)
         self._market = market
 
     @property
@@ -102,7 +103,7 @@ class World:
     async def settle(self) -> None:
         """Does what is due until nothing is."""
         for _ in range(200):
-            await self.engine.turn()
+            await self.engine.run_pass()
             await self.engine.drain()
             if self.overdue.due():
                 await self.overdue.look()
@@ -113,11 +114,11 @@ class World:
                 return
         raise AssertionError("something is due for ever")
 
-    def works_with(self, works: Works) -> None:
+    def works_with(self, deps: StepDeps) -> None:
         """From now on the bot has these works, as after a restart."""
-        self.works = works
-        self.engine = Engine(works, claimant="another")
-        self.overdue = OverdueDeletion(works)
+        self.deps = deps
+        self.engine = Engine(deps, claimant="another")
+        self.overdue = OverdueDeletion(deps)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Lets time pass, and everything happen at its time."""
@@ -148,18 +149,18 @@ class World:
         if not await arrived():
             await self.pass_time(within, arrived)
         found = await self.rental(rental_id)
-        assert found.state in states, f"{found.state}: {await self.story(rental_id)}"
+        assert found.state in states, f"{found.state}: {await self.details(rental_id)}"
         return found
 
     async def until_told(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
         """Lets time pass until something more of this kind has happened to the rental."""
-        before = (await self.story(rental)).count(kind)
+        before = (await self.details(rental)).count(kind)
 
         async def happened() -> bool:
-            return (await self.story(rental)).count(kind) > before
+            return (await self.details(rental)).count(kind) > before
 
         await self.pass_time(within, happened)
-        assert await happened(), await self.story(rental)
+        assert await happened(), await self.details(rental)
         return await self.rental(rental.id)
 
     # --- what people do -------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ class World:
         """Asks, and answers the quote with what was found."""
         request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
         quote = await quoting.ask(
-            self.works,
+            self.deps,
             person,
             request,
             asked_in=TRAINING,
@@ -187,7 +188,7 @@ class World:
     ) -> Rental:
         """Clicks on the first offer, or on a vendor's."""
         offer = next(o for o in quote.offers if vendor in (None, o.vendor))
-        rental = await renting.rent(self.works, person, quote.id, offer.offer_id, another=True)
+        rental = await renting.rent(self.deps, person, quote.id, offer.offer_id, another=True)
         if settle:
             await self.settle()
         return await self.rental(rental.id)
@@ -214,28 +215,28 @@ class World:
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
         envelope = current.extension.envelope if current.extension else current.envelope
-        await decision(self.works, person, rental.id, envelope.version)
+        await decision(self.deps, person, rental.id, envelope.version)
         await self.settle()
         return await self.rental(rental.id)
 
     async def destroy(self, rental: Rental, person: Person = ANA) -> Rental:
-        await ending.destroy(self.works, person, rental.id)
+        await ending.destroy(self.deps, person, rental.id)
         await self.settle()
         return await self.rental(rental.id)
 
     async def extend(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
-        await leasing.extend(self.works, person, rental.id, span)
+        await leasing.extend(self.deps, person, rental.id, span)
         await self.settle()
         return await self.rental(rental.id)
 
     async def keep(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
-        await leasing.keep(self.works, person, rental.id, span)
+        await leasing.keep(self.deps, person, rental.id, span)
         await self.settle()
         return await self.rental(rental.id)
 
     async def sweep(self) -> None:
         """Compares the account with the store, and does what follows from it."""
-        await sweep(self.works)
+        await sweep(self.deps)
         await self.settle()
 
     # --- what the outside does ------------------------------------------------------------------------------
@@ -268,46 +269,46 @@ class World:
 
     async def read_all(self) -> None:
         """Slack takes all that is queued, and people see it."""
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             waiting = await tx.messages.due(self.now, 1000)
         if not waiting:
             return
-        async with self.works.store.write() as tx:
+        async with self.deps.store.write() as tx:
             for message in waiting:
                 posted: dict[str, Any] = {"shown": message.wanted, "due_at": None}
                 if message.posted_at is None:
                     posted |= {"posted_at": self.now, "channel": message.to, "ts": f"{message.id}.0"}
-                await tx.messages.save(message.model_copy(update=posted))
+                await tx.messages.save(changed(message, **posted))
 
     async def rental(self, rental_id: str) -> Rental:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             found = await tx.rentals.get(rental_id)
         assert found is not None
         return found
 
     async def rentals(self) -> list[Rental]:
         """All there ever were, of the people of this world."""
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return [r for person in (ANA, BEN, CLEO) for r in await tx.rentals.recent(person.id, 100)]
 
     async def quote(self, quote_id: str) -> Quote:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             found = await tx.quotes.get(quote_id)
         assert found is not None
         return found
 
     async def events(self, rental: Rental | str) -> list[Event]:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.events.of(rental if isinstance(rental, str) else rental.id)
 
-    async def story(self, rental: Rental | str) -> list[EventKind]:
+    async def details(self, rental: Rental | str) -> list[EventKind]:
         """What happened to it, in order."""
         return [event.kind for event in await self.events(rental)]
 
     async def account_history(self) -> list[Event]:
         """What happened to the account as a whole."""
         found, event_id = [], 1
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             while (event := await tx.events.get(event_id)) is not None:
                 found.append(event)
                 event_id += 1
@@ -326,20 +327,20 @@ class World:
         return [event for event in await self.events(rental) if event.kind is kind][-1]
 
     async def attempts(self, rental: Rental) -> list[Attempt]:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.rentals.attempts(rental.id)
 
     async def resources(self, rental: Rental) -> list[Resource]:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.rentals.resources(rental.id)
 
     async def ledger(self, rental: Rental) -> list[LedgerRow]:
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             return await tx.rentals.ledger(rental.id)
 
     async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
         """Who was told what by direct message."""
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             messages: list[Message] = await tx.messages.direct_of(rental.id)
             told = []
             for message in messages:
@@ -351,7 +352,7 @@ class World:
     async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
         """Who got a notice of this kind, in order."""
         found = []
-        async with self.works.store.read() as tx:
+        async with self.deps.store.read() as tx:
             for number in range(1, 2000):
                 message = await tx.messages.get(number)
                 if message is not None and message.kind is MessageKind.NOTICE:
@@ -393,21 +394,26 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
-        rooms = KnownRooms(TRAINING, HOME)
+        channels = KnownRooms(TRAINING, HOME)
 
         async def on_token(refused: bool) -> None:
-            await note_token(works, refused)
+            await note_token(deps, refused)
 
         market = ComputeClear(outside.url, SecretStr(outside.sandbox.token), clock, patience, on_token)
-        works = Works(
-            store=store, clock=clock, rules=rules, market=market, prober=SshProber(seconds=knock), rooms=rooms
+        deps = StepDeps(
+            store=store,
+            clock=clock,
+            rules=rules,
+            market=market,
+            prober=SshProber(seconds=knock),
+            channels=channels,
         )
         async with store.write() as tx:
             for person in (ANA, BEN, CLEO):
                 key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
                 await tx.people.put(person, clock.real())
                 await tx.people.set_key(person.id, key)
-        yield World(works, market, outside, clock)
+        yield World(deps, market, outside, clock)
     finally:
         if market is not None:
             await market.aclose()

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from bot.clock import MovedClock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import Market, Prober
-from bot.market.banner import SshProber
 from bot.market.client import ComputeClear, Patience
+from bot.model.base import changed
 from bot.model.request import Contract, Request
+from bot.probe.banner import SshProber
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 H100_EU = Request(gpu="H100", region="EU", lease=timedelta(hours=6))
@@ -45,7 +46,7 @@ async def test_the_catalogue_and_offers_for_a_family_and_for_one_variant(market:
     assert (offers[0].vendor, offers[0].rate, offers[0].family) == ("hyperstack", Decimal("2.15"), "H100")
     assert [offer.rate for offer in offers] == sorted(offer.rate for offer in offers)
     assert {(offer.region, offer.contract, offer.count) for offer in offers} == {("EU", "ondemand", 1)}
-    one = await market.offers(H100_EU.model_copy(update={"gpu": "nvidia-h100-pcie-80gb", "count": 2}))
+    one = await market.offers(changed(H100_EU, gpu="nvidia-h100-pcie-80gb", count=2))
     assert {(offer.gpu, offer.count) for offer in one} == {("nvidia-h100-pcie-80gb", 2)}
 
 
@@ -54,7 +55,7 @@ async def test_a_cap_holds_for_each_gpu(market: ComputeClear, gpu: str) -> None:
     request = Request(gpu=gpu, count=2, contract=Contract.SPOT, lease=timedelta(hours=1))
     every = await market.offers(request)
     cap = every[len(every) // 2].gpu_rate
-    capped = await market.offers(request.model_copy(update={"max_gpu_rate": cap}))
+    capped = await market.offers(changed(request, max_gpu_rate=cap))
     assert [(o.vendor, o.rate) for o in capped] == [(o.vendor, o.rate) for o in every if o.rate <= 2 * cap]
 
 

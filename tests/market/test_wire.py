@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.market import address, fields, wire
+from bot.market.anomalies import Anomalies
 from bot.market.families import Families, family_of
-from bot.market.oddities import Oddities
 from bot.model.request import Contract, Request
 from tests.market.reading import FAMILIES, ONE, read_offer, read_offers
 
@@ -164,7 +164,7 @@ def test_the_family_of_a_gpu(canonical: str, said: str | None, family: str) -> N
     ],
 )
 def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) -> None:
-    found = wire.progress({"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", Oddities())
+    found = wire.progress({"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", Anomalies())
     flags = ("ready", "failed", "in_progress", "untouched")
     assert found.found
     assert [flag for flag in flags if getattr(found, flag)] == [is_now]
@@ -186,7 +186,7 @@ def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) ->
 )
 def test_whether_all_instances_run(instances: object, running: bool) -> None:
     body = {"procurement_status": "ready", "instances": instances, "progress": "2/4 instances running"}
-    found = wire.progress(body, "o1", Oddities())
+    found = wire.progress(body, "o1", Anomalies())
     assert found.all_running is running
     assert found.progress == "2/4 instances running"
 
@@ -197,23 +197,23 @@ def test_a_status_names_resources_once_each() -> None:
         "instances": [{"resource_id": "r1"}, {"resource_id": None}, {"resource_id": "../r"}, "r9"],
         "resources": [{"resource_id": "r1"}, {"resource_id": "r2"}, {}],
     }
-    assert wire.progress(body, "o1", Oddities()).resource_ids == ("r1", "r2")
-    assert wire.progress({"procurement_status": "pending", "resources": 3}, "o1", Oddities()).resource_ids == ()
+    assert wire.progress(body, "o1", Anomalies()).resource_ids == ("r1", "r2")
+    assert wire.progress({"procurement_status": "pending", "resources": 3}, "o1", Anomalies()).resource_ids == ()
 
 
 @pytest.mark.parametrize("word", ["running", "pending", "deleting", "Deleted"])
 def test_words_of_an_instance_that_are_known_are_not_logged(word: str) -> None:
     with capture_logs() as lines:
-        wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", Oddities())
+        wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", Anomalies())
     assert lines == []
 
 
 def test_an_unknown_word_is_logged_once() -> None:
-    odd = Oddities()
+    anomalies = Anomalies()
     with capture_logs() as lines:
         for _ in range(3):
-            wire.progress({"procurement_status": "warming"}, "o1", odd)
-            wire.procured({"status": "warming"}, "o1", odd)
+            wire.progress({"procurement_status": "warming"}, "o1", anomalies)
+            wire.procured({"status": "warming"}, "o1", anomalies)
     assert [(line["event"], line["where"]) for line in lines] == [
         ("market.unknown_word", "offer_status.procurement_status"),
         ("market.unknown_word", "procure_offer.status"),
@@ -237,13 +237,13 @@ def test_names_in_any_other_shape_are_refused(body: object) -> None:
 
 @pytest.mark.parametrize("body", [[], {"resources": []}, {"items": []}])
 def test_resources_come_in_three_shapes(body: object) -> None:
-    assert wire.resources(body, Oddities()) == ()
+    assert wire.resources(body, Anomalies()) == ()
 
 
 @pytest.mark.parametrize("body", [None, {}, {"resources": None}, "x", {"detail": "no"}])
 def test_resources_in_any_other_shape_are_refused(body: object) -> None:
     with pytest.raises(wire.Senseless):
-        wire.resources(body, Oddities())
+        wire.resources(body, Anomalies())
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_resource_says_what_it_can() -> None:
                 "pricing_total_hourly": 0,
             }
         ],
-        Oddities(),
+        Anomalies(),
     )
     assert (found.status, found.name, found.gpu) == ("unknown", "train-3 <!channel>", "H100")
     assert (found.offer_ids, found.rate, found.deleted) == (("o1",), Decimal(0), False)

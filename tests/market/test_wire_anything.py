@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.market import fields, wire
-from bot.market.oddities import Oddities
+from bot.market.anomalies import Anomalies
 from tests.market.reading import FAMILIES, NOW, read_offers
 
 # --- anything at all
@@ -87,15 +87,15 @@ def test_no_number_that_json_can_write_crashes_any_reader(body: object, names: l
 
 
 def _read_every_way(body: object) -> None:
-    odd = Oddities()
+    anomalies = Anomalies()
     readers = (
         lambda: wire.gpus(body),
         lambda: wire.names(body),
-        lambda: wire.offers(body, FAMILIES, NOW, odd),
-        lambda: wire.procured(body, "o1", odd),
-        lambda: wire.progress(body, "o1", odd),
-        lambda: wire.resources(body, odd),
-        lambda: wire.resources(body, odd, of_offer="o1"),
+        lambda: wire.offers(body, FAMILIES, NOW, anomalies),
+        lambda: wire.procured(body, "o1", anomalies),
+        lambda: wire.progress(body, "o1", anomalies),
+        lambda: wire.resources(body, anomalies),
+        lambda: wire.resources(body, anomalies, of_offer="o1"),
         lambda: wire.resource(body, "r1"),
         lambda: wire.deletion(body),
         lambda: wire.problem(body),

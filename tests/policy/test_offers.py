@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
 from bot.policy.offers import cheapest_first, fits, nearby
@@ -84,9 +85,9 @@ def test_near_a_plain_request_is_only_the_other_contract() -> None:
 def test_near_a_request_is_each_wish_given_up_then_all_then_the_other_contract() -> None:
     asked = request(region="EU", vendor="nebius", max_gpu_rate=Decimal(2), contract=Contract.SPOT)
     assert nearby(asked) == [
-        asked.model_copy(update={"max_gpu_rate": None}),
-        asked.model_copy(update={"region": None}),
-        asked.model_copy(update={"vendor": None}),
-        asked.model_copy(update={"max_gpu_rate": None, "region": None, "vendor": None}),
-        asked.model_copy(update={"contract": Contract.ONDEMAND}),
+        changed(asked, max_gpu_rate=None),
+        changed(asked, region=None),
+        changed(asked, vendor=None),
+        changed(asked, max_gpu_rate=None, region=None, vendor=None),
+        changed(asked, contract=Contract.ONDEMAND),
     ]

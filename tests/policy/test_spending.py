@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, Refused
+from bot.model.base import changed
 from bot.model.money import cost, micros
 from bot.model.person import Person
 from bot.model.request import Request
@@ -78,7 +79,7 @@ def test_the_envelope_is_cut_to_the_total_limit() -> None:
 
 
 def test_a_price_just_at_both_limits_needs_nobody_and_may_not_go_dearer() -> None:
-    rules = RULES.model_copy(update={"auto_approve": AutoApprove(per_hour=Decimal(10), total=Decimal(65))})
+    rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
     verdict = judge(request(), Decimal("10.00"), rules)
     assert verdict.over == ()
     assert verdict.envelope.max_rate == Decimal("10.00")

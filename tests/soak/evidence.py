@@ -125,7 +125,7 @@ def good() -> Evidence:
         taken_back=frozenset(),
         log=(json.dumps({"event": "did", "level": "info"}),),
         secrets=(TOKEN,),
-        health={"told_perhaps_twice": 0},
+        health={"perhaps_posted_twice": 0},
     )
 
 

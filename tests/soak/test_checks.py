@@ -208,4 +208,4 @@ def test_a_machine_that_its_vendor_took_back_did_not_end_too_early() -> None:
 def test_a_repeated_post_that_health_admits_is_no_finding() -> None:
     twice = posted_twice(good())
     assert names(twice) == {"no_message_is_posted_twice"}
-    assert names(replace(twice, health={"told_perhaps_twice": 1})) == set()
+    assert names(replace(twice, health={"perhaps_posted_twice": 1})) == set()

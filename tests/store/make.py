@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Offer
@@ -151,7 +152,7 @@ def message(kind: MessageKind = MessageKind.CARD, rental_id: str | None = "k7mq2
 
 def next_of(before: Rental, **changes: Any) -> Rental:
     """`before` after a change, one version on."""
-    return before.model_copy(update={"version": before.version + 1, **changes})
+    return changed(before, version=before.version + 1, **changes)
 
 
 async def begun(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, select, table, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.engines import postgres_engines, sqlite_engines, sqlite_path
+from store.connections import postgres_engines, sqlite_engines, sqlite_path
 from store.tables import metadata
 
 _INDEXES = {

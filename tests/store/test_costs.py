@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.lifecycle.ports import Billing, Change, Standing
+from bot.lifecycle.ports import Billing, Change, LiveCost
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
@@ -35,8 +36,8 @@ async def test_it_is_what_is_in_the_ledger_and_what_is_alive(database: Database)
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=rental, resources=(dead, plain, back), ledger=rows))
     async with database.read() as tx:
-        (found,) = await tx.rentals.standings()
-    assert found.model_copy(update={"alive": ()}) == Standing(
+        (found,) = await tx.rentals.live_costs()
+    assert changed(found, alive=()) == LiveCost(
         rental_id="aaaaa",
         owner=make.ANA,
         state=State.READY,
@@ -69,7 +70,7 @@ async def test_what_is_over_is_left_out_even_while_something_of_it_lives(databas
                 )
             )
     async with database.read() as tx:
-        found = await tx.rentals.standings()
+        found = await tx.rentals.live_costs()
     assert [(one.rental_id, one.billed, len(one.alive)) for one in found] == [
         ("first", 2_150_000, 1),
         ("later", 2_150_000, 1),

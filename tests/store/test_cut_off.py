@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, Stale, StoreBusy
-from store.condition import condition
 from store.db import Database
 from store.outages import in_time
+from store.preflight import condition
 from tests.databases import Postgres, fresh_postgres
 from tests.store import make
 from tests.store.cutting import CuttingProxy, How, cutting_proxy

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.errors import OfferTaken, Stale, TooLate
 from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, Resource, Why
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -139,7 +140,7 @@ async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
         # The caller takes the next offer, in the same transaction if it likes.
-        await tx.rentals.apply(change.model_copy(update={"attempts": (make.attempt("bbbbb"),)}))
+        await tx.rentals.apply(changed(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == ["offer-bbbbb-1"]
         assert [event.kind for event in await tx.events.of("bbbbb")] == [EventKind.STARTED, EventKind.RENTING]
@@ -201,7 +202,7 @@ async def test_the_next_attempt_may_be_intended_as_the_last_one_ends(database: D
 async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     before = await make.begun(database, make.rental(attempts=2), failed, make.attempt(n=2))
-    late = failed.model_copy(update={"state": AttemptState.BOUGHT})
+    late = changed(failed, state=AttemptState.BOUGHT)
     async with database.write() as tx:
         await tx.rentals.apply(
             Change(before=before, after=make.next_of(before), attempts=(late,), resources=(RESOURCE,))
@@ -210,21 +211,18 @@ async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(datab
 
 
 async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
-    known = BOUGHT.model_copy(
-        update={"delete_wanted": True, "delete_accepted_at": START + MINUTE, "late": True, "detail": "accepted"}
-    )
-    gone = RESOURCE.model_copy(
-        update={
-            "rate": Decimal("2.10"),
-            "valid_from": START,
-            "valid_to": START + MINUTE,
-            "host": "192.0.2.7",
-            "port": 22,
-            "status": "deleted",
-            "read_at": START + 2 * MINUTE,
-            "delete_accepted_at": START + MINUTE,
-            "gone_at": START + 2 * MINUTE,
-        }
+    known = changed(BOUGHT, delete_wanted=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted")
+    gone = changed(
+        RESOURCE,
+        rate=Decimal("2.10"),
+        valid_from=START,
+        valid_to=START + MINUTE,
+        host="192.0.2.7",
+        port=22,
+        status="deleted",
+        read_at=START + 2 * MINUTE,
+        delete_accepted_at=START + MINUTE,
+        gone_at=START + 2 * MINUTE,
     )
     before = await make.begun(database, make.rental(attempts=1), make.attempt())
     for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
@@ -258,7 +256,7 @@ async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
                     after=before,
                     attempts=(BOUGHT,),
                     resources=(RESOURCE,),
-                    ledger=(row.model_copy(update={"amount": amount}),),
+                    ledger=(changed(row, amount=amount),),
                 )
             )
     async with database.read() as tx:
@@ -269,7 +267,7 @@ async def test_what_it_cost_after_it_came_back_is_a_row_of_its_own(database: Dat
     before = await make.begun(database, make.rental(attempts=1), make.attempt())
     first = make.ledger_row()
     second = make.ledger_row(n=2, started_at=first.ended_at, ended_at=first.ended_at + MINUTE, amount=35_833)
-    for row in (first, second, second.model_copy(update={"amount": 1})):
+    for row in (first, second, changed(second, amount=1)):
         async with database.write() as tx:
             await tx.rentals.apply(
                 Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE,), ledger=(row,))
@@ -280,8 +278,8 @@ async def test_what_it_cost_after_it_came_back_is_a_row_of_its_own(database: Dat
 
 
 async def test_a_newer_look_that_finds_it_alive_takes_its_end_back(database: Database) -> None:
-    gone = RESOURCE.model_copy(update={"status": "deleted", "valid_to": START, "gone_at": START})
-    alive = RESOURCE.model_copy(update={"read_at": START + MINUTE})
+    gone = changed(RESOURCE, status="deleted", valid_to=START, gone_at=START)
+    alive = changed(RESOURCE, read_at=START + MINUTE)
     before = await make.begun(database, make.rental(attempts=1), make.attempt())
     for resource in (gone, alive):
         async with database.write() as tx:

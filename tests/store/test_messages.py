@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.lifecycle.ports import Change, Held
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall
 from bot.model.rental import Rental
@@ -28,7 +29,7 @@ async def sendable(database: Database, **held: object) -> list[Message]:
         return await tx.messages.due(FAR, 99, Held.model_validate(held))
 
 
-async def changed(
+async def store_change(
     database: Database,
     before: Rental,
     *kinds: MessageKind,
@@ -47,7 +48,7 @@ async def show(database: Database, message: Message, **fields: object) -> None:
     """Slack took it: it shows what is wanted."""
     shown = {"shown": message.wanted, "channel": make.HOME, "ts": f"{message.id}.0", "due_at": None, **fields}
     async with database.write() as tx:
-        await tx.messages.save(message.model_copy(update=shown))
+        await tx.messages.save(changed(message, **shown))
 
 
 async def card_of(database: Database) -> Message:
@@ -58,11 +59,11 @@ async def card_of(database: Database) -> Message:
 
 
 async def test_every_open_surface_is_to_show_each_change(database: Database) -> None:
-    rental = await changed(database, await make.begun(database), APPROVAL, DIRECT, THREAD)
+    rental = await store_change(database, await make.begun(database), APPROVAL, DIRECT, THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is APPROVAL)
     assert await due(database) == []
-    await changed(database, rental, state=State.PROVISIONING)
+    await store_change(database, rental, state=State.PROVISIONING)
     waiting = await due(database)
     assert {(m.kind, m.wanted, m.shown) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
 
@@ -71,7 +72,7 @@ async def test_ten_quick_changes_are_one_edit(database: Database) -> None:
     rental = await make.begun(database)
     await show(database, await card_of(database))
     for _ in range(10):
-        rental = await changed(database, rental, event=EventKind.PROGRESS)
+        rental = await store_change(database, rental, event=EventKind.PROGRESS)
     assert [(m.kind, m.wanted) for m in await due(database)] == [(CARD, 11)]
 
 
@@ -87,7 +88,7 @@ async def test_nothing_is_queued_where_a_change_only_defers(database: Database) 
 async def test_a_change_while_an_edit_was_under_way_keeps_it_due(database: Database) -> None:
     rental = await make.begun(database)
     read = await card_of(database)
-    await changed(database, rental, state=State.PROVISIONING)
+    await store_change(database, rental, state=State.PROVISIONING)
     await show(database, read, closed=True, digest="d1")
     now = await card_of(database)
     assert (now.wanted, now.shown, now.digest, now.closed) == (2, 1, "d1", False)
@@ -100,9 +101,9 @@ async def test_a_change_while_an_edit_was_under_way_keeps_it_due(database: Datab
 async def test_a_wait_that_slack_asked_for_holds_also_after_a_change(database: Database) -> None:
     rental = await make.begun(database)
     read = await card_of(database)
-    await changed(database, rental, state=State.PROVISIONING)
+    await store_change(database, rental, state=State.PROVISIONING)
     async with database.write() as tx:
-        await tx.messages.save(read.model_copy(update={"due_at": FAR, "tries": 1}))
+        await tx.messages.save(changed(read, due_at=FAR, tries=1))
     now = await card_of(database)
     assert (now.wanted, now.due_at, now.tries) == (2, FAR, 1)
 
@@ -143,7 +144,7 @@ async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
         assert await tx.messages.next_due() == soon
         assert await tx.messages.next_due(soon) == FAR
         assert await tx.messages.next_due(FAR) is None
-        assert await tx.messages.untold() == 2
+        assert await tx.messages.undelivered() == 2
 
 
 async def test_one_event_is_said_once_to_one_place(database: Database) -> None:
@@ -178,8 +179,8 @@ async def test_an_event_of_the_account_can_be_told(database: Database) -> None:
 
 async def test_a_thread_waits_for_its_card_and_keeps_its_order(database: Database) -> None:
     rental = await make.begun(database)
-    rental = await changed(database, rental, THREAD, DIRECT)
-    await changed(database, rental, THREAD)
+    rental = await store_change(database, rental, THREAD, DIRECT)
+    await store_change(database, rental, THREAD)
 
     async def may_be_sent() -> list[MessageKind]:
         return [m.kind for m in await sendable(database)]
@@ -192,9 +193,9 @@ async def test_a_thread_waits_for_its_card_and_keeps_its_order(database: Databas
 
 
 async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> None:
-    rental = await changed(database, await make.begun(database), DIRECT)
+    rental = await store_change(database, await make.begun(database), DIRECT)
     await show(database, await card_of(database))
-    await changed(database, rental)
+    await store_change(database, rental)
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
 
@@ -226,22 +227,22 @@ async def test_each_message_is_held_by_the_call_that_it_needs_next(database: Dat
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])
 async def test_what_was_given_up_is_waited_for_no_more(database: Database, kind: MessageKind) -> None:
-    rental = await changed(database, await make.begun(database), THREAD)
-    await changed(database, rental, THREAD)
+    rental = await store_change(database, await make.begun(database), THREAD)
+    await store_change(database, rental, THREAD)
     for message in (await due(database))[:2]:
         if message.kind is kind:
             async with database.write() as tx:
-                await tx.messages.save(message.model_copy(update={"closed": True, "due_at": None}))
+                await tx.messages.save(changed(message, closed=True, due_at=None))
         else:
             await show(database, message)
     assert (await due(database))[-1] in await sendable(database)
 
 
 async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database: Database) -> None:
-    rental = await changed(database, await make.begun(database), THREAD)
+    rental = await store_change(database, await make.begun(database), THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is CARD)
-    rental = await changed(database, rental, THREAD, DIRECT)
+    rental = await store_change(database, rental, THREAD, DIRECT)
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", "C0OTHER")
     waiting = await due(database)
@@ -250,7 +251,7 @@ async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database:
         (THREAD, "C0OTHER", 0, None),
         (DIRECT, make.HOME, 0, None),
     ]
-    await changed(database, rental, state=State.PROVISIONING)
+    await store_change(database, rental, state=State.PROVISIONING)
     async with database.read() as tx:
         now = await tx.rentals.get("k7mq2")
     assert now is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.model.person import Key, Person, Room
+from bot.model.base import changed
+from bot.model.person import Channel, Key, Person
 from store.db import Database
 from tests.databases import START
 from tests.store import make
@@ -51,9 +52,9 @@ async def test_names_stay_known_for_what_was_said_of_people(database: Database) 
 
 
 async def test_a_room_is_known_until_forgotten(database: Database) -> None:
-    room = Room(id="C1", member=True, shared=True)
+    room = Channel(id="C1", member=True, shared=True)
     async with database.write() as tx:
-        await tx.people.put_room(Room(id="C1", member=False), START)
+        await tx.people.put_room(Channel(id="C1", member=False), START)
         await tx.people.put_room(room, AFTER)
         assert await tx.people.room("C1", AFTER) == room
         assert await tx.people.room("C2", START) is None
@@ -63,7 +64,7 @@ async def test_a_room_is_known_until_forgotten(database: Database) -> None:
 
 async def test_a_key_replaces_the_one_before(database: Database) -> None:
     first = Key(line="ssh-ed25519 AAAA", comment="laptop", fingerprint="SHA256:1", set_at=START)
-    second = first.model_copy(update={"line": "ssh-ed25519 BBBB", "set_at": AFTER})
+    second = changed(first, line="ssh-ed25519 BBBB", set_at=AFTER)
     async with database.write() as tx:
         assert await tx.people.key(make.ANA) is None
         await tx.people.set_key(make.ANA, first)

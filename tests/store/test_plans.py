@@ -13,7 +13,7 @@ from sqlalchemy import event
 from bot.lifecycle.ports import EVER, Change, Held, UnfinishedAttempt
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from store.db import Database, Transaction
 from tests.databases import START
 from tests.store import make
@@ -89,12 +89,12 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("rentals_live", lambda tx: tx.rentals.usage(make.ANA, without="x")),
     ("rentals_live", lambda tx: tx.rentals.live()),
     (OF_ONE_PERSON, lambda tx: tx.rentals.live(make.ANA)),
-    ("rentals_live", lambda tx: tx.rentals.standings()),
+    ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
     ("rentals_claimed", lambda tx: tx.rentals.release_all(but=["a"])),
     ("quotes_claimed", lambda tx: tx.quotes.release_all()),
-    ("ledger_rental", lambda tx: tx.rentals.standings()),
-    ("resources_alive", lambda tx: tx.rentals.standings()),
+    ("ledger_rental", lambda tx: tx.rentals.live_costs()),
+    ("resources_alive", lambda tx: tx.rentals.live_costs()),
     (OF_ONE_PERSON, lambda tx: tx.people.seen(make.ANA, START)),
     ("rentals_owner", lambda tx: tx.rentals.recent(make.ANA, 9)),
     ("resources_alive", lambda tx: tx.rentals.alive_resources()),
@@ -109,7 +109,7 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("quotes_due", lambda tx: tx.overdue.oldest_due(but=("a", "b"))),
     ("messages_due", lambda tx: tx.messages.due(START, 9)),
     ("messages_due", lambda tx: tx.messages.next_due()),
-    ("messages_due", lambda tx: tx.messages.untold()),
+    ("messages_due", lambda tx: tx.messages.undelivered()),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
     ("messages_due", lambda tx: tx.messages.due(START, 9, HELD)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, HELD)),
@@ -142,7 +142,7 @@ BY_KEY: list[Ask] = [
     lambda tx: tx.people.key(make.ANA),
     lambda tx: tx.people.set_key(make.ANA, KEY),
     lambda tx: tx.people.room("C1", EVER),
-    lambda tx: tx.people.put_room(Room(id="C1", member=True), START),
+    lambda tx: tx.people.put_room(Channel(id="C1", member=True), START),
     lambda tx: tx.people.forget_room("C1"),
     lambda tx: tx.overdue.attempt("k7mq2", 1),
     lambda tx: tx.overdue.of_others(UNFINISHED, ["r1", "r2"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.model.base import changed
 from bot.model.quote import QuoteState
 from store.db import Database
 from tests.databases import START
@@ -34,9 +35,7 @@ async def test_quotes_that_wait_for_a_key_are_found_in_order(database: Database)
 
 async def test_a_quote_is_read_as_it_was_saved(database: Database) -> None:
     quote = make.quote(state=QuoteState.LOOKING, offers=(), due_at=START)
-    found = quote.model_copy(
-        update={"state": QuoteState.FOUND, "offers": (make.offer(), make.offer("offer-2")), "due_at": None}
-    )
+    found = changed(quote, state=QuoteState.FOUND, offers=(make.offer(), make.offer("offer-2")), due_at=None)
     async with database.write() as tx:
         await tx.quotes.add(quote)
         await tx.quotes.save(found)
@@ -48,7 +47,7 @@ async def test_a_quote_keeps_the_rental_that_it_made(database: Database) -> None
     quote = make.quote()
     async with database.write() as tx:
         await tx.quotes.add(quote)
-        await tx.quotes.save(quote.model_copy(update={"rental_id": "k7mq2"}))
+        await tx.quotes.save(changed(quote, rental_id="k7mq2"))
         await tx.quotes.save(quote)
         saved = await tx.quotes.get("q1")
     assert saved is not None

@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Stale
 from bot.lifecycle.ports import Change
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
 from bot.model.rental import Rental
@@ -126,9 +127,9 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
         await tx.rentals.nudge([before.id], soon)
-    changed = await applied(database, before, make.next_of(before, due_at=START + HOUR))
+    stepped = await applied(database, before, make.next_of(before, due_at=START + HOUR))
     assert (await stored(database)).due_at == soon
-    again = changed.model_copy(update={"due_at": soon})
+    again = changed(stepped, due_at=soon)
     await applied(database, again, make.next_of(again, due_at=None))
     assert (await stored(database)).due_at is None
 
@@ -187,7 +188,7 @@ async def test_several_are_read_and_made_due_at_once(database: Database) -> None
         await tx.rentals.nudge(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
         found = await tx.rentals.known(["aaaaa", "bbbbb", "zzzzz"])
         assert await tx.rentals.known([]) == {}
-    assert found == {"aaaaa": first.model_copy(update={"due_at": START + HOUR}), "bbbbb": second}
+    assert found == {"aaaaa": changed(first, due_at=START + HOUR), "bbbbb": second}
     assert (await stored(database, "ccccc")).due_at == START + HOUR
     assert third.due_at == START
 

@@ -16,9 +16,10 @@ from pydantic import AwareDatetime, BaseModel
 
 from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import Message
-from bot.model.person import Key, Person, Room
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from store.db import Database
@@ -97,7 +98,7 @@ def examples(n: int) -> settings:
 @examples(40)
 @given(quote=any_of(Quote))
 async def test_a_quote(database: Database, quote: Quote) -> None:
-    quote = quote.model_copy(update={"id": fresh()})
+    quote = changed(quote, id=fresh())
     async with database.write() as tx:
         await tx.quotes.add(quote)
     async with database.read() as tx:
@@ -125,14 +126,14 @@ async def test_a_rental_with_all_that_belongs_to_it(
 ) -> None:
     name = fresh()
     ours = {"rental_id": name}
-    rental = rental.model_copy(update={"id": name, "quote_id": name})
+    rental = changed(rental, id=name, quote_id=name)
     fixed = {field: getattr(rental, field) for field in ("id", "quote_id", "owner", "created_at", "card_channel")}
-    later = later.model_copy(update={**fixed, "version": rental.version + 1, "seen_at": rental.seen_at})
-    offer = attempt.offer.model_copy(update={"offer_id": name})
-    attempt = attempt.model_copy(update={**ours, "n": 1, "offer": offer, "resource_name": name})
-    resource = resource.model_copy(update={**ours, "resource_id": name, "attempt": 1})
-    row = row.model_copy(update={**ours, "resource_id": name, "amount": row.amount * 2**31})
-    event = event.model_copy(update=ours)
+    later = changed(later, **fixed, version=rental.version + 1, seen_at=rental.seen_at)
+    offer = changed(attempt.offer, offer_id=name)
+    attempt = changed(attempt, **ours, n=1, offer=offer, resource_name=name)
+    resource = changed(resource, **ours, resource_id=name, attempt=1)
+    row = changed(row, **ours, resource_id=name, amount=row.amount * 2**31)
+    event = changed(event, **ours)
     change = Change(
         before=None, after=rental, events=(event,), attempts=(attempt,), resources=(resource,), ledger=(row,)
     )
@@ -144,7 +145,7 @@ async def test_a_rental_with_all_that_belongs_to_it(
         assert await tx.rentals.attempts(name) == [attempt]
         assert await tx.rentals.resources(name) == [resource]
         assert await tx.rentals.ledger(name) == [row]
-        assert [e.model_copy(update={"id": event.id}) for e in await tx.events.of(name)] == [event]
+        assert [changed(e, id=event.id) for e in await tx.events.of(name)] == [event]
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=later))
     async with database.read() as tx:
@@ -154,20 +155,20 @@ async def test_a_rental_with_all_that_belongs_to_it(
 @examples(40)
 @given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None))
 async def test_a_message(database: Database, message: Message) -> None:
-    message = message.model_copy(update={"due_at": FAR - timedelta(days=400 * 365)})
+    message = changed(message, due_at=FAR - timedelta(days=400 * 365))
     async with database.write() as tx:
         await tx.messages.add(message)
         [added] = await tx.messages.due(FAR, 9)
-        await tx.messages.save(added.model_copy(update={"due_at": None, "shown": added.wanted}))
+        await tx.messages.save(changed(added, due_at=None, shown=added.wanted))
         saved = await tx.messages.get(added.id)
-    assert added.model_copy(update={"id": message.id}) == message
-    assert saved == added.model_copy(update={"due_at": None, "shown": added.wanted})
+    assert changed(added, id=message.id) == message
+    assert saved == changed(added, due_at=None, shown=added.wanted)
 
 
 @examples(30)
-@given(person=any_of(Person), key=any_of(Key), room=any_of(Room), asked=MOMENTS)
+@given(person=any_of(Person), key=any_of(Key), room=any_of(Channel), asked=MOMENTS)
 async def test_people_keys_and_rooms(
-    database: Database, person: Person, key: Key, room: Room, asked: datetime
+    database: Database, person: Person, key: Key, room: Channel, asked: datetime
 ) -> None:
     async with database.write() as tx:
         await tx.people.put(person, asked)

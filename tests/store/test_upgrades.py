@@ -143,7 +143,7 @@ async def test_the_store_reads_it_and_goes_on_writing(old: str, clock: MovedCloc
         first, second = await tx.rentals.attempts("k7mq2")
         gone, alive = await tx.rentals.resources("k7mq2")
         (row,) = await tx.rentals.ledger("k7mq2")
-        (standing,) = await tx.rentals.standings()
+        (standing,) = await tx.rentals.live_costs()
     assert rental is not None
     assert (rental.state, rental.rate) == (State.READY, Decimal(RATE))
     assert (first.state, second.state) == (AttemptState.GONE, AttemptState.BOUGHT)
@@ -235,7 +235,7 @@ async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> Non
     async with world(old) as here:
         here.jump(3 * 24 * HOUR)  # past the end of each
         await here.overdue.look()
-        here.jump(OVERDUE_GRACES * overdue_grace(here.works.rules))
+        here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))
         await here.overdue.look()
         asked = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
     assert asked == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
 from tests.views.stories import (
@@ -20,7 +20,7 @@ from tests.views.stories import (
 
 def show(
     kind: MessageKind,
-    story: Story | None,
+    details: RentalDetails | None,
     now: datetime,
     event: Event | None = None,
     *,
@@ -28,21 +28,21 @@ def show(
     shown: int = 0,
 ) -> Rendered:
     message = Message(kind=kind, to=to, rental_id="k7mq2", shown=shown, envelope=1, created_at=now)
-    rendered = render_message(message, event, story, rules=RULES, now=now)
+    rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None
     assert not (rendered.closed and labels(rendered.blocks))
     return rendered
 
 
-def card(story: Story, now: datetime) -> tuple[str, list[str]]:
-    rendered = show(MessageKind.CARD, story, now)
+def card(details: RentalDetails, now: datetime) -> tuple[str, list[str]]:
+    rendered = show(MessageKind.CARD, details, now)
     return read(rendered.text, now), labels(rendered.blocks)
 
 
-def thread(event: Event, story: Story | None = None) -> str:
-    return read(show(MessageKind.THREAD, story or ready(), event.at, event).text, event.at)
+def thread(event: Event, details: RentalDetails | None = None) -> str:
+    return read(show(MessageKind.THREAD, details or ready(), event.at, event).text, event.at)
 
 
-def direct(event: Event, story: Story, now: datetime, *, to: str = ANA) -> tuple[str, list[str]]:
-    rendered = show(MessageKind.DIRECT, story, now, event, to=to)
+def direct(event: Event, details: RentalDetails, now: datetime, *, to: str = ANA) -> tuple[str, list[str]]:
+    rendered = show(MessageKind.DIRECT, details, now, event, to=to)
     return read(rendered.text, now), labels(rendered.blocks)

@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.rental import Decider, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from bot.model.story import Listing, Spent, Story, Sums
+from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList
 from bot.policy.rules import Approvers, Rules
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
@@ -60,7 +61,7 @@ def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
 
 def request(**changes: Any) -> Request:
     wanted = Request(gpu="H100", count=1, region="EU", lease=6 * H, note="fine-tune run 7")
-    return wanted.model_copy(update=changes)
+    return changed(wanted, **changes)
 
 
 def offer(offer_id: str, rate: str, vendor: str, region: str, *, count: int = 1) -> Offer:
@@ -98,7 +99,7 @@ def envelope(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_00
         lease=6 * H,
         total=total,
     )
-    return allowed.model_copy(update=changes)
+    return changed(allowed, **changes)
 
 
 def rental(state: State, **changes: Any) -> Rental:
@@ -115,7 +116,7 @@ def rental(state: State, **changes: Any) -> Rental:
         created_at=clock(12, 36),
         procuring_since=clock(12, 36),
     )
-    return known.model_copy(update=changes)
+    return changed(known, **changes)
 
 
 def attempt(n: int, of: Offer, at: datetime, state: AttemptState = AttemptState.BOUGHT) -> Attempt:
@@ -135,14 +136,14 @@ def happened(kind: EventKind, at: datetime, actor: str | None = None, *, id: int
     return Event(id=id, rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=Facts(**facts))
 
 
-def making() -> Story:
+def making() -> RentalDetails:
     """k7mq2 while Hyperstack makes it."""
-    return Story(
+    return RentalDetails(
         rental=rental(
             State.PROVISIONING, rate=Decimal("2.15"), vendor="hyperstack", vendor_region="nor-1", attempts=1
         ),
         attempts=(attempt(1, HYPERSTACK, clock(12, 36)),),
-        spent=Spent(amount=60_000, estimated=False),
+        spent=AccruedCost(amount=60_000, estimated=False),
         usual=3 * M,
         names=NAMES,
     )
@@ -151,20 +152,23 @@ def making() -> Story:
 READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
 
 
-def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> Story:
+def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:
     """k7mq2 in use, at Nebius after Hyperstack sold out."""
-    known = rental(
-        State.READY,
-        rate=Decimal("2.42"),
-        vendor="nebius",
-        vendor_region="eu-north1",
-        attempts=2,
-        host="203.0.113.7",
-        port=22,
-        ready_at=clock(12, 40),
-        ends_at=clock(18, 40),
-    ).model_copy(update=changes)
-    return Story(
+    known = changed(
+        rental(
+            State.READY,
+            rate=Decimal("2.42"),
+            vendor="nebius",
+            vendor_region="eu-north1",
+            attempts=2,
+            host="203.0.113.7",
+            port=22,
+            ready_at=clock(12, 40),
+            ends_at=clock(18, 40),
+        ),
+        **changes,
+    )
+    return RentalDetails(
         rental=known,
         attempts=(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED), attempt(2, NEBIUS, clock(12, 37))),
         resources=(
@@ -180,12 +184,12 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> Story:
             ),
         ),
         events=(READY_EVENT, *events),
-        spent=Spent(amount=spent, estimated=False),
+        spent=AccruedCost(amount=spent, estimated=False),
         names=NAMES,
     )
 
 
-def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Story:
+def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> RentalDetails:
     """k7mq2, destroyed at 18:41."""
     length = 6 * H + 4 * M
     row = LedgerRow(
@@ -198,55 +202,62 @@ def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Stor
         amount=cost(Decimal("2.42"), length),
         estimated=False,
     )
-    known = ready(*events).rental.model_copy(update={"state": state, "over_at": clock(18, 41), **changes})
+    known = changed(ready(*events).rental, state=state, over_at=clock(18, 41), **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
         attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),
     )
-    return ready(*events).model_copy(
-        update={
-            "rental": known,
-            "attempts": attempts,
-            "ledger": (row,),
-            "spent": Spent(amount=row.amount, estimated=False),
-        }
+    return changed(
+        ready(*events),
+        rental=known,
+        attempts=attempts,
+        ledger=(row,),
+        spent=AccruedCost(amount=row.amount, estimated=False),
     )
 
 
 ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=Facts(envelope=1))
 
 
-def waiting(*events: Event, **changes: Any) -> Story:
+def waiting(*events: Event, **changes: Any) -> RentalDetails:
     """p4wd9, 8x H100, waiting for approval since 14:05."""
-    known = rental(
-        State.AWAITING_APPROVAL,
-        id="p4wd9",
-        request=request(count=8),
-        envelope=envelope("18.40", "21.16", 137_540_000, count=8),
-        decider=Decider.APPROVER,
-        created_at=clock(14, 5),
-        procuring_since=None,
-        lapses_at=clock(22, 5),
-    ).model_copy(update=changes)
+    known = changed(
+        rental(
+            State.AWAITING_APPROVAL,
+            id="p4wd9",
+            request=request(count=8),
+            envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+            decider=Decider.APPROVER,
+            created_at=clock(14, 5),
+            procuring_since=None,
+            lapses_at=clock(22, 5),
+        ),
+        **changes,
+    )
     other = rental(
         State.READY, id="a2bc3", request=request(gpu="A100"), created_at=clock(9, 11), procuring_since=clock(9, 12)
     )
-    return Story(
+    return RentalDetails(
         rental=known,
         events=(ASKED, *events),
-        spent=Spent(amount=0, estimated=False),
+        spent=AccruedCost(amount=0, estimated=False),
         names=NAMES,
         owners_live=(known, other),
     )
 
 
 def listed(
-    *shown: Story, more: int = 0, own: str = "0", own_amount: int = 0, team: str = "0", team_amount: int = 0
-) -> Listing:
+    *shown: RentalDetails,
+    more: int = 0,
+    own: str = "0",
+    own_amount: int = 0,
+    team: str = "0",
+    team_amount: int = 0,
+) -> RentalList:
     """A list of these, with sums as given: USD per hour, and micro-dollars so far."""
-    return Listing(
+    return RentalList(
         shown=shown,
         more=more,
-        own=Sums(rate=Decimal(own), amount=own_amount),
-        team=Sums(rate=Decimal(team), amount=team_amount),
+        own=CostTotals(rate=Decimal(own), amount=own_amount),
+        team=CostTotals(rate=Decimal(team), amount=team_amount),
     )

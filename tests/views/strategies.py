@@ -15,7 +15,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
-from bot.model.story import Spent, Story
+from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views.offers import Row
 
 NASTY = (
@@ -199,9 +199,9 @@ events = st.builds(
     actor=st.none() | user,
     facts=facts,
 )
-spents = st.builds(Spent, amount=amount, estimated=st.booleans())
+spents = st.builds(AccruedCost, amount=amount, estimated=st.booleans())
 stories = st.builds(
-    Story,
+    RentalDetails,
     rental=rentals,
     attempts=st.lists(attempts, max_size=2).map(tuple),
     resources=st.lists(resources, max_size=2).map(tuple),

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.person import Room
+from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
@@ -99,18 +100,18 @@ class TestAsking:
         ("room", "words"),
         [
             (
-                Room(id="C0TRAIN", member=False),
+                Channel(id="C0TRAIN", member=False),
                 "I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
             ),
             (
-                Room(id="C0TRAIN", member=True, shared=True),
+                Channel(id="C0TRAIN", member=True, shared=True),
                 "People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             ),
-            (Room(id="D0ANA", member=True, direct=True), "The card will go to <#C0GPUS>."),
+            (Channel(id="D0ANA", member=True, direct=True), "The card will go to <#C0GPUS>."),
         ],
     )
-    def test_it_says_where_the_card_goes_when_not_here(self, room: Room, words: str) -> None:
-        quote = self.quote.model_copy(update={"card_channel": "C0GPUS"})
+    def test_it_says_where_the_card_goes_when_not_here(self, room: Channel, words: str) -> None:
+        quote = changed(self.quote, card_channel="C0GPUS")
         answer = offers.found(quote, self.rows(), rules=RULES, now=clock(12, 35), asked_in=room)
         assert answer.text.splitlines()[-1] == words
 
@@ -130,7 +131,7 @@ class TestAsking:
                 cheapest=offer("b", "1.20", "nebius", "eu"),
             ),
         )
-        quote = self.quote.model_copy(update={"state": QuoteState.NONE, "request": wanted, "nearby": near})
+        quote = changed(self.quote, state=QuoteState.NONE, request=wanted, nearby=near)
         answer = offers.none_found(quote)
         assert answer.blocks[0]["text"]["text"] == "No H100 in EU under $2.00 per GPU and hour now."
         assert labels(answer.blocks) == [

@@ -65,8 +65,8 @@ class TestCard:
         assert (text, buttons) == ("Being destroyed: 1x H100 EU, Ana, k7mq2.", ["Details"])
 
     def test_not_confirmed_gone(self) -> None:
-        story = ready(state=State.DESTROYING, alarm_at=clock(18, 46), alarms=1, taken_on_by=CARL)
-        text, buttons = card(story, clock(18, 47))
+        details = ready(state=State.DESTROYING, alarm_at=clock(18, 46), alarms=1, taken_on_by=CARL)
+        text, buttons = card(details, clock(18, 47))
         assert text == (
             "Being destroyed: 1x H100 EU, Ana, k7mq2. Not confirmed gone. "
             "It may still bill $2.42/h. Carl is on it."

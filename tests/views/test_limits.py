@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import Changed, Mistake, NeedsKey, Outage, Refused, TooLate
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind
 from bot.model.offer import Catalog
-from bot.model.person import Key, Room
+from bot.model.person import Channel, Key
 from bot.model.quote import Quote
 from bot.model.request import Request
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from handlers.ids import CARRIES, Callback, action_of
 from handlers.views import blocks, lists, modals, offers, replies
 from handlers.views.blocks import Rendered
@@ -69,17 +70,19 @@ def hold_button(button: dict[str, Any]) -> None:
 
 @THOROUGH
 @given(
-    story=some.stories,
+    details=some.stories,
     event=some.events,
     kind=st.sampled_from(MessageKind),
     now=some.moment,
     shown=st.integers(0, 1),
 )
-def test_messages_of_the_outbox(story: Story, event: Event, kind: MessageKind, now: datetime, shown: int) -> None:
-    told = story.model_copy(update={"events": (event, *story.events)})
-    for reader in (story.rental.owner, "U0CARL"):
+def test_messages_of_the_outbox(
+    details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
+) -> None:
+    told = changed(details, events=(event, *details.events))
+    for reader in (details.rental.owner, "U0CARL"):
         message = Message(
-            kind=kind, to=reader, shown=shown, envelope=story.rental.envelope.version, created_at=now
+            kind=kind, to=reader, shown=shown, envelope=details.rental.envelope.version, created_at=now
         )
         rendered = render_message(message, event, told, rules=RULES, now=now)
         if rendered is not None:
@@ -93,10 +96,10 @@ def test_messages_of_the_outbox(story: Story, event: Event, kind: MessageKind, n
     now=some.moment,
     everything=st.booleans(),
     room=st.none()
-    | st.builds(Room, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
+    | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
 )
 def test_answers_to_a_quote(
-    quote: Quote, rows: list[Row], now: datetime, everything: bool, room: Room | None
+    quote: Quote, rows: list[Row], now: datetime, everything: bool, room: Channel | None
 ) -> None:
     hold(offers.found(quote, rows, rules=RULES, now=now, everything=everything, asked_in=room))
     hold(offers.none_found(quote))
@@ -112,33 +115,33 @@ def test_answers_to_a_quote(
     sees=st.booleans(),
     everyone=st.booleans(),
 )
-def test_lists(stories: list[Story], more: int, now: datetime, *, sees: bool, everyone: bool) -> None:
+def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, sees: bool, everyone: bool) -> None:
     for many in (stories, (stories * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
         hold(lists.listing(live, reader="U0ANA", everyone=everyone, sees_money=sees, rules=RULES, now=now))
         live = listed(*many[: lists.HOME_ROWS], more=more)
         hold(lists.home(live, reader="U0ANA", rules=RULES, now=now))
-    for story in stories:
-        long = story.model_copy(update={"events": story.events * 20})
+    for details in stories:
+        long = changed(details, events=details.events * 20)
         hold(lists.show(long, reader="U0ANA", sees_money=sees, rules=RULES, now=now))
-        hold(lists.ssh(story, reader=story.rental.owner, rules=RULES, now=now))
-        hold(offers.rents_already(story.rental, "q1", "o1"))
-        hold(replies.chosen(story.rental))
+        hold(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        hold(offers.rents_already(details.rental, "q1", "o1"))
+        hold(replies.chosen(details.rental))
 
 
 @THOROUGH
-@given(story=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
-def test_dialogs(story: Story, quote: Quote, row: Row, catalog: Catalog, key: Key | None) -> None:
-    sound = row.model_copy(update={"offer": row.offer.model_copy(update={"offer_id": "o-1"})})
-    now = story.rental.created_at
+@given(details=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
+def test_dialogs(details: RentalDetails, quote: Quote, row: Row, catalog: Catalog, key: Key | None) -> None:
+    sound = changed(row, offer=changed(row.offer, offer_id="o-1"))
+    now = details.rental.created_at
     for view in (
         modals.key(key),
-        modals.form(catalog, rules=RULES, request=story.rental.request),
+        modals.form(catalog, rules=RULES, request=details.rental.request),
         modals.form(catalog, rules=RULES),
         modals.rent_confirm(quote, sound, rules=RULES),
-        modals.approve_confirm(story, rules=RULES),
-        modals.destroy_confirm(story),
-        modals.extend(story, rules=RULES, now=now),
+        modals.approve_confirm(details, rules=RULES),
+        modals.destroy_confirm(details),
+        modals.extend(details, rules=RULES, now=now),
     ):
         assert problems_of_view(view) == []
         assert not [one for one in text_objects(view) if one["type"] == "mrkdwn" and "<!date" in one["text"]]
@@ -169,8 +172,8 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
     message = Message(kind=MessageKind.APPROVAL, to="C0GPUS", shown=1, envelope=1, created_at=now)
 
     def lines(wanted: Request) -> int:
-        story = waiting(request=wanted)
-        rendered = render_message(message, story.events[0], story, rules=RULES, now=now)
+        details = waiting(request=wanted)
+        rendered = render_message(message, details.events[0], details, rules=RULES, now=now)
         assert rendered is not None
         return len(rendered.text.splitlines())
 
@@ -186,8 +189,8 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 
 
 def test_time_can_be_far_away() -> None:
-    story = waiting(lapses_at=clock(22, 5) + timedelta(days=20_000))
+    details = waiting(lapses_at=clock(22, 5) + timedelta(days=20_000))
     message = Message(kind=MessageKind.CARD, to="C0GPUS", created_at=clock(14, 5))
-    rendered = render_message(message, None, story, rules=RULES, now=clock(14, 5))
+    rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
     assert rendered is not None
     hold(rendered)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind
 from bot.model.rental import Decider, Extension
@@ -139,18 +140,17 @@ class TestDirect:
             vendor_region="fr-par-2",
             until=clock(20, 39),
         )
-        story = making().model_copy(
-            update={
-                "rental": rental(
-                    State.AWAITING_APPROVAL,
-                    decider=Decider.OWNER,
-                    envelope=envelope("2.90", "2.90", 18_850_000, version=2),
-                    lapses_at=clock(20, 39),
-                ),
-                "events": (again,),
-            }
+        details = changed(
+            making(),
+            rental=rental(
+                State.AWAITING_APPROVAL,
+                decider=Decider.OWNER,
+                envelope=envelope("2.90", "2.90", 18_850_000, version=2),
+                lapses_at=clock(20, 39),
+            ),
+            events=(again,),
         )
-        assert direct(again, story, clock(12, 39)) == (
+        assert direct(again, details, clock(12, 39)) == (
             "Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. "
             "Now $2.90/h from Scaleway fr-par-2, +$0.43. Lapses today at 20:39. At most $18.85 in all.",
             ["Go on up to $2.90/h", "Withdraw"],
@@ -164,7 +164,7 @@ class TestDirect:
                 "Denied by Ben at 14:09: your 1x H100 EU, k7mq2. It cost nothing.",
             ),
             (
-                happened(K.LAPSED, clock(22, 5), amount=0, estimated=False),
+                happened(K.EXPIRED, clock(22, 5), amount=0, estimated=False),
                 "Lapsed at 22:05: your 1x H100 EU, k7mq2. It cost nothing. Ask again: /gpu get",
             ),
             (
@@ -216,8 +216,8 @@ class TestApproving:
         ],
     )
     def test_the_same_message_then_says_the_answer(self, answer: Event, words: str) -> None:
-        story = waiting(answer, envelope=envelope("18.40", "21.16", 137_540_000, count=8, version=2))
-        rendered = show(MessageKind.APPROVAL, story, clock(14, 12), ASKED, shown=1)
+        details = waiting(answer, envelope=envelope("18.40", "21.16", 137_540_000, count=8, version=2))
+        rendered = show(MessageKind.APPROVAL, details, clock(14, 12), ASKED, shown=1)
         assert read(rendered.text, clock(14, 12)) == words
         assert rendered.closed
         assert labels(rendered.blocks) == []
@@ -230,7 +230,7 @@ class TestApproving:
             asked_by=ANA,
             asked_at=clock(18, 10),
         )
-        story = ready(asked, extension=longer, spent=13_430_000)
+        details = ready(asked, extension=longer, spent=13_430_000)
         message = Message(
             kind=MessageKind.APPROVAL,
             to="C0GPUS",
@@ -239,7 +239,7 @@ class TestApproving:
             shown=1,
             created_at=clock(18, 10),
         )
-        rendered = render_message(message, asked, story, rules=RULES, now=clock(18, 10))
+        rendered = render_message(message, asked, details, rules=RULES, now=clock(18, 10))
         assert rendered is not None
         assert read(rendered.text, clock(18, 10)).splitlines() == [
             "Approve up to $101.00? 1x H100 EU, 24 h more, for Ana: fine-tune run 7 (k7mq2)",

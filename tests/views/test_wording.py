@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Extension
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.story import Story
+from bot.model.summary import RentalDetails
 from handlers.ids import Action
 from handlers.views import lists, modals, offers
+from handlers.views.format import Times
 from handlers.views.offers import Row
 from handlers.views.render import render_message
-from handlers.views.words import Times
 from tests.views.stories import (
     ANA,
     ASKED,
@@ -63,9 +64,11 @@ LONGER = Extension(
 )
 
 
-def told(kind: MessageKind, story: Story, now: datetime, event: Event | None = None, *, to: str = ANA) -> str:
+def told(
+    kind: MessageKind, details: RentalDetails, now: datetime, event: Event | None = None, *, to: str = ANA
+) -> str:
     message = Message(kind=kind, to=to, rental_id="k7mq2", shown=1, envelope=1, created_at=now)
-    rendered = render_message(message, event, story, rules=RULES, now=now)
+    rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None
     return read(rendered.text, now)
 
@@ -103,8 +106,8 @@ class TestTimes:
     def test_an_answer_read_the_day_after(self) -> None:
         approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
         tomorrow = clock(9, 0, day=25)
-        story = waiting(approved).model_copy(update={"rental": gone().rental})
-        assert told(MessageKind.APPROVAL, story, tomorrow, ASKED).startswith(
+        details = changed(waiting(approved), rental=gone().rental)
+        assert told(MessageKind.APPROVAL, details, tomorrow, ASKED).startswith(
             "Approved by Ben yesterday at 14:12: up to $21.16/h"
         )
 
@@ -115,8 +118,8 @@ class TestTimes:
 
     def test_a_history_says_the_time_once(self) -> None:
         denied = happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False)
-        story = waiting(denied, state=State.DENIED)
-        shown = lists.show(story, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 13))
+        details = waiting(denied, state=State.DENIED)
+        shown = lists.show(details, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 13))
         assert read(shown.text, clock(14, 13)).splitlines()[-1] == "14:12  Denied by Ben. Nothing was rented."
 
 
@@ -129,7 +132,7 @@ class TestOffers:
             Nearby(request=request(region=None), cheapest=cheap),
         )
         wanted = request(max_gpu_rate=Decimal(2))
-        answer = offers.none_found(QUOTE.model_copy(update={"request": wanted, "nearby": near}))
+        answer = offers.none_found(changed(QUOTE, request=wanted, nearby=near))
         assert labels(answer.blocks) == ["Show from $2.15 in EU", "Show anywhere from $1.90", "Change"]
         buttons = answer.blocks[1]["elements"]
         assert [button["value"] for button in buttons[:2]] == ["q1:0", "q1:1"]
@@ -139,9 +142,7 @@ class TestOffers:
         near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
         asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
         assert offers.nearby_label(asked, near) == "Show any from $2.72/GPU"
-        assert (
-            offers.nearby_label(asked.model_copy(update={"vendor": None}), near) == "Show anywhere from $2.72/GPU"
-        )
+        assert offers.nearby_label(changed(asked, vendor=None), near) == "Show anywhere from $2.72/GPU"
 
     def test_what_holds_for_all_is_said_once(self) -> None:
         why = "You have 4 rentals; your team's limit is 4 a person. Destroy one first: see /gpu list."
@@ -155,7 +156,7 @@ class TestOffers:
         assert "Not for you" not in answer.text
 
     def test_a_change_says_what_it_will_be_and_its_button_what_it_spends(self) -> None:
-        quote = QUOTE.model_copy(update={"changes": "p4wd9"})
+        quote = changed(QUOTE, changes="p4wd9")
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.startswith("Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready")
         assert labels(answer.blocks)[0] == "Rent from $2.15/h"
@@ -175,7 +176,7 @@ class TestOffers:
         ],
     )
     def test_the_first_line_says_all_that_was_understood(self, changes: dict[str, Any], head: str) -> None:
-        quote = QUOTE.model_copy(update={"request": QUOTE.request.model_copy(update=changes)})
+        quote = changed(QUOTE, request=changed(QUOTE.request, **changes))
         answer = offers.found(quote, [Row(offer=HYPERSTACK, envelope=envelope())], rules=RULES, now=clock(12, 35))
         assert answer.text.splitlines()[0] == head
 
@@ -222,9 +223,9 @@ class TestTelling:
 
     def test_who_is_on_it_reads_it_so(self) -> None:
         alarm = happened(K.NOT_CONFIRMED, clock(18, 46), id=11)
-        story = ready(alarm, state=State.DESTROYING, alarms=1, taken_on_by=CARL)
-        assert told(MessageKind.DIRECT, story, clock(18, 47), alarm, to=CARL).endswith("You are on it.")
-        assert told(MessageKind.DIRECT, story, clock(18, 47), alarm, to=ANA).endswith("Carl is on it.")
+        details = ready(alarm, state=State.DESTROYING, alarms=1, taken_on_by=CARL)
+        assert told(MessageKind.DIRECT, details, clock(18, 47), alarm, to=CARL).endswith("You are on it.")
+        assert told(MessageKind.DIRECT, details, clock(18, 47), alarm, to=ANA).endswith("Carl is on it.")
 
     @pytest.mark.parametrize("kind", [K.STILL_NEEDED, K.ENDING])
     def test_questions_about_what_is_gone_say_that_and_no_money_again(self, kind: EventKind) -> None:
@@ -240,7 +241,7 @@ class TestTelling:
         again = happened(
             K.ASKED_AGAIN,
             clock(12, 39),
-            why=Why.KEPT_FROM_BUYING,
+            why=Why.BUYING_BLOCKED,
             amount=amount,
             estimated=None if amount is None else False,
             rate=Decimal("1.90"),
@@ -270,9 +271,9 @@ class TestMoreTime:
         assert rendered.blocks[-1]["elements"][1]["action_id"] == Action.WITHDRAW
 
     def test_a_wish_for_more_time_can_be_taken_back_in_the_message_that_it_is_ready(self) -> None:
-        story = ready(extension=LONGER)
+        details = ready(extension=LONGER)
         message = Message(kind=MessageKind.DIRECT, to=ANA, rental_id="k7mq2", created_at=clock(18, 10))
-        rendered = render_message(message, story.events[0], story, rules=RULES, now=clock(18, 10))
+        rendered = render_message(message, details.events[0], details, rules=RULES, now=clock(18, 10))
         assert rendered is not None
         assert labels(rendered.blocks) == ["Don't extend", "Destroy k7mq2"]
 
@@ -292,7 +293,7 @@ class TestMoreTime:
 
 
 class TestLooking:
-    @pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.DENIED, State.LAPSED, State.WITHDRAWN])
+    @pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN])
     def test_what_nobody_allowed_was_asked_for(self, state: State) -> None:
         shown = lists.show(waiting(state=state), reader=ANA, sees_money=True, rules=RULES, now=clock(14, 6))
         assert "Asked for: up to $21.16/h, $137.54 in all." in shown.text

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Changed, Refused, TooLate
-from bot.lifecycle import machine
-from bot.lifecycle.desk import Desk, decide
-from bot.lifecycle.finish import finish
-from bot.lifecycle.money import spent
+from bot.lifecycle import transitions
+from bot.lifecycle.account import check_buying
+from bot.lifecycle.billing import spent
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.renting import check_buying
-from bot.lifecycle.telling import change
+from bot.lifecycle.transitions import finish
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Decider, Rental
@@ -28,11 +29,11 @@ DECISIONS = frozenset(
         EventKind.APPROVED,
         EventKind.DENIED,
         EventKind.WITHDRAWN,
-        EventKind.LAPSED,
+        EventKind.EXPIRED,
         EventKind.EXTENSION_APPROVED,
         EventKind.EXTENSION_DENIED,
         EventKind.EXTENSION_WITHDRAWN,
-        EventKind.EXTENSION_LAPSED,
+        EventKind.EXTENSION_EXPIRED,
     }
 )
 WORDS = {
@@ -45,7 +46,7 @@ WORDS = {
 }
 
 
-async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
     """Approves version `version` of a rental's envelope, or of its extension.
 
     Raises Refused for who may not, whatever became of the request, or if the team's limits no longer allow it.
@@ -53,18 +54,18 @@ async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> R
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _undecided(tx, desk, person, rental_id, ONLY_APPROVERS)
-        own = check_decider(person, rental, desk.rules)
-        _check_version(desk, rental, version)
-        await tx.people.seen(person.id, desk.clock.now())
+        rental = await _undecided(tx, deps, person, rental_id, ONLY_APPROVERS)
+        own = check_decider(person, rental, deps.rules)
+        _check_version(deps, rental, version)
+        await tx.people.seen(person.id, deps.clock.now())
         if rental.extension is not None:
-            return await _extend(tx, desk, person, rental, own)
+            return await _extend(tx, deps, person, rental, own)
         await check_buying(tx)
-        check_size(rental.request, desk.rules)
+        check_size(rental.request, deps.rules)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
-        check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, desk.rules)
-        now = desk.clock.now()
-        after = machine.move(
+        check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+        now = deps.clock.now()
+        after = transitions.move(
             rental,
             State.PROCURING,
             approved_by=person.id if rental.decider is Decider.APPROVER else rental.approved_by,
@@ -79,32 +80,32 @@ async def approve(desk: Desk, person: Person, rental_id: str, version: int) -> R
         facts = _facts(rental, own)
         return await _tell(
             tx,
-            desk,
+            deps,
             rental,
             after,
             Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
         )
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-async def deny(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
     """Denies what `approve` would approve, with the same errors."""
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _undecided(tx, desk, person, rental_id, ONLY_APPROVERS)
-        if not roles_of(person, desk.rules).approver:
+        rental = await _undecided(tx, deps, person, rental_id, ONLY_APPROVERS)
+        if not roles_of(person, deps.rules).approver:
             raise Refused(ONLY_APPROVERS)
-        _check_version(desk, rental, version)
-        await tx.people.seen(person.id, desk.clock.now())
+        _check_version(deps, rental, version)
+        await tx.people.seen(person.id, deps.clock.now())
         if rental.extension is not None:
-            return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_DENIED, person)
-        return await _end(tx, desk, rental, State.DENIED, person)
+            return await _drop_extension(tx, deps, rental, EventKind.EXTENSION_DENIED, person)
+        return await _end(tx, deps, rental, State.DENIED, person)
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-async def withdraw(desk: Desk, person: Person, rental_id: str, version: int) -> Rental:
+async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
     """Takes back version `version` of one's own request, or of one's own wish for a longer lease, while it waits.
 
     Raises Refused for who may not, whatever became of the request, and TooLate if that version no longer waits.
@@ -112,22 +113,22 @@ async def withdraw(desk: Desk, person: Person, rental_id: str, version: int) -> 
 
     async def decision(tx: Tx) -> Rental:
         words = "Only who asked can withdraw it. I changed nothing."
-        rental = await _undecided(tx, desk, person, rental_id, words)
-        if person.id != rental.owner and not roles_of(person, desk.rules).admin:
+        rental = await _undecided(tx, deps, person, rental_id, words)
+        if person.id != rental.owner and not roles_of(person, deps.rules).admin:
             raise Refused(words)
-        _check_not_lapsed(desk, rental)
+        _check_not_lapsed(deps, rental)
         if _waiting_version(rental) != version:
             changed = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
             raise TooLate(changed, rental.id)
-        await tx.people.seen(person.id, desk.clock.now())
+        await tx.people.seen(person.id, deps.clock.now())
         if rental.extension is not None:
-            return await _drop_extension(tx, desk, rental, EventKind.EXTENSION_WITHDRAWN, person)
-        return await _end(tx, desk, rental, State.WITHDRAWN, person)
+            return await _drop_extension(tx, deps, rental, EventKind.EXTENSION_WITHDRAWN, person)
+        return await _end(tx, deps, rental, State.WITHDRAWN, person)
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-async def _undecided(tx: Tx, desk: Desk, person: Person, rental_id: str, refusal: str) -> Rental:
+async def _undecided(tx: Tx, deps: Deps, person: Person, rental_id: str, refusal: str) -> Rental:
     """Return a rental of which something waits for a decision.
 
     Raises TooLate if nothing does. Then `refusal` is all that is said to who may not read how it was decided.
@@ -136,9 +137,9 @@ async def _undecided(tx: Tx, desk: Desk, person: Person, rental_id: str, refusal
     if rental is None:
         raise TooLate("I don't know this request any more.")
     if waiting_envelope(rental) is None:
-        if not sees_money(person, rental.owner, desk.rules):
+        if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
-        raise TooLate(await _how_it_went(tx, desk, person, rental), rental.id)
+        raise TooLate(await _how_it_went(tx, deps, person, rental), rental.id)
     return rental
 
 
@@ -154,30 +155,30 @@ def _waiting_version(rental: Rental) -> int | None:
     return None if envelope is None else envelope.version
 
 
-def _check_not_lapsed(desk: Desk, rental: Rental) -> None:
+def _check_not_lapsed(deps: Deps, rental: Rental) -> None:
     until = rental.ends_at if rental.extension is not None else rental.lapses_at
-    if until is not None and until <= desk.clock.now():
+    if until is not None and until <= deps.clock.now():
         raise TooLate(f"The request {rental.id} lapsed before anyone decided. I changed nothing.", rental.id)
 
 
-def _check_version(desk: Desk, rental: Rental, version: int) -> None:
+def _check_version(deps: Deps, rental: Rental, version: int) -> None:
     """Raises TooLate if what waits has lapsed by now, and Changed if it is not that version. To be called after
     the person's rights were checked, since Changed makes the new version be shown."""
-    _check_not_lapsed(desk, rental)
+    _check_not_lapsed(deps, rental)
     if _waiting_version(rental) != version:
         raise Changed(
             f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
         )
 
 
-async def _how_it_went(tx: Tx, desk: Desk, person: Person, rental: Rental) -> str:
+async def _how_it_went(tx: Tx, deps: Deps, person: Person, rental: Rental) -> str:
     decided = [event for event in await tx.events.of(rental.id) if event.kind in DECISIONS]
     if not decided:
         return f"{rental.id} doesn't wait for a decision. I changed nothing."
     last = decided[-1]
     if last.kind not in WORDS or last.actor is None:
         return f"The request {rental.id} lapsed before anyone decided. I changed nothing."
-    ago = _ago(last.at, desk.clock.now())
+    ago = _ago(last.at, deps.clock.now())
     if last.actor == person.id:
         return f"You {WORDS[last.kind]} it {ago} ago. I changed nothing."
     return f"{await _name(tx, last.actor)} {WORDS[last.kind]} it {ago} before you. I changed nothing."
@@ -219,24 +220,24 @@ def _facts(rental: Rental, own: bool) -> Facts:
     )
 
 
-async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool) -> Rental:
+async def _extend(tx: Tx, deps: Deps, person: Person, rental: Rental, own: bool) -> Rental:
     extension = rental.extension
     if extension is None:
         raise TooLate(f"{rental.id} no longer asks for more time.", rental.id)
-    check_lease(extension.envelope.lease, desk.rules)
-    now = desk.clock.now()
-    after = machine.alter(
+    check_lease(extension.envelope.lease, deps.rules)
+    now = deps.clock.now()
+    after = transitions.alter(
         rental,
         envelope=extension.envelope,
         ends_at=extension.ends_at,
-        notices_given=notices_past(extension.ends_at, now, desk.rules),
+        notices_given=notices_past(extension.ends_at, now, deps.rules),
         extension=None,
         approved_by=person.id,
         due_at=now,
     )
     return await _tell(
         tx,
-        desk,
+        deps,
         rental,
         after,
         Event(
@@ -249,23 +250,23 @@ async def _extend(tx: Tx, desk: Desk, person: Person, rental: Rental, own: bool)
     )
 
 
-async def _drop_extension(tx: Tx, desk: Desk, rental: Rental, kind: EventKind, person: Person) -> Rental:
-    now = desk.clock.now()
-    after = machine.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
-    facts = _facts(rental, own=False).model_copy(update={"until": rental.ends_at})
+async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, kind: EventKind, person: Person) -> Rental:
+    now = deps.clock.now()
+    after = transitions.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+    facts = changed(_facts(rental, own=False), until=rental.ends_at)
     return await _tell(
-        tx, desk, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
 
 
-async def _end(tx: Tx, desk: Desk, rental: Rental, end: State, person: Person) -> Rental:
-    now = desk.clock.now()
+async def _end(tx: Tx, deps: Deps, rental: Rental, end: State, person: Person) -> Rental:
+    now = deps.clock.now()
     attempts = await tx.rentals.attempts(rental.id)
     bill = spent(await tx.rentals.ledger(rental.id), await tx.rentals.resources(rental.id), attempts, now)
     after, (event,) = finish(rental, end, attempts=attempts, at=now, bill=bill, by=person.id)
-    return await _tell(tx, desk, rental, after, event.model_copy(update={"kind": EventKind(end.value)}))
+    return await _tell(tx, deps, rental, after, changed(event, kind=EventKind(end.value)))
 
 
-async def _tell(tx: Tx, desk: Desk, before: Rental, after: Rental, event: Event) -> Rental:
-    await tx.rentals.apply(change(before, after, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
+async def _tell(tx: Tx, deps: Deps, before: Rental, after: Rental, event: Event) -> Rental:
+    await tx.rentals.apply(change(before, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
     return after

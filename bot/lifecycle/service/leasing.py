@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.errors import Mistake, Refused, Repeated, TooLate
-from bot.lifecycle import machine
-from bot.lifecycle.desk import Desk, decide
-from bot.lifecycle.money import spent
+from bot.lifecycle import transitions
+from bot.lifecycle.billing import spent
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.telling import change
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
@@ -26,28 +26,28 @@ SAME_WISH = timedelta(minutes=2)
 """For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
 
 
-async def keep(desk: Desk, person: Person, rental_id: str, span: timedelta) -> Rental:
+async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Rental:
     """It is still needed: asks again after `span`, or never if the rules switch the question off. The lease's end
     stands."""
 
     async def decision(tx: Tx) -> Rental:
-        rental = await ready(tx, desk, person, rental_id)
-        now = desk.clock.now()
-        again = None if desk.rules.check_in.after is None else now + span
-        after = machine.alter(rental, ask_at=again, asked_times=PROMISED, seen_at=now, due_at=now)
+        rental = await ready(tx, deps, person, rental_id)
+        now = deps.clock.now()
+        again = None if deps.rules.check_in.after is None else now + span
+        after = transitions.alter(rental, ask_at=again, asked_times=PROMISED, seen_at=now, due_at=now)
         facts = Facts(until=after.ask_at, since=rental.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
+            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
         await tx.people.seen(person.id, now)
         return after
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
 async def extend(
-    desk: Desk, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
+    deps: Deps, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
 ) -> Rental:
     """Makes the lease longer by `span`, from its end or, in its last grace, from now. Over the limits, the longer
     lease waits for an approver and the end stands until then.
@@ -58,7 +58,7 @@ async def extend(
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await ready(tx, desk, person, rental_id)
+        rental = await ready(tx, deps, person, rental_id)
         if rental.ends_at is None or rental.ready_at is None:
             raise TooLate(f"{rental.id} has no lease to extend.", rental.id)
         if shown_end is not None and int(rental.ends_at.timestamp()) != shown_end:
@@ -66,15 +66,15 @@ async def extend(
         if rental.extension is not None:
             raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
         if person.id == rental.owner:
-            check_user(person, desk.rules)
-        now = desk.clock.now()
+            check_user(person, deps.rules)
+        now = deps.clock.now()
         if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise Repeated(words, rental.id)
         # Whoever extends it needs it: that is newer than any promise to ask.
-        needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, desk.rules), "due_at": now}
+        needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, deps.rules), "due_at": now}
         ends_from = max(rental.ends_at, now)
-        _check_longer(rental, span, ends_from - rental.ready_at, desk.rules)
+        _check_longer(rental, span, ends_from - rental.ready_at, deps.rules)
         ends_at = ends_from + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
@@ -89,21 +89,21 @@ async def extend(
             spent=bill.amount,
             left=ends_at - now,
             version=rental.envelope.version + 1,
-            rules=desk.rules,
+            rules=deps.rules,
         )
         if verdict.over and rental.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = machine.alter(rental, extension=waiting, **needed)
+            after = transitions.alter(rental, extension=waiting, **needed)
             kind = EventKind.EXTENSION_ASKED
         else:
-            after = machine.alter(
+            after = transitions.alter(
                 rental,
                 envelope=verdict.envelope,
                 ends_at=ends_at,
-                notices_given=notices_past(ends_at, now, desk.rules),
+                notices_given=notices_past(ends_at, now, deps.rules),
                 **needed,
             )
             kind = EventKind.EXTENDED
@@ -119,12 +119,12 @@ async def extend(
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
-            change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real())
+            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
         await tx.people.seen(person.id, now)
         return after
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
 def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
@@ -137,13 +137,13 @@ def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, no
     )
 
 
-async def ready(tx: Tx, desk: Desk, person: Person, rental_id: str) -> Rental:
+async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused or
     TooLate."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
-    if person.id != rental.owner and not roles_of(person, desk.rules).admin:
+    if person.id != rental.owner and not roles_of(person, deps.rules).admin:
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Refused
-from bot.lifecycle.desk import Desk, decide, new_id
+from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports import Tx
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.offer import OFFER_LIFE
 from bot.model.person import Key, Person
@@ -34,7 +35,7 @@ def check_asks(person: Person, asked_in: str, *, direct: bool, rules: Rules) -> 
 
 
 async def ask(
-    desk: Desk,
+    deps: Deps,
     person: Person,
     request: Request,
     *,
@@ -49,11 +50,11 @@ async def ask(
 
     Raises Refused or Mistake where the rules don't allow it, or after too many questions in a minute.
     """
-    check_asks(person, asked_in, direct=direct, rules=desk.rules)
-    check_size(request, desk.rules)
+    check_asks(person, asked_in, direct=direct, rules=deps.rules)
+    check_size(request, deps.rules)
 
     async def decision(tx: Tx) -> Quote:
-        now = desk.clock.now()
+        now = deps.clock.now()
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_A_MINUTE:
             raise Refused(f"That's {QUOTES_A_MINUTE} searches in a minute. Wait a moment, then ask again.")
         has_key = await tx.people.key(person.id) is not None
@@ -73,35 +74,35 @@ async def ask(
         await tx.quotes.add(quote)
         await tx.people.seen(person.id, now)
         if not has_key:
-            await tx.messages.add(answer(quote, desk))
+            await tx.messages.add(answer(quote, deps))
         return quote
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-def answer(quote: Quote, desk: Desk, kind: MessageKind = MessageKind.QUOTE) -> Message:
+def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
     """The message that brings a quote to who asked."""
-    real_now = desk.clock.real()
+    real_now = deps.clock.real()
     return Message(kind=kind, to=quote.reply_url or "", quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
-async def set_key(desk: Desk, person: Person, key: Key) -> int:
+async def set_key(deps: Deps, person: Person, key: Key) -> int:
     """Stores a checked key. What waited for one goes on; says how many searches did."""
-    check_user(person, desk.rules)
+    check_user(person, deps.rules)
 
     async def decision(tx: Tx) -> int:
-        now = desk.clock.now()
+        now = deps.clock.now()
         await tx.people.set_key(person.id, key)
         await tx.people.seen(person.id, now)
         waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
         for quote in waiting:
-            await tx.quotes.save(quote.model_copy(update={"state": QuoteState.LOOKING, "due_at": now}))
+            await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
         return len(waiting)
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-async def key_of(desk: Desk, person: Person) -> Key | None:
+async def key_of(deps: Deps, person: Person) -> Key | None:
     """A person's own key."""
-    async with desk.store.read() as tx:
+    async with deps.store.read() as tx:
         return await tx.people.key(person.id)

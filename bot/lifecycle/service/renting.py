@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bot.errors import NeedsKey, Refused, RentsAlready, TooLate
-from bot.lifecycle import machine
-from bot.lifecycle.desk import Desk, decide, new_id
-from bot.lifecycle.money import spent
+from bot.lifecycle import transitions
+from bot.lifecycle.account import check_buying
+from bot.lifecycle.billing import spent
+from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.telling import change
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -17,58 +19,37 @@ from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from bot.policy.spending import Verdict, check_size, check_usage, judge
 
-PAUSED = "paused"
-"""The account's fact that stops buying: who paused it."""
-LOCKED_OUT = "locked_out"
-"""The account's fact that the marketplace refuses our token."""
 
-
-async def stopped(tx: Tx) -> str | None:
-    """Why nothing is bought for anyone now, and who can change that; None where buying goes on."""
-    if await tx.account.get(PAUSED) is not None:
-        return "Buying is paused. An admin can go on with /gpu resume."
-    if await tx.account.get(LOCKED_OUT) is not None:
-        return "Compute Clear refuses my token, so I can't rent now. Admins know."
-    return None
-
-
-async def check_buying(tx: Tx) -> None:
-    """Raises Refused while buying is paused or the marketplace refuses our token."""
-    why = await stopped(tx)
-    if why is not None:
-        raise Refused(f"{why} Nothing was rented.")
-
-
-async def rent(desk: Desk, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
+async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
     """Rents the clicked offer, or asks for its approval. A quote makes at most one rental.
 
     Raises TooLate where the quote made one already or its price no longer stands, NeedsKey, RentsAlready unless
     `another` is meant, and Refused where the rules say no.
     """
-    check_user(person, desk.rules)
+    check_user(person, deps.rules)
 
     async def decision(tx: Tx) -> Rental:
         # First, as it waits for others who are renting: what is read after it is what they left.
         usage = await tx.rentals.usage(person.id)
-        quote, offer = await _clicked(tx, desk, person, quote_id, offer_id)
+        quote, offer = await _clicked(tx, deps, person, quote_id, offer_id)
         if quote.changes is not None:
-            return await _change(tx, desk, person, quote, offer)
+            return await _change(tx, deps, person, quote, offer)
         if not another:
             await _check_twin(tx, person, quote)
         await check_buying(tx)
-        check_size(quote.request, desk.rules)
-        room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, desk.rules)
-        verdict = judge(quote.request, offer.rate, desk.rules, room=room)
-        rental, event = _new(desk, quote, offer, verdict, rental_id=await _free_id(tx))
-        await tx.rentals.apply(change(None, rental, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
-        await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
-        await tx.people.seen(person.id, desk.clock.now())
+        check_size(quote.request, deps.rules)
+        room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, deps.rules)
+        verdict = judge(quote.request, offer.rate, deps.rules, room=room)
+        rental, event = _new(deps, quote, offer, verdict, rental_id=await _free_id(tx))
+        await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+        await tx.quotes.save(changed(quote, rental_id=rental.id))
+        await tx.people.seen(person.id, deps.clock.now())
         return rental
 
-    return await decide(desk, decision)
+    return await transact(deps, decision)
 
 
-async def _clicked(tx: Tx, desk: Desk, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
+async def _clicked(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
     quote = await tx.quotes.get(quote_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
     if quote is None or offer is None:
@@ -79,7 +60,7 @@ async def _clicked(tx: Tx, desk: Desk, person: Person, quote_id: str, offer_id: 
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
     if await tx.people.key(person.id) is None:
         raise NeedsKey("Before I rent I need your public SSH key: it lets you in.")
-    if offer.expires_at <= desk.clock.now():
+    if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
     return quote, offer
 
@@ -103,25 +84,25 @@ async def _free_id(tx: Tx) -> str:
     return rental_id
 
 
-def _new(desk: Desk, quote: Quote, offer: Offer, verdict: Verdict, *, rental_id: str) -> tuple[Rental, Event]:
-    now = desk.clock.now()
+def _new(deps: Deps, quote: Quote, offer: Offer, verdict: Verdict, *, rental_id: str) -> tuple[Rental, Event]:
+    now = deps.clock.now()
     waits = bool(verdict.over)
     rental = Rental(
         id=rental_id,
         state=State.AWAITING_APPROVAL if waits else State.PROCURING,
         quote_id=quote.id,
         owner=quote.owner,
-        card_channel=quote.card_channel or desk.rules.home_channel,
+        card_channel=quote.card_channel or deps.rules.home_channel,
         request=quote.request,
         clicked_offer=offer.offer_id,
         envelope=verdict.envelope,
         decider=Decider.APPROVER if waits else None,
         created_at=now,
-        lapses_at=now + desk.rules.approval.expires if waits else None,
+        lapses_at=now + deps.rules.approval.expires if waits else None,
         procuring_since=None if waits else now,
-        due_at=now + desk.rules.approval.expires if waits else now,
+        due_at=now + deps.rules.approval.expires if waits else now,
     )
-    machine.check(None, rental.state)
+    transitions.check(None, rental.state)
     kind = EventKind.ASKED if waits else EventKind.STARTED
     return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental))
 
@@ -140,7 +121,7 @@ def envelope_facts(rental: Rental) -> Facts:
     )
 
 
-async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer) -> Rental:
+async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
     """Another request takes the place of one that waits: the next version of its envelope."""
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and rental.owner != person.id:
@@ -149,9 +130,9 @@ async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
     await check_buying(tx)
     usage = await tx.rentals.usage(person.id, without=rental.id)
-    check_size(quote.request, desk.rules)
-    room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, desk.rules)
-    now = desk.clock.now()
+    check_size(quote.request, deps.rules)
+    room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, deps.rules)
+    now = deps.clock.now()
     billed = spent(
         await tx.rentals.ledger(rental.id),
         await tx.rentals.resources(rental.id),
@@ -161,7 +142,7 @@ async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer
     verdict = judge(
         quote.request,
         offer.rate,
-        desk.rules,
+        deps.rules,
         version=rental.envelope.version + 1,
         spent=billed.amount,
         room=room,
@@ -174,8 +155,8 @@ async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer
         "asked_why": None,
     }
     if verdict.over:
-        lapses_at = now + desk.rules.approval.expires
-        after = machine.move(
+        lapses_at = now + deps.rules.approval.expires
+        after = transitions.move(
             rental,
             State.AWAITING_APPROVAL,
             **fresh,
@@ -184,7 +165,7 @@ async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer
             due_at=now,
         )
     else:
-        after = machine.move(
+        after = transitions.move(
             rental,
             State.PROCURING,
             **fresh,
@@ -197,7 +178,7 @@ async def _change(tx: Tx, desk: Desk, person: Person, quote: Quote, offer: Offer
     event = Event(
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
     )
-    await tx.rentals.apply(change(rental, after, events=(event,), rules=desk.rules, real_now=desk.clock.real()))
-    await tx.quotes.save(quote.model_copy(update={"rental_id": rental.id}))
+    await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.seen(person.id, now)
     return after

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from bot.clock import Clock
 from bot.errors import GpubotError, LockedOut, MarketAway
-from bot.lifecycle.desk import Works
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import Market
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
-from bot.lifecycle.steps.pace import poll_at, soonest
+from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
-from bot.model.person import Room
+from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
 from bot.policy.offers import nearby
@@ -44,7 +45,7 @@ class SharedOffers:
         """Offers for a request, at most 15 s old. Raises MarketAway; a failure is shared by nobody later."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
-        query = request.model_copy(update={"note": "", "lease": SHARED_FOR})
+        query = changed(request, note="", lease=SHARED_FOR)
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
             known = (now, asyncio.create_task(self.market.offers(query)))
@@ -52,60 +53,59 @@ class SharedOffers:
         return await asyncio.shield(known[1])
 
 
-async def find(works: Works, shared: SharedOffers, quote: Quote) -> None:
+async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     """Finds offers, or what would have matched, queues the answer and ends the quote's claim."""
     if quote.rental_id is not None:
-        await _answer(works, quote.model_copy(update={"due_at": None}))
+        await _answer(deps, changed(quote, due_at=None))
         return
-    call = asyncio.ensure_future(_search(works, shared, quote))
+    call = asyncio.ensure_future(_search(deps, shared, quote))
     done, _ = await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
     looks_on = not done or call.result().due_at is not None
-    if looks_on and works.clock.now() - quote.created_at < FIRST_LOOK:
-        async with works.store.write() as tx:
-            await tx.messages.add(answer(quote, works, MessageKind.LOOKING))
+    if looks_on and deps.clock.now() - quote.created_at < FIRST_LOOK:
+        async with deps.store.write() as tx:
+            await tx.messages.add(answer(quote, deps, MessageKind.LOOKING))
     found = await call
-    slept = quote.due_at is not None and works.clock.now() - quote.due_at >= GIVE_UP_AFTER
+    slept = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
     if found.rent_now and found.state is QuoteState.FOUND and not slept:
-        found = await _rent_now(works, found)
-    await _answer(works, found)
+        found = await _rent_now(deps, found)
+    await _answer(deps, found)
 
 
-async def _answer(works: Works, quote: Quote) -> None:
+async def _answer(deps: StepDeps, quote: Quote) -> None:
     """Writes what was found and ends the quote's claim, and queues it for who asked unless it is looked for
     again."""
-    async with works.store.write() as tx:
+    async with deps.store.write() as tx:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
         if quote.due_at is None:
-            await tx.messages.add(answer(quote, works))
+            await tx.messages.add(answer(quote, deps))
 
 
-async def _search(works: Works, shared: SharedOffers, quote: Quote) -> Quote:
+async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
     try:
         offers = await shared.get(quote.request)
         close = () if offers else await _nearby(shared, quote.request)
     except LockedOut:
         # No look before someone mends the token finds more.
-        return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
+        return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
-        now = works.clock.now()
+        now = deps.clock.now()
         if now - quote.created_at >= GIVE_UP_AFTER:
-            return quote.model_copy(update={"state": QuoteState.UNANSWERED, "due_at": None})
-        return quote.model_copy(update={"due_at": soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER)})
-    room = await works.rooms.room(quote.asked_in)
-    return quote.model_copy(
-        update={
-            "state": QuoteState.FOUND if offers else QuoteState.NONE,
-            "offers": offers,
-            "nearby": close,
-            "card_channel": card_channel(room, works.rules),
-            "found_at": works.clock.now(),
-            "due_at": None,
-        }
+            return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
+        return changed(quote, due_at=soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER))
+    room = await deps.channels.room(quote.asked_in)
+    return changed(
+        quote,
+        state=QuoteState.FOUND if offers else QuoteState.NONE,
+        offers=offers,
+        nearby=close,
+        card_channel=card_channel(room, deps.rules),
+        found_at=deps.clock.now(),
+        due_at=None,
     )
 
 
-def card_channel(room: Room, rules: Rules) -> str:
+def card_channel(room: Channel, rules: Rules) -> str:
     """Where a card goes: where it was asked, unless that is a DM, the bot isn't there, or outsiders read it."""
     return room.id if room.member and not room.direct and not room.shared else rules.home_channel
 
@@ -121,20 +121,20 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
     )
 
 
-async def _rent_now(works: Works, quote: Quote) -> Quote:
+async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rents the recommended offer, if neither approval nor confirmation is needed; else the offers are shown."""
-    verdict = judge(quote.request, quote.offers[0].rate, works.rules)
-    shown = quote.model_copy(update={"rent_now": False})
+    verdict = judge(quote.request, quote.offers[0].rate, deps.rules)
+    shown = changed(quote, rent_now=False)
     if verdict.over or verdict.envelope.total > CONFIRM_ABOVE:
         return shown
-    async with works.store.write() as tx:
+    async with deps.store.write() as tx:
         # Still due: should the process die before it is rented or answered, it is looked for again.
-        await tx.quotes.save(quote.model_copy(update={"due_at": quote.created_at}))
+        await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, LONG_AGO)
     if person is None:
         return shown
     try:
-        rental = await rent(works, person, quote.id, quote.offers[0].offer_id)
+        rental = await rent(deps, person, quote.id, quote.offers[0].offer_id)
     except GpubotError:
         return shown
-    return quote.model_copy(update={"rental_id": rental.id})
+    return changed(quote, rental_id=rental.id)

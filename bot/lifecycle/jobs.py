@@ -1,0 +1,56 @@
+"""Jobs that run by the calendar. APScheduler's triggers compute their times; our clock waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from apscheduler.triggers.cron import CronTrigger
+
+from bot.clock import Clock
+from bot.errors import GpubotError
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Job:
+    """Work that is done at the start and then by the calendar."""
+
+    name: str
+    trigger: CronTrigger
+    work: Callable[[], Awaitable[None]]
+    busy: bool = False
+    next_at: datetime | None = None
+    """When it runs next, by our clock."""
+
+    async def run_once(self) -> None:
+        """Run it now. A failure is logged, and the job runs again at its next time."""
+        self.busy = True
+        try:
+            await self.work()
+        except GpubotError as error:
+            log.warning("job.failed", job=self.name, error=type(error).__name__)
+        except Exception:
+            log.exception("job.failed", job=self.name)
+        finally:
+            self.busy = False
+
+    async def run(self, clock: Clock) -> None:
+        """Run it now and at each of its times until cancelled."""
+        never = asyncio.Event()
+        last = clock.now()
+        await self.run_once()
+        while True:
+            self.next_at = self.trigger.get_next_fire_time(last, last)
+            await clock.sleep_until(self.next_at, never)
+            last = clock.now()
+            await self.run_once()
+
+
+def every(minutes: int) -> CronTrigger:
+    """Return a trigger for each full `minutes` of the clock; `minutes` must divide an hour."""
+    return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

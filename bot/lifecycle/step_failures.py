@@ -1,0 +1,101 @@
+"""Notifies the owner and the admins if a rental's step fails several times in a row, and again once it works.
+
+Runs of failures that people were notified of are stored, so that a restart neither repeats a notice nor forgets
+the second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+
+from bot.errors import bug_number
+from bot.lifecycle.account import send_notices
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.ports import Claimed
+from bot.model.base import Frozen, Instant, changed
+from bot.model.event import Event, EventKind, Facts
+from bot.policy.leases import overdue_at
+
+NOTIFY_AFTER = 3
+"""People are notified after this many failed steps in a row."""
+NOTIFY_AGAIN = timedelta(hours=2)
+_FACT = "failing_steps"
+
+
+class FailureRun(Frozen):
+    """Failed steps of one rental in a row."""
+
+    number: str
+    """The number that the log and the notices show."""
+    count: int = 0
+    told_at: Instant | None = None
+    """When people were last notified of it. Stored under this name."""
+
+
+_RUNS = TypeAdapter(dict[str, FailureRun])
+
+
+class StepFailures:
+    """Counts each rental's failed steps in a row. Bugs and outages count alike."""
+
+    def __init__(self, deps: StepDeps) -> None:
+        self._deps = deps
+        self._runs: dict[str, FailureRun] = {}
+        self._loaded = False
+        self._writing = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Read, once, the runs that people were notified of before the last restart. Raise StoreBusy."""
+        if self._loaded:
+            return
+        async with self._deps.store.read() as tx:
+            stored = await tx.account.get(_FACT)
+        self._runs = {**(_RUNS.validate_json(stored) if stored else {}), **self._runs}
+        self._loaded = True
+
+    def count(self, rental_id: str) -> str:
+        """Count a failed step and return the number of its run."""
+        run = self._runs.get(rental_id) or FailureRun(number=bug_number())
+        self._runs[rental_id] = changed(run, count=run.count + 1)
+        return run.number
+
+    async def notify(self, rental: Claimed) -> None:
+        """Notify people of a run that is long enough. Raise StoreBusy; the next failed step tries again."""
+        run, now = self._runs[rental.id], self._deps.clock.now()
+        if run.count < NOTIFY_AFTER or (run.told_at is not None and now - run.told_at < NOTIFY_AGAIN):
+            return
+        facts = Facts(
+            name=rental.id,
+            number=run.number,
+            count=run.count,
+            until=overdue_at(rental.ends_at, rental.accepted_at, self._deps.rules),
+        )
+        self._runs[rental.id] = changed(run, told_at=now)
+        try:
+            await self._write_notices(rental, EventKind.STEP_FAILED, facts)
+        except BaseException:
+            self._runs[rental.id] = run
+            raise
+
+    async def end_run(self, rental: Claimed) -> None:
+        """End the run after a step that worked, and notify people if they were notified of the run. Raise
+        StoreBusy; the next step that works tries again."""
+        run = self._runs.pop(rental.id, None)
+        if run is None or run.told_at is None:
+            return
+        try:
+            await self._write_notices(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
+        except BaseException:
+            self._runs[rental.id] = run
+            raise
+
+    async def _write_notices(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
+        event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
+        # One at a time: each writes the runs of all rentals.
+        async with self._writing, self._deps.store.write() as tx:
+            notified = {rental_id: run for rental_id, run in self._runs.items() if run.told_at is not None}
+            await tx.account.set(_FACT, _RUNS.dump_json(notified).decode() if notified else None)
+            await send_notices(tx, self._deps, event, rental.owner)

@@ -1,0 +1,19 @@
+"""A request that waits for a decision."""
+
+from __future__ import annotations
+
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.transitions import finish
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.state import State
+
+
+async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """A request that nobody decides lapses."""
+    now, rental = deps.clock.now(), snapshot.rental
+    if rental.lapses_at is not None and now < rental.lapses_at:
+        return snapshot.with_rental(changed(rental, due_at=rental.lapses_at))
+    after, (event,) = finish(rental, State.EXPIRED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
+    return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))

@@ -1,0 +1,46 @@
+"""One step of one rental: load, act, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bot.errors import Stale
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.snapshot import RentalSnapshot, load, save
+from bot.lifecycle.steps import awaiting_approval, deletion, destroying, over, procuring, provisioning, ready
+from bot.lifecycle.steps.polling import soonest
+from bot.model.base import changed
+from bot.model.state import ENDS, State
+
+Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
+
+STEPS: dict[State, Step] = {
+    State.AWAITING_APPROVAL: awaiting_approval.wait,
+    State.PROCURING: procuring.procure,
+    State.PROVISIONING: provisioning.provision,
+    State.READY: ready.run,
+    State.DESTROYING: destroying.destroy,
+    **dict.fromkeys(ENDS, over.stay_over),
+}
+
+
+async def step(deps: StepDeps, rental_id: str) -> None:
+    """Does what is due for a rental and ends its claim.
+
+    Where somebody changed the rental meanwhile, what the market answered is written and the rest is dropped:
+    whoever changed it made it due at once, so the next step decides from what is then true.
+    """
+    snapshot = await load(deps, rental_id)
+    if snapshot is None:
+        return
+    try:
+        snapshot = await deletion.tend(deps, snapshot)
+        snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
+        deletions = deletion.next_look(snapshot, deps.clock.now())
+        if deletions is not None:
+            due_at = soonest(deletions, snapshot.rental.due_at)
+            snapshot = snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
+        await save(deps, snapshot, releases=True)
+    except Stale:
+        async with deps.store.write() as tx:
+            await tx.rentals.release(rental_id)

@@ -1,0 +1,99 @@
+"""The form's inputs to a request, or what to put right beside each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+
+from bot.model.offer import Catalog
+from bot.model.request import Contract, Request
+from bot.model.text import one_line, say_rate, say_span
+from bot.policy.rules import Rules
+from bot.policy.spending import gpus_words
+from handlers.ids import Field
+from handlers.parsing.durations import NUMBER, SPAN, read_span
+from handlers.parsing.normalize import flat
+from handlers.parsing.request_text import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE
+from handlers.parsing.slack_text import NOTE_LENGTH
+from handlers.views.modals import ANY
+
+_CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
+_COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+
+
+class Wrong(Exception):
+    """Inputs to put right; `errors` says what, for each."""
+
+    def __init__(self, errors: dict[Field, str]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Request:
+    """The request that was filled in. Raises Wrong."""
+    errors: dict[Field, str] = {}
+    gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
+    if not _sold(gpu, catalog):
+        errors[Field.GPU] = "Nobody sells this one any more. Choose another."
+    if not _COUNT.fullmatch(count) or int(count) > rules.limits.per_rental_gpus:
+        errors[Field.COUNT] = f"Your team's limit is {gpus_words(rules)} a rental."
+    contract = inputs.get(Field.CONTRACT, "")
+    if contract not in set(Contract):
+        errors[Field.CONTRACT] = "Choose on demand or spot."
+    region, vendor = _choice(inputs, Field.REGION), _choice(inputs, Field.VENDOR)
+    if region is not None and region not in catalog.regions:
+        errors[Field.REGION] = "I don't know this region any more. Choose another."
+    if vendor is not None and vendor not in catalog.vendors:
+        errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
+    cap = _cap(flat(inputs.get(Field.CAP, "")), errors)
+    lease = _lease(inputs.get(Field.LEASE, ""), rules, errors)
+    if errors:
+        raise Wrong(errors)
+    return Request(
+        gpu=gpu,
+        count=int(count),
+        region=region,
+        contract=Contract(contract),
+        vendor=vendor,
+        max_gpu_rate=cap,
+        lease=lease,
+        note=one_line(inputs.get(Field.NOTE, ""), NOTE_LENGTH),
+    )
+
+
+def read_hours(inputs: Mapping[str, str]) -> timedelta:
+    """By how much longer. Raises Wrong."""
+    hours = inputs.get(Field.HOURS, "")
+    if not _COUNT.fullmatch(hours):
+        raise Wrong({Field.HOURS: "Choose one of these."})
+    return timedelta(hours=int(hours))
+
+
+def _sold(gpu: str, catalog: Catalog) -> bool:
+    return gpu in catalog.gpus or any(gpu in variants for variants in catalog.gpus.values())
+
+
+def _choice(inputs: Mapping[str, str], field: Field) -> str | None:
+    chosen = inputs.get(field, ANY)
+    return None if chosen == ANY else chosen
+
+
+def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
+    if not text:
+        return None
+    number = _CAP.fullmatch(text)
+    cap = Decimal(number.group(1)) if number else Decimal(0)
+    if not FINEST_CAP <= cap <= HIGHEST_CAP or cap != cap.quantize(FINEST_CAP):
+        errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(HIGHEST_CAP)}."
+        return None
+    return cap
+
+
+def _lease(text: str, rules: Rules, errors: dict[Field, str]) -> timedelta:
+    said = flat(text).lower()
+    lease = read_span(said) if re.fullmatch(SPAN, said) else timedelta(0)
+    if not SHORTEST_LEASE <= lease <= rules.lease.max:
+        errors[Field.LEASE] = f"Such as 90m, 6h or 2d; at most {say_span(rules.lease.max)}."
+    return lease

@@ -1,0 +1,144 @@
+"""Connections: how each database is opened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from sqlalchemy import AsyncAdaptedQueuePool, event
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.errors import CannotOpen
+from store import inline_sqlite
+
+PATIENCE = 1.0
+"""Real seconds that one statement waits for a lock of another process."""
+QUEUE_PATIENCE = 1.75
+"""Real seconds that a transaction waits for its turn. Both together are less than the 3 s that Slack waits."""
+
+_READER_PATIENCE = 0.05
+"""Readers wait for no writer; this is for the moment in which another process recovers or removes the log."""
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Where to write and where to read."""
+
+    writer: AsyncEngine
+    reader: AsyncEngine
+
+    async def dispose(self) -> None:
+        """Close every connection that nobody uses."""
+        try:
+            await self.writer.dispose()
+        finally:
+            await self.reader.dispose()
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file that a `sqlite:///PATH` names; None where the URL is PostgreSQL's. Raises CannotOpen for others."""
+    scheme, _, rest = url.partition("://")
+    if scheme in {"postgresql", "postgres"}:
+        return None
+    if scheme != "sqlite":
+        raise CannotOpen("GPUBOT_DATABASE_URL is neither sqlite:///PATH nor postgresql://..")
+    if len(rest) < 2 or not rest.startswith("/"):
+        raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
+    return Path(rest[1:])
+
+
+def sqlite_engines(path: Path) -> Engines:
+    """One connection that writes, and a few that only read and never wait for it (WAL)."""
+    writer = create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=partial(inline_sqlite.connect, path, patience=PATIENCE),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_reset_on_return=None,
+    )
+    reader = create_async_engine(
+        "sqlite+aiosqlite://",
+        async_creator=partial(inline_sqlite.connect, path, patience=_READER_PATIENCE),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=4,
+        max_overflow=-1,
+        pool_use_lifo=True,
+        pool_reset_on_return=None,
+    )
+    _on_sqlite(
+        writer, inline_sqlite.BEGIN_WRITING, ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+    )
+    _on_sqlite(reader, "BEGIN", ("query_only = ON",))
+    return Engines(writer, reader)
+
+
+def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    def connected(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+
+
+@asynccontextmanager
+async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
+    """Inside, SQLite lets a table go that others refer to, so that its changed copy can take its place
+    (https://www.sqlite.org/lang_altertable.html, section 7). Once a transaction has begun, SQLite ignores this."""
+    if conn.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = (await conn.get_raw_connection()).driver_connection
+    await raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys = ON")
+
+
+async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE) -> asyncpg.Connection:
+    """One connection of PostgreSQL's own driver, which reads the URL as libpq does."""
+    return await asyncpg.connect(
+        url,
+        timeout=2 * PATIENCE,
+        command_timeout=10 * PATIENCE,
+        server_settings={
+            "application_name": name,
+            "lock_timeout": f"{patience:.3f}s",
+            "idle_in_transaction_session_timeout": "30s",
+            "timezone": "UTC",
+        },
+    )
+
+
+def postgres_engines(url: str, name: str) -> Engines:
+    """A pool for each, so that readers don't wait for writers. Reads see one moment throughout, as on SQLite."""
+
+    async def connect() -> asyncpg.Connection:
+        return await postgres_connection(url, name)
+
+    def pool(size: int, isolation: IsolationLevel) -> AsyncEngine:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            isolation_level=isolation,
+            pool_size=size,
+            max_overflow=size,
+            pool_timeout=QUEUE_PATIENCE,
+            pool_use_lifo=True,
+        )
+
+    reader = pool(5, "REPEATABLE READ").execution_options(postgresql_readonly=True)
+    return Engines(pool(10, "READ COMMITTED"), reader)

@@ -1,0 +1,80 @@
+"""Notices without the outbox, while the store takes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.model.event import Event, EventKind, Facts
+from handlers.delivery.direct_posts import AGAIN_AFTER, DirectNotices
+from handlers.delivery.pace import Pace
+from tests.lifecycle.world import ANA, CLEO, RULES, Clock
+from tests.sandbox.compute_world import NOON
+
+FEW_SECONDS = timedelta(seconds=3)
+UNREACHABLE = aiohttp.ClientConnectorError(
+    ConnectionKey("slack.test", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None),
+    OSError("unreachable"),
+)
+
+
+class Slack:
+    """Takes each post and loses the answer, or can't be reached."""
+
+    def __init__(self) -> None:
+        self.posts: list[str] = []
+        self.error: Exception | None = TimeoutError()
+
+    async def chat_postMessage(self, *, channel: str, **_: Any) -> None:  # noqa: N802  # the SDK's name
+        self.posts.append(channel)
+        if self.error is not None:
+            raise self.error
+
+
+def no_writes(rental_id: str | None = None) -> Event:
+    facts = Facts(name=rental_id, since=NOON, until=NOON, span=timedelta(minutes=30))
+    return Event(rental_id=None, kind=EventKind.NO_WRITES, at=NOON, facts=facts)
+
+
+@pytest.fixture
+def slack() -> Slack:
+    return Slack()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOON)
+
+
+@pytest.fixture
+def messages(slack: Slack, clock: Clock) -> DirectNotices:
+    return DirectNotices(cast(AsyncWebClient, slack), Pace(), clock, RULES)
+
+
+async def test_a_notice_whose_answer_is_lost_is_not_repeated_every_few_seconds(
+    slack: Slack, clock: Clock, messages: DirectNotices
+) -> None:
+    for _ in range(10):
+        assert not await messages.post(CLEO.id, no_writes())
+        clock.put(clock.now() + FEW_SECONDS)
+    assert slack.posts == [CLEO.id]
+    slack.error = None
+    assert await messages.post(ANA.id, no_writes("k7mq2"))
+    clock.put(clock.now() + AGAIN_AFTER)
+    assert await messages.post(CLEO.id, no_writes())
+    assert slack.posts == [CLEO.id, ANA.id, CLEO.id]
+
+
+async def test_a_notice_that_cannot_have_arrived_is_sent_again_soon(
+    slack: Slack, clock: Clock, messages: DirectNotices
+) -> None:
+    slack.error = UNREACHABLE
+    assert not await messages.post(CLEO.id, no_writes())
+    clock.put(clock.now() + FEW_SECONDS)
+    slack.error = None
+    assert await messages.post(CLEO.id, no_writes())

@@ -1,0 +1,63 @@
+"""What is read from Slack's payloads, whatever is missing from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.listeners import interaction
+from handlers.listeners.interaction import Interaction, ModalMetadata
+
+READERS = (interaction.command, interaction.click, interaction.submission)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"user": None, "team": None, "enterprise": None, "channel": None, "view": None, "actions": None},
+        {"user": "U1", "container": [], "actions": [None], "view": {"state": {"values": []}, "blocks": [None]}},
+        {"user": {"id": 1, "team_id": None}, "actions": [{"value": 7}], "view": {"private_metadata": None}},
+        {"view": {"private_metadata": "{", "state": {"values": {"gpu": {"gpu": {"selected_option": None}}}}}},
+    ],
+)
+def test_payloads_of_another_shape_are_read_as_far_as_they_go(read: Any, body: dict[str, Any]) -> None:
+    assert isinstance(read(body), Interaction)
+    assert interaction.input_blocks(body) == []
+
+
+def clicked(**container: Any) -> Interaction:
+    return interaction.click({"container": {"channel_id": "C1", "message_ts": "2.0", **container}})
+
+
+def test_an_answer_to_a_reply_goes_into_its_thread() -> None:
+    assert clicked(thread_ts="1.0").thread_ts == "1.0"
+
+
+def test_an_answer_to_the_first_message_of_a_thread_is_seen_in_the_channel() -> None:
+    assert clicked(thread_ts="2.0").thread_ts == ""
+
+
+def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
+    longest = Interaction(
+        kind=interaction.InteractionKind.CLICK,
+        name="rent",
+        user_id="U1",
+        team_id="T1",
+        channel="C" + "1" * 20,
+        reply_url="https://hooks.slack.com/actions/" + "x" * 200,
+        thread_ts="1764000000.000100",
+    ).carried('"' * 320, 1_764_000_000, another=True)
+    assert len(longest.model_dump_json()) < 3000
+    assert ModalMetadata.read(longest.model_dump_json()) == longest
+
+
+def test_what_an_older_version_carried_is_read() -> None:
+    old = '{"value":"k7mq2","channel":"C1","reply_url":"https://x","ephemeral":true,"on_surface":false}'
+    assert ModalMetadata.read(old).value == "k7mq2"
+
+
+def test_what_a_newer_version_carried_is_read_as_far_as_we_know_it() -> None:
+    assert ModalMetadata.read('{"value":"k7mq2","of_next_year":1}').value == "k7mq2"

@@ -1,0 +1,60 @@
+"""The connections to Slack."""
+
+from __future__ import annotations
+
+import asyncio
+
+from slack_bolt.async_app import AsyncApp
+from structlog.testing import capture_logs
+from structlog.types import EventDict
+
+from bot.clock import SystemClock
+from handlers.slack_api.socket_mode import Sockets
+from tests.sandbox.slack_world import World, workspace
+
+
+async def greeting(world: World) -> EventDict:
+    """What is logged of the greeting on a new connection."""
+    app = AsyncApp(client=world.client, signing_secret="")
+    with capture_logs() as lines:
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
+        read = asyncio.Event()
+
+        async def then(*_: object) -> None:
+            read.set()
+
+        for handler in sockets._handlers:
+            handler.client.message_listeners.append(then)
+        await sockets.connect()
+        async with asyncio.timeout(10):
+            await read.wait()
+        await sockets.close()
+    return next(line for line in lines if str(line["event"]).startswith("socket."))
+
+
+async def test_connections_that_are_gone_and_still_counted_are_warned_of() -> None:
+    async with workspace() as world:
+        told = await greeting(world)
+        assert (told["event"], told["log_level"], told["connections"]) == ("socket.greeted", "info", 1)
+        await world.act("sockets/disconnect", ghosts=7)
+        told = await greeting(world)
+        assert (told["event"], told["log_level"]) == ("socket.too_many", "warning")
+        assert (told["connections"], told["ours"]) == (8, 1)
+
+
+async def test_a_ticket_that_is_refused_at_the_start_is_replaced_by_a_new_one() -> None:
+    async with workspace() as world:
+        await world.act("sockets/disconnect", refuse_tickets=True)
+        app = AsyncApp(client=world.client, signing_secret="")
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, patience=0.1)
+        connecting = asyncio.create_task(sockets.connect())
+        try:
+            tried = await world.get("traffic", endpoint="socket", wait="9", answered="true")
+            assert [one["status"] for one in tried["requests"]][:1] == [403]
+            await world.act("sockets/disconnect", refuse_tickets=False)
+            async with asyncio.timeout(9):
+                await connecting
+            assert await sockets.connected() == 1
+        finally:
+            connecting.cancel()
+            await sockets.close()

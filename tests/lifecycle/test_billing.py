@@ -1,0 +1,105 @@
+"""What a rental has cost: the ledger for what is gone, start and price for what still bills."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.lifecycle.billing import hourly, ledger_row, spent
+from bot.model.attempt import Resource
+from bot.model.base import changed
+from tests.databases import START
+from tests.store import make
+
+HOUR = timedelta(hours=1)
+RATE = Decimal("2.42")
+
+
+def resource(resource_id: str = "res-1", **said: Any) -> Resource:
+    return make.resource(resource_id, **{"rate": RATE, "valid_from": START, **said})
+
+
+def gone(resource_id: str = "res-1", **said: Any) -> Resource:
+    return resource(resource_id, **{"valid_to": START + 6 * HOUR, "gone_at": START + 7 * HOUR, **said})
+
+
+def test_a_machine_that_is_gone_costs_its_price_from_start_to_end_as_the_api_says() -> None:
+    row = ledger_row(gone(), make.attempt(), make.ANA)
+    assert (row.started_at, row.ended_at, row.rate) == (START, START + 6 * HOUR, RATE)
+    assert (row.amount, row.estimated, row.owner) == (14_520_000, False, make.ANA)
+
+
+@pytest.mark.parametrize(
+    ("missing", "amount"),
+    [
+        ("rate", 12_900_000),  # the offer's price
+        ("valid_from", 16_940_000),  # since the attempt was intended, an hour before
+        ("valid_to", 16_940_000),  # until it was found gone, an hour after
+    ],
+)
+def test_what_the_api_left_out_is_ours_and_marked_as_estimated(missing: str, amount: int) -> None:
+    attempt = make.attempt(intended_at=START - HOUR)
+    row = ledger_row(changed(gone(), **{missing: None}), attempt, make.ANA)
+    assert (row.amount, row.estimated) == (amount, True)
+
+
+def test_an_end_before_the_start_costs_nothing() -> None:
+    assert ledger_row(gone(valid_to=START - HOUR), make.attempt(), make.ANA).amount == 0
+
+
+def test_what_is_not_gone_has_no_row() -> None:
+    with pytest.raises(ValueError, match="not gone"):
+        ledger_row(resource(), make.attempt(), make.ANA)
+
+
+def test_so_far_is_the_ledger_and_what_still_bills() -> None:
+    attempt = make.attempt()
+    rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
+    so_far = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
+    assert (so_far.amount, so_far.estimated) == (14_520_000 + 4_840_000, False)
+
+
+@pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])
+def test_what_came_back_costs_from_where_its_last_row_ended(valid_from: datetime) -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    back = resource(valid_from=valid_from)
+    assert spent((first,), (back,), (attempt,), START + 8 * HOUR).amount == first.amount + 4_840_000
+    again = changed(back, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
+    second = ledger_row(again, attempt, make.ANA, (first, ledger_row(gone("res-2"), attempt, make.ANA)))
+    assert (second.n, second.started_at, second.amount) == (2, START + 6 * HOUR, 7_260_000)
+    assert spent((first, second), (again,), (attempt,), START + 20 * HOUR).amount == 9 * 2_420_000
+
+
+def test_the_time_between_two_lives_costs_nothing() -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    again = gone(valid_from=START + 8 * HOUR, valid_to=START + 9 * HOUR, gone_at=START + 9 * HOUR)
+    assert ledger_row(again, attempt, make.ANA, (first,)).amount == 2_420_000
+
+
+def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -> None:
+    attempt = make.attempt()
+    first = ledger_row(gone(), attempt, make.ANA)
+    row = ledger_row(gone(valid_to=START + 5 * HOUR), attempt, make.ANA, (first,))
+    assert (row.n, row.amount) == (2, 0)
+
+
+@pytest.mark.parametrize("missing", ["rate", "valid_from"])
+def test_so_far_is_estimated_where_something_is_missing(missing: str) -> None:
+    assert spent((), (changed(resource(), **{missing: None}),), (make.attempt(),), START + HOUR).estimated
+
+
+def test_a_machine_in_parts_costs_an_hour_what_its_parts_do_together() -> None:
+    parts = [resource(f"res-{n}", rate=Decimal("4.60")) for n in range(4)]
+    assert hourly(parts, make.attempt()) == Decimal("18.40")
+    assert hourly([*parts, gone("res-5")], make.attempt()) == Decimal("18.40")
+
+
+def test_where_a_part_says_no_price_the_offers_counts() -> None:
+    attempt = make.attempt()
+    assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.offer.rate
+    assert hourly([], attempt) == attempt.offer.rate

@@ -1,0 +1,81 @@
+"""Regular work: at start, then by the calendar of our clock, once however far time jumps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import MarketAway
+from bot.lifecycle.jobs import Job, every
+
+START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
+
+
+class Work:
+    """Notes when it was done, and can be waited for."""
+
+    def __init__(self, clock: MovedClock) -> None:
+        self.clock = clock
+        self.done: list[datetime] = []
+        self.fails: Exception | None = None
+        self._again = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self.done.append(self.clock.now())
+        self._again.set()
+        if self.fails is not None:
+            raise self.fails
+
+    async def again(self) -> None:
+        await self._again.wait()
+        self._again.clear()
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock(START)
+
+
+@pytest.fixture
+async def work(clock: MovedClock) -> AsyncIterator[Work]:
+    made = Work(clock)
+    job = Job("test", every(minutes=10), made)
+    task = asyncio.create_task(job.run(clock))
+    yield made
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_is_done_at_start_and_on_the_clocks_multiples(clock: MovedClock, work: Work) -> None:
+    await work.again()
+    midnight = datetime(2026, 3, 29, tzinfo=UTC)
+    for minutes in (0, 10, 20):
+        clock.put(midnight + timedelta(minutes=minutes))
+        await work.again()
+    assert work.done == [START, *(midnight + timedelta(minutes=m) for m in (0, 10, 20))]
+
+
+async def test_however_far_time_jumps_it_is_done_once(clock: MovedClock, work: Work) -> None:
+    await work.again()
+    clock.jump(timedelta(hours=7))
+    await work.again()
+    clock.jump(timedelta(minutes=10))
+    await work.again()
+    assert len(work.done) == 3
+
+
+async def test_a_failure_does_not_end_it(clock: MovedClock, work: Work) -> None:
+    await work.again()
+    for error in (MarketAway("Compute Clear didn't answer."), RuntimeError("a bug")):
+        work.fails = error
+        clock.jump(timedelta(minutes=10))
+        await work.again()
+    work.fails = None
+    clock.jump(timedelta(minutes=10))
+    await work.again()
+    assert len(work.done) == 4

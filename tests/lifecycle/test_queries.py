@@ -1,0 +1,173 @@
+"""What lists are made of: the same money as each rental's own story, in as few queries for many as for one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from bot.clock import MovedClock
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports import Change
+from bot.lifecycle.service import queries
+from bot.model.attempt import AttemptState
+from bot.model.event import EventKind
+from bot.model.person import Person
+from bot.model.state import State
+from bot.model.summary import CostTotals, RentalList
+from bot.policy.rules import Rules
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+from tests.store.make import ANA, BEN
+
+HOUR = timedelta(hours=1)
+RATE = Decimal("2.15")
+READER = Person(id=ANA, name="Ana")
+
+
+@pytest.fixture
+def deps(database: Database, clock: MovedClock) -> Deps:
+    clock.put(START + 3 * HOUR)
+    return Deps(store=database, clock=clock, rules=Rules())
+
+
+async def in_use(database: Database, rental_id: str, owner: str = ANA, **said: Any) -> None:
+    """A rental whose machine is in use since START; `said` is what the marketplace says of the machine."""
+    rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=1, rate=RATE)
+    machine = make.resource(f"res-{rental_id}", rental_id, **{"rate": RATE, "valid_from": START, **said})
+    await make.begun(database, rental, make.attempt(rental_id, state=AttemptState.BOUGHT))
+    async with database.write() as tx:
+        await tx.rentals.apply(Change(before=rental, after=rental, resources=(machine,)))
+
+
+async def after_one_that_failed(database: Database, rental_id: str, owner: str = ANA) -> None:
+    """A rental in use whose first machine is gone and in the ledger."""
+    await in_use(database, rental_id, owner)
+    rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=2, rate=RATE)
+    gone = make.attempt(rental_id, state=AttemptState.GONE)
+    second = make.attempt(rental_id, 2, state=AttemptState.BOUGHT)
+    dead = make.resource(
+        f"res-{rental_id}", rental_id, status="deleted", gone_at=START + HOUR, read_at=START + HOUR
+    )
+    machine = make.resource(f"new-{rental_id}", rental_id, 2, rate=RATE, valid_from=START + HOUR)
+    row = make.ledger_row(f"res-{rental_id}", rental_id, owner=owner)
+    async with database.write() as tx:
+        before = await tx.rentals.get(rental_id)
+        assert before is not None
+        await tx.rentals.apply(
+            Change(
+                before=before,
+                after=make.next_of(rental),
+                attempts=(gone, second),
+                resources=(dead, machine),
+                ledger=(row,),
+            )
+        )
+
+
+@contextmanager
+def counted(database: Database) -> Iterator[list[str]]:
+    """Collects the statements that are read with."""
+    seen: list[str] = []
+
+    def running(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        seen.append(sql)
+
+    reader = database.engines.reader.sync_engine
+    event.listen(reader, "before_cursor_execute", running)
+    yield seen
+    event.remove(reader, "before_cursor_execute", running)
+
+
+async def everyone(deps: Deps) -> RentalList:
+    return await queries.listing(deps, READER, everyone=True, most=15)
+
+
+async def own(deps: Deps) -> RentalList:
+    return await queries.listing(deps, READER, everyone=False, most=15)
+
+
+async def test_a_list_says_of_each_rental_what_its_story_says(database: Database, deps: Deps) -> None:
+    await in_use(database, "aaaaa")
+    await in_use(database, "bbbbb", BEN, rate=None)
+    await in_use(database, "ccccc", valid_from=None)
+    await in_use(database, "ddddd", valid_to=START + HOUR)
+    await after_one_that_failed(database, "eeeee")
+    back = make.rental("fffff", state=State.READY, attempts=1, rate=RATE)
+    await in_use(database, "fffff")
+    async with database.write() as tx:
+        row = make.ledger_row("res-fffff", "fffff", ended_at=START + 2 * HOUR, amount=4_300_000, estimated=True)
+        await tx.rentals.apply(Change(before=back, after=back, ledger=(row,)))
+    live = await everyone(deps)
+    told = {one.rental.id: await queries.show(deps, READER, one.rental.id) for one in live.shown}
+    assert list(told) == ["aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee", "fffff"]
+    assert [one.spent for one in live.shown] == [details.spent for details in told.values()]
+    assert [one.rental for one in live.shown] == [details.rental for details in told.values()]
+    assert [one.spent.amount for one in live.shown] == [6_450_000] * 3 + [2_150_000] + [6_450_000] * 2
+    assert [one.spent.estimated for one in live.shown] == [False, True, True, False, False, True]
+    assert live.team.amount == sum(details.spent.amount for details in told.values())
+
+
+async def test_sums_are_of_all_that_lives_however_little_is_shown(database: Database, deps: Deps) -> None:
+    for rental_id, owner in (("aaaaa", ANA), ("bbbbb", BEN), ("ccccc", ANA), ("ddddd", ANA)):
+        await in_use(database, rental_id, owner)
+    waits = make.rental("eeeee", state=State.AWAITING_APPROVAL, rate=RATE)
+    over = make.rental("fffff", state=State.DESTROYED, rate=RATE)
+    await make.begun(database, waits)
+    await make.begun(database, over)
+    everything = await queries.listing(deps, READER, everyone=True, most=2)
+    assert [one.rental.id for one in everything.shown] == ["aaaaa", "bbbbb"]
+    assert everything.more == 3
+    assert (everything.own.rate, everything.own.amount) == (3 * RATE, 3 * 6_450_000)
+    assert (everything.team.rate, everything.team.amount) == (4 * RATE, 4 * 6_450_000)
+    hers = await queries.listing(deps, READER, everyone=False, most=2)
+    assert [one.rental.id for one in hers.shown] == ["aaaaa", "ccccc"]
+    assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
+
+
+async def test_nothing_lives(deps: Deps) -> None:
+    live = await everyone(deps)
+    assert (live.shown, live.more, live.team) == ((), 0, CostTotals(rate=Decimal(0), amount=0))
+
+
+async def test_owners_are_named_where_they_are_known(database: Database, deps: Deps) -> None:
+    async with database.write() as tx:
+        await tx.people.put(Person(id=ANA, name="Ana"), START)
+    await in_use(database, "aaaaa")
+    await in_use(database, "bbbbb", BEN)
+    assert [one.names for one in (await everyone(deps)).shown] == [{ANA: "Ana"}] * 2
+
+
+@pytest.mark.parametrize("look", [everyone, own])
+async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(
+    database: Database, deps: Deps, look: Callable[[Deps], Awaitable[RentalList]]
+) -> None:
+    await after_one_that_failed(database, "first")
+    with counted(database) as for_one:
+        await look(deps)
+    for n in range(20):
+        await after_one_that_failed(database, f"rent{n}", ANA if n % 2 else f"U{n}")
+    with counted(database) as for_many:
+        live = await look(deps)
+    assert len(live.shown) + live.more > 10
+    assert len(for_many) == len(for_one) <= 6
+
+
+async def test_a_story_takes_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:
+    await in_use(database, "aaaaa")
+    with counted(database) as for_few:
+        await queries.show(deps, READER, "aaaaa")
+    rental = make.rental("aaaaa", state=State.READY, attempts=1, rate=RATE)
+    kept = tuple(make.event(EventKind.KEPT, "aaaaa", actor=f"U{n}") for n in range(20))
+    async with database.write() as tx:
+        await tx.rentals.apply(Change(before=rental, after=make.next_of(rental), events=kept))
+    with counted(database) as for_many:
+        details = await queries.show(deps, READER, "aaaaa")
+    assert len(details.events) == 21
+    assert len(for_many) == len(for_few)

@@ -1,0 +1,44 @@
+"""Looking at a database before a start tells what the start will find, and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import CannotOpen, InUse
+from store.db import Database
+from store.preflight import Condition, condition
+from tests.databases import Postgres
+
+
+async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: str, clock: MovedClock) -> None:
+    assert await condition(url) is Condition.READY
+    database = await Database.open(url, claimant="test", clock=clock)
+    async with database.read() as tx:
+        assert not await tx.rentals.any_ever()
+    await database.close()
+
+
+async def test_one_that_a_gpubot_has_open_says_so(url: str, clock: MovedClock) -> None:
+    database = await Database.open(url, claimant="test", clock=clock)
+    with pytest.raises(InUse):
+        await condition(url)
+    async with database.write() as tx:
+        await tx.account.set("name", "still works")
+    await database.close()
+
+
+async def test_an_empty_postgresql_database_stays_empty(postgres: Postgres) -> None:
+    await postgres.run("CREATE DATABASE looked_at")
+    assert await condition(postgres.url("looked_at")) is Condition.OLDER
+    assert await condition(postgres.url("looked_at")) is Condition.OLDER
+
+
+async def test_a_user_who_may_not_write_there_is_told(postgres: Postgres) -> None:
+    await postgres.run(
+        "CREATE DATABASE not_ours", "CREATE ROLE reader LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
+    )
+    url = postgres.url("not_ours").replace("postgres:", "reader:", 1)
+    assert "reader" in url
+    with pytest.raises(CannotOpen, match="Its user may not do that"):
+        await condition(url)
