@@ -299,12 +299,12 @@ class SandboxClient:
     async def click(
         self, user: str, message: SeenMessage, button: str | Button, *, as_read: bool = False
     ) -> Outcome:
-        """Click a button, or the first whose text begins so, and confirm it if it asks.
+        """Click a button, or the first whose text begins so.
 
         `as_read` clicks the message as it was when it was read: on a screen that is behind.
         """
         target = message.button(button) if isinstance(button, str) else button
-        order: Json = {"user": user, "channel": message.channel, "ts": message.ts, "confirmed": True}
+        order: Json = {"user": user, "channel": message.channel, "ts": message.ts}
         order |= {"action_id": target.action_id, "block_id": target.block_id}
         if as_read:
             order["seq"] = message.seq
@@ -345,8 +345,8 @@ class SandboxClient:
 
     async def modal(self, user: str, *, wait: float = 0) -> Modal | None:
         """Return the modal that someone has open, if any; wait up to `wait` real seconds for one to open."""
-        views = (await self.slack.get("views", user=user, wait=wait))["views"]
-        return Modal.model_validate(views[-1]) if views else None
+        modal = (await self.slack.get("views", user=user, wait=wait))["modal"]
+        return None if modal is None else Modal.model_validate(modal)
 
     async def open_modal(self, user: str) -> Modal:
         """Return the modal that opens for someone now. Raise LookupError if none opens within 5 real seconds."""
