@@ -72,7 +72,7 @@ class Console:
         if typed in {"help", "?"}:
             self.printer.say(HELP)
         elif typed.startswith("+"):
-            await self.play.passes(_span(typed))
+            await self.play.passes(read_span(typed))
         elif name in PEOPLE:
             try:
                 await self._run_for(name, rest)
@@ -94,7 +94,7 @@ class Console:
         elif rest == "close":
             await self.dialogs.close(name)
         else:
-            place, words = _place(rest)
+            place, words = read_place(rest)
             await self.play.types(name, place, words)
         dialog = await self.dialogs.shown(name)
         if dialog and dialog != self._dialog.get(name):
@@ -110,7 +110,7 @@ class Console:
         await self.play.clicks(name, message, label)
 
     async def _reason(self, name: str, typed: str, error: str) -> str:
-        place, _ = _place(typed)
+        place, _ = read_place(typed)
         match error:
             case "no_such_channel":
                 channels = (await self.play.sandbox.slack.get("workspace"))["channels"]
@@ -124,13 +124,14 @@ class Console:
                 return f"Slack lets {name} do no such thing: {error}."
 
 
-def _place(typed: str) -> tuple[str, str]:
+def read_place(typed: str) -> tuple[str, str]:
     """Return the channel in which a command is typed, and its words."""
     place, _, words = typed.partition(" ") if typed.startswith("@") else ("training", "", typed)
     return place.lstrip("@#"), words.strip().removeprefix("/gpu").strip()
 
 
-def _span(typed: str) -> timedelta:
+def read_span(typed: str) -> timedelta:
+    """Return the span of a line like `+2h`. Raise Mistake if it is none, or too long."""
     found = re.fullmatch(r"\+\s*(\d{1,7})\s*([smhd])", typed)
     if found is None:
         raise Mistake("Time passes as +30s, +10m, +2h or +1d.")

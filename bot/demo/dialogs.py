@@ -31,7 +31,7 @@ class Dialogs:
         labels = {text for entry in modal.inputs for text in (entry.label, entry.hint)}
         words = [line for line in modal.reads.splitlines() if line not in labels]
         lines = [f"dialog: {modal.title}", *(f"  {line}" for line in words)]
-        lines += [f"  {number} {_field(entry)}" for number, entry in enumerate(modal.inputs, 1)]
+        lines += [f"  {number} {field_line(entry)}" for number, entry in enumerate(modal.inputs, 1)]
         next_steps = [f"fill in a field: {name.lower()} 1=..."] if modal.inputs else []
         next_steps += [f"send it off: {name.lower()} ok"] if modal.submit else []
         lines.append(", ".join([*next_steps, f"close it: {name.lower()} close"]))
@@ -44,7 +44,7 @@ class Dialogs:
             raise Mistake(f"The dialog has no field {number}.")
         entry = modal.inputs[number - 1]
         filled = self._filled.setdefault((name, modal.view_id), {})
-        filled.setdefault(entry.block_id, {})[entry.action_id] = _value(entry, typed)
+        filled.setdefault(entry.block_id, {})[entry.action_id] = field_value(entry, typed)
 
     async def send(self, name: str) -> None:
         """Submit the modal. Raise Mistake with what is wrong in which field."""
@@ -71,7 +71,8 @@ class Dialogs:
         return modal
 
 
-def _field(entry: Input) -> str:
+def field_line(entry: Input) -> str:
+    """Return the line of a field: its label and value, and its choices or its hint."""
     filled = entry.value or {}
     value = next((filled[key] for key in CHOSEN if filled.get(key)), "")
     if isinstance(value, dict):
@@ -85,7 +86,8 @@ def _field(entry: Input) -> str:
     return f"{line}   ({entry.hint})" if entry.hint else line
 
 
-def _value(entry: Input, typed: str) -> str | None:
+def field_value(entry: Input, typed: str) -> str | None:
+    """Return the value of what was typed. Raise Mistake if a menu does not have that choice."""
     if not entry.options:
         return typed or None
     for option in entry.options:

@@ -159,15 +159,6 @@ async def test_envelopes_are_spread_over_the_connections() -> None:
             task.cancel()
 
 
-async def test_two_bolt_apps_can_be_connected_at_once() -> None:
-    async with workspace() as world:
-        await world.bolt(answers_hello)
-        await world.bolt(answers_hello)
-        for _ in range(10):
-            assert (await world.command(ANA))["ok"]
-        assert len((await world.get("sockets"))["sockets"]) == 2
-
-
 async def test_after_a_disconnect_warning_a_bolt_app_connects_again() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
