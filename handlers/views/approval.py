@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.model.event import Event, EventKind
 from bot.model.money import cost_at_most
-from bot.model.rental import Decider, Extension, Rental
+from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -62,12 +62,8 @@ def approval(
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, at, rules)
         total = rental.extension.envelope.total
-    elif (
-        rental.state is State.AWAITING_APPROVAL
-        and rental.decider is not Decider.OWNER
-        and rental.envelope.version == version
-    ):
-        lines = _request(details, asked, at, rules)
+    elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
+        lines = _request(details, rental.waiting, asked, at, rules)
         total = rental.envelope.total
     else:
         return _answer(details, version, asked, at)
@@ -112,19 +108,18 @@ def _for_whom(details: RentalDetails, length: str) -> str:
     return f"{what(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
 
 
-def _request(details: RentalDetails, asked: Event | None, at: Times, rules: Rules) -> list[str]:
+def _request(details: RentalDetails, waiting: Waiting, asked: Event | None, at: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, details.rental.envelope
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {at.at(asked_at)}){more}."
-    why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
-    lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
+    why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
         _join(why, over_words(envelope, rules), money),
-        _join(_others(details, at), lapses),
+        _join(_others(details, at), f"Lapses {at.on(waiting.expires_at)}."),
     ]
 
 
@@ -134,18 +129,17 @@ def _join(*parts: str) -> str:
 
 def _extension(details: RentalDetails, extension: Extension, at: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, extension.envelope
-    longer = extension.ends_at - rental.ends_at if rental.ends_at else envelope.lease
-    whom = _for_whom(details, f"{span(longer)} more")
+    ends_at = rental.running.ends_at
+    whom = _for_whom(details, f"{span(extension.ends_at - ends_at)} more")
     rate = per_hour(rental.rate if rental.rate is not None else envelope.price)
     asks = person(details.names, extension.asked_by)
-    lapses = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? {whom} ({rental.id})",
         _join(
             limits_words(over_limits(envelope.price, envelope.total, rules), rules),
             f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(details.spent)}.",
         ),
-        _join(_others(details, at), lapses),
+        _join(_others(details, at), f"It ends {at.on(ends_at)} if nobody decides."),
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, to_channel
+from bot.model.rental import Alarm
 from bot.model.state import State
 from handlers.views.render import render_message
 from tests.views.showing import card, show, thread
@@ -25,6 +26,7 @@ from tests.views.stories import (
     clock,
     gone,
     happened,
+    lease,
     making,
     ready,
     waiting,
@@ -57,7 +59,7 @@ class TestCard:
         )
 
     def test_the_day_is_said_when_it_is_not_today(self) -> None:
-        text, _ = card(ready(ends_at=clock(9, 0, day=25)), clock(12, 41))
+        text, _ = card(ready(lease=lease(clock(9, 0, day=25))), clock(12, 41))
         assert "Ends tomorrow at 09:00." in text
 
     def test_being_destroyed(self) -> None:
@@ -65,7 +67,7 @@ class TestCard:
         assert (text, buttons) == ("Being destroyed: 1x H100 EU, Ana, k7mq2.", ["Details"])
 
     def test_not_confirmed_gone(self) -> None:
-        details = ready(state=State.DESTROYING, alarm_at=clock(18, 46), alarms=1, taken_on_by=CARL)
+        details = ready(state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))
         text, buttons = card(details, clock(18, 47))
         assert text == (
             "Being destroyed: 1x H100 EU, Ana, k7mq2. Not confirmed gone. "
@@ -77,7 +79,7 @@ class TestCard:
         assert card(gone(), clock(18, 42)) == ("Destroyed: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.", [])
 
     def test_nothing_was_rented(self) -> None:
-        assert card(waiting(state=State.DENIED), clock(14, 9)) == (
+        assert card(waiting(state=State.DENIED, waiting=None), clock(14, 9)) == (
             "Denied: 8x H100 EU, Ana, p4wd9. Nothing was rented.",
             [],
         )

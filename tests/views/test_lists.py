@@ -29,6 +29,7 @@ from tests.views.stories import (
     gone,
     happened,
     labels,
+    lease,
     listed,
     making,
     read,
@@ -204,7 +205,7 @@ class TestDialogs:
         assert says(view) == "1x H100, Ana. It ends in 30 min."
         choices = [choice["text"]["text"] for choice in view["blocks"][1]["element"]["options"]]
         assert choices[:2] == ["1 h, about $2.42", "2 h, about $4.84"]
-        long = ready(ends_at=clock(12, 40, day=27))
+        long = ready(lease=lease(clock(12, 40, day=27)))
         assert says(modals.extend(long, rules=RULES, now=NOW)) == (
             "A lease is at most 3 days; this one can't be longer."
         )

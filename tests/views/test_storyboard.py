@@ -11,7 +11,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_channel
-from bot.model.rental import Decider, Extension
+from bot.model.rental import Alarm, Decider, Extension, Waiting
 from bot.model.state import State
 from handlers.views.render import render_message
 from tests.slack_limits import problems_of_message
@@ -30,6 +30,7 @@ from tests.views.stories import (
     gone,
     happened,
     labels,
+    lease,
     making,
     read,
     ready,
@@ -60,7 +61,7 @@ class TestDirect:
         assert text == "Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h."
 
     def test_a_shorter_lease_than_asked_for_says_why(self) -> None:
-        text, _ = direct(READY_EVENT, ready(ends_at=clock(17, 40)), clock(12, 40))
+        text, _ = direct(READY_EVENT, ready(lease=lease(clock(17, 40))), clock(12, 40))
         assert text.splitlines()[0] == (
             "Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. "
             "That is sooner than asked: it bills more than planned, and at most $16.06 was accepted."
@@ -96,7 +97,7 @@ class TestDirect:
         )
 
     def test_its_end_was_near_and_it_was_extended(self) -> None:
-        assert direct(self.ending, ready(self.ending, ends_at=clock(20, 40)), clock(18, 11)) == (
+        assert direct(self.ending, ready(self.ending, lease=lease(clock(20, 40))), clock(18, 11)) == (
             "Extended: 1x H100 (k7mq2). It ends 20:40 now.",
             [],
         )
@@ -115,12 +116,12 @@ class TestDirect:
             "Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. "
             "Last answer: vendor timeout."
         )
-        destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm_at": clock(18, 46)}
+        destroying: dict[str, Any] = {"state": State.DESTROYING}
         assert direct(self.alarm, ready(self.alarm, **destroying), clock(18, 46), to=CARL) == (
             words,
             ["I'm on it"],
         )
-        taken = ready(self.alarm, **destroying, taken_on_by=CARL)
+        taken = ready(self.alarm, **destroying, alarm=Alarm(at=clock(20, 47), count=1, taken_on_by=CARL))
         assert direct(self.alarm, taken, clock(18, 47)) == (f"{words} Carl is on it.", [])
         assert direct(self.alarm, gone(self.alarm), clock(18, 59)) == (
             "Confirmed gone: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.",
@@ -144,9 +145,8 @@ class TestDirect:
             making(),
             rental=rental(
                 State.AWAITING_APPROVAL,
-                decider=Decider.OWNER,
+                waiting=Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(20, 39)),
                 envelope=envelope("2.90", "2.90", 18_850_000, version=2),
-                lapses_at=clock(20, 39),
             ),
             events=(again,),
         )

@@ -13,7 +13,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.quote import Nearby, Quote, QuoteState
-from bot.model.rental import Extension
+from bot.model.rental import Alarm, Extension
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -38,6 +38,7 @@ from tests.views.stories import (
     gone,
     happened,
     labels,
+    lease,
     making,
     offer,
     read,
@@ -99,7 +100,7 @@ class TestTimes:
 
     def test_keeping_names_the_end_as_it_was_then(self) -> None:
         kept = happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40))
-        later = ready(kept, ends_at=clock(9, 0, day=26))
+        later = ready(kept, lease=lease(clock(9, 0, day=26)))
         shown = lists.show(later, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 41))
         assert "Ana keeps it. I ask again at 15:40; it ends 18:40 either way." in read(shown.text, clock(14, 41))
 
@@ -118,7 +119,7 @@ class TestTimes:
 
     def test_a_history_says_the_time_once(self) -> None:
         denied = happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False)
-        details = waiting(denied, state=State.DENIED)
+        details = waiting(denied, state=State.DENIED, waiting=None)
         shown = lists.show(details, reader=ANA, sees_money=True, rules=RULES, now=clock(14, 13))
         assert read(shown.text, clock(14, 13)).splitlines()[-1] == "14:12  Denied by Ben. Nothing was rented."
 
@@ -223,7 +224,7 @@ class TestTelling:
 
     def test_who_is_on_it_reads_it_so(self) -> None:
         alarm = happened(K.NOT_CONFIRMED, clock(18, 46), id=11)
-        details = ready(alarm, state=State.DESTROYING, alarms=1, taken_on_by=CARL)
+        details = ready(alarm, state=State.DESTROYING, alarm=Alarm(at=clock(20, 46), count=1, taken_on_by=CARL))
         assert told(MessageKind.DIRECT, details, clock(18, 47), alarm, to=CARL).endswith("You are on it.")
         assert told(MessageKind.DIRECT, details, clock(18, 47), alarm, to=ANA).endswith("Carl is on it.")
 

@@ -11,10 +11,9 @@ from handlers.views.format import Times, about, span
 
 
 def _kept(scene: Scene) -> Said:
-    facts = scene.facts
-    return Said(
-        f"{scene.actor} keeps it", asks_again(facts.until, facts.since or scene.details.rental.ends_at, scene.at)
-    )
+    facts, lease = scene.facts, scene.details.rental.lease
+    ends_at = facts.since or (lease.ends_at if lease else None)
+    return Said(f"{scene.actor} keeps it", asks_again(facts.until, ends_at, scene.at))
 
 
 def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
