@@ -123,8 +123,8 @@ class Team:
 
     async def modal(self, user: str) -> Json | None:
         """The dialog that is open, once one is."""
-        views = (await self.world.get("views", user=user))["views"]
-        return views[-1] if views else None
+        modal: Json | None = (await self.world.get("views", user=user))["modal"]
+        return modal
 
     async def submit(self, user: str, **values: str) -> Json:
         """Fills in the dialog that is open, and submits it."""

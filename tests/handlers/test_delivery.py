@@ -127,7 +127,8 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         rental = await rented(ours)
         await ours.deliver()
         deleted = await card_of(ours, rental)
-        await ours.world.client.chat_delete(channel=TRAINING, ts=str(deleted.ts))
+        workspace = ours.world.sandbox.workspace
+        workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         shown = await appears(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
