@@ -41,6 +41,8 @@ class Rendered(Frozen):
     blocks: tuple[Json, ...] = ()
     closed: bool = True
     """Nothing on it will change any more, and it has no live button."""
+    moves: bool = False
+    """It shows how much time has passed, so it is rendered again every now and then."""
 
 
 def cut(markup: str, limit: int) -> str:

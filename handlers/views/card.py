@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -34,13 +35,14 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
     word, rest = state_word(details), f": {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
-    return blocks.message(
+    rendered = blocks.message(
         text,
         blocks.section(shown),
         _bar(details, now),
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details),
     )
+    return changed(rendered, moves=_being_made(details) and _started(details) is not None)
 
 
 def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
@@ -49,7 +51,7 @@ def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
         waiting = rental.waiting
         why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
         return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", f"Lapses {at.on(waiting.expires_at)}."]
-    if rental.state in {State.PROCURING, State.PROVISIONING}:
+    if _being_made(details):
         held = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
         return [held, _elapsed(details, at.now), f"{source(details)}." if source(details) else ""]
     if rental.state is State.READY:
@@ -82,6 +84,10 @@ def _ready(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     ]
 
 
+def _being_made(details: RentalDetails) -> bool:
+    return details.rental.state in {State.PROCURING, State.PROVISIONING}
+
+
 def _started(details: RentalDetails) -> datetime | None:
     return details.current.intended_at if details.current else None
 
@@ -97,7 +103,7 @@ def _elapsed(details: RentalDetails, now: datetime) -> str:
 def _bar(details: RentalDetails, now: datetime) -> Json | None:
     """For the eye only: how much of the usual time is over."""
     started = _started(details)
-    if details.rental.state not in {State.PROCURING, State.PROVISIONING} or started is None or not details.usual:
+    if not _being_made(details) or started is None or not details.usual:
         return None
     usual = max(details.usual, timedelta(seconds=1))
     full = min(max((now - started) * BAR // usual, 0), BAR)

@@ -28,7 +28,7 @@ def show(
     shown: int = 0,
 ) -> Rendered:
     message = Message(
-        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=shown, envelope=1, created_at=now
+        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown_version=shown, envelope=1, created_at=now
     )
     rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None

@@ -236,7 +236,7 @@ class TestApproving:
             to=to_channel("C0GPUS"),
             rental_id="k7mq2",
             envelope=2,
-            shown=1,
+            shown_version=1,
             created_at=clock(18, 10),
         )
         rendered = render_message(message, asked, details, rules=RULES, now=clock(18, 10))

@@ -69,7 +69,9 @@ LONGER = Extension(
 def told(
     kind: MessageKind, details: RentalDetails, now: datetime, event: Event | None = None, *, to: str = ANA
 ) -> str:
-    message = Message(kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=1, envelope=1, created_at=now)
+    message = Message(
+        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown_version=1, envelope=1, created_at=now
+    )
     rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None
     return read(rendered.text, now)
