@@ -28,7 +28,7 @@ def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> R
     ends = f": {rental.id} ends {at.at(rental.ends_at)}" if rental.ends_at else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
     more = extend_button(rental, rules, longer, again=True)
-    return blocks.message(text, blocks.section(text), blocks.actions(more))
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
 def kept(rental: Rental, at: Times) -> Rendered:

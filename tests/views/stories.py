@@ -1,8 +1,7 @@
-"""The storyboard's people and rentals, as models, and a reader for what was rendered."""
+"""The storyboard's people and rentals, as models."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,8 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
-from bot.model.rental import Decider, Rental
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList
@@ -29,34 +29,6 @@ S = timedelta(seconds=1)
 def clock(hour: int, minute: int, second: int = 0, *, day: int = 24) -> datetime:
     """A time of Tuesday, 24 November 2026."""
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
-
-
-def read(markup: str, now: datetime) -> str:
-    """mrkdwn as a reader in UTC sees it."""
-
-    def token(found: re.Match[str]) -> str:
-        moment = datetime.fromtimestamp(int(found[1]), UTC)
-        days = (moment.date() - now.date()).days
-        pretty = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, f"{moment:%b %d}")
-        return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
-
-    shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
-    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def buttons(blocks: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """The buttons that a reader sees, in order."""
-    shown = []
-    for block in blocks:
-        shown += [element for element in block.get("elements", ()) if element["type"] == "button"]
-        if "accessory" in block:
-            shown.append(block["accessory"])
-    return shown
-
-
-def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
-    """What stands on them."""
-    return [button["text"]["text"] for button in buttons(blocks)]
 
 
 def request(**changes: Any) -> Request:
@@ -149,6 +121,22 @@ def making() -> RentalDetails:
     )
 
 
+LONGER = Extension(
+    envelope=envelope("2.42", "2.47", 101_000_000, version=2, lease=30 * H),
+    ends_at=clock(18, 40, day=25),
+    asked_by=ANA,
+    asked_at=clock(18, 10),
+)
+QUOTE = Quote(
+    id="q1",
+    state=QuoteState.FOUND,
+    owner=ANA,
+    asked_in="C0TRAIN",
+    card_channel="C0TRAIN",
+    request=request(),
+    created_at=clock(12, 35),
+    offers=(HYPERSTACK, NEBIUS, SCALEWAY),
+)
 READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
 
 

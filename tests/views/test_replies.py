@@ -1,0 +1,181 @@
+"""Short private answers to commands and clicks, and errors."""
+
+from __future__ import annotations
+
+from inline_snapshot import snapshot
+
+from bot.errors import Changed, GpubotError, Mistake, NeedsKey, PrivateKey, Refused, TooLate
+from bot.model.person import Key
+from bot.model.state import State
+from handlers.views import answers, replies
+from handlers.views.blocks import Rendered
+from handlers.views.rental_text import times
+from tests.views.screens import message, page
+from tests.views.stories import LONGER, RULES, H, clock, making, ready, rental, waiting
+
+NOW = clock(14, 40)
+AT = times(RULES, NOW, None)
+KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
+
+
+def said(*answers: Rendered) -> str:
+    return page(*(message(answer, NOW) for answer in answers))
+
+
+def test_an_error_says_what_to_do_instead() -> None:
+    errors: tuple[GpubotError, ...] = (
+        Mistake(
+            'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100', ("H100", "H200", "A10")
+        ),
+        Refused("Only approvers decide this. I changed nothing."),
+        TooLate("Ben approved it 2 s before you. I changed nothing.", "p4wd9"),
+        Changed("It has changed.", "p4wd9"),
+        PrivateKey(),
+        NeedsKey("Set a key first."),
+        Mistake('I don\'t know "<!channel> <@U1>". Ask in <#C0GPUS>.'),
+    )
+    assert said(*map(replies.error, errors)) == snapshot("""\
+
+I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100
+[Choose from a list]
+
+Only approvers decide this. I changed nothing.
+
+Ben approved it 2 s before you. I changed nothing.
+[Show p4wd9]
+
+It has changed.
+[Show p4wd9]
+
+That was a private key. I dropped it and no channel shows it, but it went through Slack. Make a new
+      pair, then /gpu key with the line from the .pub file.
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+I don't know "<!channel> <@U1>". Ask in <#C0GPUS>.
+""")
+
+
+def test_people_and_channels_in_an_error_are_never_pinged() -> None:
+    shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>". Ask in <#C0GPUS>.'))
+    assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;". Ask in <#C0GPUS>.'
+
+
+def test_a_bug_has_a_number_and_says_nothing_that_is_not_known() -> None:
+    assert said(
+        replies.bug("E-4F2K", rented=False),
+        replies.bug("E-4F2K"),
+        replies.store_busy(),
+        replies.posted_twice(),
+    ) == snapshot("""\
+
+Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
+
+Something broke on my side. /gpu list shows what is rented. Tell an admin the number E-4F2K.
+
+I couldn't write that down, so nothing was done. Try again in a moment.
+
+This was posted twice. Use the other one.
+""")
+
+
+def test_answers_about_keys() -> None:
+    nameless = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=NOW)
+    assert said(
+        replies.key_saved(KEY, 1),
+        replies.key_saved(nameless, 0),
+        replies.key_shown(KEY),
+        replies.key_shown(nameless),
+        replies.key_shown(None),
+    ) == snapshot("""\
+
+Your key "you@laptop" is set: SHA256:abc. Going on with 1 search.
+
+Your key is set: SHA256:abc.
+
+Your key: "you@laptop", SHA256:abc. What you rent from now on opens with it.
+[Change]
+
+Your key: without a comment, SHA256:abc. What you rent from now on opens with it.
+[Change]
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+""")
+
+
+def test_what_a_click_on_an_offer_made() -> None:
+    assert said(replies.chosen(rental(State.PROCURING)), replies.chosen(waiting().rental)) == snapshot("""\
+
+Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
+
+Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+""")
+
+
+def test_more_time_or_still_needed_by_command() -> None:
+    use = ready().rental
+    assert said(
+        answers.extended(use, AT),
+        answers.extended(ready(extension=LONGER).rental, AT),
+        answers.asked_again(use, 2 * H, AT, RULES),
+        answers.kept(ready(ask_at=clock(15, 40)).rental, AT),
+        answers.kept(ready(ask_at=clock(18, 40)).rental, AT),
+        answers.kept(use, AT),
+    ) == snapshot("""\
+
+k7mq2 is extended. It ends 18:40.
+
+Asked for approval: k7mq2 until tomorrow at 18:40. It ends 18:40 if nobody decides.
+
+You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
+[Extend 2 h more, about $4.84]
+
+k7mq2 is kept. I ask again at 15:40; it ends 18:40 either way.
+
+k7mq2 is kept. It ends 18:40; I don't ask again before.
+
+k7mq2 is kept. It ends 18:40; I don't ask again before.
+""")
+
+
+def test_destroying_by_command() -> None:
+    destroying, cancelled = ready(state=State.DESTROYING).rental, making().rental
+    assert said(answers.ending(destroying), answers.ending(cancelled)) == snapshot("""\
+
+Being destroyed: 1x H100 EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
+
+Being made: 1x H100 EU, k7mq2.
+""")
+
+
+def test_pausing_a_click_on_an_old_version_and_words_that_are_no_command() -> None:
+    assert said(
+        replies.paused(True),
+        replies.paused(False),
+        replies.resumed(True),
+        replies.resumed(False),
+        answers.newer("The request p4wd9 has changed.", replies.say("Here it is.")),
+        answers.only_commands(),
+    ) == snapshot("""\
+
+Buying is paused. Destroying goes on. /gpu resume starts it again.
+
+Buying was already paused. Destroying goes on. /gpu resume starts it again.
+
+Buying goes on again.
+
+Buying wasn't paused.
+
+The request p4wd9 has changed.
+Here it is.
+
+I read commands, also here. Try: /gpu get H100 EU, or /gpu help
+""")
