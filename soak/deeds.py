@@ -69,17 +69,17 @@ LOOKS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}
 
 _OWNERS = (
     (14, "get", ()),
-    (20, "clicks", ("Rent from", "Ask:")),
-    (6, "clicks", ("Ask:",)),
+    (20, "clicks", ("Rent from", "Ask for")),
+    (6, "clicks", ("Ask for",)),
     (3, "clicks", ("Rent another",)),
     (9, "clicks", ("Extend",)),
     (5, "types", ("extend {own} 1h",)),
-    (4, "clicks", ("Keep",)),
+    (4, "clicks", ("Still needed",)),
     (2, "types", ("keep {own} 1h",)),
     (6, "clicks", ("Destroy", "Cancel")),
     (4, "types", ("destroy {own}",)),
-    (4, "clicks", ("Withdraw", "Don't extend", "Go on")),
-    (2, "clicks", ("Refresh", "All", "Try again", "Change", "Show", "Details", "Choose")),
+    (4, "clicks", ("Withdraw", "Take the request back", "Go on")),
+    (2, "clicks", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (6, "looks", ()),
     (2, "says", ()),
     (1, "key", ()),
@@ -100,7 +100,7 @@ def first_acts(source: random.Random) -> tuple[Act, ...]:
     """What happens before anything goes wrong: everyone has a key, two rent, and one asks for much."""
     keys = [Act(after=0, who=name, does=Does.KEY) for name in TEAM]
     rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
-    asks = [_get(source, 0, "Ana", MANY, ""), Act(after=0, who="Ana", does=Does.CLICKS, labels=("Ask:",))]
+    asks = [_get(source, 0, "Ana", MANY, ""), Act(after=0, who="Ana", does=Does.CLICKS, labels=("Ask for",))]
     return (*keys, *rents, *asks)
 
 

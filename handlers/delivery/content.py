@@ -11,6 +11,7 @@ from bot.lifecycle.service.queries import details
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
+from bot.model.state import State
 from handlers.delivery.offer_rows import row
 from handlers.views import offers, replies
 from handlers.views.blocks import Json, Rendered
@@ -86,6 +87,7 @@ async def quote_answer(
     why_not = await stopped(tx)
     judged = [row(offer, quote, usage, deps.rules, why_not) for offer in shown]
     reader = await tx.people.get(quote.owner, EVER)
+    changing = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return offers.found(
         quote,
         await _with_usual(tx, judged),
@@ -95,6 +97,7 @@ async def quote_answer(
         everything=everything,
         asked_in=await tx.people.room(quote.asked_in, EVER),
         count=len(quote.offers),
+        still_waiting=changing.request if changing and changing.state is State.AWAITING_APPROVAL else None,
     )
 
 

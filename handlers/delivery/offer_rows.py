@@ -19,6 +19,4 @@ def row(offer: Offer, quote: Quote, usage: Usage, rules: Rules, stopped: str | N
     except Refused as no:
         refused = no.words
     verdict = judge(quote.request, offer.rate, rules, room=room)
-    return Row(
-        offer=offer, envelope=verdict.envelope, needs_approval=bool(verdict.over), refused=stopped or refused
-    )
+    return Row(offer=offer, envelope=verdict.envelope, over=verdict.over, refused=stopped or refused)

@@ -186,7 +186,7 @@ async def extend(
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, span: timedelta) -> Outcome:
     """It is still needed."""
     rental = await leasing.keep(context.deps, interaction.person, rental_id, span)
-    return _unless_shown(interaction, answers.kept(rental, _times(context, interaction)))
+    return _unless_shown(interaction, answers.kept(rental, _times(context, interaction), context.deps.rules))
 
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:

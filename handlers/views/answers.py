@@ -31,9 +31,11 @@ def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> R
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
-def kept(rental: Rental, at: Times) -> Rendered:
-    """When it is asked about again."""
-    return blocks.message(f"{rental.id} is kept. {asks_again(rental.ask_at, rental.ends_at, at)}")
+def kept(rental: Rental, at: Times, rules: Rules) -> Rendered:
+    """When it is asked about again, and that its end stands."""
+    text = f"{rental.id} is still needed. {asks_again(rental.ask_at, rental.ends_at, at)}"
+    more = extend_button(rental, rules)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
 def ending(rental: Rental) -> Rendered:

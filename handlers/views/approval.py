@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.model.event import Event, EventKind
-from bot.model.money import cost_at_most
+from bot.model.money import cost, cost_at_most
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -18,6 +19,7 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import said
 from handlers.views.format import (
     Times,
+    dollars,
     dollars_at_most,
     machines,
     mention,
@@ -32,7 +34,7 @@ from handlers.views.format import (
     span,
     what,
 )
-from handlers.views.rental_text import outcome, owner, so_far, times
+from handlers.views.rental_text import machine, outcome, owner, so_far, times
 
 K = EventKind
 ANSWERS = frozenset({K.APPROVED, K.DENIED, K.EXPIRED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
@@ -100,11 +102,15 @@ def over_words(envelope: Envelope, rules: Rules) -> str:
 
 
 def limits_words(over: tuple[Over, ...], rules: Rules) -> str:
-    """The limits as a sentence; empty for none."""
-    names = {Over.PER_HOUR: per_hour(rules.auto_approve.per_hour), Over.TOTAL: price(rules.auto_approve.total)}
-    if not over:
-        return ""
-    return f"Over the {' and '.join(names[one] for one in over)} limit{'s' if len(over) > 1 else ''}."
+    """Return `Over the $10.00/h and $100.00 limits.`, or an empty text if it is over no limit."""
+    return f"Over the {limits(over, rules)}." if over else ""
+
+
+def limits(over: Collection[Over], rules: Rules, join: str = " and ") -> str:
+    """Return `$10.00/h and $100.00 limits`, or with " or " `$10.00/h or $100.00 limit`."""
+    amounts = {Over.PER_HOUR: per_hour(rules.auto_approve.per_hour), Over.TOTAL: price(rules.auto_approve.total)}
+    names = [amounts[limit] for limit in Over if limit in over]
+    return f"{join.join(names)} limit{'s' if len(names) > 1 and join == ' and ' else ''}"
 
 
 def _for_whom(details: RentalDetails, length: str) -> str:
@@ -119,12 +125,12 @@ def _request(details: RentalDetails, asked: Event | None, at: Times, rules: Rule
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {at.at(asked_at)}){more}."
     why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
-    lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
+    expires = f"Expires {at.on(rental.lapses_at)}." if rental.lapses_at else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
         _join(why, over_words(envelope, rules), money),
-        _join(_others(details, at), lapses),
+        _join(_others(details, at), expires),
     ]
 
 
@@ -135,17 +141,18 @@ def _join(*parts: str) -> str:
 def _extension(details: RentalDetails, extension: Extension, at: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, extension.envelope
     longer = extension.ends_at - rental.ends_at if rental.ends_at else envelope.lease
-    whom = _for_whom(details, f"{span(longer)} more")
-    rate = per_hour(rental.rate if rental.rate is not None else envelope.price)
+    rate = rental.rate if rental.rate is not None else envelope.price
     asks = person(details.names, extension.asked_by)
-    lapses = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
+    expires = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
     return [
-        f"Approve up to {dollars_at_most(envelope.total)}? {whom} ({rental.id})",
+        f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
+        f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
         _join(
             limits_words(over_limits(envelope.price, envelope.total, rules), rules),
-            f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(details.spent)}.",
+            f"{asks} asks for it until {at.on(extension.ends_at)}, at {per_hour(rate)}; {so_far(details.spent)}.",
+            note(rental.request.note),
         ),
-        _join(_others(details, at), lapses),
+        _join(_others(details, at), expires),
     ]
 
 

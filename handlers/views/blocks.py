@@ -82,18 +82,13 @@ def context(*markups: str) -> Json:
     return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
 
 
-def button(
-    label: str, action: Action, value: Value | None = None, *, style: str | None = None, aloud: str | None = None
-) -> Json:
-    """A button; `style` is `primary` or `danger`. What spends or destroys names what. `aloud` is what a screen
-    reader says instead of the label, where the label alone doesn't tell it from the others."""
+def button(label: str, action: Action, value: Value | None = None, *, style: str | None = None) -> Json:
+    """A button; `style` is `primary` or `danger`. What spends or destroys names what."""
     made: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
     if value is not None:
         made["value"] = value.encode()
     if style is not None:
         made["style"] = style
-    if aloud is not None:
-        made["accessibility_label"] = plain(aloud, BUTTON_TEXT)["text"]
     return made
 
 

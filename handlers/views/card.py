@@ -48,8 +48,8 @@ def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     rental = details.rental
     if rental.state is State.AWAITING_APPROVAL:
         why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
-        lapses = f"Lapses {at.on(rental.lapses_at)}." if rental.lapses_at else ""
-        return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", lapses]
+        expires = f"Expires {at.on(rental.lapses_at)}." if rental.lapses_at else ""
+        return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", expires]
     if rental.state in {State.PROCURING, State.PROVISIONING}:
         held = f"Held up: {reason(rental.kept_why)}." if rental.kept_since and rental.kept_why else ""
         return [held, _elapsed(details, at.now), f"{source(details)}." if source(details) else ""]

@@ -11,7 +11,7 @@ from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.rules import Rules
-from handlers.ids import Action, ExtendValue, HoursValue, RentalValue, VersionValue
+from handlers.ids import Action, ExtendValue, HoursValue, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.approval import later
 from handlers.views.blocks import Json, Rendered, button
@@ -22,6 +22,7 @@ from handlers.views.format import (
     dollars,
     dollars_at_most,
     escape,
+    machines,
     per_hour,
     person,
     span,
@@ -45,22 +46,33 @@ def direct(
         case EventKind.READY:
             return _ready(event, details, reader, rules, at)
         case EventKind.STILL_NEEDED:
-            return _still_needed(event, details, reader, at)
+            return _still_needed(event, details, reader, rules, at)
         case EventKind.ENDING:
             return _ending(event, details, rules, at)
         case EventKind.ASKED_AGAIN:
             return _asked_again(event, details, reader, at)
         case EventKind.NOT_CONFIRMED:
             return _not_confirmed(event, details, reader, at)
+        case EventKind.EXPIRED:
+            return _expired(event, details, reader, at)
     words = said(event, details, at)
     name = f"{whose(details, reader)} {what(details.rental.request)}, {details.rental.id}"
     text = words.of(name) if words else name
     return blocks.message(f"{text} {AGAIN}" if _came_to_nothing(event) else text)
 
 
+def _expired(event: Event, details: RentalDetails, reader: str, at: Times) -> Rendered:
+    rental = details.rental
+    words = said(event, details, at) or Said("")
+    name = f"{whose(details, reader)} {machines(rental.request.count, rental.request.gpu)}, {rental.id}"
+    text = words._replace(lead=f"Nobody decided by {at.at(event.at)}").of(name)
+    again = button("Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id))
+    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+
+
 def _came_to_nothing(event: Event) -> bool:
     """Whether the owner is left without what they asked for, and nobody decided that."""
-    return event.kind in {K.LOST, K.EXPIRED} or (
+    return event.kind is K.LOST or (
         event.kind is K.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
     )
 
@@ -92,11 +104,11 @@ def extend_button(
 
 
 def stop_asking_button(rental: Rental) -> Json | None:
-    """`Don't extend`, while more time is asked for."""
+    """`Take the request back`, while more time is asked for."""
     if rental.extension is None:
         return None
     value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
-    return button("Don't extend", Action.WITHDRAW, value)
+    return button("Take the request back", Action.WITHDRAW, value)
 
 
 def destroy_button(rental: Rental) -> Json:
@@ -146,7 +158,7 @@ def _shorter(rental: Rental) -> str:
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
-def _still_needed(event: Event, details: RentalDetails, reader: str, at: Times) -> Rendered:
+def _still_needed(event: Event, details: RentalDetails, reader: str, rules: Rules, at: Times) -> Rendered:
     rental, facts = details.rental, event.facts
     ask = f"Still needed? {rental.id}: "
     answer = _first(details, event, {K.KEPT, K.EXTENDED, K.EXTENSION_ASKED, K.STILL_NEEDED})
@@ -156,6 +168,8 @@ def _still_needed(event: Event, details: RentalDetails, reader: str, at: Times) 
         if answer.kind is EventKind.STILL_NEEDED:
             return blocks.message(f"{ask}no answer. I asked again {at.when(answer.at)}.")
         words = said(answer, details, at) or Said("answered")
+        if answer.kind is K.KEPT:
+            return _kept(answer, words, details, at, reader=reader, rules=rules)
         if answer.actor == reader:
             yes = "more time is asked for" if answer.kind is K.EXTENSION_ASKED else "yes"
             return blocks.message(f"{ask}{yes}. {sentence_case(words.rest)}".rstrip())
@@ -167,11 +181,26 @@ def _still_needed(event: Event, details: RentalDetails, reader: str, at: Times) 
         else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
     )
     keep = [
-        button(f"Keep, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
+        button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
         for hours in KEEP_HOURS
     ]
     text = f"{ask}{quiet}. I can't see inside; it may be busy or idle. {so_far(spent)}."
     return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
+
+
+def _kept(answer: Event, words: Said, details: RentalDetails, at: Times, *, reader: str, rules: Rules) -> Rendered:
+    """Say when the question comes again and when the lease ends. Offer to extend until one of these changes."""
+    rental = details.rental
+    start = f"Still needed? {rental.id}: "
+    text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
+    if rental.extension is not None:
+        return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
+    if rental.ends_at is not None and answer.facts.since not in {None, rental.ends_at}:
+        return blocks.message(f"{start}yes. It ends {at.at(rental.ends_at)} now.")
+    if _first(details, answer, {K.STILL_NEEDED, K.KEPT}) is not None:
+        return blocks.message(text)
+    more = extend_button(rental, rules)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
 def _ending(event: Event, details: RentalDetails, rules: Rules, at: Times) -> Rendered:

@@ -288,8 +288,8 @@ def _is_host(host: str) -> bool:
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
-    State.PROCURING: "Being made",
-    State.PROVISIONING: "Being made",
+    State.PROCURING: "Starting",
+    State.PROVISIONING: "Starting",
     State.READY: "Ready",
     State.DESTROYING: "Being destroyed",
     State.DESTROYED: "Destroyed",
@@ -297,7 +297,7 @@ STATES: dict[State, str] = {
     State.CANCELLED: "Cancelled",
     State.LOST: "Lost",
     State.DENIED: "Denied",
-    State.EXPIRED: "Lapsed",
+    State.EXPIRED: "Expired",
     State.WITHDRAWN: "Withdrawn",
 }
 

@@ -84,7 +84,7 @@ def _line(details: RentalSummary, reader: str, *, everyone: bool, sees_money: bo
     if rental.state is State.READY and rental.ends_at is not None:
         until = f"Ends {at.at(rental.ends_at)}."
     elif rental.state is State.AWAITING_APPROVAL and rental.lapses_at is not None:
-        until = f"Lapses {at.on(rental.lapses_at)}."
+        until = f"Expires {at.on(rental.lapses_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     parts = (f"{state_word(details)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
     return " ".join(filter(None, parts))

@@ -192,7 +192,7 @@ def destroy_confirm(details: RentalDetails) -> Json:
     if rental.state is State.AWAITING_APPROVAL:
         verb, loses = "Withdraw", "It is not asked for any more."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
-        verb, loses = "Cancel", "It is still being made; what was bought is destroyed."
+        verb, loses = "Cancel", "It is still starting; what was bought is destroyed."
     else:
         verb, loses = "Destroy", "Everything on it is lost."
     return blocks.modal(

@@ -17,8 +17,10 @@ from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
+from bot.policy.spending import Over
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
+from handlers.views.approval import limits
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.format import (
     STATES,
@@ -51,11 +53,17 @@ class Row(Frozen):
 
     offer: Offer
     envelope: Envelope
-    needs_approval: bool = False
+    over: tuple[Over, ...] = ()
+    """The limits that it is over, so that an approver decides."""
     refused: str | None = None
     """Why it can't be rented at all, in words for the reader."""
     usual: timedelta | None = None
     """How long such machines usually take to get ready."""
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether an approver decides."""
+        return bool(self.over)
 
 
 def wish(request: Request) -> str:
@@ -78,9 +86,11 @@ def found(
     everything: bool = False,
     asked_in: Channel | None = None,
     count: int | None = None,
+    still_waiting: Request | None = None,
 ) -> Rendered:
     """The offers, cheapest first, one of them recommended; `count` of them, where only those that are shown have a
-    row. `asked_in` is where the question was put, when that is known: it says why the card goes elsewhere."""
+    row. `asked_in` is where the question was put, when that is known: it says why the card goes elsewhere.
+    `still_waiting` is the request that the quote would change, while it waits for a decision."""
     at = times(rules, now, zone)
     count = len(rows) if count is None else count
     shown = list(rows[: shown_of(everything=everything)])
@@ -88,21 +98,26 @@ def found(
     head = _head(quote)
     refused = _refused(shown)
     parts = [
-        (_row(row, quote, row is best, everything, refused), _button(row, quote, rules, row is best))
-        for row in shown
+        (_row(row, quote, row is best, everything, refused), _button(row, quote, row is best)) for row in shown
     ]
     stand = min((row.offer.expires_at for row in shown), default=now)
-    until = f"Prices stand until {at.at(stand)}; stock is reserved by no one."
+    until = f"Prices stand until {at.at(stand)}. Nothing is reserved: it can sell out."
     left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
     where = _elsewhere(quote, asked_in)
-    text = "\n".join(filter(None, (head, refused, *(words for words, _ in parts), more, until, where)))
+    asks = _approval_needed(shown, rules)
+    stands = _still_stands(still_waiting, shown)
+    text = "\n".join(
+        filter(None, (head, refused, *(words for words, _ in parts), asks, more, until, stands, where))
+    )
     return blocks.message(
         text,
         blocks.section(f"*{head}*"),
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
+        blocks.context(asks) if asks else None,
         blocks.context(" ".join(filter(None, (more, until)))),
+        blocks.context(stands) if stands else None,
         blocks.context(where) if where else None,
         blocks.actions(*_row_of_actions(quote, count, everything)),
         closed=False,
@@ -181,30 +196,32 @@ def comes_to(row: Row, quote: Quote) -> str:
     return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
 
 
-def _button(row: Row, quote: Quote, rules: Rules, best: bool) -> Json | None:
+def _button(row: Row, quote: Quote, best: bool) -> Json | None:
     if row.refused is not None:
         return None
     value = OfferValue(quote_id=quote.id, offer_id=row.offer.offer_id)
-    offer = row.offer
-    aloud = f"Ask for {per_hour(offer.rate)}, {place(offer.vendor, offer.vendor_region)}"
+    label = f"{'Ask for' if row.needs_approval else 'Rent from'} {per_hour(row.offer.rate)}"
     try:
-        return button(
-            _label(row, quote, rules),
-            Action.RENT,
-            value,
-            style="primary" if best else None,
-            aloud=aloud if row.needs_approval else None,
-        )
+        return button(label, Action.RENT, value, style="primary" if best else None)
     except Mistake:
         # An id that can't travel in a button: the offer is shown, and can't be rented from here.
         return None
 
 
-def _label(row: Row, quote: Quote, rules: Rules) -> str:
-    if row.needs_approval:
-        hourly = rules.auto_approve.per_hour
-        return f"Ask: over {per_hour(hourly) if row.offer.rate > hourly else price(rules.auto_approve.total)}"
-    return f"Rent from {per_hour(row.offer.rate)}"
+def _approval_needed(rows: Sequence[Row], rules: Rules) -> str:
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
+    overs = {row.over for row in rows if row.needs_approval and row.refused is None}
+    if not overs:
+        return ""
+    join = " and " if len(overs) == 1 else " or "
+    return f"Over the {limits({limit for over in overs for limit in over}, rules, join)}: an approver decides."
+
+
+def _still_stands(waiting: Request | None, rows: Sequence[Row]) -> str:
+    if waiting is None:
+        return ""
+    until = " until you click one of these" if any(row.refused is None for row in rows) else ""
+    return f"Your {waiting.count}x request still stands{until}."
 
 
 def _row_of_actions(quote: Quote, count: int, everything: bool) -> list[Json]:

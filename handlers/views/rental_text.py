@@ -142,4 +142,4 @@ def outcome(details: RentalDetails, at: Times) -> str:
         return f"It is ready, until {at.at(rental.ends_at)}." if rental.ends_at else "It is ready."
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.decider is Decider.OWNER else 'approval'}."
-    return "It is being made."
+    return "It is starting."

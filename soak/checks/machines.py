@@ -16,7 +16,7 @@ itself. More where the vendor is stubborn."""
 STUBBORN = timedelta(minutes=10)
 LATE = timedelta(seconds=30)
 """A machine that bills only so long after it was bought was made late, which nobody can know in time."""
-ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Lapsed", "Withdrawn")
+ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(r"\bEnds (?:[^.]*? )?(\d\d):(\d\d)\.")
 _RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?\.")
 MICROS = 1_000_000

@@ -67,7 +67,7 @@ async def test_a_card_that_slack_does_not_take_there_goes_to_the_home_channel(tm
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", error)
         await ours.deliver()
-        assert (await ours.look(ANA, GPUS, "Being made"))["reads"].count(rental) == 1
+        assert (await ours.look(ANA, GPUS, "Starting"))["reads"].count(rental) == 1
         assert (await card_of(ours, rental)).channel == GPUS
 
 
@@ -99,7 +99,7 @@ async def test_blocks_that_slack_refuses_leave_the_words(tmp_path: Path) -> None
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", "invalid_blocks")
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Being made")
+        card = await ours.look(ANA, TRAINING, "Starting")
         assert rental in card["text"]
         assert card["buttons"] == []
 

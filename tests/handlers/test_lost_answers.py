@@ -103,12 +103,12 @@ async def requests(ours: Team, endpoint: str) -> int:
 async def test_a_card_that_is_found_again_is_brought_up_to_date(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         rental = await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await due_again(ours)
-        assert await shown(ours, "Being made") == []
+        assert await shown(ours, "Starting") == []
         (card,) = await shown(ours, "Cancelled: 1x H100 EU")
         assert card["buttons"] == []
 
@@ -143,16 +143,16 @@ async def test_a_read_back_that_fails_is_made_again_and_nothing_is_posted_twice(
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         lost = await fault(ours, "conversations.history", times=None, **failure)
         for _ in range(3):
             await due_again(ours)
-        assert len(await shown(ours, "Being made")) == 1
+        assert len(await shown(ours, "Starting")) == 1
         await lift(ours, lost)
         await waits_are_over(ours)
-        await edited(ours, "Being made")
-        assert len(await shown(ours, "Being made")) == 1
+        await edited(ours, "Starting")
+        assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await counted(ours, POSTED_TWICE) == 0
 
@@ -160,7 +160,7 @@ async def test_a_read_back_that_fails_is_made_again_and_nothing_is_posted_twice(
 async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made", times=1)
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=1)
         await ours.deliver()
         unknown = {"kind": "garbage", "body": json.dumps({"ok": False, "error": "an_error_of_next_year"})}
         away = await fault(ours, "conversations.history", "status", status=500, times=None)
@@ -170,17 +170,17 @@ async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tm
         unlisted = await fault(ours, "conversations.history", **unknown, times=None)
         for _ in range(NAMED_TRIES - 1):
             await due_again(ours)
-        assert len(await shown(ours, "Being made")) == 1, "an outage before it says nothing about the place"
+        assert len(await shown(ours, "Starting")) == 1, "an outage before it says nothing about the place"
         await due_again(ours)
         await lift(ours, unlisted)
         await due_again(ours)
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
 
 
 async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         held = await fault(ours, "conversations.history", "hold_before")
         await waits_are_over(ours)
@@ -204,18 +204,18 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made", times=3)
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=3)
         await ours.deliver()
         refused = json.dumps({"ok": False, "error": "missing_scope"})
         blind = await fault(ours, "conversations.history", "garbage", body=refused, times=None)
         for _ in range(4):
             await due_again(ours)
         # Its answer was lost again: it isn't posted a third time before a long wait is over.
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
         assert await counted(ours, POSTED_TWICE) == 1
         await lift(ours, blind)
         await due_again(ours)
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
         busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
         edits = await requests(ours, "chat.update")
         for minutes in (1, 11):
@@ -284,7 +284,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
         refused = json.dumps({"ok": False, "error": "invalid_blocks"})
         await fault(ours, "chat.postMessage", "garbage", body=refused)
         await ours.deliver()
-        assert len(await shown(ours, "Being made")) == 1
+        assert len(await shown(ours, "Starting")) == 1
         assert pace.posts == await requests(ours, "chat.postMessage") > 1
 
 

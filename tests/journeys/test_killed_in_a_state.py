@@ -29,7 +29,7 @@ async def test_waiting_for_approval_that_lapses_while_it_is_down(world: World) -
     await world.kill()
     world.clock.jump(timedelta(hours=9).total_seconds())
     await world.restart()
-    await world.until_card(rental, "Lapsed")
+    await world.until_card(rental, "Expired")
     await adds_up(world, bought=[])
 
 

@@ -189,7 +189,7 @@ class World:
 
     async def told_rental(self, name: str = "Ana") -> str:
         """The id of the rental that a click on Rent made, as soon as its card is there. Waits for nothing else."""
-        card = await self.reads(name, "Being made")
+        card = await self.reads(name, "Starting")
         found = RENTAL_ID.search(card.text)
         if found is None:
             raise Missed(f"no rental's id in {card.text!r}")

@@ -88,7 +88,7 @@ async def test_a_refusal_of_blocks_says_where_they_are_wrong() -> None:
 
 async def test_an_edit_with_text_alone_drops_the_blocks_and_keeps_the_metadata() -> None:
     async with workspace() as world:
-        posted = await world.post(blocks=[section("Being made")], metadata=CARD)
+        posted = await world.post(blocks=[section("Starting")], metadata=CARD)
         edited = await world.client.chat_update(channel=TRAINING, ts=posted["ts"], text="Ready")
         assert "blocks" not in edited["message"]
         assert edited["message"]["metadata"]["event_payload"] == CARD["event_payload"]

@@ -68,7 +68,7 @@ def private(seq: int, text: str, when: datetime, **more: Any) -> Seen:
 
 
 CARD = (
-    said(11, f"Being made: {WHOM}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
+    said(11, f"Starting: {WHOM}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
     said(
         13,
         f"Ready: {WHOM}. $2.42/h since 12:02. Ends 13:05.",

@@ -16,6 +16,7 @@ from bot.model.rental import Decider, Extension, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.policy.spending import Over
 from handlers.views.offers import Row
 
 NASTY = (
@@ -229,7 +230,7 @@ rows = st.builds(
     Row,
     offer=offers,
     envelope=envelopes,
-    needs_approval=st.booleans(),
+    over=st.lists(st.sampled_from(Over), unique=True).map(tuple),
     refused=maybe_text,
     usual=st.none() | span,
 )

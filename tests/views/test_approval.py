@@ -34,14 +34,14 @@ def test_a_request_mentions_the_approvers_once() -> None:
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
       if it sells out.
-  Ana runs now: 1x A100, since 09:12. Lapses today at 22:05.
+  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
 [Approve up to $137.54] [Deny]
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
       if it sells out.
-  Ana runs now: 1x A100, since 09:12. Lapses today at 22:05.
+  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Deny]
 """)
 
@@ -65,7 +65,7 @@ Approved by Ben at 14:12: up to $21.16/h for 6 h. 8x H100 EU for Ana, p4wd9.
 
 Denied by Ben at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
 
-Lapsed at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
+Expired at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
 
 Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.
 
@@ -86,13 +86,15 @@ def test_a_longer_lease_is_asked_for_with_what_it_adds() -> None:
         approval(asked, ready(asked, approved), clock(18, 20), envelope=2),
     ) == snapshot("""\
 
-Approve up to $101.00? 1x H100 EU, 24 h more, for Ana: fine-tune run 7 (k7mq2)
+Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
   Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
+      fine-tune run 7
   Ana runs nothing else. It ends today at 18:40 if nobody decides.
 [Approve up to $101.00] [Deny]
 
-Approve up to $79.05? 1x H100 EU, 2 h more, for Ana: fine-tune run 7 (k7mq2)
+Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
+      fine-tune run 7
   Ana runs nothing else. It ends today at 18:40 if nobody decides.
 [Approve up to $79.05] [Deny]
 

@@ -20,11 +20,11 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
     dearer = waiting(decider=Decider.OWNER, asked_why=Why.DEARER)
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 EU, Ana, p4wd9. Up to $21.16/h. Lapses today at 22:05.
+*Waiting for approval*: 8x H100 EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
 [Change] [Withdraw]
 
 *Waiting for Ana*: 8x H100 EU, Ana, p4wd9. What is left costs more than was allowed. Up to $21.16/h.
-      Lapses today at 22:05.
+      Expires today at 22:05.
 [Go on up to $21.16/h] [Change] [Withdraw]
 """)
 
@@ -37,15 +37,15 @@ def test_a_machine_that_starts_shows_the_time_and_a_bar_for_the_eye_only() -> No
         card(held_up, clock(12, 37, 40)),
     ) == snapshot("""\
 
-*Being made*: 1x H100 EU, Ana, k7mq2. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 EU, Ana, k7mq2. Hyperstack nor-1, $2.15/h.
   ▱▱▱▱▱▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 
-*Being made*: 1x H100 EU, Ana, k7mq2. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 EU, Ana, k7mq2. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 
-*Being made*: 1x H100 EU, Ana, k7mq2. Held up: Compute Clear doesn't answer. 1 min 40 s of about 3
+*Starting*: 1x H100 EU, Ana, k7mq2. Held up: Compute Clear doesn't answer. 1 min 40 s of about 3
       min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
@@ -67,7 +67,7 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Ana asks for more time, until
       tomorrow at 18:40. fine-tune run 7
-[Details] [Don't extend] [Destroy k7mq2]
+[Details] [Take the request back] [Destroy k7mq2]
 """)
 
 
@@ -116,7 +116,7 @@ def test_what_is_over_has_its_receipt_and_no_button() -> None:
 
 *Denied*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
 
-*Lapsed*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
+*Expired*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
 
 *Withdrawn*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
 """)

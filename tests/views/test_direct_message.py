@@ -84,7 +84,7 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
 More time is asked for, until tomorrow at 18:40.
-[Don't extend] [Destroy k7mq2]
+[Take the request back] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again
 
 Destroyed 18:41: your 1x H100 (k7mq2).
@@ -99,11 +99,11 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
     assert page(direct(QUESTION, ready(QUESTION)), direct(exact, ready(exact))) == snapshot("""\
 
 Still needed? k7mq2: nothing here for 2 h. I can't see inside; it may be busy or idle. $4.96 so far.
-[Destroy k7mq2] [Keep, ask in 1 h] [Keep, ask in 4 h]
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
 Still needed? k7mq2: nothing here for 30 min. I can't see inside; it may be busy or idle. $4.96 so
       far.
-[Destroy k7mq2] [Keep, ask in 1 h] [Keep, ask in 4 h]
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 """)
 
 
@@ -125,8 +125,11 @@ def test_still_needed_shows_the_answer_without_naming_its_reader() -> None:
     ) == snapshot("""\
 
 Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
+[Extend 2 h, about $4.84]
 
-Still needed? k7mq2: Carl keeps it. I ask again at 15:41; it ends 18:40 either way.
+Still needed? k7mq2: Carl says that it is still needed. I ask again at 15:41; it ends 18:40 either
+      way.
+[Extend 2 h, about $4.84]
 
 Still needed? k7mq2: yes. It ends 20:40.
 
@@ -135,6 +138,28 @@ Still needed? k7mq2: Carl extended it by 2 h: it ends 20:40.
 Still needed? k7mq2: more time is asked for. An approver decides. Its end, 18:40, stands until then.
 
 Still needed? k7mq2: no answer. I asked again at 17:40.
+""")
+
+
+def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_again() -> None:
+    kept = happened(K.KEPT, clock(14, 41), ANA, id=9, until=clock(18, 41), since=clock(18, 40), span=4 * H)
+    again = happened(K.STILL_NEEDED, clock(16, 0), id=10)
+    assert page(
+        direct(QUESTION, ready(QUESTION, kept), kept.at),
+        direct(QUESTION, ready(QUESTION, kept, extension=LONGER), clock(18, 10)),
+        direct(QUESTION, ready(QUESTION, kept, ends_at=clock(20, 40)), clock(18, 10)),
+        direct(QUESTION, ready(QUESTION, kept, again), again.at),
+    ) == snapshot("""\
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before. More time is asked for; an
+      approver decides.
+
+Still needed? k7mq2: yes. It ends 20:40 now.
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
 """)
 
 
@@ -250,16 +275,16 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     ) == snapshot("""\
 
 Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now $2.90/h from
-      Scaleway fr-par-2, +$0.43. Lapses today at 20:39. At most $18.85 in all.
+      Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
 [Go on up to $2.90/h] [Withdraw]
 
 Waiting for an approver: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now
-      $2.90/h from Scaleway fr-par-2, +$0.43. Lapses today at 20:39. At most $18.85 in all.
+      $2.90/h from Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
 [Withdraw]
 
 Approved by Ben at 12:45: your 1x H100 EU, k7mq2. Up to $2.90/h.
 
-Decided: your 1x H100 EU, k7mq2. It is being made.
+Decided: your 1x H100 EU, k7mq2. It is starting.
 """)
 
 
@@ -289,14 +314,15 @@ More time denied by Ben: your 1x H100 EU, k7mq2. It ends 18:40.
 
 Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
 
-Carl keeps it: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40 either way.
+Carl says that it is still needed: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40
+      either way.
 
 Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it. Ask again: /gpu get
 
 Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
       again: /gpu get
 
-Lapsed 22:07: your 1x H100 EU, k7mq2. Everything is gone, confirmed by the vendor. $0.42 computed.
+Expired 22:07: your 1x H100 EU, k7mq2. Everything is gone, confirmed by the vendor. $0.42 computed.
       Ask again: /gpu get
 """)
 
@@ -305,10 +331,12 @@ def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> No
     expired = happened(K.EXPIRED, clock(22, 5), **FREE)
     assert page(
         direct(expired, waiting(expired, state=State.EXPIRED)),
-        direct(expired, changed(making(), events=(expired,))),
+        direct(expired, ready(expired, state=State.EXPIRED), clock(9, 0, day=25)),
     ) == snapshot("""\
 
-Lapsed at 22:05: your 8x H100 EU, p4wd9. Nothing was rented. Ask again: /gpu get
+Nobody decided by 22:05: your 8x H100, p4wd9. Nothing was rented.
+[Ask again]
 
-Lapsed at 22:05: your 1x H100 EU, k7mq2. It cost nothing. Ask again: /gpu get
+Nobody decided by yesterday at 22:05: your 1x H100, k7mq2. It cost nothing.
+[Ask again]
 """)

@@ -187,8 +187,8 @@ def test_every_state_and_reason_has_words() -> None:
         snapshot(
             {
                 State.AWAITING_APPROVAL: "Waiting for approval",
-                State.PROCURING: "Being made",
-                State.PROVISIONING: "Being made",
+                State.PROCURING: "Starting",
+                State.PROVISIONING: "Starting",
                 State.READY: "Ready",
                 State.DESTROYING: "Being destroyed",
                 State.DESTROYED: "Destroyed",
@@ -196,7 +196,7 @@ def test_every_state_and_reason_has_words() -> None:
                 State.CANCELLED: "Cancelled",
                 State.LOST: "Lost",
                 State.DENIED: "Denied",
-                State.EXPIRED: "Lapsed",
+                State.EXPIRED: "Expired",
                 State.WITHDRAWN: "Withdrawn",
             }
         )

@@ -71,7 +71,7 @@ Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Details]
 Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   3 more not shown. You: $2.42/h now, $4.96 so far. Team: $4.57/h now, $5.02 so far.
 
-Waiting for approval: 8x H100 EU, p4wd9. Lapses today at 22:05.   [Details]
+Waiting for approval: 8x H100 EU, p4wd9. Expires today at 22:05.   [Details]
   You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.
 
 You rent nothing now. Try: /gpu get H100 EU
@@ -107,7 +107,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana keeps it. I ask again at 15:40; it ends 18:40 either way.
+  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
   18:10  Told that it ends 18:40.
   18:41  Gone, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.
 
@@ -115,7 +115,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   Nebius eu-north1. fine-tune run 7
   12:36  Renting from Hyperstack.
   14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana keeps it. I ask again at 15:40; it ends 18:40 either way.
+  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
   18:10  Told that it ends 18:40.
   18:41  Gone, confirmed by the vendor.
 
@@ -123,7 +123,7 @@ Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana keeps it. I ask again at 15:40; it ends 18:40 either way.
+  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 Denied: 8x H100 EU, Ana, p4wd9.
@@ -164,7 +164,7 @@ Ready: your 1x H100 (k7mq2), until 18:40.
 `ssh root@203.0.113.7`
 Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
 
-k7mq2 can't be opened yet. Being made: 1x H100 EU. I send you the command when it is ready.
+k7mq2 can't be opened yet. Starting: 1x H100 EU. I send you the command when it is ready.
 
 k7mq2 can't be opened. Destroyed: 1x H100 EU.
 """)

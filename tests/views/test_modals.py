@@ -7,6 +7,7 @@ from decimal import Decimal
 from inline_snapshot import snapshot
 
 from bot.model.person import Key
+from bot.policy.spending import Over
 from handlers.ids import ANSWERS_WITH, Callback, Field
 from handlers.views import modals
 from handlers.views.offers import Row
@@ -28,7 +29,7 @@ from tests.views.test_lists import CATALOG
 
 NOW = clock(18, 10)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
-ASKS = Row(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), needs_approval=True)
+ASKS = Row(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
 
 
 def test_destroying_names_what_and_what_it_has_cost() -> None:
@@ -40,7 +41,7 @@ def test_destroying_names_what_and_what_it_has_cost() -> None:
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-1x H100, Ana. It is still being made; what was bought is destroyed. $0.06 so far.
+1x H100, Ana. It is still starting; what was bought is destroyed. $0.06 so far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==

@@ -14,6 +14,7 @@ from bot.model.person import Channel
 from bot.model.quote import Nearby
 from bot.model.request import Contract
 from bot.model.state import State
+from bot.policy.spending import Over
 from handlers.views import offers
 from handlers.views.offers import Row
 from tests.views.screens import labels, message, page
@@ -57,7 +58,7 @@ $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 
 About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
-  Prices stand until 13:05; stock is reserved by no one.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
 [All 8] [Refresh] [Change]
 
 *1x H100 in EU, on demand, 6 h from ready*
@@ -71,7 +72,7 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-  Prices stand until 13:05; stock is reserved by no one.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
     answer = offers.found(QUOTE, eight, rules=RULES, now=NOW)
@@ -80,17 +81,33 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 
 
 def test_over_a_limit_the_button_asks_and_what_is_refused_has_none() -> None:
-    asks = Row(offer=EIGHT, envelope=EIGHT_ALLOWED, needs_approval=True)
+    asks = Row(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     refused = Row(offer=EIGHT, envelope=EIGHT_ALLOWED, refused="Only $3.00/h is left.")
-    assert page(found([asks, refused])) == snapshot("""\
+    hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
+    assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
 
 *1x H100 in EU, on demand, 6 h from ready*
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask: over
-      $10.00/h]
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
 About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1
 Not for you: Only $3.00/h is left.
-  Prices stand until 13:05; stock is reserved by no one.
+  Over the $10.00/h and $100.00 limits: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
+About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+  Over the $10.00/h limit: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
+About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
+  Over the $10.00/h or $100.00 limit: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
 
@@ -105,7 +122,7 @@ Nothing here can be rented now. You have 4 rentals; your team's limit is 4 a per
 $2.15/h  Hyperstack, nor-1
 $2.42/h  Nebius, eu-north1
 $3.11/h  Scaleway, fr-par-2
-  Prices stand until 13:05; stock is reserved by no one.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
 
@@ -126,8 +143,10 @@ def test_the_first_line_says_all_that_was_understood() -> None:
     )
 
 
-def test_a_change_of_a_waiting_request_says_what_it_will_be() -> None:
-    assert page(found(quote=changed(QUOTE, changes="p4wd9"))) == snapshot("""\
+def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
+    change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
+    refused = rows(refused="Only $3.00/h is left.")
+    assert page(found(**change), found(refused, **change)) == snapshot("""\
 
 *Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
@@ -135,7 +154,17 @@ $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 
 About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
-  Prices stand until 13:05; stock is reserved by no one.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+  Your 8x request still stands until you click one of these.
+[Refresh] [Change]
+
+*Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
+Nothing here can be rented now. Only $3.00/h is left.
+$2.15/h  Hyperstack, nor-1
+$2.42/h  Nebius, eu-north1
+$3.11/h  Scaleway, fr-par-2
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+  Your 8x request still stands.
 [Refresh] [Change]
 """)
 
@@ -227,7 +256,7 @@ Before I rent I need your public SSH key: it lets you in.
 You already rent 1x H100 EU (k7mq2, ready). Another one?
 [Rent another] [Show k7mq2]
 
-You already rent 1x H100 EU (k7mq2, being made). Another one?
+You already rent 1x H100 EU (k7mq2, starting). Another one?
 [Rent another] [Show k7mq2]
 
 Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.

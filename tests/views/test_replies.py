@@ -11,7 +11,7 @@ from handlers.views import answers, replies
 from handlers.views.blocks import Rendered
 from handlers.views.rental_text import times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, making, ready, rental, waiting
+from tests.views.stories import LONGER, RULES, H, clock, ready, rental, waiting
 
 NOW = clock(14, 40)
 AT = times(RULES, NOW, None)
@@ -126,9 +126,9 @@ def test_more_time_or_still_needed_by_command() -> None:
         answers.extended(use, AT),
         answers.extended(ready(extension=LONGER).rental, AT),
         answers.asked_again(use, 2 * H, AT, RULES),
-        answers.kept(ready(ask_at=clock(15, 40)).rental, AT),
-        answers.kept(ready(ask_at=clock(18, 40)).rental, AT),
-        answers.kept(use, AT),
+        answers.kept(ready(ask_at=clock(15, 40)).rental, AT, RULES),
+        answers.kept(ready(ask_at=clock(18, 40)).rental, AT, RULES),
+        answers.kept(use, AT, RULES),
     ) == snapshot("""\
 
 k7mq2 is extended. It ends 18:40.
@@ -138,21 +138,24 @@ Asked for approval: k7mq2 until tomorrow at 18:40. It ends 18:40 if nobody decid
 You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
 [Extend 2 h more, about $4.84]
 
-k7mq2 is kept. I ask again at 15:40; it ends 18:40 either way.
+k7mq2 is still needed. I ask again at 15:40; it ends 18:40 either way.
+[Extend 2 h, about $4.84]
 
-k7mq2 is kept. It ends 18:40; I don't ask again before.
+k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
 
-k7mq2 is kept. It ends 18:40; I don't ask again before.
+k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
 """)
 
 
 def test_destroying_by_command() -> None:
-    destroying, cancelled = ready(state=State.DESTROYING).rental, making().rental
-    assert said(answers.ending(destroying), answers.ending(cancelled)) == snapshot("""\
+    destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
+    assert said(answers.ending(destroying), answers.ending(withdrawn)) == snapshot("""\
 
 Being destroyed: 1x H100 EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
 
-Being made: 1x H100 EU, k7mq2.
+Withdrawn: 8x H100 EU, p4wd9.
 """)
 
 

@@ -68,11 +68,11 @@ Denied by Ben at 14:12. Nothing was rented.
 
 Withdrawn by Ana at 14:12. Nothing was rented.
 
-Lapsed at 22:05. Nothing was rented.
+Expired at 22:05. Nothing was rented.
 
-Lapsed at 22:05. It cost nothing.
+Expired at 22:05. It cost nothing.
 
-Lapsed at 22:05. $0.42 so far.
+Expired at 22:05. $0.42 so far.
 
 Withdrawn by Ana at 14:09. Nothing was rented.
 
@@ -123,9 +123,9 @@ Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may b
 
 Now Nebius at $2.05/h, -$0.10.
 
-Hyperstack accepted; the machine is being made.
+Hyperstack accepted; the machine is starting.
 
-Hyperstack accepted; the machine is being made. Usually ready in 3 min.
+Hyperstack accepted; the machine is starting. Usually ready in 3 min.
 
 Held up: Compute Clear doesn't answer. I try until 12:46, then ask again.
 
@@ -179,15 +179,15 @@ def test_while_it_runs() -> None:
         thread(happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius")),
     ) == snapshot("""\
 
-Ana keeps it. I ask again at 15:40; it ends 18:40 either way.
+Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
 
-Carl keeps it. I ask again at 15:40; it ends 18:40 either way.
+Carl says that it is still needed. I ask again at 15:40; it ends 18:40 either way.
 
-Ana keeps it. I ask again tomorrow at 00:44; it ends tomorrow at 01:44 either way.
+Ana still needs it. I ask again tomorrow at 00:44; it ends tomorrow at 01:44 either way.
 
-Ana keeps it. It ends 18:40; I don't ask again before.
+Ana still needs it. It still ends 18:40; I don't ask again before.
 
-Ana keeps it. It ends 18:40; I don't ask again before.
+Ana still needs it. It still ends 18:40; I don't ask again before.
 
 Ana extended it by 2 h: it ends 20:40.
 
@@ -239,7 +239,7 @@ Failed 12:40: nothing is left within what was allowed. It cost nothing.
 
 Cancelled by Ana at 12:40. Everything is gone, confirmed by the vendor. $14.68 computed.
 
-Lapsed 22:07. Everything is gone, confirmed by the vendor. $14.68 computed.
+Expired 22:07. Everything is gone, confirmed by the vendor. $14.68 computed.
 
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout.

@@ -9,7 +9,7 @@ from bot.lifecycle.service.deciding import check_decider, waiting_envelope
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
 from bot.lifecycle.service.queries import details
-from bot.model.base import Frozen
+from bot.model.base import Frozen, changed
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -43,10 +43,12 @@ async def to_rent(deps: Deps, person: Person, quote_id: str, offer_id: str) -> C
 
 
 async def to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """A quote of one's own, to ask for it or something like it again. Raises TooLate where it is unknown, Refused
-    where it is somebody else's."""
+    """Return a quote of one's own, to ask for it or something like it again. If it changed a request that is over,
+    it asks for a new rental. Raise TooLate if it is unknown, Refused if it is somebody else's."""
     async with deps.store.read() as tx:
-        return await own_quote(tx, person, quote_id)
+        quote = await own_quote(tx, person, quote_id)
+        rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+        return changed(quote, changes=None) if rental is not None and rental.state.over else quote
 
 
 async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:

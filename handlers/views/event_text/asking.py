@@ -23,10 +23,10 @@ def _asked_again(scene: Scene) -> Said:
     more = ""
     if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         more = f", {difference(facts.before, facts.rate)}"
-    lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
+    expires = f"Expires {scene.at.on(facts.until)}." if facts.until else None
     return Said(
         "Waiting for a decision",
-        join(f"{why}.", _by_then(facts), f"{now}{more}." if now else None, lapses),
+        join(f"{why}.", _by_then(facts), f"{now}{more}." if now else None, expires),
         colon=True,
     )
 
@@ -57,7 +57,7 @@ def _approved(scene: Scene) -> Said:
 
 
 def _no_more(word: str) -> Callable[[Scene], Said]:
-    """Denied, lapsed, withdrawn. Where something still runs, its destruction is told too."""
+    """Denied, expired, withdrawn. Where something still runs, its destruction is told too."""
 
     def tell(scene: Scene) -> Said:
         bill = billed(scene.facts)
@@ -81,7 +81,7 @@ TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
     EventKind.CHANGED: _changed,
     EventKind.APPROVED: _approved,
     EventKind.DENIED: _no_more("Denied"),
-    EventKind.EXPIRED: _no_more("Lapsed"),
+    EventKind.EXPIRED: _no_more("Expired"),
     EventKind.WITHDRAWN: _no_more("Withdrawn"),
     EventKind.STARTED: _started,
 }

@@ -69,7 +69,7 @@ def _given_up(scene: Scene) -> Said:
 
 def _accepted(scene: Scene) -> Said:
     usual = f"Usually ready in {about(scene.facts.span)}." if scene.facts.span else ""
-    return Said(f"{sentence_case(scene.source)} accepted; the machine is being made", usual)
+    return Said(f"{sentence_case(scene.source)} accepted; the machine is starting", usual)
 
 
 def _waiting(scene: Scene) -> Said:
@@ -79,7 +79,7 @@ def _waiting(scene: Scene) -> Said:
 
 
 def _progress(scene: Scene) -> Said:
-    return Said("Being made", f"{escape(scene.facts.progress or 'on its way')}.", colon=True)
+    return Said("Starting", f"{escape(scene.facts.progress or 'on its way')}.", colon=True)
 
 
 def _silent(_: Scene) -> Said:

@@ -11,16 +11,16 @@ from handlers.views.format import Times, about, span
 
 
 def _kept(scene: Scene) -> Said:
-    facts = scene.facts
-    return Said(
-        f"{scene.actor} keeps it", asks_again(facts.until, facts.since or scene.details.rental.ends_at, scene.at)
-    )
+    facts, rental = scene.facts, scene.details.rental
+    own = scene.event.actor == rental.owner
+    lead = f"{scene.actor} still needs it" if own else f"{scene.actor} says that it is still needed"
+    return Said(lead, asks_again(facts.until, facts.since or rental.ends_at, scene.at))
 
 
 def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
     """When it is asked about again, and that its end stands. `until` is None if it isn't asked about again."""
     if ends and (until is None or until >= ends):
-        return f"It ends {at.at(ends)}; I don't ask again before."
+        return f"It still ends {at.at(ends)}; I don't ask again before."
     if until is None:
         return "I don't ask again."
     either = f"; it ends {at.at(ends)} either way" if ends else ""
