@@ -1,4 +1,4 @@
-"""What the README says about settings and the policy is what the code does."""
+"""The README's settings and policy are those of the code, and links of all pages lead to files."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def test_the_settings_table_names_every_setting_and_its_default() -> None:
     assert rows.keys() == fields.keys()
     needed = {name for name, default in rows.items() if default == "needed"}
     assert needed == {name for name, field in fields.items() if field.is_required()}
-    said = {name: default.strip("`") for name, default in rows.items() if default.startswith("`")}
-    assert said == {name: str(fields[name].default) for name in said}
-    assert {"GPUBOT_HTTP", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_LOG"} == said.keys()
+    defaults = {name: default.strip("`") for name, default in rows.items() if default.startswith("`")}
+    assert defaults == {name: str(fields[name].default) for name in defaults}
+    assert {"GPUBOT_HTTP", "SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_LOG"} == defaults.keys()
 
 
-def test_the_policy_shown_is_every_key_with_its_default() -> None:
-    shown = yaml_file.load(README.partition("```yaml\n")[2].partition("```")[0])
-    assert Rules.model_validate(shown) == Rules()
+def test_the_policy_in_the_readme_has_every_key_with_its_default() -> None:
+    policy = yaml_file.load(README.partition("```yaml\n")[2].partition("```")[0])
+    assert Rules.model_validate(policy) == Rules()
 
     def keys(value: object, name: str = "") -> set[str]:
         return (
             set().union(*(keys(v, f"{name}.{k}") for k, v in value.items())) if isinstance(value, dict) else {name}
         )
 
-    assert keys(shown) == keys(Rules().model_dump(exclude={"home_channel"}))
+    assert keys(policy) == keys(Rules().model_dump(exclude={"home_channel"}))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_to_files_that_are_there(page: Path) -> None:
+def test_each_link_of_a_page_leads_to_an_existing_file(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert "://" in target or (page.parent / unquote(target)).exists(), target

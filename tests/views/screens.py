@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.model.event import Event
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
@@ -135,7 +135,9 @@ def outbox(
     envelope: int = 1,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
-    wanted = Message(kind=kind, to=to, rental_id="k7mq2", shown=shown, envelope=envelope, created_at=now)
+    wanted = Message(
+        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=shown, envelope=envelope, created_at=now
+    )
     return render_message(wanted, event, details, rules=RULES, now=now)
 
 

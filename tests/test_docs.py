@@ -1,0 +1,89 @@
+"""The pages in docs/ name modules and functions that exist, and each decision has a date and a status."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+ROOMS = ("bot", "handlers", "store", "sandbox", "soak", "bench", "tests")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+NAMING = [ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("**/*.md"))]
+TRACED = [DOCS / name for name in ("architecture.md", "glossary.md", "lifecycle.md")]
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+
+FILE = re.compile(r"(?<![\w/.])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
+FOLDER = re.compile(rf"(?<![\w/.])(?:{'|'.join(ROOMS)})/(?:[a-z_0-9]+/)*[a-z_0-9]*(?![\w/.])")
+CALL = re.compile(r"(?<![\w.])([a-z_]+)\.([A-Za-z_]+)\(")
+HEAD = re.compile(r"# (\d+)\. (.+)\n\nDate: (\d{4}-\d\d-\d\d)\. Status: ([^.]+(?:\.md\)[^.]*)*)\.\n\n")
+STATUS = re.compile(r"accepted|(?:extended|superseded) by \[\d+\]\(\S+\.md\)(?: and \[\d+\]\(\S+\.md\))*")
+
+
+def of_repository(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def files_named(name: str) -> list[Path]:
+    """Return the source files with this path, or whose path ends with it."""
+    return [path for path in SOURCES if f"/{of_repository(path)}".endswith(f"/{name}")]
+
+
+@pytest.mark.parametrize("page", NAMING, ids=of_repository)
+def test_each_module_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    missing = {name for name in FILE.findall(text) if not files_named(name)}
+    missing |= {name for name in FOLDER.findall(text) if not (ROOT / name).exists()}
+    assert not missing
+
+
+@pytest.mark.parametrize("page", TRACED, ids=of_repository)
+def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) -> None:
+    missing = set()
+    for module, function in CALL.findall(page.read_text(encoding="utf-8")):
+        defined = re.compile(rf"^ *(?:async def|def|class) {function}\b", re.MULTILINE)
+        if not any(defined.search(path.read_text(encoding="utf-8")) for path in files_named(f"{module}.py")):
+            missing.add(f"{module}.{function}()")
+    assert not missing
+
+
+def test_architecture_draws_a_command_a_click_and_a_poll() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    drawings = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)
+    assert len(drawings) == 3
+    for drawing in drawings:
+        participants = re.findall(r"participant (\w+) as (\S+)", drawing)
+        assert participants
+        assert [name for _, name in participants if not (ROOT / name).is_file()] == []
+        declared = {alias for alias, _ in participants} | set(re.findall(r"actor (\w+)", drawing))
+        arrows = re.findall(r"^ *(\w+)-+>*\)?>*(\w+):", drawing, re.MULTILINE)
+        assert arrows
+        assert {end for arrow in arrows for end in arrow} <= declared
+
+
+def test_the_glossary_names_an_existing_file_for_each_term() -> None:
+    text = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!---|term )(.+?) \| .+ \| `(\S+)` \|$", text, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^\| ", text, re.MULTILINE)) - 2
+    assert {term: name for term, name in rows if not (ROOT / name).is_file()} == {}
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.name)
+def test_each_decision_has_a_number_a_date_and_a_status_below_its_title(page: Path) -> None:
+    head = HEAD.match(page.read_text(encoding="utf-8"))
+    assert head is not None
+    assert page.name.startswith(f"{int(head[1]):02}-")
+    assert STATUS.fullmatch(" ".join(head[4].split()))
+
+
+def test_the_index_lists_each_decision_with_its_date_and_status() -> None:
+    heads = {page.name: HEAD.match(page.read_text(encoding="utf-8")) for page in DECISIONS}
+    expected = [
+        f"| {head[1]} | [{head[2]}]({name}) | {head[3]} | {' '.join(head[4].split())} |"
+        for name, head in heads.items()
+        if head is not None
+    ]
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \d.*", index, re.MULTILINE) == expected
