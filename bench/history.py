@@ -17,6 +17,7 @@ from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import OFFER_LIFE, Offer
+from bot.model.rental import Ending
 from bot.model.state import State
 from store.db import Database
 from store.tables import metadata
@@ -54,7 +55,13 @@ async def _write_one(store: Database, clock: Clock) -> None:
     )
     bought = Bought(offer, ResourceView(resource_id="resource", status="running", rate=offer.rate, valid_from=now))
     rental = rental_of(offer, State.READY, owner="U0ANA0000", channel="C0GPUS000", now=now)
-    ended = changed(rental, state=State.DESTROYED, end=State.DESTROYED, over_at=now + LEASE, due_at=None)
+    ended = changed(
+        rental,
+        state=State.DESTROYED,
+        ending=Ending(outcome=State.DESTROYED, since=now + LEASE),
+        over_at=now + LEASE,
+        due_at=None,
+    )
     async with store.write() as tx:
         await tx.quotes.add(quote_of(rental, bought, now))
         await tx.rentals.apply(_ended(change_of(ended, bought, "1.1", real_now=now)))
@@ -68,14 +75,14 @@ def _ended(change: Change) -> Change:
     destroying, end = (
         changed(change.events[-1], kind=kind, at=at) for kind in (EventKind.DESTROYING, EventKind.ENDED)
     )
-    return changed(
-        change,
-        events=(*change.events, destroying, end),
-        attempts=(changed(attempt, state=AttemptState.GONE, delete_accepted_at=at),),
-        resources=(gone,),
-        ledger=(ledger_row(gone, attempt, change.after.owner),),
-        messages=((None, changed(card, closed=True, due_at=None)),),
-    )
+    history = {
+        "events": (*change.events, destroying, end),
+        "attempts": (changed(attempt, state=AttemptState.GONE, delete_accepted_at=at),),
+        "resources": (gone,),
+        "ledger": (ledger_row(gone, attempt, change.after.owner),),
+        "messages": ((None, changed(card, closed=True, due_at=None)),),
+    }
+    return Change.model_construct(**{**dict(change), **history})
 
 
 def _copy(file: Path, count: int) -> None:

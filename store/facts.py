@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import Row, Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
@@ -14,7 +14,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.rental import Rental
 from store import merging
-from store.mapping import Values, add_new, by, first, given, model, models, put, values
+from store.mapping import Values, add_new, by, given, model, models, put, values
 from store.tables import attempts, ledger, resources
 
 _LAST = 20
@@ -52,13 +52,18 @@ _HAS_LIVE = by(attempts.c.rental_id).where(attempts.c.live).with_only_columns(at
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
     offer = attempt.offer
     return {
-        **values(attempt),
+        **values(attempt, without=frozenset({"marked_for_deletion"})),
+        "delete_wanted": attempt.marked_for_deletion,
         "offer_id": offer.offer_id,
         "vendor": offer.vendor,
         "gpu": offer.gpu,
         "rate": offer.rate,
         "live": live,
     }
+
+
+def _attempt_of(row: Row[Any]) -> Attempt:
+    return model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted})
 
 
 class Facts:
@@ -81,7 +86,7 @@ class Facts:
 
     async def became_ready(self, rental: Rental) -> None:
         """Notes on its newest attempt when a rental became ready, for `usual_ready`."""
-        newest = {"of": rental.id, "nth": rental.attempts, "ready_at": rental.ready_at}
+        newest = {"of": rental.id, "nth": rental.attempts, "ready_at": rental.running.ready_at}
         await self._conn.execute(_CHANGE_ATTEMPT, newest)
 
     async def _write_attempts(self, said: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
@@ -95,7 +100,7 @@ class Facts:
                 await self._intend(attempt)
 
     async def _again(self, row: Any, said: Attempt) -> None:
-        merged = merging.attempt(model(Attempt, row), said)
+        merged = merging.attempt(_attempt_of(row), said)
         live = merged.live
         if live and not row.live:
             # It was over and something of it turned up. That must be kept even beside the attempt that
@@ -117,7 +122,7 @@ class Facts:
     # --- reading
 
     async def attempts(self, rental_id: str) -> list[Attempt]:
-        return models(Attempt, await self._conn.execute(_ATTEMPTS, {"of": rental_id}))
+        return [_attempt_of(row) for row in await self._conn.execute(_ATTEMPTS, {"of": rental_id})]
 
     async def resources(self, rental_id: str) -> list[Resource]:
         return models(Resource, await self._conn.execute(_RESOURCES, {"of": rental_id}))
@@ -129,15 +134,19 @@ class Facts:
     async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         pairs = {(one.rental_id, one.attempt) for one in resources}
         asked = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
-        found = models(Attempt, await self._conn.execute(asked))
+        found = [_attempt_of(row) for row in await self._conn.execute(asked)]
         behind = {(attempt.rental_id, attempt.n): attempt for attempt in found}
         return {one.resource_id: behind[one.rental_id, one.attempt] for one in resources}
 
     async def attempt_of_offer(self, offer_id: str) -> Attempt | None:
-        return await first(self._conn, Attempt, _BY_OFFER, offer_id)
+        return await self._first_attempt(_BY_OFFER, offer_id)
 
     async def attempt_named(self, resource_name: str) -> Attempt | None:
-        return await first(self._conn, Attempt, _BY_NAME, resource_name)
+        return await self._first_attempt(_BY_NAME, resource_name)
+
+    async def _first_attempt(self, statement: Select[Any], of: str) -> Attempt | None:
+        row = (await self._conn.execute(statement, {"of": of})).first()
+        return None if row is None else _attempt_of(row)
 
     async def alive_resources(self) -> list[Resource]:
         return models(Resource, await self._conn.execute(_ALIVE))

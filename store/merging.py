@@ -22,7 +22,7 @@ def attempt(known: Attempt, said: Attempt) -> Attempt:
         answered_at=said.answered_at or known.answered_at,
         accepted=said.accepted or known.accepted,
         late=said.late or known.late,
-        delete_wanted=said.delete_wanted or known.delete_wanted,
+        marked_for_deletion=said.marked_for_deletion or known.marked_for_deletion,
         delete_accepted_at=known.delete_accepted_at or said.delete_accepted_at,
     )
 

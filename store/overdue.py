@@ -26,7 +26,7 @@ _COLUMNS = (
     attempts.c.n,
     attempts.c.offer_id,
     attempts.c.intended_at,
-    attempts.c.delete_wanted,
+    attempts.c.delete_wanted.label("marked_for_deletion"),
     (attempts.c.n == rentals.c.attempts).label("newest"),
 )
 _UNSETTLED = (

@@ -13,14 +13,14 @@ from bot.errors import Stale
 from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.state import State
 from store import claims, costs
 from store.events import Events
 from store.facts import Facts
-from store.mapping import Values, add_new, by, first, given, models, values
+from store.mapping import Values, add_new, by, given, models
 from store.messages import Messages
+from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import rentals
 
 _SPENDING = 0x67707562
@@ -80,22 +80,6 @@ _APPLY = (
 )
 
 
-def _values(rental: Rental) -> Values:
-    return {
-        **values(rental),
-        "live": not rental.state.over,
-        "cap_micros": micros(rental.envelope.max_rate),
-        "ends_from": _ends_from(rental),
-    }
-
-
-def _ends_from(rental: Rental) -> datetime | None:
-    if rental.state.over and rental.due_at is None:
-        return None
-    started = rental.accepted_at or rental.created_at
-    return rental.over_at or rental.destroying_since or rental.ends_at or started
-
-
 def _was(rental: Rental | Claimed) -> Values:
     return {
         "of": rental.id,
@@ -125,7 +109,8 @@ class Rentals(Facts):
         self._lost = lost
 
     async def get(self, rental_id: str) -> Rental | None:
-        return await first(self._conn, Rental, _GET, rental_id)
+        row = (await self._conn.execute(_GET, {"of": rental_id})).first()
+        return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
         """What an intent would break (its offer is taken) undoes the whole change, even where the caller goes on
@@ -181,17 +166,17 @@ class Rentals(Facts):
             rows = await self._conn.execute(_LIVE)
         else:
             rows = await self._conn.execute(_LIVE_OF, {"who": owner})
-        return sorted(models(Rental, rows), key=lambda rental: (rental.created_at, rental.id))
+        return sorted(rentals_of(rows), key=lambda rental: (rental.created_at, rental.id))
 
     async def live_costs(self) -> list[LiveCost]:
         return await costs.live_costs(self._conn)
 
     async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
-        return {rental.id: rental for rental in models(Rental, found)}
+        return {rental.id: rental for rental in rentals_of(found)}
 
     async def recent(self, owner: str, limit: int) -> list[Rental]:
-        return models(Rental, await self._conn.execute(_RECENT, {"of": owner, "most": limit}))
+        return rentals_of(await self._conn.execute(_RECENT, {"of": owner, "most": limit}))
 
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
@@ -199,13 +184,13 @@ class Rentals(Facts):
     async def _guard(self, change: Change) -> bool:
         """Writes the rental if it is still as it was, and says whether it did."""
         before, after = change.before, change.after
-        fields = _values(after)
+        fields = rental_values(after)
         if before is None:
             # False where its quote has made one already, or its id is in use.
             return await add_new(self._conn, rentals, fields)
-        for name in _BORN_WITH | {"due_at", "seen_at"}:
+        for name in _BORN_WITH | {"due_at"}:
             del fields[name]
-        given_now = {"next_due": after.due_at, "seen": after.seen_at, "releases": change.releases}
+        given_now = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases}
         updated = await self._conn.execute(_APPLY, {**fields, **_was(before), **given_now})
         return updated.rowcount == 1
 

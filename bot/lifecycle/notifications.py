@@ -9,8 +9,7 @@ from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
-from bot.model.rental import Decider, Rental
-from bot.model.state import State
+from bot.model.rental import Rental
 from bot.policy.rules import ReadyAnnouncement, Rules
 
 E = EventKind
@@ -103,7 +102,7 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
 
 
 def _asks_approvers(event: Event, rental: Rental) -> bool:
-    waits = rental.state is State.AWAITING_APPROVAL and rental.decider is Decider.APPROVER
+    waits = rental.waiting is not None and not rental.owner_decides
     return event.kind in ASKS_APPROVERS and (waits or event.kind is E.EXTENSION_ASKED)
 
 

@@ -255,7 +255,7 @@ class OverdueDeletion:
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
     """Return whether the rental's own step is deleting it and reads it regularly."""
     return (
-        attempt.delete_wanted
+        attempt.marked_for_deletion
         and bool(attempt.resources)
         and all(
             one.delete_accepted_at is not None and now - one.read_at <= STEP_WORKS_WITHIN

@@ -6,8 +6,11 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, Self
 
+from pydantic import model_validator
+
+from bot.lifecycle.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
@@ -206,7 +209,7 @@ class UnfinishedAttempt(Frozen):
     owner: str
     offer_id: str
     intended_at: Instant
-    delete_wanted: bool
+    marked_for_deletion: bool
     accepted_at: Instant | None
     ends_at: Instant | None
     destroying_since: Instant | None
@@ -231,6 +234,12 @@ class Change(Frozen):
     ledger: tuple[LedgerRow, ...] = ()
     releases: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
+
+    @model_validator(mode="after")
+    def _check_transition(self) -> Self:
+        """Raise ForbiddenTransition if the table doesn't have it, so that no code path can bypass the table."""
+        check_change(None if self.before is None else self.before.state, self.after.state)
+        return self
 
 
 class Held(Frozen):

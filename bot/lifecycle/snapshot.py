@@ -61,6 +61,10 @@ class RentalSnapshot:
         event = Event(rental_id=self.rental.id, kind=kind, at=at, facts=facts or Facts())
         return replace(self, events=(*self.events, event))
 
+    def with_due(self, due_at: datetime | None) -> RentalSnapshot:
+        """Return it with the moment of its next step."""
+        return replace(self, rental=changed(self.rental, due_at=due_at))
+
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
         """The case with the rental changed."""
         return replace(self, rental=rental, events=self.events + events)

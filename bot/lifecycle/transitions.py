@@ -1,15 +1,22 @@
-"""The transition table: the one place that says what may follow what. docs/lifecycle.md draws it."""
+"""The transition table, and one function for each transition that sets every field the transition owns.
+
+docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Rental
+from bot.model.offer import Offer
+from bot.model.quote import Quote
+from bot.model.rental import Alarm, Blocked, Ending, Extension, Lease, Rental, Waiting
+from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 
@@ -36,40 +43,245 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.WITHDRAWN: frozenset(),
 }
 
+ALARM_AFTER = timedelta(minutes=5)
+"""How long a deletion may take before people are notified that it is not confirmed."""
+
 
 class ForbiddenTransition(Exception):
     """A bug: the code asked for a transition that the table doesn't have."""
 
 
+# --- the table
+
+
 def check(before: State | None, after: State) -> None:
-    """Raises ForbiddenTransition unless `after` may follow `before` (None: a new rental). Staying is allowed."""
+    """Raise ForbiddenTransition unless `after` may follow `before` (None: a new rental). Staying is allowed."""
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
         raise ForbiddenTransition(f"{before} -> {after}")
 
 
-def move(rental: Rental, to: State, **changes: Any) -> Rental:
-    """The next version of `rental`, in state `to`. Raises ForbiddenTransition."""
+def check_change(before: State | None, after: State) -> None:
+    """Raise ForbiddenTransition unless one change may lead from `before` to `after`.
+
+    A rental of which nothing is alive ends at once: it passes through `destroying` within the change.
+    """
+    if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
+        check(before, S.DESTROYING)
+        before = S.DESTROYING
+    check(before, after)
+
+
+def _move(rental: Rental, to: State, **fields: Any) -> Rental:
     check(rental.state, to)
-    return changed(rental, **changes, state=to, version=rental.version + 1)
+    return changed(rental, **fields, state=to, version=rental.version + 1)
 
 
-def alter(rental: Rental, **changes: Any) -> Rental:
-    """The next version of `rental` in the same state."""
-    return changed(rental, **changes, version=rental.version + 1)
+def _alter(rental: Rental, **fields: Any) -> Rental:
+    return changed(rental, **fields, version=rental.version + 1)
 
 
-def end_now(rental: Rental, to: State, **changes: Any) -> Rental:
-    """Ends a rental of which nothing is alive. Where it had attempts it passes through `destroying` unseen, so
-    that only the end is told."""
-    via = rental if to in TRANSITIONS[rental.state] else move(rental, State.DESTROYING)
-    ended = move(via, to, due_at=None, **changes)
-    return changed(ended, version=rental.version + 1)
+# --- the request
+
+
+def new_rental(
+    quote: Quote,
+    offer: Offer,
+    *,
+    rental_id: str,
+    card_channel: str,
+    envelope: Envelope,
+    waiting: Waiting | None,
+    now: datetime,
+) -> Rental:
+    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None."""
+    return Rental(
+        id=rental_id,
+        state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
+        quote_id=quote.id,
+        owner=quote.owner,
+        card_channel=card_channel,
+        request=quote.request,
+        clicked_offer=offer.offer_id,
+        envelope=envelope,
+        waiting=waiting,
+        created_at=now,
+        procuring_since=now if waiting is None else None,
+        due_at=now if waiting is None else waiting.expires_at,
+    )
+
+
+def change_request(
+    rental: Rental, quote: Quote, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
+) -> Rental:
+    """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None."""
+    fields = {
+        "quote_id": quote.id,
+        "request": quote.request,
+        "clicked_offer": offer.offer_id,
+        "envelope": envelope,
+    }
+    if waiting is None:
+        return _procure(rental, now, **fields)
+    return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+
+
+def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
+    """Buy what was approved. `approver` is None if its owner decided alone."""
+    return _procure(rental, now, approved_by=approver or rental.approved_by)
+
+
+def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
+    return _move(rental, S.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
+
+
+def await_decision(
+    rental: Rental, waiting: Waiting, *, envelope: Envelope, clicked_offer: str, now: datetime
+) -> Rental:
+    """Give a request back to people: what can be bought is outside its envelope, or comes too late."""
+    return _move(
+        rental,
+        S.AWAITING_APPROVAL,
+        envelope=envelope,
+        clicked_offer=clicked_offer,
+        waiting=waiting,
+        procuring_since=None,
+        blocked=None,
+        due_at=now,
+    )
+
+
+# --- buying
+
+
+def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
+    """Count one more attempt, of that offer."""
+    return _alter(
+        rental,
+        attempts=rental.attempts + 1,
+        rate=offer.rate,
+        vendor=offer.vendor,
+        vendor_region=offer.vendor_region,
+        progress="",
+        due_at=now,
+    )
+
+
+def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
+    """Note that buying is blocked since then, or since earlier if it was blocked already."""
+    before = rental.blocked or Blocked(since=since)
+    return changed(rental, blocked=changed(before, why=why or before.why))
+
+
+def unblock_buying(rental: Rental) -> Rental:
+    """Note that nothing blocks buying."""
+    return changed(rental, blocked=None)
+
+
+def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
+    """The market accepted the attempt."""
+    return _move(rental, S.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
+
+
+def note_progress(rental: Rental, progress: str) -> Rental:
+    """Keep the vendor's word for how far the machine is."""
+    return _alter(rental, progress=progress)
+
+
+def give_up_attempt(rental: Rental, now: datetime) -> Rental:
+    """The attempt is not waited for any longer. The next one follows."""
+    return _move(
+        rental,
+        S.PROCURING,
+        procuring_since=rental.procuring_since or now,
+        accepted_at=None,
+        progress="",
+        quiet_since_real=None,
+        host=None,
+        port=None,
+        due_at=now,
+    )
+
+
+def become_ready(rental: Rental, *, host: str | None, port: int, rate: Decimal, lease: Lease) -> Rental:
+    """The machine can be used from `lease.ready_at` on."""
+    return _move(
+        rental,
+        S.READY,
+        host=host,
+        port=port,
+        rate=rate,
+        lease=lease,
+        progress="",
+        quiet_since_real=None,
+        due_at=lease.ready_at,
+    )
+
+
+# --- the lease
+
+
+def keep(rental: Rental, lease: Lease, now: datetime) -> Rental:
+    """Its owner still needs it: `lease` has the next question. The end stands."""
+    return _alter(rental, lease=lease, due_at=now)
+
+
+def extend(
+    rental: Rental, *, envelope: Envelope, lease: Lease, now: datetime, approved_by: str | None = None
+) -> Rental:
+    """Move the end to that of `lease`. `approved_by` is the approver; None if its owner decided alone."""
+    return _alter(
+        rental,
+        envelope=envelope,
+        lease=lease,
+        extension=None,
+        approved_by=approved_by or rental.approved_by,
+        due_at=now,
+    )
+
+
+def ask_extension(rental: Rental, extension: Extension, lease: Lease, now: datetime) -> Rental:
+    """A longer lease waits for an approver. The end stands."""
+    return _alter(rental, extension=extension, lease=lease, due_at=now)
+
+
+def drop_extension(rental: Rental, now: datetime) -> Rental:
+    """The longer lease was denied, taken back, or expired. The end stands."""
+    return _alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+
+
+# --- the end
+
+
+def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
+    """Destroy every machine of it. An alarm about an earlier attempt of it goes on; its next notice is put off."""
+    alarm = None if rental.alarm is None else changed(rental.alarm, at=at + ALARM_AFTER)
+    return _move(rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=alarm, due_at=at)
+
+
+def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
+    """End a rental of which nothing is alive. It passes through `destroying` within this one change, so that
+    people are notified of its end only."""
+    if not ending.outcome.over or rental.state.over:
+        raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")
+    check_change(rental.state, ending.outcome)
+    fields = _ended(ending)
+    return changed(rental, **fields, state=ending.outcome, over_at=at, due_at=None, version=rental.version + 1)
+
+
+def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
+    """Every machine of a rental in `destroying` is confirmed gone."""
+    ending = rental.ending or Ending(outcome=S.DESTROYED)
+    return _move(rental, ending.outcome, ending=ending, over_at=at, due_at=None)
+
+
+def _ended(ending: Ending) -> dict[str, Any]:
+    return {"ending": ending, "waiting": None, "extension": None, "blocked": None, "quiet_since_real": None}
 
 
 def known_bill(bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """`amount` and `estimated` of Facts. Both are None if nothing has billed yet but an attempt still may: the
-    event must not say that it cost nothing."""
+    """Return `amount` and `estimated` for Facts. Both are None if nothing has billed yet but an attempt still may:
+    the event must not say that it cost nothing."""
     known = bool(bill.amount) or all(attempt.settled for attempt in attempts)
     return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
 
@@ -84,13 +296,19 @@ def finish(
     why: Why | None = None,
     by: str | None = None,
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """The rental ended, or being destroyed towards `end`, with the event that tells it."""
+    """Return the rental ended, or being destroyed towards `end` if something of it is alive, and the event."""
     facts = Facts(end=end, why=why, **known_bill(bill, attempts))
-    fresh = {"end": end, "end_why": why, "end_by": by, "lapses_at": None, "decider": None, "extension": None}
+    ending = Ending(outcome=end, why=why, by=by)
     if all(attempt.settled for attempt in attempts):
-        after = end_now(rental, end, **fresh, over_at=at)
-        kind = EventKind.ENDED
+        after, kind = end_now(rental, ending, at), EventKind.ENDED
     else:
-        after = move(rental, State.DESTROYING, **fresh, destroying_since=at, alarm_at=None, due_at=at)
-        kind = EventKind.DESTROYING
+        after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
     return after, (Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts),)
+
+
+# --- alarms
+
+
+def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:
+    """Someone looks after the deletion: `alarm` is silent until `again_at`."""
+    return _alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))

@@ -72,12 +72,13 @@ class Attempt(Frozen):
     accepted: bool = False
     """The procure call itself was answered with acceptance."""
     progress: str = ""
-    delete_wanted: bool = False
-    """Held for gone: whatever turns up for it is deleted."""
+    marked_for_deletion: bool = False
+    """Any resource that appears for it is deleted too."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted; from then on it is no longer live."""
     late: bool = False
-    """Something turned up for it after it was proven over. It is held for gone, beside the rental's own."""
+    """A resource appeared after the attempt was settled. It is deleted in addition to the rental's
+    live attempt."""
     empty_since: Instant | None = None
     """When a lookup first found nothing for it; a second look decides."""
 

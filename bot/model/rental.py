@@ -18,14 +18,74 @@ class Decider(StrEnum):
     APPROVER = "approver"
 
 
+class Waiting(Frozen):
+    """The decision that a request waits for. Only a rental in state `awaiting_approval` has one."""
+
+    decider: Decider
+    why: Why | None = None
+    """Why it waits for a second decision; None for the first."""
+    expires_at: Instant
+
+
+class Blocked(Frozen):
+    """Buying is blocked: by an outage, a pause, a refused token, or because the bot was down."""
+
+    since: Instant
+    why: Why | None = None
+    """What its owner was told. None until they were."""
+
+
+class Question(Frozen):
+    """The next "Still needed?"."""
+
+    at: Instant | None
+    """None if the rules switch the question off."""
+    times: int = 0
+    """How often in a row it was asked without a sign of life."""
+    promised: bool = False
+    """Whether its owner read this moment after "Keep". It is asked then even if they show a sign of life."""
+
+
+class Lease(Frozen):
+    """How long a machine runs, and what its owner is asked and told meanwhile."""
+
+    ready_at: Instant
+    ends_at: Instant
+    notices_given: int = 0
+    """How many of the policy's notices for this end are over."""
+    seen_at: Instant
+    """The last sign of life of its owner."""
+    question: Question
+
+
 class Extension(Frozen):
-    """A longer lease that waits for an approver, as an envelope of its own. It lapses at the old end."""
+    """A longer lease that waits for an approver, as an envelope of its own. It expires at the old end."""
 
     envelope: Envelope
     ends_at: Instant
     """The end that it would give."""
     asked_by: str
     asked_at: Instant
+
+
+class Ending(Frozen):
+    """How a rental ended, or will have ended once its machines are gone."""
+
+    outcome: State
+    why: Why | None = None
+    by: str | None = None
+    since: Instant | None = None
+    """When its destruction began. None if nothing was alive any more, so that it ended at once."""
+
+
+class Alarm(Frozen):
+    """A deletion that takes too long. People are notified of it until the vendor confirms it."""
+
+    at: Instant
+    """When to notify people next."""
+    count: int = 0
+    """How often they were notified."""
+    taken_on_by: str | None = None
 
 
 class Rental(Frozen):
@@ -43,16 +103,11 @@ class Rental(Frozen):
     """The offer that was chosen; it is tried first."""
     envelope: Envelope
     """In force, or asked for while it waits."""
-    decider: Decider | None = None
-    asked_why: Why | None = None
-    """Why it waits for a decision a second time; None for the first."""
+    waiting: Waiting | None = None
     approved_by: str | None = None
     created_at: Instant
-    lapses_at: Instant | None = None
     procuring_since: Instant | None = None
-    kept_since: Instant | None = None
-    """Since when something keeps us from buying."""
-    kept_why: Why | None = None
+    blocked: Blocked | None = None
     attempts: int = 0
     """How many attempts were intended."""
     rate: Decimal | None = None
@@ -63,38 +118,36 @@ class Rental(Frozen):
     """When the market accepted the live attempt."""
     progress: str = ""
     quiet_since_real: Instant | None = None
-    """Real time since when its SSH port is looked for."""
+    """Since when, in real time, the bot waits for an SSH server on its port."""
     host: str | None = None
     port: int | None = None
-    ready_at: Instant | None = None
-    ends_at: Instant | None = None
-    notices_given: int = 0
-    """How many of the policy's notices for this end were given."""
+    lease: Lease | None = None
+    """Set once it is ready; it stays when the rental is over."""
     extension: Extension | None = None
-    ask_at: Instant | None = None
-    """When to ask "Still needed?"."""
-    asked_times: int = 0
-    """How often in a row that was asked; -1 after "Keep", which names the moment of the next question."""
-    seen_at: Instant | None = None
-    """The last sign of life of its owner."""
-    end: State | None = None
-    """While destroying: how it will have ended."""
-    end_why: Why | None = None
-    end_by: str | None = None
-    destroying_since: Instant | None = None
-    alarm_at: Instant | None = None
-    """When to say (again) that it is not confirmed gone."""
-    alarms: int = 0
-    """How often that was said since deletion began."""
-    taken_on_by: str | None = None
+    ending: Ending | None = None
+    """Set from `destroying` on."""
+    alarm: Alarm | None = None
+    """Set while something of it is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
     """When it is next due for a step; None when done."""
 
     @property
+    def owner_decides(self) -> bool:
+        """Whether it waits for its owner. Everyone else only watches."""
+        return self.waiting is not None and self.waiting.decider is Decider.OWNER
+
+    @property
     def unextended(self) -> Envelope:
-        """The envelope once a wish for more time came to nothing. The wish's version stays used, so that its old
-        button can be told from the next wish's."""
+        """Return the envelope without the extension that was asked for. The extension's version stays used, so
+        that its old buttons can be told from those of the next one."""
         if self.extension is None:
             return self.envelope
         return changed(self.envelope, version=self.extension.envelope.version)
+
+    @property
+    def running(self) -> Lease:
+        """Return the lease. Raise ValueError if the rental was never ready: a bug in the caller."""
+        if self.lease is None:
+            raise ValueError(f"{self.id} has no lease")
+        return self.lease

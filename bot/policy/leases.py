@@ -10,10 +10,6 @@ REPEAT_FACTOR = 0.5
 """Each time nobody answered "Still needed?", the next question waits half as long again, LONGEST_SPAN at most."""
 
 
-PROMISED = -1
-"""`asked_times` of a machine that its owner keeps: the moment of the next question was said, and stands."""
-
-
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """How long without a sign of life until the next "Still needed?": a little rarer each time. None if the rules
     switch the question off."""

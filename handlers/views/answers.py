@@ -16,16 +16,16 @@ from handlers.views.format import STATES, Times, channel, span, what
 
 def extended(rental: Rental, at: Times) -> Rendered:
     """A later end, or the wish for one."""
-    ends = f" It ends {at.at(rental.ends_at)}" if rental.ends_at else ""
+    ends = f"It ends {at.at(rental.running.ends_at)}"
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {at.at(rental.extension.ends_at)}."
-        return blocks.message(f"{asked}{ends} if nobody decides." if ends else asked)
-    return blocks.message(f"{rental.id} is extended.{ends}{'.' if ends else ''}")
+        return blocks.message(f"{asked} {ends} if nobody decides.")
+    return blocks.message(f"{rental.id} is extended. {ends}.")
 
 
 def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> Rendered:
     """The same command for more time as just before: its end, and a button for who means still more."""
-    ends = f": {rental.id} ends {at.at(rental.ends_at)}" if rental.ends_at else ""
+    ends = f": {rental.id} ends {at.at(rental.lease.ends_at)}" if rental.lease else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
     more = extend_button(rental, rules, longer, again=True)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
@@ -33,7 +33,8 @@ def asked_again(rental: Rental, longer: timedelta, at: Times, rules: Rules) -> R
 
 def kept(rental: Rental, at: Times, rules: Rules) -> Rendered:
     """When it is asked about again, and that its end stands."""
-    text = f"{rental.id} is still needed. {asks_again(rental.ask_at, rental.ends_at, at)}"
+    lease = rental.running
+    text = f"{rental.id} is still needed. {asks_again(lease.question.at, lease.ends_at, at)}"
     more = extend_button(rental, rules)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 

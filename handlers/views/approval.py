@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.model.event import Event, EventKind
 from bot.model.money import cost, cost_at_most
-from bot.model.rental import Decider, Extension, Rental
+from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -64,12 +64,8 @@ def approval(
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, at, rules)
         total = rental.extension.envelope.total
-    elif (
-        rental.state is State.AWAITING_APPROVAL
-        and rental.decider is not Decider.OWNER
-        and rental.envelope.version == version
-    ):
-        lines = _request(details, asked, at, rules)
+    elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
+        lines = _request(details, rental.waiting, asked, at, rules)
         total = rental.envelope.total
     else:
         return _answer(details, version, asked, at)
@@ -118,19 +114,18 @@ def _for_whom(details: RentalDetails, length: str) -> str:
     return f"{what(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
 
 
-def _request(details: RentalDetails, asked: Event | None, at: Times, rules: Rules) -> list[str]:
+def _request(details: RentalDetails, waiting: Waiting, asked: Event | None, at: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, details.rental.envelope
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
     money = f"{per_hour(envelope.price)} now ({each}as of {at.at(asked_at)}){more}."
-    why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
-    expires = f"Expires {at.on(rental.lapses_at)}." if rental.lapses_at else ""
+    why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
         _join(why, over_words(envelope, rules), money),
-        _join(_others(details, at), expires),
+        _join(_others(details, at), f"Expires {at.on(waiting.expires_at)}."),
     ]
 
 
@@ -140,10 +135,10 @@ def _join(*parts: str) -> str:
 
 def _extension(details: RentalDetails, extension: Extension, at: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, extension.envelope
-    longer = extension.ends_at - rental.ends_at if rental.ends_at else envelope.lease
+    ends_at = rental.running.ends_at
+    longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price
     asks = person(details.names, extension.asked_by)
-    expires = f"It ends {at.on(rental.ends_at)} if nobody decides." if rental.ends_at else ""
     return [
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
         f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
@@ -152,7 +147,7 @@ def _extension(details: RentalDetails, extension: Extension, at: Times, rules: R
             f"{asks} asks for it until {at.on(extension.ends_at)}, at {per_hour(rate)}; {so_far(details.spent)}.",
             note(rental.request.note),
         ),
-        _join(_others(details, at), expires),
+        _join(_others(details, at), f"It ends {at.on(ends_at)} if nobody decides."),
     ]
 
 

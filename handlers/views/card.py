@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.rental import Decider
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -46,20 +45,21 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
 
 def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     rental = details.rental
-    if rental.state is State.AWAITING_APPROVAL:
-        why = sentence(reason(rental.asked_why, rental.vendor)) if rental.asked_why else ""
-        expires = f"Expires {at.on(rental.lapses_at)}." if rental.lapses_at else ""
-        return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", expires]
+    if rental.waiting is not None:
+        waiting = rental.waiting
+        why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
+        return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", f"Expires {at.on(waiting.expires_at)}."]
     if rental.state in {State.PROCURING, State.PROVISIONING}:
-        held = f"Held up: {reason(rental.kept_why)}." if rental.kept_since and rental.kept_why else ""
+        held = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
         return [held, _elapsed(details, at.now), f"{source(details)}." if source(details) else ""]
     if rental.state is State.READY:
         return _ready(details, rules, at)
     if rental.state is State.DESTROYING:
-        if rental.alarms == 0:
+        alarm = rental.alarm
+        if alarm is None or alarm.count == 0:
             return []
         bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
-        on_it = f"{person(details.names, rental.taken_on_by)} is on it." if rental.taken_on_by else ""
+        on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
     return [why_ended(details), receipt(details), late]
@@ -73,7 +73,7 @@ def _ready(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
     return [
         sentence(running) if running else "",
-        f"Ends {at.at(rental.ends_at, posted)}." if rental.ends_at else "",
+        f"Ends {at.at(rental.running.ends_at, posted)}.",
         f"{owner(details)} asks for more time, until {at.at(rental.extension.ends_at, posted)}."
         if rental.extension
         else "",
@@ -109,9 +109,9 @@ def _buttons(details: RentalDetails) -> list[Json]:
     this = RentalValue(rental_id=rental.id)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     show = button("Details", Action.DETAILS, this)
-    if rental.state is State.AWAITING_APPROVAL:
+    if rental.waiting is not None:
         rows = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
-        if rental.decider is Decider.OWNER:
+        if rental.owner_decides:
             label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *rows]
         return rows
@@ -119,6 +119,6 @@ def _buttons(details: RentalDetails) -> list[Json]:
         longer = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
         return [show, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
-        take = rental.alarms > 0 and rental.taken_on_by is None
+        take = rental.alarm is not None and rental.alarm.count > 0 and rental.alarm.taken_on_by is None
         return [show, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
     return [show, button("Cancel", Action.CANCEL, this)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.model.event import Event, EventKind
 from bot.model.money import cost
-from bot.model.rental import Decider, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.rules import Rules
@@ -94,12 +94,11 @@ def extend_button(
 ) -> Json | None:
     """`Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. None if the rules allow no
     more, or more is asked for already."""
-    if rental.ends_at is None or rental.ready_at is None or rental.extension is not None:
-        return None
-    if rental.ends_at + longer - rental.ready_at > rules.lease.max:
+    lease = rental.lease
+    if lease is None or rental.extension is not None or lease.ends_at + longer - lease.ready_at > rules.lease.max:
         return None
     money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
-    value = ExtendValue.of(rental.id, longer, rental.ends_at)
+    value = ExtendValue.of(rental.id, longer, lease.ends_at)
     return button(f"Extend {span(longer)}{' more' if again else ''}{money}", Action.EXTEND, value)
 
 
@@ -129,7 +128,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, at: 
         return blocks.message(
             ended(details, f"{whose(details, reader)} {machine(details)}", at), closed=rental.state.over
         )
-    until = f" until {at.at(rental.ends_at, event.at)}" if rental.ends_at else ""
+    until = f" until {at.at(rental.running.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.{_shorter(rental)}", *ssh_lines(details, reader)]
     if any(other.kind is K.SILENT and other.at == event.at for other in details.events):
@@ -150,9 +149,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, at: 
 
 def _shorter(rental: Rental) -> str:
     """Why its lease is shorter than what was asked for."""
-    if rental.ends_at is None or rental.ready_at is None:
-        return ""
-    if rental.ends_at - rental.ready_at >= rental.envelope.lease:
+    if rental.running.ends_at - rental.running.ready_at >= rental.envelope.lease:
         return ""
     most = dollars_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
@@ -195,8 +192,8 @@ def _kept(answer: Event, words: Said, details: RentalDetails, at: Times, *, read
     text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
     if rental.extension is not None:
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
-    if rental.ends_at is not None and answer.facts.since not in {None, rental.ends_at}:
-        return blocks.message(f"{start}yes. It ends {at.at(rental.ends_at)} now.")
+    if answer.facts.since not in {None, rental.running.ends_at}:
+        return blocks.message(f"{start}yes. It ends {at.at(rental.running.ends_at)} now.")
     if _first(details, answer, {K.STILL_NEEDED, K.KEPT}) is not None:
         return blocks.message(text)
     more = extend_button(rental, rules)
@@ -204,14 +201,14 @@ def _kept(answer: Event, words: Said, details: RentalDetails, at: Times, *, read
 
 
 def _ending(event: Event, details: RentalDetails, rules: Rules, at: Times) -> Rendered:
-    rental, until = details.rental, event.facts.until or details.rental.ends_at
+    rental = details.rental
     if rental.state is not State.READY:
         return blocks.message(ended(details, machine(details), at), closed=rental.state.over)
     again = _first(details, event, {K.ENDING})
-    if until is None or rental.ends_at is None:
-        return blocks.message(f"{machine(details)}: {outcome(details, at)}", closed=False)
-    if until < rental.ends_at:
-        return blocks.message(f"Extended: {machine(details)}. It ends {at.at(rental.ends_at)} now.")
+    ends_at = rental.running.ends_at
+    until = event.facts.until or ends_at
+    if until < ends_at:
+        return blocks.message(f"Extended: {machine(details)}. It ends {at.at(ends_at)} now.")
     if again is not None:
         return blocks.message(f"Ends {at.at(until)}: {machine(details)}. I told you again {at.when(again.at)}.")
     text = f"Ends {at.at(until, event.at)}, in {about(until - event.at)}: {machine(details)}. "
@@ -236,7 +233,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, at: Times) -
         )
         how = said(answer, details, at) if answer else None
         return blocks.message(how.of(name) if how else f"Decided: {name}. {outcome(details, at)}")
-    own = rental.decider is Decider.OWNER
+    own = rental.owner_decides
     who = ("you" if reader == rental.owner else owner(details)) if own else "an approver"
     total = f"At most {dollars_at_most(rental.envelope.total)} in all."
     text = f"{words._replace(lead=f'Waiting for {who}').of(name)} {total}"
@@ -258,8 +255,9 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, at: Times)
         gone = f"Confirmed gone: {machine(details)}, {owner(details)}. {outcome(details, at)}"
         return blocks.message(f"{gone} {receipt(details)}")
     text = words.text if words else "Not confirmed gone."
-    if rental.taken_on_by is not None:
-        who = "You are" if rental.taken_on_by == reader else f"{person(details.names, rental.taken_on_by)} is"
+    taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
+    if taken_on_by is not None:
+        who = "You are" if taken_on_by == reader else f"{person(details.names, taken_on_by)} is"
         return blocks.message(f"{text} {who} on it.", closed=False)
     again = _first(details, event, {K.NOT_CONFIRMED})
     if again is not None:

@@ -81,10 +81,10 @@ def _line(details: RentalSummary, reader: str, *, everyone: bool, sees_money: bo
     money = (sees_money or rental.owner == reader) and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
-    if rental.state is State.READY and rental.ends_at is not None:
-        until = f"Ends {at.at(rental.ends_at)}."
-    elif rental.state is State.AWAITING_APPROVAL and rental.lapses_at is not None:
-        until = f"Expires {at.on(rental.lapses_at)}."
+    if rental.state is State.READY:
+        until = f"Ends {at.at(rental.running.ends_at)}."
+    elif rental.waiting is not None:
+        until = f"Expires {at.on(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     parts = (f"{state_word(details)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
     return " ".join(filter(None, parts))
@@ -150,8 +150,8 @@ def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zon
         return blocks.message(
             f"{rental.id} can't be opened{when}. {state_word(details)}: {what(rental.request)}.{then}"
         )
-    until = f", until {at.at(rental.ends_at)}" if rental.ends_at else ""
-    lines = [f"Ready: {whose(details, reader)} {machine(details)}{until}.", *ssh_lines(details, reader)]
+    until = at.at(rental.running.ends_at)
+    lines = [f"Ready: {whose(details, reader)} {machine(details)}, until {until}.", *ssh_lines(details, reader)]
     return blocks.message("\n".join(lines))
 
 

@@ -167,7 +167,7 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
     envelope = extension.envelope if extension else rental.envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
-    more = extension.ends_at - rental.ends_at if extension and rental.ends_at else None
+    more = extension.ends_at - rental.running.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
     lines = [f"{what(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
@@ -212,10 +212,11 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     choices = longer_choices(rental, rules)
-    if rental.ends_at is None or not choices:
+    if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
-    left = span(rental.ends_at - now)
+    ends_at = rental.running.ends_at
+    left = span(ends_at - now)
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",
@@ -229,15 +230,16 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
-        carries=EndValue(rental_id=rental.id, shown_end=int(rental.ends_at.timestamp())),
+        carries=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
     )
 
 
 def longer_choices(rental: Rental, rules: Rules) -> list[int]:
     """Hours by which a lease may become longer."""
-    if rental.ends_at is None or rental.ready_at is None or rental.extension is not None:
+    lease = rental.lease
+    if lease is None or rental.extension is not None:
         return []
-    so_long = rental.ends_at - rental.ready_at
+    so_long = lease.ends_at - lease.ready_at
     return [hours for hours in LONGER if so_long + timedelta(hours=hours) <= rules.lease.max]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.rental import Decider
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.rules import Rules
@@ -36,7 +35,7 @@ def owner(details: RentalSummary) -> str:
 def state_word(details: RentalSummary) -> str:
     """The state as the word that leads."""
     rental = details.rental
-    if rental.state is State.AWAITING_APPROVAL and rental.decider is Decider.OWNER:
+    if rental.owner_decides:
         return f"Waiting for {owner(details)}"
     return STATES[rental.state]
 
@@ -67,7 +66,7 @@ def source(details: RentalDetails) -> str:
 def billing_since(details: RentalDetails) -> datetime | None:
     """When the machine that is live or was last began to cost."""
     if details.current is None:
-        return details.rental.ready_at
+        return details.rental.lease.ready_at if details.rental.lease else None
     starts = [
         resource.valid_from or details.current.intended_at
         for resource in details.resources
@@ -116,10 +115,10 @@ def receipt(details: RentalDetails) -> str:
 
 def why_ended(details: RentalDetails) -> str:
     """Why a rental failed or was lost, as a sentence; empty where its end says it all."""
-    rental = details.rental
-    if rental.end_why is None or rental.state not in {State.FAILED, State.LOST}:
+    rental, ending = details.rental, details.rental.ending
+    if ending is None or ending.why is None or rental.state not in {State.FAILED, State.LOST}:
         return ""
-    return sentence(reason(rental.end_why, rental.vendor))
+    return sentence(reason(ending.why, rental.vendor))
 
 
 def ended(details: RentalDetails, name: str, at: Times) -> str:
@@ -139,7 +138,7 @@ def outcome(details: RentalDetails, at: Times) -> str:
         when = f" {at.at(rental.over_at)}" if rental.over_at else ""
         return " ".join(filter(None, (f"{STATES[rental.state]}{when}.", why_ended(details))))
     if rental.state is State.READY:
-        return f"It is ready, until {at.at(rental.ends_at)}." if rental.ends_at else "It is ready."
+        return f"It is ready, until {at.at(rental.running.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:
-        return f"It waits for {owner(details) if rental.decider is Decider.OWNER else 'approval'}."
+        return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
     return "It is starting."

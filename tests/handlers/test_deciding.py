@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.lifecycle import transitions
 from bot.lifecycle.notifications import change
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -14,6 +13,8 @@ from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
 from tests.handlers.team import RULES, Team, an_offer, team
+from tests.rentals import waiting
+from tests.store import make
 
 
 async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
@@ -104,7 +105,7 @@ async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_
 async def change_to(ours: Team, rental: Rental) -> None:
     """The request as its owner changed it: the next version of its envelope."""
     envelope = changed(rental.envelope, version=2)
-    after = transitions.move(rental, State.AWAITING_APPROVAL, envelope=envelope)
+    after = make.next_of(rental, envelope=envelope)
     event = Event(
         rental_id=rental.id,
         kind=EventKind.CHANGED,
@@ -135,7 +136,8 @@ async def test_what_is_outside_the_envelope_its_owner_accepts(tmp_path: Path) ->
         async with ours.deps.store.write() as tx:
             alone = {"price": Decimal("9.00"), "max_rate": Decimal("9.00"), "total": 60_000_000}
             envelope = changed(rental.envelope, **alone)
-            after = transitions.alter(rental, decider=Decider.OWNER, envelope=envelope)
+            waits = changed(waiting(rental), decider=Decider.OWNER)
+            after = make.next_of(rental, waiting=waits, envelope=envelope)
             await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None

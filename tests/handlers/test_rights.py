@@ -140,7 +140,7 @@ def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
         "seconds": None,
     }
     for version in (1, 2):
-        for end in (NOON.timestamp(), rental.ends_at.timestamp() if rental.ends_at else 1):
+        for end in (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1):
             yield kind.model_validate(
                 {name: {**a, "version": version, "shown_end": int(end)}[name] for name in kind.model_fields}
             ).encode()

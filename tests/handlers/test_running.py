@@ -11,11 +11,13 @@ import pytest
 
 from bot.lifecycle import transitions
 from bot.lifecycle.notifications import change
+from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.rental import Rental
+from bot.model.rental import Alarm, Ending, Lease, Question, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.team import NOON, RULES, Team, an_offer, team
+from tests.rentals import alarm, ending
 
 H = timedelta(hours=1)
 
@@ -25,18 +27,10 @@ async def running(ours: Team, **changes: Any) -> Rental:
     message = await ours.offered(ANA, an_offer("o1", "2.15"))
     await ours.click(ANA, message, "Rent")
     (rental,) = await ours.rentals()
-    provisioning = transitions.move(rental, State.PROVISIONING)
-    ready = transitions.move(
-        provisioning,
-        State.READY,
-        vendor="hyperstack",
-        rate=Decimal("2.15"),
-        host="203.0.113.7",
-        ready_at=NOON,
-        ends_at=NOON + 6 * H,
-        due_at=None,
-        **changes,
-    )
+    provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
+    lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
+    ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
+    ready = changed(ready, vendor="hyperstack", due_at=None, **changes)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
     async with ours.deps.store.write() as tx:
         await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
@@ -61,7 +55,7 @@ async def test_destroy_is_confirmed_with_live_facts(tmp_path: Path) -> None:
         assert "Everything on it is lost." in dialog["reads"]
         queued = len(await ours.replies())
         assert (await ours.submit(ANA))["ok"]
-        assert (await ours.rental(rental.id)).end is State.DESTROYED
+        assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
         assert len(await ours.replies()) == queued, "the card before her shows it"
 
 
@@ -70,7 +64,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_answers(tmp_path: Pa
         rental = await running(ours)
         assert await ours.told(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
-        assert (await ours.rental(rental.id)).end is State.DESTROYED
+        assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
         assert (await ours.replies())[-1] == f"Destroyed: 1x H100 EU, {rental.id}."
 
 
@@ -97,7 +91,7 @@ async def test_a_second_destroy_is_told_that_it_is_under_way(tmp_path: Path) -> 
         dialog = await ours.modal(BEN)
         assert dialog is not None
         assert "I changed nothing." in dialog["reads"]
-        assert (await ours.rental(rental.id)).end_by == ANA
+        assert ending(await ours.rental(rental.id)).by == ANA
 
 
 async def test_extend_asks_by_how_much_and_moves_the_end(tmp_path: Path) -> None:
@@ -105,14 +99,14 @@ async def test_extend_asks_by_how_much_and_moves_the_end(tmp_path: Path) -> None
         rental = await running(ours)
         await ours.click(ANA, await card(ours, ANA), "Extend")
         assert (await ours.submit(ANA, hours="4"))["ok"]
-        assert (await ours.rental(rental.id)).ends_at == NOON + 10 * H
+        assert (await ours.rental(rental.id)).running.ends_at == NOON + 10 * H
 
 
 async def test_extend_by_command_says_the_new_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert (await ours.told(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
-        assert (await ours.rental(rental.id)).ends_at == NOON + 8 * H
+        assert (await ours.rental(rental.id)).running.ends_at == NOON + 8 * H
 
 
 async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> None:
@@ -121,7 +115,7 @@ async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> No
         value = f"{rental.id}:2:{int((NOON + 6 * H).timestamp())}"
         await ours.forge(ANA, "extend", value)
         await ours.forge(ANA, "extend", value)
-        assert (await ours.rental(rental.id)).ends_at == NOON + 8 * H
+        assert (await ours.rental(rental.id)).running.ends_at == NOON + 8 * H
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
 
@@ -134,7 +128,7 @@ async def test_a_dialog_that_shows_an_end_that_moved_adds_nothing(tmp_path: Path
         assert (await ours.submit(CLEO, hours="4"))["ok"]
         refused = await ours.submit(ANA, hours="4")
         assert refused["errors"] == {"hours": f"{rental.id} was extended already. I added nothing more."}
-        assert (await ours.rental(rental.id)).ends_at == NOON + 10 * H
+        assert (await ours.rental(rental.id)).running.ends_at == NOON + 10 * H
 
 
 @pytest.mark.parametrize(("length", "more"), [("2h", "2 h"), ("90m", "1 h 30 min"), ("100s", "1 min 40 s")])
@@ -142,15 +136,15 @@ async def test_the_same_command_again_asks_whether_it_means_more(tmp_path: Path,
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.told(ANA, f"extend {rental.id} {length}")
-        ends = (await ours.rental(rental.id)).ends_at
+        ends = (await ours.rental(rental.id)).running.ends_at
         outcome = (await ours.types(ANA, f"extend {rental.id} {length}"))["payload"]
         assert outcome["text"].startswith(f"You asked for {more} more just now: {rental.id} ends ")
         assert outcome["text"].endswith("I added nothing more.")
-        assert (await ours.rental(rental.id)).ends_at == ends
+        assert (await ours.rental(rental.id)).running.ends_at == ends
         said = await ours.look(ANA, TRAINING, "I added nothing more")
         await ours.click(ANA, said, f"Extend {more} more")
         assert ends is not None
-        assert (await ours.rental(rental.id)).ends_at == ends + (ends - (NOON + 6 * H))
+        assert (await ours.rental(rental.id)).running.ends_at == ends + (ends - (NOON + 6 * H))
         await ours.click(ANA, said, f"Extend {more} more")
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
@@ -159,9 +153,9 @@ async def test_keep_puts_the_next_question_off(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "keep.2", f"{rental.id}:4")
-        assert (await ours.rental(rental.id)).ask_at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running.question.at == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
-        assert (await ours.rental(rental.id)).ask_at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running.question.at == NOON + 4 * H
         assert (await ours.replies())[-1] == "Its owner and admins can do that. I changed nothing."
 
 
@@ -194,9 +188,10 @@ async def test_someone_takes_an_alarm_on_once(tmp_path: Path) -> None:
         async with ours.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
-            alarmed = transitions.move(current, State.DESTROYING, end=State.DESTROYED, alarms=1)
+            destroying = transitions.begin_destroying(current, Ending(outcome=State.DESTROYED), NOON)
+            alarmed = changed(destroying, alarm=Alarm(at=NOON, count=1))
             await tx.rentals.apply(change(current, alarmed, rules=RULES, real_now=ours.clock.real()))
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
-        assert (await ours.rental(rental.id)).taken_on_by == BEN
+        assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
         assert (await ours.replies())[-1] == f"Someone is on {rental.id} already."

@@ -98,7 +98,7 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> N
     assert kinds[0] in {EventKind.STARTED, EventKind.ASKED}
     assert all(one.at <= other.at for one, other in pairwise(events))
     assert kinds.count(EventKind.RENTING) == len(tried)
-    assert kinds.count(EventKind.READY) == (rental.ready_at is not None)
+    assert kinds.count(EventKind.READY) == (rental.lease is not None)
     told = [kind for kind in kinds if kind not in AFTER_THE_END]
     if rental.state.over:
         assert told[-1] in ENDINGS

@@ -24,6 +24,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.rentals import ending, waiting
 
 GRACE = 15 * MINUTE
 TIME_OUT = 15 * MINUTE
@@ -60,8 +61,7 @@ def breaks(here: World) -> Senseless:
 
 
 def ends(rental: Rental) -> datetime:
-    assert rental.ends_at is not None
-    return rental.ends_at
+    return rental.running.ends_at
 
 
 async def over(here: World, rental: Rental, end: State) -> None:
@@ -147,7 +147,7 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert deletes < 10
     market.broken = False
     await over(here, rental, State.DESTROYED)
-    assert (await here.rental(rental.id)).end_why is Why.LEASE_ENDED
+    assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
     assert E.LOST not in await here.details(rental)
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
 
@@ -191,7 +191,7 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     assert await here.alive() == []
     here.works_with(good)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.BUYING_BLOCKED
+    assert waiting(rental).why is Why.BUYING_BLOCKED
     assert len(await here.bought()) == 1
     await over(here, await here.withdraw(rental), State.WITHDRAWN)
 
@@ -403,11 +403,11 @@ async def test_a_machine_is_deleted_although_it_cannot_be_written_and_is_written
     here.works_with(replace(good, store=store))
     await minutes(here, 2 * GRACE + 3 * MINUTE)
     assert await here.alive() == []
-    assert [attempt.delete_wanted for attempt in await here.attempts(rental)] == [False]
+    assert [attempt.marked_for_deletion for attempt in await here.attempts(rental)] == [False]
     store.full = False
     await over(here, rental, State.DESTROYED)
     assert E.LOST not in await here.details(rental)
-    assert (await here.rental(rental.id)).end_why is Why.LEASE_ENDED
+    assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
 
 
 async def test_while_the_store_cannot_be_read_nothing_is_deleted(here: World) -> None:

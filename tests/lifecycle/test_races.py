@@ -22,7 +22,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.person import Key, Person
-from bot.model.rental import Decider, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Approvers, Limits, Rules
 from store.db import Database
@@ -134,8 +134,7 @@ async def waiting(database: Database) -> Rental:
         database,
         make.rental(
             state=State.AWAITING_APPROVAL,
-            decider=Decider.APPROVER,
-            lapses_at=START + 8 * HOUR,
+            waiting=make.waiting(),
             due_at=START + 8 * HOUR,
         ),
     )
@@ -178,8 +177,7 @@ async def in_use(database: Database) -> Rental:
             state=State.READY,
             attempts=1,
             rate=Decimal("2.15"),
-            ready_at=START,
-            ends_at=START + 4 * HOUR,
+            lease=make.lease(START + 4 * HOUR),
             due_at=START + HOUR,
         ),
         make.attempt(state=AttemptState.BOUGHT, accepted=True),
@@ -190,7 +188,9 @@ async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Dep
     await in_use(database)
     people = [ANA, person("U0ADMIN"), *(person(approver) for approver in APPROVERS)]
     rental, lost = await race(*(destroy(deps, people[n % len(people)], "k7mq2") for n in range(CLICKS)))
-    assert (rental.state, rental.end) == (State.DESTROYING, State.DESTROYED)
+    assert rental.state is State.DESTROYING
+    assert rental.ending is not None
+    assert rental.ending.outcome is State.DESTROYED
     assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.DESTROYING]
     queued = [m for m in await messages(database, "k7mq2") if m.kind is MessageKind.THREAD]
     assert len(queued) == 1
@@ -199,8 +199,7 @@ async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Dep
 
 async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, deps: Deps) -> None:
     before = await in_use(database)
-    assert before.ends_at is not None
-    shown = int(before.ends_at.timestamp())
+    shown = int(before.running.ends_at.timestamp())
     rental, _ = await race(*(extend(deps, ANA, "k7mq2", 2 * HOUR, shown_end=shown) for _ in range(CLICKS)))
-    assert rental.ends_at == before.ends_at + 2 * HOUR
+    assert rental.running.ends_at == before.running.ends_at + 2 * HOUR
     assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.EXTENDED]

@@ -15,6 +15,7 @@ from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World, world
+from tests.rentals import ending, waiting
 
 
 async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
@@ -82,7 +83,7 @@ async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) 
     await here.fault("procure_offer", "status", status=410, times=None)
     rental = await here.until(await here.get(), State.FAILED)
     assert rental.attempts == 10
-    assert rental.end_why is Why.TOO_MANY_ATTEMPTS
+    assert ending(rental).why is Why.TOO_MANY_ATTEMPTS
     assert await here.bought() == []
     assert (await here.details(rental))[-1] is E.ENDED
 
@@ -90,7 +91,7 @@ async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) 
 async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World) -> None:
     await here.behaves("*", "sold_out")
     rental = await here.until(await here.get(gpu="L4"), State.FAILED, within=2 * HOUR)
-    assert rental.end_why is Why.NOTHING_LEFT
+    assert ending(rental).why is Why.NOTHING_LEFT
     assert await here.bill() == 0
     assert (await here.said(rental, E.ENDED)).facts.amount == 0
 
@@ -148,7 +149,7 @@ async def test_a_call_that_bought_nothing_is_proven_empty_before_the_next(
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, why)
     assert (second.intended_at - began).total_seconds() >= 120
-    assert (rental.kept_since, rental.kept_why) == (None, None)
+    assert rental.blocked is None
     await ends_well(here, rental, then)
     assert await here.bought() == [then]
 
@@ -166,7 +167,7 @@ async def test_asked_to_slow_down_for_a_quarter_of_an_hour_its_owner_decides_aga
     rental = await here.get()
     clicked = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.BUYING_BLOCKED
+    assert waiting(rental).why is Why.BUYING_BLOCKED
     assert 15 * MINUTE <= here.now - clicked < 19 * MINUTE
     assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bill() == 0
@@ -214,7 +215,7 @@ async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_
     await here.pass_time(20 * MINUTE)
     await here.outside.http.delete("/_control/faults")
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.BUYING_BLOCKED
+    assert waiting(rental).why is Why.BUYING_BLOCKED
     assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bought() == []
 
@@ -258,7 +259,7 @@ async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(he
     """A short lease leaves no room for a second try of that length: its owner decides."""
     await here.behaves("hyperstack", "slow")
     rental = await here.until(await here.get(lease=30 * MINUTE), State.AWAITING_APPROVAL)
-    assert (rental.asked_why, rental.decider) == (Why.DEARER, Decider.OWNER)
+    assert (waiting(rental).why, waiting(rental).decider) == (Why.DEARER, Decider.OWNER)
     first = (await here.said(rental, E.STARTED)).facts
     again = (await here.said(rental, E.ASKED_AGAIN)).facts
     assert first.total is not None

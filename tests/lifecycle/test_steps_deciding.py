@@ -16,13 +16,14 @@ from bot.model.state import State
 from bot.policy.rules import Limits
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
+from tests.rentals import blocked, ending, waiting
 
 # --- the first decision
 
 
 async def test_over_the_limits_nothing_is_bought_until_an_approver_says_so(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
-    assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
+    assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
     await here.pass_time(HOUR)
     assert await here.calls("procure_offer") == []
     with pytest.raises(Refused, match="Only approvers"):
@@ -119,7 +120,7 @@ async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothi
 async def test_a_request_changed_to_less_is_bought_without_an_approver(here: World) -> None:
     rental = await here.get(count=8)
     changed = await here.rent(await here.ask(count=1, changes=rental.id))
-    assert (changed.id, changed.state, changed.decider) == (rental.id, State.PROVISIONING, None)
+    assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
     assert attempt.offer.offer_id == changed.clicked_offer
     assert await here.details(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
@@ -198,7 +199,7 @@ async def test_with_nothing_left_inside_the_envelope_its_owner_is_asked_again(he
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
-    assert (rental.decider, rental.asked_why) == (Decider.OWNER, Why.DEARER)
+    assert (waiting(rental).decider, waiting(rental).why) == (Decider.OWNER, Why.DEARER)
     assert (rental.envelope.version, rental.envelope.price) == (2, Decimal("3.11"))
     said = (await here.said(rental, E.ASKED_AGAIN)).facts
     assert (said.before, said.rate, said.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
@@ -215,7 +216,7 @@ async def test_an_approved_envelope_is_never_passed_without_an_approver(here: Wo
     await here.behaves("nebius", "sold_out")
     rental = await here.approve(await here.get(count=8))
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert (rental.decider, rental.envelope.version) == (Decider.APPROVER, 2)
+    assert (waiting(rental).decider, rental.envelope.version) == (Decider.APPROVER, 2)
     with pytest.raises(Changed):
         await deciding.approve(here.deps, BEN, rental.id, 1)
     with pytest.raises(Refused, match="Only approvers"):
@@ -252,7 +253,7 @@ async def test_it_ends_only_when_the_earlier_machine_is_gone(here: World, end: S
     else:
         await here.oversleep(8 * HOUR)
     rental = await here.rental(rental.id)
-    assert (rental.state, rental.end) == (State.DESTROYING, end)
+    assert (rental.state, ending(rental).outcome) == (State.DESTROYING, end)
     await here.behaves("hyperstack", "normal")
     rental = await here.until(rental, end)
     assert await here.alive() == []
@@ -273,11 +274,11 @@ async def test_accepted_again_the_earlier_machine_is_still_deleted(here: World) 
 async def kept(here: World, rental: Rental, why: Why) -> Rental:
     """It waits, says so once, and asks again after a quarter of an hour."""
     rental = await here.rental(rental.id)
-    assert (rental.state, rental.kept_why) == (State.PROCURING, why)
+    assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
-    assert (rental.asked_why, rental.decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
+    assert (waiting(rental).why, waiting(rental).decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
     assert (await here.details(rental)).count(E.WAITING) == 1
     assert (await here.said(rental, E.WAITING)).facts.why is why
     assert await here.bought() == []
@@ -302,10 +303,10 @@ async def test_a_short_pause_only_delays(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     await account.pause(here.deps, CLEO)
     await here.pass_time(5 * MINUTE)
-    assert (await here.rental(rental.id)).kept_why is Why.PAUSED
+    assert blocked(await here.rental(rental.id)).why is Why.PAUSED
     await account.resume(here.deps, CLEO)
     rental = await here.until(rental, State.PROVISIONING)
-    assert (rental.kept_since, rental.kept_why) == (None, None)
+    assert rental.blocked is None
 
 
 async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: World) -> None:

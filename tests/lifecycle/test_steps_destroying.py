@@ -13,6 +13,7 @@ from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.rentals import ending as ending_of
 
 
 async def over(here: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
@@ -47,7 +48,7 @@ async def test_while_it_is_made_it_is_cancelled_and_the_machine_deleted(here: Wo
     rental = await here.get()
     await here.pass_time(MINUTE)
     rental = await here.destroy(rental)
-    assert (rental.state, rental.end) == (State.DESTROYING, State.CANCELLED)
+    assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.CANCELLED)
     rental = await over(here, rental, State.CANCELLED)
     assert await here.bill() > 0
     assert (await here.said(rental, E.ENDED)).actor is None
@@ -91,7 +92,7 @@ async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_fo
     await here.engine.run_pass()
     await here.met(fault)
     destroying = await ending.destroy(here.deps, ANA, rental.id)
-    assert (destroying.state, destroying.end) == (State.DESTROYING, State.CANCELLED)
+    assert (destroying.state, ending_of(destroying).outcome) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
     rental = await over(here, rental, State.CANCELLED)
     assert await here.bought() == ["hyperstack"]
@@ -135,7 +136,7 @@ async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_
     await here.behaves("hyperstack", "normal")
     await here.pass_time(2 * MINUTE)
     rental = await here.rental(rental.id)
-    assert (rental.state, rental.alarm_at) == (State.READY, None)
+    assert (rental.state, rental.alarm) == (State.READY, None)
     assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
     await over(here, await here.destroy(rental), State.DESTROYED)
 
@@ -144,7 +145,7 @@ async def test_a_lost_machine_with_an_earlier_one_still_going_ends_as_lost_when_
     rental = await here.until(await followed(here), State.READY)
     await here.vanish(rental, "deleted")
     rental = await here.until_told(rental, E.LOST)
-    assert (rental.state, rental.end) == (State.DESTROYING, State.LOST)
+    assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.LOST)
     await here.behaves("hyperstack", "normal")
     await over(here, rental, State.LOST)
 
@@ -185,7 +186,7 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 2
     await here.behaves("hyperstack", "normal")
     rental = await over(here, rental, State.DESTROYED)
-    assert (rental.alarm_at, rental.alarms) == (None, 0)
+    assert rental.alarm is None
 
 
 async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here: World) -> None:

@@ -17,6 +17,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.rules import AutoApprove, Lease, Limits
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, TRAINING, World
+from tests.rentals import blocked, waiting
 
 # --- nothing is bought late
 
@@ -25,8 +26,8 @@ async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World)
     rental = await here.rent(await here.ask(), settle=False)
     await here.oversleep(HOUR)
     rental = await here.rental(rental.id)
-    assert (rental.state, rental.decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
-    assert rental.asked_why is Why.BUYING_BLOCKED
+    assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
+    assert waiting(rental).why is Why.BUYING_BLOCKED
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
     assert await here.calls("procure_offer") == []
     rental = await here.approve(rental, ANA)
@@ -38,7 +39,7 @@ async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late
     rental = await here.get()
     await here.oversleep(5 * HOUR)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
-    assert rental.asked_why is Why.BUYING_BLOCKED
+    assert waiting(rental).why is Why.BUYING_BLOCKED
     assert await here.bought() == []
 
 
@@ -55,11 +56,10 @@ async def test_what_it_billed_while_the_bot_slept_makes_its_lease_shorter(here: 
     rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
     await here.oversleep(3 * HOUR)
     rental = await here.until(rental, State.READY)
-    assert rental.ready_at is not None
-    assert rental.ends_at is not None
-    assert 4 * HOUR < rental.ends_at - rental.ready_at < 5 * HOUR
-    assert (await here.said(rental, E.READY)).facts.until == rental.ends_at
-    await here.oversleep(rental.ends_at - here.now)
+    lease = rental.running
+    assert 4 * HOUR < lease.ends_at - lease.ready_at < 5 * HOUR
+    assert (await here.said(rental, E.READY)).facts.until == lease.ends_at
+    await here.oversleep(lease.ends_at - here.now)
     await here.until(rental, State.DESTROYED)
     assert await here.bill() <= rental.envelope.total
 
@@ -92,7 +92,7 @@ async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: Wor
     await here.release(fault)
     await here.settle()
     rental = await here.rental(rental.id)
-    assert (rental.state, rental.kept_why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
+    assert (rental.state, blocked(rental).why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
     assert await here.calls("procure_offer") == []
     await account.resume(here.deps, CLEO)
     await here.until(rental, State.PROVISIONING)
@@ -106,7 +106,7 @@ async def asked_again(here: World) -> Rental:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
-    assert rental.decider is Decider.OWNER
+    assert waiting(rental).decider is Decider.OWNER
     return rental
 
 

@@ -23,8 +23,7 @@ GRACE = 15 * MINUTE
 
 
 def end_of(rental: Rental) -> datetime:
-    assert rental.ends_at is not None
-    return rental.ends_at
+    return rental.running.ends_at
 
 
 async def sleep_to(here: World, moment: datetime) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.lifecycle import transitions
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports import Change
 from bot.lifecycle.transitions import STARTS, TRANSITIONS, ForbiddenTransition
-from bot.model.rental import Rental
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Rental
 from bot.model.state import ENDS, State
+from bot.policy.rules import Rules
 from tests.databases import START
 from tests.store import make
 
+RULES = Rules()
+HOUR = timedelta(hours=1)
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 PAIRS = [(before, after) for before in State for after in State]
 BEFORE_AN_END = sorted(state for state in State if not state.over)
@@ -35,6 +43,11 @@ def of(state: State, **changes: Any) -> Rental:
     return make.rental(state=state, version=7, **changes)
 
 
+def notified(before: Rental | None, after: Rental) -> Change:
+    """The change as services and steps build it."""
+    return change(before, after, rules=RULES, real_now=START)
+
+
 def test_the_diagram_is_the_table() -> None:
     table = {("[*]", start.value) for start in STARTS}
     table |= {(before.value, after.value) for before, follows in TRANSITIONS.items() for after in follows}
@@ -53,13 +66,34 @@ def test_every_arrow_is_explained() -> None:
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
 def test_every_pair_is_allowed_or_refused(before: State, after: State) -> None:
-    rental = of(before)
     if after in TRANSITIONS[before] or after == before:
-        moved = transitions.move(rental, after, progress="on")
-        assert (moved.state, moved.version, moved.progress) == (after, 8, "on")
+        transitions.check(before, after)
     else:
         with pytest.raises(ForbiddenTransition, match=f"{before} -> {after}"):
-            transitions.move(rental, after)
+            transitions.check(before, after)
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
+def test_a_change_that_the_table_does_not_have_cannot_be_built(before: State, after: State) -> None:
+    ends_at_once = after.over and State.DESTROYING in TRANSITIONS[before]
+    by_hand = make.next_of(of(before), state=after)
+    if after == before or after in TRANSITIONS[before] or ends_at_once:
+        assert notified(of(before), by_hand).after == by_hand
+        assert Change(before=of(before), after=by_hand).after == by_hand
+    else:
+        with pytest.raises(ForbiddenTransition, match=f"{before} -> {after}|{before} -> destroying"):
+            notified(of(before), by_hand)
+        with pytest.raises(ForbiddenTransition):
+            Change(before=of(before), after=by_hand)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None:
+    if state in STARTS:
+        assert notified(None, of(state)).after == of(state)
+    else:
+        with pytest.raises(ForbiddenTransition, match=f"None -> {state}"):
+            notified(None, of(state))
 
 
 @pytest.mark.parametrize("state", State)
@@ -84,26 +118,124 @@ def test_every_state_that_can_hold_a_machine_can_be_destroyed() -> None:
     assert all(State.DESTROYING in TRANSITIONS[state] for state in holding)
 
 
+# --- what each transition sets
+
+
 @pytest.mark.parametrize("before", BEFORE_AN_END)
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_a_rental_of_which_nothing_lives_ends_at_once(before: State, end: State) -> None:
-    ended = transitions.end_now(of(before, due_at=START), end, over_at=START)
+def test_a_rental_of_which_nothing_is_alive_ends_at_once(before: State, end: State) -> None:
+    ended = transitions.end_now(of(before, due_at=START), Ending(outcome=end), START)
     assert (ended.state, ended.version, ended.due_at, ended.over_at) == (end, 8, None, START)
 
 
 @pytest.mark.parametrize("before", sorted(ENDS))
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_an_end_is_not_ended_again(before: State, end: State) -> None:
+def test_a_rental_that_is_over_does_not_end_again(before: State, end: State) -> None:
     with pytest.raises(ForbiddenTransition):
-        transitions.end_now(of(before), end)
+        transitions.end_now(of(before), Ending(outcome=end), START)
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - ENDS - {State.DESTROYING}))
-def test_only_an_end_ends_a_rental(state: State) -> None:
+@pytest.mark.parametrize("state", sorted(set(State) - ENDS))
+def test_a_rental_ends_only_in_a_state_that_is_an_end(state: State) -> None:
     with pytest.raises(ForbiddenTransition):
-        transitions.end_now(of(State.DESTROYING), state)
+        transitions.end_now(of(State.DESTROYING), Ending(outcome=state), START)
 
 
-def test_altering_keeps_the_state_and_counts_on() -> None:
-    altered = transitions.alter(of(State.READY), progress="x")
-    assert (altered.state, altered.version, altered.progress) == (State.READY, 8, "x")
+def test_an_approved_request_waits_for_nobody_and_nothing_blocks_it() -> None:
+    waits = of(State.AWAITING_APPROVAL, waiting=make.waiting(), approved_by=make.BEN)
+    after = transitions.approve(waits, START + HOUR, approver=make.ANA)
+    assert after == make.next_of(
+        waits,
+        state=State.PROCURING,
+        waiting=None,
+        approved_by=make.ANA,
+        procuring_since=START + HOUR,
+        due_at=START + HOUR,
+    )
+
+
+def test_the_owner_who_decides_alone_is_no_approver() -> None:
+    waits = of(State.AWAITING_APPROVAL, waiting=make.waiting(decider=Decider.OWNER), approved_by=make.BEN)
+    assert transitions.approve(waits, START, approver=None).approved_by == make.BEN
+
+
+def test_a_request_given_back_to_people_is_no_longer_blocked() -> None:
+    buying = of(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
+    after = transitions.await_decision(
+        buying, make.waiting(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
+    )
+    assert after == make.next_of(
+        buying,
+        state=State.AWAITING_APPROVAL,
+        envelope=make.envelope(version=2),
+        clicked_offer="offer-2",
+        waiting=make.waiting(),
+        procuring_since=None,
+        blocked=None,
+        due_at=START + HOUR,
+    )
+
+
+def test_buying_is_blocked_since_the_first_time_and_for_the_newest_reason() -> None:
+    once = transitions.block_buying(of(State.PROCURING), START)
+    twice = transitions.block_buying(once, START + HOUR, Why.PAUSED)
+    assert (once.blocked, twice.blocked) == (Blocked(since=START), Blocked(since=START, why=Why.PAUSED))
+    assert transitions.block_buying(twice, START + HOUR).blocked == twice.blocked
+    assert transitions.unblock_buying(twice).blocked is None
+
+
+def test_an_attempt_that_is_given_up_leaves_nothing_of_its_machine() -> None:
+    making = of(
+        State.PROVISIONING,
+        procuring_since=START,
+        accepted_at=START,
+        progress="booting",
+        quiet_since_real=START,
+    )
+    after = transitions.give_up_attempt(making, START + HOUR)
+    assert after == make.next_of(
+        making,
+        state=State.PROCURING,
+        accepted_at=None,
+        progress="",
+        quiet_since_real=None,
+        due_at=START + HOUR,
+    )
+
+
+def test_destroying_drops_all_that_waited_and_puts_off_an_alarm_that_goes_on() -> None:
+    extension = Extension(
+        envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
+    )
+    running = of(
+        State.READY,
+        lease=make.lease(),
+        extension=extension,
+        alarm=Alarm(at=START, count=2, taken_on_by=make.BEN),
+    )
+    ending = Ending(outcome=State.DESTROYED, why=Why.ASKED, by=make.ANA)
+    after = transitions.begin_destroying(running, ending, START + HOUR)
+    assert after == make.next_of(
+        running,
+        state=State.DESTROYING,
+        extension=None,
+        ending=changed(ending, since=START + HOUR),
+        alarm=Alarm(at=START + HOUR + transitions.ALARM_AFTER, count=2, taken_on_by=make.BEN),
+        due_at=START + HOUR,
+    )
+    over = transitions.confirm_destroyed(after, START + 2 * HOUR)
+    assert (over.state, over.ending, over.over_at, over.due_at) == (
+        State.DESTROYED,
+        after.ending,
+        START + 2 * HOUR,
+        None,
+    )
+
+
+def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
+    extension = Extension(
+        envelope=make.envelope(version=2, total=99), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
+    )
+    running = of(State.READY, lease=make.lease(), extension=extension)
+    after = transitions.drop_extension(running, START + HOUR)
+    assert (after.lease, after.extension, after.envelope) == (running.lease, None, make.envelope(version=2))

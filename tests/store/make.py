@@ -13,7 +13,7 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
-from bot.model.rental import Rental
+from bot.model.rental import Decider, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from store.db import Database
@@ -91,6 +91,7 @@ def rental(rental_id: str = "k7mq2", **fields: Any) -> Rental:
             "envelope": envelope(),
             "created_at": START,
             "due_at": START,
+            "lease": lease() if fields.get("state") is State.READY else None,
             **fields,
         }
     )
@@ -159,6 +160,23 @@ def next_of(before: Rental, **changes: Any) -> Rental:
     return changed(before, version=before.version + 1, **changes)
 
 
+def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Lease:
+    """A lease from START on."""
+    return Lease(
+        **{"ready_at": START, "ends_at": ends_at, "seen_at": START, "question": Question(at=None), **fields}
+    )
+
+
+def waiting(**fields: Any) -> Waiting:
+    """A decision that an approver is asked for at START."""
+    return Waiting(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
+
+
+def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
+    """A change that the transition table may not have, to put a rental of any state into a database."""
+    return Change.model_construct(before=before, after=after, **fields)
+
+
 async def begun(
     database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
@@ -167,9 +185,9 @@ async def begun(
     async with database.write() as tx:
         await tx.quotes.add(quote(started.quote_id, owner=started.owner, created_at=at))
         await tx.rentals.apply(
-            Change(
-                before=None,
-                after=started,
+            unchecked(
+                None,
+                started,
                 events=(event(rental_id=started.id),),
                 messages=((None, message(rental_id=started.id)),),
                 attempts=attempts,

@@ -211,7 +211,9 @@ async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(datab
 
 
 async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
-    known = changed(BOUGHT, delete_wanted=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted")
+    known = changed(
+        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted"
+    )
     gone = changed(
         RESOURCE,
         rate=Decimal("2.10"),
@@ -294,7 +296,7 @@ async def test_the_usual_time_to_ready_is_the_median_once_three_were_ready(datab
         before = await make.begun(
             database, make.rental(name, state=State.PROVISIONING, attempts=1), make.attempt(name)
         )
-        after = make.next_of(before, state=State.READY, ready_at=START + minutes * MINUTE)
+        after = make.next_of(before, state=State.READY, lease=make.lease(ready_at=START + minutes * MINUTE))
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=after))
         async with database.read() as tx:

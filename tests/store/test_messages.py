@@ -110,12 +110,12 @@ async def test_a_wait_that_slack_asked_for_holds_also_after_a_change(database: D
 
 async def test_posts_come_before_edits_and_transitions_before_progress(database: Database) -> None:
     names = ["moves", "works", "fresh"]
-    rentals = {name: await make.begun(database, make.rental(name)) for name in names}
+    rentals = {name: await make.begun(database, make.rental(name, state=State.PROVISIONING)) for name in names}
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
     await changed_named(database, rentals["works"], EventKind.PROGRESS)
-    moved = await changed_named(database, rentals["moves"], EventKind.READY, state=State.READY)
+    moved = await changed_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
     # A later change that is only progress leaves it a transition that waits to be shown.
     await changed_named(database, moved, EventKind.PROGRESS)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]

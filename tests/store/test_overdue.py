@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -20,14 +20,16 @@ from tests.store import make
 HOUR = timedelta(hours=1)
 
 
-async def leased(database: Database, rental_id: str = "k7mq2", **fields: object) -> None:
+async def leased(
+    database: Database, rental_id: str = "k7mq2", ends_at: datetime = START + HOUR, **fields: object
+) -> None:
     """A rental in use with one machine, whose lease ends in an hour."""
     before = await make.begun(
         database,
-        make.rental(rental_id, attempts=1),
+        make.rental(rental_id, state=State.PROVISIONING, attempts=1),
         make.attempt(rental_id=rental_id, offer=make.offer(f"offer-{rental_id}")),
     )
-    after = make.next_of(before, **{"state": State.READY, "ends_at": START + HOUR, **fields})
+    after = make.next_of(before, **{"state": State.READY, "lease": make.lease(ends_at), **fields})
     bought = make.attempt(rental_id=rental_id, offer=make.offer(f"offer-{rental_id}"), state=AttemptState.BOUGHT)
     resource = make.resource(f"res-{rental_id}", rental_id=rental_id)
     async with database.write() as tx:
@@ -63,7 +65,7 @@ async def test_what_was_deleted_is_written_to_the_attempts_own_rows(database: Da
     async with database.read() as tx:
         (attempt,) = await tx.rentals.attempts("k7mq2")
         resources = await tx.rentals.resources("k7mq2")
-    assert attempt.delete_wanted
+    assert attempt.marked_for_deletion
     assert {one.resource_id: one.delete_accepted_at for one in resources} == {
         "res-k7mq2": START + 2 * HOUR,
         "res-new": START + 2 * HOUR,

@@ -135,12 +135,12 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
 
 
 async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(database: Database) -> None:
-    before = await make.begun(database, make.rental(state=State.READY, seen_at=START))
+    before = await make.begun(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.seen(make.ANA, START + HOUR)
-    await applied(database, before, make.next_of(before, notices_given=1))
+    await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
     now = await stored(database)
-    assert (now.seen_at, now.notices_given) == (START + HOUR, 1)
+    assert (now.running.seen_at, now.running.notices_given) == (START + HOUR, 1)
 
 
 async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) -> None:
@@ -149,12 +149,12 @@ async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) 
         ("mine2", make.ANA, State.PROVISIONING),
         ("other", make.BEN, State.READY),
     ):
-        await make.begun(database, make.rental(name, owner=owner, state=state))
+        await make.begun(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.seen(make.ANA, START + HOUR)
         await tx.people.seen(make.ANA, START)
-    seen = {name: (await stored(database, name)).seen_at for name in ("mine1", "mine2", "other")}
-    assert seen == {"mine1": START + HOUR, "mine2": None, "other": None}
+    seen = {name: (await stored(database, name)).running.seen_at for name in ("mine1", "mine2", "other")}
+    assert seen == {"mine1": START + HOUR, "mine2": START, "other": START}
     assert (await stored(database, "mine1")).version == 1
 
 

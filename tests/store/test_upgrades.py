@@ -217,7 +217,8 @@ async def test_a_machine_that_an_older_version_rented_is_found_from_its_end_on(
             if rental.state.over or not any(not one.settled for one in await tx.rentals.attempts(rental.id)):
                 continue
             start = rental.accepted_at or rental.created_at
-            end = rental.destroying_since or rental.ends_at or start
+            ends_at = rental.lease.ends_at if rental.lease else None
+            end = (rental.ending.since if rental.ending else None) or ends_at or start
             early, due = await tx.overdue.past_end(end - timedelta(seconds=1)), await tx.overdue.past_end(end)
             assert rental.id not in {one.rental_id for one in early}
             (attempt,) = [one for one in due if one.rental_id == rental.id and one.newest]

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
-from bot.model.rental import Decider, Extension, Rental
+from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList
@@ -140,6 +140,16 @@ QUOTE = Quote(
 READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
 
 
+def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Lease:
+    """k7mq2's, from 12:40 to 18:40."""
+    return Lease(
+        ready_at=clock(12, 40),
+        ends_at=ends_at or clock(18, 40),
+        seen_at=clock(12, 40),
+        question=Question(at=ask_at),
+    )
+
+
 def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:
     """k7mq2 in use, at Nebius after Hyperstack sold out."""
     known = changed(
@@ -151,8 +161,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
             attempts=2,
             host="203.0.113.7",
             port=22,
-            ready_at=clock(12, 40),
-            ends_at=clock(18, 40),
+            lease=lease(),
         ),
         **changes,
     )
@@ -177,7 +186,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
     )
 
 
-def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> RentalDetails:
+def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None, **changes: Any) -> RentalDetails:
     """k7mq2, destroyed at 18:41."""
     length = 6 * H + 4 * M
     row = LedgerRow(
@@ -190,7 +199,8 @@ def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Rent
         amount=cost(Decimal("2.42"), length),
         estimated=False,
     )
-    known = changed(ready(*events).rental, state=state, over_at=clock(18, 41), **changes)
+    ending = Ending(outcome=state, why=why, since=clock(18, 40))
+    known = changed(ready(*events).rental, state=state, ending=ending, over_at=clock(18, 41), **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
         attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),
@@ -208,22 +218,28 @@ ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), ac
 
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
-    """p4wd9, 8x H100, waiting for approval since 14:05."""
+    """p4wd9, 8x H100, waiting for approval since 14:05, or over without one."""
+    if changes.get("state", State.AWAITING_APPROVAL).over:
+        changes["waiting"] = None
     known = changed(
         rental(
             State.AWAITING_APPROVAL,
             id="p4wd9",
             request=request(count=8),
             envelope=envelope("18.40", "21.16", 137_540_000, count=8),
-            decider=Decider.APPROVER,
+            waiting=Waiting(decider=Decider.APPROVER, expires_at=clock(22, 5)),
             created_at=clock(14, 5),
             procuring_since=None,
-            lapses_at=clock(22, 5),
         ),
         **changes,
     )
     other = rental(
-        State.READY, id="a2bc3", request=request(gpu="A100"), created_at=clock(9, 11), procuring_since=clock(9, 12)
+        State.READY,
+        id="a2bc3",
+        request=request(gpu="A100"),
+        created_at=clock(9, 11),
+        procuring_since=clock(9, 12),
+        lease=lease(),
     )
     return RentalDetails(
         rental=known,

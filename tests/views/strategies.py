@@ -12,9 +12,19 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
 from bot.model.quote import Nearby, Quote, QuoteState
-from bot.model.rental import Decider, Extension, Rental
+from bot.model.rental import (
+    Alarm,
+    Blocked,
+    Decider,
+    Ending,
+    Extension,
+    Lease,
+    Question,
+    Rental,
+    Waiting,
+)
 from bot.model.request import Contract, Envelope, Request
-from bot.model.state import State
+from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.spending import Over
 from handlers.views.offers import Row
@@ -94,39 +104,60 @@ offers = st.builds(
     expires_at=moment,
 )
 extensions = st.builds(Extension, envelope=envelopes, ends_at=moment, asked_by=user, asked_at=moment)
-rentals = st.builds(
-    Rental,
-    id=rental_id,
-    state=st.sampled_from(State),
-    quote_id=text,
-    owner=user,
-    card_channel=channel,
-    request=requests,
-    clicked_offer=text,
-    envelope=envelopes,
-    decider=st.none() | st.sampled_from(Decider),
-    asked_why=st.none() | st.sampled_from(Why),
-    created_at=moment,
-    lapses_at=st.none() | moment,
-    procuring_since=st.none() | moment,
-    kept_since=st.none() | moment,
-    kept_why=st.none() | st.sampled_from(Why),
-    rate=st.none() | rate,
-    vendor=maybe_text,
-    vendor_region=maybe_text,
-    progress=text,
-    host=maybe_text,
-    port=st.none() | st.integers(-5, 70_000),
-    ready_at=st.none() | moment,
-    ends_at=st.none() | moment,
-    extension=st.none() | extensions,
-    end=st.none() | st.sampled_from(State),
-    end_why=st.none() | st.sampled_from(Why),
-    end_by=st.none() | user,
-    alarm_at=st.none() | moment,
-    taken_on_by=st.none() | user,
-    over_at=st.none() | moment,
+waitings = st.builds(
+    Waiting,
+    decider=st.sampled_from(Decider),
+    why=st.none() | st.sampled_from(Why),
+    expires_at=moment,
 )
+leases = st.builds(
+    Lease,
+    ready_at=moment,
+    ends_at=moment,
+    seen_at=moment,
+    question=st.builds(Question, at=st.none() | moment, promised=st.booleans()),
+)
+endings = st.builds(
+    Ending,
+    outcome=st.sampled_from(sorted(ENDS)),
+    why=st.none() | st.sampled_from(Why),
+    by=st.none() | user,
+)
+alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), taken_on_by=st.none() | user)
+
+
+def rentals_in(state: State) -> st.SearchStrategy[Rental]:
+    """Rentals in this state, with the parts that it has."""
+    waits, ends = state is State.AWAITING_APPROVAL, state.over or state is State.DESTROYING
+    return st.builds(
+        Rental,
+        id=rental_id,
+        state=st.just(state),
+        quote_id=text,
+        owner=user,
+        card_channel=channel,
+        request=requests,
+        clicked_offer=text,
+        envelope=envelopes,
+        waiting=waitings if waits else st.none(),
+        created_at=moment,
+        procuring_since=st.none() | moment,
+        blocked=st.none() | st.builds(Blocked, since=moment, why=st.none() | st.sampled_from(Why)),
+        rate=st.none() | rate,
+        vendor=maybe_text,
+        vendor_region=maybe_text,
+        progress=text,
+        host=maybe_text,
+        port=st.none() | st.integers(-5, 70_000),
+        lease=leases if state is State.READY else st.none() | leases if ends else st.none(),
+        extension=st.none() | extensions if state is State.READY else st.none(),
+        ending=endings if ends else st.none(),
+        alarm=st.none() | alarms,
+        over_at=moment if state.over else st.none(),
+    )
+
+
+rentals = st.sampled_from(State).flatmap(rentals_in)
 attempts = st.builds(
     Attempt,
     rental_id=rental_id,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.message import MessageKind
-from bot.model.rental import Decider
+from bot.model.rental import Alarm, Blocked, Decider, Waiting
 from bot.model.state import State
 from handlers.ids import Action
 from tests.views.screens import buttons, card, outbox, page
-from tests.views.stories import CARL, LONGER, clock, gone, making, ready, waiting
+from tests.views.stories import CARL, LONGER, clock, gone, lease, making, ready, waiting
 
 
 def test_a_request_that_waits_says_who_decides_until_when() -> None:
-    dearer = waiting(decider=Decider.OWNER, asked_why=Why.DEARER)
+    dearer = waiting(waiting=Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
 *Waiting for approval*: 8x H100 EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
@@ -30,7 +28,8 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 
 
 def test_a_machine_that_starts_shows_the_time_and_a_bar_for_the_eye_only() -> None:
-    held_up = changed(making(), rental=changed(making().rental, kept_since=clock(12, 37), kept_why=Why.OUTAGE))
+    blocked = Blocked(since=clock(12, 37), why=Why.OUTAGE)
+    held_up = changed(making(), rental=changed(making().rental, blocked=blocked))
     assert page(
         card(making(), clock(12, 36)),
         card(making(), clock(12, 37, 40)),
@@ -55,7 +54,7 @@ def test_a_machine_that_starts_shows_the_time_and_a_bar_for_the_eye_only() -> No
 def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_today() -> None:
     assert page(
         card(ready(), clock(12, 41)),
-        card(ready(ends_at=clock(9, 0, day=25)), clock(12, 41)),
+        card(ready(lease=lease(clock(9, 0, day=25))), clock(12, 41)),
         card(ready(extension=LONGER), clock(18, 10)),
     ) == snapshot("""\
 
@@ -78,11 +77,11 @@ def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:
 
 
 def test_a_machine_that_is_destroyed_says_if_it_is_not_confirmed_gone() -> None:
-    alarm: dict[str, Any] = {"state": State.DESTROYING, "alarm_at": clock(18, 46), "alarms": 1}
+    alarm = Alarm(at=clock(18, 46), count=1)
     assert page(
         card(ready(state=State.DESTROYING), clock(18, 40)),
-        card(ready(**alarm), clock(18, 47)),
-        card(ready(**alarm, taken_on_by=CARL), clock(18, 47)),
+        card(ready(state=State.DESTROYING, alarm=alarm), clock(18, 47)),
+        card(ready(state=State.DESTROYING, alarm=changed(alarm, taken_on_by=CARL)), clock(18, 47)),
     ) == snapshot("""\
 
 *Being destroyed*: 1x H100 EU, Ana, k7mq2.
@@ -101,8 +100,8 @@ def test_what_is_over_has_its_receipt_and_no_button() -> None:
     assert page(
         card(gone(), clock(18, 42)),
         card(gone(state=State.CANCELLED), clock(18, 42)),
-        card(gone(state=State.LOST, end_why=Why.VENDOR_TOOK_IT), clock(18, 42)),
-        card(gone(state=State.FAILED, end_why=Why.TOO_SLOW), clock(18, 42)),
+        card(gone(state=State.LOST, why=Why.VENDOR_TOOK_IT), clock(18, 42)),
+        card(gone(state=State.FAILED, why=Why.TOO_SLOW), clock(18, 42)),
         *(card(waiting(state=state), clock(22, 6)) for state in (State.DENIED, State.EXPIRED, State.WITHDRAWN)),
     ) == snapshot("""\
 

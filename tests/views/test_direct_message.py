@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.rental import Decider
+from bot.model.rental import Alarm, Decider, Waiting
 from bot.model.state import State
 from tests.views.screens import direct, page
 from tests.views.stories import (
@@ -26,6 +26,7 @@ from tests.views.stories import (
     envelope,
     gone,
     happened,
+    lease,
     making,
     ready,
     rental,
@@ -66,7 +67,7 @@ Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 
 def test_ready_says_if_the_lease_is_shorter_or_more_time_is_asked_for_and_how_it_ended() -> None:
     assert page(
-        direct(READY_EVENT, ready(ends_at=clock(17, 40))),
+        direct(READY_EVENT, ready(lease=lease(clock(17, 40)))),
         direct(READY_EVENT, ready(extension=LONGER), clock(18, 10)),
         direct(READY_EVENT, gone(), clock(18, 42)),
     ) == snapshot("""\
@@ -147,7 +148,7 @@ def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_agai
     assert page(
         direct(QUESTION, ready(QUESTION, kept), kept.at),
         direct(QUESTION, ready(QUESTION, kept, extension=LONGER), clock(18, 10)),
-        direct(QUESTION, ready(QUESTION, kept, ends_at=clock(20, 40)), clock(18, 10)),
+        direct(QUESTION, ready(QUESTION, kept, lease=lease(clock(20, 40))), clock(18, 10)),
         direct(QUESTION, ready(QUESTION, kept, again), again.at),
     ) == snapshot("""\
 
@@ -171,7 +172,7 @@ def test_an_end_that_is_near_can_be_extended() -> None:
     assert page(
         direct(NOTICE, ready(NOTICE)),
         direct(NOTICE, ready(NOTICE, extension=LONGER)),
-        direct(NOTICE, ready(NOTICE, ends_at=clock(20, 40)), clock(18, 11)),
+        direct(NOTICE, ready(NOTICE, lease=lease(clock(20, 40))), clock(18, 11)),
         direct(NOTICE, ready(NOTICE, again), clock(18, 30)),
     ) == snapshot("""\
 
@@ -215,8 +216,8 @@ ALARM = happened(
 
 
 def test_not_confirmed_gone_until_someone_is_on_it_and_until_it_is() -> None:
-    destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm_at": clock(18, 46)}
-    taken = ready(ALARM, **destroying, taken_on_by=CARL)
+    destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
+    taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))
     again = happened(K.NOT_CONFIRMED, clock(18, 56), id=12)
     assert page(
         direct(ALARM, ready(ALARM, **destroying), to=CARL),
@@ -261,9 +262,8 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     def asks(decider: Decider) -> Any:
         waits = rental(
             State.AWAITING_APPROVAL,
-            decider=decider,
+            waiting=Waiting(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
             envelope=envelope("2.90", "2.90", 18_850_000, version=2),
-            lapses_at=clock(20, 39),
         )
         return changed(making(), rental=waits, events=(again,))
 

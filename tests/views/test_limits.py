@@ -16,6 +16,7 @@ from bot.model.message import Message, MessageKind, to_channel, to_person
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote
+from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
 from bot.model.summary import RentalDetails
 from handlers.ids import CARRIES, Callback, action_of
@@ -189,7 +190,8 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 
 
 def test_time_can_be_far_away() -> None:
-    details = waiting(lapses_at=clock(22, 5) + timedelta(days=20_000))
+    expires_at = clock(22, 5) + timedelta(days=20_000)
+    details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
     message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
     rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
     assert rendered is not None

@@ -24,6 +24,7 @@ from tests.views.stories import (
     clock,
     gone,
     happened,
+    lease,
     listed,
     making,
     ready,
@@ -99,7 +100,7 @@ HISTORY = (
 
 def test_a_history_says_each_time_once_and_the_end_as_it_was_then() -> None:
     over = changed(gone(*HISTORY), events=HISTORY)
-    later = changed(ready(*HISTORY[:3], ends_at=clock(9, 0, day=26)), events=HISTORY[:3])
+    later = changed(ready(*HISTORY[:3], lease=lease(clock(9, 0, day=26))), events=HISTORY[:3])
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 

@@ -20,6 +20,7 @@ from tests.views.stories import (
     RULES,
     clock,
     envelope,
+    lease,
     making,
     ready,
     request,
@@ -83,7 +84,7 @@ $4.96 so far; $101.00 in all with the longer lease.
 
 
 def test_extending_offers_what_the_rules_allow() -> None:
-    longest = ready(ends_at=clock(12, 40, day=27))
+    longest = ready(lease=lease(clock(12, 40, day=27)))
     views = [modals.extend(each, rules=RULES, now=NOW) for each in (ready(), longest, ready(extension=LONGER))]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 

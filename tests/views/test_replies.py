@@ -11,7 +11,7 @@ from handlers.views import answers, replies
 from handlers.views.blocks import Rendered
 from handlers.views.rental_text import times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, ready, rental, waiting
+from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
 
 NOW = clock(14, 40)
 AT = times(RULES, NOW, None)
@@ -126,8 +126,8 @@ def test_more_time_or_still_needed_by_command() -> None:
         answers.extended(use, AT),
         answers.extended(ready(extension=LONGER).rental, AT),
         answers.asked_again(use, 2 * H, AT, RULES),
-        answers.kept(ready(ask_at=clock(15, 40)).rental, AT, RULES),
-        answers.kept(ready(ask_at=clock(18, 40)).rental, AT, RULES),
+        answers.kept(ready(lease=lease(ask_at=clock(15, 40))).rental, AT, RULES),
+        answers.kept(ready(lease=lease(ask_at=clock(18, 40))).rental, AT, RULES),
         answers.kept(use, AT, RULES),
     ) == snapshot("""\
 

@@ -16,7 +16,7 @@ from bot.lifecycle.transitions import finish
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.model.rental import Decider, Rental
+from bot.model.rental import Rental
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.policy.leases import notices_past
@@ -65,18 +65,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         now = deps.clock.now()
-        after = transitions.move(
-            rental,
-            State.PROCURING,
-            approved_by=person.id if rental.decider is Decider.APPROVER else rental.approved_by,
-            decider=None,
-            asked_why=None,
-            lapses_at=None,
-            procuring_since=now,
-            kept_since=None,
-            kept_why=None,
-            due_at=now,
-        )
+        after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)
         facts = _facts(rental, own)
         return await _tell(
             tx,
@@ -118,8 +107,8 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
             raise Refused(words)
         _check_not_lapsed(deps, rental)
         if _waiting_version(rental) != version:
-            changed = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
-            raise TooLate(changed, rental.id)
+            words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+            raise TooLate(words, rental.id)
         await tx.people.seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, rental, EventKind.EXTENSION_WITHDRAWN, person)
@@ -156,8 +145,13 @@ def _waiting_version(rental: Rental) -> int | None:
 
 
 def _check_not_lapsed(deps: Deps, rental: Rental) -> None:
-    until = rental.ends_at if rental.extension is not None else rental.lapses_at
-    if until is not None and until <= deps.clock.now():
+    if rental.extension is not None:
+        until = rental.running.ends_at
+    elif rental.waiting is not None:
+        until = rental.waiting.expires_at
+    else:
+        return
+    if until <= deps.clock.now():
         raise TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
 
 
@@ -197,7 +191,7 @@ def _ago(then: datetime, now: datetime) -> str:
 
 def check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
     """Whether it is the owner who decides. Raises Refused for who may not."""
-    if rental.extension is None and rental.decider is Decider.OWNER:
+    if rental.extension is None and rental.owner_decides:
         if person.id != rental.owner:
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
@@ -226,15 +220,12 @@ async def _extend(tx: Tx, deps: Deps, person: Person, rental: Rental, own: bool)
         raise TooLate(f"{rental.id} no longer asks for more time.", rental.id)
     check_lease(extension.envelope.lease, deps.rules)
     now = deps.clock.now()
-    after = transitions.alter(
-        rental,
-        envelope=extension.envelope,
+    lease = changed(
+        rental.running,
         ends_at=extension.ends_at,
         notices_given=notices_past(extension.ends_at, now, deps.rules),
-        extension=None,
-        approved_by=person.id,
-        due_at=now,
     )
+    after = transitions.extend(rental, envelope=extension.envelope, lease=lease, now=now, approved_by=person.id)
     return await _tell(
         tx,
         deps,
@@ -252,8 +243,8 @@ async def _extend(tx: Tx, deps: Deps, person: Person, rental: Rental, own: bool)
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, kind: EventKind, person: Person) -> Rental:
     now = deps.clock.now()
-    after = transitions.alter(rental, envelope=rental.unextended, extension=None, due_at=now)
-    facts = changed(_facts(rental, own=False), until=rental.ends_at)
+    after = transitions.drop_extension(rental, now)
+    facts = changed(_facts(rental, own=False), until=rental.running.ends_at)
     return await _tell(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )

@@ -64,7 +64,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
 def _end_of(rental: Rental) -> State:
     if rental.state is State.AWAITING_APPROVAL:
         return State.WITHDRAWN
-    return State.DESTROYED if rental.ready_at is not None else State.CANCELLED
+    return State.CANCELLED if rental.lease is None else State.DESTROYED
 
 
 async def take_on(deps: Deps, person: Person, rental_id: str) -> Rental:
@@ -75,12 +75,13 @@ async def take_on(deps: Deps, person: Person, rental_id: str) -> Rental:
         if rental is None:
             raise Mistake(f"I don't know {rental_id}. /gpu list all shows what there is.")
         check_destroyer(person, rental, deps)
-        if rental.alarms == 0:
+        alarm = rental.alarm
+        if alarm is None or alarm.count == 0:
             raise TooLate(f"{rental.id} is confirmed gone.", rental.id)
-        if rental.taken_on_by is not None:
+        if alarm.taken_on_by is not None:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)
         now = deps.clock.now()
-        after = transitions.alter(rental, taken_on_by=person.id, alarm_at=now + WHEN_TAKEN_ON)
+        after = transitions.take_on_alarm(rental, alarm, person.id, now + WHEN_TAKEN_ON)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())

@@ -12,12 +12,13 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import Tx
 from bot.lifecycle.service.quoting import check_user
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.model.rental import Extension, Rental
+from bot.model.rental import Extension, Question, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import PROMISED, ask_at, notices_past
+from bot.policy.leases import ask_at, notices_past
 from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 from bot.policy.spending import longer
@@ -34,8 +35,9 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         rental = await ready(tx, deps, person, rental_id)
         now = deps.clock.now()
         again = None if deps.rules.check_in.after is None else now + span
-        after = transitions.alter(rental, ask_at=again, asked_times=PROMISED, seen_at=now, due_at=now)
-        facts = Facts(until=after.ask_at, since=rental.ends_at, span=span)
+        question = Question(at=again, promised=True)
+        after = transitions.keep(rental, changed(rental.running, seen_at=now, question=question), now)
+        facts = Facts(until=again, since=rental.running.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
@@ -59,9 +61,8 @@ async def extend(
 
     async def decision(tx: Tx) -> Rental:
         rental = await ready(tx, deps, person, rental_id)
-        if rental.ends_at is None or rental.ready_at is None:
-            raise TooLate(f"{rental.id} has no lease to extend.", rental.id)
-        if shown_end is not None and int(rental.ends_at.timestamp()) != shown_end:
+        lease = rental.running
+        if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
             raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
         if rental.extension is not None:
             raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
@@ -71,10 +72,8 @@ async def extend(
         if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise Repeated(words, rental.id)
-        # Whoever extends it needs it: that is newer than any promise to ask.
-        needed = {"seen_at": now, "asked_times": 0, "ask_at": ask_at(now, 0, deps.rules), "due_at": now}
-        ends_from = max(rental.ends_at, now)
-        _check_longer(rental, span, ends_from - rental.ready_at, deps.rules)
+        ends_from = max(lease.ends_at, now)
+        _check_longer(rental, span, ends_from - lease.ready_at, deps.rules)
         ends_at = ends_from + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
@@ -85,32 +84,29 @@ async def extend(
         verdict = longer(
             rental.envelope,
             rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
-            lease=ends_at - rental.ready_at,
+            lease=ends_at - lease.ready_at,
             spent=bill.amount,
             left=ends_at - now,
             version=rental.envelope.version + 1,
             rules=deps.rules,
         )
-        if verdict.over and rental.ends_at <= now:
+        if verdict.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
+        # An extension says that it is needed, and is newer than any promised question.
+        needed = changed(lease, seen_at=now, question=Question(at=ask_at(now, 0, deps.rules)))
         if verdict.over:
             waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = transitions.alter(rental, extension=waiting, **needed)
+            after = transitions.ask_extension(rental, waiting, needed, now)
             kind = EventKind.EXTENSION_ASKED
         else:
-            after = transitions.alter(
-                rental,
-                envelope=verdict.envelope,
-                ends_at=ends_at,
-                notices_given=notices_past(ends_at, now, deps.rules),
-                **needed,
-            )
+            longer_lease = changed(needed, ends_at=ends_at, notices_given=notices_past(ends_at, now, deps.rules))
+            after = transitions.extend(rental, envelope=verdict.envelope, lease=longer_lease, now=now)
             kind = EventKind.EXTENDED
         facts = Facts(
             envelope=verdict.envelope.version,
             until=ends_at,
-            since=rental.ends_at,
+            since=lease.ends_at,
             span=span,
             rate=verdict.envelope.price,
             max_rate=verdict.envelope.max_rate,
@@ -147,7 +143,7 @@ async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
-    if any(attempt.live and attempt.delete_wanted for attempt in await tx.rentals.attempts(rental.id)):
+    if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
         raise TooLate(f"{rental.id} isn't ready: it {_does(State.DESTROYING)}. I changed nothing.", rental.id)
     return rental
 

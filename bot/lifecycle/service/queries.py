@@ -44,8 +44,9 @@ def _gpu(rental: Rental) -> str:
 
 
 def _named(rental: Rental, events: Iterable[Event]) -> set[str]:
-    people = {rental.owner, rental.approved_by, rental.end_by, rental.taken_on_by}
-    people |= {event.actor for event in events}
+    people = {rental.owner, rental.approved_by} | {event.actor for event in events}
+    people.add(rental.ending.by if rental.ending else None)
+    people.add(rental.alarm.taken_on_by if rental.alarm else None)
     return {person for person in people if person is not None}
 
 

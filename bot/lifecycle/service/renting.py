@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bot.errors import NeedsKey, Refused, RentsAlready, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
@@ -15,7 +17,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.rental import Decider, Rental
+from bot.model.rental import Decider, Rental, Waiting
 from bot.model.state import State
 from bot.policy.spending import Verdict, check_size, check_usage, judge
 
@@ -86,38 +88,37 @@ async def _free_id(tx: Tx) -> str:
 
 def _new(deps: Deps, quote: Quote, offer: Offer, verdict: Verdict, *, rental_id: str) -> tuple[Rental, Event]:
     now = deps.clock.now()
-    waits = bool(verdict.over)
-    rental = Rental(
-        id=rental_id,
-        state=State.AWAITING_APPROVAL if waits else State.PROCURING,
-        quote_id=quote.id,
-        owner=quote.owner,
+    rental = transitions.new_rental(
+        quote,
+        offer,
+        rental_id=rental_id,
         card_channel=quote.card_channel or deps.rules.home_channel,
-        request=quote.request,
-        clicked_offer=offer.offer_id,
         envelope=verdict.envelope,
-        decider=Decider.APPROVER if waits else None,
-        created_at=now,
-        lapses_at=now + deps.rules.approval.expires if waits else None,
-        procuring_since=None if waits else now,
-        due_at=now + deps.rules.approval.expires if waits else now,
+        waiting=_waiting(deps, verdict, now),
+        now=now,
     )
-    transitions.check(None, rental.state)
-    kind = EventKind.ASKED if waits else EventKind.STARTED
+    kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
     return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental))
+
+
+def _waiting(deps: Deps, verdict: Verdict, now: datetime) -> Waiting | None:
+    """Return the decision that a request waits for. Return None if its owner may decide alone."""
+    if not verdict.over:
+        return None
+    return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
 
 
 def envelope_facts(rental: Rental) -> Facts:
     """What an envelope allows, as a reply tells it."""
-    envelope = rental.envelope
+    envelope, waiting = rental.envelope, rental.waiting
     return Facts(
         envelope=envelope.version,
         rate=envelope.price,
         max_rate=envelope.max_rate,
         total=envelope.total,
         hours=envelope.lease,
-        until=rental.lapses_at,
-        why=rental.asked_why,
+        until=waiting.expires_at if waiting else None,
+        why=waiting.why if waiting else None,
     )
 
 
@@ -147,34 +148,9 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
         spent=billed.amount,
         room=room,
     )
-    fresh = {
-        "quote_id": quote.id,
-        "request": quote.request,
-        "clicked_offer": offer.offer_id,
-        "envelope": verdict.envelope,
-        "asked_why": None,
-    }
-    if verdict.over:
-        lapses_at = now + deps.rules.approval.expires
-        after = transitions.move(
-            rental,
-            State.AWAITING_APPROVAL,
-            **fresh,
-            decider=Decider.APPROVER,
-            lapses_at=lapses_at,
-            due_at=now,
-        )
-    else:
-        after = transitions.move(
-            rental,
-            State.PROCURING,
-            **fresh,
-            decider=None,
-            lapses_at=None,
-            procuring_since=now,
-            kept_since=None,
-            due_at=now,
-        )
+    after = transitions.change_request(
+        rental, quote, offer, envelope=verdict.envelope, waiting=_waiting(deps, verdict, now), now=now
+    )
     event = Event(
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
     )

@@ -13,7 +13,7 @@ from bot.model.state import State
 async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """A request that nobody decides lapses."""
     now, rental = deps.clock.now(), snapshot.rental
-    if rental.lapses_at is not None and now < rental.lapses_at:
-        return snapshot.with_rental(changed(rental, due_at=rental.lapses_at))
+    if rental.waiting is not None and now < rental.waiting.expires_at:
+        return snapshot.with_due(rental.waiting.expires_at)
     after, (event,) = finish(rental, State.EXPIRED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
     return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))

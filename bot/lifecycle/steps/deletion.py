@@ -11,12 +11,13 @@ from bot.lifecycle.service.ending import WHEN_TAKEN_ON
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look
+from bot.lifecycle.transitions import ALARM_AFTER
 from bot.model.attempt import Attempt, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
+from bot.model.rental import Alarm
 from bot.model.state import State
 
-ALARM_AFTER = timedelta(minutes=5)
 ALARM_AGAIN = timedelta(minutes=30)
 DELETE_AGAIN = timedelta(minutes=2)
 """An accepted deletion that shows nothing after this long is asked for again."""
@@ -25,12 +26,12 @@ DELETE_AGAIN = timedelta(minutes=2)
 def doomed(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """The attempts that are to be gone and aren't yet."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
-    return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.delete_wanted))
+    return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.marked_for_deletion))
 
 
 def marked_as_overdue(attempt: Attempt) -> bool:
     """Whether the overdue deletion marked an attempt of a rental that is being made: a step gives its reason."""
-    return attempt.delete_wanted and not attempt.late and attempt.why in {None, Why.NO_ANSWER}
+    return attempt.marked_for_deletion and not attempt.late and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -48,7 +49,7 @@ async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _tend(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    snapshot = snapshot.with_facts(changed(attempt, delete_wanted=True))
+    snapshot = snapshot.with_facts(changed(attempt, marked_for_deletion=True))
     try:
         snapshot, _ = await look(deps, snapshot, _same(snapshot, attempt))
     except MarketAway as away:
@@ -97,16 +98,14 @@ def _note(
 
 
 def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental, waiting = snapshot.rental, doomed(snapshot)
+    rental, alarm, waiting = snapshot.rental, snapshot.rental.alarm, doomed(snapshot)
     if not waiting:
-        if rental.alarm_at is None:
-            return snapshot
-        return replace(snapshot, rental=changed(rental, alarm_at=None, alarms=0, taken_on_by=None))
-    if rental.alarm_at is None:
-        return replace(snapshot, rental=changed(rental, alarm_at=now + ALARM_AFTER))
-    if now < rental.alarm_at:
+        return snapshot if alarm is None else replace(snapshot, rental=changed(rental, alarm=None))
+    if alarm is None:
+        return replace(snapshot, rental=changed(rental, alarm=Alarm(at=now + ALARM_AFTER)))
+    if now < alarm.at:
         return snapshot
-    again = WHEN_TAKEN_ON if rental.taken_on_by else ALARM_AGAIN
+    again = WHEN_TAKEN_ON if alarm.taken_on_by else ALARM_AGAIN
     alive = [r for attempt in waiting for r in snapshot.resources_of(attempt) if r.gone_at is None]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,
@@ -115,14 +114,16 @@ def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         else waiting[0].offer.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
         vendor=waiting[0].offer.vendor,
-        since=rental.destroying_since,
+        since=rental.ending.since if rental.ending else None,
     )
     snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
-    return replace(snapshot, rental=changed(rental, alarm_at=now + again, alarms=rental.alarms + 1))
+    raised = changed(alarm, at=now + again, count=alarm.count + 1)
+    return replace(snapshot, rental=changed(rental, alarm=raised))
 
 
 def next_look(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
     """When deletions want the next round; None when all are done."""
     if not doomed(snapshot):
         return None
-    return soonest(poll_at(now), snapshot.rental.alarm_at)
+    alarm = snapshot.rental.alarm
+    return soonest(poll_at(now), alarm.at if alarm else None)

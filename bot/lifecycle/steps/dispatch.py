@@ -9,7 +9,6 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, load, save
 from bot.lifecycle.steps import awaiting_approval, deletion, destroying, over, procuring, provisioning, ready
 from bot.lifecycle.steps.polling import soonest
-from bot.model.base import changed
 from bot.model.state import ENDS, State
 
 Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
@@ -38,8 +37,7 @@ async def step(deps: StepDeps, rental_id: str) -> None:
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         deletions = deletion.next_look(snapshot, deps.clock.now())
         if deletions is not None:
-            due_at = soonest(deletions, snapshot.rental.due_at)
-            snapshot = snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
+            snapshot = snapshot.with_due(soonest(deletions, snapshot.rental.due_at))
         await save(deps, snapshot, releases=True)
     except Stale:
         async with deps.store.write() as tx:

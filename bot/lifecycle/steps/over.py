@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.model.base import changed
 
 
 async def stay_over(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """An over rental is only due while something that turned up late is being deleted. Its end stands."""
-    return snapshot.with_rental(changed(snapshot.rental, due_at=None))
+    return snapshot.with_due(None)

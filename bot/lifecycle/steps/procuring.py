@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from bot.errors import LockedOut, MarketAway, OfferTaken, RateLimited, Refused
 from bot.lifecycle.account import LOCKED_OUT, PAUSED, check_buying
@@ -16,24 +15,30 @@ from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import again_at, poll_at, soonest
 from bot.lifecycle.steps.reconcile import look, named, of_others
-from bot.lifecycle.transitions import alter, finish, move
+from bot.lifecycle.transitions import (
+    accept,
+    await_decision,
+    begin_attempt,
+    block_buying,
+    finish,
+    give_up_attempt,
+    unblock_buying,
+)
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
-from bot.model.rental import Decider, Rental
+from bot.model.rental import Blocked, Decider, Waiting
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.offers import fits
 from bot.policy.spending import judge, left_to_get_ready
 
-KEPT_AT_MOST = timedelta(minutes=15)
+BLOCKED_AT_MOST = timedelta(minutes=15)
 """Kept from buying for that long, it asks again instead of surprising anyone later."""
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner is not tried: its price could lapse under the call."""
-NOT_KEPT: dict[str, Any] = {"kept_since": None, "kept_why": None}
-"""What changes in a rental once nothing keeps it from buying."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt is only begun where the envelope's total leaves it that long to get ready."""
 SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
@@ -46,7 +51,7 @@ NEEDS_NEW_QUOTE = HELD_UP | {Why.EXPIRED}
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Settles the attempt under way, or starts the next."""
     due_at = snapshot.rental.due_at
-    if due_at is not None and deps.clock.now() - due_at >= KEPT_AT_MOST:
+    if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
         # Nobody was here to do it: that too keeps from buying.
         snapshot = _kept_since(snapshot, due_at)
     if snapshot.attempts and marked_as_overdue(snapshot.attempts[-1]):
@@ -57,7 +62,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _later(snapshot, poll_at(now))  # something turned up late, and is still to be accepted for deletion
     if attempt is None:
         return await _buy_next(deps, snapshot)
-    if attempt.delete_wanted:
+    if attempt.marked_for_deletion:
         return _later(snapshot, poll_at(now))
     try:
         snapshot, progress = await look(deps, snapshot, attempt)
@@ -66,9 +71,9 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _later(_note_unknown(_kept_since(snapshot, now), attempt, now), again_at(now, away))
     # An answer ends an outage. It doesn't end a rate limit: only the answer to the next purchase does, so that
     # purchases that are turned away again and again are given back to people too.
-    kept_since = snapshot.rental.kept_since
-    if kept_since is not None and now - kept_since < KEPT_AT_MOST and attempt.why not in HELD_UP:
-        snapshot = snapshot.with_rental(changed(snapshot.rental, **NOT_KEPT))
+    blocked = snapshot.rental.blocked
+    if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in HELD_UP:
+        snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
     attempt = next(a for a in snapshot.attempts if a.n == attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in SAYS_FAILED:
@@ -86,7 +91,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 def _kept_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
     """Kept from buying since then, or since earlier."""
-    return snapshot.with_rental(changed(snapshot.rental, kept_since=snapshot.rental.kept_since or since))
+    return snapshot.with_rental(block_buying(snapshot.rental, since))
 
 
 def note_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
@@ -99,26 +104,14 @@ def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
     """The attempt is to be destroyed; the next one follows once its deletion is accepted."""
-    doomed = changed(attempt, delete_wanted=True, why=why, detail=detail or attempt.detail)
-    rental = snapshot.rental
-    fresh: dict[str, Any] = {
-        "accepted_at": None,
-        "progress": "",
-        "quiet_since_real": None,
-        "host": None,
-        "port": None,
-    }
-    fresh["procuring_since"] = rental.procuring_since or now
-    if rental.state is State.PROCURING:
-        after = alter(rental, **fresh, due_at=now)
-    else:
-        after = move(rental, State.PROCURING, **fresh, due_at=now)
+    doomed = changed(attempt, marked_for_deletion=True, why=why, detail=detail or attempt.detail)
+    after = give_up_attempt(snapshot.rental, now)
     facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=why, detail=detail or None)
     return snapshot.with_facts(doomed).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
 
 
 def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
+    return snapshot.with_due(due_at)
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
@@ -132,7 +125,7 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
-    after = move(snapshot.rental, State.PROVISIONING, **NOT_KEPT, accepted_at=now, due_at=poll_at(now))
+    after = accept(snapshot.rental, now=now, due_at=poll_at(now))
     facts = Facts(vendor=attempt.offer.vendor, vendor_region=attempt.offer.vendor_region, rate=attempt.offer.rate)
     return snapshot.with_facts(bought).with_rental(after).with_event(EventKind.ACCEPTED, now, facts)
 
@@ -145,7 +138,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     tried = [a for a in snapshot.attempts if a.why not in HELD_UP]
     if len(tried) >= deps.rules.procure.attempts:
         return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
-    if rental.kept_since is not None and now - rental.kept_since >= KEPT_AT_MOST:
+    if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     async with deps.store.read() as tx:
         if await tx.account.get(PAUSED) is not None:
@@ -245,15 +238,7 @@ async def _intend(
         detail=before.detail or None if before else None,
         paid=_paid(snapshot, before) if before else None,
     )
-    after = alter(
-        rental,
-        attempts=n,
-        rate=offer.rate,
-        vendor=offer.vendor,
-        vendor_region=offer.vendor_region,
-        progress="",
-        due_at=now,
-    )
+    after = begin_attempt(rental, offer, now)
     told = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
     return await save(deps, told, unless=check_buying), attempt
 
@@ -301,7 +286,7 @@ def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
     said = changed(attempt, answered_at=now, detail=answer.detail)
-    snapshot = snapshot.with_rental(changed(snapshot.rental, **NOT_KEPT))
+    snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
     if answer.accepted:
         return _accepted(snapshot, said, now)
     if answer.expired or answer.refused:
@@ -318,14 +303,16 @@ def _kept(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, away: MarketAway | None = None
 ) -> RentalSnapshot:
     """Something keeps us from buying: told once, tried again, and given back to people after a while."""
-    since = snapshot.rental.kept_since or now
-    if now - since >= KEPT_AT_MOST:
+    before = snapshot.rental.blocked or Blocked(since=now)
+    until = before.since + BLOCKED_AT_MOST
+    if until <= now:
         return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
-    first = snapshot.rental.kept_why is None
-    due_at = soonest(again_at(now, away) if away else poll_at(now), since + KEPT_AT_MOST)
-    snapshot = snapshot.with_rental(changed(snapshot.rental, kept_since=since, kept_why=why, due_at=due_at))
-    facts = Facts(why=why, detail=away.words if away else None, until=since + KEPT_AT_MOST)
-    return snapshot.with_event(EventKind.WAITING, now, facts) if first else snapshot
+    snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
+    snapshot = snapshot.with_due(soonest(again_at(now, away) if away else poll_at(now), until))
+    if before.why is not None:
+        return snapshot
+    facts = Facts(why=why, detail=away.words if away else None, until=until)
+    return snapshot.with_event(EventKind.WAITING, now, facts)
 
 
 def _why(away: MarketAway) -> Why:
@@ -350,18 +337,17 @@ def ask_again(
         version=rental.envelope.version + 1,
         spent=snapshot.spent(now).amount,
     )
-    lapses_at = now + deps.rules.approval.expires
-    after = move(
+    waiting = Waiting(
+        decider=Decider.APPROVER if verdict.over else Decider.OWNER,
+        why=why,
+        expires_at=now + deps.rules.approval.expires,
+    )
+    after = await_decision(
         rental,
-        State.AWAITING_APPROVAL,
+        waiting,
         envelope=verdict.envelope,
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
-        decider=Decider.APPROVER if verdict.over else Decider.OWNER,
-        asked_why=why,
-        **NOT_KEPT,
-        procuring_since=None,
-        lapses_at=lapses_at,
-        due_at=now,
+        now=now,
     )
     bill, settled = snapshot.spent(now), all(attempt.settled for attempt in snapshot.attempts)
     facts = changed(
@@ -375,8 +361,7 @@ def ask_again(
 
 
 def _fail(snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    rental: Rental
-    rental, events = finish(
+    after, events = finish(
         snapshot.rental, State.FAILED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), why=why
     )
-    return snapshot.with_rental(rental, *events)
+    return snapshot.with_rental(after, *events)

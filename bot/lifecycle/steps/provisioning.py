@@ -13,11 +13,11 @@ from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import POLL, again_at, poll_at, soonest
 from bot.lifecycle.steps.procuring import give_up, note_overdue
 from bot.lifecycle.steps.reconcile import look
-from bot.lifecycle.transitions import alter, move
+from bot.lifecycle.transitions import become_ready, note_progress
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
-from bot.model.state import State
+from bot.model.rental import Lease, Question
 from bot.policy.leases import ask_at, notices_past
 from bot.policy.spending import left_to_get_ready, paid_lease
 
@@ -30,7 +30,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Asks how far it is; gives up on it when the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
-    if attempt is None or attempt.delete_wanted:
+    if attempt is None or attempt.marked_for_deletion:
         # Its deletion was accepted, or it vanished before it was ready.
         lost = snapshot.attempts[-1]
         if not marked_as_overdue(lost):
@@ -68,7 +68,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_rental(changed(snapshot.rental, due_at=due_at))
+    return snapshot.with_due(due_at)
 
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
@@ -82,7 +82,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 def _note_progress(snapshot: RentalSnapshot, attempt: Attempt, progress: OfferProgress) -> RentalSnapshot:
     if progress.progress == snapshot.rental.progress:
         return snapshot
-    return snapshot.with_rental(alter(snapshot.rental, progress=progress.progress))
+    return snapshot.with_rental(note_progress(snapshot.rental, progress.progress))
 
 
 async def _open_door(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
@@ -117,21 +117,14 @@ def _ready(deps: StepDeps, snapshot: RentalSnapshot, resource: Resource, *, sile
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Whole, but where it bills more than was offered, or was made while nobody was here to see it.
     ends_at = now + paid_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
-    after = move(
-        rental,
-        State.READY,
-        host=resource.host,
-        port=resource.port or 22,
-        rate=rate,
+    lease = Lease(
         ready_at=now,
         ends_at=ends_at,
-        ask_at=ask_at(now, 0, deps.rules),
-        seen_at=now,
         notices_given=notices_past(ends_at, now, deps.rules),
-        progress="",
-        quiet_since_real=None,
-        due_at=now,
+        seen_at=now,
+        question=Question(at=ask_at(now, 0, deps.rules)),
     )
+    after = become_ready(rental, host=resource.host, port=resource.port or 22, rate=rate, lease=lease)
     facts = Facts(
         vendor=attempt.offer.vendor,
         vendor_region=attempt.offer.vendor_region,

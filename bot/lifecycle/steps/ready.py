@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
@@ -12,12 +11,13 @@ from bot.lifecycle.ports import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import read
-from bot.lifecycle.transitions import finish, known_bill
+from bot.lifecycle.transitions import drop_extension, finish, known_bill
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Lease, Question
 from bot.model.state import State
-from bot.policy.leases import PROMISED, ask_at, may_end, next_notice, notices_past, overdue_at
+from bot.policy.leases import ask_at, may_end, next_notice, notices_past, overdue_at
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -36,22 +36,19 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         snapshot = await _end(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
         return snapshot
-    return snapshot.with_rental(changed(snapshot.rental, due_at=_next(deps, snapshot, now)))
+    return snapshot.with_due(_next(deps, snapshot, now))
 
 
 def _next(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
-    rental = snapshot.rental
+    lease = snapshot.rental.running
     read_at = [r.read_at for r in snapshot.resources if r.gone_at is None]
     missing = any(r.missing_since for r in snapshot.resources if r.gone_at is None)
     check = poll_at(now) if missing or not read_at else max(min(read_at) + CHECK_EVERY, now + CHECK_AGAIN) + JITTER
-    if rental.ends_at is None:
-        return soonest(check, rental.ask_at)
-    if rental.ends_at <= now:
+    if lease.ends_at <= now:
         # In its last grace: nothing is asked or announced any more.
         return soonest(check, poll_at(now))
-    return soonest(
-        check, rental.ask_at, rental.ends_at, next_notice(rental.ends_at, rental.notices_given, deps.rules)
-    )
+    notice = next_notice(lease.ends_at, lease.notices_given, deps.rules)
+    return soonest(check, lease.question.at, lease.ends_at, notice)
 
 
 # --- is it there
@@ -103,21 +100,23 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 def _ran(snapshot: RentalSnapshot, now: datetime) -> timedelta:
     starts = [row.started_at for row in snapshot.ledger]
     ends = [row.ended_at for row in snapshot.ledger]
-    return max(ends) - min(starts) if starts and ends else now - (snapshot.rental.ready_at or now)
+    return max(ends) - min(starts) if starts and ends else now - snapshot.rental.running.ready_at
 
 
 # --- is it needed
 
 
 def _notice(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental = snapshot.rental
-    if rental.ends_at is None or rental.ends_at <= now:
+    lease = snapshot.rental.running
+    past = notices_past(lease.ends_at, now, deps.rules)
+    if lease.ends_at <= now or past <= lease.notices_given:
         return snapshot
-    past = notices_past(rental.ends_at, now, deps.rules)
-    if past <= rental.notices_given:
-        return snapshot
-    snapshot = snapshot.with_rental(changed(rental, notices_given=past))
-    return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, rental.ends_at, now))
+    snapshot = _with_lease(snapshot, changed(lease, notices_given=past))
+    return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
+
+
+def _with_lease(snapshot: RentalSnapshot, lease: Lease) -> RentalSnapshot:
+    return snapshot.with_rental(changed(snapshot.rental, lease=lease))
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
@@ -133,43 +132,48 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> F
 
 
 def _ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental = snapshot.rental
-    if deps.rules.check_in.after is None or rental.ask_at is None:
+    lease = snapshot.rental.running
+    question = lease.question
+    if deps.rules.check_in.after is None or question.at is None:
         # The rules may have changed since the moment was stored. A past moment at which nobody is asked would keep
         # the rental due for ever.
-        planned = ask_at(rental.seen_at or now, 0, deps.rules)
-        return replace(snapshot, rental=changed(rental, ask_at=planned))
-    if rental.ask_at > now or (rental.ends_at is not None and rental.ends_at <= now):
+        planned = ask_at(lease.seen_at, 0, deps.rules)
+        return _with_question(snapshot, changed(question, at=planned))
+    if question.at > now or lease.ends_at <= now:
         return snapshot
-    if rental.asked_times != PROMISED:
-        if rental.ends_at is not None and rental.notices_given >= len(deps.rules.lease.notices) > 0:
+    if not question.promised:
+        if lease.notices_given >= len(deps.rules.lease.notices) > 0:
             # The last notice of its end asks the same, so this would be a second ping.
-            return replace(snapshot, rental=changed(rental, ask_at=rental.ends_at))
-        quiet_until = ask_at(rental.seen_at or now, rental.asked_times, deps.rules)
+            return _with_question(snapshot, changed(question, at=lease.ends_at))
+        quiet_until = ask_at(lease.seen_at, question.times, deps.rules)
         if quiet_until is not None and quiet_until > now:
-            return replace(snapshot, rental=changed(rental, ask_at=quiet_until))
-    asked = max(rental.asked_times, 0) + 1
+            return _with_question(snapshot, changed(question, at=quiet_until))
+    times = question.times + 1
     bill = snapshot.spent(now)
     facts = Facts(
-        span=now - (rental.seen_at or now), amount=bill.amount, estimated=bill.estimated, rate=rental.rate
+        span=now - lease.seen_at, amount=bill.amount, estimated=bill.estimated, rate=snapshot.rental.rate
     )
-    after = changed(rental, asked_times=asked, ask_at=ask_at(now, asked, deps.rules))
-    return snapshot.with_rental(after).with_event(EventKind.STILL_NEEDED, now, facts)
+    snapshot = _with_question(snapshot, Question(at=ask_at(now, times, deps.rules), times=times))
+    return snapshot.with_event(EventKind.STILL_NEEDED, now, facts)
+
+
+def _with_question(snapshot: RentalSnapshot, question: Question) -> RentalSnapshot:
+    return _with_lease(snapshot, changed(snapshot.rental.running, question=question))
 
 
 # --- does it end
 
 
 async def _end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental = snapshot.rental
-    if rental.ends_at is None or rental.ends_at > now:
+    rental, ends_at = snapshot.rental, snapshot.rental.running.ends_at
+    if ends_at > now:
         return snapshot
     if rental.extension is not None:
-        facts = Facts(until=rental.ends_at, hours=rental.extension.envelope.lease)
-        snapshot = snapshot.with_rental(changed(rental, envelope=rental.unextended, extension=None))
+        facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
+        snapshot = snapshot.with_rental(drop_extension(rental, now))
         snapshot = snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
-    told_at, said_at = await _told(deps, snapshot, rental.ends_at)
-    ends = may_end(rental.ends_at, told_at, said_at, deps.rules)
+    told_at, said_at = await _told(deps, snapshot, ends_at)
+    ends = may_end(ends_at, told_at, said_at, deps.rules)
     if ends is None:
         # Nobody could have seen this end: say it, and wait one grace.
         until = now + deps.rules.lease.grace
@@ -188,8 +192,8 @@ def _ends(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 def _ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
     """Whether the machine is gone, or marked for deletion, after the moment of the overdue deletion: then its
     lease ended it, and no vendor took it."""
-    overdue = overdue_at(snapshot.rental.ends_at, None, deps.rules)
-    ended = snapshot.live is None or snapshot.live.delete_wanted
+    overdue = overdue_at(snapshot.rental.running.ends_at, None, deps.rules)
+    ended = snapshot.live is None or snapshot.live.marked_for_deletion
     return ended and overdue is not None and overdue <= deps.clock.now()
 
 

@@ -14,7 +14,8 @@ def _kept(scene: Scene) -> Said:
     facts, rental = scene.facts, scene.details.rental
     own = scene.event.actor == rental.owner
     lead = f"{scene.actor} still needs it" if own else f"{scene.actor} says that it is still needed"
-    return Said(lead, asks_again(facts.until, facts.since or rental.ends_at, scene.at))
+    ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
+    return Said(lead, asks_again(facts.until, ends_at, scene.at))
 
 
 def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:

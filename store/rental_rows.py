@@ -1,0 +1,105 @@
+"""Between a rental and its row: the groups of fields that a rental has in each phase are columns side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from bot.model.money import micros
+from bot.model.rental import Alarm, Blocked, Ending, Lease, Question, Rental, Waiting
+from store.mapping import Values, values
+
+_PROMISED = -1
+"""`asked_times` while the moment of the next question is promised."""
+_GROUPS = frozenset({"waiting", "blocked", "lease", "ending", "alarm"})
+_SAME = frozenset(Rental.model_fields) - _GROUPS
+"""The fields whose column has their name."""
+
+
+def rental_values(rental: Rental) -> Values:
+    """Return the values of a rental's columns, those too that only queries need."""
+    waiting, blocked, lease = rental.waiting, rental.blocked, rental.lease
+    ending, alarm = rental.ending, rental.alarm
+    return {
+        **values(rental, without=_GROUPS),
+        "decider": waiting.decider if waiting else None,
+        "asked_why": waiting.why if waiting else None,
+        "lapses_at": waiting.expires_at if waiting else None,
+        "kept_since": blocked.since if blocked else None,
+        "kept_why": blocked.why if blocked else None,
+        "ready_at": lease.ready_at if lease else None,
+        "ends_at": lease.ends_at if lease else None,
+        "notices_given": lease.notices_given if lease else 0,
+        "seen_at": lease.seen_at if lease else None,
+        "ask_at": lease.question.at if lease else None,
+        "asked_times": _asked_times(lease.question) if lease else 0,
+        "end": ending.outcome if ending else None,
+        "end_why": ending.why if ending else None,
+        "end_by": ending.by if ending else None,
+        "destroying_since": ending.since if ending else None,
+        "alarm_at": alarm.at if alarm else None,
+        "alarms": alarm.count if alarm else 0,
+        "taken_on_by": alarm.taken_on_by if alarm else None,
+        "live": not rental.state.over,
+        "cap_micros": micros(rental.envelope.max_rate),
+        "ends_from": _ends_from(rental),
+    }
+
+
+def rental_of(row: Row[Any]) -> Rental:
+    """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
+    return Rental(
+        **{name: row._mapping[name] for name in _SAME},
+        waiting=_waiting(row),
+        blocked=Blocked(since=row.kept_since, why=row.kept_why) if row.kept_since else None,
+        lease=_lease(row),
+        ending=_ending(row),
+        alarm=Alarm(at=row.alarm_at, count=row.alarms, taken_on_by=row.taken_on_by) if row.alarm_at else None,
+    )
+
+
+def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
+    """Return the rentals of these rows."""
+    return [rental_of(row) for row in rows]
+
+
+def _waiting(row: Row[Any]) -> Waiting | None:
+    # Rows of earlier versions keep `asked_why` after the decision.
+    if row.decider is None or row.lapses_at is None:
+        return None
+    return Waiting(decider=row.decider, why=row.asked_why, expires_at=row.lapses_at)
+
+
+def _lease(row: Row[Any]) -> Lease | None:
+    if row.ready_at is None or row.ends_at is None:
+        return None
+    promised = row.asked_times == _PROMISED
+    return Lease(
+        ready_at=row.ready_at,
+        ends_at=row.ends_at,
+        notices_given=row.notices_given,
+        seen_at=row.seen_at or row.ready_at,
+        question=Question(at=row.ask_at, times=0 if promised else row.asked_times, promised=promised),
+    )
+
+
+def _asked_times(question: Question) -> int:
+    return _PROMISED if question.promised else question.times
+
+
+def _ending(row: Row[Any]) -> Ending | None:
+    if row.end is None:
+        return None
+    return Ending(outcome=row.end, why=row.end_why, by=row.end_by, since=row.destroying_since)
+
+
+def _ends_from(rental: Rental) -> datetime | None:
+    """Return the moment from which its machine's end is counted. Return None once nothing is left to do."""
+    if rental.state.over and rental.due_at is None:
+        return None
+    destroying_since = rental.ending.since if rental.ending else None
+    ends_at = rental.lease.ends_at if rental.lease else None
+    return rental.over_at or destroying_since or ends_at or rental.accepted_at or rental.created_at
