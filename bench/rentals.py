@@ -27,7 +27,7 @@ from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.rules import Rules
-from bot.policy.spending import judge
+from bot.policy.spending import propose
 from store.db import Database
 
 LEASE = timedelta(hours=4)
@@ -128,7 +128,7 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
         card_channel=channel,
         request=WANTED,
         clicked_offer=offer.offer_id,
-        envelope=judge(WANTED, offer.rate, Rules()).envelope,
+        envelope=propose(WANTED, offer.rate, Rules()).envelope,
         created_at=now,
         procuring_since=now,
         attempts=1,

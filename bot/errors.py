@@ -1,54 +1,84 @@
-"""Everything that can go wrong, by what the person who sees it can do.
+"""Everything that can go wrong, by what the person who reads it can do.
 
     GpubotError
-    +-- Mistake          your mistake: says what to type instead
-    |   +-- NeedsKey     an SSH key is missing; set one and go on
-    |   +-- PrivateKey   a private key was sent; nothing of it is kept
-    |   +-- Unusable     a setting can't be used: says which and why; ends the start
-    |   +-- RentsAlready the same is rented already; say that another one is meant
-    +-- Refused          the team's rules say no: says who may, or what would be allowed
-    +-- TooLate          someone or something was faster: says what is true now
-    |   +-- Changed      the request is another one now
-    |   +-- Repeated     the same was done just now; say that more is meant
-    +-- Outage           for a while: nothing was done, try again
-    |   +-- StoreBusy    the database did not take it
-    |   +-- MarketAway   the marketplace did not answer, or asks to wait
+    +-- Mistake            the person typed something wrong: says what to type instead
+    |   +-- NeedsKey       an SSH key is missing; set one, then rent
+    |   +-- PrivateKey     a private key was sent; it is neither stored nor logged
+    |   +-- Unusable       a setting can't be used: says which and why; ends the start
+    |   +-- RentsAlready   the person rents the same already; confirm that another one is meant
+    +-- Refused            the team's rules say no: says who may, or what would be allowed
+    |   +-- BuyingBlocked  nothing is bought for anyone now
+    +-- TooLate            someone or something was faster: says what is true now
+    |   +-- Changed        the request has changed since its button was shown
+    |   +-- Repeated       the same was done just now; confirm that more is meant
+    +-- Outage             temporary: nothing was done, try again
+    |   +-- StoreBusy      the database did not take it
+    |   +-- MarketAway     the marketplace did not answer, or asks to wait
     |       +-- LockedOut    it refuses our token
     |       +-- RateLimited  it asks us to slow down (429)
-    +-- CannotOpen       the database can't be used at all: says why; ends the start
-    |   +-- InUse        another gpubot has it open
-    +-- Stale            a guarded write found a newer row; load it again and decide anew (never shown)
-    +-- OfferTaken       an offer has had its one attempt; take the next (never shown)
+    +-- CannotOpen         the database can't be used at all: says why; ends the start
+        +-- InUse          another gpubot has it open
 
-Anything else that escapes is a bug; the person gets a number that is in the log too.
+    Conflict               control flow between the store and its callers; nobody reads it
+    +-- Stale              a guarded write found a newer row; load it again and decide again
+    +-- OfferTaken         the offer already had its one attempt; take the next offer
+
+Any other exception that escapes is a bug; the person gets a number that is in the log too.
+
+Words are plain text for any surface. What each surface writes in its own way (a command, a channel) is a fact in
+a field; Slack's way is handlers/views/replies.py.
 """
 
 from __future__ import annotations
 
 import secrets
+from enum import Enum, StrEnum, auto
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Of the number that a bug gets: without what is misread."""
+"""Characters of a bug's number; without those that are easily misread."""
 
 
 def bug_number() -> str:
-    """A new number, such as E-4F2K, that stands in the log and in what people read."""
+    """Return a new number, such as E-4F2K, for the log and for the person who met the bug."""
     return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
 
 
-class GpubotError(Exception):
-    """Base of all. `words` may be shown to a person as it is."""
+class NextStep(Enum):
+    """What the person can do next. The surface names the command."""
 
-    def __init__(self, words: str) -> None:
+    ASK_AGAIN = auto()
+    ASK_FOR_YOUR_OWN = auto()
+    WITHDRAW_AND_ASK_AGAIN = auto()
+    LIST_YOURS = auto()
+    LIST_ALL = auto()
+    DESTROY_ONE = auto()
+    """One of the person's own rentals, to make room for another."""
+    MAKE_NEW_KEY = auto()
+
+
+class BuyingBlock(StrEnum):
+    """Why nothing is bought for anyone now."""
+
+    PAUSED = "paused"
+    """An admin paused buying, or the bot did because its database is empty while machines of its run."""
+    TOKEN_REFUSED = "locked_out"  # noqa: S105 - the name of a state
+    """The marketplace refuses our token."""
+
+
+class GpubotError(Exception):
+    """Base of all errors that people read. Surfaces render `words` and `next_step`."""
+
+    def __init__(self, words: str, *, next_step: NextStep | None = None) -> None:
         super().__init__(words)
         self.words = words
+        self.next_step = next_step
 
 
 class Mistake(GpubotError):
-    """The person can do it right. `nearest` are choices that come closest."""
+    """The person can do it right. `nearest` are the choices that come closest."""
 
-    def __init__(self, words: str, nearest: tuple[str, ...] = ()) -> None:
-        super().__init__(words)
+    def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
+        super().__init__(words, next_step=next_step)
         self.nearest = nearest
 
 
@@ -57,12 +87,12 @@ class NeedsKey(Mistake):
 
 
 class PrivateKey(Mistake):
-    """Someone sent a private key. It is to be neither stored nor logged, and to be seen as known to others."""
+    """Someone sent a private key. It is neither stored nor logged, and counts as known to others."""
 
     def __init__(self) -> None:
         super().__init__(
-            "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
-            "Make a new pair, then /gpu key with the line from the .pub file."
+            "That was a private key. I dropped it and no channel shows it, but it went through Slack.",
+            next_step=NextStep.MAKE_NEW_KEY,
         )
 
 
@@ -71,7 +101,7 @@ class Unusable(Mistake):
 
 
 class RentsAlready(Mistake):
-    """The person rents the same already. Nothing was done; the click that says "another" goes on."""
+    """The person rents the same already. Nothing was done; a click that confirms another one goes on."""
 
     def __init__(self, words: str, rental_id: str) -> None:
         super().__init__(words)
@@ -79,23 +109,35 @@ class RentsAlready(Mistake):
 
 
 class Refused(GpubotError):
-    """Not allowed by the rules, whoever asks that way."""
+    """The rules don't allow it. `channels` are those that the bot may be used in, if another one is why."""
+
+    def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
+        super().__init__(words, next_step=next_step)
+        self.channels = channels
+
+
+class BuyingBlocked(Refused):
+    """Nothing is bought for anyone now, for the reason in `block`."""
+
+    def __init__(self, block: BuyingBlock) -> None:
+        super().__init__("Nothing was rented.")
+        self.block = block
 
 
 class TooLate(GpubotError):
-    """Already decided or gone. Nothing was changed. `rental_id` names what it is about, where known."""
+    """Already decided or gone. Nothing was changed. `rental_id` names the rental if it is known."""
 
-    def __init__(self, words: str, rental_id: str | None = None) -> None:
-        super().__init__(words)
+    def __init__(self, words: str, rental_id: str | None = None, *, next_step: NextStep | None = None) -> None:
+        super().__init__(words, next_step=next_step)
         self.rental_id = rental_id
 
 
 class Changed(TooLate):
-    """The request has changed since the button was shown; the new one is shown, and nothing was decided."""
+    """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
 
 
 class Repeated(TooLate):
-    """The person asked for the same just now, and it was done. Nothing was added; the click that says "more" goes
+    """The person asked for the same just now, and it was done. Nothing was added; a click that confirms more goes
     on."""
 
 
@@ -110,7 +152,7 @@ class StoreBusy(Outage):
 class MarketAway(Outage):
     """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
 
-    `retry_after` is in real seconds where the marketplace named it. `acted` is False if the call certainly bought
+    `retry_after` is in real seconds if the marketplace named it. `acted` is False if the call certainly bought
     nothing: it only reads, never left, or was refused with an answer that the reference documents as such.
     """
 
@@ -121,35 +163,45 @@ class MarketAway(Outage):
 
 
 class LockedOut(MarketAway):
-    """401 or 403: nothing can be asked until someone mends the token. A purchase may have been carried out all the
-    same if it was answered 403, which the reference doesn't name: a gateway or a vendor may have said it."""
+    """401 or 403: the marketplace answers nothing until someone replaces the token.
+
+    A purchase that was answered 403 may have been carried out all the same: the reference doesn't name 403, so a
+    gateway or a vendor may have sent it.
+    """
 
     def __init__(self, words: str, *, acted: bool = False) -> None:
         super().__init__(words, acted=acted)
 
 
 class RateLimited(MarketAway):
-    """429. For a call that buys it proves nothing: the limit may be that of a vendor who was asked already."""
+    """429. A call that buys may have bought: the limit may be that of a vendor who was asked already."""
 
 
-class Stale(GpubotError):
-    """A compare-and-set lost. Never shown: the caller loads again and decides anew."""
+class CannotOpen(GpubotError):
+    """The database can't be opened: another process has it, or it doesn't exist, or we may not."""
+
+
+class InUse(CannotOpen):
+    """Another gpubot has the database open; only one may."""
+
+
+# --- control flow
+
+
+class Conflict(Exception):
+    """Base of what the store tells its callers about a lost race. Nobody reads it."""
+
+
+class Stale(Conflict):
+    """A compare-and-set lost: the caller loads again and decides again."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
 
 
-class OfferTaken(GpubotError):
-    """Another attempt has had this offer. Never shown: nothing was written, the caller takes the next offer."""
+class OfferTaken(Conflict):
+    """Another attempt has had this offer. Nothing was written; the caller takes the next offer."""
 
     def __init__(self, offer_id: str) -> None:
         super().__init__(f"offer {offer_id} has had its attempt")
         self.offer_id = offer_id
-
-
-class CannotOpen(GpubotError):
-    """The database can't be opened: another process has it, or it isn't there, or we may not."""
-
-
-class InUse(CannotOpen):
-    """Another gpubot has the database open; there can be one."""

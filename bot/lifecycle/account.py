@@ -2,42 +2,50 @@
 
 from __future__ import annotations
 
-from bot.errors import Refused
+from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import notices
 from bot.lifecycle.ports import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 
-PAUSED = "paused"
-"""The account's fact that stops buying: who paused it."""
-LOCKED_OUT = "locked_out"
-"""The account's fact that the marketplace refuses our token."""
 
+async def buying_block(tx: Tx) -> BuyingBlock | None:
+    """Return why nothing is bought for anyone now. Return None if buying goes on.
 
-async def stopped(tx: Tx) -> str | None:
-    """Why nothing is bought for anyone now, and who can change that; None where buying goes on."""
-    if await tx.account.get(PAUSED) is not None:
-        return "Buying is paused. An admin can go on with /gpu resume."
-    if await tx.account.get(LOCKED_OUT) is not None:
-        return "Compute Clear refuses my token, so I can't rent now. Admins know."
+    Each block is a fact of the account with the block's own name.
+    """
+    for block in BuyingBlock:
+        if await is_set(tx, block):
+            return block
     return None
 
 
 async def check_buying(tx: Tx) -> None:
-    """Raises Refused while buying is paused or the marketplace refuses our token."""
-    why = await stopped(tx)
-    if why is not None:
-        raise Refused(f"{why} Nothing was rented.")
+    """Raise BuyingBlocked if nothing is bought for anyone now."""
+    block = await buying_block(tx)
+    if block is not None:
+        raise BuyingBlocked(block)
+
+
+async def is_set(tx: Tx, block: BuyingBlock) -> bool:
+    """Return whether buying is blocked for this reason, whether or not for another one too."""
+    return await tx.account.get(block.value) is not None
+
+
+async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
+    """Block buying; `why` is a word or a person's id for whoever reads the database. None ends the block."""
+    await tx.account.set(block.value, why)
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
-    """Told by the client after an answer that differs from the last: whether our token was refused."""
+    """Note whether the marketplace refuses our token, and notify the admins. The client calls it after an answer
+    that differs from the last."""
 
     async def decision(tx: Tx) -> None:
-        if (await tx.account.get(LOCKED_OUT) is not None) == refused:
+        if await is_set(tx, BuyingBlock.TOKEN_REFUSED) == refused:
             return
-        await tx.account.set(LOCKED_OUT, "yes" if refused else None)
+        await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes" if refused else None)
         await tell_admins(tx, deps, EventKind.LOCKED_OUT if refused else EventKind.LET_IN)
 
     await transact(deps, decision)
@@ -46,13 +54,13 @@ async def note_token(deps: Deps, refused: bool) -> None:
 async def tell_admins(
     tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, actor: str | None = None
 ) -> None:
-    """Tells every admin an event of the account, but for whoever made it."""
+    """Write an event of the account, with a notice for every admin except the `actor`."""
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=actor, facts=facts or Facts())
     await send_notices(tx, deps, event)
 
 
 async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = None) -> None:
-    """Writes an event with its notices: to the admins, and to `owner` if it is about a rental of theirs. The
+    """Write an event with its notices: to the admins, and to `owner` if it is about a rental of theirs. The
     person who made the event gets none."""
     event_id = await tx.events.add(event)
     for message in notices(deps.rules, deps.clock.real(), owner):

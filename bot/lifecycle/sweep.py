@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.lifecycle.account import PAUSED, tell_admins
+from bot.errors import BuyingBlock
+from bot.lifecycle.account import set_block, tell_admins
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports import ResourceView, Tx
@@ -92,7 +93,7 @@ async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) 
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get("empty_store_told") is None:
-            await tx.account.set(PAUSED, "empty_store")
+            await set_block(tx, BuyingBlock.PAUSED, "empty_store")
             await tx.account.set("empty_store_told", "yes")
             await tell_admins(tx, deps, EventKind.EMPTY_STORE, Facts(count=count))
 

@@ -133,6 +133,13 @@ class Rental(Frozen):
     """When it is next due for a step; None when done."""
 
     @property
+    def waiting_envelope(self) -> Envelope | None:
+        """The envelope that waits for a decision: of the longer lease, or of the request. None if none waits."""
+        if self.extension is not None:
+            return self.extension.envelope
+        return self.envelope if self.state is State.AWAITING_APPROVAL else None
+
+    @property
     def owner_decides(self) -> bool:
         """Whether it waits for its owner. Everyone else only watches."""
         return self.waiting is not None and self.waiting.decider is Decider.OWNER

@@ -27,6 +27,8 @@ class RentalSummary(Frozen):
     spent: AccruedCost
     names: dict[str, str]
     """User id to display name, of everyone whom it names."""
+    sees_money: bool = False
+    """Whether its reader may see what it costs."""
 
 
 class RentalDetails(RentalSummary):

@@ -1,4 +1,7 @@
-"""When a lease's owner is told, asked, and when it ends. Time rules without I/O; all moments are ours."""
+"""When a lease's owner is notified and asked, how long it may become, and when it ends.
+
+Time rules without I/O; every time is of our clock.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +10,75 @@ from datetime import datetime, timedelta
 from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
-"""Each time nobody answered "Still needed?", the next question waits half as long again, LONGEST_SPAN at most."""
+"""After each "Still needed?" that nobody answered, the next one waits longer by this share of the first wait."""
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """How long without a sign of life until the next "Still needed?": a little rarer each time. None if the rules
-    switch the question off."""
+    """Return how long after the last sign of life "Still needed?" is asked: a little later after each question
+    that nobody answered. Return None if the rules switch the question off."""
     if rules.check_in.after is None:
         return None
-    # The bound keeps the moment within what a datetime holds, however often it was asked under earlier rules.
-    often = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
-    return min(rules.check_in.after * (1 + REPEAT_FACTOR * often), LONGEST_SPAN)
+    # Bounded, or a count from earlier rules could lead to a time that a datetime can't hold.
+    times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
+    return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 
 
 def ask_at(since: datetime, asked_times: int, rules: Rules) -> datetime | None:
-    """When "Still needed?" is asked, with the last sign of life at `since`. None if the rules switch it off."""
+    """Return when "Still needed?" is asked if the last sign of life was at `since`. Return None if the rules
+    switch the question off."""
     after = ask_after(asked_times, rules)
     return None if after is None else since + after
 
 
 def notices_past(ends_at: datetime, now: datetime, rules: Rules) -> int:
-    """How many of the notices for an end are over (given, or too late for a lease this short)."""
+    """Return how many of the notices for an end are in the past: given, or too late for a lease this short."""
     return sum(1 for ahead in rules.lease.notices if ends_at - ahead <= now)
 
 
 def next_notice(ends_at: datetime, given: int, rules: Rules) -> datetime | None:
-    """When the next notice is due; None after the last."""
-    left = rules.lease.notices[given:]
-    return ends_at - left[0] if left else None
+    """Return when the next notice is due. Return None after the last."""
+    remaining = rules.lease.notices[given:]
+    return ends_at - remaining[0] if remaining else None
+
+
+def extension_left(ready_at: datetime, ends_at: datetime, now: datetime, rules: Rules) -> timedelta:
+    """Return by how much a lease may become longer, from its end or, if that has passed, from now.
+
+    Zero if it is less than a minute, the shortest extension that anyone asks for.
+    """
+    left = rules.lease.max - (max(ends_at, now) - ready_at)
+    return left if left >= timedelta(minutes=1) else timedelta(0)
 
 
 def may_end(
-    ends_at: datetime, told_at: datetime | None, said_at: datetime | None, rules: Rules
+    ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """From when on a machine may be destroyed at its end, or None while its end was never said.
+    """Return from when on a machine may be destroyed at its end. Return None if nobody was told of this end yet.
 
-    `told_at` is when its owner first could read of this end, `said_at` when we first tried to say it. An end
-    that nobody could have seen a grace ahead waits one grace; where Slack takes nothing, it still comes.
+    `readable_at` is when its owner could first read of this end, `first_tried_at` when we first tried to post it.
+    The owner always has one grace after that. If Slack takes no posts, the end comes one grace after the first
+    try.
     """
-    known = told_at or said_at
-    if known is None:
+    known_at = readable_at or first_tried_at
+    if known_at is None:
         return None
-    return max(ends_at, known + rules.lease.grace)
+    return max(ends_at, known_at + rules.lease.grace)
 
 
 OVERDUE_GRACES = 2
-"""Of a lease's end. The second is that of an end which nobody could have seen (`may_end`)."""
+"""How many graces after a lease's end the overdue deletion comes. The second is the one that `may_end` may add."""
 LEAST_GRACE = timedelta(minutes=5)
-"""Shorter ones would let the overdue deletion come before a step that is only slow."""
+"""With a shorter one, the overdue deletion would come before a step that is only slow."""
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """How long the overdue deletion waits for a rental's own step, once or for a lease's end twice."""
+    """Return the grace of the overdue deletion, which gives a rental's own step time to act first."""
     return max(rules.lease.grace, LEAST_GRACE)
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """When a machine is deleted although its rental's step did not end it: two graces after its lease, or one
-    grace after the time that it has to get ready. None while it is neither leased nor accepted."""
+    """Return when a machine is deleted although its rental's step did not end it: two graces after its lease, or
+    one grace after its time to get ready. Return None if it is neither leased nor accepted."""
     if ends_at is not None:
         return ends_at + OVERDUE_GRACES * overdue_grace(rules)
     if accepted_at is not None:

@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Who may do and see what."""
 
 from __future__ import annotations
 
@@ -8,55 +8,78 @@ from bot.policy.rules import Rules
 
 
 class Roles(Frozen):
-    """What the rules make of one person, now."""
+    """The roles that the rules give one person now."""
 
     user: bool
     """May ask, rent and look."""
     approver: bool
     admin: bool
     sole_admin: bool
-    """The only admin, with no other approvers: may approve their own."""
+    """The only admin, with no other approvers: may approve their own requests."""
+
+
+def is_member(person: Person) -> bool:
+    """Return whether a person belongs to the bot's workspace: no outsider, no bot, nobody who left."""
+    return not (person.outsider or person.deactivated or person.bot)
 
 
 def roles_of(person: Person, rules: Rules) -> Roles:
-    """The roles of a person. Outsiders, bots and people who left have none, whatever the rules name."""
-    if person.outsider or person.deactivated or person.bot:
+    """Return the roles of a person. Non-members have none, whatever the rules say."""
+    if not is_member(person):
         return Roles(user=False, approver=False, admin=False, sole_admin=False)
     admin = person.id in rules.admins
-    named = bool(rules.approvers.people or rules.approvers.groups)
+    approvers_named = bool(rules.approvers.people or rules.approvers.groups)
     approver = (
         person.id in rules.approvers.people or bool(person.groups & set(rules.approvers.groups))
-        if named
+        if approvers_named
         else admin
     )
-    member = rules.use.guests or not person.guest
+    allowed_guest = rules.use.guests or not person.guest
     in_group = not rules.use.groups or bool(person.groups & set(rules.use.groups))
     others = (set(rules.admins) | set(rules.approvers.people)) - {person.id}
     return Roles(
-        user=member and (in_group or admin or approver),
+        user=allowed_guest and (in_group or admin or approver),
         approver=approver,
         admin=admin,
         sole_admin=admin and not rules.approvers.groups and not others,
     )
 
 
-def sees_others_money(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see what others spend: approvers and admins."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin
-
-
-def sees_money(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see what a rental of `owner` costs."""
-    return person.id == owner or sees_others_money(person, rules)
-
-
-def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental of `owner`, its money apart: their own, and everyone's for who may
-    use the bot."""
-    return person.id == owner or roles_of(person, rules).user
+def may_use(person: Person, rules: Rules) -> bool:
+    """Return whether a person may ask, rent and look."""
+    return roles_of(person, rules).user
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
-    """Whether the bot may be used in a channel; a direct message always may."""
+    """Return whether the bot may be used in a channel. It may in every direct message."""
     return direct or not rules.use.channels or channel in rules.use.channels
+
+
+# --- a rental of `owner`
+
+
+def may_look(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see a rental, apart from its money: their own, and as a user everyone's."""
+    return person.id == owner or may_use(person, rules)
+
+
+def sees_money(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may see what a rental costs: its owner, approvers and admins."""
+    roles = roles_of(person, rules)
+    return person.id == owner or roles.approver or roles.admin
+
+
+def may_open(person_id: str, owner: str) -> bool:
+    """Return whether a person may see the SSH command of a rental: its owner alone."""
+    return person_id == owner
+
+
+def may_extend(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may keep or extend a rental, or withdraw a request: its owner and admins."""
+    return person.id == owner or roles_of(person, rules).admin
+
+
+def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may destroy a rental: its owner unless they left, approvers and admins."""
+    roles = roles_of(person, rules)
+    return roles.admin or roles.approver or (person.id == owner and not person.deactivated)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from bot.errors import Mistake, Refused
+from pydantic import ConfigDict
+
+from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused
 from bot.model.base import Frozen, changed
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost_at_most, micros, rate_for, whole_cents_below
+from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.request import Envelope, Request
 from bot.model.text import say_span
@@ -22,7 +25,7 @@ CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval that can come to more than this is confirmed in a dialog (storyboard)."""
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
-"""All that people who may not decide read of a request that they click on."""
+"""The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
 
 class Over(StrEnum):
@@ -32,33 +35,66 @@ class Over(StrEnum):
     TOTAL = "total"
 
 
-class Verdict(Frozen):
-    """What the rules say of a request at a price."""
+class Proposal(Frozen):
+    """What the rules make of a request at a price."""
 
     envelope: Envelope
     over: tuple[Over, ...]
     """Empty: its owner may decide alone."""
 
 
+class OfferChoice(Frozen):
+    """An offer, and what the rules make of it for the person who asked."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    offer: Offer
+    envelope: Envelope
+    over: tuple[Over, ...] = ()
+    refused: GpubotError | None = None
+    """Why it can't be rented at all."""
+    usual: timedelta | None = None
+    """How long such machines usually take to get ready."""
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether an approver decides."""
+        return bool(self.over)
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether the person confirms it in a dialog first."""
+        return self.refused is None and needs_confirmation(self.envelope)
+
+
+def needs_confirmation(envelope: Envelope) -> bool:
+    """Return whether a rent or an approval of this envelope is confirmed in a dialog first."""
+    return envelope.total > CONFIRM_ABOVE
+
+
+# --- lengths of time that money pays for
+
+
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
-    """How long a lease can bill at most: from procurement to deletion."""
+    """Return how long a lease can bill at most: from procurement to deletion."""
     return lease + rules.procure.provision_timeout + rules.lease.grace
 
 
-def left_to_get_ready(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """How long a machine at `rate` may take to get ready, so that its whole lease and the grace after it still fit
-    into `total` beside what was `billed` before: the rules' time-out at most. Negative where they don't fit."""
+def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """Return how long a machine at `rate` may take to get ready, so that its whole lease and the grace after it
+    still fit into `total` beside what was `billed` before. At most the rules' time-out; negative if not even the
+    lease fits."""
     longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
-    if spare >= Fraction(rate) * _hours(longest):  # also where a machine bills nothing
+    if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
         return longest
     hours = max(spare / Fraction(rate), -_hours(longest)) if rate else -_hours(longest)
     return timedelta(microseconds=math.floor(hours * 3_600_000_000))
 
 
-def paid_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """How much of a `lease` at `rate` still fits into `total` beside what was `billed` and the grace at its end. A
-    grace's length at least, so that its end can be told."""
+def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
+    """Return how much of a `lease` at `rate` still fits into `total` beside what was `billed` and the grace at its
+    end. Never less than a grace (or the lease, if that is shorter): the owner must be notified before the end."""
     shortest = min(lease, rules.lease.grace)
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
     if not rate or left >= Fraction(rate) * _hours(lease):
@@ -71,8 +107,11 @@ def _hours(span: timedelta) -> Fraction:
     return Fraction(span // timedelta(microseconds=1), 3_600_000_000)
 
 
+# --- who decides
+
+
 def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
-    """Which limits of `auto_approve` an hourly rate and a total are over."""
+    """Return the limits of `auto_approve` that an hourly rate and a total are over."""
     over = []
     if rate > rules.auto_approve.per_hour:
         over.append(Over.PER_HOUR)
@@ -81,19 +120,27 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
     return tuple(over)
 
 
-def judge(
+def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
+    """Return the limits that made an approver decide this envelope: those that its clicked price and the total at
+    that price are over. What earlier attempts billed is the part of its total that its rate doesn't explain."""
+    span = billed_span(envelope.lease, rules)
+    spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
+    return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
+
+
+def propose(
     request: Request,
     price: Decimal,
     rules: Rules,
     *,
     version: int = 1,
     spent: Micros = 0,
-    room: Decimal | None = None,
-) -> Verdict:
-    """Judges the clicked price and its total, then cuts the envelope to the limits.
+    team_rate_left: Decimal | None = None,
+) -> Proposal:
+    """Return the envelope for a request at the clicked price, and the limits that this price is over.
 
-    `spent` is what earlier attempts billed. `room` is what the team's limit leaves, USD per hour; the caller
-    has made sure that it is not below `price`.
+    `spent` is what earlier attempts billed. `team_rate_left` is what the team's limit leaves, USD per hour; the
+    caller has checked that it is not below `price`.
     """
     span = billed_span(request.lease, rules)
     over = over_limits(price, spent + cost_at_most(price, span), rules)
@@ -103,10 +150,10 @@ def judge(
     if not over:
         caps.append(rules.auto_approve.per_hour)
         caps.append(rate_for(micros(rules.auto_approve.total) - spent, span))
-    if room is not None:
-        caps.append(room)
+    if team_rate_left is not None:
+        caps.append(team_rate_left)
     max_rate = max(min(caps), price)
-    return Verdict(
+    return Proposal(
         envelope=Envelope(
             version=version,
             gpu=request.gpu,
@@ -123,43 +170,54 @@ def judge(
     )
 
 
-def longer(
+def propose_extension(
     envelope: Envelope,
     *,
     rate: Decimal,
     lease: timedelta,
     spent: Micros,
-    left: timedelta,
-    version: int,
+    until_end: timedelta,
     rules: Rules,
-) -> Verdict:
-    """Judges a longer lease of a machine that runs at `rate`: what was spent, and what `left` until the new end
-    and the grace after it can come to.
-
-    Raises Refused where the lease would be longer than the rules allow.
-    """
-    check_lease(lease, rules)
-    total = spent + cost_at_most(rate, left + rules.lease.grace)
-    return Verdict(
-        envelope=changed(envelope, version=version, lease=lease, total=total, price=rate),
+) -> Proposal:
+    """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`: its total is
+    what was `spent`, and what the time `until_end` and the grace after it can come to."""
+    total = spent + cost_at_most(rate, until_end + rules.lease.grace)
+    return Proposal(
+        envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
 
 
+def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
+    """Return whether the person approves their own request, as one of the `requesters`. Raise Refused if they may
+    not decide it."""
+    roles = roles_of(person, rules)
+    if not roles.approver:
+        raise Refused(ONLY_APPROVERS)
+    if person.id not in requesters:
+        return False
+    if not (rules.self_approval or roles.sole_admin):
+        raise Refused("Your own request needs another approver. I changed nothing.")
+    return True
+
+
+# --- what nobody may rent, whoever approves
+
+
 def check_lease(lease: timedelta, rules: Rules) -> None:
-    """Raises Mistake for a lease that is longer than the rules allow."""
+    """Raise Mistake if a lease is longer than the rules allow."""
     if lease > rules.lease.max:
         raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
 
 
 def gpus_words(rules: Rules) -> str:
-    """The most for one rental: `8 GPUs`."""
+    """Return the most GPUs that one rental may have, such as `8 GPUs`."""
     most = rules.limits.per_rental_gpus
     return f"{most} GPU{'' if most == 1 else 's'}"
 
 
 def check_size(request: Request, rules: Rules) -> None:
-    """Raises Refused or Mistake for what nobody may rent, whoever approves."""
+    """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
     if request.count > rules.limits.per_rental_gpus:
         raise Refused(
             f"Your team's limit is {gpus_words(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
@@ -168,28 +226,71 @@ def check_size(request: Request, rules: Rules) -> None:
 
 
 def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
-    """What the team's limit leaves, USD per hour. Raises Refused where one more rental at `price` is too much."""
+    """Return what the team's limit leaves, USD per hour. Raise Refused if one more rental at `price` is over the
+    limits of the person or of the team."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
             f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
-            f"{rules.limits.per_person_rentals} a person. Destroy one first: see /gpu list."
+            f"{rules.limits.per_person_rentals} a person.",
+            next_step=NextStep.DESTROY_ONE,
         )
-    room = rules.limits.team_per_hour - team_rate
-    if price > room:
+    left = rules.limits.team_per_hour - team_rate
+    if price > left:
         raise Refused(
             f"That would pass your team's ${rules.limits.team_per_hour:,.2f}/h: "
-            f"${max(room, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
+            f"${max(left, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
         )
-    return room
+    return left
 
 
-def check_approver(person: Person, own: Collection[str], rules: Rules) -> bool:
-    """Whether this approval is by someone whose own request it is. Raises Refused for who may not decide."""
-    roles = roles_of(person, rules)
-    if not roles.approver:
-        raise Refused(ONLY_APPROVERS)
-    if person.id not in own:
-        return False
-    if not (rules.self_approval or roles.sole_admin):
-        raise Refused("Your own request needs another approver. I changed nothing.")
-    return True
+def check_rent(
+    request: Request,
+    price: Decimal,
+    rules: Rules,
+    *,
+    person_rentals: int,
+    team_rate: Decimal,
+    version: int = 1,
+    spent: Micros = 0,
+) -> Proposal:
+    """Return what `propose` makes of a request within what the team's limit leaves. Raise Refused or Mistake if
+    nobody may rent it at this price now."""
+    check_size(request, rules)
+    left = check_usage(price, person_rentals, team_rate, rules)
+    return propose(request, price, rules, version=version, spent=spent, team_rate_left=left)
+
+
+def offer_choice(
+    offer: Offer,
+    request: Request,
+    rules: Rules,
+    *,
+    person_rentals: int,
+    team_rate: Decimal,
+    version: int = 1,
+    spent: Micros = 0,
+    block: BuyingBlock | None = None,
+) -> OfferChoice:
+    """Return an offer with what `check_rent` makes of it. `block` is why nothing is bought for anyone now."""
+    refused: GpubotError | None = None
+    try:
+        proposal = check_rent(
+            request,
+            offer.rate,
+            rules,
+            person_rentals=person_rentals,
+            team_rate=team_rate,
+            version=version,
+            spent=spent,
+        )
+    except (Refused, Mistake) as error:
+        refused = error.with_traceback(None)
+        proposal = propose(request, offer.rate, rules, version=version, spent=spent)
+    if block is not None:
+        refused = BuyingBlocked(block)
+    return OfferChoice(offer=offer, envelope=proposal.envelope, over=proposal.over, refused=refused)
+
+
+def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
+    """Return the cheapest that may be rented, of choices with the cheapest first."""
+    return next((choice for choice in choices if choice.refused is None), None)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bot.lifecycle.account import LOCKED_OUT, stopped
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import EVER, Tx
-from bot.lifecycle.service.queries import details
-from bot.model.base import changed
+from bot.lifecycle.service.previews import QuoteView, quote_view
+from bot.lifecycle.service.queries import details_for_message
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
-from bot.model.state import State
-from handlers.delivery.offer_rows import row
+from bot.policy.rules import Rules
 from handlers.views import offers, replies
 from handlers.views.blocks import Json, Rendered
 from handlers.views.render import render_message
@@ -24,7 +22,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        told = await details(tx, rental, now) if rental is not None else None
+        told = await details_for_message(tx, rental, now) if rental is not None else None
         alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
         reader = await tx.people.get(message.to.value, EVER) if alone else None
         return render_message(
@@ -56,7 +54,7 @@ async def answer(deps: Deps, message: Message) -> Json | None:
     looking = message.kind is MessageKind.LOOKING
     async with deps.store.read() as tx:
         quote = await tx.quotes.get(message.quote_id or "")
-        shown = None if quote is None else await quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
+        shown = None if quote is None else await _quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
     if quote is None or shown is None:
         return None
     return {
@@ -67,45 +65,32 @@ async def answer(deps: Deps, message: Message) -> Json | None:
     }
 
 
-async def quote_answer(
-    tx: Tx, deps: Deps, quote: Quote, now: datetime, *, looking: bool = False, everything: bool = False
-) -> Rendered | None:
-    """The answer to `/gpu get`, within a transaction."""
+async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, now: datetime, *, looking: bool) -> Rendered | None:
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
-    rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
-    if rental is not None:
-        return replies.chosen(rental)
+    view = await quote_view(tx, deps, quote, most=offers.shown_of(everything=False))
+    return quote_answer(view, rules=deps.rules, now=now)
+
+
+def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bool = False) -> Rendered:
+    """Return the answer to `/gpu get`: what it made, what was found, or why nothing was found."""
+    quote = view.quote
+    if view.rental is not None:
+        return replies.chosen(view.rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:
-        return offers.unanswered(quote, now=now, locked_out=await tx.account.get(LOCKED_OUT) is not None)
+        return offers.unanswered(quote, now=now, locked_out=view.token_refused)
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
-    usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-    shown = quote.offers[: offers.shown_of(everything=everything)]
-    why_not = await stopped(tx)
-    judged = [row(offer, quote, usage, deps.rules, why_not) for offer in shown]
-    reader = await tx.people.get(quote.owner, EVER)
-    changing = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return offers.found(
         quote,
-        await _with_usual(tx, judged),
-        rules=deps.rules,
+        view.choices,
+        rules=rules,
         now=now,
-        zone=reader.tz if reader is not None else None,
+        zone=view.zone,
         everything=everything,
-        asked_in=await tx.people.room(quote.asked_in, EVER),
+        asked_in=view.asked_in,
         count=len(quote.offers),
-        still_waiting=changing.request if changing and changing.state is State.AWAITING_APPROVAL else None,
+        still_waiting=view.still_waiting,
     )
-
-
-async def _with_usual(tx: Tx, judged: list[offers.Row]) -> list[offers.Row]:
-    """The rows, the recommended one with how long such machines usually take."""
-    best = offers.recommended(judged)
-    seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
-    if seconds is None:
-        return judged
-    usual = timedelta(seconds=round(seconds))
-    return [changed(each, usual=usual) if each is best else each for each in judged]

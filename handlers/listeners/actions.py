@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
-from bot.errors import TooLate
 from bot.lifecycle.service import deciding, ending, previews
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
@@ -24,6 +23,7 @@ from handlers.listeners import keys, operations
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
+from handlers.views import offers
 
 # --- offers
 
@@ -39,10 +39,11 @@ async def rent_another(context: Context, interaction: UserInteraction) -> Outcom
 async def all_offers(context: Context, interaction: UserInteraction) -> Outcome:
     """The whole list in the place of the short one."""
     value, deps = QuoteValue.decode(interaction.value), context.deps
-    async with deps.store.read() as tx:
-        quote = await previews.own_quote(tx, interaction.person, value.quote_id)
-        said = await quote_answer(tx, deps, quote, deps.clock.now(), everything=True)
-    return Reply(said=said, replaces=True) if said is not None else None
+    view = await previews.own_offers(
+        deps, interaction.person, value.quote_id, most=offers.shown_of(everything=True)
+    )
+    said = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
+    return Reply(said=said, replaces=True)
 
 
 async def ask_again(context: Context, interaction: UserInteraction) -> Outcome:
@@ -56,10 +57,8 @@ async def ask_again(context: Context, interaction: UserInteraction) -> Outcome:
 async def show_nearby(context: Context, interaction: UserInteraction) -> Outcome:
     """Looks for something close to what was asked for."""
     value = NearbyValue.decode(interaction.value)
-    quote = await previews.to_ask_again(context.deps, interaction.person, value.quote_id)
-    if value.index >= len(quote.nearby):
-        raise TooLate("I don't know this search any more. Nothing was rented. Ask again: /gpu get")
-    return await operations.ask(context, interaction, quote.nearby[value.index].request, like=quote)
+    quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
+    return await operations.ask(context, interaction, request, like=quote)
 
 
 async def change(context: Context, interaction: UserInteraction) -> Outcome:

@@ -9,7 +9,6 @@ from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
 from bot.model.summary import RentalList
-from bot.policy.roles import roles_of, sees_others_money
 from handlers.listeners import keys, operations
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -72,7 +71,7 @@ async def _look(context: Context, interaction: UserInteraction, command: Look) -
         case commands.ShowCatalog():
             return Reply(said=_catalog(context, interaction))
         case commands.Help():
-            roles = roles_of(interaction.person, context.deps.rules)
+            roles = queries.roles(context.deps, interaction.person)
             return Reply(said=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))
         case commands.Home():
             return Reply(said=await _home(context, interaction))
@@ -99,9 +98,7 @@ def _parsed(context: Context, text: str) -> commands.Command:
 async def _list(context: Context, interaction: UserInteraction, *, everyone: bool) -> Rendered:
     return lists.listing(
         await _live(context, interaction, everyone=everyone, most=lists.ROWS),
-        reader=interaction.person.id,
         everyone=everyone,
-        sees_money=sees_others_money(interaction.person, context.deps.rules),
         rules=context.deps.rules,
         now=context.deps.clock.now(),
         zone=interaction.person.tz,
@@ -111,7 +108,6 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
 async def _home(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.home(
         await _live(context, interaction, everyone=False, most=lists.HOME_ROWS),
-        reader=interaction.person.id,
         rules=context.deps.rules,
         now=context.deps.clock.now(),
         zone=interaction.person.tz,

@@ -9,7 +9,7 @@ import structlog
 
 from bot.errors import Outage, Refused
 from bot.lifecycle.ports import Tx
-from bot.policy.roles import roles_of
+from bot.policy.roles import may_use
 from bot.policy.rules import Rules
 from handlers.directory.people import People
 
@@ -40,7 +40,7 @@ class Hints:
         self._remember(user_id, real_now)
         self._given.append(real_now)
         try:
-            return roles_of(await people.who(user_id), rules).user
+            return may_use(await people.who(user_id), rules)
         except Refused:
             return False
         except Outage as error:

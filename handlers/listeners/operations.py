@@ -10,9 +10,6 @@ from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.quote import Quote
 from bot.model.request import Request
-from bot.policy.roles import sees_money
-from bot.policy.spending import CONFIRM_ABOVE
-from handlers.delivery.offer_rows import row
 from handlers.ids import OfferValue, Value, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Opens, Outcome, Reply, UserInteraction, is_direct
@@ -68,7 +65,7 @@ def form(
 ) -> Outcome:
     """The form for a request, filled in from that of `like`. Where it could not be asked it doesn't open."""
     asked_in = _asked_in(interaction, like)
-    quoting.check_asks(interaction.person, asked_in, direct=is_direct(asked_in), rules=context.deps.rules)
+    quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
     title = "Change the request" if isinstance(carries, VersionValue) else "Get GPUs"
     request = like.request if like else None
     return Opens(
@@ -88,11 +85,10 @@ def _asked_in(interaction: UserInteraction, like: Quote | None) -> str:
 
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue, *, another: bool) -> Outcome:
     """A click on an offer: rents it, or first asks whether to, where it can come to much."""
-    found = await previews.to_rent(context.deps, interaction.person, value.quote_id, value.offer_id)
-    if found is not None:
-        judged = row(found.offer, found.quote, found.usage, context.deps.rules)
-        if judged.refused is None and judged.envelope.total > CONFIRM_ABOVE:
-            return Opens(view=modals.rent_confirm(found.quote, judged, rules=context.deps.rules), another=another)
+    preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
+    if preview is not None:
+        view = modals.rent_confirm(preview.quote, preview.choice, rules=context.deps.rules)
+        return Opens(view=view, another=another)
     return await rent_confirmed(context, interaction, value, another=another)
 
 
@@ -115,7 +111,7 @@ async def rent_confirmed(
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """A click on Approve, or on what the owner accepts alone: confirmed first where it can come to much."""
-    details = await previews.to_decide(context.deps, interaction.person, value.rental_id, value.version)
+    details = await previews.approval_to_confirm(context.deps, interaction.person, value.rental_id, value.version)
     if details is not None:
         return Opens(view=modals.approve_confirm(details, rules=context.deps.rules))
     return await approve_confirmed(context, interaction, value)
@@ -141,7 +137,7 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
 
 async def _newer(context: Context, interaction: UserInteraction, rental_id: str, change: Changed) -> Outcome:
     details = await previews.newest(context.deps, interaction.person, rental_id)
-    envelope = deciding.waiting_envelope(details.rental) or details.rental.envelope
+    envelope = details.rental.waiting_envelope or details.rental.envelope
     asked = next((event for event in reversed(details.events) if event.kind in ASKS), None)
     current = approval(
         details,
@@ -214,13 +210,12 @@ def _times(context: Context, interaction: UserInteraction) -> Times:
 
 
 async def show(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
-    """One rental with its history. The money of others is for approvers and admins."""
+    """One rental with its history."""
     details = await queries.show(context.deps, interaction.person, rental_id)
     return Reply(
         said=lists.show(
             details,
             reader=interaction.person.id,
-            sees_money=sees_money(interaction.person, details.rental.owner, context.deps.rules),
             rules=context.deps.rules,
             now=context.deps.clock.now(),
             zone=interaction.person.tz,

@@ -17,6 +17,7 @@ import structlog
 from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
 from bot.model.base import changed
 from bot.model.person import Person
+from bot.policy.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.delivery.posting import ANSWER_LIFE
 from handlers.listeners import responses
@@ -111,7 +112,7 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
 
 
 def _check_ours(person: Person) -> None:
-    if person.outsider or person.bot or person.deactivated:
+    if not is_member(person):
         raise Refused("Only members of the workspace that I belong to can do that. I changed nothing.")
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from datetime import datetime
 
 from bot.model.event import Event, EventKind
-from bot.model.money import cost, cost_at_most
+from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
-from bot.policy.spending import Over, billed_span, over_limits
+from bot.policy.spending import Over, over_at_price, over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
@@ -91,10 +91,7 @@ def mentions(rules: Rules) -> str:
 
 def over_words(envelope: Envelope, rules: Rules) -> str:
     """`Over the $10.00/h and $100.00 limits.`; empty where it is over none."""
-    length = billed_span(envelope.lease, rules)
-    before = max(envelope.total - cost_at_most(envelope.max_rate, length), 0)
-    over = over_limits(envelope.price, before + cost_at_most(envelope.price, length), rules)
-    return limits_words(over, rules)
+    return limits_words(over_at_price(envelope, rules), rules)
 
 
 def limits_words(over: tuple[Over, ...], rules: Rules) -> str:

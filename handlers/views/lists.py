@@ -49,20 +49,18 @@ def _sums_words(who: str, total: CostTotals) -> str:
 def listing(
     live: RentalList,
     *,
-    reader: str,
     everyone: bool,
-    sees_money: bool,
     rules: Rules,
     now: datetime,
     zone: str | None = None,
 ) -> Rendered:
-    """`/gpu list`, or `/gpu list all` with `everyone`. `sees_money`: the reader may see others' money too."""
+    """`/gpu list`, or `/gpu list all` with `everyone`."""
     at = times(rules, now, zone)
     total = f"{_sums_words('You', live.own)} {_sums_words('Team', live.team)}"
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message(f"{empty} Try: /gpu get H100 EU")
-    lines = [_line(one, reader, everyone=everyone, sees_money=sees_money, at=at) for one in live.shown]
+    lines = [_line(one, everyone=everyone, at=at) for one in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total))),
@@ -75,10 +73,10 @@ def listing(
     )
 
 
-def _line(details: RentalSummary, reader: str, *, everyone: bool, sees_money: bool, at: Times) -> str:
+def _line(details: RentalSummary, *, everyone: bool, at: Times) -> str:
     rental = details.rental
     whom = f", {owner(details)}" if everyone else ""
-    money = (sees_money or rental.owner == reader) and not rental.state.over
+    money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
@@ -90,14 +88,12 @@ def _line(details: RentalSummary, reader: str, *, everyone: bool, sees_money: bo
     return " ".join(filter(None, parts))
 
 
-def show(
-    details: RentalDetails, *, reader: str, sees_money: bool, rules: Rules, now: datetime, zone: str | None = None
-) -> Rendered:
+def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """`/gpu show k7mq2`: what it is, where it is, and its history from the events."""
     at = times(rules, now, zone)
     rental = details.rental
-    money = sees_money or rental.owner == reader
-    head = _line(details, reader, everyone=True, sees_money=sees_money, at=at)
+    money = details.sees_money
+    head = _line(details, everyone=True, at=at)
     facts = [
         why_ended(details),
         receipt(details) if money and rental.state.over else "",
@@ -210,10 +206,10 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
     )
 
 
-def home(live: RentalList, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """`/gpu` alone: what one has, and what to type next."""
     at = times(rules, now, zone)
-    lines = [_line(one, reader, everyone=False, sees_money=True, at=at) for one in live.shown]
+    lines = [_line(one, everyone=False, at=at) for one in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

@@ -18,6 +18,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.rules import Rules
+from bot.policy.spending import OfferChoice
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
 from handlers.views.approval import over_words
@@ -37,7 +38,7 @@ from handlers.views.format import (
     vendor,
     what,
 )
-from handlers.views.offers import Row, comes_to
+from handlers.views.offers import comes_to
 from handlers.views.rental_text import owner, so_far
 
 ANY = "any"
@@ -140,7 +141,7 @@ def _open(label: str, values: Sequence[str], chosen: str | None, *, named: bool 
     return [option(label, ANY), *(option(vendor(each) if named else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, row: Row, *, rules: Rules) -> Json:
+def rent_confirm(quote: Quote, row: OfferChoice, *, rules: Rules) -> Json:
     """Before a rent that can come to much."""
     offer = row.offer
     lines = [
@@ -164,7 +165,7 @@ def rent_confirm(quote: Quote, row: Row, *, rules: Rules) -> Json:
 def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
     """Before an approval that can come to much: of the request, or of the longer lease that waits."""
     rental, extension = details.rental, details.rental.extension
-    envelope = extension.envelope if extension else rental.envelope
+    envelope = rental.waiting_envelope or rental.envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
     more = extension.ends_at - rental.running.ends_at if extension else None

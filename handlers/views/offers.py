@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from bot.errors import Mistake
-from bot.model.base import Frozen
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
 from bot.model.rental import Rental
-from bot.model.request import Contract, Envelope, Request
+from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
-from bot.policy.spending import Over
+from bot.policy.spending import OfferChoice, recommended
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.approval import limits
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.error_text import why_not
 from handlers.views.format import (
     STATES,
     about,
@@ -48,24 +48,6 @@ MOST = 20
 NEARBY = 5
 
 
-class Row(Frozen):
-    """An offer and what the rules make of it for who asked."""
-
-    offer: Offer
-    envelope: Envelope
-    over: tuple[Over, ...] = ()
-    """The limits that it is over, so that an approver decides."""
-    refused: str | None = None
-    """Why it can't be rented at all, in words for the reader."""
-    usual: timedelta | None = None
-    """How long such machines usually take to get ready."""
-
-    @property
-    def needs_approval(self) -> bool:
-        """Whether an approver decides."""
-        return bool(self.over)
-
-
 def wish(request: Request) -> str:
     """`1x H100 in EU`."""
     return machines(request.count, request.gpu) + (f" in {escape(request.region, 20)}" if request.region else "")
@@ -78,7 +60,7 @@ def looking(quote: Quote) -> Rendered:
 
 def found(
     quote: Quote,
-    rows: Sequence[Row],
+    rows: Sequence[OfferChoice],
     *,
     rules: Rules,
     now: datetime,
@@ -129,11 +111,6 @@ def shown_of(*, everything: bool) -> int:
     return MOST if everything else SHOWN
 
 
-def recommended(rows: Sequence[Row]) -> Row | None:
-    """The cheapest that its reader may rent."""
-    return next((row for row in rows if row.refused is None), None)
-
-
 def _head(quote: Quote) -> str:
     """Everything that was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
@@ -153,19 +130,19 @@ def cap(request: Request) -> str:
     return f"{each}, {say_rate(request.max_gpu_rate * request.count)}/h in all"
 
 
-def _refused(rows: Sequence[Row]) -> str:
+def _refused(rows: Sequence[OfferChoice]) -> str:
     """Why none of them can be rented, where that is the same for all: said once."""
-    reasons = {row.refused for row in rows}
+    reasons = {None if row.refused is None else why_not(row.refused) for row in rows}
     only = reasons.pop() if len(reasons) == 1 else None
-    return f"Nothing here can be rented now. {escape(only, 300)}" if only is not None else ""
+    return f"Nothing here can be rented now. {only}" if only is not None else ""
 
 
-def _row(row: Row, quote: Quote, best: bool, everything: bool, refused: str) -> str:
+def _row(row: OfferChoice, quote: Quote, best: bool, everything: bool, refused: str) -> str:
     offer = row.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
     if row.refused is not None and not refused:
-        return f"{line}\nNot for you: {escape(row.refused, 300)}"
+        return f"{line}\nNot for you: {why_not(row.refused)}"
     if not best:
         return f"{line}: {_equipment(offer)}." if everything else line
     usual = f" Usually ready in {about(row.usual)}." if row.usual else ""
@@ -187,7 +164,7 @@ def _gigabytes(amount: Decimal) -> str:
     return f"{amount:.0f} GB"
 
 
-def comes_to(row: Row, quote: Quote) -> str:
+def comes_to(row: OfferChoice, quote: Quote) -> str:
     """What an offer comes to over the lease, and at most."""
     estimate = dollars(cost(row.offer.rate, quote.request.lease))
     total, highest = dollars_at_most(row.envelope.total), row.envelope.max_rate
@@ -196,7 +173,7 @@ def comes_to(row: Row, quote: Quote) -> str:
     return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
 
 
-def _button(row: Row, quote: Quote, best: bool) -> Json | None:
+def _button(row: OfferChoice, quote: Quote, best: bool) -> Json | None:
     if row.refused is not None:
         return None
     value = OfferValue(quote_id=quote.id, offer_id=row.offer.offer_id)
@@ -208,7 +185,7 @@ def _button(row: Row, quote: Quote, best: bool) -> Json | None:
         return None
 
 
-def _approval_needed(rows: Sequence[Row], rules: Rules) -> str:
+def _approval_needed(rows: Sequence[OfferChoice], rules: Rules) -> str:
     """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
     overs = {row.over for row in rows if row.needs_approval and row.refused is None}
     if not overs:
@@ -217,7 +194,7 @@ def _approval_needed(rows: Sequence[Row], rules: Rules) -> str:
     return f"Over the {limits({limit for over in overs for limit in over}, rules, join)}: an approver decides."
 
 
-def _still_stands(waiting: Request | None, rows: Sequence[Row]) -> str:
+def _still_stands(waiting: Request | None, rows: Sequence[OfferChoice]) -> str:
     if waiting is None:
         return ""
     until = " until you click one of these" if any(row.refused is None for row in rows) else ""

@@ -11,10 +11,9 @@ from bot.model.state import State
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.error_text import error_text
 from handlers.views.format import channel, escape, per_hour, plural, what
 from handlers.views.offers import waiting_for_key
-
-WORDS = 1500
 
 
 def say(text: str, *buttons: Json | None) -> Rendered:
@@ -27,17 +26,11 @@ def posted_twice() -> Rendered:
     return say("This was posted twice. Use the other one.")
 
 
-def words_of(error: GpubotError) -> str:
-    """An error's words for Slack, and nothing in them that mentions: people's own words are in them. Names of
-    channels stay names."""
-    return re.sub(r"&lt;#([CG][A-Z0-9]+)&gt;", lambda found: channel(found[1]), escape(error.words, WORDS))
-
-
 def error(problem: GpubotError) -> Rendered:
-    """Why it wasn't done, and what can be done instead."""
+    """Return why it wasn't done, and what can be done instead."""
     if isinstance(problem, NeedsKey):
         return waiting_for_key()
-    text = words_of(problem)
+    text = error_text(problem)
     if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
         return say(text, button("Choose from a list", Action.CHOOSE_FROM_LIST))
     return say(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)

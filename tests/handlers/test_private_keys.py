@@ -14,10 +14,11 @@ from handlers.ids import Action, Callback, Field
 from handlers.listeners import actions, modals
 from handlers.listeners.interaction import click, submission
 from handlers.listeners.wrapper import guarded
+from handlers.views.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
 
-WORDS = PrivateKey().words
+WORDS = error_text(PrivateKey())
 
 
 def bare(password: str | None = None) -> str:

@@ -11,7 +11,7 @@ from bot.errors import Refused
 from bot.lifecycle.service import quoting
 from bot.model.base import changed
 from bot.model.message import MessageKind
-from bot.model.person import Key, Person
+from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.model.request import Contract, Request
 from bot.policy.rules import Use
@@ -105,8 +105,7 @@ async def test_without_a_key_it_waits_and_goes_on_when_there_is_one(here: World)
     quote = await here.ask(DORA)
     assert (quote.state, quote.due_at) == (QuoteState.WAITING_FOR_KEY, None)
     assert await here.calls("get_offers") == []
-    key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
-    assert await quoting.set_key(here.deps, DORA, key) == 1
+    assert (await quoting.set_key(here.deps, DORA, here.outside.public_key)).searches == 1
     await here.settle()
     assert (await here.quote(quote.id)).state is QuoteState.FOUND
 
@@ -114,8 +113,7 @@ async def test_without_a_key_it_waits_and_goes_on_when_there_is_one(here: World)
 async def test_a_search_that_waited_too_long_for_a_key_does_not_go_on(here: World) -> None:
     quote = await here.ask(DORA)
     here.jump(31 * MINUTE)
-    key = Key(line=here.outside.public_key, comment="", fingerprint="F", set_at=here.now)
-    assert await quoting.set_key(here.deps, DORA, key) == 0
+    assert (await quoting.set_key(here.deps, DORA, here.outside.public_key)).searches == 0
     assert (await here.quote(quote.id)).state is QuoteState.WAITING_FOR_KEY
 
 
@@ -140,8 +138,9 @@ async def test_each_question_is_answered_once(here: World) -> None:
 async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:
     rules = changed(RULES, use=Use(channels=("C0OTHER",)))
     async with world(there, rules=rules) as here:
-        with pytest.raises(Refused, match="<#C0OTHER>"):
+        with pytest.raises(Refused, match="not used in this channel") as refused:
             await here.ask()
+        assert refused.value.channels == ("C0OTHER",)
         with pytest.raises(Refused, match="don't let you"):
             await here.ask(changed(ANA, guest=True))
         with pytest.raises(Refused, match="8 GPUs"):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bot.errors import MarketAway, Refused
+from bot.errors import BuyingBlock, BuyingBlocked, MarketAway
 from bot.lifecycle.service import account
 from bot.lifecycle.sweep import sweep
 from bot.model.attempt import AttemptState
@@ -43,8 +43,9 @@ async def test_an_empty_store_beside_machines_of_ours_pauses_buying_once(here: W
     await here.sweep()
     assert await here.account_events() == [E.EMPTY_STORE]
     assert (await here.account_event(E.EMPTY_STORE)).facts.count == 3
-    with pytest.raises(Refused, match="Buying is paused"):
+    with pytest.raises(BuyingBlocked) as blocked:
         await here.get()
+    assert blocked.value.block is BuyingBlock.PAUSED
     await account.resume(here.deps, CLEO)
     await here.sweep()
     rental = await here.get()

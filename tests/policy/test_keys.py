@@ -16,7 +16,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.errors import Mistake, PrivateKey
+from bot.errors import Mistake, NextStep, PrivateKey
 from bot.model.person import Key
 from bot.policy.keys import LONGEST_LINE, looks_private, read_key
 
@@ -190,9 +190,9 @@ def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_fram
     with pytest.raises(PrivateKey) as caught:
         read(text)
     assert caught.value.words == (
-        "That was a private key. I dropped it and no channel shows it, but it went through Slack. "
-        "Make a new pair, then /gpu key with the line from the .pub file."
+        "That was a private key. I dropped it and no channel shows it, but it went through Slack."
     )
+    assert caught.value.next_step is NextStep.MAKE_NEW_KEY
 
 
 @pytest.mark.parametrize(("algorithm", "version"), [("des3-cbc", 1), ("aes256-cbc", 2)])

@@ -19,16 +19,16 @@ from bot.model.request import Request
 from bot.policy.rules import Approvers, AutoApprove, Limits, Procure, Rules
 from bot.policy.spending import (
     Over,
+    affordable_lease,
     billed_span,
     check_approver,
     check_lease,
     check_size,
     check_usage,
-    judge,
-    left_to_get_ready,
-    longer,
     over_limits,
-    paid_lease,
+    propose,
+    propose_extension,
+    provisioning_budget,
 )
 
 RULES = Rules()
@@ -48,42 +48,42 @@ def dollars(amount: int) -> str:
 
 
 def test_a_click_within_the_limits_may_go_a_little_dearer_and_says_what_it_can_come_to() -> None:
-    verdict = judge(request(), Decimal("2.15"), RULES)
-    assert verdict.over == ()
-    assert verdict.envelope.max_rate == Decimal("2.47")
-    assert dollars(verdict.envelope.total) == "16.06"
+    proposal = propose(request(), Decimal("2.15"), RULES)
+    assert proposal.over == ()
+    assert proposal.envelope.max_rate == Decimal("2.47")
+    assert dollars(proposal.envelope.total) == "16.06"
     assert dollars(cost(Decimal("2.15"), 6 * HOUR)) == "12.90"
 
 
 def test_eight_at_once_are_for_an_approver_up_to_the_dearer_price() -> None:
-    verdict = judge(request(count=8), Decimal("18.40"), RULES)
-    assert verdict.over == (Over.PER_HOUR, Over.TOTAL)
-    assert verdict.envelope.max_rate == Decimal("21.16")
-    assert dollars(verdict.envelope.total) == "137.54"
+    proposal = propose(request(count=8), Decimal("18.40"), RULES)
+    assert proposal.over == (Over.PER_HOUR, Over.TOTAL)
+    assert proposal.envelope.max_rate == Decimal("21.16")
+    assert dollars(proposal.envelope.total) == "137.54"
 
 
 # --- the limits
 
 
 def test_the_clicked_price_is_judged_and_then_the_envelope_is_cut_to_the_hourly_limit() -> None:
-    verdict = judge(request(lease=HOUR), Decimal("9.90"), RULES)
-    assert verdict.over == ()
-    assert verdict.envelope.max_rate == Decimal("10.00")
+    proposal = propose(request(lease=HOUR), Decimal("9.90"), RULES)
+    assert proposal.over == ()
+    assert proposal.envelope.max_rate == Decimal("10.00")
 
 
 def test_the_envelope_is_cut_to_the_total_limit() -> None:
-    verdict = judge(request(lease=24 * HOUR), Decimal("4.00"), RULES)
-    assert verdict.over == ()
-    assert verdict.envelope.max_rate == Decimal("4.08")
-    assert verdict.envelope.total <= micros(RULES.auto_approve.total)
+    proposal = propose(request(lease=24 * HOUR), Decimal("4.00"), RULES)
+    assert proposal.over == ()
+    assert proposal.envelope.max_rate == Decimal("4.08")
+    assert proposal.envelope.total <= micros(RULES.auto_approve.total)
 
 
 def test_a_price_just_at_both_limits_needs_nobody_and_may_not_go_dearer() -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
-    verdict = judge(request(), Decimal("10.00"), rules)
-    assert verdict.over == ()
-    assert verdict.envelope.max_rate == Decimal("10.00")
-    assert verdict.envelope.total == 65_000_000
+    proposal = propose(request(), Decimal("10.00"), rules)
+    assert proposal.over == ()
+    assert proposal.envelope.max_rate == Decimal("10.00")
+    assert proposal.envelope.total == 65_000_000
 
 
 @pytest.mark.parametrize(
@@ -100,18 +100,18 @@ def test_a_limit_is_passed_by_the_smallest_step_over_it(rate: str, total: int, o
 
 
 def test_the_persons_own_cap_holds_for_the_whole_offer() -> None:
-    verdict = judge(request(count=2, max_gpu_rate=Decimal("2.20")), Decimal("4.30"), RULES)
-    assert verdict.envelope.max_rate == Decimal("4.40")
+    proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), Decimal("4.30"), RULES)
+    assert proposal.envelope.max_rate == Decimal("4.40")
 
 
 def test_the_teams_room_holds_also_for_what_an_approver_decides() -> None:
-    verdict = judge(request(count=8), Decimal("18.40"), RULES, room=Decimal("19.00"))
-    assert verdict.envelope.max_rate == Decimal("19.00")
+    proposal = propose(request(count=8), Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
+    assert proposal.envelope.max_rate == Decimal("19.00")
 
 
 def test_what_earlier_attempts_billed_counts_too() -> None:
-    fresh = judge(request(), Decimal("2.15"), RULES)
-    later = judge(request(), Decimal("2.15"), RULES, spent=90_000_000, version=3)
+    fresh = propose(request(), Decimal("2.15"), RULES)
+    later = propose(request(), Decimal("2.15"), RULES, spent=90_000_000, version=3)
     assert fresh.over == ()
     assert later.over == (Over.TOTAL,)
     assert later.envelope.version == 3
@@ -123,26 +123,24 @@ def test_a_lease_bills_from_procurement_to_deletion() -> None:
 
 
 def test_a_longer_lease_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
-    envelope = judge(request(), Decimal("2.15"), RULES).envelope
-    verdict = longer(
+    envelope = propose(request(), Decimal("2.15"), RULES).envelope
+    proposal = propose_extension(
         envelope,
         rate=Decimal("2.42"),
         lease=8 * HOUR,
         spent=10_000_000,
-        left=2 * HOUR,
-        version=2,
+        until_end=2 * HOUR,
         rules=RULES,
     )
-    assert verdict.over == ()
-    assert (verdict.envelope.version, verdict.envelope.lease) == (2, 8 * HOUR)
-    assert verdict.envelope.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
-    much = longer(
+    assert proposal.over == ()
+    assert (proposal.envelope.version, proposal.envelope.lease) == (2, 8 * HOUR)
+    assert proposal.envelope.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
+    much = propose_extension(
         envelope,
         rate=Decimal("2.42"),
         lease=8 * HOUR,
         spent=98_000_000,
-        left=2 * HOUR,
-        version=2,
+        until_end=2 * HOUR,
         rules=RULES,
     )
     assert much.over == (Over.TOTAL,)
@@ -222,19 +220,19 @@ def test_an_envelope_holds_its_price_and_what_needs_nobody_stays_within_the_limi
     price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
 ) -> None:
     room = None if more_room is None else price + more_room
-    verdict = judge(request(lease=lease), price, rules, spent=spent, room=room)
-    envelope = verdict.envelope
+    proposal = propose(request(lease=lease), price, rules, spent=spent, team_rate_left=room)
+    envelope = proposal.envelope
     assert envelope.price == price <= envelope.max_rate
     assert envelope.max_rate <= max(price, price * (1 + rules.procure.dearer))
     assert room is None or envelope.max_rate <= room
-    if not verdict.over:
+    if not proposal.over:
         assert envelope.max_rate <= rules.auto_approve.per_hour
         assert envelope.total <= micros(rules.auto_approve.total)
 
 
 @given(RATES, LEASES, ANY_RULES, SPENT)
 def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta, rules: Rules, spent: int) -> None:
-    envelope = judge(request(lease=lease), price, rules, spent=spent).envelope
+    envelope = propose(request(lease=lease), price, rules, spent=spent).envelope
     seconds = Fraction(int(billed_span(lease, rules).total_seconds()))
     exact = Fraction(envelope.max_rate) * 1_000_000 * seconds / 3600
     assert 0 <= envelope.total - spent - exact < 1
@@ -243,17 +241,19 @@ def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta,
 @given(RATES, RATES, LEASES, ANY_RULES)
 def test_a_cap_of_ones_own_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
     price, cap = min(price, cap), max(price, cap)
-    envelope = judge(request(lease=lease, max_gpu_rate=cap), price, rules).envelope
+    envelope = propose(request(lease=lease, max_gpu_rate=cap), price, rules).envelope
     assert price <= envelope.max_rate <= cap
 
 
 @given(RATES, LEASES, LEASES, SPENT)
 def test_a_longer_leases_total_is_never_below_what_was_spent_and_the_exact_rest(
-    rate: Decimal, lease: timedelta, left: timedelta, spent: int
+    rate: Decimal, lease: timedelta, until_end: timedelta, spent: int
 ) -> None:
-    envelope = judge(request(lease=HOUR), rate, RULES).envelope
-    total = longer(envelope, rate=rate, lease=lease, spent=spent, left=left, version=2, rules=RULES).envelope.total
-    seconds = Fraction(int((left + RULES.lease.grace).total_seconds()))
+    envelope = propose(request(lease=HOUR), rate, RULES).envelope
+    total = propose_extension(
+        envelope, rate=rate, lease=lease, spent=spent, until_end=until_end, rules=RULES
+    ).envelope.total
+    seconds = Fraction(int((until_end + RULES.lease.grace).total_seconds()))
     assert 0 <= total - spent - Fraction(rate) * 1_000_000 * seconds / 3600 < 1
 
 
@@ -269,10 +269,10 @@ def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Deci
 
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
-def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
+def test_what_is_provisioning_budget_never_passes_the_total_or_the_time_out(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
-    left = left_to_get_ready(total, billed, rate, lease, RULES)
+    left = provisioning_budget(total, billed, rate, lease, RULES)
     assert left <= RULES.procure.provision_timeout
     if left >= timedelta(0):
         assert billed + cost(rate, lease + RULES.lease.grace + left) <= total + 1
@@ -287,7 +287,7 @@ def test_what_is_left_to_get_ready_never_passes_the_total_or_the_time_out(
 def test_a_lease_is_as_long_as_the_total_pays_for_and_never_too_short_to_be_told(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
-    paid = paid_lease(total, billed, rate, lease, RULES)
+    paid = affordable_lease(total, billed, rate, lease, RULES)
     shortest = min(lease, RULES.lease.grace)
     assert shortest <= paid <= lease
     if rate and paid > shortest:

@@ -118,6 +118,7 @@ def making() -> RentalDetails:
         spent=AccruedCost(amount=60_000, estimated=False),
         usual=3 * M,
         names=NAMES,
+        sees_money=True,
     )
 
 
@@ -183,6 +184,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
         events=(READY_EVENT, *events),
         spent=AccruedCost(amount=spent, estimated=False),
         names=NAMES,
+        sees_money=True,
     )
 
 
@@ -246,6 +248,7 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
         events=(ASKED, *events),
         spent=AccruedCost(amount=0, estimated=False),
         names=NAMES,
+        sees_money=True,
         owners_live=(known, other),
     )
 

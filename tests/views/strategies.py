@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
+from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
@@ -26,8 +27,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.policy.spending import Over
-from handlers.views.offers import Row
+from bot.policy.spending import OfferChoice, Over
 
 NASTY = (
     "<!channel>",
@@ -242,6 +242,7 @@ stories = st.builds(
     spent=spents,
     usual=st.none() | span,
     names=st.dictionaries(user, text, max_size=3),
+    sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
 )
 nearby = st.builds(Nearby, request=requests, cheapest=offers)
@@ -258,11 +259,15 @@ quotes = st.builds(
     nearby=st.lists(nearby, max_size=7).map(tuple),
 )
 rows = st.builds(
-    Row,
+    OfferChoice,
     offer=offers,
     envelope=envelopes,
     over=st.lists(st.sampled_from(Over), unique=True).map(tuple),
-    refused=maybe_text,
+    refused=st.none()
+    | st.builds(
+        Refused, text, channels=st.lists(channel, max_size=3).map(tuple), next_step=st.sampled_from(NextStep)
+    )
+    | st.builds(BuyingBlocked, st.sampled_from(BuyingBlock)),
     usual=st.none() | span,
 )
 catalogs = st.builds(

@@ -19,10 +19,10 @@ from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
 from bot.model.summary import RentalDetails
+from bot.policy.spending import OfferChoice
 from handlers.ids import CARRIES, Callback, action_of
 from handlers.views import blocks, lists, modals, offers, replies
 from handlers.views.blocks import Rendered
-from handlers.views.offers import Row
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, loose_markup, problems_of_message, problems_of_view, text_objects
 from tests.views import strategies as some
@@ -100,7 +100,7 @@ def test_messages_of_the_outbox(
     | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
 )
 def test_answers_to_a_quote(
-    quote: Quote, rows: list[Row], now: datetime, everything: bool, room: Channel | None
+    quote: Quote, rows: list[OfferChoice], now: datetime, everything: bool, room: Channel | None
 ) -> None:
     hold(offers.found(quote, rows, rules=RULES, now=now, everything=everything, asked_in=room))
     hold(offers.none_found(quote))
@@ -113,18 +113,17 @@ def test_answers_to_a_quote(
     stories=st.lists(some.stories, max_size=3),
     more=st.integers(0, 10**6),
     now=some.moment,
-    sees=st.booleans(),
     everyone=st.booleans(),
 )
-def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, sees: bool, everyone: bool) -> None:
+def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
     for many in (stories, (stories * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
-        hold(lists.listing(live, reader="U0ANA", everyone=everyone, sees_money=sees, rules=RULES, now=now))
+        hold(lists.listing(live, everyone=everyone, rules=RULES, now=now))
         live = listed(*many[: lists.HOME_ROWS], more=more)
-        hold(lists.home(live, reader="U0ANA", rules=RULES, now=now))
+        hold(lists.home(live, rules=RULES, now=now))
     for details in stories:
         long = changed(details, events=details.events * 20)
-        hold(lists.show(long, reader="U0ANA", sees_money=sees, rules=RULES, now=now))
+        hold(lists.show(long, reader="U0ANA", rules=RULES, now=now))
         hold(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
         hold(offers.rents_already(details.rental, "q1", "o1"))
         hold(replies.chosen(details.rental))
@@ -132,7 +131,9 @@ def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, sees: 
 
 @THOROUGH
 @given(details=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
-def test_dialogs(details: RentalDetails, quote: Quote, row: Row, catalog: Catalog, key: Key | None) -> None:
+def test_dialogs(
+    details: RentalDetails, quote: Quote, row: OfferChoice, catalog: Catalog, key: Key | None
+) -> None:
     sound = changed(row, offer=changed(row.offer, offer_id="o-1"))
     now = details.rental.created_at
     for view in (
@@ -183,7 +184,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 
 def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
-    rendered = lists.listing(live, reader="U0BEN", everyone=True, sees_money=True, rules=RULES, now=clock(14, 6))
+    rendered = lists.listing(live, everyone=True, rules=RULES, now=clock(14, 6))
     hold(rendered)
     for said in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
         assert "385 more not shown." in said

@@ -42,22 +42,23 @@ CATALOG = Catalog(
 )
 
 
-def listing(live: RentalList, reader: str = ANA, *, everyone: bool = False, sees_money: bool = False) -> str:
-    shown = lists.listing(live, reader=reader, everyone=everyone, sees_money=sees_money, rules=RULES, now=NOW)
-    return message(shown, NOW)
+def listing(live: RentalList, *, everyone: bool = False) -> str:
+    return message(lists.listing(live, everyone=everyone, rules=RULES, now=NOW), NOW)
 
 
-def show(details: RentalDetails, reader: str = ANA, *, sees_money: bool = False) -> str:
-    shown = lists.show(details, reader=reader, sees_money=sees_money, rules=RULES, now=clock(19, 0))
+def show(details: RentalDetails, reader: str = ANA) -> str:
+    shown = lists.show(changed(details, sees_money=reader == ANA), reader=reader, rules=RULES, now=clock(19, 0))
     return message(shown, clock(19, 0))
 
 
 def test_a_list_has_the_money_of_others_for_who_may_see_it() -> None:
-    live = listed(ready(), more=3, own="2.42", own_amount=4_960_000, team="4.57", team_amount=5_020_000)
+    sums: dict[str, Any] = {"own": "2.42", "own_amount": 4_960_000, "team": "4.57", "team_amount": 5_020_000}
+    live = listed(ready(), more=3, **sums)
+    without_money = listed(changed(ready(), sees_money=False), more=3, **sums)
     assert page(
         listing(live),
-        listing(live, BEN, everyone=True),
-        listing(live, BEN, everyone=True, sees_money=True),
+        listing(without_money, everyone=True),
+        listing(live, everyone=True),
         listing(listed(waiting())),
         listing(listed()),
         listing(listed(), everyone=True),
@@ -212,7 +213,7 @@ def test_help_names_pausing_to_admins_and_limits_to_users_only() -> None:
 
 
 def test_gpu_alone_shows_what_one_has_and_what_to_type() -> None:
-    shown = [lists.home(live, reader=ANA, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7))]
+    shown = [lists.home(live, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 You rent nothing now.

@@ -7,10 +7,9 @@ from decimal import Decimal
 from inline_snapshot import snapshot
 
 from bot.model.person import Key
-from bot.policy.spending import Over
+from bot.policy.spending import OfferChoice, Over
 from handlers.ids import ANSWERS_WITH, Callback, Field
 from handlers.views import modals
-from handlers.views.offers import Row
 from tests.slack_limits import problems_of_view, text_objects
 from tests.views.screens import dialog, page
 from tests.views.stories import (
@@ -30,7 +29,7 @@ from tests.views.test_lists import CATALOG
 
 NOW = clock(18, 10)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
-ASKS = Row(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
+ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
 
 
 def test_destroying_names_what_and_what_it_has_cost() -> None:
@@ -53,7 +52,7 @@ def test_destroying_names_what_and_what_it_has_cost() -> None:
 
 def test_renting_and_approving_much_is_confirmed_with_its_total() -> None:
     assert page(
-        dialog(modals.rent_confirm(QUOTE, Row(offer=HYPERSTACK, envelope=envelope()), rules=RULES), NOW),
+        dialog(modals.rent_confirm(QUOTE, OfferChoice(offer=HYPERSTACK, envelope=envelope()), rules=RULES), NOW),
         dialog(modals.rent_confirm(QUOTE, ASKS, rules=RULES), NOW),
         dialog(modals.approve_confirm(waiting(), rules=RULES), NOW),
         dialog(modals.approve_confirm(ready(extension=LONGER), rules=RULES), NOW),

@@ -8,15 +8,15 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.errors import NextStep, Refused
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.spending import Over
+from bot.policy.spending import OfferChoice, Over
 from handlers.views import offers
-from handlers.views.offers import Row
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
     HYPERSTACK,
@@ -38,11 +38,11 @@ EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
 
 
-def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[Row]:
-    return [Row(offer=each, envelope=envelope(), usual=3 * M, **fields) for each in offers]
+def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
+    return [OfferChoice(offer=each, envelope=envelope(), usual=3 * M, **fields) for each in offers]
 
 
-def found(found_rows: Sequence[Row] = (), **options: Any) -> str:
+def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
     quote = options.pop("quote", QUOTE)
     return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
 
@@ -81,8 +81,8 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
 
 
 def test_over_a_limit_the_button_asks_and_what_is_refused_has_none() -> None:
-    asks = Row(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
-    refused = Row(offer=EIGHT, envelope=EIGHT_ALLOWED, refused="Only $3.00/h is left.")
+    asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
+    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
     hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
     assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
 
@@ -113,7 +113,7 @@ $18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
 
 
 def test_a_refusal_of_all_offers_is_said_once() -> None:
-    why = "You have 4 rentals; your team's limit is 4 a person. Destroy one first: see /gpu list."
+    why = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU, on demand, 6 h from ready*
@@ -145,7 +145,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
 
 def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
     change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
-    refused = rows(refused="Only $3.00/h is left.")
+    refused = rows(refused=Refused("Only $3.00/h is left."))
     assert page(found(**change), found(refused, **change)) == snapshot("""\
 
 *Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*

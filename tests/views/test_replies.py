@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
+
+import pytest
 from inline_snapshot import snapshot
 
-from bot.errors import Changed, GpubotError, Mistake, NeedsKey, PrivateKey, Refused, TooLate
+from bot.errors import (
+    BuyingBlock,
+    BuyingBlocked,
+    Changed,
+    GpubotError,
+    Mistake,
+    NeedsKey,
+    NextStep,
+    PrivateKey,
+    Refused,
+    TooLate,
+)
 from bot.model.person import Key
 from bot.model.state import State
 from handlers.views import answers, replies
 from handlers.views.blocks import Rendered
+from handlers.views.error_text import BLOCKS, NEXT_STEPS
 from handlers.views.rental_text import times
 from tests.views.screens import message, page
 from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
@@ -32,7 +48,10 @@ def test_an_error_says_what_to_do_instead() -> None:
         Changed("It has changed.", "p4wd9"),
         PrivateKey(),
         NeedsKey("Set a key first."),
-        Mistake('I don\'t know "<!channel> <@U1>". Ask in <#C0GPUS>.'),
+        Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
+        Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
+        BuyingBlocked(BuyingBlock.PAUSED),
+        BuyingBlocked(BuyingBlock.TOKEN_REFUSED),
     )
     assert said(*map(replies.error, errors)) == snapshot("""\
 
@@ -56,13 +75,24 @@ Before I rent I need your public SSH key: it lets you in.
 [Add SSH key]
   or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
 
-I don't know "<!channel> <@U1>". Ask in <#C0GPUS>.
+I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
+
+I don't know zzzzz. /gpu list shows yours.
+
+Buying is paused. An admin can go on with /gpu resume. Nothing was rented.
+
+Compute Clear refuses my token, so I can't rent now. Admins know. Nothing was rented.
 """)
 
 
+@pytest.mark.parametrize("words", [NEXT_STEPS, BLOCKS])
+def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
+    assert set(words) == set(type(next(iter(words))))
+
+
 def test_people_and_channels_in_an_error_are_never_pinged() -> None:
-    shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>". Ask in <#C0GPUS>.'))
-    assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;". Ask in <#C0GPUS>.'
+    shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>".'))
+    assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;".'
 
 
 def test_a_bug_has_a_number_and_says_nothing_that_is_not_known() -> None:

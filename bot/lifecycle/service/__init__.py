@@ -1,11 +1,13 @@
-"""What people can ask. Every function is one short transaction that checks, at that moment, whether they may.
+"""What people can ask for and look at.
+
+Every function takes the person and checks, at that moment, whether they may.
 
 quoting   ask for offers, set a key
-renting   rent an offer, change what waits
+renting   rent an offer, change a request that waits
 deciding  approve, deny, accept, withdraw
 leasing   keep, extend
-ending    destroy, take an alarm on
+ending    destroy, take on an alarm
 account   pause and resume buying
-choosing  what is looked at before deciding: offers, what waits, what would be destroyed
-looking   what lists and messages show
+previews  what people look at before they decide: offers, requests that wait, what a dialog confirms
+queries   what lists, `/gpu show` and messages show
 """

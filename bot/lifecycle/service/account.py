@@ -1,9 +1,9 @@
-"""Pausing buying for everyone. Nothing is ever destroyed by it."""
+"""Pausing and resuming buying for everyone. Neither destroys anything."""
 
 from __future__ import annotations
 
-from bot.errors import Refused
-from bot.lifecycle.account import PAUSED, tell_admins
+from bot.errors import BuyingBlock, Refused
+from bot.lifecycle.account import is_set, set_block, tell_admins
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports import Tx
 from bot.model.event import EventKind
@@ -12,12 +12,12 @@ from bot.policy.roles import roles_of
 
 
 async def pause(deps: Deps, person: Person) -> bool:
-    """Stops buying. False where it was paused already."""
+    """Stop buying. Return False if it was paused already. Raise Refused if the person is no admin."""
     return await _set(deps, person, paused=True)
 
 
 async def resume(deps: Deps, person: Person) -> bool:
-    """Goes on buying. False where it wasn't paused."""
+    """Go on buying. Return False if it wasn't paused. Raise Refused if the person is no admin."""
     return await _set(deps, person, paused=False)
 
 
@@ -26,9 +26,9 @@ async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:
-        if (await tx.account.get(PAUSED) is not None) == paused:
+        if await is_set(tx, BuyingBlock.PAUSED) == paused:
             return False
-        await tx.account.set(PAUSED, person.id if paused else None)
+        await set_block(tx, BuyingBlock.PAUSED, person.id if paused else None)
         await tell_admins(tx, deps, EventKind.PAUSED if paused else EventKind.RESUMED, actor=person.id)
         return True
 

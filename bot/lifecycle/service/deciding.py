@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import Changed, Refused, TooLate
+from bot.errors import Changed, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.billing import spent
@@ -17,10 +17,9 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
-from bot.model.request import Envelope
 from bot.model.state import State
 from bot.policy.leases import notices_past
-from bot.policy.roles import roles_of, sees_money
+from bot.policy.roles import may_extend, roles_of, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
@@ -103,7 +102,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
     async def decision(tx: Tx) -> Rental:
         words = "Only who asked can withdraw it. I changed nothing."
         rental = await _undecided(tx, deps, person, rental_id, words)
-        if person.id != rental.owner and not roles_of(person, deps.rules).admin:
+        if not may_extend(person, rental.owner, deps.rules):
             raise Refused(words)
         _check_not_lapsed(deps, rental)
         if _waiting_version(rental) != version:
@@ -125,22 +124,15 @@ async def _undecided(tx: Tx, deps: Deps, person: Person, rental_id: str, refusal
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate("I don't know this request any more.")
-    if waiting_envelope(rental) is None:
+    if rental.waiting_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
         raise TooLate(await _how_it_went(tx, deps, person, rental), rental.id)
     return rental
 
 
-def waiting_envelope(rental: Rental) -> Envelope | None:
-    """Return what of a rental waits for a decision: its extension, or the request itself."""
-    if rental.extension is not None:
-        return rental.extension.envelope
-    return rental.envelope if rental.state is State.AWAITING_APPROVAL else None
-
-
 def _waiting_version(rental: Rental) -> int | None:
-    envelope = waiting_envelope(rental)
+    envelope = rental.waiting_envelope
     return None if envelope is None else envelope.version
 
 
@@ -179,7 +171,7 @@ async def _how_it_went(tx: Tx, deps: Deps, person: Person, rental: Rental) -> st
 
 
 async def _name(tx: Tx, actor: str) -> str:
-    return (await tx.people.names([actor])).get(actor) or f"<@{actor}>"
+    return (await tx.people.names([actor])).get(actor) or "Someone else"
 
 
 def _ago(then: datetime, now: datetime) -> str:
@@ -196,7 +188,7 @@ def check_decider(person: Person, rental: Rental, rules: Rules) -> bool:
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules):
-            raise Refused("By now this needs an approver. Withdraw it and ask again: /gpu get")
+            raise Refused("By now this needs an approver.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         return False
     asked_by = rental.extension.asked_by if rental.extension else rental.owner
     return check_approver(person, {rental.owner, asked_by}, rules)

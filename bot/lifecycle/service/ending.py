@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
@@ -16,7 +16,7 @@ from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.roles import roles_of
+from bot.policy.roles import may_destroy
 
 WHEN_TAKEN_ON = timedelta(hours=2)
 """How long an alarm that someone took on is silent; then it is told again, until it is solved."""
@@ -24,8 +24,7 @@ WHEN_TAKEN_ON = timedelta(hours=2)
 
 def check_destroyer(person: Person, rental: Rental, deps: Deps) -> None:
     """Raises Refused for who is neither owner, approver nor admin."""
-    roles = roles_of(person, deps.rules)
-    if not (roles.admin or roles.approver or (person.id == rental.owner and not person.deactivated)):
+    if not may_destroy(person, rental.owner, deps.rules):
         raise Refused(f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
 
 
@@ -33,7 +32,7 @@ async def destroyable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Ren
     """A rental that this person can destroy now, within a transaction. Raises as `destroy` does."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
-        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     check_destroyer(person, rental, deps)
     if rental.state.over or rental.state is State.DESTROYING:
         done = "is over" if rental.state.over else "is being destroyed already"
@@ -73,7 +72,7 @@ async def take_on(deps: Deps, person: Person, rental_id: str) -> Rental:
     async def decision(tx: Tx) -> Rental:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
-            raise Mistake(f"I don't know {rental_id}. /gpu list all shows what there is.")
+            raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
         check_destroyer(person, rental, deps)
         alarm = rental.alarm
         if alarm is None or alarm.count == 0:

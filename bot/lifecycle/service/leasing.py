@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.errors import Mistake, Refused, Repeated, TooLate
+from bot.errors import Mistake, NextStep, Refused, Repeated, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
@@ -18,10 +18,10 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Question, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import ask_at, notices_past
-from bot.policy.roles import roles_of
+from bot.policy.leases import ask_at, extension_left, notices_past
+from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
-from bot.policy.spending import longer
+from bot.policy.spending import propose_extension
 
 SAME_WISH = timedelta(minutes=2)
 """For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
@@ -72,46 +72,44 @@ async def extend(
         if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise Repeated(words, rental.id)
-        ends_from = max(lease.ends_at, now)
-        _check_longer(rental, span, ends_from - lease.ready_at, deps.rules)
-        ends_at = ends_from + span
+        _check_longer(rental.id, span, extension_left(lease.ready_at, lease.ends_at, now, deps.rules), deps.rules)
+        ends_at = max(lease.ends_at, now) + span
         bill = spent(
             await tx.rentals.ledger(rental.id),
             await tx.rentals.resources(rental.id),
             await tx.rentals.attempts(rental.id),
             now,
         )
-        verdict = longer(
+        proposal = propose_extension(
             rental.envelope,
             rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
             lease=ends_at - lease.ready_at,
             spent=bill.amount,
-            left=ends_at - now,
-            version=rental.envelope.version + 1,
+            until_end=ends_at - now,
             rules=deps.rules,
         )
-        if verdict.over and lease.ends_at <= now:
+        if proposal.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
         # An extension says that it is needed, and is newer than any promised question.
         needed = changed(lease, seen_at=now, question=Question(at=ask_at(now, 0, deps.rules)))
-        if verdict.over:
-            waiting = Extension(envelope=verdict.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
+        if proposal.over:
+            waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = transitions.ask_extension(rental, waiting, needed, now)
             kind = EventKind.EXTENSION_ASKED
         else:
             longer_lease = changed(needed, ends_at=ends_at, notices_given=notices_past(ends_at, now, deps.rules))
-            after = transitions.extend(rental, envelope=verdict.envelope, lease=longer_lease, now=now)
+            after = transitions.extend(rental, envelope=proposal.envelope, lease=longer_lease, now=now)
             kind = EventKind.EXTENDED
         facts = Facts(
-            envelope=verdict.envelope.version,
+            envelope=proposal.envelope.version,
             until=ends_at,
             since=lease.ends_at,
             span=span,
-            rate=verdict.envelope.price,
-            max_rate=verdict.envelope.max_rate,
-            total=verdict.envelope.total,
-            hours=verdict.envelope.lease,
+            rate=proposal.envelope.price,
+            max_rate=proposal.envelope.max_rate,
+            total=proposal.envelope.total,
+            hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
@@ -138,8 +136,8 @@ async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     TooLate."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
-        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
-    if person.id != rental.owner and not roles_of(person, deps.rules).admin:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    if not may_extend(person, rental.owner, deps.rules):
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
@@ -148,14 +146,14 @@ async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     return rental
 
 
-def _check_longer(rental: Rental, span: timedelta, lease: timedelta, rules: Rules) -> None:
-    """Raises Mistake where the whole lease would be longer than the rules allow."""
-    most, room = say_span(rules.lease.max), rules.lease.max - lease
-    if room < timedelta(minutes=1):
-        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can't be longer.")
-    if span > room:
-        room = timedelta(minutes=room // timedelta(minutes=1))
-        raise Mistake(f"A lease is at most {most} in all, so {rental.id} can be longer by {say_span(room)}.")
+def _check_longer(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
+    """Raise Mistake if a lease that may become longer by `left` is asked to become longer by more."""
+    most = say_span(rules.lease.max)
+    if not left:
+        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
+    if span > left:
+        left = timedelta(minutes=left // timedelta(minutes=1))
+        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {say_span(left)}.")
 
 
 def _does(state: State) -> str:

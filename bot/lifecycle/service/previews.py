@@ -1,68 +1,180 @@
-"""What is looked at before someone decides: offers as they stand, and what waits, for whoever may decide it."""
+"""What people look at before they decide: offers, and the facts of the dialogs that confirm."""
 
 from __future__ import annotations
 
-from bot.errors import Refused, TooLate
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.errors import BuyingBlock, NextStep, Refused, TooLate
+from bot.lifecycle.account import buying_block, is_set
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Tx, Usage
-from bot.lifecycle.service.deciding import check_decider, waiting_envelope
+from bot.lifecycle.ports import EVER, Tx
+from bot.lifecycle.service.deciding import check_decider
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
-from bot.lifecycle.service.queries import details
+from bot.lifecycle.service.queries import details_for
+from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import Frozen, changed
+from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.person import Person
-from bot.model.quote import Quote
+from bot.model.person import Channel, Key, Person
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.roles import sees_money
-from bot.policy.spending import CONFIRM_ABOVE, ONLY_APPROVERS, judge
+from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
+
+# --- offers
 
 
-class Clicked(Frozen):
-    """An offer, the quote that found it, and what decides whether it may be rented."""
+class QuoteView(Frozen):
+    """A quote as its owner reads it now."""
 
-    offer: Offer
     quote: Quote
-    usage: Usage
+    rental: Rental | None = None
+    """What it made."""
+    choices: tuple[OfferChoice, ...] = ()
+    """The first of its offers."""
+    token_refused: bool = False
+    """Why nothing was found: the marketplace refuses our token."""
+    zone: str | None = None
+    asked_in: Channel | None = None
+    """The channel it was asked in, if it is known."""
+    still_waiting: Request | None = None
+    """The request that it would change, while that waits for a decision."""
 
 
-async def to_rent(deps: Deps, person: Person, quote_id: str, offer_id: str) -> Clicked | None:
-    """An offer of one's own quote that may come to so much that it is confirmed first. None for any other, and
-    where `renting.rent` is to say why not. Raises as `to_ask_again` does."""
+class RentPreview(Frozen):
+    """An offer that a person is about to rent, and its quote."""
+
+    quote: Quote
+    choice: OfferChoice
+
+
+async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
+    """Return a quote for the message that answers it, which only its owner reads; `most` limits its offers."""
+    if quote.rental_id is not None:
+        rental = await tx.rentals.get(quote.rental_id)
+        if rental is not None:
+            return QuoteView(quote=quote, rental=rental)
+    if quote.state is QuoteState.UNANSWERED:
+        return QuoteView(quote=quote, token_refused=await is_set(tx, BuyingBlock.TOKEN_REFUSED))
+    if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
+        return QuoteView(quote=quote)
+    owner = await tx.people.get(quote.owner, EVER)
+    block = await buying_block(tx)
+    to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+    return QuoteView(
+        quote=quote,
+        choices=await _with_usual(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
+        zone=owner.tz if owner is not None else None,
+        asked_in=await tx.people.room(quote.asked_in, EVER),
+        still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
+    )
+
+
+async def own_offers(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
+    """Return a person's own quote with its offers. Raise as `to_ask_again`."""
     async with deps.store.read() as tx:
-        quote = await own_quote(tx, person, quote_id)
+        return await quote_view(tx, deps, await _own_quote(tx, person, quote_id), most=most)
+
+
+async def _choices(
+    tx: Tx, deps: Deps, quote: Quote, offers: Sequence[Offer], block: BuyingBlock | None
+) -> list[OfferChoice]:
+    usage = await tx.rentals.usage(quote.owner, without=quote.changes)
+    spent = await _spent_on(tx, quote.changes, deps.clock.now())
+    return [
+        offer_choice(
+            offer,
+            quote.request,
+            deps.rules,
+            person_rentals=usage.person_rentals,
+            team_rate=usage.team_rate,
+            spent=spent,
+            block=block,
+        )
+        for offer in offers
+    ]
+
+
+async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
+    """Return what the request that a quote would change has cost so far: the new envelope's total includes it."""
+    rental = await tx.rentals.get(rental_id) if rental_id is not None else None
+    return 0 if rental is None else (await load_snapshot(tx, rental)).spent(now).amount
+
+
+async def _with_usual(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
+    """Add to the recommended offer how long such machines usually take."""
+    best = recommended(choices)
+    seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
+    if seconds is None:
+        return tuple(choices)
+    usual = timedelta(seconds=round(seconds))
+    return tuple(changed(choice, usual=usual) if choice is best else choice for choice in choices)
+
+
+async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: str) -> RentPreview | None:
+    """Return the offer if renting it needs a confirmation dialog.
+
+    Return None if it is cheap enough to rent at once, or if it cannot be rented; `renting.rent` then raises the
+    reason. Raise as `to_ask_again`.
+    """
+    async with deps.store.read() as tx:
+        quote = await _own_quote(tx, person, quote_id)
         offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
         if offer is None or offer.expires_at <= deps.clock.now() or quote.rental_id is not None:
             return None
-        # What the team's limit leaves can only make it less.
-        if judge(quote.request, offer.rate, deps.rules).envelope.total <= CONFIRM_ABOVE:
-            return None
-        usage = await tx.rentals.usage(quote.owner, without=quote.changes)
-        return Clicked(offer=offer, quote=quote, usage=usage)
+        # A block of buying is not looked at here: it may end while the dialog is open.
+        (choice,) = await _choices(tx, deps, quote, [offer], block=None)
+        return RentPreview(quote=quote, choice=choice) if choice.needs_confirmation else None
+
+
+# --- asking again
 
 
 async def to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a quote of one's own, to ask for it or something like it again. If it changed a request that is over,
-    it asks for a new rental. Raise TooLate if it is unknown, Refused if it is somebody else's."""
+    """Return a person's own quote, to ask for it or something like it again. If it changed a request that is over,
+    it asks for a new rental.
+
+    Raise TooLate if it is unknown, Refused if it is somebody else's.
+    """
     async with deps.store.read() as tx:
-        quote = await own_quote(tx, person, quote_id)
+        quote = await _own_quote(tx, person, quote_id)
         rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
         return changed(quote, changes=None) if rental is not None and rental.state.over else quote
 
 
-async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
-    """As `to_ask_again`, within a transaction."""
+async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     quote = await tx.quotes.get(quote_id)
     if quote is None:
-        raise TooLate("I don't know this search any more. Nothing was rented. Ask again: /gpu get")
+        raise unknown_search()
     if quote.owner != person.id:
-        raise Refused("That is somebody else's search. Ask for your own: /gpu get")
+        raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
 
+def unknown_search() -> TooLate:
+    """Return the error for a click on a search that the store no longer has."""
+    return TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+
+
+async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) -> tuple[Quote, Request]:
+    """Return a person's own quote and the request close to it that its button number `index` shows.
+
+    Raise as `to_ask_again`, and TooLate if there is no such request.
+    """
+    quote = await to_ask_again(deps, person, quote_id)
+    if index >= len(quote.nearby):
+        raise unknown_search()
+    return quote, quote.nearby[index].request
+
+
 async def to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
-    """The quote behind one's own request that still waits, to change it. Raises TooLate or Refused."""
+    """Return the quote behind a person's own request while it waits, to change it. Raise TooLate or Refused."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental else None
@@ -73,40 +185,55 @@ async def to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     return quote
 
 
-async def to_decide(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails | None:
-    """A rental of which version `version` waits and comes to so much that it is confirmed first, for who can
-    decide it. None where it comes to less, and where `deciding.approve` is to say why not."""
+async def to_set_key(deps: Deps, person: Person) -> Key | None:
+    """Return a person's key, to replace it. Raise Refused if they may not use the bot."""
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        return await tx.people.key(person.id)
+
+
+# --- decisions
+
+
+async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails | None:
+    """Return a rental if the person may approve version `version` of it and confirms that in a dialog first.
+
+    Return None if its total needs no dialog, or if it cannot be approved; `deciding.approve` then raises the
+    reason.
+    """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
-        envelope = waiting_envelope(rental) if rental else None
-        if rental is None or envelope is None or envelope.version != version or envelope.total <= CONFIRM_ABOVE:
+        envelope = rental.waiting_envelope if rental else None
+        if rental is None or envelope is None or envelope.version != version or not needs_confirmation(envelope):
             return None
         try:
             check_decider(person, rental, deps.rules)
         except Refused:
             return None
-        return await details(tx, rental, deps.clock.now())
+        return await details_for(tx, deps, person, rental)
 
 
 async def newest(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """A rental as it is now, for who clicked on an old version of its request. Raises Refused for who can neither
-    decide nor pay for it, TooLate for an unknown one."""
+    """Return a rental as it is now, for a person who clicked on an old version of its request.
+
+    Raise Refused if they may not see what it costs, TooLate if it is unknown.
+    """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
             raise TooLate("I don't know this request any more.")
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
-        return await details(tx, rental, deps.clock.now())
+        return await details_for(tx, deps, person, rental)
 
 
 async def to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """A rental that this person may extend. Raises Mistake, Refused, TooLate."""
+    """Return a rental that this person may extend. Raise Mistake, Refused or TooLate if they may not now."""
     async with deps.store.read() as tx:
-        return await details(tx, await ready(tx, deps, person, rental_id), deps.clock.now())
+        return await details_for(tx, deps, person, await ready(tx, deps, person, rental_id))
 
 
 async def to_destroy(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """A rental that this person may destroy. Raises Mistake, Refused, TooLate."""
+    """Return a rental that this person may destroy. Raise Mistake, Refused or TooLate if they may not now."""
     async with deps.store.read() as tx:
-        return await details(tx, await destroyable(tx, deps, person, rental_id), deps.clock.now())
+        return await details_for(tx, deps, person, await destroyable(tx, deps, person, rental_id))

@@ -1,4 +1,4 @@
-"""What lists and messages show: one rental as a story, and many as a listing."""
+"""What lists, `/gpu show` and messages are made of: one rental in detail, and many in short."""
 
 from __future__ import annotations
 
@@ -6,26 +6,40 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake, Refused
+from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.billing import so_far
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import LiveCost, Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event
-from bot.model.person import Person
+from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary
-from bot.policy.roles import may_look
+from bot.policy.roles import Roles, may_look, may_open, roles_of, sees_money
 
 
-async def details(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """A rental with all that a reader may be told of it, within a transaction."""
+async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
+    """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
+    money = sees_money(person, rental.owner, deps.rules)
+    return await _details(tx, rental, deps.clock.now(), money=money)
+
+
+async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
+    """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
+
+    It includes the money: a card and its thread show it to their channel, and questions, notices and direct
+    messages are sent only to people who may see it.
+    """
+    return await _details(tx, rental, now, money=True)
+
+
+async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> RentalDetails:
     snapshot = await load_snapshot(tx, rental)
-    waits = rental.state is State.AWAITING_APPROVAL or rental.extension is not None
+    waits = rental.waiting_envelope is not None
     events = tuple(await tx.events.of(rental.id))
-    usual = await tx.rentals.usual_ready(rental.vendor, _gpu(rental)) if rental.vendor else None
+    usual = await tx.rentals.usual_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
     return RentalDetails(
         rental=rental,
         attempts=snapshot.attempts,
@@ -34,16 +48,13 @@ async def details(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
         events=events,
         spent=snapshot.spent(now),
         usual=None if usual is None else timedelta(seconds=round(usual)),
-        names=await tx.people.names(_named(rental, events)),
+        names=await tx.people.names(_people_in(rental, events)),
         owners_live=tuple(await tx.rentals.live(rental.owner)) if waits else (),
+        sees_money=money,
     )
 
 
-def _gpu(rental: Rental) -> str:
-    return rental.request.gpu
-
-
-def _named(rental: Rental, events: Iterable[Event]) -> set[str]:
+def _people_in(rental: Rental, events: Iterable[Event]) -> set[str]:
     people = {rental.owner, rental.approved_by} | {event.actor for event in events}
     people.add(rental.ending.by if rental.ending else None)
     people.add(rental.alarm.taken_on_by if rental.alarm else None)
@@ -51,56 +62,76 @@ def _named(rental: Rental, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """One rental with its history. Raises Mistake for an unknown id, Refused for who may not look."""
+    """Return a rental with its history. Raise Mistake if the id is unknown, Refused if the person may not look."""
     async with deps.store.read() as tx:
-        return await details(tx, await _known(tx, deps, person, rental_id), deps.clock.now())
+        return await details_for(tx, deps, person, await _visible(tx, deps, person, rental_id))
 
 
 async def to_open(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """A rental with the way into its machine, for its owner alone. Raises as `show` does, Refused for others."""
+    """Return a rental with the way into its machine. Raise as `show`, and Refused for all but its owner."""
     async with deps.store.read() as tx:
-        rental = await _known(tx, deps, person, rental_id)
-        if rental.owner != person.id:
+        rental = await _visible(tx, deps, person, rental_id)
+        if not may_open(person.id, rental.owner):
             name = (await tx.people.names([rental.owner])).get(rental.owner) or "its owner"
             raise Refused(f"Only {name} gets the command for {rental.id}.")
-        return await details(tx, rental, deps.clock.now())
+        return await details_for(tx, deps, person, rental)
 
 
-async def _known(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        check_user(person, deps.rules)  # who may not look isn't told either which ids there are
-        raise Mistake(f"I don't know {rental_id}. /gpu list shows yours.")
+        check_user(person, deps.rules)  # first, or people who may not look could find out which ids exist
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
 
 
 async def listing(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
-    """What is not over: the person's or everyone's, at most `most` of it, with the sums of all. Raises Refused.
+    """Return the live rentals of the person or of everyone, at most `most` of them, with the totals of all. Raise
+    Refused if the person may not use the bot.
 
-    Slack waits for it, so its queries are as many whether one rental lives or a thousand do.
+    Slack waits for it: the number of queries must not grow with the number of rentals.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         now = deps.clock.now()
         live = await tx.rentals.live_costs()
-        spent = {one.rental_id: so_far(one.billed, one.alive, now, estimated=one.estimated) for one in live}
-        own = [one for one in live if one.owner == person.id]
+        spent = {cost.rental_id: so_far(cost.billed, cost.alive, now, estimated=cost.estimated) for cost in live}
+        own = [cost for cost in live if cost.owner == person.id]
         wanted = live if everyone else own
-        first = [one.rental_id for one in wanted[:most]]
-        rentals = await tx.rentals.known(first)
+        shown = [cost.rental_id for cost in wanted[:most]]
+        rentals = await tx.rentals.known(shown)
         names = await tx.people.names({rental.owner for rental in rentals.values()})
     return RentalList(
-        shown=tuple(RentalSummary(rental=rentals[one], spent=spent[one], names=names) for one in first),
-        more=len(wanted) - len(first),
-        own=_sums(own, spent),
-        team=_sums(live, spent),
+        shown=tuple(
+            RentalSummary(
+                rental=rentals[rental_id],
+                spent=spent[rental_id],
+                names=names,
+                sees_money=sees_money(person, rentals[rental_id].owner, deps.rules),
+            )
+            for rental_id in shown
+        ),
+        more=len(wanted) - len(shown),
+        own=_totals(own, spent),
+        team=_totals(live, spent),
     )
 
 
-def _sums(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
-    together = tuple(live)
-    buying = [one for one in together if one.state is not State.AWAITING_APPROVAL]
+def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostTotals:
+    costs = tuple(live)
+    buying = [cost for cost in costs if cost.state is not State.AWAITING_APPROVAL]
     return CostTotals(
-        rate=sum((one.rate or Decimal(0) for one in buying), start=Decimal(0)),
-        amount=sum(spent[one.rental_id].amount for one in together),
+        rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),
+        amount=sum(spent[cost.rental_id].amount for cost in costs),
     )
+
+
+def roles(deps: Deps, person: Person) -> Roles:
+    """Return a person's own roles, which decide what help shows them."""
+    return roles_of(person, deps.rules)
+
+
+async def key_of(deps: Deps, person: Person) -> Key | None:
+    """Return a person's own key."""
+    async with deps.store.read() as tx:
+        return await tx.people.key(person.id)

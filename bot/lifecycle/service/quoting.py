@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports import Tx
-from bot.model.base import changed
+from bot.model.base import Frozen, changed
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import OFFER_LIFE
 from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.roles import may_use_in, roles_of
+from bot.policy.keys import read_key
+from bot.policy.roles import may_use, may_use_in
 from bot.policy.rules import Rules
 from bot.policy.spending import check_size
 
@@ -21,17 +23,17 @@ QUOTES_A_MINUTE = 6
 
 
 def check_user(person: Person, rules: Rules) -> None:
-    """Raises Refused for who may not use the bot."""
-    if not roles_of(person, rules).user:
+    """Raise Refused if the person may not use the bot."""
+    if not may_use(person, rules):
         raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
-def check_asks(person: Person, asked_in: str, *, direct: bool, rules: Rules) -> None:
-    """Raises Refused for who may not use the bot, or not in that channel."""
-    check_user(person, rules)
-    if not may_use_in(asked_in, direct=direct, rules=rules):
-        where = ", ".join(f"<#{channel}>" for channel in rules.use.channels)
-        raise Refused(f"I'm not used in this channel. Ask in {where}, or in a direct message to me.")
+def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
+    """Raise Refused if the person may not use the bot, or nobody may in that channel. `direct`: it is a direct
+    message."""
+    check_user(person, deps.rules)
+    if not may_use_in(asked_in, direct=direct, rules=deps.rules):
+        raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
 
 
 async def ask(
@@ -46,11 +48,11 @@ async def ask(
     replaces: bool = False,
     changes: str | None = None,
 ) -> Quote:
-    """Writes down what someone wants; the offers come to `reply_url` once they are found.
+    """Store a quote for a request. The offers are sent to `reply_url` once they are found.
 
-    Raises Refused or Mistake where the rules don't allow it, or after too many questions in a minute.
+    Raise Refused or Mistake if the rules don't allow it, or after too many questions in a minute.
     """
-    check_asks(person, asked_in, direct=direct, rules=deps.rules)
+    check_may_ask(deps, person, asked_in, direct=direct)
     check_size(request, deps.rules)
 
     async def decision(tx: Tx) -> Quote:
@@ -81,29 +83,36 @@ async def ask(
 
 
 def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
-    """The message that brings a quote to who asked."""
+    """Return the message that brings a quote to the person who asked."""
     real_now = deps.clock.real()
     to = stored_destination(quote.reply_url or quote.owner)
     return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
-async def set_key(deps: Deps, person: Person, key: Key) -> int:
-    """Stores a checked key. What waited for one goes on; says how many searches did."""
-    check_user(person, deps.rules)
+class KeySaved(Frozen):
+    """A key that was stored, and how many searches waited for it and go on now."""
 
-    async def decision(tx: Tx) -> int:
+    key: Key
+    searches: int
+
+
+async def set_key(deps: Deps, person: Person, line: str) -> KeySaved:
+    """Check and store a person's public key. Their searches that waited for a key go on.
+
+    Raise Refused if the person may not use the bot; raise PrivateKey or Mistake if the line is no public key that
+    we accept. Then nothing is stored.
+    """
+    check_user(person, deps.rules)
+    # In a thread: reading a large key takes long enough to delay acknowledgements in the event loop.
+    key = await asyncio.to_thread(read_key, line, deps.clock.now())
+
+    async def decision(tx: Tx) -> KeySaved:
         now = deps.clock.now()
         await tx.people.set_key(person.id, key)
         await tx.people.seen(person.id, now)
         waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
         for quote in waiting:
             await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
-        return len(waiting)
+        return KeySaved(key=key, searches=len(waiting))
 
     return await transact(deps, decision)
-
-
-async def key_of(deps: Deps, person: Person) -> Key | None:
-    """A person's own key."""
-    async with deps.store.read() as tx:
-        return await tx.people.key(person.id)

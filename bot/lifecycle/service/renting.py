@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import NeedsKey, Refused, RentsAlready, TooLate
+from bot.errors import NeedsKey, NextStep, Refused, RentsAlready, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.billing import spent
@@ -19,7 +19,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Rental, Waiting
 from bot.model.state import State
-from bot.policy.spending import Verdict, check_size, check_usage, judge
+from bot.policy.spending import Proposal, check_rent
 
 
 async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
@@ -39,10 +39,14 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
         if not another:
             await _check_twin(tx, person, quote)
         await check_buying(tx)
-        check_size(quote.request, deps.rules)
-        room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, deps.rules)
-        verdict = judge(quote.request, offer.rate, deps.rules, room=room)
-        rental, event = _new(deps, quote, offer, verdict, rental_id=await _free_id(tx))
+        proposal = check_rent(
+            quote.request,
+            offer.rate,
+            deps.rules,
+            person_rentals=usage.person_rentals,
+            team_rate=usage.team_rate,
+        )
+        rental, event = _new(deps, quote, offer, proposal, rental_id=await _free_id(tx))
         await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
         await tx.people.seen(person.id, deps.clock.now())
@@ -55,9 +59,9 @@ async def _clicked(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: 
     quote = await tx.quotes.get(quote_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
     if quote is None or offer is None:
-        raise TooLate("These offers are gone. Nothing was rented. Ask again: /gpu get")
+        raise TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
     if quote.owner != person.id:
-        raise Refused("Only who asked can rent from this list. Ask for your own: /gpu get")
+        raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
     if await tx.people.key(person.id) is None:
@@ -86,24 +90,24 @@ async def _free_id(tx: Tx) -> str:
     return rental_id
 
 
-def _new(deps: Deps, quote: Quote, offer: Offer, verdict: Verdict, *, rental_id: str) -> tuple[Rental, Event]:
+def _new(deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, *, rental_id: str) -> tuple[Rental, Event]:
     now = deps.clock.now()
     rental = transitions.new_rental(
         quote,
         offer,
         rental_id=rental_id,
         card_channel=quote.card_channel or deps.rules.home_channel,
-        envelope=verdict.envelope,
-        waiting=_waiting(deps, verdict, now),
+        envelope=proposal.envelope,
+        waiting=_waiting(deps, proposal, now),
         now=now,
     )
     kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
     return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=envelope_facts(rental))
 
 
-def _waiting(deps: Deps, verdict: Verdict, now: datetime) -> Waiting | None:
+def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
     """Return the decision that a request waits for. Return None if its owner may decide alone."""
-    if not verdict.over:
+    if not proposal.over:
         return None
     return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
 
@@ -131,8 +135,6 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
     await check_buying(tx)
     usage = await tx.rentals.usage(person.id, without=rental.id)
-    check_size(quote.request, deps.rules)
-    room = check_usage(offer.rate, usage.person_rentals, usage.team_rate, deps.rules)
     now = deps.clock.now()
     billed = spent(
         await tx.rentals.ledger(rental.id),
@@ -140,16 +142,17 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
         await tx.rentals.attempts(rental.id),
         now,
     )
-    verdict = judge(
+    proposal = check_rent(
         quote.request,
         offer.rate,
         deps.rules,
+        person_rentals=usage.person_rentals,
+        team_rate=usage.team_rate,
         version=rental.envelope.version + 1,
         spent=billed.amount,
-        room=room,
     )
     after = transitions.change_request(
-        rental, quote, offer, envelope=verdict.envelope, waiting=_waiting(deps, verdict, now), now=now
+        rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now
     )
     event = Event(
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import LockedOut, MarketAway, OfferTaken, RateLimited, Refused
-from bot.lifecycle.account import LOCKED_OUT, PAUSED, check_buying
+from bot.errors import BuyingBlock, BuyingBlocked, LockedOut, MarketAway, OfferTaken, RateLimited
+from bot.lifecycle.account import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import Procured
@@ -33,7 +33,7 @@ from bot.model.rental import Blocked, Decider, Waiting
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.offers import fits
-from bot.policy.spending import judge, left_to_get_ready
+from bot.policy.spending import propose, provisioning_budget
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
 """Kept from buying for that long, it asks again instead of surprising anyone later."""
@@ -41,6 +41,7 @@ STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner is not tried: its price could lapse under the call."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt is only begun where the envelope's total leaves it that long to get ready."""
+WHY_BLOCKED = {BuyingBlock.PAUSED: Why.PAUSED, BuyingBlock.TOKEN_REFUSED: Why.UNAUTHORIZED}
 SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
 HELD_UP = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 """The market, not the offer, is why these attempts bought nothing: they don't count as tried."""
@@ -141,10 +142,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     async with deps.store.read() as tx:
-        if await tx.account.get(PAUSED) is not None:
-            return _kept(deps, snapshot, Why.PAUSED, now)
-        if await tx.account.get(LOCKED_OUT) is not None:
-            return _kept(deps, snapshot, Why.UNAUTHORIZED, now)
+        block = await buying_block(tx)
+        if block is not None:
+            return _kept(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
         key = await tx.people.key(rental.owner)
     if quote is None or key is None:
@@ -179,7 +179,7 @@ async def _buy_first(
             intended, attempt = await _intend(deps, snapshot, offer, key)
         except OfferTaken:
             continue
-        except Refused:  # since this step began
+        except BuyingBlocked:  # since this step began
             return _later(snapshot, deps.clock.now())
         return await _call(deps, intended, attempt, key)
     return None
@@ -202,7 +202,7 @@ def _inside(deps: StepDeps, offers: list[Offer], snapshot: RentalSnapshot, now: 
         offer
         for offer in _untried(offers, snapshot)
         if offer.rate <= envelope.max_rate
-        and left_to_get_ready(envelope.total, billed, offer.rate, envelope.lease, deps.rules) >= least
+        and provisioning_budget(envelope.total, billed, offer.rate, envelope.lease, deps.rules) >= least
     ]
 
 
@@ -213,8 +213,8 @@ def _place(offer: Offer) -> tuple[str, str | None, str]:
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Commits the attempt before anything is called. Raises OfferTaken, Refused while buying is stopped, and Stale
-    where someone else decided."""
+    """Commit the attempt before anything is called. Raise OfferTaken, BuyingBlocked if buying is blocked by now,
+    and Stale if someone else changed the rental."""
     now, rental = deps.clock.now(), snapshot.rental
     n = rental.attempts + 1
     attempt = Attempt(
@@ -330,7 +330,7 @@ def ask_again(
     """Outside the envelope, or too late: the owner decides where policy lets them alone, else an approver."""
     rental = snapshot.rental
     price: Decimal = offer.rate if offer else rental.envelope.price
-    verdict = judge(
+    proposal = propose(
         rental.request,
         price,
         deps.rules,
@@ -338,14 +338,14 @@ def ask_again(
         spent=snapshot.spent(now).amount,
     )
     waiting = Waiting(
-        decider=Decider.APPROVER if verdict.over else Decider.OWNER,
+        decider=Decider.APPROVER if proposal.over else Decider.OWNER,
         why=why,
         expires_at=now + deps.rules.approval.expires,
     )
     after = await_decision(
         rental,
         waiting,
-        envelope=verdict.envelope,
+        envelope=proposal.envelope,
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
         now=now,
     )

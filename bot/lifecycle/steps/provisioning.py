@@ -19,7 +19,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
 from bot.policy.leases import ask_at, notices_past
-from bot.policy.spending import left_to_get_ready, paid_lease
+from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
@@ -75,7 +75,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
     """Until when it may take: the rules' time-out, and no longer than the envelope's total can pay for."""
     envelope = snapshot.rental.envelope
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    left = left_to_get_ready(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    left = provisioning_budget(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
     return min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
 
 
@@ -116,7 +116,7 @@ def _ready(deps: StepDeps, snapshot: RentalSnapshot, resource: Resource, *, sile
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Whole, but where it bills more than was offered, or was made while nobody was here to see it.
-    ends_at = now + paid_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    ends_at = now + affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,

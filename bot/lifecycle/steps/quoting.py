@@ -21,7 +21,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
 from bot.policy.offers import nearby
 from bot.policy.rules import Rules
-from bot.policy.spending import CONFIRM_ABOVE, judge
+from bot.policy.spending import needs_confirmation, propose
 
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
@@ -123,9 +123,9 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rents the recommended offer, if neither approval nor confirmation is needed; else the offers are shown."""
-    verdict = judge(quote.request, quote.offers[0].rate, deps.rules)
+    proposal = propose(quote.request, quote.offers[0].rate, deps.rules)
     shown = changed(quote, rent_now=False)
-    if verdict.over or verdict.envelope.total > CONFIRM_ABOVE:
+    if proposal.over or needs_confirmation(proposal.envelope):
         return shown
     async with deps.store.write() as tx:
         # Still due: should the process die before it is rented or answered, it is looked for again.

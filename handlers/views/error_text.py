@@ -1,0 +1,50 @@
+"""Errors as Slack shows them: their words, and their facts in Slack's own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, NextStep, Refused
+from handlers.views.format import channel, escape
+
+LONGEST = 1500
+
+NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
+    {
+        NextStep.ASK_AGAIN: "Ask again: /gpu get",
+        NextStep.ASK_FOR_YOUR_OWN: "Ask for your own: /gpu get",
+        NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
+        NextStep.LIST_YOURS: "/gpu list shows yours.",
+        NextStep.LIST_ALL: "/gpu list all shows what there is.",
+        NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
+        NextStep.MAKE_NEW_KEY: "Make a new pair, then /gpu key with the line from the .pub file.",
+    }
+)
+BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
+    {
+        BuyingBlock.PAUSED: "Buying is paused. An admin can go on with /gpu resume.",
+        BuyingBlock.TOKEN_REFUSED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
+    }
+)
+
+
+def error_text(problem: GpubotError) -> str:
+    """Return an error as mrkdwn that mentions nobody: its words can hold what people typed."""
+    if isinstance(problem, BuyingBlocked):
+        return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
+    return _with_facts(problem, LONGEST)
+
+
+def why_not(problem: GpubotError) -> str:
+    """Return why an offer can't be rented, as mrkdwn, for the offer itself."""
+    return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+
+
+def _with_facts(problem: GpubotError, longest: int) -> str:
+    parts = [escape(problem.words, longest)]
+    if isinstance(problem, Refused) and problem.channels:
+        parts.append(f"Ask in {', '.join(map(channel, problem.channels))}, or in a direct message to me.")
+    if problem.next_step is not None:
+        parts.append(NEXT_STEPS[problem.next_step])
+    return " ".join(parts)
