@@ -18,8 +18,8 @@ import yaml
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import address, fields
 from bot.market.anomalies import Anomalies
-from bot.market.families import Families, family_of
 from bot.model.base import changed
+from bot.model.gpu import Families, name_key
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.request import Request
 
@@ -145,8 +145,8 @@ def region_name(said: str) -> str:
 
 def contract_name(said: str) -> str:
     """A contract as the documents write it: `ondemand`, also for `on-demand`; another name stays, lower-cased."""
-    bare = "".join(letter for letter in said.casefold() if letter.isalnum())
-    return bare if bare in CONTRACTS else said.casefold()
+    key = name_key(said)
+    return key if key in CONTRACTS else said.casefold()
 
 
 # --- offers
@@ -217,7 +217,7 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
     return Offer(
         offer_id=offer_id,
         gpu=gpu,
-        family=family_of(gpu, fields.text(entry.get("gpu_family"), 60), families),
+        family=families.family_of(gpu, fields.text(entry.get("gpu_family"), 60)),
         count=count,
         vendor=vendor,
         # Other is the documents' own group for what is in none of the others.

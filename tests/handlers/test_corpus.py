@@ -10,7 +10,8 @@ import pytest
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Request
-from handlers.parsing.commands import Get, spell
+from handlers.parsing.commands import Get
+from handlers.parsing.request_text import request_text
 from tests.handlers.asking import LEASE, command
 from tests.handlers.requests_corpus import CORPUS
 
@@ -55,7 +56,7 @@ def test_a_request_is_taken_for_what_it_says(text: str, meant: str) -> None:
     else:
         found = command(text)
         assert isinstance(found, Get)
-        assert spell(found.request, default_lease=LEASE) == what
+        assert request_text(found.request, default_lease=LEASE) == what
 
 
 MISTAKES = [text for text, meant in CORPUS if meant.startswith("!")]
@@ -109,4 +110,4 @@ def test_what_the_bot_spells_is_clean(text: str) -> None:
     found = command(text)
     assert isinstance(found, Get)
     request = changed(found.request, note="")
-    assert command(f"get {spell(request, default_lease=LEASE)} now") == Get(request=request, now=True)
+    assert command(f"get {request_text(request, default_lease=LEASE)} now") == Get(request=request, now=True)

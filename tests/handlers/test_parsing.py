@@ -27,7 +27,7 @@ from handlers.parsing.commands import (
     Show,
     ShowCatalog,
     Ssh,
-    parse,
+    parse_command,
 )
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, command
 
@@ -181,21 +181,21 @@ def test_mistakes_say_what_to_type(text: str, says: str, nearest: str | None) ->
         ("delete k7mq2 now please", Destroy(id="k7mq2")),
         ("Cancel k7mq2", Destroy(id="k7mq2")),
         ("extend k7mq2", Extend(id="k7mq2")),
-        ("extend k7mq2 2h", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 by 2 hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 for another 90m", Extend(id="k7mq2", hours=timedelta(minutes=90))),
-        ("extend 2h k7mq2", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 for 2 more hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 2h30", Extend(id="k7mq2", hours=timedelta(hours=2, minutes=30))),
-        ("extend k7mq2 +2h", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 by two hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend k7mq2 2h", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 by 2 hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 for another 90m", Extend(id="k7mq2", duration=timedelta(minutes=90))),
+        ("extend 2h k7mq2", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 for 2 more hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 2h30", Extend(id="k7mq2", duration=timedelta(hours=2, minutes=30))),
+        ("extend k7mq2 +2h", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 by two hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
         ("ssh into k7mq2", Ssh(id="k7mq2")),
         ("vendors", ShowCatalog()),
         ("list everything", ListRentals(all=True)),
-        ("extend 23456 2h", Extend(id="23456", hours=timedelta(hours=2))),
+        ("extend 23456 2h", Extend(id="23456", duration=timedelta(hours=2))),
         ("extend 2222h", Extend(id="2222h")),
         ("keep k7mq2", Keep(id="k7mq2")),
-        ("keep k7mq2 for 4h", Keep(id="k7mq2", hours=timedelta(hours=4))),
+        ("keep k7mq2 for 4h", Keep(id="k7mq2", duration=timedelta(hours=4))),
         ("pause", Pause()),
         ("resume", Resume()),
         ("key", KeyShow()),
@@ -257,4 +257,4 @@ def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
         changed(CATALOG, gpus={}, vendors=(), regions=(), contracts=()),
     ):
         with suppress(Mistake):
-            parse(text, catalog, default_lease=LEASE, max_lease=LONGEST)
+            parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Contract, Request
-from handlers.parsing.commands import Get, parse, spell
+from handlers.parsing.commands import Get, parse_command
+from handlers.parsing.request_text import request_text
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, wanted
 
 
@@ -170,7 +171,7 @@ def test_vendors(text: str, vendor: str) -> None:
 
 def test_a_vendor_is_taken_as_it_is_where_none_are_known() -> None:
     catalog = changed(CATALOG, vendors=())
-    found = parse("get h100 from Nebius", catalog, default_lease=LEASE, max_lease=LONGEST)
+    found = parse_command("get h100 from Nebius", catalog, default_lease=LEASE, max_lease=LONGEST)
     assert isinstance(found, Get)
     assert found.request.vendor == "Nebius"
 
@@ -234,7 +235,7 @@ def as_slack_sends_it(text: str) -> str:
 
 @given(request=requests | capped, default=st.sampled_from([None, LEASE]))
 def test_a_request_that_is_spelled_reads_back_as_itself(request: Request, default: timedelta | None) -> None:
-    text = as_slack_sends_it("get " + spell(request, default_lease=default))
+    text = as_slack_sends_it("get " + request_text(request, default_lease=default))
     assert command(text) == Get(request=request)
 
 
@@ -253,8 +254,8 @@ def test_a_request_that_is_spelled_reads_back_as_itself(request: Request, defaul
     ],
 )
 def test_how_a_request_is_spelled(changes: dict[str, Any], text: str) -> None:
-    assert spell(a_request(**changes)) == text
+    assert request_text(a_request(**changes)) == text
 
 
 def test_a_lease_by_default_needs_no_words() -> None:
-    assert spell(a_request(), default_lease=LEASE) == "H100"
+    assert request_text(a_request(), default_lease=LEASE) == "H100"

@@ -13,9 +13,8 @@ from structlog.testing import capture_logs
 
 from bot.market import address, fields, wire
 from bot.market.anomalies import Anomalies
-from bot.market.families import Families, family_of
 from bot.model.request import Contract, Request
-from tests.market.reading import FAMILIES, ONE, read_offer, read_offers
+from tests.market.reading import ONE, read_offer, read_offers
 
 
 @pytest.mark.parametrize(
@@ -121,23 +120,6 @@ def test_text_from_vendors_is_one_clean_short_line() -> None:
     assert offer.vendor == "neb ius"
     assert len(offer.vendor_region or "") == 60
     assert (offer.region, offer.contract) == ("EU", "ondemand")
-
-
-@pytest.mark.parametrize(
-    ("canonical", "said", "family"),
-    [
-        ("nvidia-h100-sxm5-80gb", None, "H100"),
-        ("NVIDIA-H100-SXM5-80GB", "Hopper", "H100"),
-        ("nvidia-rtx-4090-24gb", "rtx4090", "RTX 4090"),
-        ("nvidia-rtx-4090-pcie-24gb", None, "RTX 4090"),
-        ("nvidia-l40s-48gb", None, "L40S"),
-        ("amd-mi-300x", None, "MI 300X"),
-        ("nvidia-geforce-rtx-3090", None, "RTX 3090"),
-        ("weird", "Odd One", "Odd One"),
-    ],
-)
-def test_the_family_of_a_gpu(canonical: str, said: str | None, family: str) -> None:
-    assert family_of(canonical, said, Families(FAMILIES)) == family
 
 
 @pytest.mark.parametrize(
