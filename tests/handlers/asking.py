@@ -1,4 +1,4 @@
-"""What the parser's tests share: a catalogue, and short ways to ask."""
+"""What the parser's tests share: a catalogue, and short ways to parse a command or request."""
 
 from __future__ import annotations
 
