@@ -57,12 +57,12 @@ async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
     took = [0.0, 0.0]
     each = max(passes // ROUNDS, 1)
     for engine in engines:
-        await engine.turn()
+        await engine.run_pass()
     for _ in range(ROUNDS):
         for place, engine in enumerate(engines):
             began = cpu_ms()
             for _ in range(each):
-                if await engine.turn() is not None:
+                if await engine.run_pass() is not None:
                     raise AssertionError("something is due in a database that was to be at rest")
             took[place] += cpu_ms() - began
     return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

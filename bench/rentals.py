@@ -19,7 +19,7 @@ from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
@@ -189,7 +189,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) 
     )
     card = Message(
         kind=MessageKind.CARD,
-        to=rental.card_channel,
+        to=to_channel(rental.card_channel),
         rental_id=rental.id,
         shown=1,
         channel=rental.card_channel,

@@ -22,7 +22,7 @@ cli = typer.Typer(
 
 @cli.command()
 def run() -> None:
-    """Runs the bot until it is told to stop. Settings come from the environment and .env."""
+    """Run the bot until it is stopped. Settings come from the environment and .env."""
     from bot import app
     from bot.dependencies import check_dependencies
     from bot.logs import set_up_logs
@@ -38,23 +38,23 @@ def run() -> None:
 def demo(
     json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message or action.")] = False,
 ) -> None:
-    """Plays the main job against a sandbox on this machine, and checks that every step happened."""
+    """Play two rentals against a sandbox on this machine and check every step."""
     from bot.demo import printing, script
     from bot.logs import set_up_logs
     from bot.settings import LogFormat
 
     set_up_logs(LogFormat.CONSOLE)
     printer = printing.Printer(printing.as_json if json else printing.as_text)
-    # JSON lines are for a program, what is noted beside them is still for people.
+    # A program reads the JSON lines on stdout; notes for people go to stderr.
     note = (lambda text: print(text, file=sys.stderr)) if json else printer.say
     spent = asyncio.run(script.demo(printer, note))
     note(f"\nSpent {script.total(spent.bill)} by the sandbox's bill, {script.total(spent.ledger)} by the ledger.")
-    note(f"Next: {_me()} sandbox lets you try it yourself; README.md leads to real Slack.")
+    note(f"Next: {_command()} sandbox lets you try it yourself; README.md leads to real Slack.")
 
 
 @cli.command()
 def sandbox() -> None:
-    """Starts the sandbox and the bot on this machine, to play with from the terminal."""
+    """Start the sandbox and the bot on this machine, to try out from the terminal."""
     from bot.demo import console
     from bot.logs import set_up_logs
     from bot.settings import LogFormat
@@ -70,7 +70,7 @@ def sandbox() -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Checks all that `run` needs, and says what to do about each thing that is wrong. Changes nothing."""
+    """Check everything that `run` needs and say how to fix what is wrong. Change nothing."""
     from bot.clock import SystemClock
     from bot.doctor.examine import examine
     from bot.doctor.findings import all_well
@@ -81,14 +81,14 @@ def doctor() -> None:
     for finding in findings:
         print(finding.line())
     if not all_well(findings):
-        print(f"Mend what is not ok, then again: {_me()} doctor")
+        print(f"Mend what is not ok, then again: {_command()} doctor")
         raise typer.Exit(1)
-    print(f"All is well. Next: {_me()} run")
+    print(f"All is well. Next: {_command()} run")
 
 
 @cli.command()
 def migrate() -> None:
-    """Brings the database's schema up to date. `run` does it too, at its start."""
+    """Bring the database's schema up to date. `run` does this too when it starts."""
     from bot.dependencies import check_dependencies
     from bot.logs import set_up_logs
     from bot.settings import read_settings
@@ -100,17 +100,19 @@ def migrate() -> None:
     asyncio.run(bring_up(settings.database_url.get_secret_value()))
 
 
-def _me() -> str:
-    """How this was started, as one types it again: `.venv/bin/gpubot`."""
+def _command() -> str:
+    """Return the command as it was typed, such as `.venv/bin/gpubot`."""
     return sys.argv[0] if Path(sys.argv[0]).name == "gpubot" else "gpubot"
 
 
 def main() -> None:
-    """Runs a command. What a person can mend ends it with a line for each thing, and exit status 1; so does a bug,
-    of which no more is shown than what broke and where."""
+    """Run a command. On an error that a person can fix, print its words and exit with 1. On a bug, print only its
+    class and places, and exit with 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that can't show a sign shows that, and all the rest
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal that can't show a character shows "?" instead of failing
     try:
         cli()
     except GpubotError as error:

@@ -1,4 +1,4 @@
-"""`/health` and `/metrics` on GPUBOT_HTTP: what the bot is doing, for people, monitors, and whoever moves time."""
+"""The HTTP server of `/health` and `/metrics` on GPUBOT_HTTP, for operators, monitors and tests that move time."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from bot.clock import Clock
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
-LOOK_AGAIN = 0.02
-"""Real seconds."""
+"""Real seconds that a request to /health may wait."""
+READ_EVERY = 0.02
+"""Real seconds between two reports while a request waits."""
 MOST_WAITERS = 3
-"""Each waiter reads the store fifty times a second. A further one is answered at once."""
+"""How many requests may wait. Each reads the store fifty times a second, so a further one is answered at once."""
 
 
 async def serve(
-    address: str, clock: Clock, report: Callable[[], Awaitable[Report]], figures: Callable[[], Awaitable[bytes]]
+    address: str, clock: Clock, report: Callable[[], Awaitable[Report]], exposition: Callable[[], Awaitable[bytes]]
 ) -> web.AppRunner:
-    """Starts the server and returns its runner, to be cleaned up. `figures` is what /metrics says. Raises OSError
-    where the port is taken."""
+    """Start the server and return its runner; the caller cleans it up. `report` makes the answer of /health,
+    `exposition` that of /metrics. Raise OSError if the port is taken."""
     waiting = 0
 
     async def health(request: web.Request) -> web.Response:
-        """With `settled=REV&wait=S`, answers once all is settled at that revision of the clock or a later one.
+        """Answer with the report; status 503 if the bot is not well.
 
-        Answers as it is after S real seconds, and at once if MOST_WAITERS wait already. The status is 503 if the
-        bot is not well.
+        With `settled=REV&wait=S`, wait until everything is settled at that revision of the clock or a later one:
+        at most S real seconds, and not at all if MOST_WAITERS requests wait already.
         """
         nonlocal waiting
         try:
@@ -39,21 +40,23 @@ async def serve(
         except ValueError:
             raise web.HTTPBadRequest(text="settled is a whole number, wait is in seconds") from None
         until = clock.monotonic() + wait
-        said = await report()
+        current = await report()
         if waiting < MOST_WAITERS:
             waiting += 1
             try:
-                while not (said["settled"] and said["clock"]["revision"] >= revision):
-                    if clock.monotonic() >= until or request.transport is None:  # None: the client has left
+                while not (current["settled"] and current["clock"]["revision"] >= revision):
+                    if (
+                        clock.monotonic() >= until or request.transport is None
+                    ):  # None: the client has disconnected
                         break
-                    await clock.pause(LOOK_AGAIN)
-                    said = await report()
+                    await clock.pause(READ_EVERY)
+                    current = await report()
             finally:
                 waiting -= 1
-        return web.json_response(said, status=200 if said.get("well", True) else 503)
+        return web.json_response(current, status=200 if current.get("well", True) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=await figures(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/health", health), web.get("/metrics", metrics)])
@@ -69,7 +72,8 @@ async def serve(
 
 
 def _seconds(text: str) -> float:
-    """Return a number of seconds. Raise ValueError for anything else, also for `nan`: no clock ever reaches it."""
+    """Return a number of seconds. Raise ValueError for anything else, also for `nan`, which would wait for
+    ever."""
     seconds = float(text)
     if math.isnan(seconds):
         raise ValueError

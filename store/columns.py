@@ -1,4 +1,4 @@
-"""Column types: moments that sort, decimals that stay exact, and values kept as JSON text."""
+"""Column types: moments that sort, decimals that stay exact, destinations, and values stored as JSON text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
+
+from bot.model.message import Destination, stored_destination
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -82,6 +84,19 @@ class EnumText(TypeDecorator[E], Generic[E]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
         return None if value is None else self.words(value)
+
+
+class DestinationText(TypeDecorator[Destination]):
+    """A destination as its bare id or URL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Destination | None, dialect: Dialect) -> str | None:
+        return None if value is None else storable(value.value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Destination | None:
+        return None if value is None else stored_destination(value)
 
 
 class JsonText(TypeDecorator[T], Generic[T]):

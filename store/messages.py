@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Boolean, and_, bindparam, case, false, func, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, case, false, func, or_, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports import Held
-from bot.model.message import Message, MessageKind
+from bot.model.message import Destination, Message, MessageKind
+from store.columns import SafeText
 from store.mapping import add_new, by, first, given, models, values
 from store.tables import messages, rentals
 
@@ -42,7 +43,8 @@ _FIRST = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
 _DUE = (
     select(messages).where(_c.due_at <= given(_c.due_at, "now")).order_by(_FIRST, _c.id).limit(bindparam("most"))
 )
-_ANSWERS = and_(_c.kind.in_([kind for kind in MessageKind if kind.answer]), _c.to.like("http%"))
+_TO = type_coerce(_c.to, SafeText)
+_ANSWERS = _TO.like("http%")
 _EDITS = and_(~_ANSWERS, _c.ts.is_not(None))
 _FINDS = and_(~_ANSWERS, _c.ts.is_(None), _c.sending)
 _POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
@@ -52,7 +54,7 @@ _SENDABLE = _DUE.where(
     ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
     ~and_(_EDITS, bindparam("edits", type_=Boolean)),
     ~and_(_FINDS, bindparam("finds", type_=Boolean)),
-    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _c.to.in_(bindparam("places", expanding=True)))),
+    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("places", expanding=True)))),
     ~and_(_c.kind == MessageKind.THREAD, _AHEAD),
 )
 _NEXT = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
@@ -140,11 +142,11 @@ class Messages:
     async def card(self, rental_id: str) -> Message | None:
         return await first(self._conn, Message, _CARD, rental_id)
 
-    async def redirect(self, rental_id: str, channel: str) -> None:
-        """The card is posted anew in `channel`, and below it what the thread has not said yet. The rental
-        keeps `channel` for what comes later."""
+    async def redirect(self, rental_id: str, to: Destination) -> None:
+        """Post the card again in `to`, and below it what the thread has not said yet. The rental stores `to` as
+        its `card_channel`, for what comes later."""
         anew: dict[str, Any] = {
-            "to": channel,
+            "to": to,
             "channel": None,
             "ts": None,
             "shown": 0,
@@ -156,7 +158,7 @@ class Messages:
         }
         moves = or_(_c.kind == MessageKind.CARD, and_(_c.kind == MessageKind.THREAD, _UNSAID))
         await self._conn.execute(update(messages).where(_c.rental_id == rental_id, moves).values(anew))
-        await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=channel))
+        await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         return models(Message, await self._conn.execute(_DIRECT, {"of": rental_id}))

@@ -30,7 +30,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
-from store.columns import BigId, DecimalText, EnumText, JsonText, SafeText, UtcDateTime
+from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -258,7 +258,7 @@ messages = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("kind", EnumText(MessageKind), nullable=False),
-    _text("to"),
+    Column("to", DestinationText, nullable=False),
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),

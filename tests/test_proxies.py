@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError
 from bot.app import Parts, build
 from bot.clock import SystemClock
 from bot.errors import MarketAway, Mistake, Unusable
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_response_url
 from bot.policy.rules import Rules
 from bot.proxies import proxy_for
 from bot.sessions import new_session
@@ -64,7 +64,9 @@ async def built(stack: AsyncExitStack) -> Parts:
 
 async def answers(parts: Parts, url: str) -> None:
     """Sends a private answer to a `response_url`."""
-    answer = Message(kind=MessageKind.REPLY, to=url, body={"text": "hello"}, created_at=SystemClock().now())
+    answer = Message(
+        kind=MessageKind.REPLY, to=to_response_url(url), body={"text": "hello"}, created_at=SystemClock().now()
+    )
     await parts.delivery.poster.answer(answer, {"text": "hello"})
 
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.app import clock_of
 from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
 from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from bot.proxies import proxy_for
+from bot.sandbox_clock import clock_of
 from store.preflight import Condition, condition
 
 SKEW = timedelta(seconds=60)
@@ -102,7 +102,7 @@ async def borrowed(case: Case, session: aiohttp.ClientSession) -> list[Finding]:
     if case.settings.clock_url is None or case.lacks(BORROWED):
         return []
     try:
-        seen = await clock_of(case.settings, session)
+        seen = await clock_of(case.settings.clock_url, session)
     except Unusable as error:
         return [wrong(BORROWED, error.words.removeprefix(f"{BORROWED}: "))]
     return [ok(BORROWED, f"a sandbox's clock, at {seen.now():%Y-%m-%d %H:%M} UTC.")]

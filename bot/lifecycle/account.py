@@ -56,5 +56,5 @@ async def send_notices(tx: Tx, deps: Deps, event: Event, owner: str | None = Non
     person who made the event gets none."""
     event_id = await tx.events.add(event)
     for message in notices(deps.rules, deps.clock.real(), owner):
-        if message.to != event.actor:
+        if message.to.value != event.actor:
             await tx.messages.add(changed(message, event_id=event_id))

@@ -1,4 +1,4 @@
-"""The engine: claims what is due and runs its step. The only loop; its backoff is `due_at`."""
+"""The engine: claims quotes and rentals that are due and runs their steps. A step retries by setting `due_at`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports import Claimed, Tx
-from bot.lifecycle.step_failures import Failing
+from bot.lifecycle.step_failures import StepFailures
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import SharedOffers, find
@@ -20,39 +20,41 @@ from bot.lifecycle.steps.quoting import SharedOffers, find
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""How many steps run side by side."""
-AFTER_A_BUG = timedelta(minutes=1)
-BREATH = 0.02
-"""Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
+"""How many steps run at the same time."""
+RETRY_FAILED = timedelta(minutes=1)
+"""Until a step that failed is run again."""
+GATHER = 0.02
+"""Real seconds between two passes, so that many commits in a row wake the engine only once."""
 PAUSE_AFTER_OUTAGE = 1.0
-"""Real seconds until the store is asked again after it didn't answer."""
+"""Real seconds until the store is tried again after an outage."""
 PAUSE_AFTER_BUG = 10.0
-"""Real seconds until the next pass after one that a bug ended."""
+"""Real seconds until the next pass after one that failed with a bug."""
 
 
 class Watch(Protocol):
-    """Who is told how the engine does."""
+    """Receives figures about the engine (metrics)."""
 
     def late(self, seconds: float) -> None:
-        """A rental that was due got its turn so much later."""
+        """A step was started this many seconds after it was due."""
 
     def failed(self, what: str) -> None:
-        """A bug ended a step: of a rental in that state, of a `quote`, or of the `engine` itself."""
+        """A step failed with a bug. `what` is the rental's state, `quote`, or `engine` for a pass of the
+        engine."""
 
 
 class Unwatched:
-    """A Watch that nobody looks at."""
+    """A Watch that drops the figures."""
 
     def late(self, seconds: float) -> None: ...
     def failed(self, what: str) -> None: ...
 
 
-def _nothing() -> None:
+def _ignore() -> None:
     return
 
 
 class Engine:
-    """Sleeps until the next quote or rental is due or a commit wakes it, then runs what is due, bounded."""
+    """Sleeps until a quote or rental is due or a commit wakes it, then runs the due steps, `at_once` at most."""
 
     def __init__(
         self,
@@ -61,73 +63,74 @@ class Engine:
         claimant: str,
         at_once: int = AT_ONCE,
         watch: Watch | None = None,
-        unsure: bool = False,
+        stale_claims: bool = False,
     ) -> None:
-        """`unsure`: claims of a process before this one may be left."""
+        """`stale_claims`: an earlier process may have left claims that nobody works on."""
         self.deps = deps
         self.passes = 0
         self._claimant = claimant
         self._watch = watch or Unwatched()
         self._at_once = at_once
-        self._shared = SharedOffers(deps.market, deps.clock)
-        self._failing = Failing(deps)
+        self._shared_offers = SharedOffers(deps.market, deps.clock)
+        self._failures = StepFailures(deps)
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], str] = {}
-        """What is under way, with the id of its quote or rental."""
+        """The running steps, each with the id of its quote or rental."""
         self._since: dict[asyncio.Task[None], datetime] = {}
         self._searches: set[asyncio.Task[None]] = set()
-        """Those of quotes. They wait for every vendor, and so leave half of the room to machines."""
+        """The running steps of quotes. They take half of the room at most, since a search waits for every
+        vendor."""
         self._claiming = False
-        self._unsure = unsure
-        """Whether something may be claimed that nobody works on."""
-        self.on_outage: Callable[[], None] = _nothing
-        """Called whenever the store didn't do what the engine needs."""
+        self._stale_claims = stale_claims
+        """Whether the store may hold claims that nobody works on."""
+        self.on_outage: Callable[[], None] = _ignore
+        """Called after each failure of the store."""
         deps.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many steps are running, and one more while some are being claimed: these are due no longer, and not
-        yet running."""
+        """Return how many steps are running, plus one while some are being claimed: the store no longer reports
+        those as due, and they don't run yet."""
         return len(self._tasks) + self._claiming
 
     def under_way(self) -> dict[str, datetime]:
-        """The id of each quote and rental whose step is running, and since when in real time."""
-        return {of: self._since[task] for task, of in self._tasks.items()}
+        """Return the id of each quote and rental whose step is running, and since when (real time)."""
+        return {key: self._since[task] for task, key in self._tasks.items()}
 
     async def next_due(self, *, searches: bool = True) -> datetime | None:
-        """When the next unclaimed quote or rental is due; without `searches`, the next rental."""
+        """Return when the next unclaimed quote or rental is due; without `searches`, the next rental."""
         async with self.deps.store.read() as tx:
             return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
 
     async def run(self) -> None:
-        """Runs until cancelled. What is in flight then goes on until `drain`."""
+        """Run until cancelled. Steps that are running then go on; `drain` waits for them."""
         while True:
             self._wake.clear()
             try:
-                due = await self.turn()
+                due = await self.run_pass()
             except GpubotError as error:
                 log.warning("engine.outage", error=type(error).__name__)
                 self.on_outage()
                 await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
                 continue
             except Exception:
-                # The process must live on: the overdue deletion runs in it.
+                # The process must not end: the overdue deletion runs in it.
                 log.exception("engine.failed")
                 self._watch.failed("engine")
                 await self.deps.clock.pause(PAUSE_AFTER_BUG)
                 continue
             await self.deps.clock.sleep_until(due, self._wake)
-            await self.deps.clock.pause(BREATH)
+            await self.deps.clock.pause(GATHER)
 
-    async def turn(self) -> datetime | None:
-        """One pass: starts what is due, as far as there is room. Answers until when to sleep."""
+    async def run_pass(self) -> datetime | None:
+        """Start the due steps, as far as there is room. Return until when to sleep; None to sleep until woken."""
         self.passes += 1
-        await self._failing.load()
+        await self._failures.load()
         free = self._at_once - len(self._tasks)
         if free <= 0:
             return None
-        if self._unsure:
-            await self._forget_claims()
+        if self._stale_claims:
+            await self._release_stale_claims()
         room = min(free, max(self._at_once // 2, 1) - len(self._searches))
         due = await self.next_due(searches=room > 0)
         now = self.deps.clock.now()
@@ -145,8 +148,9 @@ class Engine:
                 quotes = await tx.quotes.claim(now, self._claimant, room) if room > 0 else []
                 rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
         except GpubotError:
-            # It may have been written all the same, and what stays claimed is never looked at again.
-            self._unsure = True
+            # The claims may have been committed all the same. A row that stays claimed would never be stepped
+            # again.
+            self._stale_claims = True
             raise
         for quote_id in quotes:
             self._searches.add(self._start(self._find(quote_id), quote_id))
@@ -156,21 +160,21 @@ class Engine:
             self._start(self._step(rental), rental.id)
         return now if quotes or rentals else None
 
-    async def _forget_claims(self) -> None:
-        """All but those of what is under way."""
+    async def _release_stale_claims(self) -> None:
+        """Release all claims except those of running steps."""
         async with self.deps.store.write() as tx:
             await tx.quotes.release_all(but=self._tasks.values())
             await tx.rentals.release_all(but=self._tasks.values())
-        self._unsure = False
+        self._stale_claims = False
 
     async def drain(self) -> None:
-        """Waits for what is in flight."""
+        """Wait for the running steps."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _start(self, work: Coroutine[Any, Any, None], of: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks[task] = of
+    def _start(self, step: Coroutine[Any, Any, None], key: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(step)
+        self._tasks[task] = key
         self._since[task] = self.deps.clock.real()
         task.add_done_callback(self._done)
         return task
@@ -185,8 +189,8 @@ class Engine:
         try:
             await step(self.deps, rental.id)
         except Exception as error:
-            # A failure in one rental's step must not stop the others'; it is tried again.
-            number = self._failing.count(rental.id)
+            # A failure of one rental's step must not stop the steps of others.
+            number = self._failures.count(rental.id)
             if isinstance(error, Outage):
                 log.warning(
                     "step.outage", rental=rental.id, state=rental.state, number=number, error=type(error).__name__
@@ -194,28 +198,29 @@ class Engine:
             else:
                 log.exception("step.failed", rental=rental.id, state=rental.state, number=number)
                 self._watch.failed(rental.state)
-            await self._later(rental)
-            await self._tell(self._failing.notify(rental))
+            await self._retry_later(rental)
+            await self._notify(self._failures.notify(rental))
         else:
-            await self._tell(self._failing.worked(rental))
+            await self._notify(self._failures.end_run(rental))
 
-    async def _tell(self, telling: Awaitable[None]) -> None:
-        """Notifies people of failures. A failure to do so must not keep a claim."""
+    async def _notify(self, notifying: Awaitable[None]) -> None:
+        """Notify people of failed steps. If that fails too, the step's claim must still end."""
         try:
-            await telling
+            await notifying
         except GpubotError as error:
-            log.warning("engine.not_told", error=type(error).__name__)
+            log.warning("engine.not_notified", error=type(error).__name__)
         except Exception:
-            log.exception("engine.not_told")
+            log.exception("engine.not_notified")
 
-    async def _later(self, rental: Claimed) -> None:
+    async def _retry_later(self, rental: Claimed) -> None:
         async def defer(tx: Tx) -> None:
-            await tx.rentals.defer(rental, self.deps.clock.now() + AFTER_A_BUG)
+            await tx.rentals.defer(rental, self.deps.clock.now() + RETRY_FAILED)
 
-        await self._for_certain(defer)
+        await self._write_until_done(defer)
 
-    async def _for_certain(self, write: Callable[[Tx], Awaitable[None]]) -> None:
-        """Ends a claim however long the store is away: what stays claimed is never looked at again."""
+    async def _write_until_done(self, write: Callable[[Tx], Awaitable[None]]) -> None:
+        """Retry a write that ends a claim until the store takes it. A row that stays claimed would never be
+        stepped again."""
         while True:
             try:
                 async with self.deps.store.write() as tx:
@@ -230,7 +235,7 @@ class Engine:
             async with self.deps.store.read() as tx:
                 quote = await tx.quotes.get(quote_id)
             if quote is not None:
-                await find(self.deps, self._shared, quote)
+                await find(self.deps, self._shared_offers, quote)
             return
         except Outage as outage:
             log.warning("quote.outage", quote=quote_id, error=type(outage).__name__)
@@ -239,6 +244,6 @@ class Engine:
             self._watch.failed("quote")
 
         async def defer(tx: Tx) -> None:
-            await tx.quotes.defer(quote_id, self.deps.clock.now() + AFTER_A_BUG)
+            await tx.quotes.defer(quote_id, self.deps.clock.now() + RETRY_FAILED)
 
-        await self._for_certain(defer)
+        await self._write_until_done(defer)

@@ -1,4 +1,4 @@
-"""What is done regularly: APScheduler's calendar triggers, asked for the next time after our now."""
+"""Jobs that run by the calendar. APScheduler's triggers compute their times; our clock waits for them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ log = structlog.get_logger()
 
 @dataclass
 class Job:
-    """Something done at start and then by the calendar."""
+    """Work that is done at the start and then by the calendar."""
 
     name: str
     trigger: CronTrigger
     work: Callable[[], Awaitable[None]]
     busy: bool = False
     next_at: datetime | None = None
-    """When it is done next, by our clock."""
+    """When it runs next, by our clock."""
 
-    async def once(self) -> None:
-        """Does it now. A failure is logged; the next time comes anyway."""
+    async def run_once(self) -> None:
+        """Run it now. A failure is logged, and the job runs again at its next time."""
         self.busy = True
         try:
             await self.work()
@@ -39,18 +39,18 @@ class Job:
         finally:
             self.busy = False
 
-    async def keep(self, clock: Clock) -> None:
-        """Does it now and at each of its times until cancelled."""
+    async def run(self, clock: Clock) -> None:
+        """Run it now and at each of its times until cancelled."""
         never = asyncio.Event()
         last = clock.now()
-        await self.once()
+        await self.run_once()
         while True:
             self.next_at = self.trigger.get_next_fire_time(last, last)
             await clock.sleep_until(self.next_at, never)
             last = clock.now()
-            await self.once()
+            await self.run_once()
 
 
 def every(minutes: int) -> CronTrigger:
-    """On the clock's multiples of `minutes`, which must divide an hour."""
+    """Return a trigger for each full `minutes` of the clock; `minutes` must divide an hour."""
     return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

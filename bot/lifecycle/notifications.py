@@ -8,7 +8,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from bot.policy.rules import ReadyAnnouncement, Rules
@@ -63,7 +63,9 @@ def change(
     """A change with all that it tells."""
     messages: list[tuple[int | None, Message]] = []
     if before is None:
-        messages.append((None, _message(MessageKind.CARD, after.card_channel, after, real_now)))
+        messages.append(
+            (None, _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now))
+        )
     for index, event in enumerate(events):
         messages.extend((index, message) for message in _told_by(event, after, rules, real_now))
     return Change(
@@ -82,10 +84,10 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
     told = []
     if event.kind not in QUIET:
         broadcast = event.kind is E.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
-        thread = _message(MessageKind.THREAD, rental.card_channel, rental, real_now)
+        thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
         told.append(changed(thread, broadcast=broadcast))
     if _asks_approvers(event, rental):
-        asked = _message(MessageKind.APPROVAL, rules.approvals_to, rental, real_now)
+        asked = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
         told.append(changed(asked, envelope=event.facts.envelope))
     readers = []
     from_bot = event.kind in TO_OWNER and event.actor is None
@@ -94,7 +96,9 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
         readers.append(rental.owner)
     if event.kind is E.NOT_CONFIRMED:
         readers.extend(rules.admins)
-    told.extend(_message(MessageKind.DIRECT, reader, rental, real_now) for reader in dict.fromkeys(readers))
+    told.extend(
+        _message(MessageKind.DIRECT, to_person(reader), rental, real_now) for reader in dict.fromkeys(readers)
+    )
     return told
 
 
@@ -103,7 +107,7 @@ def _asks_approvers(event: Event, rental: Rental) -> bool:
     return event.kind in ASKS_APPROVERS and (waits or event.kind is E.EXTENSION_ASKED)
 
 
-def _message(kind: MessageKind, to: str, rental: Rental, real_now: datetime) -> Message:
+def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datetime) -> Message:
     return Message(
         kind=kind, to=to, rental_id=rental.id, wanted=rental.version, created_at=real_now, due_at=real_now
     )
@@ -113,5 +117,6 @@ def notices(rules: Rules, real_now: datetime, owner: str | None = None) -> list[
     """A notice to each admin, and to `owner` if the event is about a rental of theirs."""
     readers = dict.fromkeys([*([owner] if owner is not None else []), *rules.admins])
     return [
-        Message(kind=MessageKind.NOTICE, to=reader, created_at=real_now, due_at=real_now) for reader in readers
+        Message(kind=MessageKind.NOTICE, to=to_person(reader), created_at=real_now, due_at=real_now)
+        for reader in readers
     ]

@@ -11,7 +11,7 @@ from typing import Protocol
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.message import Message
+from bot.model.message import Destination, Message
 from bot.model.money import Micros
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel, Key, Person
@@ -356,7 +356,7 @@ class Messages(Protocol):
         meanwhile keeps it due."""
 
     async def card(self, rental_id: str) -> Message | None: ...
-    async def redirect(self, rental_id: str, channel: str) -> None:
+    async def redirect(self, rental_id: str, to: Destination) -> None:
         """Sends a rental's card and thread elsewhere from now on: both are posted anew there."""
 
     async def direct_of(self, rental_id: str) -> list[Message]:

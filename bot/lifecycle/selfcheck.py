@@ -1,6 +1,6 @@
-"""Whether the bot itself is well: does the store work, and is anything late. People are told without the outbox.
+"""Checks the bot itself: whether the store works and whether work is late. People are notified without the outbox.
 
-Everything here is measured in real time, because a clock that is moved makes things late for a moment only.
+Times are real: when a test or the sandbox moves our clock, work is late only for a moment.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from bot.policy.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 log = structlog.get_logger()
 
 CHECK_EVERY, CHECK_AGAIN = 15.0, 3.0
-"""Real seconds until the next look, if all is well and if it isn't. People are told after the second failure in a
-row: a store that was busy once is no outage."""
+"""Real seconds until the next check, if all is well and if something is wrong. People are notified after the
+second failed check in a row: a store that was busy once is no outage."""
 LATE = timedelta(seconds=60)
-"""Work that is due for longer than this, in real time, means that the bot is not well."""
+"""If work has been late for longer than this, in real time, the bot is not well."""
 STEP_AT_MOST = timedelta(minutes=5)
-"""A step may take this long, in real time: it waits for many slow answers in a row at worst."""
+"""How long a step may run, in real time: at worst it waits for many slow answers one after the other."""
 ENDS_SOON = timedelta(hours=1)
+"""The owner of a lease that ends within this span is notified of an outage."""
 
-Told = tuple[str, str | None]
-"""A person, and the rental that they were told of."""
+Recipient = tuple[str, str | None]
+"""A person, and the rental that the notice was about."""
 
 
 @dataclass
 class SelfCheck:
-    """Looks every few seconds, and says what is wrong."""
+    """Checks every few seconds what is wrong, and notifies people."""
 
     deps: StepDeps
     engine: Engine
@@ -43,21 +44,21 @@ class SelfCheck:
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
-    """By how much what is due first is late, by our clock."""
+    """By how much the earliest due work is late, by our clock."""
     late_for: timedelta = timedelta(0)
     """For how long work has been late, in real time."""
     _late_since: datetime | None = None
-    """Since when, in real time, something is known to be late at every look. It need not be the same work: a bot
-    that has too much to do finishes one thing late after the other."""
-    _told: dict[EventKind, set[Told]] = field(default_factory=dict)
-    _doubt: asyncio.Event = field(default_factory=asyncio.Event)
+    """Since when, in real time, every check found late work. It need not be the same work: an overloaded bot
+    finishes one thing late after the other."""
+    _notified: dict[EventKind, set[Recipient]] = field(default_factory=dict)
+    _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.engine.on_outage = self._doubt.set
+        self.engine.on_outage = self._outage.set
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong, in words; nothing if all is well."""
+        """Return what is wrong, in words; an empty list if all is well."""
         found = [] if self.reads else ["the store can't be read"]
         if not self.writes:
             found.append("the store takes no writes")
@@ -66,11 +67,11 @@ class SelfCheck:
         return found
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Run until cancelled."""
         failed_before = False
         while True:
             try:
-                failed = not await self.look()
+                failed = not await self.check()
                 if failed and failed_before:
                     await self.notify()
                 elif not failed:
@@ -81,13 +82,13 @@ class SelfCheck:
             await self._pause()
 
     async def _pause(self) -> None:
-        """Waits until the next look: after an outage that the engine met, there is one at once."""
-        if not (self.reads and self.writes) or any(self._told.values()):
+        """Wait until the next check. If the engine meets an outage, check at once."""
+        if not (self.reads and self.writes) or any(self._notified.values()):
             await self.deps.clock.pause(CHECK_AGAIN)
             return
-        self._doubt.clear()
+        self._outage.clear()
         wait = {
-            asyncio.ensure_future(self._doubt.wait()),
+            asyncio.ensure_future(self._outage.wait()),
             asyncio.ensure_future(self.deps.clock.pause(CHECK_EVERY)),
         }
         try:
@@ -97,8 +98,8 @@ class SelfCheck:
                 one.cancel()
             await asyncio.gather(*wait, return_exceptions=True)
 
-    async def look(self) -> bool:
-        """Tries to read and to write, and returns whether both worked."""
+    async def check(self) -> bool:
+        """Try to read and to write, and return whether both worked."""
         await self.measure()
         writes = await self.deps.store.takes_writes()
         if writes != self.writes:
@@ -107,10 +108,10 @@ class SelfCheck:
         return self.reads and self.writes
 
     async def measure(self) -> None:
-        """Finds out what is due first and for how long, claimed or not. A step that is running is not late until
-        it takes too long."""
+        """Measure how late the earliest due work is, claimed or not. A running step counts only after
+        STEP_AT_MOST."""
         real, now = self.deps.clock.real(), self.deps.clock.now()
-        running = [of for of, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
+        running = [key for key, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
         try:
             async with self.deps.store.read() as tx:
                 oldest = await tx.overdue.oldest_due(but=running)
@@ -125,36 +126,37 @@ class SelfCheck:
         self.lateness = now - oldest[1]
         self.late_for = min(self.lateness, real - self._late_since)
 
-    # --- telling people
+    # --- notices
 
     async def notify(self) -> None:
-        """Tells the admins, and the owner of each machine that ends soon, once in an outage."""
+        """Notify the admins, and the owner of each lease that ends soon, once in an outage."""
         rules, now = self.deps.rules, self.deps.clock.now()
         if not self.reads:
-            await self._tell(Event(rental_id=None, kind=EventKind.NO_READS, at=now), rules.admins)
+            await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now), rules.admins)
             return
         facts = Facts(span=OVERDUE_GRACES * overdue_grace(rules))
-        await self._tell(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts), rules.admins)
+        await self._post(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts), rules.admins)
         async with self.deps.store.read() as tx:
             ending = await tx.overdue.past_end(now + ENDS_SOON)
-        for one in ending:
-            if one.newest and one.ends_at is not None and one.destroying_since is None and one.over_at is None:
-                facts = Facts(name=one.rental_id, since=one.ends_at, until=overdue_at(one.ends_at, None, rules))
+        for attempt in ending:
+            ends_at, ended = attempt.ends_at, attempt.destroying_since or attempt.over_at
+            if attempt.newest and ends_at is not None and ended is None:
+                facts = Facts(name=attempt.rental_id, since=ends_at, until=overdue_at(ends_at, None, rules))
                 event = Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts)
-                await self._tell(event, (one.owner,))
+                await self._post(event, (attempt.owner,))
 
     async def notify_recovery(self) -> None:
-        """Tells everyone who was told of an outage that it is over."""
-        for told in self._told.values():
-            for person, rental_id in sorted(told, key=str):
+        """Notify everyone who was notified of an outage that it is over."""
+        for recipients in self._notified.values():
+            for person, rental_id in sorted(recipients, key=str):
                 facts = Facts(name=rental_id)
                 event = Event(rental_id=None, kind=EventKind.STORE_BACK, at=self.deps.clock.now(), facts=facts)
                 if await self.direct.post(person, event):
-                    told.discard((person, rental_id))
+                    recipients.discard((person, rental_id))
 
-    async def _tell(self, event: Event, people: tuple[str, ...]) -> None:
-        told = self._told.setdefault(event.kind, set())
+    async def _post(self, event: Event, people: tuple[str, ...]) -> None:
+        notified = self._notified.setdefault(event.kind, set())
         for person in people:
-            one = person, event.facts.name
-            if one not in told and await self.direct.post(person, event):
-                told.add(one)
+            recipient = person, event.facts.name
+            if recipient not in notified and await self.direct.post(person, event):
+                notified.add(recipient)

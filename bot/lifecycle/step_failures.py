@@ -1,6 +1,7 @@
-"""Rentals whose step fails again and again: the owner and the admins are notified, and again once it works.
+"""Notifies the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-What people were told is kept in the store, so that a restart neither repeats it nor forgets to say that it works.
+Runs of failures that people were notified of are stored, so that a restart neither repeats a notice nor forgets
+the second one.
 """
 
 from __future__ import annotations
@@ -18,53 +19,53 @@ from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import overdue_at
 
-IN_A_ROW = 3
-"""How many failed steps in a row people are told of."""
-TELL_AGAIN = timedelta(hours=2)
+NOTIFY_AFTER = 3
+"""People are notified after this many failed steps in a row."""
+NOTIFY_AGAIN = timedelta(hours=2)
 _FACT = "failing_steps"
 
 
-class Run(Frozen):
-    """Failed steps of one rental without one that worked in between."""
+class FailureRun(Frozen):
+    """Failed steps of one rental in a row."""
 
     number: str
-    """In the log and in what people read."""
+    """The number that the log and the notices show."""
     count: int = 0
     told_at: Instant | None = None
+    """When people were last notified of it. Stored under this name."""
 
 
-_RUNS = TypeAdapter(dict[str, Run])
+_RUNS = TypeAdapter(dict[str, FailureRun])
 
 
-class Failing:
-    """Counts each rental's failed steps in a row. A failure counts whatever ended the step: a bug, or an outage
-    although the store took writes in between."""
+class StepFailures:
+    """Counts each rental's failed steps in a row. Bugs and outages count alike."""
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, FailureRun] = {}
         self._loaded = False
-        self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Reads, once, what people were told before the last restart. Raises StoreBusy."""
+        """Read, once, the runs that people were notified of before the last restart. Raise StoreBusy."""
         if self._loaded:
             return
         async with self._deps.store.read() as tx:
-            said = await tx.account.get(_FACT)
-        self._runs = {**(_RUNS.validate_json(said) if said else {}), **self._runs}
+            stored = await tx.account.get(_FACT)
+        self._runs = {**(_RUNS.validate_json(stored) if stored else {}), **self._runs}
         self._loaded = True
 
     def count(self, rental_id: str) -> str:
-        """Counts a failed step and returns the number of its run."""
-        run = self._runs.get(rental_id) or Run(number=bug_number())
+        """Count a failed step and return the number of its run."""
+        run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
         return run.number
 
     async def notify(self, rental: Claimed) -> None:
-        """Tells people of a run of failures that is long enough. Raises StoreBusy; the next one tries again."""
+        """Notify people of a run that is long enough. Raise StoreBusy; the next failed step tries again."""
         run, now = self._runs[rental.id], self._deps.clock.now()
-        if run.count < IN_A_ROW or (run.told_at is not None and now - run.told_at < TELL_AGAIN):
+        if run.count < NOTIFY_AFTER or (run.told_at is not None and now - run.told_at < NOTIFY_AGAIN):
             return
         facts = Facts(
             name=rental.id,
@@ -74,27 +75,27 @@ class Failing:
         )
         self._runs[rental.id] = changed(run, told_at=now)
         try:
-            await self._tell(rental, EventKind.STEP_FAILED, facts)
+            await self._write_notices(rental, EventKind.STEP_FAILED, facts)
         except BaseException:
             self._runs[rental.id] = run
             raise
 
-    async def worked(self, rental: Claimed) -> None:
-        """Ends a run of failures, and says so if people were told of it. Raises StoreBusy; the next step that
-        works tries again."""
+    async def end_run(self, rental: Claimed) -> None:
+        """End the run after a step that worked, and notify people if they were notified of the run. Raise
+        StoreBusy; the next step that works tries again."""
         run = self._runs.pop(rental.id, None)
         if run is None or run.told_at is None:
             return
         try:
-            await self._tell(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
+            await self._write_notices(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
         except BaseException:
             self._runs[rental.id] = run
             raise
 
-    async def _tell(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
+    async def _write_notices(self, rental: Claimed, kind: EventKind, facts: Facts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
-        # One at a time: each writes what was told of all rentals.
-        async with self._turn, self._deps.store.write() as tx:
-            told = {rental_id: run for rental_id, run in self._runs.items() if run.told_at is not None}
-            await tx.account.set(_FACT, _RUNS.dump_json(told).decode() if told else None)
+        # One at a time: each writes the runs of all rentals.
+        async with self._writing, self._deps.store.write() as tx:
+            notified = {rental_id: run for rental_id, run in self._runs.items() if run.told_at is not None}
+            await tx.account.set(_FACT, _RUNS.dump_json(notified).decode() if notified else None)
             await send_notices(tx, self._deps, event, rental.owner)

@@ -1,4 +1,4 @@
-"""Watching over the account: everything on it belongs to an attempt that is watched, or the admins are told."""
+"""Compares the account with the store: every machine belongs to an attempt, or the admins are notified."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 
-AT_ONCE = 100
-"""How many machines are looked up before others have their turn."""
-OURS = "gpubot-"
-"""What the names of our machines begin with."""
+BATCH = 100
+"""How many machines are handled before the event loop serves others."""
+NAME_PREFIX = "gpubot-"
+"""The names of our machines begin with it."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource and what we know of it."""
+    """A live resource of the account, with its resource and attempt in the store."""
 
     view: ResourceView
     resource: Resource | None
@@ -32,32 +32,31 @@ class Found:
 
 
 async def sweep(deps: StepDeps) -> None:
-    """Compares the account with the store. Raises MarketAway where the account can't be read.
+    """Compare the account with the store. Raise MarketAway if the account can't be read.
 
-    Nothing is ended by the list alone: what is known and seems gone is made due, and its own step asks the
-    vendor for it, live, before it is believed.
+    The list ends nothing: if it lacks a known resource, the rental is made due, and its step asks the vendor.
     """
     views = [view for view in await deps.market.resources() if not view.deleted]
     async with deps.store.read() as tx:
         ours = await tx.rentals.any_ever()
         alive = await tx.rentals.alive_resources()
     found = []
-    for first in range(0, len(views), AT_ONCE):
+    for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
-            found += await _match(tx, views[first : first + AT_ONCE])
-        await deps.clock.pause(0)  # what people do comes between
-    if not ours and any((view.name or "").startswith(OURS) for view in views):
+            found += await _match(tx, views[first : first + BATCH])
+        await deps.clock.pause(0)  # let listeners run
+    if not ours and any((view.name or "").startswith(NAME_PREFIX) for view in views):
         await _pause_for_empty_store(deps, views)
         return
-    for one in found:
-        if one.attempt is None:
-            await _tell_unknown(deps, one.view)
-        elif one.attempt.settled:
-            await _take_back(deps, one, one.attempt)
-        elif one.resource is None or one.resource.gone_at is not None:
-            await _write_down(deps, one, one.attempt)
+    for machine in found:
+        if machine.attempt is None:
+            await _notify_unknown(deps, machine.view)
+        elif machine.attempt.settled:
+            await _mark_for_deletion(deps, machine, machine.attempt)
+        elif machine.resource is None or machine.resource.gone_at is not None:
+            await _add_to_store(deps, machine, machine.attempt)
     listed = {view.resource_id for view in views}
-    await _nudge(deps, [r.rental_id for r in alive if r.resource_id not in listed])
+    await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
@@ -74,8 +73,11 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Of a resource that we don't know: by what it was made from, else by its name. Anyone can give a name, so
-    it doesn't count where the machine was made from something else."""
+    """Return the attempt that an unknown resource belongs to: by the offers that it was made from, else by its
+    name.
+
+    Anyone can choose a name, so it counts only if the API names no offers.
+    """
     for offer_id in view.offer_ids:
         attempt = await tx.rentals.attempt_of_offer(offer_id)
         if attempt is not None:
@@ -84,8 +86,9 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) -> None:
-    """An empty store beside machines of ours is most likely the wrong database: buying waits for an admin."""
-    count = sum(1 for view in views if (view.name or "").startswith(OURS))
+    """Pause buying until an admin resumes it: an empty store while machines of ours run is probably the wrong
+    database."""
+    count = sum(1 for view in views if (view.name or "").startswith(NAME_PREFIX))
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get("empty_store_told") is None:
@@ -96,9 +99,9 @@ async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) 
     await transact(deps, decision)
 
 
-async def _tell_unknown(deps: StepDeps, view: ResourceView) -> None:
-    """A machine that nobody here asked for is told once, and never touched."""
-    told = f"unknown:{view.resource_id}"
+async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
+    """Notify the admins, once, of a machine that no attempt explains. It is never deleted."""
+    fact = f"unknown:{view.resource_id}"
     facts = Facts(
         resource_id=view.resource_id,
         name=view.name,
@@ -109,16 +112,16 @@ async def _tell_unknown(deps: StepDeps, view: ResourceView) -> None:
     )
 
     async def decision(tx: Tx) -> None:
-        if await tx.account.get(told) is None:
-            await tx.account.set(told, "told")
+        if await tx.account.get(fact) is None:
+            await tx.account.set(fact, "told")
             await tell_admins(tx, deps, EventKind.UNKNOWN_MACHINE, facts)
 
     await transact(deps, decision)
 
 
-async def _write_down(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """A resource of an attempt under way that its own step has not seen yet, or that it holds for gone."""
-    view = found.view if found.resource is None else await _seen_alive(deps, found.view.resource_id)
+async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
+    """Store a resource of an open attempt that its step has not seen yet, or that it believes is gone."""
+    view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return
 
@@ -137,16 +140,17 @@ async def _write_down(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     await transact(deps, decision)
 
 
-async def _seen_alive(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """What was proven gone, if it lives. The list alone may be older than the proof, so the vendor is asked for
-    it, live, before it is believed."""
+async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
+    """Return a resource that the store has as gone, if it lives. The list may be older than the proof that it is
+    gone, so the vendor is asked live."""
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
 
 
-async def _take_back(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Something lives that was proven gone or never bought: held for gone and told; its rental's end stands."""
-    view = await _seen_alive(deps, found.view.resource_id)
+async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
+    """Mark a settled attempt for deletion, because a resource of it lives, and notify people. The rental's end
+    stands."""
+    view = await _live_view(deps, found.view.resource_id)
     if view is None:
         return
 
@@ -179,8 +183,8 @@ async def _take_back(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     await transact(deps, decision)
 
 
-async def _nudge(deps: StepDeps, rental_ids: Sequence[str]) -> None:
-    once = list(dict.fromkeys(rental_ids))
-    for first in range(0, len(once), AT_ONCE):
+async def _make_due(deps: StepDeps, rental_ids: Sequence[str]) -> None:
+    unique = list(dict.fromkeys(rental_ids))
+    for first in range(0, len(unique), BATCH):
         async with deps.store.write() as tx:
-            await tx.rentals.nudge(once[first : first + AT_ONCE], deps.clock.now())
+            await tx.rentals.nudge(unique[first : first + BATCH], deps.clock.now())

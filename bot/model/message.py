@@ -52,14 +52,55 @@ class NextCall(StrEnum):
     """chat.update."""
 
 
+class DestinationKind(StrEnum):
+    """What kind of place a message goes to."""
+
+    CHANNEL = "channel"
+    PERSON = "person"
+    """Posting to a user id opens the direct message with that person."""
+    RESPONSE_URL = "response_url"
+
+
+class Destination(Frozen):
+    """Where a message goes. Made by `to_channel`, `to_person`, `to_response_url` or `stored_destination`."""
+
+    kind: DestinationKind
+    value: str
+    """The channel id, the user id or the URL, as the column `to` stores it."""
+
+
+def to_channel(channel: str) -> Destination:
+    """Return the destination of a message to a channel."""
+    return Destination(kind=DestinationKind.CHANNEL, value=channel)
+
+
+def to_person(user: str) -> Destination:
+    """Return the destination of a direct message to a person."""
+    return Destination(kind=DestinationKind.PERSON, value=user)
+
+
+def to_response_url(url: str) -> Destination:
+    """Return the destination of an answer to a command, a click or a submission."""
+    return Destination(kind=DestinationKind.RESPONSE_URL, value=url)
+
+
+def stored_destination(text: str) -> Destination:
+    """Return the destination that is stored as a bare id or URL. This is the only place that tells them apart.
+
+    User ids begin with U or W, those of conversations with C, D or G (docs.slack.dev/reference/objects).
+    """
+    if text.startswith("http"):
+        return to_response_url(text)
+    return to_person(text) if text.startswith(("U", "W")) else to_channel(text)
+
+
 class Message(Frozen):
     """One message, from wanted to shown."""
 
     id: int = 0
     """Given by the store; 0 until then. Travels in Slack's message metadata."""
     kind: MessageKind
-    to: str
-    """A channel id, a user id (posting opens the DM), or for an answer a `response_url`."""
+    to: Destination
     rental_id: str | None = None
     event_id: int | None = None
     quote_id: str | None = None
@@ -91,7 +132,7 @@ class Message(Frozen):
     @property
     def next_call(self) -> NextCall:
         """Return the call that it needs next. `store/messages.py` says the same in SQL."""
-        if self.kind.answer and self.to.startswith("http"):
+        if self.to.kind is DestinationKind.RESPONSE_URL:
             return NextCall.ANSWER
         if self.ts is not None:
             return NextCall.EDIT

@@ -25,7 +25,7 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
         told = await details(tx, rental, now) if rental is not None else None
         alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
-        reader = await tx.people.get(message.to, EVER) if alone else None
+        reader = await tx.people.get(message.to.value, EVER) if alone else None
         return render_message(
             message,
             event,

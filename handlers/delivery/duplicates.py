@@ -10,11 +10,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import Message
+from bot.model.message import Message, to_channel
 from handlers.delivery import reposts
 from handlers.delivery.content import told_since
 from handlers.delivery.pace import EDIT, Pace
-from handlers.delivery.posting import where
+from handlers.delivery.posting import post_target
 from handlers.delivery.read_back import Finder, LookAgain, Place, Unreadable
 from handlers.delivery.reposts import Repost
 from handlers.slack_api.error_codes import NO_ANSWER, asked_wait, error_code
@@ -73,10 +73,12 @@ class Twins:
 
     async def _settled(self, message: Message, card: Message | None, since: datetime | None) -> bool:
         """Return whether another post of the message was found and is without buttons now."""
-        channel, thread = where(message, card)
+        to, thread = post_target(message, card)
+        if message.channel is not None:
+            to = to_channel(message.channel)
         own = (message.channel, message.ts)
         try:
-            places = await self._finder.all_of(message, message.channel or channel, thread, since)
+            places = await self._finder.all_of(message, to, thread, since)
         except (LookAgain, Unreadable) as error:
             log.info("twins.not_found", message=message.id, why=type(error).__name__)
             return False

@@ -6,7 +6,7 @@ import structlog
 
 from bot.lifecycle.ports import Tx
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind
+from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
 from bot.policy.rules import Rules
 
 log = structlog.get_logger("gpubot.delivery")
@@ -17,7 +17,7 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
     says whether one was."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     owner = rental.owner if rental is not None else None
-    to = message.to if anew else next_place(message, owner, rules)
+    to = message.to if anew else next_destination(message, owner, rules)
     log.warning("delivery.elsewhere", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
         await tx.messages.save(changed(message, closed=True, due_at=None))
@@ -28,11 +28,16 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
     return to is not None
 
 
-def next_place(message: Message, owner: str | None, rules: Rules) -> str | None:
-    """The place after `message.to`, None after the last. A person's own message and an answer go nowhere else:
-    they may hold what is only for one person."""
+def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
+    """Return the destination to try after `message.to`, None after the last one.
+
+    A direct message and an answer have no fallback: they may hold what only one person may read.
+    """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None
-    others = [rules.home_channel, *([owner] if owner and message.kind is not MessageKind.APPROVAL else [])]
-    chain = list(dict.fromkeys([*others, *rules.admins]))
-    return chain[0] if message.to not in chain else next(iter(chain[chain.index(message.to) + 1 :]), None)
+    people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
+    people += rules.admins
+    chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys(people))]
+    if message.to not in chain:
+        return chain[0]
+    return next(iter(chain[chain.index(message.to) + 1 :]), None)

@@ -124,7 +124,7 @@ class Delivery:
         """What can't be sent now: because it is under way or something else is to its place, because Slack's pace
         doesn't allow it, or because the store takes no note that it is under way."""
         busy = Counter(message.next_call for message, _ in self._busy.values())
-        places = {m.to for m, _ in self._busy.values() if m.next_call is NextCall.POST}
+        places = {m.to.value for m, _ in self._busy.values() if m.next_call is NextCall.POST}
         store_away = self.keeper.open_at(now) > now
         return Held(
             ids=frozenset(self._busy) | self.keeper.ids,
@@ -224,4 +224,4 @@ def _is_held(message: Message, held: Held) -> bool:
         case NextCall.FIND:
             return held.finds
         case NextCall.POST:
-            return held.posts or message.to in held.places
+            return held.posts or message.to.value in held.places

@@ -16,7 +16,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind
+from bot.model.message import Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.read_back import METADATA, Finder, LookAgain, Unreadable
 from handlers.delivery.reposts import Repost
@@ -62,7 +62,7 @@ class Poster:
         if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
             return Sent(_closed(message), given_up=True)
         try:
-            async with self._session.post(message.to, json=body, allow_redirects=False) as response:
+            async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
                 status, wait = response.status, response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
@@ -85,9 +85,9 @@ class Poster:
         whether it was posted again before. A post that is found gives its place and nothing else: what it shows
         may be old, so a surface stays due and the next pass edits it."""
         now = self._deps.clock.real()
-        channel, thread = where(message, card)
+        to, thread = post_target(message, card)
         try:
-            place = await self.finder.find(message, channel, thread, since)
+            place = await self.finder.find(message, to, thread, since)
         except LookAgain as again:
             log.info("post.looked_for_again", message=message.id, tries=message.tries)
             if again.until is not None:
@@ -112,7 +112,8 @@ class Poster:
 
     async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
         """Posts it, whether or not it was posted before."""
-        channel, thread = where(message, card)
+        to, thread = post_target(message, card)
+        channel = to.value
         body: dict[str, Any] = {
             "channel": channel,
             "text": shown.text,
@@ -140,7 +141,7 @@ class Poster:
         if digest(shown) == message.digest:
             return Sent(_up_to_date(message, closes=shown.closed))
         body = {
-            "channel": message.channel or message.to,
+            "channel": message.channel or message.to.value,
             "ts": message.ts or "",
             "text": shown.text,
             "blocks": list(shown.blocks),
@@ -207,10 +208,10 @@ async def _with_blocks(
         return await call(**{**body, "blocks": []})
 
 
-def where(message: Message, card: Message | None) -> tuple[str, str | None]:
-    """The channel to post to, and the thread."""
+def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
+    """Return where to post a message, and the `ts` of its thread if it belongs to one."""
     if message.kind is MessageKind.THREAD and card is not None:
-        return card.channel or card.to, card.ts
+        return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None
 
 

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.clock import Clock
-from bot.model.message import Message
+from bot.model.message import Destination, DestinationKind, Message
 from handlers.delivery.pace import READ, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes
 
@@ -101,7 +101,7 @@ class Finder:
         """How often in a row the answer was an error that we don't know, by message."""
 
     async def find(
-        self, message: Message, channel: str, thread: str | None, since: datetime | None
+        self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
         """Return where `message` was posted, None if it certainly was not. It can't be older than `since`, by our
         time. Raise Unreadable if Slack lets nobody look or keeps no metadata, LookAgain if the search has to go on
@@ -109,7 +109,7 @@ class Finder:
         search = self._searches.pop(message.id, _Search())
         named = self._named.pop(message.id, 0)
         try:
-            async for post in self._posts(search, channel, thread, since):
+            async for post in self._posts(search, to, thread, since):
                 if post.message_id == message.id:
                     return post.place
         except LookAgain as again:
@@ -125,18 +125,17 @@ class Finder:
         return None
 
     async def all_of(
-        self, message: Message, channel: str, thread: str | None, since: datetime | None
+        self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> list[Place]:
         """Return every place where `message` was posted, among the newest posts. Raise Unreadable, LookAgain."""
-        posts = self._posts(_Search(), channel, thread, since)
+        posts = self._posts(_Search(), to, thread, since)
         return [post.place async for post in posts if post.message_id == message.id]
 
     async def _posts(
-        self, search: _Search, channel: str, thread: str | None, since: datetime | None
+        self, search: _Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[_Post]:
         """Our posts of a few pages. `search` says where to begin, and is kept up to date."""
-        if channel.startswith(("U", "W")):
-            channel = await self._direct(channel)
+        channel = await self._direct(to.value) if to.kind is DestinationKind.PERSON else to.value
         asked: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
             asked["oldest"] = f"{(since - BEFORE).timestamp():.6f}"

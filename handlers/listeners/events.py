@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import hints
 from handlers.listeners.context import Context
 from handlers.views import answers
@@ -72,7 +72,7 @@ async def written_to(context: Context, event: Event, _: str | None) -> None:
     said = answers.only_commands()
     hint = Message(
         kind=MessageKind.REPLY,
-        to=user,
+        to=to_person(user),
         body={"text": said.text, "blocks": list(said.blocks)},
         created_at=real_now,
         due_at=real_now,

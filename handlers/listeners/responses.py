@@ -9,7 +9,7 @@ import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
-from bot.model.message import Message, MessageKind
+from bot.model.message import DestinationKind, Message, MessageKind, stored_destination
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
@@ -39,9 +39,8 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
     """Queues a reply in the outbox. Says whether the store took it; never raises."""
     body = body_of(reply.said, interaction, replaces=reply.replaces)
     real_now = context.deps.clock.real()
-    message = Message(
-        kind=MessageKind.REPLY, to=interaction.reply_url, body=body, created_at=real_now, due_at=real_now
-    )
+    to = stored_destination(interaction.reply_url)
+    message = Message(kind=MessageKind.REPLY, to=to, body=body, created_at=real_now, due_at=real_now)
     try:
         async with context.deps.store.write() as tx:
             await tx.messages.add(message)
@@ -53,7 +52,7 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
     """Sends a reply to the `response_url` now, or where there is none to the person's direct messages, and says
     whether Slack took it. Never raises."""
-    if not interaction.reply_url.startswith("http"):
+    if stored_destination(interaction.reply_url).kind is not DestinationKind.RESPONSE_URL:
         return await _post(context, interaction, reply)
     body = body_of(reply.said, interaction, replaces=reply.replaces)
     hook = AsyncWebhookClient(interaction.reply_url, session=context.client.session, retry_handlers=[])

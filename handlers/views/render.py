@@ -43,7 +43,7 @@ def render_message(
         case MessageKind.THREAD if event:
             return thread(event, details, rules=rules, now=now)
         case MessageKind.DIRECT if event:
-            return direct(event, details, reader=message.to, rules=rules, now=now, zone=zone)
+            return direct(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
         case MessageKind.APPROVAL:
             version = message.envelope or details.rental.envelope.version
             first = message.shown == 0

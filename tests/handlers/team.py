@@ -20,7 +20,7 @@ from slack_bolt.app.async_app import AsyncApp
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
@@ -213,7 +213,7 @@ class Team:
             await tx.messages.add(
                 Message(
                     kind=MessageKind.QUOTE,
-                    to=quote.reply_url or "",
+                    to=stored_destination(quote.reply_url or user),
                     quote_id=quote.id,
                     created_at=self.deps.clock.real(),
                 )

@@ -150,7 +150,7 @@ async def test_only_admins_pause_and_buying_stops(tmp_path: Path) -> None:
         assert await ours.rentals() == []
         assert await ours.told(CLEO, "resume") == "Buying goes on again."
         notices = [message for message in await ours.queued() if message.kind is MessageKind.NOTICE]
-        assert [notice.to for notice in notices] == [BEN, BEN]
+        assert [notice.to.value for notice in notices] == [BEN, BEN]
 
 
 async def test_guests_may_not_rent_and_may_read_help(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.base import changed
-from bot.model.message import Message
+from bot.model.message import Message, to_channel
 from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Json, Team, an_offer, team
@@ -90,7 +90,7 @@ async def test_a_card_that_slack_does_not_take_now_is_posted_later(tmp_path: Pat
         await refused(ours, "chat.postMessage", error)
         await ours.deliver()
         card = await card_of(ours, rental)
-        assert (card.ts, card.closed, card.to) == (None, False, TRAINING)
+        assert (card.ts, card.closed, card.to) == (None, False, to_channel(TRAINING))
         assert card.due_at is not None
 
 

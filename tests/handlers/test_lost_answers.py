@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall
+from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.delivery.read_back import NAMED_TRIES
@@ -189,7 +189,9 @@ async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp
         async with ours.deps.store.write() as tx:
             body = {"text": "Something else", "blocks": []}
             now = ours.clock.real()
-            await tx.messages.add(Message(kind=MessageKind.REPLY, to=TRAINING, body=body, created_at=now))
+            await tx.messages.add(
+                Message(kind=MessageKind.REPLY, to=to_channel(TRAINING), body=body, created_at=now)
+            )
         await ours.delivery.turn()
         seen = await ours.world.get("see", user=ANA, channel=TRAINING, wait=10)
         while not any("Something else" in m["reads"] for m in seen["messages"]):
@@ -243,7 +245,7 @@ async def test_what_is_sent_while_the_store_takes_no_done_is_sent_once(tmp_path:
         async with ours.deps.store.write() as tx:
             body = {"text": "Only once", "blocks": [], "response_type": "ephemeral"}
             now = ours.clock.real()
-            to = f"{ours.world.url}{path}"
+            to = to_response_url(f"{ours.world.url}{path}")
             await tx.messages.add(Message(kind=MessageKind.REPLY, to=to, body=body, created_at=now))
         waiting = sum(m.next_call is NextCall.ANSWER for m in await ours.queued())
         with ours.locked():
@@ -264,7 +266,9 @@ async def test_what_was_given_up_is_counted_in_the_store(tmp_path: Path) -> None
             async with ours.deps.store.write() as tx:
                 body = {"text": "Hello", "blocks": []}
                 now = ours.clock.real()
-                await tx.messages.add(Message(kind=MessageKind.REPLY, to=person, body=body, created_at=now))
+                await tx.messages.add(
+                    Message(kind=MessageKind.REPLY, to=to_person(person), body=body, created_at=now)
+                )
         await ours.deliver()
         assert await counted(ours, GIVEN_UP) == 2
 

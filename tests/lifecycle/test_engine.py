@@ -25,7 +25,7 @@ from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, Worl
 async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotten(here: World, there: str) -> None:
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     other = sqlite3.connect(there.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -43,11 +43,11 @@ async def test_nothing_is_due_twice(here: World) -> None:
     """A step under way keeps its rental from being claimed again, however often the engine looks."""
     fault = await here.fault("procure_offer", "hold_before")
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     for _ in range(5):
         here.jump(MINUTE)
-        await here.engine.turn()
+        await here.engine.run_pass()
     assert here.engine.in_flight == 1
     await here.release(fault)
     await here.until(rental, State.READY)
@@ -69,7 +69,7 @@ async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: Worl
     here.jump(timedelta(minutes=5))
     seen: list[int] = []
     here.deps.store.on_commit(lambda: seen.append(here.engine.in_flight))
-    await here.engine.turn()
+    await here.engine.run_pass()
     assert seen == [1], "the claim's commit, with its step not yet started"
     await here.settle()
     assert here.engine.in_flight == 0
@@ -104,13 +104,13 @@ async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its
     fault = await here.fault("procure_offer", "hold_before")
     offers, others = await here.ask(), await here.ask(BEN)
     first = await here.rent(offers, settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     second = await here.rent(others, person=BEN, settle=False)
     store.in_doubt = True
     with pytest.raises(StoreBusy):
-        await here.engine.turn()
-    await here.engine.turn()
+        await here.engine.run_pass()
+    await here.engine.run_pass()
     assert here.engine.in_flight == 2
     await here.release(fault)
     for rental in (first, second):
@@ -132,13 +132,13 @@ async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
             direct=False,
             reply_url="https://slack.test/reply",
         )
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     async with asyncio.timeout(20):
         while not (await here.rental(rental.id)).state.over:
             here.jump(15 * SECOND)
-            await here.engine.turn()
+            await here.engine.run_pass()
             while here.engine.in_flight > 2:
                 await here.clock.pause(0)
     assert (await here.rental(rental.id)).state is State.DESTROYED

@@ -44,7 +44,7 @@ def clock() -> MovedClock:
 async def work(clock: MovedClock) -> AsyncIterator[Work]:
     made = Work(clock)
     job = Job("test", every(minutes=10), made)
-    task = asyncio.create_task(job.keep(clock))
+    task = asyncio.create_task(job.run(clock))
     yield made
     assert not task.done()
     task.cancel()

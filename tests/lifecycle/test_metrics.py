@@ -50,7 +50,7 @@ async def test_what_was_answered_counts_where_somebody_else_decided_meanwhile(he
     metrics = counted(here)
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     await here.release(fault)

@@ -245,7 +245,7 @@ async def test_a_step_that_hangs_counts_as_well(here: World) -> None:
     market = Hanging(here.deps.market)
     here.works_with(replace(here.deps, market=cast(Market, market)))
     here.jump(3 * MINUTE + 30 * SECOND)
-    await here.engine.turn()
+    await here.engine.run_pass()
     assert here.engine.in_flight == 1
     while here.now < ends(rental) + 2 * GRACE + MINUTE:
         await here.overdue.look()

@@ -70,7 +70,7 @@ async def messages(database: Database, rental_id: str) -> list[Message]:
 
 
 def told(queued: Iterable[Message]) -> list[tuple[str, str]]:
-    return sorted((message.kind.value, message.to) for message in queued)
+    return sorted((message.kind.value, message.to.value) for message in queued)
 
 
 async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:

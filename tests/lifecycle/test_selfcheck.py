@@ -81,7 +81,7 @@ async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
     check = check_of(here)
     fault = await here.fault("get_resource", "hold_before")
     here.jump(4 * MINUTE)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     assert list(here.engine.under_way()) == [rental.id]
     for span, wrong in ((4 * MINUTE, []), (2 * MINUTE, []), (MINUTE, ["work is late by 60 s"])):
@@ -149,7 +149,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
     rental = await soon_and_later(here)
     store, check, slack = await outage(here)
     slack.takes = False
-    assert not await check.look()
+    assert not await check.check()
     assert check.wrong == ["the store takes no writes"]
     await check.notify()
     slack.takes = True
@@ -158,7 +158,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
     assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None), (ANA.id, EventKind.NO_WRITES, rental.id)]
     slack.posts.clear()
     store.full = False
-    assert await check.look()
+    assert await check.check()
     assert check.wrong == []
     for _ in range(2):
         await check.notify_recovery()
@@ -171,7 +171,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
 async def test_a_store_that_cannot_be_read_is_told_to_the_admins(here: World) -> None:
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)
-    assert not await check.look()
+    assert not await check.check()
     assert "the store can't be read" in check.wrong
     for _ in range(2):
         await check.notify()

@@ -88,7 +88,7 @@ async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_fo
 ) -> None:
     fault = await here.fault("procure_offer", kind)
     rental = await here.rent(await here.ask(), settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     destroying = await ending.destroy(here.deps, ANA, rental.id)
     assert (destroying.state, destroying.end) == (State.DESTROYING, State.CANCELLED)

@@ -86,7 +86,7 @@ async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: Wor
     here.jump(29 * MINUTE + 45 * SECOND)
     fault = await here.fault("get_offers", "hold_before")
     rental = await here.rent(quote, settle=False)
-    await here.engine.turn()
+    await here.engine.run_pass()
     await here.met(fault)
     await account.pause(here.deps, CLEO)
     await here.release(fault)

@@ -134,7 +134,7 @@ async def test_each_question_is_answered_once(here: World) -> None:
     quote = await here.ask()
     async with here.deps.store.read() as tx:
         answers = [m for m in await tx.messages.due(FOREVER, 10) if m.quote_id == quote.id]
-    assert [(m.kind, m.to) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
+    assert [(m.kind, m.to.value) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
 
 
 async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:

@@ -103,7 +103,7 @@ class World:
     async def settle(self) -> None:
         """Does what is due until nothing is."""
         for _ in range(200):
-            await self.engine.turn()
+            await self.engine.run_pass()
             await self.engine.drain()
             if self.overdue.due():
                 await self.overdue.look()
@@ -277,7 +277,7 @@ class World:
             for message in waiting:
                 posted: dict[str, Any] = {"shown": message.wanted, "due_at": None}
                 if message.posted_at is None:
-                    posted |= {"posted_at": self.now, "channel": message.to, "ts": f"{message.id}.0"}
+                    posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
                 await tx.messages.save(changed(message, **posted))
 
     async def rental(self, rental_id: str) -> Rental:
@@ -346,7 +346,7 @@ class World:
             for message in messages:
                 event = await tx.events.get(message.event_id or 0)
                 assert event is not None
-                told.append((message.to, event.kind))
+                told.append((message.to.value, event.kind))
         return told
 
     async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
@@ -358,7 +358,7 @@ class World:
                 if message is not None and message.kind is MessageKind.NOTICE:
                     event = await tx.events.get(message.event_id or 0)
                     if event is not None and event.kind is kind:
-                        found.append((message.to, event))
+                        found.append((message.to.value, event))
         return found
 
     async def alive(self) -> list[dict[str, Any]]:

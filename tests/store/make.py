@@ -10,7 +10,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
@@ -146,8 +146,12 @@ def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", 
     return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, **fields})
 
 
-def message(kind: MessageKind = MessageKind.CARD, rental_id: str | None = "k7mq2", **fields: Any) -> Message:
-    return Message(**{"kind": kind, "to": HOME, "rental_id": rental_id, "created_at": START, **fields})
+def message(
+    kind: MessageKind = MessageKind.CARD, rental_id: str | None = "k7mq2", *, to: str = HOME, **fields: Any
+) -> Message:
+    """Return a message; `to` is a channel, a person or a URL, as the database stores it."""
+    destination = stored_destination(to)
+    return Message(**{"kind": kind, "to": destination, "rental_id": rental_id, "created_at": START, **fields})
 
 
 def next_of(before: Rental, **changes: Any) -> Rental:

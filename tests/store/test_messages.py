@@ -9,7 +9,7 @@ import pytest
 from bot.lifecycle.ports import Change, Held
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.message import Message, MessageKind, NextCall
+from bot.model.message import Message, MessageKind, NextCall, to_channel
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
@@ -155,13 +155,13 @@ async def test_one_event_is_said_once_to_one_place(database: Database) -> None:
         await tx.rentals.apply(
             Change(before=rental, after=make.next_of(rental), events=(make.event(),), messages=twice)
         )
-    assert [(m.kind, m.to) for m in await due(database)] == [
+    assert [(m.kind, m.to.value) for m in await due(database)] == [
         (CARD, make.HOME),
         (DIRECT, make.ANA),
         (DIRECT, make.BEN),
     ]
     async with database.read() as tx:
-        assert [m.to for m in await tx.messages.direct_of("k7mq2")] == [make.ANA, make.BEN]
+        assert [m.to.value for m in await tx.messages.direct_of("k7mq2")] == [make.ANA, make.BEN]
 
 
 async def test_an_event_of_the_account_can_be_told(database: Database) -> None:
@@ -171,7 +171,7 @@ async def test_an_event_of_the_account_can_be_told(database: Database) -> None:
             notice = make.message(MessageKind.NOTICE, None, to=admin, event_id=event_id)
             await tx.messages.add(notice)
     waiting = await due(database)
-    assert [(m.to, m.event_id) for m in waiting] == [(make.ANA, event_id), (make.BEN, event_id)]
+    assert [(m.to.value, m.event_id) for m in waiting] == [(make.ANA, event_id), (make.BEN, event_id)]
     async with database.read() as tx:
         assert await tx.messages.get(waiting[0].id) == waiting[0]
         assert await tx.messages.get(10_000) is None
@@ -222,7 +222,7 @@ async def test_each_message_is_held_by_the_call_that_it_needs_next(database: Dat
     for held, call in calls.items():
         left = {m.next_call for m in await sendable(database, **{held: True})}
         assert left == set(NextCall) - {call}
-    assert make.ANA not in {m.to for m in await sendable(database, edits=True, places={make.ANA})}
+    assert make.ANA not in {m.to.value for m in await sendable(database, edits=True, places={make.ANA})}
 
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])
@@ -244,9 +244,9 @@ async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database:
         await show(database, message, closed=message.kind is CARD)
     rental = await store_change(database, rental, THREAD, DIRECT)
     async with database.write() as tx:
-        await tx.messages.redirect("k7mq2", "C0OTHER")
+        await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     waiting = await due(database)
-    assert [(m.kind, m.to, m.shown, m.ts) for m in waiting] == [
+    assert [(m.kind, m.to.value, m.shown, m.ts) for m in waiting] == [
         (CARD, "C0OTHER", 0, None),
         (THREAD, "C0OTHER", 0, None),
         (DIRECT, make.HOME, 0, None),

@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from bot.lifecycle.ports import EVER, Change, Held, UnfinishedAttempt
 from bot.model.event import EventKind
-from bot.model.message import MessageKind
+from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
 from store.db import Database, Transaction
 from tests.databases import START
@@ -114,7 +114,7 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("messages_due", lambda tx: tx.messages.due(START, 9, HELD)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, HELD)),
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
-    ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", "C1")),
+    ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),
     ("quotes_owner", lambda tx: tx.quotes.waiting_for_key(make.ANA, START)),
 ]

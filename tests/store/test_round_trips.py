@@ -18,7 +18,7 @@ from bot.lifecycle.ports import Change
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event
-from bot.model.message import Message
+from bot.model.message import Destination, Message, stored_destination
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -42,6 +42,7 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     AwareDatetime: MOMENTS,
     timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
     type(None): st.none(),
+    Destination: TEXT.map(stored_destination),
     Any: st.recursive(
         st.none() | st.booleans() | NUMBERS | TEXT,
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.model.event import Event
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
@@ -27,7 +27,9 @@ def show(
     to: str = ANA,
     shown: int = 0,
 ) -> Rendered:
-    message = Message(kind=kind, to=to, rental_id="k7mq2", shown=shown, envelope=1, created_at=now)
+    message = Message(
+        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=shown, envelope=1, created_at=now
+    )
     rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None
     assert not (rendered.closed and labels(rendered.blocks))

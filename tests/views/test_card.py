@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_channel
 from bot.model.state import State
 from handlers.views.render import render_message
 from tests.views.showing import card, show, thread
@@ -204,7 +204,7 @@ class TestThread:
 
     @pytest.mark.parametrize("kind", [K.ASKED, K.STARTED, K.PROGRESS, K.STILL_NEEDED, K.ENDING])
     def test_what_is_told_elsewhere_is_not_told_twice(self, kind: EventKind) -> None:
-        message = Message(kind=MessageKind.THREAD, to="C0TRAIN", created_at=clock(12, 0))
+        message = Message(kind=MessageKind.THREAD, to=to_channel("C0TRAIN"), created_at=clock(12, 0))
         event = happened(kind, clock(12, 0))
         assert render_message(message, event, ready(), rules=RULES, now=clock(12, 0)) is None
 

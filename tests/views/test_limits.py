@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.errors import Changed, Mistake, NeedsKey, Outage, Refused, TooLate
 from bot.model.base import changed
 from bot.model.event import Event
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_channel, to_person
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote
@@ -82,7 +82,7 @@ def test_messages_of_the_outbox(
     told = changed(details, events=(event, *details.events))
     for reader in (details.rental.owner, "U0CARL"):
         message = Message(
-            kind=kind, to=reader, shown=shown, envelope=details.rental.envelope.version, created_at=now
+            kind=kind, to=to_person(reader), shown=shown, envelope=details.rental.envelope.version, created_at=now
         )
         rendered = render_message(message, event, told, rules=RULES, now=now)
         if rendered is not None:
@@ -169,7 +169,7 @@ def test_short_answers(words: str, nearest: list[str], key: Key, other: str | No
 @given(note=some.text)
 def test_a_note_can_not_forge_a_line(note: str) -> None:
     now = clock(14, 5)
-    message = Message(kind=MessageKind.APPROVAL, to="C0GPUS", shown=1, envelope=1, created_at=now)
+    message = Message(kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown=1, envelope=1, created_at=now)
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)
@@ -190,7 +190,7 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 
 def test_time_can_be_far_away() -> None:
     details = waiting(lapses_at=clock(22, 5) + timedelta(days=20_000))
-    message = Message(kind=MessageKind.CARD, to="C0GPUS", created_at=clock(14, 5))
+    message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
     rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
     assert rendered is not None
     hold(rendered)

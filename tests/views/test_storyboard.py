@@ -10,7 +10,7 @@ import pytest
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, to_channel
 from bot.model.rental import Decider, Extension
 from bot.model.state import State
 from handlers.views.render import render_message
@@ -233,7 +233,7 @@ class TestApproving:
         details = ready(asked, extension=longer, spent=13_430_000)
         message = Message(
             kind=MessageKind.APPROVAL,
-            to="C0GPUS",
+            to=to_channel("C0GPUS"),
             rental_id="k7mq2",
             envelope=2,
             shown=1,

@@ -11,7 +11,7 @@ import pytest
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import Extension
 from bot.model.request import Contract
@@ -67,7 +67,7 @@ LONGER = Extension(
 def told(
     kind: MessageKind, details: RentalDetails, now: datetime, event: Event | None = None, *, to: str = ANA
 ) -> str:
-    message = Message(kind=kind, to=to, rental_id="k7mq2", shown=1, envelope=1, created_at=now)
+    message = Message(kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=1, envelope=1, created_at=now)
     rendered = render_message(message, event, details, rules=RULES, now=now)
     assert rendered is not None
     return read(rendered.text, now)
@@ -264,7 +264,9 @@ class TestTelling:
 
 class TestMoreTime:
     def test_a_wish_for_more_time_can_be_taken_back_on_the_card(self) -> None:
-        message = Message(kind=MessageKind.CARD, to="C0TRAIN", rental_id="k7mq2", created_at=clock(18, 10))
+        message = Message(
+            kind=MessageKind.CARD, to=to_channel("C0TRAIN"), rental_id="k7mq2", created_at=clock(18, 10)
+        )
         rendered = render_message(message, None, ready(extension=LONGER), rules=RULES, now=clock(18, 10))
         assert rendered is not None
         assert labels(rendered.blocks) == ["Details", "Don't extend", "Destroy k7mq2"]
@@ -272,7 +274,7 @@ class TestMoreTime:
 
     def test_a_wish_for_more_time_can_be_taken_back_in_the_message_that_it_is_ready(self) -> None:
         details = ready(extension=LONGER)
-        message = Message(kind=MessageKind.DIRECT, to=ANA, rental_id="k7mq2", created_at=clock(18, 10))
+        message = Message(kind=MessageKind.DIRECT, to=to_person(ANA), rental_id="k7mq2", created_at=clock(18, 10))
         rendered = render_message(message, details.events[0], details, rules=RULES, now=clock(18, 10))
         assert rendered is not None
         assert labels(rendered.blocks) == ["Don't extend", "Destroy k7mq2"]

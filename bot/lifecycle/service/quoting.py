@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports import Tx
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind
+from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import OFFER_LIFE
 from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState
@@ -83,7 +83,8 @@ async def ask(
 def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
     """The message that brings a quote to who asked."""
     real_now = deps.clock.real()
-    return Message(kind=kind, to=quote.reply_url or "", quote_id=quote.id, created_at=real_now, due_at=real_now)
+    to = stored_destination(quote.reply_url or quote.owner)
+    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
 async def set_key(deps: Deps, person: Person, key: Key) -> int:

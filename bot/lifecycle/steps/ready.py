@@ -204,7 +204,7 @@ async def _told(
     told = [
         m.posted_at
         for m in direct
-        if m.event_id in says and m.posted_at is not None and m.to == snapshot.rental.owner
+        if m.event_id in says and m.posted_at is not None and m.to.value == snapshot.rental.owner
     ]
     # Whoever extends it knows its new end.
     told += [

@@ -1,0 +1,103 @@
+"""What /health and /metrics say: how far every running part is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot import health
+from bot.clock import Clock
+from bot.errors import GpubotError
+from bot.lifecycle.engine import Engine
+from bot.lifecycle.jobs import Job
+from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.ports import Store
+from bot.lifecycle.selfcheck import SelfCheck
+from bot.lifecycle.steps.polling import soonest
+from bot.metrics import Metrics
+from bot.model.state import State
+from handlers.connection import Connection
+from handlers.delivery.loop import Delivery
+from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
+from handlers.slack_api.gate import Gate
+
+
+@dataclass
+class HealthReport:
+    """Reads the state of every part that runs. It changes nothing."""
+
+    clock: Clock
+    store: Store
+    engine: Engine
+    overdue: OverdueDeletion
+    selfcheck: SelfCheck
+    delivery: Delivery
+    jobs: Sequence[Job]
+    connection: Connection
+    gate: Gate
+    metrics: Metrics
+    commits: int = 0
+    """How many transactions that write were committed since the start."""
+
+    def __post_init__(self) -> None:
+        self.store.on_commit(self._count_commit)
+
+    async def read(self) -> health.Report:
+        """Return what /health shows. `settled` is true if nothing is due, under way or undelivered at the revision
+        of the clock that the report names."""
+        before, commits = self._under_way(), self.commits
+        now = self.clock.now()
+        await self.selfcheck.measure()
+        counts: list[int | None] = [None, None, None]
+        try:
+            next_due = await self.engine.next_due()
+            async with self.store.read() as tx:
+                counts = [await tx.messages.undelivered()]
+                counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
+        except GpubotError:
+            next_due = None
+        undelivered, posted_twice, given_up = counts
+        due = (next_due is not None and next_due <= now) or self.overdue.due()
+        next_at = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        under_way = self._under_way()
+        # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
+        quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
+        wrong = self.selfcheck.wrong
+        return {
+            "well": not wrong,
+            "wrong": wrong,
+            "clock": {"now": now.isoformat(), "revision": self.clock.revision},
+            "connections": await self.connection.connected(),
+            "next_due": next_at.isoformat() if next_at else None,
+            "due_now": due,
+            **under_way,
+            "undelivered": undelivered,
+            "perhaps_posted_twice": posted_twice,
+            "given_up": given_up,
+            "engine_passes": self.engine.passes,
+            "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
+            "late_for_seconds": self.selfcheck.late_for.total_seconds(),
+            "store_takes_writes": self.selfcheck.writes,
+            "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
+            "settled": quiet and not due and undelivered == 0,
+        }
+
+    async def exposition(self) -> bytes:
+        """Return what /metrics shows, in Prometheus's text format."""
+        try:
+            async with self.store.read() as tx:
+                live: dict[State, int] | None = await tx.rentals.states()
+        except GpubotError:
+            live = None
+        return self.metrics.exposition(await self.read(), live)
+
+    def _count_commit(self) -> None:
+        self.commits += 1
+
+    def _under_way(self) -> dict[str, int]:
+        return {
+            "steps_in_flight": self.engine.in_flight,
+            "handlers_in_flight": self.gate.in_flight,
+            "sends_in_flight": self.delivery.in_flight,
+            "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
+        }

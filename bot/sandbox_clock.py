@@ -1,0 +1,72 @@
+"""The clock of the sandbox, followed over HTTP (docs/sandbox.md, "The clock")."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import aiohttp
+
+from bot.clock import Clock, MovedClock, SystemClock
+from bot.errors import Unusable
+
+WAIT = aiohttp.ClientTimeout(total=40)
+"""The sandbox answers a waiting request within 30 real seconds."""
+RETRY = 0.2
+"""Real seconds until the sandbox is asked again after it gave no answer."""
+
+Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
+"""Returns the sandbox's time, speed and revision. Given a revision, it returns after the next change."""
+
+
+class FollowedClock(MovedClock):
+    """A clock that is set to the sandbox's after each change. Between two changes it runs on at the same speed."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(datetime.fromtimestamp(0, UTC))
+        self._watch = watch
+
+    async def start(self) -> None:
+        """Read the sandbox's clock once. Raise what `watch` raises if there is no answer."""
+        await self._read(None)
+
+    async def follow(self) -> None:
+        """Take over every change until cancelled. While the sandbox does not answer, time runs on."""
+        while True:
+            try:
+                await self._read(self.revision)
+            except (OSError, TimeoutError, ValueError):
+                await self.pause(RETRY)
+
+    async def _read(self, after: int | None) -> None:
+        now, speed, revision = await self._watch(after)
+        if after is None or revision != after:
+            self.put(now, speed=speed, revision=revision)
+
+
+async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
+    """Return this machine's clock, or a clock that follows the one at `url` (GPUBOT_CLOCK_URL).
+
+    Raise Unusable if no clock answers there.
+    """
+    if url is None:
+        return SystemClock()
+    address = url.rstrip("/") + "/_control/clock"
+
+    async def watch(after: int | None) -> tuple[datetime, float, int]:
+        params = {} if after is None else {"after": str(after)}
+        try:
+            async with session.get(address, params=params, timeout=WAIT) as answer:
+                clock = await answer.json()
+            return datetime.fromisoformat(clock["now"]), float(clock["speed"]), int(clock["revision"])
+        except (aiohttp.ClientError, KeyError, TypeError) as error:
+            raise OSError("the clock does not answer") from error
+
+    clock = FollowedClock(watch)
+    try:
+        await clock.start()
+    except (OSError, ValueError, TimeoutError):
+        raise Unusable(
+            "GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+        ) from None
+    return clock
