@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.doctor.findings import Case, Finding, left, ok, wrong
 from bot.doctor.machine import skew
 from bot.errors import LockedOut, MarketAway
-from bot.market.client import ComputeClear, Patience
+from bot.market.client import ComputeClear, Timeouts
 
 TOKEN, CATALOGUE, RESOURCES = "Compute Clear token", "Compute Clear catalogue", "Compute Clear resources"
 NEEDS = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
@@ -25,7 +25,7 @@ async def compute_clear(case: Case, seconds: float) -> list[Finding]:
         return [left(what, lacking) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = case.settings
     client = ComputeClear(
-        settings.compute_clear_url, settings.compute_clear_token, case.clock, Patience(other=seconds)
+        settings.compute_clear_url, settings.compute_clear_token, case.clock, Timeouts(other=seconds)
     )
     try:
         catalogue, resources = await asyncio.gather(_catalogue(client, case.clock), _resources(client, case.clock))

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.market import address, fields, wire
+from bot.market import fields, ssh_address, wire
 from bot.market.anomalies import Anomalies
+from bot.market.offer_query import query
 from bot.model.request import Contract, Request
 from tests.market.reading import ONE, read_offer, read_offers
 
@@ -213,7 +214,7 @@ def test_names_come_in_three_shapes(body: object) -> None:
 
 @pytest.mark.parametrize("body", [None, 3, "US", {}, [], {"a": ["US"], "b": 1}, [1], {"a": {"b": []}}])
 def test_names_in_any_other_shape_are_refused(body: object) -> None:
-    with pytest.raises(wire.Senseless):
+    with pytest.raises(wire.UnusableAnswer):
         wire.names(body)
 
 
@@ -224,7 +225,7 @@ def test_resources_come_in_three_shapes(body: object) -> None:
 
 @pytest.mark.parametrize("body", [None, {}, {"resources": None}, "x", {"detail": "no"}])
 def test_resources_in_any_other_shape_are_refused(body: object) -> None:
-    with pytest.raises(wire.Senseless):
+    with pytest.raises(wire.UnusableAnswer):
         wire.resources(body, Anomalies())
 
 
@@ -265,7 +266,7 @@ def test_resources_in_any_other_shape_are_refused(body: object) -> None:
     ],
 )  # fmt: skip
 def test_where_a_machine_is(access: object, found: tuple[str | None, int | None]) -> None:
-    assert address.of_access(access) == found
+    assert ssh_address.from_access(access) == found
 
 
 def test_a_resource_says_what_it_can() -> None:
@@ -324,7 +325,7 @@ def test_the_query_reads_back_as_what_was_asked(cap: Decimal, vendor: str | None
         max_gpu_rate=cap,
         lease=timedelta(hours=1),
     )
-    body = wire.query(request)
+    body = query(request)
     read = yaml.load(body, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only strings
     assert Decimal(read["compute"]["max_price_per_gpu_hour"]) == cap
     loaded = yaml.safe_load(body)
