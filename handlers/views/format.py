@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen
+from bot.model.gpu import display_name, display_variant, name_key
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.offer import Offer
 from bot.model.request import Contract, Envelope, Request
@@ -188,7 +189,6 @@ class Times(Frozen):
 
 # --- machines
 
-_MAKERS = {"nvidia", "amd", "intel", "google", "aws"}
 _VENDORS = {
     "aws": "AWS",
     "coreweave": "CoreWeave",
@@ -212,9 +212,10 @@ def vendor(name: str | None) -> str:
     known = clean(name or "", 40)
     if not known:
         return "the vendor"
-    plain = re.sub(r"[^a-z0-9]", "", known.lower())
     words = re.split(r"[_\s-]+", known)
-    return escape(_VENDORS.get(plain) or " ".join(word[:1].upper() + word[1:] for word in words if word) or known)
+    return escape(
+        _VENDORS.get(name_key(known)) or " ".join(word[:1].upper() + word[1:] for word in words if word) or known
+    )
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:
@@ -222,31 +223,14 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
-def _gpu_part(part: str) -> str:
-    if re.fullmatch(r"sxm\d*", part):
-        return "SXM"
-    if part == "pcie":
-        return "PCIe"
-    if memory := re.fullmatch(r"(\d+)gb", part):
-        return f"{memory[1]} GB"
-    return part.upper()
-
-
 def gpu(name: str) -> str:
     """A family as it is, a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`."""
-    known = clean(name, 60)
-    if "-" not in known:
-        return escape(known)
-    parts = [part for part in known.lower().split("-") if part]
-    if len(parts) > 1 and parts[0] in _MAKERS:
-        parts = parts[1:]
-    return escape(" ".join(_gpu_part(part) for part in parts) or known)
+    return escape(display_name(clean(name, 60)))
 
 
 def variant(offer: Offer) -> str:
     """What a canonical name says beyond its family: `SXM 80 GB`."""
-    whole, family = gpu(offer.gpu), gpu(offer.family)
-    return whole[len(family) :].strip() or whole if whole.upper().startswith(family.upper()) else whole
+    return escape(display_variant(clean(offer.gpu, 60), clean(offer.family, 60)))
 
 
 def machines(count: int, name: str) -> str:

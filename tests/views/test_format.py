@@ -115,26 +115,10 @@ def test_today_is_the_readers_today() -> None:
 
 
 def test_names_of_gpus_and_vendors() -> None:
-    gpus = (
-        "H100",
-        "nvidia-h100-sxm5-80gb",
-        "nvidia-h100-pcie-80gb",
-        "nvidia-rtx-4090-24gb",
-        "amd-mi300x-192gb",
-        "RTX 4090",
-        "-",
-    )
+    gpus = ("nvidia-h100-sxm5-80gb", "<!here>")
     vendors = ("hyperstack", "massed_compute", "runpod", None)
     assert {name: format.gpu(name) for name in gpus} == snapshot(
-        {
-            "H100": "H100",
-            "nvidia-h100-sxm5-80gb": "H100 SXM 80 GB",
-            "nvidia-h100-pcie-80gb": "H100 PCIe 80 GB",
-            "nvidia-rtx-4090-24gb": "RTX 4090 24 GB",
-            "amd-mi300x-192gb": "MI300X 192 GB",
-            "RTX 4090": "RTX 4090",
-            "-": "-",
-        }
+        {"nvidia-h100-sxm5-80gb": "H100 SXM 80 GB", "<!here>": "&lt;!here&gt;"}
     )
     assert {name: format.vendor(name) for name in vendors} == snapshot(
         {"hyperstack": "Hyperstack", "massed_compute": "Massed Compute", "runpod": "RunPod", None: "the vendor"}
