@@ -76,7 +76,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     """Return the answer to `/gpu get`: what it made, what was found, or why nothing was found."""
     quote = view.quote
     if view.rental is not None:
-        return replies.chosen(view.rental)
+        return replies.rented(view.rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:

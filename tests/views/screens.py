@@ -153,8 +153,8 @@ def thread(event: Event, details: RentalDetails | None = None) -> str:
 
 def direct(event: Event, details: RentalDetails, now: datetime | None = None, *, to: str = ANA) -> str:
     """Return the direct message about an event as text, as of `now` or of the event."""
-    at = now or event.at
-    return message(outbox(MessageKind.DIRECT, details, at, event, to=to), at)
+    shown_at = now or event.at
+    return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to), shown_at)
 
 
 def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1, envelope: int = 1) -> str:

@@ -14,7 +14,7 @@ from bot.model.attempt import Why
 from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
-from handlers.views import format
+from handlers.views import format, machine_text, rental_text
 from handlers.views.blocks import cut, plain
 from tests.slack_limits import loose_markup
 from tests.views import strategies as some
@@ -85,17 +85,17 @@ def test_a_span_has_two_units_at_most() -> None:
 
 
 def test_an_estimated_span_is_in_whole_minutes() -> None:
-    assert [format.about(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
+    assert [format.about_span(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
 
 
 def test_a_time_of_today_has_no_day_and_every_other_has() -> None:
-    at = format.Times(now=clock(12, 0), zone="UTC")
+    times = format.Times(now=clock(12, 0), zone="UTC")
     assert [
-        at.at(clock(18, 40)),
-        at.at(clock(18, 40), clock(9, 0, day=23)),
-        at.when(clock(18, 40)),
-        at.when(clock(1, 44, day=25)),
-        at.on(clock(18, 40)),
+        times.time(clock(18, 40)),
+        times.time(clock(18, 40), clock(9, 0, day=23)),
+        times.at_time(clock(18, 40)),
+        times.at_time(clock(1, 44, day=25)),
+        times.date_and_time(clock(18, 40)),
     ] == snapshot(
         [
             "<!date^1795545600^{time}|18:40 UTC>",
@@ -109,24 +109,24 @@ def test_a_time_of_today_has_no_day_and_every_other_has() -> None:
 
 def test_today_is_the_readers_today() -> None:
     tokyo = format.Times(now=clock(12, 0), zone="Asia/Tokyo")
-    assert "{date_short_pretty}" in tokyo.at(clock(16, 0))
-    assert "{date_short_pretty}" not in tokyo.at(clock(14, 0))
-    assert format.Times(now=clock(12, 0), zone="Nowhere/At all").at(clock(14, 0)).endswith("|14:00 UTC>")
+    assert "{date_short_pretty}" in tokyo.time(clock(16, 0))
+    assert "{date_short_pretty}" not in tokyo.time(clock(14, 0))
+    assert format.Times(now=clock(12, 0), zone="Nowhere/At all").time(clock(14, 0)).endswith("|14:00 UTC>")
 
 
 def test_names_of_gpus_and_vendors() -> None:
     gpus = ("nvidia-h100-sxm5-80gb", "<!here>")
     vendors = ("hyperstack", "massed_compute", "runpod", None)
-    assert {name: format.gpu(name) for name in gpus} == snapshot(
+    assert {name: machine_text.gpu(name) for name in gpus} == snapshot(
         {"nvidia-h100-sxm5-80gb": "H100 SXM 80 GB", "<!here>": "&lt;!here&gt;"}
     )
-    assert {name: format.vendor(name) for name in vendors} == snapshot(
+    assert {name: machine_text.vendor(name) for name in vendors} == snapshot(
         {"hyperstack": "Hyperstack", "massed_compute": "Massed Compute", "runpod": "RunPod", None: "the vendor"}
     )
     assert [
-        format.variant(HYPERSTACK),
-        format.what(request(count=8, contract=Contract.SPOT)),
-        format.what(request(region=None)),
+        machine_text.variant(HYPERSTACK),
+        machine_text.describe(request(count=8, contract=Contract.SPOT)),
+        machine_text.describe(request(region=None)),
     ] == snapshot(["SXM 80 GB", "8x H100 EU spot", "1x H100"])
 
 
@@ -146,7 +146,7 @@ def test_an_ssh_command_is_built_of_a_sound_address_only() -> None:
         ("203.0.113.7", 0),
         ("203.0.113.7", 70_000),
     )
-    assert [(*address, format.ssh_command(*address)) for address in addresses] == snapshot(
+    assert [(*address, machine_text.ssh_command(*address)) for address in addresses] == snapshot(
         [
             ("203.0.113.7", None, "ssh root@203.0.113.7"),
             ("203.0.113.7", 22, "ssh root@203.0.113.7"),
@@ -166,7 +166,7 @@ def test_an_ssh_command_is_built_of_a_sound_address_only() -> None:
 
 
 def test_every_state_and_reason_has_words() -> None:
-    assert set(format.STATES) == set(State)
+    assert set(rental_text.STATES) == set(State)
     assert (
         snapshot(
             {
@@ -184,9 +184,9 @@ def test_every_state_and_reason_has_words() -> None:
                 State.WITHDRAWN: "Withdrawn",
             }
         )
-        == format.STATES
+        == rental_text.STATES
     )
-    assert {why.value: format.reason(why, "nebius") for why in Why} == snapshot(
+    assert {why.value: rental_text.reason(why, "nebius") for why in Why} == snapshot(
         {
             "sold_out": "Nebius sold out",
             "expired": "Nebius's price no longer stood",

@@ -126,7 +126,7 @@ def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, everyo
         hold(lists.show(long, reader="U0ANA", rules=RULES, now=now))
         hold(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
         hold(offers.rents_already(details.rental, "q1", "o1"))
-        hold(replies.chosen(details.rental))
+        hold(replies.rented(details.rental))
 
 
 @THOROUGH

@@ -22,19 +22,19 @@ from bot.errors import (
 )
 from bot.model.person import Key
 from bot.model.state import State
-from handlers.views import answers, replies
+from handlers.views import replies
 from handlers.views.blocks import Rendered
 from handlers.views.error_text import BLOCKS, NEXT_STEPS
-from handlers.views.rental_text import times
+from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
 from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
 
 NOW = clock(14, 40)
-AT = times(RULES, NOW, None)
+TIMES = reader_times(RULES, NOW, None)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
 
 
-def said(*answers: Rendered) -> str:
+def texts(*answers: Rendered) -> str:
     return page(*(message(answer, NOW) for answer in answers))
 
 
@@ -53,7 +53,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         BuyingBlocked(BuyingBlock.PAUSED),
         BuyingBlocked(BuyingBlock.TOKEN_REFUSED),
     )
-    assert said(*map(replies.error, errors)) == snapshot("""\
+    assert texts(*map(replies.error, errors)) == snapshot("""\
 
 I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100
 [Choose from a list]
@@ -96,7 +96,7 @@ def test_people_and_channels_in_an_error_are_never_pinged() -> None:
 
 
 def test_a_bug_has_a_number_and_says_nothing_that_is_not_known() -> None:
-    assert said(
+    assert texts(
         replies.bug("E-4F2K", rented=False),
         replies.bug("E-4F2K"),
         replies.store_busy(),
@@ -115,7 +115,7 @@ This was posted twice. Use the other one.
 
 def test_answers_about_keys() -> None:
     nameless = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=NOW)
-    assert said(
+    assert texts(
         replies.key_saved(KEY, 1),
         replies.key_saved(nameless, 0),
         replies.key_shown(KEY),
@@ -142,7 +142,7 @@ Before I rent I need your public SSH key: it lets you in.
 
 
 def test_what_a_click_on_an_offer_made() -> None:
-    assert said(replies.chosen(rental(State.PROCURING)), replies.chosen(waiting().rental)) == snapshot("""\
+    assert texts(replies.rented(rental(State.PROCURING)), replies.rented(waiting().rental)) == snapshot("""\
 
 Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
 
@@ -152,13 +152,13 @@ Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 
 def test_more_time_or_still_needed_by_command() -> None:
     use = ready().rental
-    assert said(
-        answers.extended(use, AT),
-        answers.extended(ready(extension=LONGER).rental, AT),
-        answers.asked_again(use, 2 * H, AT, RULES),
-        answers.kept(ready(lease=lease(ask_at=clock(15, 40))).rental, AT, RULES),
-        answers.kept(ready(lease=lease(ask_at=clock(18, 40))).rental, AT, RULES),
-        answers.kept(use, AT, RULES),
+    assert texts(
+        replies.extended(use, TIMES),
+        replies.extended(ready(extension=LONGER).rental, TIMES),
+        replies.extended_just_now(use, 2 * H, TIMES, RULES),
+        replies.still_needed(ready(lease=lease(ask_at=clock(15, 40))).rental, TIMES, RULES),
+        replies.still_needed(ready(lease=lease(ask_at=clock(18, 40))).rental, TIMES, RULES),
+        replies.still_needed(use, TIMES, RULES),
     ) == snapshot("""\
 
 k7mq2 is extended. It ends 18:40.
@@ -181,7 +181,7 @@ k7mq2 is still needed. It still ends 18:40; I don't ask again before.
 
 def test_destroying_by_command() -> None:
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
-    assert said(answers.ending(destroying), answers.ending(withdrawn)) == snapshot("""\
+    assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
 Being destroyed: 1x H100 EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
 
@@ -190,13 +190,13 @@ Withdrawn: 8x H100 EU, p4wd9.
 
 
 def test_pausing_a_click_on_an_old_version_and_words_that_are_no_command() -> None:
-    assert said(
+    assert texts(
         replies.paused(True),
         replies.paused(False),
         replies.resumed(True),
         replies.resumed(False),
-        answers.newer("The request p4wd9 has changed.", replies.say("Here it is.")),
-        answers.only_commands(),
+        replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
+        replies.only_commands(),
     ) == snapshot("""\
 
 Buying is paused. Destroying goes on. /gpu resume starts it again.
