@@ -34,7 +34,7 @@ async def is_set(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying; `why` is a word or a person's id for whoever reads the database. None ends the block."""
+    """Block buying; `why` is a word or a person's id, to be read in the database. None ends the block."""
     await tx.account.set(block.value, why)
 
 

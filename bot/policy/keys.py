@@ -1,4 +1,4 @@
-"""Public SSH keys: which are taken, and how they are kept."""
+"""Public SSH keys: which are accepted, and in which form they are stored."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bot.model.text import one_line
 LONGEST_LINE = 16 * 1024
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
-"""Bits; OpenSSH takes no larger ones."""
+"""Bits; OpenSSH accepts no larger ones."""
 
 _PASTE = "Paste the one line of your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
-_TAKEN = frozenset(
+_ACCEPTED = frozenset(
     {
         "ssh-ed25519",
         "ssh-rsa",
@@ -32,51 +32,51 @@ _TAKEN = frozenset(
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
-"""Phones turn hyphens to dashes. Of a row of hyphens two are enough: `-{2,}` takes quadratic time."""
+"""Phones turn two hyphens into a dash. Two of a row of hyphens are enough: `-{2,}` takes quadratic time."""
 _PRIVATE = re.compile(
-    # Slack folds line breaks to spaces. Without dashes only capitals count: people write about private keys too.
+    # Slack turns line breaks into spaces. Without dashes only capitals count: people write about keys too.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
 _OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
-"""How two kinds of private keys begin in Base64: OpenSSH's, and that of SSH Communications."""
+"""The first Base64 characters of two kinds of private keys: OpenSSH's and SSH Communications'."""
 _DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
-"""A DER sequence may begin at any place of a text: behind a quote, `key=` or a path."""
+"""A DER sequence in Base64. It may begin anywhere in a text: behind a quote, `key=` or a path."""
 _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
-"""A PEM file that was encoded once more, as in a Kubernetes secret."""
+"""A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})
 _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886f70d010c01"))
-"""Object identifiers of the schemes that encrypt PKCS#8 keys: those of PKCS#5 and of PKCS#12."""
+"""Prefixes of the object identifiers of the schemes that encrypt PKCS#8 keys: PKCS#5's and PKCS#12's."""
 
 
 def looks_private(text: str) -> bool:
-    """Return whether a text has the marks of a private key in any common form, whole or its beginning.
+    """Return whether a text has the marks of a private key in any common form, also if the key is cut off.
 
-    Public keys, certificates, hashes and ordinary Base64 have none: a mark takes at least 37 bits to match.
+    Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
     """
-    seen = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
-    if _PRIVATE.search(seen) or _OPENSSH in seen or _SSH2 in seen:
+    visible = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
+    if _PRIVATE.search(visible) or _OPENSSH in visible or _SSH2 in visible:
         return True
-    if any(_is_private_der(binascii.a2b_base64(found[1])) for found in _DER_IN_BASE64.finditer(seen)):
+    if any(_is_private_der(binascii.a2b_base64(found[1])) for found in _DER_IN_BASE64.finditer(visible)):
         return True
-    return any(_PRIVATE.search(_decoded_text(found[1])) for found in _PEM_IN_BASE64.finditer(seen))
+    return any(_PRIVATE.search(_decoded_text(found[1])) for found in _PEM_IN_BASE64.finditer(visible))
 
 
 def _is_private_der(content: bytes) -> bool:
-    """Return whether DER begins as PKCS#1, PKCS#8, SEC 1 and PKCS#12 do, with a small version, or as an encrypted
-    PKCS#8 key does, with the scheme that encrypts it."""
-    inside = _content_of(content)
-    if inside[:2] == _VERSION and len(inside) > 3:
-        return inside[2] <= 3 and inside[3] in _AFTER_VERSION
-    return _content_of(inside).startswith(_ENCRYPTED)
+    """Return whether DER begins with a small version, as PKCS#1, PKCS#8, SEC 1 and PKCS#12 do, or with an
+    encryption scheme, as an encrypted PKCS#8 key does."""
+    inner = _content_of(content)
+    if inner[:2] == _VERSION and len(inner) > 3:
+        return inner[2] <= 3 and inner[3] in _AFTER_VERSION
+    return _content_of(inner).startswith(_ENCRYPTED)
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return what a DER sequence holds, as far as it is there. Return nothing for anything else."""
+    """Return the content of a DER sequence, as much of it as there is. Return b"" for anything else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
-    length_takes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
-    return sequence[2 + length_takes :]
+    length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
+    return sequence[2 + length_bytes :]
 
 
 def _decoded_text(encoded: str) -> str:
@@ -84,11 +84,11 @@ def _decoded_text(encoded: str) -> str:
 
 
 def read_key(line: str, set_at: datetime) -> Key:
-    """A person's public key, re-encoded by us.
+    """Return the public key in a line, re-encoded by us.
 
-    Takes one line without options: ed25519, ecdsa, RSA of 2048 bits and more, and both kinds of security keys.
-    Raises PrivateKey, or Mistake that says what to paste; neither holds any of the text. Takes CPU time that grows
-    with the key: callers in an event loop run it in a thread.
+    Accept one line without options: ed25519, ecdsa, RSA from 2048 bits, and both kinds of security keys.
+    Raise PrivateKey, or Mistake that says what to paste; neither holds any of the text. The CPU time grows with
+    the key: callers in an event loop run this in a thread.
     """
     if looks_private(line):
         raise PrivateKey
@@ -99,7 +99,7 @@ def read_key(line: str, set_at: datetime) -> Key:
         raise Mistake(f"That is more than one line. {_PASTE}")
     kind, encoded, comment = [*line.split(maxsplit=2), "", "", ""][:3]
     _check_kind(kind, line)
-    if any(word in _TAKEN for word in comment.split()):
+    if any(word in _ACCEPTED for word in comment.split()):
         raise Mistake(f"That is more than one key. {_PASTE}")
     key = _decoded(kind, encoded)
     exported = key.export_public_key("openssh").decode("ascii").split()
@@ -112,13 +112,13 @@ def read_key(line: str, set_at: datetime) -> Key:
 
 
 def _check_kind(kind: str, line: str) -> None:
-    if kind in _TAKEN:
+    if kind in _ACCEPTED:
         return
     if "-cert-v0" in line:
         raise Mistake(f"That is a certificate. I need the key itself. {_PASTE}")
     if kind == "ssh-dss":
         raise Mistake(f"DSA keys are too weak. Make a new pair with: ssh-keygen -t ed25519. {_PASTE}")
-    if any(word in _TAKEN for word in line.split()):
+    if any(word in _ACCEPTED for word in line.split()):
         raise Mistake(f"A key with options or words before it is not taken. {_PASTE}")
     if _KEY_TYPE.fullmatch(kind):
         raise Mistake(f"I don't take keys of this type: use ed25519, ecdsa, RSA or a security key. {_PASTE}")
@@ -131,7 +131,7 @@ def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
         content = binascii.a2b_base64(encoded, strict_mode=True)
         key = asyncssh.import_public_key(f"{kind} {encoded}")
     except (ValueError, OverflowError):
-        raise broken from None  # whose words may hold the key
+        raise broken from None  # the cause may quote the key
     if key.get_algorithm() != kind or key.public_data != content:
         raise broken
     if kind == "ssh-rsa" and not SMALLEST_RSA <= _rsa_bits(content) <= LARGEST_RSA:
@@ -141,7 +141,7 @@ def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
 
 
 def _rsa_bits(content: bytes) -> int:
-    """The size of the modulus: the third field, after the type and the exponent (RFC 4253, section 6.6)."""
+    """Return the size of the modulus: the third field, after the type and the exponent (RFC 4253, section 6.6)."""
     for _ in range(2):
         length = int.from_bytes(content[:4], "big")
         content = content[4 + length :]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.rental import Lease, Rental
 from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
@@ -41,19 +42,27 @@ def next_notice(ends_at: datetime, given: int, rules: Rules) -> datetime | None:
     return ends_at - remaining[0] if remaining else None
 
 
-def extension_left(ready_at: datetime, ends_at: datetime, now: datetime, rules: Rules) -> timedelta:
+def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
     """Return by how much a lease may become longer, from its end or, if that has passed, from now.
 
     Zero if it is less than a minute, the shortest extension that anyone asks for.
     """
-    left = rules.lease.max - (max(ends_at, now) - ready_at)
+    left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
+
+
+def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
+    """Return whether the lease of a rental may become longer by `span`: not while an extension waits."""
+    if rental.lease is None or rental.extension is not None:
+        return False
+    return span <= extension_left(rental.lease, now, rules)
 
 
 def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """Return from when on a machine may be destroyed at its end. Return None if nobody was told of this end yet.
+    """Return from when on a machine may be destroyed at its end. Return None while this end was
+    posted to nobody.
 
     `readable_at` is when its owner could first read of this end, `first_tried_at` when we first tried to post it.
     The owner always has one grace after that. If Slack takes no posts, the end comes one grace after the first

@@ -1,4 +1,4 @@
-"""Which offers fit a request, and which requests are close to one that found nothing."""
+"""Which offers fit a request, and which similar requests to try if none does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.model.request import Contract, Request
 
 
 def fits(offer: Offer, request: Request) -> bool:
-    """Whether an offer is what was asked for, and not above the person's cap per GPU."""
+    """Return whether an offer is what was asked for, and not above the person's cap per GPU."""
     return (
         (same_name(offer.gpu, request.gpu) or same_name(offer.family, request.gpu))
         and offer.count == request.count
@@ -24,7 +24,7 @@ def fits(offer: Offer, request: Request) -> bool:
 
 
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """By price. Equal prices stand in the same order every time, whatever their ids."""
+    """Return offers sorted by price. Equal prices keep their order when the ids of the offers change."""
     return tuple(
         sorted(
             offers,
@@ -34,15 +34,15 @@ def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
 
 
 def nearby(request: Request) -> list[Request]:
-    """What to look for when nothing was found: the same without the cap, anywhere, in the other contract, from any
-    vendor; and, where more than one of these was asked for, without all of them."""
+    """Return the requests to try if nothing was found: the same request without its cap, its region or its vendor,
+    without all of them if it has several, and with the other contract."""
     wishes = {
         "max_gpu_rate": request.max_gpu_rate is not None,
         "region": request.region is not None,
         "vendor": request.vendor is not None,
     }
     other = Contract.SPOT if request.contract is Contract.ONDEMAND else Contract.ONDEMAND
-    changes: list[dict[str, object]] = [{name: None} for name, asked in wishes.items() if asked]
+    changes: list[dict[str, object]] = [{name: None} for name, given in wishes.items() if given]
     if len(changes) > 1:
         changes.append(dict.fromkeys(wishes))
     changes.append({"contract": other})

@@ -1,4 +1,4 @@
-"""The team's rules file (`GPUBOT_POLICY`), and what holds without it."""
+"""The team's rules: the keys of the file that `GPUBOT_POLICY` names, and their defaults."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bot.policy import yaml_file
 from bot.text_file import Unreadable, read_text
 
 MOST_LINES = 20
-"""Wrong values that are told, of one file."""
+"""How many wrong values of one file are listed."""
 LONGEST_SPAN = timedelta(days=366)
-"""Any span of the policy. Far beyond what makes sense, and far within what can be added to a moment."""
+"""The longest span in a policy: longer than anyone needs, and short enough to be added to any date."""
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
@@ -30,7 +30,8 @@ _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 def _span(value: Any) -> Any:
-    """`90s`, `15m`, `4h`, `2d`, also joined as in `1h30m`: more than 0, at most LONGEST_SPAN."""
+    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`. Raise ValueError unless it is more than 0 and at
+    most LONGEST_SPAN."""
     span = value if isinstance(value, timedelta) else _read_span(value)
     if span is None or span > LONGEST_SPAN:
         raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
@@ -40,7 +41,7 @@ def _span(value: Any) -> Any:
 
 
 def _read_span(value: Any) -> timedelta | None:
-    """The duration that was written, None if it is too long to be one."""
+    """Return the span that was written. Return None if it is too long for a timedelta."""
     if not isinstance(value, str):
         raise ValueError("write it with a unit, such as 15m or 4h")
     match = _SPAN.fullmatch(value.strip())
@@ -55,7 +56,7 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """Return a number as the file has it, also in quotes. Raise ValueError for any other text, true and false."""
+    """Return a number, also if it is in quotes. Raise ValueError for any other text, and for true and false."""
     if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
         return Decimal(value) if "." in value else int(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -71,7 +72,7 @@ def _whole(value: Any) -> Any:
 
 
 def _share(value: Any) -> Any:
-    """`15%`, or a plain 0.15."""
+    """Return a share, written as `15%` or as 0.15."""
     if isinstance(value, str) and value.strip().endswith("%"):
         match = _SHARE.fullmatch(value.strip())
         if match is None:
@@ -92,13 +93,13 @@ def _flag(value: Any) -> Any:
 
 
 def _shown(value: str) -> str:
-    """A value as a message quotes it."""
+    """Return a value as an error quotes it."""
     return repr(one_line(value, 40))
 
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
-"""Whole micro-dollars; the upper bound keeps sums of money within what the database holds."""
+"""Whole micro-dollars. The upper bound keeps sums of money within the range of a database integer."""
 Share = Annotated[Decimal, BeforeValidator(_share)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
@@ -120,14 +121,14 @@ class Use(Frozen):
 
 
 class AutoApprove(Frozen):
-    """Up to both, nobody is asked. USD per hour, and USD in total."""
+    """Up to both limits no approver is asked. USD per hour, and USD in total."""
 
     per_hour: Dollars = Decimal("10.00")
     total: Dollars = Decimal("100.00")
 
 
 class Limits(Frozen):
-    """Refused beyond, whoever approves."""
+    """Requests beyond these are refused; no approver can allow them."""
 
     per_rental_gpus: Count = Field(default=8, le=10_000)
     per_person_rentals: Count = Field(default=4, le=10_000)
@@ -149,7 +150,7 @@ class Lease(Frozen):
     default: Span = timedelta(hours=4)
     max: Span = timedelta(hours=72)
     notices: tuple[Span, ...] = (timedelta(hours=2), timedelta(minutes=30))
-    """How long before its end the owner is told, longest first."""
+    """How long before the end the owner is notified, longest first."""
     grace: Span = timedelta(minutes=15)
 
     @field_validator("notices")
@@ -170,7 +171,7 @@ class CheckIn(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """How the team hears that a machine is ready."""
+    """How a card's thread announces that a machine is ready."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"
@@ -182,11 +183,11 @@ class Announce(Frozen):
 
 
 class Rules(Frozen):
-    """The whole file. Every key has a default."""
+    """All rules. Every key of the file has a default."""
 
     timezone: str = "UTC"
     admins: tuple[UserId, ...] = ()
-    """With those of GPUBOT_ADMINS."""
+    """Those of the file and those of GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
     use: Use = Use()
@@ -212,7 +213,7 @@ class Rules(Frozen):
 
     @property
     def groups(self) -> frozenset[str]:
-        """The user groups whose members must be known."""
+        """The user groups whose members the bot must know."""
         return frozenset(self.approvers.groups + self.use.groups)
 
     @property
@@ -222,9 +223,9 @@ class Rules(Frozen):
 
 
 def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
-    """The rules of a YAML file, or the defaults without one.
+    """Return the rules of a YAML file, or the defaults if there is none.
 
-    Raises Mistake with one line for each key that is wrong.
+    Raise Mistake with one line for each key that is wrong.
     """
     content: Any = {}
     if path is not None:
@@ -254,7 +255,7 @@ def _lines(errors: list[ErrorDetails]) -> list[str]:
 
 
 def _wrong(error: ErrorDetails) -> str:
-    """What is wrong with a value and how to write it, without pydantic's own words where they are jargon."""
+    """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
@@ -284,4 +285,4 @@ _WRONG = {
     "string_type": "write one word",
     "decimal_max_places": "write at most 6 digits after the point",
 }
-"""By pydantic's names for errors (docs.pydantic.dev/latest/errors/validation_errors)."""
+"""Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

@@ -201,7 +201,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
     return True
 
 
-# --- what nobody may rent, whoever approves
+# --- what nobody may rent, not even with an approval
 
 
 def check_lease(lease: timedelta, rules: Rules) -> None:

@@ -1,8 +1,8 @@
-"""The part of YAML that a policy file needs, read so that each value means one thing.
+"""The part of YAML that a policy file needs, read so that no value can be misread.
 
 YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date, and lets the
 last of two equal keys win. Here the types are those of the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2,
-section 10.3) without its rarer numbers: null, true and false, decimal numbers; anything else is text. Anchors,
+section 10.3) without its rarer numbers: null, true and false, decimal numbers. Everything else is text. Anchors,
 tags and merge keys are refused. Numbers are int or Decimal, never float.
 """
 
@@ -22,7 +22,7 @@ Value: TypeAlias = "bool | int | Decimal | str | list[Value] | dict[str, Value] 
 DEEPEST = 20
 """Levels of nesting. Policies have four."""
 LONGEST_NUMBER = 20
-"""Signs of a number. Python refuses to read integers of more than 4,300 digits."""
+"""Characters of a number. Python refuses to read integers of more than 4,300 digits."""
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]")
@@ -34,28 +34,31 @@ _NAMED: dict[str, Value] = {
 
 
 def load(text: str) -> Value:
-    """Return what a YAML document holds, None if it is empty. Raise Mistake if it is not YAML or uses
-    something that can be misread; its words go on after the file's name: `has a tag (!) in line 3`."""
+    """Return the value of a YAML document, None if it is empty.
+
+    Raise Mistake if it is not YAML or uses something that can be misread. The words continue a sentence that
+    begins with the file's name: `has a tag (!) in line 3`.
+    """
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Mistake(f"is no valid YAML{where}") from error
+        place = f": see line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise Mistake(f"is no valid YAML{place}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise Mistake(f"is no valid YAML: line {line} has a sign that YAML doesn't allow") from error
 
 
 class _Open:
-    """A list or mapping whose end has not come yet."""
+    """A list or mapping that is still being read."""
 
     def __init__(self, into: list[Value] | dict[str, Value]) -> None:
         self.into = into
         self.key: str | None = None
-        """The key whose value comes next."""
+        """The key of the value that comes next."""
         self.lines: dict[str, int] = {}
-        """Where each key was written."""
+        """The line of each key."""
 
     @property
     def wants_key(self) -> bool:
@@ -63,8 +66,8 @@ class _Open:
 
 
 class _Builder:
-    """Builds values from the parser's events. PyYAML's own composer calls itself for each level, so deep nesting
-    ends it; and it resolves aliases, of which a few lines can make gigabytes."""
+    """Builds values from the parser's events. PyYAML's own composer fails here in two ways: it recurses at each
+    level, so deep nesting exhausts the stack, and it resolves aliases, so a few lines can become gigabytes."""
 
     def __init__(self) -> None:
         self._stack: list[_Open] = []
@@ -125,7 +128,6 @@ class _Builder:
         current.key, current.lines[key] = key, line
 
     def _put(self, value: Value) -> None:
-        """Puts a value where it belongs."""
         if not self._stack:
             self._result = value
             return
@@ -139,7 +141,7 @@ class _Builder:
 
 
 def _plain(text: str, line: int) -> Value:
-    """What a scalar without quotes means."""
+    """Return the value of a scalar without quotes."""
     if text in _NAMED:
         return _NAMED[text]
     if _LEADING_ZERO.match(text) and text.lstrip("+-").replace("_", "").isdecimal():

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.model.money import cost
 from bot.model.rental import Rental
-from bot.policy.leases import extension_left
+from bot.policy.leases import may_extend_by
 from bot.policy.rules import Rules
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
 from handlers.views.blocks import Json, button
@@ -21,9 +21,7 @@ def extend_button(
     """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Return None if the
     rules don't allow a lease that long, or if more time is asked for already."""
     lease = rental.lease
-    if lease is None or rental.extension is not None:
-        return None
-    if extension_left(lease.ready_at, lease.ends_at, now, rules) < longer:
+    if lease is None or not may_extend_by(longer, rental, now, rules):
         return None
     money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)

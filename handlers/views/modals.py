@@ -17,7 +17,7 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
-from bot.policy.leases import extension_left
+from bot.policy.leases import may_extend_by
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
@@ -225,12 +225,8 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
 
 
 def longer_choices(rental: Rental, rules: Rules, now: datetime) -> list[int]:
-    """Return the hours by which a lease may become longer."""
-    lease = rental.lease
-    if lease is None or rental.extension is not None:
-        return []
-    left = extension_left(lease.ready_at, lease.ends_at, now, rules)
-    return [hours for hours in LONGER if timedelta(hours=hours) <= left]
+    """Return the hours by which the lease of a rental may become longer."""
+    return [hours for hours in LONGER if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
 def _longer(rental: Rental, hours: int) -> str:

@@ -8,6 +8,7 @@ from bot.model.attempt import Why
 from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.policy.roles import may_open
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, escape, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, ssh_command, vendor
@@ -91,7 +92,7 @@ def possessive(details: RentalDetails, reader: str) -> str:
 def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
     """Return the command that opens the machine, and its key. Return nothing for readers other than the owner."""
     command = ssh_command(details.rental.host, details.rental.port)
-    if reader != details.rental.owner:
+    if not may_open(reader, details.rental.owner):
         return []
     if command is None:
         return ["It has no address yet."]

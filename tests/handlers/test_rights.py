@@ -1,4 +1,4 @@
-"""What people without rights get to see, whatever they click, submit or type: nothing of anybody's."""
+"""People without rights see nothing of other people's rentals, whatever they click, submit or type."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ SECRETS = ("Ana", "Ben", ANA, BEN, "$", "203.0.113.7", "Initech", "H100 EU", "hy
 
 
 async def with_others(ours: Team) -> None:
-    """Eve joins, and with her and Gus the channel has a member and a guest without rights."""
+    """Add Eve, a member, and Gus, a guest, to the channel; neither may decide anything."""
     await ours.world.act("people", name="Eve")
     await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
 
 async def submits(ours: Team, user: str, callback: Callback, value: str, **inputs: str) -> str:
-    """Submits a dialog that nobody gave this person; what is acknowledged, and what is answered."""
-    told: list[dict[str, Any]] = []
+    """Submit a dialog that was never opened for this person. Return the acknowledgement and the answers."""
+    acknowledged: list[dict[str, Any]] = []
 
     async def ack(**answer: Any) -> None:
-        told.append(answer)
+        acknowledged.append(answer)
 
     before = len(await ours.replies())
     view = {
@@ -53,12 +53,12 @@ async def submits(ours: Team, user: str, callback: Callback, value: str, **input
         "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
     }
     await guarded(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
-    return f"{told} {(await ours.replies())[before:]}"
+    return f"{acknowledged} {(await ours.replies())[before:]}"
 
 
 @pytest.mark.parametrize("user", [GUS, EVE, CLEO, ANA], ids=["guest", "member", "admin", "owner"])
 @pytest.mark.parametrize("now", ["changed", "decided"])
-async def test_who_may_not_decide_reads_nothing_of_a_request_by_an_old_button(
+async def test_people_who_may_not_decide_read_nothing_of_a_request_by_an_old_button(
     tmp_path: Path, user: str, now: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -72,19 +72,19 @@ async def test_who_may_not_decide_reads_nothing_of_a_request_by_an_old_button(
         for version in (1, 2):
             for action in ("approve", "deny", "accept"):
                 await ours.forge(user, action, f"{rental.id}:{version}")
-                told = (await ours.replies())[-1]
+                reply = (await ours.replies())[-1]
                 knows = now == "decided" and user in {ANA, CLEO}
-                assert told == (
+                assert reply == (
                     "Ben denied it a moment before you. I changed nothing." if knows else ONLY_APPROVERS
                 )
-        said = await submits(ours, user, Callback.APPROVE_CONFIRM, f"{rental.id}:1")
-        assert (ONLY_APPROVERS in said) == (not knows)
-        assert "$" not in said
+        answer = await submits(ours, user, Callback.APPROVE_CONFIRM, f"{rental.id}:1")
+        assert (ONLY_APPROVERS in answer) == (not knows)
+        assert "$" not in answer
         assert await ours.modal(user) is None
         assert await ours.rental(rental.id) == before
 
 
-async def test_an_approver_still_reads_the_newest_version(tmp_path: Path) -> None:
+async def test_an_approver_who_clicks_an_old_button_reads_the_newest_version(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         old = await question(ours)
@@ -110,7 +110,7 @@ async def test_withdraw_takes_back_only_the_version_that_was_shown(tmp_path: Pat
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
 
-async def test_only_members_learn_whose_machine_it_is(tmp_path: Path) -> None:
+async def test_only_people_who_may_look_learn_whose_machine_it_is(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await with_others(ours)
         rental = await running(ours)
@@ -120,7 +120,7 @@ async def test_only_members_learn_whose_machine_it_is(tmp_path: Path) -> None:
             assert await ours.told(GUS, f"show {rental_id}") == NO_RIGHTS
 
 
-async def test_who_lost_their_rights_still_gets_into_what_they_rent(tmp_path: Path) -> None:
+async def test_owners_who_lost_their_rights_still_get_into_their_machines(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
@@ -130,7 +130,7 @@ async def test_who_lost_their_rights_still_gets_into_what_they_rent(tmp_path: Pa
 
 
 def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
-    """All that a button or dialog can carry about somebody else's rental and its search."""
+    """Return every value that a button or dialog can carry about somebody else's rental and its search."""
     a = {
         "rental_id": rental.id,
         "quote_id": rental.quote_id,
@@ -148,7 +148,7 @@ def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
 
 @pytest.mark.parametrize("user", [GUS, EVE], ids=["guest", "member"])
 @pytest.mark.parametrize("state", ["waits", "was changed", "runs"])
-async def test_nothing_of_anybodys_is_shown_or_done_whatever_is_clicked_or_submitted(
+async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_else(
     tmp_path: Path, user: str, state: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -166,24 +166,24 @@ async def test_nothing_of_anybodys_is_shown_or_done_whatever_is_clicked_or_submi
         for callback, kinds in ANSWERS_WITH.items():
             for value in (value for kind in kinds for value in values_of(kind, rental)):
                 await submits(ours, user, callback, value, hours="2")
-        told = [str(message.body) for message in (await ours.queued())[first:]]
-        assert len(told) > 20
-        assert [(secret, words) for words in told for secret in SECRETS if secret in words] == []
+        answers = [str(message.body) for message in (await ours.queued())[first:]]
+        assert len(answers) > 20
+        assert [(secret, words) for words in answers for secret in SECRETS if secret in words] == []
         assert await ours.modal(user) is None
         assert await ours.rental(rental.id) == before
         assert await ours.quotes(user) == []
 
 
-async def test_a_guest_reads_nothing_of_anybodys_by_any_command(tmp_path: Path) -> None:
+async def test_no_command_shows_a_guest_the_rental_of_somebody_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await with_others(ours)
         rental = await running(ours)
         for words in ("", "list", "list all", "help", "key", "catalog", "pause", "resume", "get", "get H100 now"):
-            told = await ours.told(GUS, words)
-            assert "$10.00/h" not in told, words
-            assert "Ana" not in told, words
+            answer = await ours.told(GUS, words)
+            assert "$10.00/h" not in answer, words
+            assert "Ana" not in answer, words
         for words in ("show", "ssh", "destroy", "extend", "keep"):
-            told = await ours.told(GUS, f"{words} {rental.id}") + await ours.told(GUS, f"{words} {rental.id} 2h")
-            assert [secret for secret in SECRETS if secret in told] == [], words
+            answer = await ours.told(GUS, f"{words} {rental.id}") + await ours.told(GUS, f"{words} {rental.id} 2h")
+            assert [secret for secret in SECRETS if secret in answer] == [], words
         assert await ours.modal(GUS) is None
         assert [one.id for one in await ours.rentals()] == [rental.id]

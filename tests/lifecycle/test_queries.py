@@ -1,4 +1,4 @@
-"""What lists are made of: the same money as each rental's own story, in as few queries for many as for one."""
+"""What lists are made of: the same cost as in each rental's details, and as many queries for many as for row."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def deps(database: Database, clock: MovedClock) -> Deps:
     return Deps(store=database, clock=clock, rules=Rules())
 
 
-async def in_use(database: Database, rental_id: str, owner: str = ANA, **said: Any) -> None:
-    """A rental whose machine is in use since START; `said` is what the marketplace says of the machine."""
+async def in_use(database: Database, rental_id: str, owner: str = ANA, **fields: Any) -> None:
+    """Store a rental whose machine is in use since START; `fields` are what the marketplace reports of it."""
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=1, rate=RATE)
-    machine = make.resource(f"res-{rental_id}", rental_id, **{"rate": RATE, "valid_from": START, **said})
+    machine = make.resource(f"res-{rental_id}", rental_id, **{"rate": RATE, "valid_from": START, **fields})
     await make.begun(database, rental, make.attempt(rental_id, state=AttemptState.BOUGHT))
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=rental, resources=(machine,)))
 
 
 async def after_one_that_failed(database: Database, rental_id: str, owner: str = ANA) -> None:
-    """A rental in use whose first machine is gone and in the ledger."""
+    """Store a rental in use whose first machine is gone and in the ledger."""
     await in_use(database, rental_id, owner)
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=2, rate=RATE)
     gone = make.attempt(rental_id, state=AttemptState.GONE)
@@ -73,15 +73,15 @@ async def after_one_that_failed(database: Database, rental_id: str, owner: str =
 
 @contextmanager
 def counted(database: Database) -> Iterator[list[str]]:
-    """Collects the statements that are read with."""
-    seen: list[str] = []
+    """Collect the statements that read from the database."""
+    statements: list[str] = []
 
     def running(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
-        seen.append(sql)
+        statements.append(sql)
 
     reader = database.engines.reader.sync_engine
     event.listen(reader, "before_cursor_execute", running)
-    yield seen
+    yield statements
     event.remove(reader, "before_cursor_execute", running)
 
 
@@ -93,7 +93,7 @@ async def own(deps: Deps) -> RentalList:
     return await queries.listing(deps, READER, everyone=False, most=15)
 
 
-async def test_a_list_says_of_each_rental_what_its_story_says(database: Database, deps: Deps) -> None:
+async def test_a_list_has_the_same_cost_for_each_rental_as_its_details(database: Database, deps: Deps) -> None:
     await in_use(database, "aaaaa")
     await in_use(database, "bbbbb", BEN, rate=None)
     await in_use(database, "ccccc", valid_from=None)
@@ -105,16 +105,16 @@ async def test_a_list_says_of_each_rental_what_its_story_says(database: Database
         row = make.ledger_row("res-fffff", "fffff", ended_at=START + 2 * HOUR, amount=4_300_000, estimated=True)
         await tx.rentals.apply(Change(before=back, after=back, ledger=(row,)))
     live = await everyone(deps)
-    told = {one.rental.id: await queries.show(deps, READER, one.rental.id) for one in live.shown}
-    assert list(told) == ["aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee", "fffff"]
-    assert [one.spent for one in live.shown] == [details.spent for details in told.values()]
-    assert [one.rental for one in live.shown] == [details.rental for details in told.values()]
-    assert [one.spent.amount for one in live.shown] == [6_450_000] * 3 + [2_150_000] + [6_450_000] * 2
-    assert [one.spent.estimated for one in live.shown] == [False, True, True, False, False, True]
-    assert live.team.amount == sum(details.spent.amount for details in told.values())
+    details = {row.rental.id: await queries.show(deps, READER, row.rental.id) for row in live.shown}
+    assert list(details) == ["aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee", "fffff"]
+    assert [row.spent for row in live.shown] == [each.spent for each in details.values()]
+    assert [row.rental for row in live.shown] == [each.rental for each in details.values()]
+    assert [row.spent.amount for row in live.shown] == [6_450_000] * 3 + [2_150_000] + [6_450_000] * 2
+    assert [row.spent.estimated for row in live.shown] == [False, True, True, False, False, True]
+    assert live.team.amount == sum(each.spent.amount for each in details.values())
 
 
-async def test_sums_are_of_all_that_lives_however_little_is_shown(database: Database, deps: Deps) -> None:
+async def test_totals_include_all_live_rentals_however_few_are_shown(database: Database, deps: Deps) -> None:
     for rental_id, owner in (("aaaaa", ANA), ("bbbbb", BEN), ("ccccc", ANA), ("ddddd", ANA)):
         await in_use(database, rental_id, owner)
     waits = make.rental("eeeee", state=State.AWAITING_APPROVAL, rate=RATE)
@@ -122,26 +122,26 @@ async def test_sums_are_of_all_that_lives_however_little_is_shown(database: Data
     await make.begun(database, waits)
     await make.begun(database, over)
     everything = await queries.listing(deps, READER, everyone=True, most=2)
-    assert [one.rental.id for one in everything.shown] == ["aaaaa", "bbbbb"]
+    assert [row.rental.id for row in everything.shown] == ["aaaaa", "bbbbb"]
     assert everything.more == 3
     assert (everything.own.rate, everything.own.amount) == (3 * RATE, 3 * 6_450_000)
     assert (everything.team.rate, everything.team.amount) == (4 * RATE, 4 * 6_450_000)
     hers = await queries.listing(deps, READER, everyone=False, most=2)
-    assert [one.rental.id for one in hers.shown] == ["aaaaa", "ccccc"]
+    assert [row.rental.id for row in hers.shown] == ["aaaaa", "ccccc"]
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 
 
-async def test_nothing_lives(deps: Deps) -> None:
+async def test_a_list_without_live_rentals_is_empty_and_costs_nothing(deps: Deps) -> None:
     live = await everyone(deps)
     assert (live.shown, live.more, live.team) == ((), 0, CostTotals(rate=Decimal(0), amount=0))
 
 
-async def test_owners_are_named_where_they_are_known(database: Database, deps: Deps) -> None:
+async def test_owners_have_names_in_a_list_if_they_are_known(database: Database, deps: Deps) -> None:
     async with database.write() as tx:
         await tx.people.put(Person(id=ANA, name="Ana"), START)
     await in_use(database, "aaaaa")
     await in_use(database, "bbbbb", BEN)
-    assert [one.names for one in (await everyone(deps)).shown] == [{ANA: "Ana"}] * 2
+    assert [row.names for row in (await everyone(deps)).shown] == [{ANA: "Ana"}] * 2
 
 
 @pytest.mark.parametrize("look", [everyone, own])
@@ -159,7 +159,7 @@ async def test_a_list_of_many_takes_no_more_queries_than_a_list_of_one(
     assert len(for_many) == len(for_one) <= 6
 
 
-async def test_a_story_takes_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:
+async def test_details_take_no_more_queries_for_many_people_and_events(database: Database, deps: Deps) -> None:
     await in_use(database, "aaaaa")
     with counted(database) as for_few:
         await queries.show(deps, READER, "aaaaa")

@@ -1,4 +1,4 @@
-"""Asking for offers: shared calls, what would have matched, a key first, and a marketplace that doesn't answer."""
+"""Asking for offers: shared calls, similar requests, a missing key, and a marketplace that doesn't answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.lifecycle.world import (
 )
 
 
-async def test_equal_questions_within_fifteen_seconds_share_one_call(here: World) -> None:
+async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World) -> None:
     await asyncio.gather(*(quoting_of(here, person) for person in (ANA, BEN, CLEO)))
     await here.settle()
     assert len(await here.calls("get_offers")) == 1
@@ -44,7 +44,7 @@ async def test_equal_questions_within_fifteen_seconds_share_one_call(here: World
 
 
 async def quoting_of(here: World, person: Person) -> None:
-    """Asks, and waits for nothing."""
+    """Ask without waiting for the answer."""
     await quoting.ask(
         here.deps,
         person,
@@ -55,7 +55,7 @@ async def quoting_of(here: World, person: Person) -> None:
     )
 
 
-async def test_where_nothing_matches_what_would_have_is_named_with_its_price(here: World) -> None:
+async def test_if_nothing_matches_similar_requests_are_named_with_their_prices(here: World) -> None:
     quote = await here.ask(max_gpu_rate=Decimal("2.00"))
     assert (quote.state, quote.offers) == (QuoteState.NONE, ())
     found = {(near.request.region, near.request.contract, near.request.max_gpu_rate) for near in quote.nearby}
@@ -66,7 +66,7 @@ async def test_where_nothing_matches_what_would_have_is_named_with_its_price(her
         assert cap is None or near.cheapest.rate <= cap
 
 
-async def test_without_an_answer_it_is_asked_again_for_two_minutes_and_then_given_up(here: World) -> None:
+async def test_a_market_that_does_not_answer_is_asked_again_for_two_minutes(here: World) -> None:
     await here.fault("get_offers", "status", status=503, times=None)
     quote = await here.ask()
     assert quote.state is QuoteState.LOOKING
@@ -77,23 +77,23 @@ async def test_without_an_answer_it_is_asked_again_for_two_minutes_and_then_give
     assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
 
 
-async def test_who_waits_for_a_market_that_is_away_is_told_so_once(here: World) -> None:
+async def test_a_person_is_told_once_that_a_search_takes_longer(here: World) -> None:
     here.unread = True
     await here.fault("get_offers", "status", status=503, times=None)
     quote = await here.ask()
     await here.pass_time(MINUTE)
     async with here.deps.store.read() as tx:
-        told = [message.kind for message in await tx.messages.due(FOREVER, 10) if message.quote_id == quote.id]
-    assert told == [MessageKind.LOOKING]
+        answers = [message.kind for message in await tx.messages.due(FOREVER, 10) if message.quote_id == quote.id]
+    assert answers == [MessageKind.LOOKING]
 
 
-async def test_a_refused_token_is_told_at_once(here: World) -> None:
+async def test_a_refused_token_ends_a_search_at_once(here: World) -> None:
     await here.fault("get_offers", "status", status=401, times=None)
     quote = await here.ask()
     assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
 
 
-async def test_an_answer_that_comes_after_a_fault_is_found(here: World) -> None:
+async def test_a_search_goes_on_after_a_fault_of_the_market(here: World) -> None:
     await here.fault("get_offers", "status", status=503)
     quote = await here.ask()
     assert quote.state is QuoteState.LOOKING
@@ -101,7 +101,7 @@ async def test_an_answer_that_comes_after_a_fault_is_found(here: World) -> None:
     assert (await here.quote(quote.id)).state is QuoteState.FOUND
 
 
-async def test_without_a_key_it_waits_and_goes_on_when_there_is_one(here: World) -> None:
+async def test_a_search_without_a_key_waits_and_goes_on_when_a_key_is_set(here: World) -> None:
     quote = await here.ask(DORA)
     assert (quote.state, quote.due_at) == (QuoteState.WAITING_FOR_KEY, None)
     assert await here.calls("get_offers") == []
@@ -117,7 +117,7 @@ async def test_a_search_that_waited_too_long_for_a_key_does_not_go_on(here: Worl
     assert (await here.quote(quote.id)).state is QuoteState.WAITING_FOR_KEY
 
 
-async def test_six_searches_a_minute_are_enough(here: World) -> None:
+async def test_a_seventh_search_within_a_minute_is_refused(here: World) -> None:
     for _ in range(6):
         await here.ask()
     with pytest.raises(Refused, match="6 searches"):
@@ -127,7 +127,7 @@ async def test_six_searches_a_minute_are_enough(here: World) -> None:
     await here.ask()
 
 
-async def test_each_question_is_answered_once(here: World) -> None:
+async def test_each_search_is_answered_once(here: World) -> None:
     here.unread = True
     quote = await here.ask()
     async with here.deps.store.read() as tx:
@@ -135,7 +135,7 @@ async def test_each_question_is_answered_once(here: World) -> None:
     assert [(m.kind, m.to.value) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
 
 
-async def test_who_may_not_use_it_and_where_it_is_not_used_is_refused(there: str) -> None:
+async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(there: str) -> None:
     rules = changed(RULES, use=Use(channels=("C0OTHER",)))
     async with world(there, rules=rules) as here:
         with pytest.raises(Refused, match="not used in this channel") as refused:

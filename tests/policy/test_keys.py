@@ -1,4 +1,4 @@
-"""Which SSH keys are taken, and that no private one ever is."""
+"""Which SSH keys are accepted, and that private ones never are."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def field(content: bytes) -> bytes:
 
 
 def security_key(kind: str) -> str:
-    """A public key as a token makes it: the plain key's fields and the application."""
+    """Return a public key as a hardware token makes it: the fields of a plain key and the application."""
     plain = made("ssh-ed25519" if "ed25519" in kind else "ecdsa-sha2-nistp256").public_data
     fields = plain[4 + int.from_bytes(plain[:4], "big") :]
     return f"{kind} {base64.b64encode(field(kind.encode()) + fields + field(b'ssh:')).decode()}"
 
 
 def refused(line: str) -> str:
-    """The words of the refusal, which never hold any of the key."""
+    """Return the words of the refusal, which never contain any of the key."""
     with pytest.raises(Mistake) as caught:
         read(line)
     for word in line.split():
@@ -70,7 +70,7 @@ def refused(line: str) -> str:
     ],
     ids=lambda line: line.split()[0],
 )
-def test_good_keys_are_kept_without_their_comment(line: str) -> None:
+def test_an_accepted_key_is_stored_without_its_comment(line: str) -> None:
     key = read(f"  {line}   you@laptop \n")
     assert key.line == line
     assert key.comment == "you@laptop"
@@ -79,12 +79,12 @@ def test_good_keys_are_kept_without_their_comment(line: str) -> None:
     assert key.set_at == NOW
 
 
-def test_the_api_takes_what_is_kept() -> None:
+def test_a_stored_key_has_the_form_that_the_api_requires() -> None:
     assert asyncssh.import_public_key(read(public("ssh-ed25519")).line).get_algorithm() == "ssh-ed25519"
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         ("", ""),
         ("me", "me"),
@@ -93,17 +93,17 @@ def test_the_api_takes_what_is_kept() -> None:
         ("me\u202e\x07 <!channel>", "me <!channel>"),
     ],
 )
-def test_comments_are_one_clean_short_line(typed: str, kept: str) -> None:
-    assert read(public("ssh-ed25519", comment=typed)).comment == kept
+def test_comments_are_one_clean_short_line(typed: str, stored: str) -> None:
+    assert read(public("ssh-ed25519", comment=typed)).comment == stored
 
 
-def test_marks_that_slack_or_a_person_put_around_it_are_no_part_of_it() -> None:
+def test_quotes_and_backticks_around_a_key_are_dropped() -> None:
     line = public("ssh-ed25519")
     assert read(f"`{line} me`") == read(f'"{line} me"') == read(f"{line} me")
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "words"),
     [
         ("", "no public SSH key"),
         ("hello", "no public SSH key"),
@@ -128,10 +128,10 @@ def test_marks_that_slack_or_a_person_put_around_it_are_no_part_of_it() -> None:
     ],
     ids=lambda part: "line" if len(part) > 40 else None,  # keys are new each time; every worker needs the same ids
 )
-def test_anything_else_is_refused_with_what_to_paste(line: str, says: str) -> None:
-    words = refused(line)
-    assert says in words
-    assert "Paste the one line of your .pub file" in words
+def test_any_other_line_is_refused_with_what_to_paste(line: str, words: str) -> None:
+    refusal = refused(line)
+    assert words in refusal
+    assert "Paste the one line of your .pub file" in refusal
 
 
 def test_a_certificate_is_refused() -> None:
@@ -183,7 +183,7 @@ MANGLED: list[Callable[[str], str]] = [
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
 @pytest.mark.parametrize("mangle", MANGLED)
-def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_frame(
+def test_a_private_key_is_recognised_in_every_form_whole_folded_or_without_its_frame(
     kind: str, form: str, mangle: Callable[[str], str]
 ) -> None:
     text = mangle(private(kind, form))
@@ -197,7 +197,9 @@ def test_private_keys_are_known_in_every_form_whole_folded_or_without_their_fram
 
 @pytest.mark.parametrize(("algorithm", "version"), [("des3-cbc", 1), ("aes256-cbc", 2)])
 @pytest.mark.parametrize("mangle", MANGLED)
-def test_encrypted_keys_are_known_too(algorithm: str, version: int, mangle: Callable[[str], str]) -> None:
+def test_an_encrypted_private_key_is_recognised_too(
+    algorithm: str, version: int, mangle: Callable[[str], str]
+) -> None:
     """PKCS#8, by a password-based scheme of PKCS#12 (version 1) or of PKCS#5."""
     exported = made("ssh-ed25519").export_private_key("pkcs8-pem", "x", algorithm, "sha1", version)
     with pytest.raises(PrivateKey):
@@ -219,12 +221,12 @@ def test_encrypted_keys_are_known_too(algorithm: str, version: int, mangle: Call
         "x" * 20_000 + " -----BEGIN PRIVATE KEY-----",
     ],
 )
-def test_other_marks_of_private_keys(text: str) -> None:
+def test_other_marks_of_private_keys_are_recognised(text: str) -> None:
     with pytest.raises(PrivateKey):
         read(text)
 
 
-def test_a_private_key_behind_a_public_one_is_seen_first() -> None:
+def test_a_private_key_behind_a_public_one_is_refused_as_private() -> None:
     with pytest.raises(PrivateKey):
         read(public("ssh-ed25519") + " " + private("ssh-ed25519", "openssh"))
 
@@ -256,25 +258,25 @@ def pem(kind: str, form: str) -> str:
     ],
     ids=lambda text: text[:12].strip() if len(text) < 60 else "long",
 )
-def test_what_is_no_private_key_is_not_called_one(text: str) -> None:
+def test_other_texts_are_not_taken_for_private_keys(text: str) -> None:
     assert not looks_private(text)
 
 
 @given(st.binary(max_size=400))
-def test_base64_of_anything_else_passes(content: bytes) -> None:
+def test_base64_of_other_content_is_not_taken_for_a_private_key(content: bytes) -> None:
     marks = (b"\x30", b"openssh-key-v1", b"PRIVATE KEY")
     assume(not any(mark in content for mark in marks))
     assert not looks_private(f"-- results in {base64.b64encode(content).decode()}")
 
 
 @pytest.mark.parametrize("half", ["BEGIN A B C ", "-", "\u2014 ", "BEGIN\n\n", "MA", "LS0tL", "PRIVATE "])
-def test_a_long_text_of_half_marks_is_read_at_once(half: str) -> None:
+def test_a_long_text_of_half_marks_takes_no_quadratic_time(half: str) -> None:
     assert not looks_private(half * 60_000)
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen to make keys with")
 @pytest.mark.parametrize(("kind", "bits"), [("ed25519", None), ("ecdsa", "384"), ("rsa", "2048")])
-def test_keys_of_ssh_keygen(tmp_path: Path, kind: str, bits: str | None) -> None:
+def test_keys_that_ssh_keygen_makes_are_accepted(tmp_path: Path, kind: str, bits: str | None) -> None:
     file = tmp_path / "key"
     size = [] if bits is None else ["-b", bits]
     subprocess.run(["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-C", "ana@laptop", "-f", file], check=True)  # noqa: S603, S607 - a fixed command that makes keys
@@ -299,7 +301,7 @@ def test_keys_of_ssh_keygen(tmp_path: Path, kind: str, bits: str | None) -> None
         st.text(),
     )
 )
-def test_no_text_raises_anything_but_a_mistake(line: str) -> None:
+def test_any_text_gives_a_key_or_a_mistake(line: str) -> None:
     with suppress(Mistake):
         assert read(line).line.isascii()
 

@@ -1,4 +1,4 @@
-"""When a lease's owner is told and asked, and when it ends."""
+"""When a lease's owner is notified and asked, how long a lease may become, and when it ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.leases import ask_after, ask_at, may_end, next_notice, notices_past
+from bot.model.base import changed
+from bot.model.rental import Extension
+from bot.model.state import State
+from bot.policy.leases import ask_after, ask_at, extension_left, may_end, may_extend_by, next_notice, notices_past
 from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
+from tests.databases import START
+from tests.store import make
 
 RULES = Rules()
 END = datetime(2026, 11, 24, 18, 40, tzinfo=UTC)
@@ -20,29 +25,29 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
     ("left", "past"),
     [(3 * HOUR, 0), (2 * HOUR + MINUTE, 0), (2 * HOUR, 1), (31 * MINUTE, 1), (30 * MINUTE, 2), (MINUTE, 2)],
 )
-def test_two_notices_come_two_hours_and_half_an_hour_ahead(left: timedelta, past: int) -> None:
+def test_notices_come_two_hours_and_half_an_hour_before_the_end(left: timedelta, past: int) -> None:
     assert notices_past(END, END - left, RULES) == past
 
 
-def test_the_next_notice_is_the_longest_not_given() -> None:
+def test_the_next_notice_is_the_earliest_that_was_not_given() -> None:
     assert next_notice(END, 0, RULES) == END - 2 * HOUR
     assert next_notice(END, 1, RULES) == END - 30 * MINUTE
     assert next_notice(END, 2, RULES) is None
 
 
-def test_without_notices_there_is_none() -> None:
+def test_without_notices_in_the_rules_none_is_due() -> None:
     rules = Rules(lease=Lease(notices=()))
     assert next_notice(END, 0, rules) is None
     assert notices_past(END, END, rules) == 0
 
 
-def test_an_unanswered_question_comes_a_little_rarer_each_time() -> None:
+def test_after_each_unanswered_question_the_next_one_comes_later() -> None:
     assert [ask_after(times, RULES) for times in range(4)] == [2 * HOUR, 3 * HOUR, 4 * HOUR, 5 * HOUR]
     assert ask_after(1, Rules(check_in=CheckIn(after=20 * MINUTE))) == 30 * MINUTE
 
 
 @pytest.mark.parametrize("after", [timedelta(microseconds=1), 2 * HOUR, LONGEST_SPAN])
-def test_however_often_it_was_asked_the_next_question_is_at_a_moment_that_a_clock_can_show(
+def test_the_next_question_is_at_a_time_that_a_datetime_can_hold_however_often_it_was_asked(
     after: timedelta,
 ) -> None:
     rules = Rules(check_in=CheckIn(after=after))
@@ -50,26 +55,26 @@ def test_however_often_it_was_asked_the_next_question_is_at_a_moment_that_a_cloc
     assert ask_at(END, 10**30, rules) == END + LONGEST_SPAN
 
 
-def test_where_the_rules_switch_it_off_there_is_no_next_question() -> None:
+def test_there_is_no_next_question_if_the_rules_switch_it_off() -> None:
     rules = Rules(check_in=CheckIn(after=None))
     assert (ask_after(3, rules), ask_at(END, 3, rules)) == (None, None)
 
 
-def test_an_end_that_was_said_early_comes_on_time() -> None:
+def test_an_end_that_was_posted_a_grace_ahead_comes_on_time() -> None:
     assert may_end(END, END - 6 * HOUR, None, RULES) == END
     assert may_end(END, END - RULES.lease.grace, None, RULES) == END
 
 
-def test_an_end_that_was_said_late_waits_one_grace_from_then() -> None:
+def test_an_end_that_was_posted_late_comes_one_grace_after_the_post() -> None:
     assert may_end(END, END - 5 * MINUTE, None, RULES) == END + 10 * MINUTE
     assert may_end(END, END + MINUTE, END, RULES) == END + 16 * MINUTE
 
 
-def test_an_end_that_was_never_said_does_not_come_yet() -> None:
+def test_an_end_that_nobody_tried_to_post_does_not_come_yet() -> None:
     assert may_end(END, None, None, RULES) is None
 
 
-def test_an_end_that_slack_never_took_comes_one_grace_after_it_was_tried() -> None:
+def test_an_end_that_slack_did_not_take_comes_one_grace_after_the_first_try() -> None:
     assert may_end(END, None, END + MINUTE, RULES) == END + 16 * MINUTE
 
 
@@ -77,17 +82,17 @@ MOMENTS = st.integers(-72 * 3600, 72 * 3600).map(lambda s: END + timedelta(secon
 
 
 @given(MOMENTS, st.none() | MOMENTS)
-def test_nobody_loses_a_machine_before_its_end_or_less_than_one_grace_after_they_could_know(
-    told: datetime, said: datetime | None
+def test_a_machine_never_ends_early_or_less_than_one_grace_after_its_owner_could_read_of_it(
+    readable_at: datetime, first_tried_at: datetime | None
 ) -> None:
-    ends = may_end(END, told, said, RULES)
+    ends = may_end(END, readable_at, first_tried_at, RULES)
     assert ends is not None
     assert ends >= END
-    assert ends - told >= RULES.lease.grace
+    assert ends - readable_at >= RULES.lease.grace
 
 
 @given(MOMENTS, st.lists(st.integers(1, 72 * 60), max_size=5))
-def test_a_notice_is_due_exactly_when_one_more_is_past(now: datetime, minutes: list[int]) -> None:
+def test_when_a_notice_is_due_one_more_notice_is_past(now: datetime, minutes: list[int]) -> None:
     rules = Rules(lease=Lease(notices=tuple(MINUTE * m for m in minutes)))
     past = notices_past(END, now, rules)
     following = next_notice(END, past, rules)
@@ -96,3 +101,34 @@ def test_a_notice_is_due_exactly_when_one_more_is_past(now: datetime, minutes: l
     else:
         assert following > now
         assert notices_past(END, following, rules) == past + 1
+
+
+# --- a longer lease
+
+
+@pytest.mark.parametrize(
+    ("ends_after", "now_after", "left"),
+    [
+        (4 * HOUR, HOUR, 20 * HOUR),
+        (4 * HOUR, 4 * HOUR + 10 * MINUTE, 20 * HOUR - 10 * MINUTE),
+        (24 * HOUR - MINUTE, HOUR, MINUTE),
+        (24 * HOUR - MINUTE / 2, HOUR, 0 * HOUR),
+        (24 * HOUR, HOUR, 0 * HOUR),
+        (30 * HOUR, HOUR, 0 * HOUR),
+    ],
+)
+def test_a_lease_may_become_longer_until_it_has_the_longest_length(
+    ends_after: timedelta, now_after: timedelta, left: timedelta
+) -> None:
+    rules = Rules(lease=Lease(max=24 * HOUR))
+    assert extension_left(make.lease(START + ends_after, ready_at=START), START + now_after, rules) == left
+
+
+def test_a_rental_may_be_extended_by_what_is_left_unless_it_has_no_lease_or_waits_for_more() -> None:
+    rules = Rules(lease=Lease(max=24 * HOUR))
+    rental = make.rental("k7mq2", state=State.READY, lease=make.lease(START + 4 * HOUR, ready_at=START))
+    waiting = Extension(envelope=rental.envelope, ends_at=END, asked_by=rental.owner, asked_at=START)
+    assert may_extend_by(20 * HOUR, rental, START, rules)
+    assert not may_extend_by(20 * HOUR + MINUTE, rental, START, rules)
+    assert not may_extend_by(HOUR, changed(rental, extension=waiting), START, rules)
+    assert not may_extend_by(HOUR, changed(rental, lease=None), START, rules)

@@ -1,4 +1,4 @@
-"""Which offers fit, and what is close to a request that found nothing."""
+"""Which offers fit, and which similar requests to try if none does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.policy.offers import cheapest_first, fits, nearby
 
 
 def offer(**changes: Any) -> Offer:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "offer_id": "o1",
         "gpu": "nvidia-rtx-4090-24gb",
         "family": "RTX 4090",
@@ -26,7 +26,7 @@ def offer(**changes: Any) -> Offer:
         "rate": Decimal("6.00"),
         "expires_at": datetime(2026, 3, 2, tzinfo=UTC),
     }
-    return Offer(**{**said, **changes})
+    return Offer(**{**fields, **changes})
 
 
 def request(**changes: Any) -> Request:
@@ -45,7 +45,7 @@ def request(**changes: Any) -> Request:
         {"max_gpu_rate": Decimal(3)},
     ],
 )
-def test_an_offer_fits_what_it_is(wish: dict[str, Any]) -> None:
+def test_an_offer_fits_a_request_for_what_it_is(wish: dict[str, Any]) -> None:
     assert fits(offer(), request(**wish))
 
 
@@ -61,15 +61,15 @@ def test_an_offer_fits_what_it_is(wish: dict[str, Any]) -> None:
         {"max_gpu_rate": Decimal("2.99")},
     ],
 )
-def test_an_offer_does_not_fit_anything_else(wish: dict[str, Any]) -> None:
+def test_an_offer_does_not_fit_any_other_request(wish: dict[str, Any]) -> None:
     assert not fits(offer(), request(**wish))
 
 
-def test_an_offer_for_nothing_fits_nobody() -> None:
+def test_an_offer_without_a_price_fits_no_request() -> None:
     assert not fits(offer(rate=Decimal(0)), request())
 
 
-def test_the_cheapest_is_first_and_equal_prices_keep_their_order() -> None:
+def test_offers_are_sorted_by_price_and_equal_prices_keep_their_order() -> None:
     dear, b, a = (
         offer(offer_id="1", rate=Decimal(9)),
         offer(offer_id="2", vendor="b"),
@@ -78,11 +78,11 @@ def test_the_cheapest_is_first_and_equal_prices_keep_their_order() -> None:
     assert cheapest_first([dear, b, a]) == cheapest_first([a, b, dear]) == (a, b, dear)
 
 
-def test_near_a_plain_request_is_only_the_other_contract() -> None:
+def test_nearby_a_plain_request_is_only_the_other_contract() -> None:
     assert nearby(request()) == [request(contract=Contract.SPOT)]
 
 
-def test_near_a_request_is_each_wish_given_up_then_all_then_the_other_contract() -> None:
+def test_nearby_requests_drop_each_wish_then_all_wishes_then_change_the_contract() -> None:
     asked = request(region="EU", vendor="nebius", max_gpu_rate=Decimal(2), contract=Contract.SPOT)
     assert nearby(asked) == [
         changed(asked, max_gpu_rate=None),

@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Who may do and see what."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.person import Person
-from bot.policy.roles import may_use_in, roles_of
+from bot.policy.roles import may_destroy, may_extend, may_look, may_open, may_use_in, roles_of, sees_money
 from bot.policy.rules import Approvers, Rules, Use
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
@@ -34,21 +34,23 @@ def roles(who: Person, rules: Rules = RULES) -> set[str]:
         (person(guest=True), set()),
     ],
 )
-def test_roles_are_what_the_rules_name(who: Person, has: set[str]) -> None:
+def test_people_have_the_roles_that_the_rules_give_them(who: Person, has: set[str]) -> None:
     assert roles(who) == has
 
 
 @pytest.mark.parametrize("fact", ["outsider", "deactivated", "bot"])
 @pytest.mark.parametrize("user_id", [ADMIN, APPROVER, MEMBER])
-def test_outsiders_bots_and_people_who_left_have_no_role_whatever_the_rules_name(fact: str, user_id: str) -> None:
+def test_outsiders_bots_and_people_who_left_have_no_role_even_if_the_rules_name_them(
+    fact: str, user_id: str
+) -> None:
     assert roles(person(user_id, groups=frozenset({"S0GPU"}), **{fact: True})) == set()
 
 
-def test_guests_may_where_the_rules_say_so() -> None:
+def test_guests_are_users_if_the_rules_allow_guests() -> None:
     assert roles(person(guest=True), Rules(use=Use(guests=True))) == {"user"}
 
 
-def test_a_named_group_keeps_others_out_but_not_admins_and_approvers() -> None:
+def test_a_group_of_users_excludes_all_others_except_admins_and_approvers() -> None:
     rules = changed(RULES, use=Use(groups=("S0ML",)))
     assert roles(person(), rules) == set()
     assert roles(person(groups=frozenset({"S0ML"})), rules) == {"user"}
@@ -57,7 +59,7 @@ def test_a_named_group_keeps_others_out_but_not_admins_and_approvers() -> None:
     assert roles(person(guest=True, groups=frozenset({"S0ML"})), rules) == set()
 
 
-def test_without_approvers_the_admins_approve() -> None:
+def test_without_named_approvers_the_admins_approve() -> None:
     rules = Rules(admins=(ADMIN, "U0OTHER"))
     assert roles(person(ADMIN), rules) == {"user", "admin", "approver"}
     assert roles(person(), rules) == {"user"}
@@ -73,14 +75,40 @@ def test_without_approvers_the_admins_approve() -> None:
         (Rules(admins=(ADMIN,), approvers=Approvers(groups=("S0GPU",))), False),
     ],
 )
-def test_only_an_admin_without_any_other_approver_is_alone(rules: Rules, sole: bool) -> None:
+def test_an_admin_is_the_sole_one_only_if_nobody_else_can_approve(rules: Rules, sole: bool) -> None:
     assert roles_of(person(ADMIN), rules).sole_admin is sole
     assert not roles_of(person(), rules).sole_admin
 
 
-def test_named_channels_are_where_it_is_used_and_a_direct_message_always_is() -> None:
+def test_the_bot_may_be_used_in_the_named_channels_and_in_every_direct_message() -> None:
     rules = Rules(use=Use(channels=("C0GPUS",)))
     assert may_use_in("C0GPUS", direct=False, rules=rules)
     assert not may_use_in("C0OTHER", direct=False, rules=rules)
     assert may_use_in("D0ANA", direct=True, rules=rules)
     assert may_use_in("C0OTHER", direct=False, rules=Rules())
+
+
+ANA, BEN, LEFT = person("U0ANA"), person("U0BEN"), person("U0ANA", deactivated=True)
+GUEST = person("U0GUS", guest=True)
+
+
+@pytest.mark.parametrize(
+    ("who", "looks", "money", "command", "extends", "destroys"),
+    [
+        (ANA, True, True, True, True, True),
+        (LEFT, True, True, True, True, False),
+        (BEN, True, False, False, False, False),
+        (GUEST, False, False, False, False, False),
+        (person(APPROVER), True, True, False, False, True),
+        (person(ADMIN), True, True, False, True, True),
+        (person(ADMIN, deactivated=True), False, False, False, False, False),
+    ],
+)
+def test_what_people_may_see_and_do_of_a_rental_of_ana(
+    who: Person, *, looks: bool, money: bool, command: bool, extends: bool, destroys: bool
+) -> None:
+    assert may_look(who, ANA.id, RULES) is looks
+    assert sees_money(who, ANA.id, RULES) is money
+    assert may_open(who.id, ANA.id) is command
+    assert may_extend(who, ANA.id, RULES) is extends
+    assert may_destroy(who, ANA.id, RULES) is destroys

@@ -1,4 +1,4 @@
-"""The rules file: every key is read, and a wrong value is told in one line."""
+"""The rules file: every key is read, and each wrong value gives one line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def wrong(tmp_path: Path, text: str) -> list[str]:
 
 
 def keys(kind: type[BaseModel]) -> dict[str, Any]:
-    """The keys of a model, those of its parts below them."""
+    """Return the keys of a model, each with the keys below it."""
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         part: object = field.annotation
@@ -58,7 +58,7 @@ def keys(kind: type[BaseModel]) -> dict[str, Any]:
     return found
 
 
-def test_every_key_is_read_and_none_is_missing_here(tmp_path: Path) -> None:
+def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     rules = read(tmp_path, EVERY_KEY)
     written = yaml.safe_load(EVERY_KEY)
     named = {name: dict.fromkeys(value) if isinstance(value, dict) else None for name, value in written.items()}
@@ -84,7 +84,7 @@ def test_every_key_is_read_and_none_is_missing_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
-def test_without_a_file_and_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
+def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
     without = read_rules(None, home_channel="C0HOME", admins=("U0ADMIN",))
     rules = without if text is None else read(tmp_path, text)
     assert rules == Rules(admins=("U0ADMIN",), home_channel="C0HOME")
@@ -170,7 +170,7 @@ def test_without_a_file_and_with_an_empty_one_the_defaults_hold(tmp_path: Path, 
         (f"procure: {{dearer: {'9' * 5000}%}}", "procure.dearer"),
     ],
 )
-def test_a_wrong_value_is_told_in_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
+def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: str, key: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith(f"GPUBOT_POLICY: {key}: ")
     assert not re.search("Input|should|valid|tuple|dictionary|timedelta|pattern", line)
@@ -195,11 +195,11 @@ def test_a_wrong_value_is_told_in_one_line_that_names_its_key(tmp_path: Path, te
         ("self_approval: maybe", "self_approval: write true or false."),
     ],
 )
-def test_a_wrong_value_is_told_with_how_to_write_it(tmp_path: Path, text: str, words: str) -> None:
+def test_the_line_of_a_wrong_value_says_how_to_write_it(tmp_path: Path, text: str, words: str) -> None:
     assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: {words}"]
 
 
-def test_where_yaml_breaks_is_told(tmp_path: Path) -> None:
+def test_invalid_yaml_is_refused_with_its_line_and_column(tmp_path: Path) -> None:
     assert wrong(tmp_path, "use:\n  channels: [C0A\n") == [
         f"GPUBOT_POLICY: {tmp_path}/policy.yml is no valid YAML: see line 3, column 1."
     ]
@@ -231,7 +231,7 @@ def test_where_yaml_breaks_is_told(tmp_path: Path) -> None:
         ("use: {}\nadmins: \x07\n", "is no valid YAML: line 2 has a sign that YAML doesn't allow."),
     ],
 )
-def test_what_yaml_could_misread_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
+def test_yaml_that_can_be_misread_is_refused_with_its_line(tmp_path: Path, text: str, words: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith(f"GPUBOT_POLICY: {tmp_path}/policy.yml {words}")
 
@@ -258,7 +258,9 @@ def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
         (lambda path: path.symlink_to("/dev/zero"), "it is larger than 256 KiB."),
     ],
 )
-def test_what_is_no_text_file_is_told_in_one_line(tmp_path: Path, make: Callable[[Path], Any], words: str) -> None:
+def test_a_path_that_is_no_text_file_gives_one_line(
+    tmp_path: Path, make: Callable[[Path], Any], words: str
+) -> None:
     path = tmp_path / "policy.yml"
     make(path)
     with pytest.raises(Mistake) as caught:
@@ -266,7 +268,7 @@ def test_what_is_no_text_file_is_told_in_one_line(tmp_path: Path, make: Callable
     assert caught.value.words == f"GPUBOT_POLICY: I can't read {path}: {words}"
 
 
-def test_of_very_many_wrong_values_the_first_are_told(tmp_path: Path) -> None:
+def test_only_the_first_of_very_many_wrong_values_are_listed(tmp_path: Path) -> None:
     lines = wrong(tmp_path, "".join(f"key{n}: 1\n" for n in range(500)))
     assert len(lines) == 21
     assert lines[-1] == "GPUBOT_POLICY: 480 more like these."
@@ -307,7 +309,7 @@ POLICIES = st.text(max_size=60) | st.lists(
 
 @given(POLICIES)
 @settings(deadline=None)
-def test_whatever_a_policy_holds_it_is_understood_or_told_in_clear_lines(
+def test_any_policy_is_understood_or_refused_in_clear_lines(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.yml"
@@ -340,18 +342,18 @@ def test_the_home_channel_is_no_key_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "lease: [", "just words", "a: b: c", "\x00"])
-def test_what_is_no_mapping_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+def test_a_file_without_keys_gives_one_line(tmp_path: Path, text: str) -> None:
     (line,) = wrong(tmp_path, text)
     assert line.startswith("GPUBOT_POLICY: ")
 
 
-def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="can't read") as caught:
         read_rules(tmp_path / "none.yml", home_channel="C0HOME", admins=())
     assert len(caught.value.words.splitlines()) == 1
 
 
-def test_an_admin_named_twice_is_one(tmp_path: Path) -> None:
+def test_an_admin_named_twice_is_listed_once(tmp_path: Path) -> None:
     assert read(tmp_path, "admins: [U0ADMIN, U0CLEO]").admins == ("U0ADMIN", "U0CLEO")
 
 

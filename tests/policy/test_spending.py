@@ -11,13 +11,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.errors import Mistake, Refused
+from bot.errors import BuyingBlock, BuyingBlocked, Mistake, Refused
 from bot.model.base import changed
 from bot.model.money import cost, micros
 from bot.model.person import Person
 from bot.model.request import Request
 from bot.policy.rules import Approvers, AutoApprove, Limits, Procure, Rules
 from bot.policy.spending import (
+    CONFIRM_ABOVE,
+    OfferChoice,
     Over,
     affordable_lease,
     billed_span,
@@ -25,11 +27,16 @@ from bot.policy.spending import (
     check_lease,
     check_size,
     check_usage,
+    needs_confirmation,
+    offer_choice,
+    over_at_price,
     over_limits,
     propose,
     propose_extension,
     provisioning_budget,
+    recommended,
 )
+from tests.store import make
 
 RULES = Rules()
 HOUR = timedelta(hours=1)
@@ -40,14 +47,14 @@ def request(**wishes: Any) -> Request:
 
 
 def dollars(amount: int) -> str:
-    """As the storyboard prints it."""
+    """Return an amount as the storyboard prints it."""
     return f"{Decimal(amount) / 1_000_000:.2f}"
 
 
 # --- the storyboard's numbers
 
 
-def test_a_click_within_the_limits_may_go_a_little_dearer_and_says_what_it_can_come_to() -> None:
+def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest_total() -> None:
     proposal = propose(request(), Decimal("2.15"), RULES)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("2.47")
@@ -55,7 +62,7 @@ def test_a_click_within_the_limits_may_go_a_little_dearer_and_says_what_it_can_c
     assert dollars(cost(Decimal("2.15"), 6 * HOUR)) == "12.90"
 
 
-def test_eight_at_once_are_for_an_approver_up_to_the_dearer_price() -> None:
+def test_a_request_over_both_limits_needs_an_approver_and_allows_the_dearer_price() -> None:
     proposal = propose(request(count=8), Decimal("18.40"), RULES)
     assert proposal.over == (Over.PER_HOUR, Over.TOTAL)
     assert proposal.envelope.max_rate == Decimal("21.16")
@@ -65,7 +72,7 @@ def test_eight_at_once_are_for_an_approver_up_to_the_dearer_price() -> None:
 # --- the limits
 
 
-def test_the_clicked_price_is_judged_and_then_the_envelope_is_cut_to_the_hourly_limit() -> None:
+def test_the_clicked_price_decides_who_approves_and_the_envelope_is_cut_to_the_hourly_limit() -> None:
     proposal = propose(request(lease=HOUR), Decimal("9.90"), RULES)
     assert proposal.over == ()
     assert proposal.envelope.max_rate == Decimal("10.00")
@@ -78,7 +85,7 @@ def test_the_envelope_is_cut_to_the_total_limit() -> None:
     assert proposal.envelope.total <= micros(RULES.auto_approve.total)
 
 
-def test_a_price_just_at_both_limits_needs_nobody_and_may_not_go_dearer() -> None:
+def test_a_price_exactly_at_both_limits_needs_no_approver_and_allows_no_dearer_price() -> None:
     rules = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal(10), total=Decimal(65)))
     proposal = propose(request(), Decimal("10.00"), rules)
     assert proposal.over == ()
@@ -95,21 +102,21 @@ def test_a_price_just_at_both_limits_needs_nobody_and_may_not_go_dearer() -> Non
         ("10.01", 100_000_001, (Over.PER_HOUR, Over.TOTAL)),
     ],
 )
-def test_a_limit_is_passed_by_the_smallest_step_over_it(rate: str, total: int, over: tuple[Over, ...]) -> None:
+def test_the_smallest_step_over_a_limit_is_over_it(rate: str, total: int, over: tuple[Over, ...]) -> None:
     assert over_limits(Decimal(rate), total, RULES) == over
 
 
-def test_the_persons_own_cap_holds_for_the_whole_offer() -> None:
+def test_the_persons_cap_per_gpu_limits_the_rate_of_the_whole_offer() -> None:
     proposal = propose(request(count=2, max_gpu_rate=Decimal("2.20")), Decimal("4.30"), RULES)
     assert proposal.envelope.max_rate == Decimal("4.40")
 
 
-def test_the_teams_room_holds_also_for_what_an_approver_decides() -> None:
+def test_what_the_teams_limit_leaves_also_limits_an_envelope_that_an_approver_decides() -> None:
     proposal = propose(request(count=8), Decimal("18.40"), RULES, team_rate_left=Decimal("19.00"))
     assert proposal.envelope.max_rate == Decimal("19.00")
 
 
-def test_what_earlier_attempts_billed_counts_too() -> None:
+def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
     fresh = propose(request(), Decimal("2.15"), RULES)
     later = propose(request(), Decimal("2.15"), RULES, spent=90_000_000, version=3)
     assert fresh.over == ()
@@ -118,11 +125,11 @@ def test_what_earlier_attempts_billed_counts_too() -> None:
     assert later.envelope.total == fresh.envelope.total + 90_000_000
 
 
-def test_a_lease_bills_from_procurement_to_deletion() -> None:
+def test_a_lease_can_bill_from_procurement_to_deletion() -> None:
     assert billed_span(6 * HOUR, RULES) == timedelta(hours=6, minutes=30)
 
 
-def test_a_longer_lease_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
+def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
     envelope = propose(request(), Decimal("2.15"), RULES).envelope
     proposal = propose_extension(
         envelope,
@@ -146,16 +153,16 @@ def test_a_longer_lease_is_judged_by_what_was_spent_and_what_is_to_come() -> Non
     assert much.over == (Over.TOTAL,)
 
 
-# --- refused whoever approves
+# --- refused, even with an approval
 
 
-def test_more_gpus_than_the_team_allows_are_refused_with_the_number_that_is_allowed() -> None:
+def test_too_many_gpus_are_refused_with_the_number_that_is_allowed() -> None:
     check_size(request(count=8), RULES)
     with pytest.raises(Refused, match="8 or fewer"):
         check_size(request(count=9), RULES)
 
 
-def test_a_lease_that_is_too_long_says_how_long_it_may_be() -> None:
+def test_a_lease_that_is_too_long_is_refused_with_the_longest_one() -> None:
     check_lease(72 * HOUR, RULES)
     with pytest.raises(Mistake, match="at most 72h"):
         check_lease(72 * HOUR + timedelta(seconds=1), RULES)
@@ -163,13 +170,13 @@ def test_a_lease_that_is_too_long_says_how_long_it_may_be() -> None:
         check_size(request(lease=73 * HOUR), RULES)
 
 
-def test_a_persons_rentals_are_counted() -> None:
+def test_a_person_with_the_most_rentals_is_refused_one_more() -> None:
     assert check_usage(Decimal(2), 3, Decimal(0), RULES) == Decimal("100.00")
     with pytest.raises(Refused, match="You have 4 rentals"):
         check_usage(Decimal(2), 4, Decimal(0), RULES)
 
 
-def test_what_is_left_of_the_teams_dollars_is_said() -> None:
+def test_a_rate_over_the_teams_limit_is_refused_with_what_is_left() -> None:
     assert check_usage(Decimal(2), 0, Decimal(98), RULES) == Decimal(2)
     with pytest.raises(Refused, match=r"\$2.00/h is left"):
         check_usage(Decimal("2.01"), 0, Decimal(98), RULES)
@@ -183,7 +190,7 @@ def test_what_is_left_of_the_teams_dollars_is_said() -> None:
 ANA, BEN = Person(id="U0ANA", name="Ana"), Person(id="U0BEN", name="Ben")
 
 
-def test_an_approver_decides_for_others_and_not_for_themself() -> None:
+def test_an_approver_decides_requests_of_others_but_not_their_own() -> None:
     rules = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id, BEN.id)))
     assert check_approver(BEN, {ANA.id}, rules) is False
     with pytest.raises(Refused, match="another approver"):
@@ -192,7 +199,7 @@ def test_an_approver_decides_for_others_and_not_for_themself() -> None:
         check_approver(Person(id="U0CLEO", name="Cleo"), {ANA.id}, rules)
 
 
-def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_recorded() -> None:
+def test_self_approval_is_allowed_by_the_rules_or_to_a_sole_admin_and_is_reported() -> None:
     allowed = Rules(admins=(BEN.id,), approvers=Approvers(people=(ANA.id,)), self_approval=True)
     assert check_approver(ANA, {ANA.id}, allowed) is True
     assert check_approver(BEN, {BEN.id}, Rules(admins=(BEN.id,))) is True
@@ -216,7 +223,7 @@ SPENT = st.integers(0, 500_000_000)
 
 
 @given(RATES, LEASES, ANY_RULES, SPENT, st.none() | st.decimals("0", "200", places=2))
-def test_an_envelope_holds_its_price_and_what_needs_nobody_stays_within_the_limits(
+def test_an_envelope_allows_its_price_and_stays_within_the_limits_if_it_needs_no_approver(
     price: Decimal, lease: timedelta, rules: Rules, spent: int, more_room: Decimal | None
 ) -> None:
     room = None if more_room is None else price + more_room
@@ -239,14 +246,14 @@ def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta,
 
 
 @given(RATES, RATES, LEASES, ANY_RULES)
-def test_a_cap_of_ones_own_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
+def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: timedelta, rules: Rules) -> None:
     price, cap = min(price, cap), max(price, cap)
     envelope = propose(request(lease=lease, max_gpu_rate=cap), price, rules).envelope
     assert price <= envelope.max_rate <= cap
 
 
 @given(RATES, LEASES, LEASES, SPENT)
-def test_a_longer_leases_total_is_never_below_what_was_spent_and_the_exact_rest(
+def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_rest(
     rate: Decimal, lease: timedelta, until_end: timedelta, spent: int
 ) -> None:
     envelope = propose(request(lease=HOUR), rate, RULES).envelope
@@ -258,7 +265,7 @@ def test_a_longer_leases_total_is_never_below_what_was_spent_and_the_exact_rest(
 
 
 @given(st.integers(0, 8), st.decimals("0", "200", places=2), RATES)
-def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Decimal) -> None:
+def test_a_rental_is_allowed_exactly_if_it_fits_both_limits(mine: int, team: Decimal, price: Decimal) -> None:
     rules = Rules(limits=Limits(per_person_rentals=4, team_per_hour=Decimal(100)))
     allowed = mine < 4 and team + price <= 100
     if allowed:
@@ -269,7 +276,7 @@ def test_what_is_allowed_fits_what_is_left(mine: int, team: Decimal, price: Deci
 
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
-def test_what_is_provisioning_budget_never_passes_the_total_or_the_time_out(
+def test_the_time_to_get_ready_never_passes_the_total_or_the_time_out(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
     left = provisioning_budget(total, billed, rate, lease, RULES)
@@ -284,7 +291,7 @@ def test_what_is_provisioning_budget_never_passes_the_total_or_the_time_out(
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
 @example(Decimal(0), HOUR, 0, 1)
-def test_a_lease_is_as_long_as_the_total_pays_for_and_never_too_short_to_be_told(
+def test_a_lease_is_as_long_as_the_total_pays_for_and_never_shorter_than_a_grace(
     rate: Decimal, lease: timedelta, total: int, billed: int
 ) -> None:
     paid = affordable_lease(total, billed, rate, lease, RULES)
@@ -294,3 +301,57 @@ def test_a_lease_is_as_long_as_the_total_pays_for_and_never_too_short_to_be_told
         assert billed + cost(rate, paid + RULES.lease.grace) <= total + 1
     if paid < lease:
         assert billed + cost(rate, lease + RULES.lease.grace) >= total
+
+
+# --- offers as people choose them
+
+
+def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> OfferChoice:
+    return offer_choice(
+        make.offer(rate=Decimal(rate)),
+        request(),
+        RULES,
+        person_rentals=rentals,
+        team_rate=Decimal(team),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "options", "over", "confirms", "refused"),
+    [
+        ("2.15", {}, (), False, None),
+        ("6.80", {}, (), True, None),
+        ("18.40", {}, (Over.PER_HOUR, Over.TOTAL), True, None),
+        ("2.15", {"spent": 40_000_000}, (), True, None),
+        ("2.15", {"rentals": 4}, (), False, Refused),
+        ("18.40", {"team": 90}, (Over.PER_HOUR, Over.TOTAL), False, Refused),
+        ("18.40", {"block": BuyingBlock.PAUSED}, (Over.PER_HOUR, Over.TOTAL), False, BuyingBlocked),
+    ],
+)
+def test_an_offer_shows_who_decides_whether_it_is_confirmed_and_why_it_is_refused(
+    rate: str, options: dict[str, Any], over: tuple[Over, ...], confirms: bool, refused: type[Refused] | None
+) -> None:
+    found = choice(rate, **options)
+    assert (found.over, found.needs_approval, found.needs_confirmation) == (over, bool(over), confirms)
+    assert type(found.refused) is (refused or type(None))
+
+
+@pytest.mark.parametrize(("total", "confirms"), [(CONFIRM_ABOVE, False), (CONFIRM_ABOVE + 1, True)])
+def test_a_total_above_fifty_dollars_is_confirmed(total: int, confirms: bool) -> None:
+    envelope = changed(choice("2.15").envelope, total=total)
+    assert needs_confirmation(envelope) is confirms
+
+
+def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:
+    refused, cheap, dear = choice("2.15", rentals=4), choice("2.42"), choice("3.11")
+    assert recommended([refused, cheap, dear]) is cheap
+    assert recommended([refused]) is None
+
+
+@given(RATES, LEASES, ANY_RULES, SPENT)
+def test_the_limits_that_made_an_approver_decide_are_known_from_the_envelope(
+    price: Decimal, lease: timedelta, rules: Rules, spent: int
+) -> None:
+    proposal = propose(request(lease=lease), price, rules, spent=spent)
+    assert over_at_price(proposal.envelope, rules) == proposal.over

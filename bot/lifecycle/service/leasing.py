@@ -72,7 +72,7 @@ async def extend(
         if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise Repeated(words, rental.id)
-        _check_longer(rental.id, span, extension_left(lease.ready_at, lease.ends_at, now, deps.rules), deps.rules)
+        _check_longer(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
         ends_at = max(lease.ends_at, now) + span
         bill = spent(
             await tx.rentals.ledger(rental.id),

@@ -1,0 +1,27 @@
+"""Errors that people read, and control flow that nobody reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Conflict, GpubotError, OfferTaken, Stale
+
+
+@pytest.mark.parametrize("conflict", [Stale(), OfferTaken("o1")])
+def test_control_flow_is_no_error_that_people_read(conflict: Conflict) -> None:
+    assert not isinstance(conflict, GpubotError)
+
+
+@pytest.mark.parametrize("module", ["bot.policy", "bot.lifecycle", "bot.model", "bot.errors"])
+def test_no_words_below_the_surfaces_name_a_command_a_person_or_a_channel(module: str) -> None:
+    root = Path(__file__).parents[1] / module.replace(".", "/")
+    files = [root.with_suffix(".py")] if root.with_suffix(".py").exists() else sorted(root.rglob("*.py"))
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise):
+                assert not re.search(r"/gpu|<[#@]", ast.unparse(node)), (file, node.lineno)
