@@ -44,7 +44,7 @@ def direct_message(
     times = reader_times(rules, now, zone)
     match event.kind:
         case EventKind.READY:
-            return _ready(event, details, reader, rules, times)
+            return _ready(event, details, reader, times)
         case EventKind.STILL_NEEDED:
             return _still_needed(event, details, reader, rules, times)
         case EventKind.ENDING:
@@ -82,7 +82,7 @@ def _first_after(details: RentalDetails, event: Event, kinds: Collection[EventKi
     return next((other for other in events_after(event, details) if other.kind in kinds), None)
 
 
-def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     rental = details.rental
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:

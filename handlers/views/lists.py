@@ -18,7 +18,7 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text, without_money
 from handlers.views.format import Times, dollars, dollars_at_most, escape, note, per_hour, plural, price, sentence
 from handlers.views.lease_buttons import destroy_button, extend_button
-from handlers.views.machine_text import contract, describe, gpu, place, vendor
+from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
     machine,
     owner,
@@ -56,13 +56,13 @@ def listing(
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message(f"{empty} Try: /gpu get H100 EU")
-    lines = [_line(one, everyone=everyone, times=times) for one in live.shown]
+    lines = [_line(summary, everyone=everyone, times=times) for summary in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total))),
         *(
-            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=one.rental.id)))
-            for line, one in zip(lines, live.shown, strict=True)
+            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
+            for line, summary in zip(lines, live.shown, strict=True)
         ),
         blocks.context(" ".join(filter(None, (more, total)))),
         closed=False,
@@ -157,9 +157,9 @@ def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = N
         f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
     ]
     facts = [
-        f"Regions: {', '.join(escape(one, 20) for one in known.regions[:20])}.",
-        f"Contracts: {', '.join(_contract(one) for one in known.contracts[:10])}.",
-        f"Vendors: {', '.join(vendor(one) for one in known.vendors[:60])}.",
+        f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
+        f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
+        f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
         f"As of {times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
     shown = "\n".join(lines) or "No GPUs."
@@ -171,11 +171,8 @@ def _contract(name: str) -> str:
 
 
 def _variants(family: str, names: Sequence[str]) -> str:
-    own = gpu(family)
-    kinds = [gpu(name) for name in names[:VARIANTS]]
-    short = [kind[len(own) :].strip() or kind if kind.upper().startswith(own.upper()) else kind for kind in kinds]
     more = f" and {len(names) - VARIANTS} more" if len(names) > VARIANTS else ""
-    return ", ".join(short) + more
+    return ", ".join(variant(name, family) for name in names[:VARIANTS]) + more
 
 
 HELP = (
@@ -208,7 +205,7 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
 def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
     times = reader_times(rules, now, zone)
-    lines = [_line(one, everyone=False, times=times) for one in live.shown]
+    lines = [_line(summary, everyone=False, times=times) for summary in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

@@ -6,7 +6,6 @@ import ipaddress
 import re
 
 from bot.model.gpu import display_name, display_variant, name_key
-from bot.model.offer import Offer
 from bot.model.request import Contract, Envelope, Request
 from handlers.views.format import clean, escape
 
@@ -49,9 +48,9 @@ def gpu(name: str) -> str:
     return escape(display_name(clean(name, 60)))
 
 
-def variant(offer: Offer) -> str:
-    """Return what an offer's GPU name says beyond its family: `SXM 80 GB`."""
-    return escape(display_variant(clean(offer.gpu, 60), clean(offer.family, 60)))
+def variant(name: str, family: str) -> str:
+    """Return what a GPU's name says beyond its family: `SXM 80 GB`."""
+    return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
 def machines(count: int, name: str) -> str:

@@ -82,11 +82,11 @@ def found(
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
-    where = _card_elsewhere(quote, asked_in)
+    card_place = _card_elsewhere(quote, asked_in)
     asks = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
     text = "\n".join(
-        filter(None, (head, refused, *(words for words, _ in parts), asks, more, until, stands, where))
+        filter(None, (head, refused, *(words for words, _ in parts), asks, more, until, stands, card_place))
     )
     return blocks.message(
         text,
@@ -96,7 +96,7 @@ def found(
         blocks.context(asks) if asks else None,
         blocks.context(" ".join(filter(None, (more, until)))),
         blocks.context(stands) if stands else None,
-        blocks.context(where) if where else None,
+        blocks.context(card_place) if card_place else None,
         blocks.actions(*_actions(quote, count, everything)),
         closed=False,
     )
@@ -147,7 +147,7 @@ def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool,
 
 def _equipment(offer: Offer) -> str:
     parts = [
-        variant(offer),
+        variant(offer.gpu, offer.family),
         "spot" if offer.contract == Contract.SPOT else "",
         f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
         f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
@@ -187,12 +187,12 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     if not overs:
         return ""
     join = " and " if len(overs) == 1 else " or "
-    return (
-        f"Over the {limit_names({limit for over in overs for limit in over}, rules, join)}: an approver decides."
-    )
+    limits = limit_names(frozenset().union(*overs), rules, join)
+    return f"Over the {limits}: an approver decides."
 
 
 def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
+    """Return that the waiting request still stands, so that people don't take [Change] for a withdrawal."""
     if waiting is None:
         return ""
     until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""

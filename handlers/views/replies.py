@@ -77,12 +77,12 @@ def key_saved(known: Key, searches: int) -> Rendered:
 
 def rented(rental: Rental) -> Rendered:
     """Return what a click on an offer did. It replaces the offers."""
-    where = f"Follow it in {channel(rental.card_channel)}."
+    follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {where}"
+        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {follow}"
     else:
-        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {where}"
+        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {follow}"
     return reply(text)
 
 

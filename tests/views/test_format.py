@@ -124,7 +124,7 @@ def test_names_of_gpus_and_vendors() -> None:
         {"hyperstack": "Hyperstack", "massed_compute": "Massed Compute", "runpod": "RunPod", None: "the vendor"}
     )
     assert [
-        machine_text.variant(HYPERSTACK),
+        machine_text.variant(HYPERSTACK.gpu, HYPERSTACK.family),
         machine_text.describe(request(count=8, contract=Contract.SPOT)),
         machine_text.describe(request(region=None)),
     ] == snapshot(["SXM 80 GB", "8x H100 EU spot", "1x H100"])
