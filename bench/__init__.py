@@ -1,1 +1,1 @@
-"""How fast and how lean gpubot is: the real bot against the sandbox, beside a baseline in the same run."""
+"""How fast gpubot is and how much memory it takes: the real bot against the sandbox, beside a baseline."""

@@ -1,4 +1,4 @@
-"""The baseline: a Bolt app with the bot's connections, whose listeners acknowledge and do nothing else.
+"""The baseline: a Bolt app with as many connections as the bot, whose listeners only acknowledge.
 
 SLACK_BOT_TOKEN=.. SLACK_APP_TOKEN=.. SLACK_API_URL=.. python -m bench.empty_app
 """
@@ -21,21 +21,21 @@ from handlers.slack_api.socket_mode import Sockets
 
 
 async def run(bot_token: str, app_token: str, api_url: str) -> None:
-    """Acknowledges until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Acknowledge everything until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         client = AsyncWebClient(token=bot_token, base_url=api_url, session=session, retry_handlers=[])
-        who = await client.auth_test()
+        identity = await client.auth_test()
 
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,
                 bot_token=client.token,
-                bot_id=who.get("bot_id"),
-                bot_user_id=who.get("user_id"),
+                bot_id=identity.get("bot_id"),
+                bot_user_id=identity.get("user_id"),
             )
 
         app = AsyncApp(client=client, authorize=authorize)
@@ -43,12 +43,12 @@ async def run(bot_token: str, app_token: str, api_url: str) -> None:
         app.action(re.compile(".*"))(only_ack)
         sockets = Sockets(app, app_token, SystemClock())
         await sockets.connect()
-        await stop.wait()
+        await stopped.wait()
         await sockets.close()
 
 
 async def only_ack(ack: Any) -> None:
-    """A listener that does nothing."""
+    """Acknowledge, and do nothing else."""
     await ack()
 
 

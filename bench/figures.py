@@ -1,4 +1,4 @@
-"""A figure and how it is written down."""
+"""A figure, and how it is written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.model.base import Frozen
 
 
 class Figure(Frozen):
-    """One measured figure, and what it is compared with where there is something."""
+    """One measured figure, and its baseline if it has one."""
 
     name: str
     value: float
@@ -20,8 +20,8 @@ class Figure(Frozen):
     ratio: float | None = None
 
     def line(self) -> str:
-        """The figure as one line for people."""
-        return _line(self.name, _said(self.value), self.unit, _said(self.baseline), _said(self.ratio))
+        """Return the figure as one line for people."""
+        return _line(self.name, _text(self.value), self.unit, _text(self.baseline), _text(self.ratio))
 
 
 def _line(name: str, value: str, unit: str, baseline: str, ratio: str) -> str:
@@ -32,7 +32,7 @@ HEADER = _line(*Figure.model_fields)
 
 
 def figure(name: str, value: float, unit: str, baseline: float | None = None) -> Figure:
-    """A figure to three decimals, with the ratio to its baseline."""
+    """Return a figure to three decimals, with the ratio to its baseline."""
     ratio = round(value / baseline, 3) if baseline else None
     return Figure(
         name=name,
@@ -44,14 +44,14 @@ def figure(name: str, value: float, unit: str, baseline: float | None = None) ->
 
 
 def p99(samples: Sequence[float]) -> float:
-    """The value that 99 of 100 samples are not above. Needs two samples or more."""
+    """Return the value that 99 of 100 samples do not exceed. Needs at least two samples."""
     return quantiles(samples, n=100, method="inclusive")[98]
 
 
 def write(figures: Iterable[Figure], path: Path) -> None:
-    """Writes them as a JSON list of objects."""
-    path.write_text(json.dumps([one.model_dump() for one in figures], indent=2) + "\n", encoding="utf-8")
+    """Write the figures as a JSON list of objects."""
+    path.write_text(json.dumps([each.model_dump() for each in figures], indent=2) + "\n", encoding="utf-8")
 
 
-def _said(number: float | None) -> str:
+def _text(number: float | None) -> str:
     return "-" if number is None else f"{number:.3f}"

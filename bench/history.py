@@ -1,4 +1,4 @@
-"""A database full of finished rentals: one is written through the store, the others are its copies."""
+"""A database full of finished rentals: one is written through the store, the others are copies of its rows."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from store.db import Database
 from store.tables import metadata
 
 ORIGINALS = ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages")
-"""In an order in which each row finds what it refers to."""
-NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
-"""Columns in which a copy has a name of its own; the `id` of quotes and rentals too."""
-GIVEN = frozenset({"id", "event_id"})
-"""Numbers that the database gives, and what refers to them."""
+"""In an order in which each row comes after the rows that it refers to."""
+COPY_NAMES = frozenset({"quote_id", "rental_id", "resource_id", "offer_id", "resource_name"})
+"""Columns in which each copy gets its own name. The `id` of quotes and rentals does too."""
+GENERATED = frozenset({"id", "event_id"})
+"""Columns with numbers that the database generates, and references to them."""
 
 
 async def fill(file: Path, clock: Clock, count: int) -> None:
-    """A new database at `file` with so many rentals that were rented, used and destroyed."""
+    """Create a database with so many rentals that were rented, used and destroyed."""
     store = await Database.open(f"sqlite:///{file}", claimant="bench", clock=clock)
     try:
         await _write_one(store, clock)
@@ -68,7 +68,7 @@ async def _write_one(store: Database, clock: Clock) -> None:
 
 
 def _ended(change: Change) -> Change:
-    """With the machine gone and billed, the end in the history, and the card closed."""
+    """Return the change with the machine gone and billed, the end in the history, and the card closed."""
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at
     gone = changed(resource, status="deleted", valid_to=at, gone_at=at)
@@ -95,10 +95,10 @@ def _copy(file: Path, count: int) -> None:
 
 
 def _copies(name: str) -> str:
-    """The statement that copies the rows of a table once for each number."""
+    """Return the statement that copies the rows of a table once for each number."""
     columns = [column.name for column in metadata.tables[name].columns]
-    named = NAMES | ({"id"} if name in {"quotes", "rentals"} else set())
-    kept = [column for column in columns if column in named or column not in GIVEN]
-    values = [f"\"{c}\" || '-' || number" if c in named else f'"{c}"' for c in kept]
-    into = ", ".join(f'"{column}"' for column in kept)
+    named = COPY_NAMES | ({"id"} if name in {"quotes", "rentals"} else set())
+    copied = [column for column in columns if column in named or column not in GENERATED]
+    values = [f"\"{c}\" || '-' || number" if c in named else f'"{c}"' for c in copied]
+    into = ", ".join(f'"{column}"' for column in copied)
     return f"INSERT INTO {name} ({into}) SELECT {', '.join(values)} FROM {name}, copies"  # noqa: S608 - our own names

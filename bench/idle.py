@@ -1,4 +1,4 @@
-"""What a pass of the engine costs when nothing is due, with many finished rentals and with none."""
+"""How much CPU a pass of the engine takes if nothing is due, with many finished rentals and with none."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from handlers.directory.channels import SlackChannels
 from store.db import Database
 
 ROUNDS = 10
-"""Both are measured in turns, so that a machine that gets slower meanwhile favours neither."""
+"""Both are measured in turns, so that a change of the machine's speed meanwhile favours neither."""
 CLAIMANT = "bench"
 
 
 async def measure(size: Size, folder: Path) -> Figure:
-    """`idle_engine`: CPU ms a pass."""
+    """Return `idle_engine`: CPU milliseconds for each pass."""
     clock = SystemClock()
     full = folder / "full.sqlite"
     await fill(full, clock, size.finished)
@@ -38,15 +38,14 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 @asynccontextmanager
 async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
-    """An engine over a database. What it would ask outside is there, and is never asked."""
+    """Return an engine over a database. It has a market and a Slack client, but makes no request to them."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
     deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)
     try:
-        works = StepDeps(
-            **vars(deps), market=market, prober=SshProber(), channels=SlackChannels(deps, AsyncWebClient())
-        )
-        yield Engine(works, claimant=CLAIMANT)
+        channels = SlackChannels(deps, AsyncWebClient())
+        step_deps = StepDeps(**vars(deps), market=market, prober=SshProber(), channels=channels)
+        yield Engine(step_deps, claimant=CLAIMANT)
     finally:
         await market.aclose()
         await store.close()
@@ -59,10 +58,10 @@ async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
     for engine in engines:
         await engine.run_pass()
     for _ in range(ROUNDS):
-        for place, engine in enumerate(engines):
+        for index, engine in enumerate(engines):
             began = cpu_ms()
             for _ in range(each):
                 if await engine.run_pass() is not None:
-                    raise AssertionError("something is due in a database that was to be at rest")
-            took[place] += cpu_ms() - began
+                    raise AssertionError("something is due in a database with nothing to do")
+            took[index] += cpu_ms() - began
     return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

@@ -1,4 +1,4 @@
-"""Stopwatches and load. The only module of the bench that reads a clock or lets time pass."""
+"""Stopwatches and load. No other module of the bench reads a clock or sleeps."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ T = TypeVar("T")
 
 
 def seconds() -> float:
-    """Real seconds since some fixed moment."""
+    """Return real seconds since some fixed moment."""
     return time.perf_counter()
 
 
 def cpu_ms() -> float:
-    """CPU milliseconds that this process has used, in all its threads."""
+    """Return the CPU milliseconds that this process has used, in all its threads."""
     return time.process_time() * 1000
 
 
 async def wait(span: float) -> None:
-    """Lets real seconds pass."""
+    """Sleep for `span` real seconds."""
     await asyncio.sleep(span)
 
 
 async def at_rate(rate: int, span: float, act: Callable[[int], Awaitable[T]]) -> list[T]:
-    """Starts `act` with 0, 1, 2 .. `rate` times a second for `span` seconds, whether or not those before have
-    ended, and answers what all came to."""
+    """Call `act` with 0, 1, 2 and so on, `rate` times a second for `span` seconds, and return all results.
+
+    A call starts on time even if earlier calls have not ended.
+    """
     began = seconds()
-    acts: list[asyncio.Future[T]] = []
+    calls: list[asyncio.Future[T]] = []
     for number in range(round(rate * span)):
         await wait(max(began + number / rate - seconds(), 0))
-        acts.append(asyncio.ensure_future(act(number)))
-    return list(await asyncio.gather(*acts))
+        calls.append(asyncio.ensure_future(act(number)))
+    return list(await asyncio.gather(*calls))

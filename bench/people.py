@@ -1,34 +1,33 @@
-"""People in the sandbox's workspace, a channel that they are in, and what they are sent."""
+"""New people and a channel in the sandbox's workspace, and the buttons that they are sent."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.worlds import World
-from bot.demo.outside import Seen
 from bot.demo.processes import NotRunning
+from sandbox.client import Button, SeenMessage
 
 
 async def invite(world: World, count: int) -> tuple[list[str], str]:
-    """New people and a channel with all of them and the app: their ids, and its id."""
-    people = [await world.outside.slack("POST", "people", {"name": f"Person {n}"}) for n in range(count)]
+    """Create people, and a channel with all of them and the app. Return their ids and its id."""
+    slack = world.sandbox.slack
+    people = [await slack.post("people", {"name": f"Person {n}"}) for n in range(count)]
     ids = [str(person["id"]) for person in people]
-    channel = await world.outside.slack("POST", "channels", {"name": "bench", "members": ids, "bot": True})
+    channel = await slack.post("channels", {"name": "bench", "members": ids, "bot": True})
     return ids, str(channel["id"])
 
 
-async def button_for(world: World, user: str, action_id: str) -> tuple[Seen, dict[str, Any]]:
-    """The newest message that this person has with such a button, once there is one, and the button.
+async def wait_for_button(world: World, user: str, action_id: str) -> tuple[SeenMessage, Button]:
+    """Return the newest message with such a button that this person has, once there is one, and the button.
 
-    Raises NotRunning where none comes.
+    Raise NotRunning if none comes within 20 real seconds after the last message.
     """
     after = 0
     while True:
-        seen = await world.outside.slack("GET", "see", user=user, after=after, wait=20)
-        if not seen["messages"]:
+        seen = await world.sandbox.see(user, after, wait=20)
+        if not seen:
             raise NotRunning(f"Nobody sent {user} a {action_id} button.")
-        for message in map(Seen.model_validate, reversed(seen["messages"])):
+        for message in reversed(seen):
             for button in message.buttons:
-                if button["action_id"] == action_id:
+                if button.action_id == action_id:
                     return message, button
-        after = int(seen["last"])
+        after = seen[-1].seq

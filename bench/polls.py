@@ -1,7 +1,7 @@
-"""How late polls are with many rentals provisioning, and how much memory the bot takes for them.
+"""How late polls are with many rentals in provisioning, and how much memory the bot takes for them.
 
-A poll is due when the bot's database says so, and is made when it arrives at the marketplace: both are read from
-outside, so that everything between them counts.
+The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log:
+everything between them counts.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from bench.measuring import seconds, wait
 from bench.people import invite
 from bench.rentals import buy, clock_of, seed
 from bench.sizes import Size
-from bench.worlds import BOT, World, running, world
+from bench.worlds import BOT, World, open_world, running
 from bot.demo.processes import NotRunning
 from bot.model.base import Frozen
 from bot.model.state import State
 
 LOOK_EVERY = 1.0
-"""Real seconds between two looks at what is due: many in the 15 s for which a due time stands."""
+"""Real seconds between two reads of the due times, each of which lasts for 15 s."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
-"""By how much a poll may seem to be too early: the bot follows the sandbox's clock over HTTP."""
+"""How much too early a poll may seem: the bot follows the sandbox's clock over HTTP."""
 DUE = """
     select attempts.offer_id, rentals.due_at from rentals join attempts on attempts.rental_id = rentals.id
     where rentals.state = 'provisioning'
 """
 
-Moments = Mapping[str, Sequence[datetime]]
-"""For each offer, moments in order."""
+Times = Mapping[str, Sequence[datetime]]
+"""By offer, times in order."""
 
 
 class Polls(Frozen):
@@ -49,18 +49,18 @@ class Polls(Frozen):
 
 
 async def measure(size: Size, folder: Path) -> Polls:
-    """Lateness and memory. Raises NotRunning where polls are missing."""
-    async with world(folder, "polls", speed=size.poll_speed) as place:
-        owners, channel = await invite(place, min(OWNERS, size.provisioning))
-        clock = await clock_of(place)
-        bought = await buy(place, clock, size.provisioning)
-        await seed(place, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
-        await place.keep_real_pace()
-        async with running(place, BOT, place.settings(channel)) as bot:
+    """Return lateness and memory. Raise NotRunning if a rental was not polled."""
+    async with open_world(folder, "polls", speed=size.poll_speed) as world:
+        owners, channel = await invite(world, min(OWNERS, size.provisioning))
+        clock = await clock_of(world)
+        bought = await buy(world, clock, size.provisioning)
+        await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
+        await world.keep_rate_limits()
+        async with running(world, BOT, world.settings(channel)) as bot:
             await wait(size.settle_seconds)
-            since, _ = await place.outside.clock()
-            due = await _watch_due(place.file, size.poll_seconds)
-            polled = await _polled(place, since)
+            since = await world.sandbox.now()
+            due = await _watch_due(world.file, size.poll_seconds)
+            polled = await _polled(world, since)
             memory = bot.memory()
     late = late_by(due, polled)
     if len(polled) < size.provisioning:
@@ -68,8 +68,8 @@ async def measure(size: Size, folder: Path) -> Polls:
     return Polls(lateness=p99(late) / size.poll_speed, memory=memory)
 
 
-async def _watch_due(file: Path, span: float) -> Moments:
-    """Every due time that the bot's database held during real `span` seconds."""
+async def _watch_due(file: Path, span: float) -> Times:
+    """Return every due time that the bot's database held during `span` real seconds."""
     seen: dict[str, set[datetime]] = defaultdict(set)
     until = seconds() + span
     while seconds() < until:
@@ -84,24 +84,22 @@ def _due_now(file: Path) -> Iterable[tuple[str, str]]:
         return connection.execute(DUE).fetchall()
 
 
-async def _polled(place: World, since: datetime) -> Moments:
-    """When the marketplace was asked for each offer's status."""
-    said = await place.outside.compute("GET", "traffic", endpoint="offer_status")
-    asked: dict[str, list[datetime]] = defaultdict(list)
-    for request in said["requests"]:
-        at = datetime.fromisoformat(request["at"])
-        if at >= since:
-            asked[str(request["path"]).split("/")[2]].append(at)
-    return asked
+async def _polled(world: World, since: datetime) -> Times:
+    """Return when the status of each offer was requested."""
+    polled: dict[str, list[datetime]] = defaultdict(list)
+    for request in await world.sandbox.compute.traffic(endpoint="offer_status"):
+        if request.at >= since:
+            polled[request.path.split("/")[2]].append(request.at)
+    return polled
 
 
-def late_by(due: Moments, polled: Moments) -> list[float]:
-    """For every poll, the seconds since the due time that it answers: the last one that had come."""
+def late_by(due: Times, polled: Times) -> list[float]:
+    """Return the seconds of every poll after its due time: the latest due time that had come."""
     late = []
     for offer_id, moments in polled.items():
         known = due.get(offer_id, ())
         for at in moments:
-            place = bisect_right(known, at + CLOCKS_APART)
-            if place:
-                late.append(max((at - known[place - 1]).total_seconds(), 0.0))
+            index = bisect_right(known, at + CLOCKS_APART)
+            if index:
+                late.append(max((at - known[index - 1]).total_seconds(), 0.0))
     return late

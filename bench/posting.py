@@ -1,4 +1,4 @@
-"""Posting in the sandbox's workspace as the app, past its process."""
+"""Posts messages as the app, without the app's process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.worlds import World
 
 @asynccontextmanager
 async def posting(world: World) -> AsyncIterator[AsyncWebClient]:
-    """Slack's client with the app's token, until the end of the block."""
-    ready = world.outside.ready
+    """Return Slack's client with the app's token, until the end of the block."""
+    addresses = world.sandbox.addresses
     async with aiohttp.ClientSession() as session:
-        yield AsyncWebClient(token=ready.bot_token, base_url=ready.api, session=session, retry_handlers=[])
+        yield AsyncWebClient(token=addresses.bot_token, base_url=addresses.api, session=session, retry_handlers=[])
 
 
 def with_button(text: str, action_id: str) -> dict[str, Any]:
-    """The content of a message with one button."""
+    """Return the content of a message with one button."""
     button = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": text}, "value": "1"}
     return {"text": text, "blocks": [{"type": "actions", "elements": [button]}]}

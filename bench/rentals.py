@@ -1,4 +1,4 @@
-"""Rentals as the bot would have made them, written through its own store, with machines bought in the sandbox."""
+"""Rentals as the bot would create them, written through its own store, with machines bought in the sandbox."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ LEASE = timedelta(hours=4)
 WANTED = Request(gpu="H100", lease=LEASE)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm2OYWMUf+sbmQKgEEdh4hxKKxsY5mkPYzXjODHQ7fk"
 ID_LENGTH = 8
-"""Longer than the bot would make them, so that a thousand of them hardly meet."""
+"""Longer than the bot's, so that among a thousand no two are equal."""
 BUYERS = 16
 SPREAD = timedelta(seconds=15)
-"""Seeded rentals come due one after the other over the span of one poll."""
+"""The due times of seeded rentals are spread over the span of one poll."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,19 @@ class Bought:
 
 
 async def clock_of(world: World) -> MovedClock:
-    """A clock that shows the sandbox's time from now on."""
-    now, _ = await world.outside.clock()
-    return MovedClock(now, speed=1.0)
+    """Return a clock with the sandbox's time."""
+    return MovedClock(await world.sandbox.now(), speed=1.0)
 
 
 async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
-    """Buys machines that never get ready, so that they stay as they are."""
-    await world.outside.vendor("*", "slow")
-    ready = world.outside.ready
-    market = ComputeClear(ready.compute, SecretStr(ready.compute_token), clock)
-    room = asyncio.Semaphore(BUYERS)
+    """Buy machines that never get ready, so that they do not change."""
+    await world.sandbox.vendor("*", "slow")
+    addresses = world.sandbox.addresses
+    market = ComputeClear(addresses.compute, SecretStr(addresses.compute_token), clock)
+    slots = asyncio.Semaphore(BUYERS)
 
     async def procure(offer: Offer) -> None:
-        async with room:
+        async with slots:
             await market.procure(offer.offer_id, KEY, _name(offer))
 
     bought: dict[str, Offer] = {}
@@ -83,7 +82,7 @@ def _name(offer: Offer) -> str:
 
 @asynccontextmanager
 async def database(world: World, clock: Clock) -> AsyncIterator[Database]:
-    """The bot's database, before the bot itself takes it."""
+    """Open the bot's database, before the bot itself opens it."""
     opened = await Database.open(world.database, claimant="bench", clock=clock)
     try:
         yield opened
@@ -94,15 +93,17 @@ async def database(world: World, clock: Clock) -> AsyncIterator[Database]:
 async def seed(
     world: World, clock: Clock, bought: Sequence[Bought], *, state: State, owners: Sequence[str], channel: str
 ) -> None:
-    """One rental for each machine, in `provisioning` or `ready`, with its card in `channel`; a ready one is to be
-    asked for at once whether it is still needed. The owners take turns, and each gets an SSH key. They come due
-    over `SPREAD`, or a ready one at once."""
-    posted = await _cards(world, channel, len(bought))
+    """Write one rental for each machine, in `provisioning` or `ready`, with its card in `channel`.
+
+    The owners take turns, and each gets an SSH key. A ready rental is due at once, to ask whether it is still
+    needed; the others are due over `SPREAD`.
+    """
+    cards = await _cards(world, channel, len(bought))
     async with database(world, clock) as store, store.write() as tx:
         now = clock.now()
         for owner in owners:
             await tx.people.set_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench", set_at=now))
-        for number, (one, ts) in enumerate(zip(bought, posted, strict=True)):
+        for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             made = rental_of(one.offer, state, owner=owners[number % len(owners)], channel=channel, now=now)
             wait = timedelta(0) if state is State.READY else SPREAD * number / len(bought)
             rental = changed(made, due_at=now + wait)
@@ -111,14 +112,14 @@ async def seed(
 
 
 async def _cards(world: World, channel: str, count: int) -> list[str]:
-    """Messages that stand for cards posted long ago."""
+    """Post messages in the place of cards, and return their ts."""
     async with posting(world) as client:
         answers = [await client.chat_postMessage(channel=channel, text="A rental") for _ in range(count)]
     return [str(answer["ts"]) for answer in answers]
 
 
 def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: datetime) -> Rental:
-    """A rental of that offer that was bought just now."""
+    """Return a rental of that offer that was bought just now."""
     rental_id, ready = new_id(ID_LENGTH), state is State.READY
     return Rental(
         id=rental_id,
@@ -148,7 +149,7 @@ def _lease(now: datetime) -> Lease:
 
 
 def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
-    """The quote that made a rental."""
+    """Return the quote of a rental."""
     return Quote(
         id=rental.quote_id,
         state=QuoteState.FOUND,
@@ -164,7 +165,7 @@ def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
 
 
 def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) -> Change:
-    """A rental with its history, its machine and its posted card."""
+    """Return a new rental with its history, its machine and its posted card."""
     now = rental.created_at
     attempt = Attempt(
         rental_id=rental.id,
@@ -193,12 +194,12 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) 
         kind=MessageKind.CARD,
         to=to_channel(rental.card_channel),
         rental_id=rental.id,
-        shown=1,
+        shown_version=1,
         channel=rental.card_channel,
         ts=card_ts,
         posted_at=now,
         created_at=real_now,
-        due_at=real_now + timedelta(days=1),  # up to date: delivery looks at it when something changes
+        due_at=real_now + timedelta(days=1),  # up to date: delivery has nothing to do until something changes
     )
     facts = Facts(vendor=one.offer.vendor, rate=one.offer.rate)
     kinds = [EventKind.STARTED, EventKind.RENTING, EventKind.ACCEPTED]

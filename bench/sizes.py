@@ -1,4 +1,4 @@
-"""How much load: the real thing, and little enough for a test of the bench itself."""
+"""How much load: the full bench, and a tiny one to test the bench itself."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ class Size(Frozen):
     """Counts, and spans in real seconds."""
 
     starts: int = 3
-    """How often each app is started; the median counts."""
+    """How often each app is started; the figure is the median."""
     people: int = 200
     rate: int = 20
-    """Acts a second."""
+    """Actions a second."""
     load_seconds: float = 30
-    """Of each kind of act."""
+    """For each kind of action."""
     provisioning: int = 1000
     settle_seconds: float = 16
-    """Until the first round of polls is over: they came due while the bot was not running yet."""
+    """Until the first round of polls is over: they were due before the bot started."""
     poll_seconds: float = 60
     poll_speed: float = 1
-    """How fast the sandbox's time runs under the polls."""
+    """The speed of the sandbox's clock while polls are measured."""
     finished: int = 100_000
     passes: int = 1000
 

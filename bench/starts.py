@@ -1,4 +1,4 @@
-"""How long a start takes until both connections are open, and how much memory the bot takes at rest."""
+"""How long a start takes until both connections are open, and how much memory the idle bot takes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.people import invite
 from bench.sizes import Size
-from bench.worlds import BOT, EMPTY, running, world
+from bench.worlds import BOT, EMPTY, open_world, running
 from bot.model.base import Frozen
 
 
@@ -17,23 +17,23 @@ class Starts(Frozen):
     bot: float
     """Real seconds."""
     empty: float
-    """As long as the empty app takes."""
+    """Real seconds of the empty app."""
     memory: float
-    """MB, of the bot with nothing to do."""
+    """MB, of the idle bot."""
 
 
 async def measure(size: Size, folder: Path) -> Starts:
-    """Starts both apps in turns. The bot's first start makes its database."""
+    """Start both apps in turns. The bot's first start creates its database."""
     took: dict[tuple[str, ...], list[float]] = {BOT: [], EMPTY: []}
     memory = 0.0
-    async with world(folder, "starts") as place:
-        _, channel = await invite(place, 1)
-        settings = place.settings(channel)
+    async with open_world(folder, "starts") as world:
+        _, channel = await invite(world, 1)
+        settings = world.settings(channel)
         for _ in range(size.starts):
             for program, times in took.items():
-                async with running(place, program, settings) as app:
+                async with running(world, program, settings) as app:
                     times.append(app.connected_after)
                     if program == BOT:
-                        await place.settled()
+                        await world.settle()
                         memory = app.memory()
     return Starts(bot=median(took[BOT]), empty=median(took[EMPTY]), memory=memory)

@@ -1,4 +1,4 @@
-"""A sandbox of its own for an app, and the app as a process: the bot, or the empty one."""
+"""A sandbox for each app that is measured, and the app as a process: the bot, or the empty app."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import aiohttp
 import psutil
 
 from bench.measuring import seconds
-from bot.demo.outside import Outside
-from bot.demo.processes import NotRunning, Ready, environment, free_port, private_log, sandbox, stop
+from bot.demo.processes import NotRunning, environment, free_port, private_log, run_sandbox, stop
+from sandbox.client import SandboxClient
 
 ADMIN = "U0ANA0000"
 CONNECTIONS = 2
 CONNECTED_WITHIN = 25.0
 SETTLED = {"settled": "0", "wait": "30"}
 POLICY = "limits: {team_per_hour: 1000000.00, per_person_rentals: 1000}\n"
-"""The team rents more than the default limits allow, so that its offers can all be rented."""
+"""The bench rents more than the default limits allow."""
 ROOT = Path(__file__).parents[1]
 
 BOT = ("-m", "bot", "run")
@@ -30,23 +30,23 @@ EMPTY = ("-m", "bench.empty_app")
 
 @dataclass(frozen=True)
 class World:
-    """A sandbox, and where an app that lives in it keeps its things."""
+    """A sandbox, and the folder of the app that runs in it."""
 
-    outside: Outside
+    sandbox: SandboxClient
     folder: Path
     http: str
     """The bot's GPUBOT_HTTP."""
 
-    async def keep_real_pace(self) -> None:
-        """From now on Slack's rate limits hold."""
-        await self.outside.slack("POST", "pace", {"scale": 1.0})
+    async def keep_rate_limits(self) -> None:
+        """Switch Slack's rate limits on."""
+        await self.sandbox.slack.post("pace", {"scale": 1.0})
 
-    async def settled(self) -> None:
-        """Waits until the bot has nothing under way. Raises NotRunning where it always has."""
+    async def settle(self) -> None:
+        """Wait until the bot has nothing under way. Raise NotRunning if it does not settle within 30 s."""
         address = f"http://{self.http}/health"
         async with aiohttp.ClientSession() as session, session.get(address, params=SETTLED) as answer:
             if not (await answer.json())["settled"]:
-                raise NotRunning("The bot doesn't come to rest.")
+                raise NotRunning("The bot doesn't settle.")
 
     @property
     def database(self) -> str:
@@ -55,26 +55,27 @@ class World:
 
     @property
     def file(self) -> Path:
+        """The file of that database."""
         return self.folder / "gpubot.sqlite"
 
     def settings(self, channel: str) -> dict[str, str]:
-        """The environment of the app, whose home is `channel`."""
+        """Return the environment of the app, with `channel` as its home channel."""
         policy = self.folder / "policy.yml"
         policy.write_text(POLICY, encoding="utf-8")
-        ready: Ready = self.outside.ready
-        told = environment(ready, self.folder, admins=ADMIN, channel=channel, http=self.http)
-        return {**told, "GPUBOT_POLICY": str(policy)}
+        addresses = self.sandbox.addresses
+        settings = environment(addresses, self.folder, admins=ADMIN, channel=channel, http=self.http)
+        return {**settings, "GPUBOT_POLICY": str(policy)}
 
 
 @asynccontextmanager
-async def world(folder: Path, name: str, *, speed: float = 1) -> AsyncIterator[World]:
-    """A sandbox as a process, with time at that speed, until the end of the block. Raises NotRunning."""
+async def open_world(folder: Path, name: str, *, speed: float = 1) -> AsyncIterator[World]:
+    """Run a sandbox, with its clock at that speed, until the end of the block. Raise NotRunning."""
     home = folder / name
     home.mkdir()
-    # Real limits would make setting up take minutes; while measuring, they hold.
+    # With Slack's rate limits, setting up would take minutes. `keep_rate_limits` switches them on to measure.
     options = ("--pace", "0", "--speed", str(speed))
-    async with sandbox(*options, log=home / "sandbox.log") as ready, aiohttp.ClientSession() as session:
-        yield World(Outside(ready, session), home, f"127.0.0.1:{free_port()}")
+    async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+        yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}")
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,16 @@ class App:
 
     process: asyncio.subprocess.Process
     connected_after: float
-    """Real seconds from the start of its process until all its connections were open."""
+    """Real seconds from the start of its process until all of its connections were open."""
 
     def memory(self) -> float:
-        """Resident memory, MB."""
+        """Return the resident memory in MB."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1_000_000
 
 
 @asynccontextmanager
 async def running(world: World, program: Sequence[str], settings: Mapping[str, str]) -> AsyncIterator[App]:
-    """An app, from connected until the end of the block. Raises NotRunning."""
+    """Run an app, and wait until it is connected. Stop it at the end of the block. Raise NotRunning."""
     log = world.folder / "app.log"
     with private_log(log) as out:
         began = seconds()
@@ -113,13 +114,11 @@ async def running(world: World, program: Sequence[str], settings: Mapping[str, s
 
 
 async def _connected(world: World, process: asyncio.subprocess.Process, log: Path) -> None:
-    sockets = asyncio.ensure_future(
-        world.outside.slack("GET", "sockets", least=CONNECTIONS, wait=CONNECTED_WITHIN)
-    )
+    sockets = asyncio.ensure_future(world.sandbox.sockets(least=CONNECTIONS, wait=CONNECTED_WITHIN))
     ended = asyncio.ensure_future(process.wait())
     try:
         await asyncio.wait({sockets, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not sockets.done() or len((await sockets)["sockets"]) < CONNECTIONS:
+        if not sockets.done() or len((await sockets).names) < CONNECTIONS:
             raise NotRunning(f"The app didn't connect.\n{_end_of(log)}")
     finally:
         for task in (sockets, ended):

@@ -54,10 +54,13 @@ class HealthReport:
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
                 counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                refresh_at = await tx.messages.next_refresh()
         except GpubotError:
-            next_due = None
+            next_due, refresh_at = None, None
         undelivered, posted_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
+        # A refresh that Slack's pace holds back may wait for a minute: it keeps nothing from being settled.
+        refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
         next_at = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
@@ -79,7 +82,7 @@ class HealthReport:
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
-            "settled": quiet and not due and undelivered == 0,
+            "settled": quiet and not due and not refreshes and undelivered == 0,
         }
 
     async def exposition(self) -> bytes:

@@ -111,7 +111,7 @@ class Connection:
                     await self._deps.clock.pause(self._retry_refused)
                     self._read_again()
             log.info("gpubot.ready", connections=await self._sockets.connected())
-            self._delivery.renewed()
+            self._delivery.token_renewed()
             if not tasks:
                 tasks.append(asyncio.create_task(self._delivery.run()))
             tasks += [asyncio.create_task(work) for work in (self._sockets.watch(), self._watch_token())]
@@ -162,7 +162,7 @@ class Connection:
                 self._read_again()
             if refused.is_set():
                 log.info("slack.taken_again")
-                self._delivery.renewed()
+                self._delivery.token_renewed()
 
     async def _token_is_taken(self) -> bool:
         try:

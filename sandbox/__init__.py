@@ -1,4 +1,4 @@
 """The outside world on one machine: the Compute Clear API, a Slack workspace, and SSH hosts.
 
-It speaks the real protocols and knows nothing of the bot; see docs/sandbox.md.
+It speaks the real protocols and knows nothing of the bot. `client` drives it. See docs/sandbox.md.
 """

@@ -2,15 +2,15 @@
 
 import asyncio
 
+from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
-from sandbox.running import arguments, clock_of, listening, port, run_until_told
 from sandbox.slack import SlackSandbox
 from sandbox.slack.__main__ import ready_line
 from sandbox.slack.options import add_options
 
 
 def main() -> None:
-    """Serves both until told to end; prints one JSON line when ready."""
+    """Print one JSON line when ready, and serve both until SIGTERM or SIGINT."""
     parser = arguments("sandbox", "The whole outside world on this machine.")
     parser.add_argument("--compute-port", type=port, default=0, help="Compute Clear's port (default: a free one)")
     parser.add_argument("--slack-port", type=port, default=0, help="the workspace's port (default: a free one)")
@@ -33,7 +33,7 @@ def main() -> None:
             await stop()
             raise
         ready = {"compute": compute_url, **ready_line(slack), "clock": compute_url, "compute_token": compute.token}
-        await run_until_told(ready, stop, with_parent=options.with_parent)
+        await run_until_stopped(ready, stop, with_parent=options.with_parent)
 
     asyncio.run(serve())
 

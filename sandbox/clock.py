@@ -1,7 +1,7 @@
-"""The sandbox's time, and the only place in `sandbox/` that reads the machine's clock or sleeps.
+"""The sandbox's time. No other module of the sandbox reads the machine's clock or sleeps.
 
-Two kinds of time meet here. *Sandbox time* is what the world's calendars show: it runs at a speed and can
-jump forward. *Real time* is what sockets live in: `Bell.until`, `real_sleep` and `real_monotonic` count it.
+*Sandbox time* is the time of day in the sandbox: it runs at a speed and can jump forward. *Real time* is the time
+of sockets and deadlines: `Notifier.wait_for`, `real_sleep` and `real_monotonic` use it.
 """
 
 import asyncio
@@ -13,51 +13,51 @@ from functools import partial
 
 
 async def real_sleep(seconds: float) -> None:
-    """Lets `seconds` of real time pass."""
+    """Sleep for so many seconds of real time."""
     await asyncio.sleep(max(0.0, seconds))
 
 
 def real_monotonic() -> float:
-    """Seconds of real time since some fixed moment, for rate limits that sandbox time must not bend."""
+    """Return seconds of real time since some fixed moment, for limits that sandbox time must not change."""
     return time.monotonic()
 
 
-class Bell:
-    """Rings when something changed, and wakes everyone who waits for a condition to come true."""
+class Notifier:
+    """Wakes tasks that wait for a condition when something has changed."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._notified = asyncio.Event()
 
-    def ring(self) -> None:
-        """Makes every waiter look at its condition again."""
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def notify(self) -> None:
+        """Let every waiting task evaluate its condition again."""
+        self._notified.set()
+        self._notified = asyncio.Event()
 
-    async def until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
-        """Waits until `condition()` holds, for at most `seconds` of real time (None: for ever).
+    async def wait_for(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until `condition()` is true, at most for `seconds` of real time (None: without limit).
 
-        Returns whether it holds. The condition is looked at now and after each ring.
+        Return whether it is true. It is evaluated now and after each `notify`.
         """
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
-                    await self._rung.wait()
+                    await self._notified.wait()
         except TimeoutError:
             return condition()
         return True
 
 
 class SandboxClock:
-    """Sandbox time: aware, in UTC, at a speed, with jumps, and never running back.
+    """Sandbox time: aware, in UTC, at a speed, with jumps, and never going back.
 
-    `revision` grows by one with each jump or change of speed, so that whoever follows this clock from another
-    process knows when to read it again.
+    `revision` grows by one with each jump or change of speed, so that another process that follows this clock
+    knows when to read it again.
     """
 
     def __init__(self, start: datetime | None = None, *, speed: float = 1.0) -> None:
-        """Starts at `start` (aware; now when not given) and runs `speed` times as fast as real time.
+        """Start at `start` (by default now) and run `speed` times as fast as real time.
 
-        Raises ValueError for a naive `start` or a speed that is negative or not finite.
+        Raise ValueError if `start` has no time zone, or if the speed is negative or not finite.
         """
         if start is not None and start.tzinfo is None:
             raise ValueError("the clock's start needs a time zone")
@@ -65,38 +65,38 @@ class SandboxClock:
         self._base_real = time.monotonic_ns()
         self._speed = _checked_speed(speed)
         self._revision = 0
-        self._bell = Bell()
+        self._changes = Notifier()
 
     @property
     def revision(self) -> int:
-        """How often the clock was jumped or given another speed."""
+        """How often the clock jumped or changed its speed."""
         return self._revision
 
     @property
     def speed(self) -> float:
-        """Sandbox seconds per real second; 0 stands still and moves by jumps alone."""
+        """Sandbox seconds per real second. At 0 the clock moves only by jumps."""
         return self._speed
 
     def now(self) -> datetime:
-        """Sandbox time, to the microsecond."""
+        """Return sandbox time, to the microsecond."""
         return self._at(time.monotonic_ns())
 
     def jump(self, seconds: float) -> None:
-        """Moves the clock forward. Raises ValueError for a negative or endless jump."""
+        """Move the clock forward. Raise ValueError if the jump is negative or infinite."""
         self.change(jump=seconds)
 
     def jump_to(self, moment: datetime) -> None:
-        """Moves the clock forward to an aware time. Raises ValueError when that has passed."""
+        """Move the clock forward to an aware time. Raise ValueError if that has passed."""
         self.change(to=moment)
 
     def set_speed(self, speed: float) -> None:
-        """Changes the speed from now on; 0 stops time. Raises ValueError for a negative or endless one."""
+        """Change the speed from now on. Raise ValueError if it is negative or infinite."""
         self.change(speed=speed)
 
     def change(self, *, jump: float | None = None, to: datetime | None = None, speed: float | None = None) -> None:
-        """Jumps by seconds or to a time, changes the speed, or both, as one change of one revision.
+        """Jump by seconds or to a time, change the speed, or both, as one revision.
 
-        Raises ValueError, and changes nothing, when time would run back or a number makes no sense.
+        Raise ValueError and change nothing if time would go back or a number is out of range.
         """
         real = time.monotonic_ns()
         now = self._at(real)
@@ -114,20 +114,20 @@ class SandboxClock:
         new_speed = self._speed if speed is None else _checked_speed(speed)
         self._base, self._base_real, self._speed = target, real, new_speed
         self._revision += 1
-        self._bell.ring()
+        self._changes.notify()
 
     async def wait_revision(self, after: int, seconds: float) -> int:
-        """Waits until the revision is higher than `after`, for `seconds` of real time at most; returns it."""
-        await self._bell.until(partial(self._moved_since, after), seconds)
+        """Wait up to `seconds` of real time until the revision is higher than `after`. Return the revision."""
+        await self._changes.wait_for(partial(self._moved_since, after), seconds)
         return self._revision
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Returns when sandbox time has reached `moment` (aware), at once after a jump that passes it."""
+        """Sleep until sandbox time reaches `moment` (aware), also by a jump."""
         while (left := (moment - self.now()).total_seconds()) > 0:
             revision = self._revision
-            # Rounded up to a millisecond, so that the last microseconds don't become a busy loop.
+            # Round up to a millisecond: shorter sleeps would make the last microseconds a busy loop.
             real_left = None if self._speed == 0 else math.ceil(left / self._speed * 1000) / 1000
-            await self._bell.until(partial(self._moved_since, revision), real_left)
+            await self._changes.wait_for(partial(self._moved_since, revision), real_left)
 
     def _moved_since(self, revision: int) -> bool:
         return self._revision > revision

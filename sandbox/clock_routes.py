@@ -1,4 +1,4 @@
-"""`/_control/clock`: reads and moves the sandbox's clock over HTTP."""
+"""`/_control/clock`: the sandbox's clock over HTTP."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from sandbox.serving import LONGEST_WAIT, ControlModel, number, read, refusal, r
 
 
 class ClockChange(ControlModel):
-    """What to do with the clock; fields left out stay as they are."""
+    """How to change the clock; a field that is left out changes nothing."""
 
     jump: Annotated[float, Field(description="sandbox seconds to skip")] | None = None
     to: Annotated[AwareDatetime, Field(description="the time to skip to")] | None = None
@@ -18,24 +18,24 @@ class ClockChange(ControlModel):
 
 
 def add_clock_routes(router: web.UrlDispatcher, clock: SandboxClock) -> None:
-    """Adds GET and POST `/_control/clock` for `clock`."""
+    """Add GET and POST `/_control/clock`."""
 
-    def shown() -> web.Response:
+    def answer() -> web.Response:
         return reply({"now": clock.now(), "speed": clock.speed, "revision": clock.revision})
 
-    async def look(request: web.Request) -> web.Response:
+    async def show(request: web.Request) -> web.Response:
         if "after" in request.query:
             after = int(number(request, "after", 0))
             await clock.wait_revision(after, min(number(request, "wait", LONGEST_WAIT), LONGEST_WAIT))
-        return shown()
+        return answer()
 
     async def change(request: web.Request) -> web.Response:
-        wanted = await read(request, ClockChange)
+        body = await read(request, ClockChange)
         try:
-            clock.change(jump=wanted.jump, to=wanted.to, speed=wanted.speed)
+            clock.change(jump=body.jump, to=body.to, speed=body.speed)
         except ValueError as wrong:
             raise refusal(422, str(wrong)) from None
-        return shown()
+        return answer()
 
-    router.add_get("/_control/clock", look)
+    router.add_get("/_control/clock", show)
     router.add_post("/_control/clock", change)

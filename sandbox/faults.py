@@ -1,8 +1,8 @@
-"""Faults on purpose: the middleware that delays, refuses, garbles, cuts and holds requests of a server.
+"""Faults on purpose: a middleware that delays, refuses, garbles, cuts and holds requests of a server.
 
-A request is read whole, noted in the traffic log, and then meets the faults that match it: first every
-`latency`, then at most one of the others, the oldest. What the server then does runs in a task of its own, so
-that a client that leaves never stops it half-way; a fault that comes *before* the act prevents it.
+A request is read whole, added to the traffic log, and then meets the faults that match it: first every `latency`,
+then the oldest of the others. The server's handler runs in a task of its own, so that a client that disconnects
+never stops it half-way. A fault that strikes *before* the handler acts prevents it from acting.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import Field, model_validator
 
-from sandbox.clock import Bell, SandboxClock, real_sleep
-from sandbox.exact import dumps
+from sandbox.clock import Notifier, SandboxClock, real_sleep
+from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, ControlModel, control_call, number, read, refusal, reply
 from sandbox.traffic import NO_ANSWER, Traffic
 
@@ -38,8 +38,8 @@ class FaultKind(StrEnum):
     HOLD_AFTER = "hold_after"
 
 
-class FaultOrder(ControlModel):
-    """A fault as it is asked for."""
+class FaultBody(ControlModel):
+    """The body that adds a fault."""
 
     endpoint: Annotated[str, Field(min_length=1, description="an endpoint's name, * for all")]
     kind: Annotated[FaultKind, Field(strict=False)]
@@ -52,40 +52,40 @@ class FaultOrder(ControlModel):
     body: Annotated[str, Field(description="the body to answer, for status and garbage")] | None = None
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> "FaultOrder":
+    def _fits_its_kind(self) -> "FaultBody":
         if self.acts and self.kind not in {FaultKind.STATUS, FaultKind.GARBAGE}:
             raise ValueError(f"acts says nothing to {self.kind}")
         return self
 
 
 class Fault:
-    """A fault in force, and what it has met so far."""
+    """A fault, and how many requests it has met."""
 
-    def __init__(self, name: str, order: FaultOrder) -> None:
+    def __init__(self, name: str, body: FaultBody) -> None:
         self.name = name
-        self.order = order
+        self.body = body
         self.active = True
-        self.left = order.times
+        self.left = body.times
         self.hits = 0
         self.held = 0
         self.dropped = 0
         self.released = asyncio.Event()
 
     def take(self) -> None:
-        """Uses the fault for one request; it meets no more than `times` of them."""
+        """Count one of the `times` requests that the fault may meet."""
         if self.left is not None:
             self.left -= 1
 
     def remove(self) -> None:
-        """Ends it: it meets no further request and lets go what it holds. Its counts stay readable."""
+        """End the fault, and let the requests that it holds go on. Its counts can still be read."""
         self.active = False
         self.released.set()
 
     def shown(self) -> dict[str, Any]:
-        """The fault as the control API shows it."""
+        """Return the fault as the control API shows it."""
         return {
             "id": self.name,
-            **self.order.model_dump(),
+            **self.body.model_dump(),
             "active": self.active,
             "left": self.left,
             "hits": self.hits,
@@ -95,19 +95,19 @@ class Fault:
 
 
 def route_name(request: web.Request) -> str:
-    """The name of the route that a request met; a server names its routes by endpoint."""
+    """Return the name of a request's route, which is its endpoint."""
     return request.match_info.route.name or "unknown"
 
 
 def plain_error(status: int) -> dict[str, Any]:
-    """What a status fault answers when its server has no shape of its own for errors."""
+    """Return the body of a status fault for a server without its own error format."""
     return {"detail": f"the service answered {status}"}
 
 
 class Faults:
     """The faults and the traffic log of one server.
 
-    Use: `web.Application(middlewares=[faults.middleware()])`, `faults.add_routes(app.router)`, and
+    A server uses `web.Application(middlewares=[faults.middleware()])`, `faults.add_routes(app.router)` and
     `app.on_shutdown.append(faults.close)`. Requests under `/_control/` meet no fault and are not logged.
     """
 
@@ -119,53 +119,57 @@ class Faults:
         known: frozenset[str] | None = None,
         error_body: Callable[[int], dict[str, Any]] = plain_error,
     ) -> None:
-        """`endpoint_of` names a request's endpoint, `known` are all such names (None: any is accepted),
-        `error_body` makes the JSON that a status fault answers."""
+        """Make the faults of a server.
+
+        endpoint_of  returns a request's endpoint
+        known        all endpoints; None: every name is accepted
+        error_body   returns the JSON body of a status fault
+        """
         self.traffic = Traffic(clock)
         self._endpoint_of = endpoint_of
         self._known = known
         self._error_body = error_body
         self._faults: dict[str, Fault] = {}
-        self._made = 0
-        self._bell = Bell()
+        self._added = 0
+        self._changes = Notifier()
         self._acting: set[asyncio.Task[web.StreamResponse]] = set()
         self._closing = asyncio.Event()
 
-    # --- faults by name -------------------------------------------------------------------------------------
+    # --- faults
 
-    def add(self, order: FaultOrder) -> Fault:
-        """Puts a fault in force. Raises ValueError for an endpoint that this server does not have."""
-        if self._known is not None and order.endpoint != "*" and order.endpoint not in self._known:
-            raise ValueError(f"no endpoint {order.endpoint}; there are: {', '.join(sorted(self._known))}")
-        self._made += 1
-        fault = Fault(f"f{self._made}", order)
+    def add(self, body: FaultBody) -> Fault:
+        """Add a fault. Raise ValueError if this server has no such endpoint."""
+        if self._known is not None and body.endpoint != "*" and body.endpoint not in self._known:
+            raise ValueError(f"no endpoint {body.endpoint}; there are: {', '.join(sorted(self._known))}")
+        self._added += 1
+        fault = Fault(f"f{self._added}", body)
         self._faults[fault.name] = fault
         return fault
 
     def get(self, name: str) -> Fault:
-        """The fault of that name, also one that is over. Raises KeyError when there never was one."""
+        """Return the fault with that name, also if it is removed. Raise KeyError if there never was one."""
         return self._faults[name]
 
     async def wait_hit(self, fault: Fault, seconds: float) -> bool:
-        """Waits until the fault has met a request, `seconds` of real time at most. Says whether it has."""
-        return await self._bell.until(lambda: fault.hits > 0, seconds)
+        """Wait up to `seconds` of real time until the fault has met a request. Return whether it has."""
+        return await self._changes.wait_for(lambda: fault.hits > 0, seconds)
 
     async def wait_dropped(self, fault: Fault, seconds: float) -> bool:
-        """Waits until a client has gone while held, `seconds` of real time at most. Says whether one has."""
-        return await self._bell.until(lambda: fault.dropped > 0, seconds)
+        """Wait up to `seconds` of real time until the client of a held request goes. Return whether one did."""
+        return await self._changes.wait_for(lambda: fault.dropped > 0, seconds)
 
     async def close(self, _app: web.Application | None = None) -> None:
-        """The server stops: whatever is held or hangs is cut, and nothing new is held."""
+        """Cut every request that is held or hangs, and hold no new one. Called when the server stops."""
         self._closing.set()
         for fault in self._faults.values():
             fault.remove()
         for task in list(self._acting):
             task.cancel()
 
-    # --- requests -------------------------------------------------------------------------------------------
+    # --- requests
 
     def middleware(self) -> Middleware:
-        """The middleware to put outermost."""
+        """Return the middleware. It must be the outermost one."""
 
         @web.middleware
         async def meet_faults(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -196,16 +200,16 @@ class Faults:
         latencies, fault = self._matching(endpoint, request, raw)
         for latency in latencies:
             self._count(latency)
-            await real_sleep(latency.order.seconds)
+            await real_sleep(latency.body.seconds)
         if fault is None:
             return (await self._act(request, handler)).result()
-        match fault.order.kind:
+        match fault.body.kind:
             case FaultKind.STATUS | FaultKind.GARBAGE:
-                if fault.order.acts:
+                if fault.body.acts:
                     await self._act(request, handler, then_count=fault)
                 else:
                     self._count(fault)
-                return self._wrong_answer(fault.order)
+                return self._wrong_answer(fault.body)
             case FaultKind.CUT_BEFORE:
                 self._count(fault)
                 return await self._cut(request)
@@ -225,16 +229,16 @@ class Faults:
                 return await self._cut(request)
 
     def _matching(self, endpoint: str, request: web.Request, raw: bytes) -> tuple[list[Fault], Fault | None]:
-        """The faults that this request meets, taken for it: every latency, and one other."""
+        """Return the faults that this request meets, and count it for them: every latency, and one other."""
         latencies: list[Fault] = []
         other: Fault | None = None
         for fault in self._faults.values():
-            order = fault.order
-            if not fault.active or fault.left == 0 or order.endpoint not in ("*", endpoint):
+            body = fault.body
+            if not fault.active or fault.left == 0 or body.endpoint not in ("*", endpoint):
                 continue
-            if order.match is not None and not _contains(request, raw, order.match):
+            if body.match is not None and not _contains(request, raw, body.match):
                 continue
-            if order.kind is FaultKind.LATENCY:
+            if body.kind is FaultKind.LATENCY:
                 latencies.append(fault)
             elif other is None:
                 other = fault
@@ -246,9 +250,9 @@ class Faults:
     async def _act(
         self, request: web.Request, handler: Handler, then_count: Fault | None = None
     ) -> asyncio.Task[web.StreamResponse]:
-        """Does what the request asks, to its end even if the client goes; the task has the answer.
+        """Run the handler to its end, even if the client goes. Return its task, which has the answer.
 
-        A fault that strikes after the act is counted once it is done, so that a hit means: it has happened.
+        A fault that strikes after acting is counted only when the handler is done: a hit means that it has acted.
         """
         task = asyncio.ensure_future(handler(request))
         self._acting.add(task)
@@ -267,14 +271,14 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            task.exception()  # marks it as seen: after the client has gone, nobody else asks
+            task.exception()  # else asyncio logs it as never retrieved if the client has gone
 
     def _count(self, fault: Fault) -> None:
         fault.hits += 1
-        self._bell.ring()
+        self._changes.notify()
 
     async def _hold(self, fault: Fault, request: web.Request, *, counted: bool = False) -> None:
-        """Holds the request until the fault is released; ends with CancelledError when the client goes."""
+        """Hold the request until the fault is released. Raise CancelledError if the client goes."""
         fault.held += 1
         if not counted:
             self._count(fault)
@@ -285,42 +289,40 @@ class Faults:
             raise
         finally:
             fault.held -= 1
-            self._bell.ring()
+            self._changes.notify()
         if self._closing.is_set():
             await self._cut(request)
 
     async def _cut(self, request: web.Request) -> web.StreamResponse:
-        """Closes the connection without an answer; the server then cancels this handler."""
+        """Close the connection without an answer. The server then cancels this handler."""
         if request.transport is not None:
             request.transport.close()
         await asyncio.Event().wait()
         raise AssertionError("a cut connection goes on")
 
-    def _wrong_answer(self, order: FaultOrder) -> web.Response:
-        if order.kind is FaultKind.GARBAGE:
-            return web.Response(
-                text=GARBAGE if order.body is None else order.body, content_type="application/json"
-            )
-        headers = {} if order.retry_after is None else {"Retry-After": str(order.retry_after)}
-        text = dumps(self._error_body(order.status)) if order.body is None else order.body
-        return web.Response(text=text, status=order.status, content_type="application/json", headers=headers)
+    def _wrong_answer(self, body: FaultBody) -> web.Response:
+        if body.kind is FaultKind.GARBAGE:
+            return web.Response(text=GARBAGE if body.body is None else body.body, content_type="application/json")
+        headers = {} if body.retry_after is None else {"Retry-After": str(body.retry_after)}
+        text = dumps(self._error_body(body.status)) if body.body is None else body.body
+        return web.Response(text=text, status=body.status, content_type="application/json", headers=headers)
 
-    # --- the control API ------------------------------------------------------------------------------------
+    # --- the control API
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Adds `/_control/faults` and `/_control/traffic`."""
+        """Add `/_control/faults` and `/_control/traffic`."""
         router.add_post("/_control/faults", self._post)
         router.add_get("/_control/faults", self._list)
         router.add_delete("/_control/faults", self._clear)
-        router.add_get("/_control/faults/{id}", self._look)
+        router.add_get("/_control/faults/{id}", self._show)
         router.add_delete("/_control/faults/{id}", self._remove)
         router.add_post("/_control/faults/{id}/release", self._remove)
         self.traffic.add_routes(router)
 
     async def _post(self, request: web.Request) -> web.Response:
-        order = await read(request, FaultOrder)
+        body = await read(request, FaultBody)
         try:
-            fault = self.add(order)
+            fault = self.add(body)
         except ValueError as wrong:
             raise refusal(422, str(wrong)) from None
         return reply(fault.shown())
@@ -333,7 +335,7 @@ class Faults:
             fault.remove()
         return reply({"ok": True})
 
-    async def _look(self, request: web.Request) -> web.Response:
+    async def _show(self, request: web.Request) -> web.Response:
         fault = self._named(request)
         seconds = number(request, "wait", 0)
         match request.query.get("for", "hits"):
@@ -358,6 +360,6 @@ class Faults:
 
 
 def _contains(request: web.Request, raw: bytes, text: str) -> bool:
-    """Whether the path, the query or the body has `text` in it, as sent or with its escapes read."""
+    """Return whether the path, the query or the body has `text` in it, as sent or with its escapes decoded."""
     sent = [request.path, request.query_string, raw.decode("utf-8", "replace")]
     return any(text in part or text in unquote_plus(part) for part in sent)

@@ -1,4 +1,4 @@
-"""Starting an aiohttp application on this machine, and the words and shapes its control calls share."""
+"""Serves an aiohttp application on this machine, and the helpers that all control calls share."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.clock import real_sleep
-from sandbox.exact import dumps
+from sandbox.exact_json import dumps
 
 HOST = "127.0.0.1"
 CONTROL = "/_control/"
@@ -24,16 +24,15 @@ class Served:
     runner: web.AppRunner
 
     async def stop(self) -> None:
-        """Stops listening and ends every connection, also one that would wait for ever."""
+        """Stop listening, and end every connection, also one that would wait without limit."""
         await self.runner.cleanup()
-        await real_sleep(0)  # lets the handlers that were just cancelled leave
+        await real_sleep(0)  # lets the handlers that were just cancelled finish
 
 
 async def serve(app: web.Application, port: int = 0) -> Served:
-    """Serves `app` on 127.0.0.1, on a free port when `port` is 0. `url` has no slash at its end.
+    """Serve `app` on 127.0.0.1, on a free port if `port` is 0. Its `url` has no slash at the end.
 
-    A handler is cancelled when its client goes: that is how faults learn of it (see `sandbox.faults`, which
-    runs what the handler does in a task of its own, so that a client's leaving never stops it half-way).
+    aiohttp cancels a handler whose client disconnects: `sandbox.faults` notices it this way.
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()
@@ -47,7 +46,7 @@ async def serve(app: web.Application, port: int = 0) -> Served:
 
 
 class ControlModel(BaseModel):
-    """The body of a control call: unknown fields and wrong types are refused."""
+    """The body of a control call. Unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -56,18 +55,18 @@ Body = TypeVar("Body", bound=ControlModel)
 
 
 def reply(value: Any, status: int = 200) -> web.Response:
-    """A JSON answer; Decimals and times are written exactly."""
+    """Return a JSON answer, with exact Decimals and times."""
     return web.Response(text=dumps(value), status=status, content_type="application/json")
 
 
 class _NotAllowed(web.HTTPClientError):
-    """405 without the list of methods that aiohttp's own wants."""
+    """405 without the list of methods that aiohttp's own class needs."""
 
     status_code = 405
 
 
 def refusal(status: int, error: str) -> web.HTTPException:
-    """The exception that answers a control call with `{"error": ...}`."""
+    """Return the exception that answers a control call with `{"error": ...}`."""
     kinds: dict[int, type[web.HTTPException]] = {
         400: web.HTTPBadRequest,
         404: web.HTTPNotFound,
@@ -81,7 +80,7 @@ def refusal(status: int, error: str) -> web.HTTPException:
 async def control_call(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Handles a control call; one that there is not is refused in words."""
+    """Handle a control call. Refuse an unknown one with words."""
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
@@ -89,12 +88,12 @@ async def control_call(
         raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
     except web.HTTPNotFound:
         if request.match_info.http_exception is None:
-            raise  # the handler's own: something that is named is not there
+            raise  # the handler's own 404, for something that the call names
         raise refusal(404, f"no control call {request.method} {request.path}") from None
 
 
 async def read(request: web.Request, model: type[Body]) -> Body:
-    """The request's JSON body as a model; an empty body is `{}`. Refuses what does not fit with 422."""
+    """Return the request's JSON body as a model; an empty body counts as `{}`. Answer 422 if it is not valid."""
     raw = await request.read()
     try:
         return model.model_validate_json(raw or b"{}")
@@ -105,8 +104,13 @@ async def read(request: web.Request, model: type[Body]) -> Body:
         raise refusal(422, words) from None
 
 
+def wait_of(request: web.Request) -> float:
+    """Return the real seconds for which the call may wait, at most `LONGEST_WAIT`."""
+    return min(number(request, "wait", 0), LONGEST_WAIT)
+
+
 def number(request: web.Request, name: str, default: float) -> float:
-    """A number of the query, 0 or more. Refuses anything else with 422."""
+    """Return a number of the query, 0 or more. Answer 422 for anything else."""
     text = request.query.get(name)
     if text is None:
         return default

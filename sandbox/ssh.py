@@ -1,4 +1,4 @@
-"""SSH hosts on this machine: real enough for `ssh root@127.0.0.1 -p PORT nvidia-smi`, and for a login by hand."""
+"""SSH hosts on this machine, for `ssh root@127.0.0.1 -p PORT nvidia-smi` and for a login by hand."""
 
 import asyncio
 import shlex
@@ -10,8 +10,8 @@ from functools import cache
 import asyncssh
 
 from sandbox.clock import SandboxClock, real_sleep
+from sandbox.nvidia_smi import Gpu, gpu_list, gpu_table
 from sandbox.serving import HOST
-from sandbox.smi import Gpu, gpu_list, gpu_table
 
 _COMMANDS = ("nvidia-smi", "uptime", "exit")
 _NOT_FOUND = 127
@@ -19,13 +19,13 @@ _NOT_FOUND = 127
 
 @cache
 def host_key() -> asyncssh.SSHKey:
-    """The ed25519 key that all hosts of this process show, made when it is first needed."""
+    """Return the ed25519 host key of all hosts of this process; it is made on first use."""
     return asyncssh.generate_private_key("ssh-ed25519")
 
 
 @dataclass(frozen=True)
-class Box:
-    """The machine behind a host, as far as its shell can tell."""
+class HostInfo:
+    """What the shell of a host knows of its machine."""
 
     hostname: str
     gpus: Sequence[Gpu]
@@ -33,34 +33,36 @@ class Box:
 
 
 class SshHost:
-    """One SSH server on 127.0.0.1 for one machine: lets in root with one key, to a shell with three commands.
+    """The SSH server of one machine, on 127.0.0.1. It lets in root with one key, to a shell with three commands.
 
-    A `silent` one accepts connections and never says a word.
+    A `silent` one accepts connections and sends nothing.
     """
 
-    def __init__(self, box: Box, authorized_key: str | None, clock: SandboxClock, *, silent: bool = False) -> None:
-        """`authorized_key` is a line of an authorized_keys file; when it can't be read, nobody gets in."""
-        self._box = box
+    def __init__(
+        self, info: HostInfo, authorized_key: str | None, clock: SandboxClock, *, silent: bool = False
+    ) -> None:
+        """`authorized_key` is a line of an authorized_keys file. If it can't be read, nobody can log in."""
+        self._info = info
         self._key = _public_key(authorized_key)
         self._clock = clock
         self._silent = silent
         self._server: asyncssh.SSHAcceptor | asyncio.Server | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
-        self._silences: set[asyncio.StreamWriter] = set()
+        self._silent_connections: set[asyncio.StreamWriter] = set()
         self._stopped = False
         self.port = 0
 
     async def start(self) -> int:
-        """Begins to listen on a free port, and returns it."""
+        """Begin to listen on a free port, and return it."""
         if self._silent:
-            server = await asyncio.start_server(self._say_nothing, HOST, 0)
+            server = await asyncio.start_server(self._stay_silent, HOST, 0)
             self._server = server
             self.port = server.sockets[0].getsockname()[1]
             return self.port
         acceptor = await asyncssh.listen(
             HOST,
             0,
-            server_factory=lambda: _Door(self._key, self._admit, self._connections.discard),
+            server_factory=lambda: _Login(self._key, self._remember, self._connections.discard),
             server_host_keys=[host_key()],
             process_factory=self._login,
             agent_forwarding=False,
@@ -72,49 +74,49 @@ class SshHost:
         return self.port
 
     async def stop(self) -> None:
-        """Stops listening and cuts every connection, as a machine does that is switched off."""
+        """Stop listening, and cut every connection, as if the machine were switched off."""
         self._stopped = True
         if self._server is not None:
             self._server.close()
             self._server = None
         for connection in list(self._connections):
             connection.abort()
-        for writer in list(self._silences):
+        for writer in list(self._silent_connections):
             writer.transport.abort()
-        await real_sleep(0)  # lets the connections hear of it
+        await real_sleep(0)  # lets the connections end
 
-    def _admit(self, connection: asyncssh.SSHServerConnection) -> None:
-        """Keeps a connection in mind; one that was under way while the host stopped is cut."""
+    def _remember(self, connection: asyncssh.SSHServerConnection) -> None:
+        """Remember a connection, so that `stop` can cut it. Cut it now if the host has stopped."""
         self._connections.add(connection)
         if self._stopped:
             connection.abort()
 
-    async def _say_nothing(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._silences.add(writer)
+    async def _stay_silent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._silent_connections.add(writer)
         try:
             while not self._stopped and await reader.read(1024):
                 pass
         except ConnectionError:
             pass
         finally:
-            self._silences.discard(writer)
+            self._silent_connections.discard(writer)
             writer.close()
 
     async def _login(self, process: asyncssh.SSHServerProcess[str]) -> None:
-        shell = Shell(self._box, self._clock)
+        shell = Shell(self._info, self._clock)
         try:
             if process.command is not None:
                 output, status = shell.run(process.command)
                 process.stdout.write(output)
                 process.exit(status)
                 return
-            process.exit(await self._converse(process, shell))
+            process.exit(await self._interactive_shell(process, shell))
         except (asyncssh.BreakReceived, asyncssh.ConnectionLost, BrokenPipeError, ConnectionError):
             process.exit(1)
 
-    async def _converse(self, process: asyncssh.SSHServerProcess[str], shell: "Shell") -> int:
-        """A login by hand, line by line until `exit` or the end of input. Returns the last command's status."""
-        prompt = f"root@{self._box.hostname}:~# " if process.term_type else ""
+    async def _interactive_shell(self, process: asyncssh.SSHServerProcess[str], shell: "Shell") -> int:
+        """Serve a login by hand until `exit` or the end of input. Return the last command's status."""
+        prompt = f"root@{self._info.hostname}:~# " if process.term_type else ""
         while True:
             process.stdout.write(prompt)
             try:
@@ -126,21 +128,21 @@ class SshHost:
                 return shell.status
             output, _ = shell.run(line)
             process.stdout.write(output)
-            if shell.left:
+            if shell.exited:
                 return shell.status
 
 
 class Shell:
-    """What can be typed on a machine."""
+    """The shell of a machine."""
 
-    def __init__(self, box: Box, clock: SandboxClock) -> None:
-        self._box = box
+    def __init__(self, info: HostInfo, clock: SandboxClock) -> None:
+        self._info = info
         self._clock = clock
         self.status = 0
-        self.left = False
+        self.exited = False
 
     def run(self, line: str) -> tuple[str, int]:
-        """What a line prints and its exit status, which the shell also remembers; `exit` sets `left`."""
+        """Run a line, and return its output and exit status. `exit` sets `exited`."""
         try:
             words = shlex.split(line)
         except ValueError:
@@ -154,21 +156,21 @@ class Shell:
         now = self._clock.now()
         if name == "nvidia-smi":
             if arguments == ["-L"]:
-                return gpu_list(self._box.gpus), 0
+                return gpu_list(self._info.gpus), 0
             if arguments:
                 return f"Invalid combination of input arguments: {' '.join(arguments)}\n", 2
-            return gpu_table(self._box.gpus, now), 0
+            return gpu_table(self._info.gpus, now), 0
         if name == "uptime":
-            return uptime(self._box.up_since, now), 0
+            return uptime(self._info.up_since, now), 0
         if name == "exit":
-            self.left = True
+            self.exited = True
             given = arguments[0] if arguments else ""
             return "", int(given) % 256 if given.isdecimal() else self.status
         return f"bash: {name}: command not found\n(there are: {', '.join(_COMMANDS)})\n", _NOT_FOUND
 
 
 def uptime(since: datetime, now: datetime) -> str:
-    """The line of `uptime`, for a machine that is up since then."""
+    """Return the output of `uptime`, for a machine that is up since then."""
     minutes = max(0, int((now - since).total_seconds()) // 60)
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     up = f"{hours:2d}:{rest:02d}" if hours else f"{rest} min"
@@ -177,27 +179,27 @@ def uptime(since: datetime, now: datetime) -> str:
     return f" {now:%H:%M:%S} up {up},  1 user,  load average: 0.00, 0.00, 0.00\n"
 
 
-class _Door(asyncssh.SSHServer):
-    """Lets in root with the one key, and nobody else."""
+class _Login(asyncssh.SSHServer):
+    """Lets in only root with the authorized key."""
 
     def __init__(
         self,
         key: asyncssh.SSHKey | None,
-        came: Callable[[asyncssh.SSHServerConnection], None],
-        went: Callable[[asyncssh.SSHServerConnection], None],
+        on_open: Callable[[asyncssh.SSHServerConnection], None],
+        on_close: Callable[[asyncssh.SSHServerConnection], None],
     ) -> None:
         self._key = key
-        self._came = came
-        self._went = went
+        self._on_open = on_open
+        self._on_close = on_close
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
-        self._came(conn)
+        self._on_open(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
-            self._went(self._connection)
+            self._on_close(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The log of what a server of the sandbox was asked, in order, for whoever wants to know afterwards."""
+"""The log of the requests that a server received, in order."""
 
 import json
 from collections import deque
@@ -9,18 +9,18 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from sandbox.clock import Bell, SandboxClock
+from sandbox.clock import Notifier, SandboxClock
 from sandbox.serving import number, reply
 
-KEPT = 100_000
-MOST_BYTES = 64 * 1024 * 1024
+MAX_ENTRIES = 100_000
+MAX_BYTES = 64 * 1024 * 1024
 NO_ANSWER = 0
 _SECRET_FIELDS = frozenset({"token", "client_secret"})
 
 
 @dataclass(slots=True)
 class Entry:
-    """One request. The body is kept as it came and read only when someone looks."""
+    """One request. Its body is kept as bytes, and decoded only when someone reads the log."""
 
     n: int
     at: datetime
@@ -33,7 +33,7 @@ class Entry:
     status: int | None = None
 
     def shown(self) -> dict[str, Any]:
-        """The entry as the control API shows it: JSON and forms read, anything else as text."""
+        """Return the entry as the control API shows it: JSON and forms decoded, anything else as text."""
         return {
             "n": self.n,
             "at": self.at,
@@ -47,23 +47,23 @@ class Entry:
 
 
 class Traffic:
-    """The requests of one server, numbered from 1; the oldest leave after `KEPT`, or `MOST_BYTES` of bodies."""
+    """The newest requests of one server, numbered from 1: up to `MAX_ENTRIES`, and `MAX_BYTES` of bodies."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
         self._entries: deque[Entry] = deque()
         self._bytes = 0
         self._last = 0
-        self._bell = Bell()
+        self._changes = Notifier()
 
     @property
     def last(self) -> int:
-        """The number of the newest request, 0 before the first."""
+        """The number of the newest request; 0 before the first."""
         return self._last
 
     def begin(self, endpoint: str, request: web.Request, raw: bytes) -> Entry:
-        """Notes a request that has arrived whole; `end` gives it its status."""
-        return self.note(
+        """Add a request that has arrived whole; `end` sets its status."""
+        return self.add(
             endpoint,
             method=request.method,
             path=request.path,
@@ -72,7 +72,7 @@ class Traffic:
             raw=raw,
         )
 
-    def note(
+    def add(
         self,
         endpoint: str,
         *,
@@ -83,25 +83,25 @@ class Traffic:
         raw: bytes = b"",
         status: int | None = None,
     ) -> Entry:
-        """Notes something that did not come as an HTTP request of its own, such as a frame of a WebSocket."""
+        """Add an entry, also for something that is no HTTP request, such as a message of a WebSocket."""
         self._last += 1
         entry = Entry(
             self._last, self._clock.now(), endpoint, method, path, query or {}, content_type, raw, status
         )
         self._entries.append(entry)
         self._bytes += len(raw)
-        while len(self._entries) > KEPT or self._bytes > MOST_BYTES:
+        while len(self._entries) > MAX_ENTRIES or self._bytes > MAX_BYTES:
             self._bytes -= len(self._entries.popleft().raw)
-        self._bell.ring()
+        self._changes.notify()
         return entry
 
     def end(self, entry: Entry, status: int) -> None:
-        """Gives an entry its status; `NO_ANSWER` when the connection ended without one."""
+        """Set an entry's status; `NO_ANSWER` if the connection ended without an answer."""
         entry.status = status
-        self._bell.ring()
+        self._changes.notify()
 
     def after(self, n: int, endpoint: str | None = None, *, answered: bool = False) -> list[Entry]:
-        """The entries numbered over `n`, of one endpoint if named, only those with a status if `answered`."""
+        """Return the entries with a number above `n`, of one endpoint if named, with a status if `answered`."""
         found: list[Entry] = []
         for entry in reversed(self._entries):
             if entry.n <= n:
@@ -113,15 +113,15 @@ class Traffic:
     async def wait_after(
         self, n: int, seconds: float, endpoint: str | None = None, *, answered: bool = False
     ) -> list[Entry]:
-        """As `after`, but waits for the first such entry, for `seconds` of real time at most."""
-        await self._bell.until(lambda: bool(self.after(n, endpoint, answered=answered)), seconds)
+        """Wait up to `seconds` of real time for the first such entry, and return what `after` returns."""
+        await self._changes.wait_for(lambda: bool(self.after(n, endpoint, answered=answered)), seconds)
         return self.after(n, endpoint, answered=answered)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Adds `GET /_control/traffic`."""
-        router.add_get("/_control/traffic", self._look)
+        """Add `GET /_control/traffic`."""
+        router.add_get("/_control/traffic", self._show)
 
-    async def _look(self, request: web.Request) -> web.Response:
+    async def _show(self, request: web.Request) -> web.Response:
         after = int(number(request, "after", 0))
         endpoint = request.query.get("endpoint")
         answered = request.query.get("answered", "") == "true"
@@ -130,7 +130,7 @@ class Traffic:
 
 
 def readable(content_type: str, raw: bytes) -> Any:
-    """A body as people read it: JSON and forms as values without tokens, else text; null for none."""
+    """Return a body for people: JSON and forms as values without tokens, anything else as text; None if empty."""
     if not raw:
         return None
     text = raw.decode("utf-8", "replace")

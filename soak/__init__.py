@@ -1,1 +1,1 @@
-"""The soak: people, kills and faults at random, from a seed, against the real process. docs/soak.md tells more."""
+"""The soak: the real process with random users, kills and faults, all drawn from a seed. See docs/soak.md."""

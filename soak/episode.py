@@ -1,4 +1,4 @@
-"""Runs one plan: rounds of acts, weather and time, each ended by a kill, with checks when all is calm."""
+"""Runs one plan: rounds of actions, disturbances and time, each ended by a kill, and the checks."""
 
 from __future__ import annotations
 
@@ -13,202 +13,204 @@ from typing import Any
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.outside import Forbidden
 from bot.demo.processes import NotRunning
+from sandbox.client import ControlError
 from soak.checks import check
 from soak.databases import Databases
+from soak.disturbances import TOKENS
 from soak.gather import gather
 from soak.people import act
 from soak.plan import Kill, Plan, Round
-from soak.world import Finding, World, opened
+from soak.world import Finding, World, open_world
 
 OPENING = timedelta(minutes=6)
 """Sandbox time before the first round."""
 LONGEST = timedelta(hours=6)
-"""Sandbox time within which all leases end and all requests lapse."""
+"""Sandbox time within which all leases end and all requests expire."""
 PER_KILL, BESIDES = 12.0, 200.0
-"""Real seconds that an episode may take at most: for each kill, and besides."""
-CONNECTED_WITHIN = 2.5
-HELD_WAIT = 3.0
-CALM_CONNECTED = 20.0
+"""The longest that an episode may take: real seconds for each kill, and for everything else."""
+CONNECT_AFTER_START = 2.5
+CONNECT_UNDISTURBED = 20.0
+HOLD_WAIT = 3.0
 DID = "did "
-"""Before the name of what was done and acknowledged, among the counts."""
+"""The prefix of the counts of acknowledged actions by kind."""
+POSTED_TWICE = "perhaps posted twice"
 
 
 @dataclass
 class Outcome:
-    """What came of an episode."""
+    """The findings and the counts of an episode."""
 
     plan: Plan
     findings: list[str] = field(default_factory=list)
-    """Each with where in the plan it was found."""
+    """Each with the place in the plan at which it was found."""
     counts: Counter[str] = field(default_factory=Counter)
+    place: str = "the opening"
+    """The part of the plan that runs now."""
 
 
 async def run(plan: Plan, databases: Databases, folder: Path) -> Outcome:
-    """Runs an episode in a folder of its own, and never longer than its bound."""
-    outcome = Outcome(plan)
-    where, began = ["the opening"], SystemClock().real()
+    """Run an episode in its own folder. An episode that takes too long is ended, and that is a finding."""
+    outcome, clock = Outcome(plan), SystemClock()
+    began = clock.real()
     bound = BESIDES + PER_KILL * plan.kills
     try:
         async with asyncio.timeout(bound):
             store = await databases.new(plan.database, folder)
-            async with opened(folder, store) as world:
+            async with open_world(folder, store) as world:
                 try:
-                    await _plays(world, plan, outcome, where)
+                    await _run_rounds(world, plan, outcome)
                 finally:
                     _count(world, outcome)
                     outcome.counts["faults met"] += await world.faults_met()
     except TimeoutError:
-        outcome.findings.append(f"{where[0]}: it was not over after {bound:.0f} s")
-    except (NotRunning, aiohttp.ClientError, OSError) as error:
-        outcome.findings.append(f"{where[0]}: {error}")
-    outcome.counts["seconds"] = round((SystemClock().real() - began).total_seconds())
+        outcome.findings.append(f"{outcome.place}: it was not over after {bound:.0f} s")
+    except (NotRunning, ControlError, aiohttp.ClientError, OSError) as error:
+        outcome.findings.append(f"{outcome.place}: {error}")
+    outcome.counts["seconds"] = round((clock.real() - began).total_seconds())
     return outcome
 
 
-async def _plays(world: World, plan: Plan, outcome: Outcome, where: list[str]) -> None:
+async def _run_rounds(world: World, plan: Plan, outcome: Outcome) -> None:
     await world.start()
-    await world.connected(CALM_CONNECTED)
-    for first in plan.opening:
-        outcome.counts["acts done"] += await act(world, first)
-        await world.settles()
-    await world.passes(OPENING.total_seconds())
-    for number, one in enumerate(plan.rounds, start=1):
-        where[0] = f"round {number} of {len(plan.rounds)}"
-        await _round(world, one, outcome)
-        if one.calm:
-            await _calm(world)
-            await _check(world, outcome, where[0], over=False)
-    where[0] = "the end"
-    await _calm(world)
+    await world.connected(CONNECT_UNDISTURBED)
+    for action in plan.opening:
+        outcome.counts["actions done"] += await act(world, action)
+        await world.settle()
+    await world.pass_time(OPENING.total_seconds())
+    for number, each in enumerate(plan.rounds, start=1):
+        outcome.place = f"round {number} of {len(plan.rounds)}"
+        await _round(world, each, outcome)
+        if each.checked:
+            await _settle_undisturbed(world)
+            await _check(world, outcome, over=False)
+    outcome.place = "the end"
+    await _settle_undisturbed(world)
     await _until_all_is_over(world)
-    await _check(world, outcome, where[0], over=True)
-    await world.kill(gently=True)
+    await _check(world, outcome, over=True)
+    await world.kill(graceful=True)
 
 
-async def _check(world: World, outcome: Outcome, where: str, *, over: bool) -> None:
+async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
     evidence = await gather(world, over=over)
     known = {finding.partition(": ")[2] for finding in outcome.findings}
-    outcome.findings += [f"{where}: {finding}" for finding in check(evidence) if finding not in known]
+    outcome.findings += [f"{outcome.place}: {finding}" for finding in check(evidence) if finding not in known]
     outcome.counts["checked"] += 1
     if over:
         outcome.counts["rentals"] += len(evidence.cards)
         outcome.counts["machines"] += len(evidence.machines)
         outcome.counts["posts"] += len(evidence.posts)
-        outcome.counts["told perhaps twice"] += int(evidence.health.get("perhaps_posted_twice", 0))
+        outcome.counts[POSTED_TWICE] += int(evidence.health.get("perhaps_posted_twice", 0))
         outcome.counts["micros"] += sum(machine.micros for machine in evidence.machines)
 
 
 # --- a round
 
 
-async def _round(world: World, one: Round, outcome: Outcome) -> None:
+async def _round(world: World, each: Round, outcome: Outcome) -> None:
     clock = SystemClock()
 
-    async def later(seconds: float, does: Coroutine[Any, Any, Any], count: str) -> None:
+    async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
+        """Do `work` after so many real seconds, and count it if it was possible."""
         try:
             await clock.pause(seconds)
         except asyncio.CancelledError:
-            does.close()
+            work.close()
             raise
         try:
-            if await does is not False:
+            if await work is not False:
                 outcome.counts[count] += 1
-        except Forbidden:
+        except ControlError:
             outcome.counts[f"{count}, not possible"] += 1
 
-    async def jumps() -> None:
+    async def jump() -> None:
         passed = 0.0
-        for after, seconds in one.jumps:
-            await clock.pause(max(after - passed, 0.0))
-            passed = max(after, passed)
-            await world.passes(seconds)
+        for at, seconds in each.jumps:
+            await clock.pause(max(at - passed, 0.0))
+            passed = max(at, passed)
+            await world.pass_time(seconds)
 
-    tasks = [asyncio.create_task(later(each.after, act(world, each), "acts done")) for each in one.acts]
-    tasks += [
-        asyncio.create_task(later(trouble.after, world.begins(trouble), "troubles")) for trouble in one.weather
+    tasks = [
+        asyncio.create_task(after(action.after, act(world, action), "actions done")) for action in each.actions
     ]
-    passing = asyncio.create_task(jumps())
+    tasks += [
+        asyncio.create_task(after(disturbance.after, world.start_disturbance(disturbance), "disturbances"))
+        for disturbance in each.disturbances
+    ]
+    tasks.append(asyncio.create_task(jump()))
     try:
-        await _kill(world, one.kill, outcome)
-        # Slack itself tells people within 3 s that the bot is gone.
-        await asyncio.gather(*tasks, passing)
+        await _kill(world, each.kill, outcome)
+        # Actions that are under way end soon: Slack itself tells people within 3 s that the bot is gone.
+        await asyncio.gather(*tasks)
     finally:
-        for task in (*tasks, passing):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, passing, return_exceptions=True)
-    if one.kill.down:
-        await world.passes(one.kill.down)
-    if one.clears:
-        await world.clears()
-    await _start(world, one.kill, outcome)
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if each.kill.down:
+        await world.pass_time(each.kill.down)
+    if each.recovers:
+        await world.end_disturbances()
+    await _start_again(world, each.kill, outcome)
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
-    if kill.at is None:
+    if kill.held is None:
         await SystemClock().pause(kill.after)
-        await world.kill(gently=kill.gently)
+        await world.kill(graceful=kill.graceful)
     else:
-        call = world.outside.slack if "." in kill.at or kill.at == "response_url" else world.outside.compute
-        order = {"endpoint": kill.at, "kind": "hold_after" if kill.acted else "hold_before"}
-        fault = str((await call("POST", "faults", order))["id"])
-        met = (await call("GET", f"faults/{fault}", None, wait=max(HELD_WAIT, kill.after)))["hits"]
-        outcome.counts["kills at a held request"] += bool(met)
-        # Told to stop, it waits for what is under way: that must go on then.
-        if kill.gently:
-            await call("POST", f"faults/{fault}/release")
-        await world.kill(gently=kill.gently)
-        if not kill.gently:
-            await call("POST", f"faults/{fault}/release")
+        fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
+        outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
+        # A graceful stop waits for requests under way, so the held one must go on.
+        if kill.graceful:
+            await fault.release()
+        await world.kill(graceful=kill.graceful)
+        if not kill.graceful:
+            await fault.release()
     outcome.counts["kills"] += 1
 
 
-async def _start(world: World, kill: Kill, outcome: Outcome) -> None:
-    # A token that Slack refuses ends the start with a message, which is as it should be: not while we wait for it.
-    for one in [each for each in world.weather if each.path == "tokens"]:
-        await world.outside.slack("POST", one.path, one.undo)
-        world.weather.remove(one)
+async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
+    # gpubot ends at its start if Slack refuses its token, as it should. Here it has to start.
+    await world.end_disturbances(TOKENS)
     if kill.again_after is not None:
         starting = asyncio.create_task(world.start())
         await SystemClock().pause(kill.again_after)
         await starting
-        await world.kill(gently=False)
+        await world.kill(graceful=False)
         outcome.counts["kills"] += 1
     await world.start()
-    await world.connected(CONNECTED_WITHIN)
+    await world.connected(CONNECT_AFTER_START)
 
 
-# --- calm
+# --- without disturbances
 
 
-async def _calm(world: World) -> None:
-    """Nothing goes wrong any more, nobody does anything, and all comes to rest. Raises Finding."""
-    await world.clears()
-    if not await world.connected(CALM_CONNECTED):
-        raise Finding("the bot has no two connections to Slack, although nothing goes wrong any more")
-    await world.settles()
-    # What had no answer is asked again within minutes.
-    await world.rests(360)
+async def _settle_undisturbed(world: World) -> None:
+    """End all disturbances and wait until the bot has nothing left to do. Raise Finding if it does not settle."""
+    await world.end_disturbances()
+    if not await world.connected(CONNECT_UNDISTURBED):
+        raise Finding("the bot has no two connections to Slack, although nothing fails any more")
+    await world.settle()
+    # Requests that got no answer are repeated within minutes.
+    await world.pass_time_settled(360)
 
 
 async def _until_all_is_over(world: World) -> None:
-    """Lets time pass until nothing lives and nothing waits. Raises Finding."""
+    """Let time pass until nothing lives and nothing waits. Raise Finding if that takes too long."""
     passed = timedelta(0)
     while passed < LONGEST:
-        await world.rests(1200)
+        await world.pass_time_settled(1200)
         passed += timedelta(minutes=20)
-        evidence = await gather(world, over=False)
-        if not evidence.unfinished():
+        if not (await gather(world, over=False)).unfinished():
             return
     left = (await gather(world, over=False)).unfinished()
-    raise Finding(f"after {LONGEST} without trouble these are not over: {', '.join(left)}")
+    raise Finding(f"after {LONGEST} without disturbances these are not over: {', '.join(left)}")
 
 
 def _count(world: World, outcome: Outcome) -> None:
-    acted = Counter(deed.kind for deed in world.deeds if deed.ok)
-    outcome.counts["acknowledged"] += sum(acted.values())
-    outcome.counts.update({f"{DID}{kind}": count for kind, count in acted.items()})
-    outcome.counts["not acknowledged or refused"] += sum(not deed.ok for deed in world.deeds)
-    outcome.counts["gentle stops"] += sum(life.gently for life in world.lives)
-    outcome.counts["kinds of trouble"] += len(world.met)
+    acknowledged = Counter(action.kind for action in world.actions if action.ok)
+    outcome.counts["acknowledged"] += acknowledged.total()
+    outcome.counts.update({f"{DID}{kind}": count for kind, count in acknowledged.items()})
+    outcome.counts["not acknowledged or refused"] += sum(not action.ok for action in world.actions)
+    outcome.counts["graceful stops"] += world.graceful_stops
+    outcome.counts["kinds of disturbance"] += len(world.disturbances_met)

@@ -1,6 +1,6 @@
-"""What an episode leaves behind: the sandbox's truth, what people saw and did, the bill and the log.
+"""What an episode leaves behind: the sandbox's account and bill, what people saw and did, and the bot's log.
 
-Nothing here comes from the bot's database. The checks are functions of it, so that a test can doctor it.
+Nothing here comes from the bot's database. The checks are functions of this data, so that a test can change it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from bot.demo.outside import Seen
+from sandbox.client import SeenMessage
 
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 CARD = re.compile(
     rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), (?P<owner>\w+), (?P<id>{RENTAL_ID})\.(?: (?P<rest>.*))?$",
     re.DOTALL,
 )
-"""How a card begins."""
-NAMED = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)$")
-"""How the bot names a machine."""
+"""The first line of a card."""
+MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)$")
 
 
 @dataclass(frozen=True)
-class Deed:
+class PerformedAction:
     """Something that somebody did, and how Slack answered."""
 
     at: datetime
@@ -32,38 +31,31 @@ class Deed:
     """The number of the newest change that anyone could see before."""
     who: str
     kind: str
-    """An action's id, a dialog's callback id, or `command`, `say`."""
-    words: str = ""
+    """A button's action id, a modal's callback id, or `command`."""
+    text: str = ""
     """What was typed."""
     value: str = ""
-    """What the button or the dialog carried."""
+    """The value of the button or of the modal."""
     rental: str | None = None
     ok: bool = False
     """Whether it was acknowledged, and not refused in the acknowledgement."""
     answer: str = ""
-    """What the acknowledgement itself said, or why there was none."""
+    """The text of the acknowledgement, or why there was none."""
 
 
 @dataclass(frozen=True)
-class Span:
+class Jump:
     """Sandbox time that passed at once."""
 
     start: datetime
     end: datetime
     excused: bool
-    """Whether the bot couldn't do what was due: it wasn't there, hadn't caught up, or the market was off."""
-
-
-@dataclass(frozen=True)
-class Life:
-    """How a process ended."""
-
-    gently: bool
+    """Whether the bot couldn't do what was due: it was down, hadn't caught up, or the market failed."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What billed."""
+    """A resource that was billed."""
 
     resource_id: str
     offer_id: str | None
@@ -76,13 +68,13 @@ class Machine:
 
     @property
     def rental(self) -> str | None:
-        """The id of the rental that it was bought for, by its name."""
-        found = NAMED.match(self.name)
+        """The id of the rental that it was bought for, from its name."""
+        found = MACHINE_NAME.match(self.name)
         return found["id"] if found else None
 
 
 @dataclass(frozen=True)
-class Bought:
+class Purchase:
     """An offer that was bought."""
 
     offer_id: str
@@ -92,8 +84,8 @@ class Bought:
 
 
 @dataclass(frozen=True)
-class Request:
-    """A request that the bot made to the market."""
+class MarketRequest:
+    """A request of the bot to the market."""
 
     at: datetime
     endpoint: str
@@ -103,7 +95,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Post:
-    """A message as Slack keeps it, by the id that the bot gave it."""
+    """A message in Slack, with the id that the bot gave it."""
 
     channel: str
     ts: str
@@ -113,7 +105,7 @@ class Post:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it."""
+    """Everything that the checks look at."""
 
     now: datetime
     grace: timedelta
@@ -121,29 +113,30 @@ class Evidence:
     """Name to Slack user id."""
     admin: str
     approvers: tuple[str, ...]
-    seen: dict[str, tuple[Seen, ...]]
+    seen: dict[str, tuple[SeenMessage, ...]]
     """By name, every state of every message that someone saw, in order."""
     modals: tuple[tuple[str, str], ...]
-    deeds: tuple[Deed, ...]
-    spans: tuple[Span, ...]
+    """Who saw a modal, and what it said."""
+    actions: tuple[PerformedAction, ...]
+    jumps: tuple[Jump, ...]
     machines: tuple[Machine, ...]
-    bought: tuple[Bought, ...]
-    market: tuple[Request, ...]
+    purchases: tuple[Purchase, ...]
+    market: tuple[MarketRequest, ...]
     posts: tuple[Post, ...]
-    stubborn: frozenset[str]
-    """Vendors that refused or delayed deletions, or told of them late; `*` for all."""
+    slow_to_delete: frozenset[str]
+    """Vendors that refused or delayed deletions, or reported them late; `*` for all."""
     taken_back: frozenset[str]
     """The ids of the resources that their vendor took back."""
     log: tuple[str, ...]
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
     over: bool = True
-    """Whether everything has come to its end; else it is only calm."""
+    """Whether every rental has ended; False if the bot has only settled."""
 
     @cached_property
-    def newest(self) -> dict[tuple[str, str], Seen]:
-        """Every message of the bot's that stands, as it is now, by its place; private ones too."""
-        found: dict[tuple[str, str], Seen] = {}
+    def newest(self) -> dict[tuple[str, str], SeenMessage]:
+        """By place, every message of the bot that is not deleted, as it is now; private ones too."""
+        found: dict[tuple[str, str], SeenMessage] = {}
         for messages in self.seen.values():
             for message in messages:
                 if message.author not in {*self.people, "Slackbot"}:
@@ -151,10 +144,10 @@ class Evidence:
         return {place: message for place, message in found.items() if not message.deleted}
 
     @cached_property
-    def cards(self) -> dict[str, Seen]:
-        """The newest card of each rental, by its id."""
-        found: dict[str, Seen] = {}
-        for message in sorted(self.newest.values(), key=lambda one: one.ts):
+    def cards(self) -> dict[str, SeenMessage]:
+        """By rental, its newest card."""
+        found: dict[str, SeenMessage] = {}
+        for message in sorted(self.newest.values(), key=lambda message: message.ts):
             card = CARD.match(message.text)
             if card and not message.only_you and not message.is_dm and message.thread_ts in {None, message.ts}:
                 found[card["id"]] = message
@@ -162,28 +155,28 @@ class Evidence:
 
     @cached_property
     def owners(self) -> dict[str, str]:
-        """Whose each rental is."""
+        """By rental, its owner."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
 
-    def thread(self, rental: str) -> list[Seen]:
-        """The replies below a rental's card, in order."""
+    def thread(self, rental: str) -> list[SeenMessage]:
+        """Return the replies below a rental's card, in order."""
         card = self.cards.get(rental)
         if card is None:
             return []
         replies = [m for m in self.newest.values() if m.thread_ts == card.ts != m.ts and m.channel == card.channel]
-        return sorted(replies, key=lambda one: one.ts)
+        return sorted(replies, key=lambda reply: reply.ts)
 
-    def private(self, name: str) -> list[Seen]:
-        """What the bot told someone alone, every state of it."""
+    def private(self, name: str) -> list[SeenMessage]:
+        """Return every state of the messages that the bot sent only to this person."""
         return [m for m in self.seen.get(name, ()) if m.author not in self.people and (m.only_you or m.is_dm)]
 
     def excused(self, start: datetime, end: datetime) -> timedelta:
-        """How much of the time between was excused."""
-        parts = (min(end, span.end) - max(start, span.start) for span in self.spans if span.excused)
+        """Return how much of the time between was excused."""
+        parts = (min(end, jump.end) - max(start, jump.start) for jump in self.jumps if jump.excused)
         return sum((part for part in parts if part > timedelta(0)), timedelta(0))
 
     def unfinished(self) -> list[str]:
-        """What isn't over: machines that bill, and rentals whose card says no end."""
+        """Return the machines that still bill, and the rentals whose card still has buttons."""
         alive = [machine.name for machine in self.machines if machine.end is None]
         return alive + [f"{rental} ({card.text[:40]})" for rental, card in self.cards.items() if card.buttons]

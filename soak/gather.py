@@ -2,97 +2,92 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import aiohttp
 
-from bot.demo.outside import Json
-from soak.deeds import ADMIN
-from soak.evidence import Bought, Evidence, Machine, Post, Request
+from sandbox.client import Account, BillLine
+from soak.actions import ADMIN
+from soak.evidence import Evidence, Machine, MarketRequest, Post, Purchase
 from soak.world import GRACE, PEOPLE, World
 
-STUBBORN = {"delete_500", "not_deleting", "stale_cache"}
+SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 PAGE = 200
 
 
 async def gather(world: World, *, over: bool) -> Evidence:
-    """Everything up to now; nothing may be under way."""
-    outside = world.outside
-    account, bill = await outside.account(), await outside.bill()
-    seen = {name: tuple(await outside.see(user, versions=True)) for name, user in PEOPLE.items()}
-    market = (await outside.compute("GET", "traffic"))["requests"]
-    ready = outside.ready
+    """Return the evidence up to now. Nothing may be under way."""
+    sandbox = world.sandbox
+    account, bill = await sandbox.account(), await sandbox.bill()
+    seen = {name: tuple(await sandbox.see(user, versions=True)) for name, user in PEOPLE.items()}
+    addresses = sandbox.addresses
     return Evidence(
-        now=await world.now(),
+        now=await sandbox.now(),
         grace=GRACE,
         people=PEOPLE,
         admin=ADMIN,
         approvers=("Ben",),
         seen=seen,
         modals=tuple(world.modals),
-        deeds=tuple(world.deeds),
-        spans=tuple(world.spans),
+        actions=tuple(world.actions),
+        jumps=tuple(world.jumps),
         machines=tuple(_machines(account, bill)),
-        bought=tuple(
-            Bought(one["offer_id"], one["vendor"], str(one["resource_name"]), _at(one["at"]))
-            for one in account["offers_bought"]
+        purchases=tuple(
+            Purchase(offer.offer_id, offer.vendor, str(offer.resource_name), offer.at)
+            for offer in account.offers_bought
         ),
         market=tuple(
-            Request(_at(one["at"]), one["endpoint"], one["path"], one["status"])
-            for one in market
-            if one["endpoint"] in {"procure_offer", "delete_resource"}
+            MarketRequest(request.at, request.endpoint, request.path, request.status)
+            for request in await sandbox.compute.traffic()
+            if request.endpoint in {"procure_offer", "delete_resource"}
         ),
-        posts=tuple(await _posts(world, {message.channel for every in seen.values() for message in every})),
-        stubborn=_stubborn(world),
+        posts=tuple(await _posts(world, {message.channel for messages in seen.values() for message in messages})),
+        slow_to_delete=_slow_to_delete(world),
         taken_back=frozenset(world.taken_back),
         log=tuple(world.log.read_text(encoding="utf-8", errors="replace").splitlines()),
-        secrets=(ready.bot_token, ready.app_token, ready.compute_token),
-        health=await world.look(),
+        secrets=(addresses.bot_token, addresses.app_token, addresses.compute_token),
+        health=await world.read_health(),
         over=over,
     )
 
 
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _machines(account: Json, bill: Json) -> list[Machine]:
-    micros = {line["resource_id"]: int(line["micros"]) for line in bill["lines"]}
+def _machines(account: Account, bill: list[BillLine]) -> list[Machine]:
+    micros = {line.resource_id: line.micros for line in bill}
     return [
         Machine(
-            resource_id=one["resource_id"],
-            offer_id=one["offer_id"],
-            name=one["name"],
-            vendor=one["vendor"],
-            port=one["port"],
-            start=_at(one["billed_from"]),
-            end=_at(one["billed_to"]) if one["billed_to"] else None,
-            micros=micros.get(one["resource_id"], 0),
+            resource_id=resource.resource_id,
+            offer_id=resource.offer_id,
+            name=resource.name,
+            vendor=resource.vendor,
+            port=resource.port,
+            start=resource.billed_from,
+            end=resource.billed_to,
+            micros=micros.get(resource.resource_id, 0),
         )
-        for one in account["resources"]
+        for resource in account.resources
     ]
 
 
-def _stubborn(world: World) -> frozenset[str]:
-    met = (name.split(" ") for name in world.met)
-    return frozenset(name[0] for name in met if name[-1] in STUBBORN)
+def _slow_to_delete(world: World) -> frozenset[str]:
+    """Return the vendors of disturbances that are named like `nebius delete_500`."""
+    names = (name.split(" ") for name in world.disturbances_met)
+    return frozenset(words[0] for words in names if words[-1] in SLOW_DELETIONS)
 
 
 async def _posts(world: World, channels: set[str]) -> list[Post]:
-    """What stands in the channels for everyone, with the ids that the bot gave its messages."""
+    """Return the bot's posts in these channels, with the ids that it gave them."""
     found: list[Post] = []
     for channel in sorted(channels):
         for parent in await _history(world, "conversations.history", channel=channel):
-            found += _own(channel, [parent])
+            found += _posts_of_the_bot(channel, [parent])
             if parent.get("reply_count"):
                 replies = await _history(world, "conversations.replies", channel=channel, ts=parent["ts"])
-                found += _own(channel, replies[1:])
+                found += _posts_of_the_bot(channel, replies[1:])
     return list({(post.channel, post.ts): post for post in found}.values())
 
 
-def _own(channel: str, messages: list[dict[str, Any]]) -> list[Post]:
+def _posts_of_the_bot(channel: str, messages: list[dict[str, Any]]) -> list[Post]:
     posts = []
     for message in messages:
         metadata = message.get("metadata") or {}
@@ -102,17 +97,18 @@ def _own(channel: str, messages: list[dict[str, Any]]) -> list[Post]:
     return posts
 
 
-async def _history(world: World, method: str, **asked: object) -> list[dict[str, Any]]:
-    ready, found, cursor = world.outside.ready, [], ""
+async def _history(world: World, method: str, **arguments: object) -> list[dict[str, Any]]:
+    """Return all pages of a Web API method that lists messages."""
+    addresses, found, cursor = world.sandbox.addresses, [], ""
+    headers = {"Authorization": f"Bearer {addresses.bot_token}"}
     while True:
-        query = {name: str(value) for name, value in asked.items()}
+        query = {name: str(value) for name, value in arguments.items()}
         query |= {"limit": str(PAGE), "include_all_metadata": "true", "cursor": cursor}
-        headers = {"Authorization": f"Bearer {ready.bot_token}"}
-        async with world.session.get(ready.api + method, params=query, headers=headers) as answer:
-            said = await answer.json()
-        if not said["ok"]:
-            raise aiohttp.ClientError(f"{method}: {said}")
-        found += said["messages"]
-        cursor = (said.get("response_metadata") or {}).get("next_cursor") or ""
+        async with world.session.get(addresses.api + method, params=query, headers=headers) as response:
+            answer = await response.json()
+        if not answer["ok"]:
+            raise aiohttp.ClientError(f"{method}: {answer}")
+        found += answer["messages"]
+        cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
         if not cursor:
             return found

@@ -1,178 +1,165 @@
-"""Does what the plan says that people do, with what they see at that moment."""
+"""Carries out the actions of the plan, with what people see at that moment."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncssh
 
-from bot.demo.outside import Forbidden, Json, Seen
-from soak.deeds import Act, Does, Then
-from soak.evidence import RENTAL_ID, Deed
+from sandbox.client import Button, ControlError, Modal, Outcome, SeenMessage
+from soak.actions import Action, ActionKind, Dialog
+from soak.evidence import RENTAL_ID, PerformedAction
 from soak.world import PEOPLE, World
 
+T = TypeVar("T")
 DIALOG_WAIT = 1.5
-"""Real seconds that someone waits for a dialog."""
+"""Real seconds to wait for a modal to open."""
 _RENTAL = re.compile(rf"({RENTAL_ID})(?::|$)")
 _IDS = re.compile(rf"\b({RENTAL_ID})(?=[.,:\s)]|$)")
 OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_nearby", "try_again"}
+"""Buttons whose value begins with a quote's id."""
 
 
-class Impossible(Exception):
-    """There is nothing like that to click or to name at the moment."""
+class NothingToActOn(Exception):
+    """There is no such button to click, or no rental to name, at the moment."""
 
 
-async def act(world: World, wanted: Act) -> bool:
-    """Does one act. Returns False if there was nothing to do it with, or Slack's client didn't let the person."""
+async def act(world: World, action: Action) -> bool:
+    """Carry out one action. Return False if there is nothing to act on, or if Slack's client doesn't allow it."""
     try:
-        match wanted.does:
-            case Does.TYPES:
-                await _types(world, wanted)
-            case Does.CLICKS:
-                await _clicks(world, wanted)
-            case Does.SAYS:
-                await world.outside.slack(
-                    "POST", "say", {"user": PEOPLE[wanted.who], "dm": True, "text": wanted.words}
-                )
-            case Does.KEY:
-                await _sets_key(world, wanted)
-    except (Impossible, Forbidden, LookupError):
+        match action.kind:
+            case ActionKind.COMMAND:
+                await _type_command(world, action)
+            case ActionKind.CLICK:
+                await _click_a_button(world, action)
+            case ActionKind.SAY:
+                message = {"user": PEOPLE[action.who], "dm": True, "text": action.text}
+                await world.sandbox.slack.post("say", message)
+            case ActionKind.KEY:
+                await _set_key(world, action)
+    except (NothingToActOn, ControlError, LookupError):
         return False
     return True
 
 
-async def _sets_key(world: World, wanted: Act) -> None:
+async def _set_key(world: World, action: Action) -> None:
     line = asyncssh.generate_private_key("ssh-ed25519", comment="soak@laptop").export_public_key().decode().strip()
-    await _command(world, wanted, f"key {line}", None)
+    await _command(world, action, f"key {line}", None)
 
 
 # --- commands
 
 
-async def _types(world: World, wanted: Act) -> None:
-    words, rental = wanted.words, None
-    if "{" in words:
-        rental = _pick(await _rentals(world, wanted), wanted.pick)
-        words = re.sub(r"\{\w+\}", rental, words)
-    for _ in range(1 + wanted.twice):
-        await _command(world, wanted, words, rental)
-    if words.startswith("destroy"):
-        await _goes_on(world, wanted)
+async def _type_command(world: World, action: Action) -> None:
+    text, rental = action.text, None
+    if "{" in text:
+        rental = _pick(await _rentals(world, action), action.pick)
+        text = re.sub(r"\{\w+\}", rental, text)
+    for _ in range(1 + action.twice):
+        await _command(world, action, text, rental)
+    if text.startswith("destroy"):
+        await _use_dialog(world, action)
 
 
-async def _command(world: World, wanted: Act, words: str, rental: str | None) -> None:
-    deed = await _deed(world, wanted.who, "command", words=words, rental=rental)
-    said = await world.outside.command(PEOPLE[wanted.who], wanted.where, words)
-    _note(world, deed, said)
+async def _command(world: World, action: Action, text: str, rental: str | None) -> None:
+    performed = await _performed(world, action.who, "command", text=text, rental=rental)
+    _record(world, performed, await world.sandbox.command(PEOPLE[action.who], action.channel, text))
 
 
-async def _rentals(world: World, wanted: Act) -> list[str]:
-    """The ids of rentals that someone can read of, the newest first: their own, or any."""
-    seen = await world.outside.see(PEOPLE[wanted.who])
+async def _rentals(world: World, action: Action) -> list[str]:
+    """Return the ids of the rentals that someone can read of, the newest first: their own, or any."""
     found: dict[str, None] = {}
-    for message in sorted(seen, key=lambda one: -one.seq):
-        first = message.text.split("\n")[0]
-        if message.author in PEOPLE or ("{own}" in wanted.words and f", {wanted.who}, " not in first):
+    for message in await _newest_first(world, action.who):
+        first_line = message.text.split("\n")[0]
+        if message.author in PEOPLE or ("{own}" in action.text and f", {action.who}, " not in first_line):
             continue
-        found |= dict.fromkeys(one for one in _IDS.findall(first) if any(sign.isdigit() for sign in one))
+        # A word of five letters can look like an id: only take those with a digit.
+        found |= dict.fromkeys(word for word in _IDS.findall(first_line) if any(sign.isdigit() for sign in word))
     return list(found)
 
 
-# --- clicks and dialogs
+async def _newest_first(world: World, who: str, *, versions: bool = False) -> list[SeenMessage]:
+    seen = await world.sandbox.see(PEOPLE[who], versions=versions)
+    return sorted(seen, key=lambda message: -message.seq)
 
 
-async def _clicks(world: World, wanted: Act) -> None:
-    user = PEOPLE[wanted.who]
-    seen = await world.outside.see(user, versions=wanted.stale)
-    aims = [
+# --- clicks and modals
+
+
+async def _click_a_button(world: World, action: Action) -> None:
+    buttons = [
         (message, button)
-        for message in sorted(seen, key=lambda one: -one.seq)
+        for message in await _newest_first(world, action.who, versions=action.stale)
         for button in message.buttons
-        if not message.deleted and str(button["text"]).startswith(wanted.labels)
+        if not message.deleted and button.text.startswith(action.labels)
     ]
-    message, button = _pick(aims, wanted.pick)
-    clicks = [_click(world, wanted, message, button) for _ in range(1 + wanted.twice)]
-    done = await asyncio.gather(*clicks)
-    if any(done):
-        await _goes_on(world, wanted)
+    message, button = _pick(buttons, action.pick)
+    clicks = [_click(world, action, message, button) for _ in range(1 + action.twice)]
+    if any(await asyncio.gather(*clicks)):
+        await _use_dialog(world, action)
 
 
-async def _click(world: World, wanted: Act, message: Seen, button: Json) -> bool:
-    action = str(button["action_id"]).split(".")[0]
-    value = str(button["value"] or "")
-    named = None if action in OF_A_QUOTE else _RENTAL.match(value)
-    deed = await _deed(world, wanted.who, action, value=value, rental=named[1] if named else None)
-    order: dict[str, Any] = {
-        "user": PEOPLE[wanted.who],
-        "channel": message.channel,
-        "ts": message.ts,
-        "action_id": button["action_id"],
-        "block_id": button["block_id"],
-        "confirmed": True,
-    }
-    if wanted.stale:
-        order["seq"] = message.seq
-    said = await world.outside.slack("POST", "click", order)
-    _note(world, deed, said)
-    return bool(said["ok"])
+async def _click(world: World, action: Action, message: SeenMessage, button: Button) -> bool:
+    """Click, and return whether it was acknowledged."""
+    kind, value = button.action_id.split(".")[0], button.value or ""
+    found = None if kind in OF_A_QUOTE else _RENTAL.match(value)
+    performed = await _performed(world, action.who, kind, value=value, rental=found[1] if found else None)
+    outcome = await world.sandbox.click(PEOPLE[action.who], message, button, as_read=action.stale)
+    _record(world, performed, outcome)
+    return outcome.ok
 
 
-async def _goes_on(world: World, wanted: Act) -> None:
-    """With the dialog that opened, if one did."""
-    user = PEOPLE[wanted.who]
-    views = (await world.outside.slack("GET", "views", user=user, wait=DIALOG_WAIT))["views"]
-    if not views:
+async def _use_dialog(world: World, action: Action) -> None:
+    """Do what the action says with the modal that opened, if one did."""
+    user = PEOPLE[action.who]
+    modal = await world.sandbox.modal(user, wait=DIALOG_WAIT)
+    if modal is None:
         return
-    view = views[-1]
-    world.modals.append((wanted.who, f"{view['title']}\n{view['reads']}"))
-    if wanted.then is Then.LEAVE:
+    world.modals.append((action.who, f"{modal.title}\n{modal.reads}"))
+    if action.dialog is Dialog.LEAVE_OPEN:
         return
-    if wanted.then is Then.CLOSE or not view["submit"]:
-        await world.outside.slack("POST", "close", {"user": user, "view_id": view["view_id"], "all": True})
+    if action.dialog is Dialog.CLOSE or not modal.submit:
+        await world.sandbox.close(user, modal)
         return
-    times = 2 if wanted.then is Then.TWICE else 1
-    sent = (_submit(world, wanted.who, view) for _ in range(times))
-    await asyncio.gather(
-        *sent, return_exceptions=times == 2
-    )  # Slack's client refuses the second if the first was quick
-    left = (await world.outside.slack("GET", "views", user=user))["views"]
-    if left:
-        world.modals.append((wanted.who, f"{left[-1]['title']}\n{left[-1]['reads']}"))
-        await world.outside.slack("POST", "close", {"user": user, "view_id": left[-1]["view_id"], "all": True})
+    times = 2 if action.dialog is Dialog.SUBMIT_TWICE else 1
+    submissions = (_submit(world, action.who, modal) for _ in range(times))
+    # Slack's client refuses the second submission if the first one has closed the modal.
+    await asyncio.gather(*submissions, return_exceptions=times == 2)
+    left = await world.sandbox.modal(user)
+    if left is not None:
+        world.modals.append((action.who, f"{left.title}\n{left.reads}"))
+        await world.sandbox.close(user, left)
 
 
-async def _submit(world: World, who: str, view: Json) -> None:
-    carried = re.search(r'"value": ?"([^"]*)"', view["private_metadata"])
-    value = carried[1] if carried else ""
-    named = _RENTAL.match(value)
-    quoted = view["callback_id"] in {"rent_confirm", "form"}
-    deed = await _deed(
-        world, who, view["callback_id"], value=value, rental=named[1] if named and not quoted else None
-    )
-    said = await world.outside.submit(PEOPLE[who], view)
-    _note(world, deed, said)
+async def _submit(world: World, who: str, modal: Modal) -> None:
+    found = re.search(r'"value": ?"([^"]*)"', modal.private_metadata)
+    value = found[1] if found else ""
+    rental = None if modal.callback_id in {"rent_confirm", "form"} else _RENTAL.match(value)
+    performed = await _performed(world, who, modal.callback_id, value=value, rental=rental[1] if rental else None)
+    _record(world, performed, await world.sandbox.submit(PEOPLE[who], modal))
 
 
-# --- the journal
+# --- the record
 
 
-async def _deed(world: World, who: str, kind: str, **more: Any) -> Deed:
-    return Deed(at=await world.now(), after=await world.last(), who=who, kind=kind, **more)
+async def _performed(world: World, who: str, kind: str, **fields: Any) -> PerformedAction:
+    last = await world.last_change()
+    return PerformedAction(at=await world.sandbox.now(), after=last, who=who, kind=kind, **fields)
 
 
-def _note(world: World, deed: Deed, said: Json) -> None:
-    answer = said.get("payload")
-    words = str(answer.get("text", answer) if isinstance(answer, dict) else answer or "")
-    refused = isinstance(answer, dict) and answer.get("response_action") in {"errors", "update"}
-    world.deeds.append(
-        replace(deed, ok=bool(said["ok"]) and not refused, answer=words or str(said.get("error") or ""))
-    )
+def _record(world: World, performed: PerformedAction, outcome: Outcome) -> None:
+    payload = outcome.payload
+    text = str(payload.get("text", payload) if isinstance(payload, dict) else payload or "")
+    refused = isinstance(payload, dict) and payload.get("response_action") in {"errors", "update"}
+    answer = text or outcome.error or ""
+    world.actions.append(replace(performed, ok=outcome.ok and not refused, answer=answer))
 
 
-def _pick(among: Any, pick: float) -> Any:
-    if not among:
-        raise Impossible
-    return among[int(pick * len(among))]
+def _pick(choices: Sequence[T], pick: float) -> T:
+    if not choices:
+        raise NothingToActOn
+    return choices[int(pick * len(choices))]

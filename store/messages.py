@@ -1,29 +1,45 @@
-"""Messages: what is to be said in Slack, and what was. Their `due_at` is real time."""
+"""The outbox. A message's `due_at` is real time, its `refresh_at` is ours."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Boolean, and_, bindparam, case, false, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    Boolean,
+    Row,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Held
+from bot.lifecycle.ports import Unsendable
 from bot.model.message import Destination, Message, MessageKind
 from store.columns import SafeText
-from store.mapping import add_new, by, first, given, models, values
+from store.mapping import Values, add_new, by, given, model, values
 from store.tables import messages, rentals
 
 _c = messages.c
+_COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
+"""The columns that are not named as the field that they store."""
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "created_at"})
+"""Fields that never change."""
 
 _GET = by(_c.id)
 _CARD = by(_c.rental_id).where(_c.kind == MessageKind.CARD)
 _DIRECT = by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
-_UNSAID = and_(_c.shown == 0, ~_c.closed)
+_UNSENT = and_(_c.shown == 0, ~_c.closed)
 _before = messages.alias("before")
-_AHEAD = (
+_BEHIND_ANOTHER = (
     select(_before.c.id)
     .where(
         _before.c.rental_id == _c.rental_id,
@@ -36,30 +52,46 @@ _AHEAD = (
     )
     .exists()
 )
-"""Something of the same rental must be said first: the card before its thread, and a thread in its order."""
+"""Another message of the rental must be sent first: the card before its thread, and the thread in its order."""
 
-_FIRST = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
-"""Posts, then edits that show a transition, then edits that show progress."""
+_POSTS_THEN_TRANSITIONS = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
+"""Posts and answers, then edits that show a transition, then edits that show progress."""
 _DUE = (
-    select(messages).where(_c.due_at <= given(_c.due_at, "now")).order_by(_FIRST, _c.id).limit(bindparam("most"))
+    select(messages)
+    .where(_c.due_at <= given(_c.due_at, "now"))
+    .order_by(_POSTS_THEN_TRANSITIONS, _c.id)
+    .limit(bindparam("most"))
 )
+# By the call that a message needs next, as `Message.next_call` computes it.
 _TO = type_coerce(_c.to, SafeText)
 _ANSWERS = _TO.like("http%")
 _EDITS = and_(~_ANSWERS, _c.ts.is_not(None))
 _FINDS = and_(~_ANSWERS, _c.ts.is_(None), _c.sending)
 _POSTS = and_(~_ANSWERS, _c.ts.is_(None), ~_c.sending)
-"""By the call that a message needs next, as `Message.next_call` says it."""
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
     ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
     ~and_(_EDITS, bindparam("edits", type_=Boolean)),
     ~and_(_FINDS, bindparam("finds", type_=Boolean)),
-    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("places", expanding=True)))),
-    ~and_(_c.kind == MessageKind.THREAD, _AHEAD),
+    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
+    ~and_(_c.kind == MessageKind.THREAD, _BEHIND_ANOTHER),
 )
-_NEXT = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
+_NEXT_DUE = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
 _EVER = datetime.min.replace(tzinfo=UTC)
-_UNTOLD = select(func.count()).where(_c.due_at.is_not(None))
+_UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
+
+_REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
+_TO_REFRESH = (
+    select(messages)
+    .where(
+        _REFRESHES,
+        _c.refresh_at <= given(_c.refresh_at, "now"),
+        _c.id.not_in(bindparam("without", expanding=True)),
+    )
+    .order_by(_c.refresh_at, _c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
 _SHOW = (
     update(messages)
@@ -71,24 +103,39 @@ _SHOW = (
     .values(
         wanted=given(_c.wanted, "version"),
         due_at=given(_c.due_at, "now"),
-        urgent=or_(_c.urgent, given(_c.urgent, "moved")),
+        urgent=or_(_c.urgent, given(_c.urgent, "transition")),
     )
 )
 
-_newer = _c.wanted > given(_c.wanted, "knew")
+_changed_since = _c.wanted > given(_c.wanted, "known")
+"""The rental changed after the message that is saved was read."""
 _SAVE = (
     update(messages)
     .where(_c.id == given(_c.id, "of"))
     .values(
-        wanted=case((_newer, _c.wanted), else_=given(_c.wanted, "knew")),
-        closed=case((_newer, false()), else_=given(_c.closed, "closes")),
+        wanted=case((_changed_since, _c.wanted), else_=given(_c.wanted, "known")),
+        closed=case((_changed_since, false()), else_=given(_c.closed, "closes")),
         due_at=case(
-            (_newer, func.coalesce(given(_c.due_at, "later"), _c.due_at, given(_c.due_at, "now"))),
+            (_changed_since, func.coalesce(given(_c.due_at, "later"), _c.due_at, given(_c.due_at, "now"))),
             else_=given(_c.due_at, "later"),
         ),
-        urgent=and_(_c.urgent, or_(_newer, bindparam("behind", type_=Boolean))),
+        urgent=and_(_c.urgent, or_(_changed_since, bindparam("behind", type_=Boolean))),
     )
 )
+
+
+def _columns(message: Message, *, without: frozenset[str]) -> Values:
+    """Return the values of a message by column, but for the fields in `without`."""
+    return {_COLUMN_OF.get(field, field): value for field, value in values(message, without=without).items()}
+
+
+def _message(row: Row[Any]) -> Message:
+    fields = row._mapping
+    return model(Message, {**fields, **{field: fields[column] for field, column in _COLUMN_OF.items()}})
+
+
+def _messages(rows: Iterable[Row[Any]]) -> list[Message]:
+    return [_message(row) for row in rows]
 
 
 class Messages:
@@ -99,53 +146,59 @@ class Messages:
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Due at once where the message doesn't say when. What one event has told to one place in one kind, and
-        a rental's second card, are not queued again."""
-        fields = values(message, without=frozenset({"id"}))
+        row = _columns(message, without=frozenset({"id"}))
         if message.due_at is None and not message.closed:
-            fields["due_at"] = self._real_now
-        await add_new(self._conn, messages, fields)
+            row["due_at"] = self._real_now
+        await add_new(self._conn, messages, row)
 
-    async def show(self, rental_id: str, version: int, *, moved: bool) -> None:
-        """Every open surface of a rental is to show this version, from now on. `moved`: it is a transition."""
-        given_now = {"of": rental_id, "version": version, "now": self._real_now, "moved": moved}
-        await self._conn.execute(_SHOW, given_now)
+    async def show(self, rental_id: str, version: int, *, transition: bool) -> None:
+        """Make every open surface of a rental due, so that it shows this version. Edits that show a `transition`
+        go before those that show progress."""
+        await self._conn.execute(
+            _SHOW, {"of": rental_id, "version": version, "now": self._real_now, "transition": transition}
+        )
 
     async def get(self, message_id: int) -> Message | None:
-        return await first(self._conn, Message, _GET, message_id)
+        row = (await self._conn.execute(_GET, {"of": message_id})).first()
+        return None if row is None else _message(row)
 
-    async def due(self, real_now: datetime, limit: int, held: Held | None = None) -> list[Message]:
+    async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         asked = {"now": real_now, "most": limit}
-        if held is None:
-            return models(Message, await self._conn.execute(_DUE, asked))
-        asked |= {**vars(held), "ids": list(held.ids), "places": list(held.places)}
-        return models(Message, await self._conn.execute(_SENDABLE, asked))
+        if without is None:
+            return _messages(await self._conn.execute(_DUE, asked))
+        asked |= {**vars(without), "ids": list(without.ids), "channels": list(without.channels)}
+        return _messages(await self._conn.execute(_SENDABLE, asked))
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
-        return cast(datetime | None, await self._conn.scalar(_NEXT, {"after": after or _EVER}))
+        return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or _EVER}))
+
+    async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        asked = {"now": now, "most": limit, "without": list(without)}
+        return _messages(await self._conn.execute(_TO_REFRESH, asked))
+
+    async def next_refresh(self) -> datetime | None:
+        return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
-        """Where a newer version became wanted since `message` was read, it stays due and open."""
         await self._conn.execute(
             _SAVE,
             {
-                **values(message, without=_FIXED | {"wanted", "closed", "due_at"}),
+                **_columns(message, without=_FIXED | {"target_version", "closed", "due_at"}),
                 "of": message.id,
-                "knew": message.wanted,
+                "known": message.target_version,
                 "closes": message.closed,
                 "later": message.due_at,
                 "now": self._real_now,
-                "behind": message.shown < message.wanted,
+                "behind": message.shown_version < message.target_version,
             },
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        return await first(self._conn, Message, _CARD, rental_id)
+        row = (await self._conn.execute(_CARD, {"of": rental_id})).first()
+        return None if row is None else _message(row)
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Post the card again in `to`, and below it what the thread has not said yet. The rental stores `to` as
-        its `card_channel`, for what comes later."""
-        anew: dict[str, Any] = {
+        unsent: Values = {
             "to": to,
             "channel": None,
             "ts": None,
@@ -155,13 +208,14 @@ class Messages:
             "tries": 0,
             "closed": False,
             "due_at": self._real_now,
+            "refresh_at": None,
         }
-        moves = or_(_c.kind == MessageKind.CARD, and_(_c.kind == MessageKind.THREAD, _UNSAID))
-        await self._conn.execute(update(messages).where(_c.rental_id == rental_id, moves).values(anew))
+        moves = or_(_c.kind == MessageKind.CARD, and_(_c.kind == MessageKind.THREAD, _UNSENT))
+        await self._conn.execute(update(messages).where(_c.rental_id == rental_id, moves).values(unsent))
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        return models(Message, await self._conn.execute(_DIRECT, {"of": rental_id}))
+        return _messages(await self._conn.execute(_DIRECT, {"of": rental_id}))
 
     async def undelivered(self) -> int:
-        return await self._conn.scalar(_UNTOLD) or 0
+        return await self._conn.scalar(_UNDELIVERED) or 0

@@ -204,5 +204,5 @@ class Rentals(Facts):
         if changes and after.state is State.READY:
             await self.became_ready(after)
         if before is None or after.version > before.version:
-            moved = changes or any(event.kind is not EventKind.PROGRESS for event in change.events)
-            await self._messages.show(after.id, after.version, moved=moved)
+            transition = changes or any(event.kind is not EventKind.PROGRESS for event in change.events)
+            await self._messages.show(after.id, after.version, transition=transition)

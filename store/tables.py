@@ -277,6 +277,7 @@ messages = Table(
     _moment("created_at", nullable=False),
     _moment("due_at"),
     Column("urgent", Boolean, nullable=False, server_default=false()),  # its next edit shows a transition
+    _moment("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
@@ -284,6 +285,8 @@ _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
 _open = messages.c.due_at.is_not(None)
 Index("messages_due", messages.c.due_at, sqlite_where=_open, postgresql_where=_open)
+_moves = messages.c.refresh_at.is_not(None)
+Index("messages_refresh", messages.c.refresh_at, sqlite_where=_moves, postgresql_where=_moves)
 
 people = Table(
     "people",

@@ -1,10 +1,11 @@
-"""The demo and `gpubot sandbox`: the real bot against the sandbox, both as processes of their own.
+"""`gpubot demo` and `gpubot sandbox`: the real bot against the sandbox, each as a process of its own.
 
-processes   starts and stops them
-outside     acts for people, reads what they see, moves the clock
-play        one conversation at a time: commands, clicks, and what is waited for
-script      what happens in the demo
-console     what one can type in `gpubot sandbox`
-dialogs     how one fills in dialogs there
-printing    how it is shown
+processes   starts and stops both processes
+play        people act, and time passes only when the bot has nothing left to do
+script      the story of the demo
+console     the commands of `gpubot sandbox`
+dialogs     fills in modals in `gpubot sandbox`
+printing    prints messages and actions
+
+Both drive the sandbox with `sandbox.client`.
 """

@@ -1,18 +1,19 @@
-"""A conversation between people and the bot: they act, things settle, and time passes only when they have."""
+"""Lets people act in the sandbox, waits until the bot has nothing left to do, and only then lets time pass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import aiohttp
 
-from bot.demo.outside import Json, Outside, Seen
 from bot.demo.processes import Bot, NotRunning
+from sandbox.client import Outcome, SandboxClient, SeenMessage
 
 SETTLE_SECONDS = 60.0
-STEPS_AT_MOST = 5000
+MAX_JUMPS = 5000
 
 
 class Missed(NotRunning):
@@ -21,66 +22,65 @@ class Missed(NotRunning):
 
 @dataclass
 class Play:
-    """The stage: the outside, the bot, and what each person has read so far."""
+    """The sandbox, the bot, and what each person has read so far."""
 
-    outside: Outside
+    sandbox: SandboxClient
     bot: Bot
     session: aiohttp.ClientSession
     people: dict[str, str]
     """Name to Slack user id."""
-    on_message: Callable[[str, Seen], None] = lambda reader, message: None
-    on_action: Callable[[str, str, str, datetime], None] = lambda who, where, what, at: None
+    on_message: Callable[[str, SeenMessage], None] = lambda reader, message: None
+    on_action: Callable[[str, str, str, datetime], None] = lambda name, place, action, at: None
     _read: dict[str, int] = field(default_factory=dict)
-    _known: dict[tuple[str, str, str], Seen] = field(default_factory=dict)
-    _shown: set[tuple[str, str, int]] = field(default_factory=set)
+    """By name, the number of the newest change that this person has read."""
+    _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
+    _reported: set[tuple[str, str, int]] = field(default_factory=set)
 
     # --- acting
 
-    async def types(self, name: str, channel: str, text: str) -> Json:
-        """Types `/gpu text`."""
-        now, _ = await self.outside.clock()
-        self.on_action(name, channel, f"/gpu {text}".strip(), now)
-        answer = await self.outside.command(self.people[name], channel, text)
-        if not answer["ok"]:
-            raise Missed(f"/gpu {text} was not acknowledged: {answer['error']}")
+    async def types(self, name: str, channel: str, text: str) -> Outcome:
+        """Type `/gpu text`, and settle. Raise Missed if it is not acknowledged."""
+        self.on_action(name, channel, f"/gpu {text}".strip(), await self.sandbox.now())
+        outcome = await self.sandbox.command(self.people[name], channel, text)
+        if not outcome.ok:
+            raise Missed(f"/gpu {text} was not acknowledged: {outcome.error}")
         await self.settle()
-        return answer
+        return outcome
 
-    async def clicks(self, name: str, message: Seen, label: str) -> None:
-        """Clicks a button, and goes through the dialog that it opens, if it opens one."""
-        now, _ = await self.outside.clock()
-        where = "dm" if message.is_dm else message.channel_name
-        self.on_action(name, where, f"[{message.button(label)['text']}]", now)
-        answer = await self.outside.click(self.people[name], message, label)
-        if not answer["ok"]:
-            raise Missed(f"the click on {label} was not acknowledged: {answer['error']}")
+    async def clicks(self, name: str, message: SeenMessage, label: str) -> None:
+        """Click the button whose text begins with `label`, and settle. Raise Missed if it is not acknowledged."""
+        place = "dm" if message.is_dm else message.channel_name
+        self.on_action(name, place, f"[{message.button(label).text}]", await self.sandbox.now())
+        outcome = await self.sandbox.click(self.people[name], message, label)
+        if not outcome.ok:
+            raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
         await self.settle()
 
     async def confirms(self, name: str) -> None:
-        """Sends off the dialog that is open."""
-        view = await self.outside.modal(self.people[name])
-        now, _ = await self.outside.clock()
-        self.on_action(name, "dialog", f"{view['title']}: {view['reads']} [{view['submit']}]", now)
-        answer = await self.outside.submit(self.people[name], view)
-        if not answer["ok"]:
-            raise Missed(f"the dialog was not taken: {answer}")
+        """Submit the open modal, and settle. Raise Missed if the bot refuses it."""
+        modal = await self.sandbox.open_modal(self.people[name])
+        shown = f"{modal.title}: {modal.reads} [{modal.submit}]"
+        self.on_action(name, "dialog", shown, await self.sandbox.now())
+        outcome = await self.sandbox.submit(self.people[name], modal)
+        if not outcome.ok:
+            raise Missed(f"the dialog was not taken: {outcome}")
         await self.settle()
 
     # --- seeing
 
     async def read(self) -> None:
-        """Everyone reads what is new to them."""
+        """Let everyone read what is new to them. Report each state of a message once, for its first reader."""
         for name, user in self.people.items():
-            for message in await self.outside.see(user, self._read.get(name, 0), versions=True):
+            for message in await self.sandbox.see(user, self._read.get(name, 0), versions=True):
                 self._read[name] = max(self._read.get(name, 0), message.seq)
                 self._known[name, message.channel, message.ts] = message
-                first = (message.channel, message.ts, message.seq)
-                if first not in self._shown:
-                    self._shown.add(first)
+                state = (message.channel, message.ts, message.seq)
+                if state not in self._reported:
+                    self._reported.add(state)
                     self.on_message(name, message)
 
-    def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> Seen:
-        """The newest message that `name` sees with these words in it. Raises Missed."""
+    def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
+        """Return the newest message with these words that `name` sees. Raise Missed if there is none."""
         for (reader, _, _), message in sorted(self._known.items(), key=lambda item: -item[1].seq):
             if reader != name or message.deleted or words not in f"{message.reads}\n{message.text}":
                 continue
@@ -90,12 +90,14 @@ class Play:
 
     # --- time
 
-    async def settle(self) -> Json:
-        """Waits until nothing is due, under way or undelivered; everyone reads. Answers /health."""
-        _, revision = await self.outside.clock()
-        async with self.session.get(
-            self.bot.health, params={"settled": str(revision), "wait": str(SETTLE_SECONDS)}
-        ) as answer:
+    async def settle(self) -> dict[str, Any]:
+        """Wait until nothing is due, under way or undelivered, and let everyone read. Return /health.
+
+        Raise Missed if the bot does not settle within a minute.
+        """
+        revision = (await self.sandbox.clock()).revision
+        query = {"settled": str(revision), "wait": str(SETTLE_SECONDS)}
+        async with self.session.get(self.bot.health, params=query) as answer:
             health = dict(await answer.json())
         await self.read()
         if not health["settled"]:
@@ -103,30 +105,28 @@ class Play:
         return health
 
     async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
-        """Lets time pass, one due moment after the other, until it happened. Raises Missed after `within`."""
-        start, _ = await self.outside.clock()
-        for _ in range(STEPS_AT_MOST):
+        """Jump from one due time to the next until it happened. Raise Missed if it does not happen `within`."""
+        start = await self.sandbox.now()
+        for _ in range(MAX_JUMPS):
             health = await self.settle()
             if happened():
                 return
-            now, _ = await self.outside.clock()
-            due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else now + timedelta(minutes=1)
+            now = await self.sandbox.now()
             if now - start > within:
                 raise Missed(f"It didn't happen within {within}.")
-            await self.outside.jump_to(max(due, now + timedelta(seconds=1)))
+            await self.sandbox.jump_to(next_due(health, now, otherwise=now + timedelta(minutes=1)))
         raise Missed("Time passed in too many small steps.")
 
     async def passes(self, span: timedelta) -> None:
-        """Lets that much time pass, one due moment after the other."""
-        end = (await self.outside.clock())[0] + span
-        while (now := (await self.outside.clock())[0]) < end:
+        """Let that much time pass, one due time after the other."""
+        end = await self.sandbox.now() + span
+        while (now := await self.sandbox.now()) < end:
             health = await self.settle()
-            due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end
-            await self.outside.jump_to(min(max(due, now + timedelta(seconds=1)), end))
+            await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
         await self.settle()
 
-    async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> Seen:
-        """As `until`, for words that `name` sees in a message that is newer than now."""
+    async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
+        """Let time pass until `name` sees these words in a message that is newer than now. Raise Missed."""
         since = self._read.get(name, 0)
 
         def happened() -> bool:
@@ -140,3 +140,9 @@ class Play:
         except Missed as missed:
             raise Missed(f"{name} doesn't see {words!r}: {missed.words}") from None
         return self.sees(name, words, dm=dm)
+
+
+def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
+    """Return when the bot is next due, at least a second from now; `otherwise` if nothing is due."""
+    due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
+    return max(due, now + timedelta(seconds=1))

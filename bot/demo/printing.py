@@ -1,4 +1,4 @@
-"""How the demo is shown: as a conversation for people, or as JSON lines."""
+"""Prints the demo: as a conversation for people, or as JSON lines for a program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.demo.outside import Seen
+from sandbox.client import SeenMessage
 
 INDENT = " " * 10
 
@@ -21,39 +21,37 @@ class Line:
     who: str
     where: str
     only: str | None
-    """The one person who sees it, where it is only one."""
+    """The person who sees it, if only one does."""
     thread: str | None
     text: str
     buttons: tuple[str, ...] = ()
     edited: bool = False
 
 
-def of_message(reader: str, message: Seen) -> Line:
-    """A message as `reader` sees it."""
-    where = f"DM with {reader}" if message.is_dm else f"#{message.channel_name}"
-    only = reader if message.only_you or message.is_dm else None
+def of_message(reader: str, message: SeenMessage) -> Line:
+    """Return a message as `reader` sees it."""
     return Line(
         at=message.at,
         who=message.author,
-        where=where,
-        only=only,
+        where=f"DM with {reader}" if message.is_dm else f"#{message.channel_name}",
+        only=reader if message.only_you or message.is_dm else None,
         thread=message.thread_ts if message.thread_ts != message.ts else None,
         text=message.reads,
-        buttons=tuple(str(button["text"]) for button in message.buttons),
+        buttons=tuple(button.text for button in message.buttons),
         edited=message.edited,
     )
 
 
-def of_action(who: str, where: str, what: str, at: datetime) -> Line:
-    """What somebody does."""
-    alone = {"dm": f"DM with {who}", "dialog": "dialog", "terminal": "terminal"}.get(where)
-    place = alone or f"#{where.lstrip('#')}"
-    only = who if alone and where != "terminal" else None
-    return Line(at=at, who=who, where=place, only=only, thread=None, text=what)
+def of_action(name: str, place: str, action: str, at: datetime) -> Line:
+    """Return what a person does. `place` is a channel, `dm`, `dialog` or `terminal`."""
+    private = {"dm": f"DM with {name}", "dialog": "dialog", "terminal": "terminal"}.get(place)
+    where = private or f"#{place.lstrip('#')}"
+    only = name if private and place != "terminal" else None
+    return Line(at=at, who=name, where=where, only=only, thread=None, text=action)
 
 
 def as_json(line: Line) -> str:
-    """One JSON line."""
+    """Return one JSON line."""
     return json.dumps(
         {
             "at": line.at.isoformat(),
@@ -69,13 +67,13 @@ def as_json(line: Line) -> str:
 
 
 def as_text(line: Line) -> str:
-    """A line or a few, indented below the time and the place."""
-    seen = f" (only {line.only})" if line.only and not line.where.startswith("DM") else ""
-    kind = " thread" if line.thread else ""
-    again = " (edited)" if line.edited else ""
-    head = f"{line.at:%H:%M:%S}  {line.where}{kind}{seen}  {line.who}{again}: "
-    first, *rest = line.text.splitlines() or [""]
-    lines = [head + first, *(INDENT + more for more in rest)]
+    """Return the time, the place and the first line, and the further lines indented below."""
+    only = f" (only {line.only})" if line.only and not line.where.startswith("DM") else ""
+    thread = " thread" if line.thread else ""
+    edited = " (edited)" if line.edited else ""
+    head = f"{line.at:%H:%M:%S}  {line.where}{thread}{only}  {line.who}{edited}: "
+    first, *further = line.text.splitlines() or [""]
+    lines = [head + first, *(INDENT + text for text in further)]
     if line.buttons:
         lines.append(INDENT + "  ".join(f"[{button}]" for button in line.buttons))
     return "\n".join(lines)
@@ -83,13 +81,13 @@ def as_text(line: Line) -> str:
 
 @dataclass
 class Printer:
-    """Writes lines as they come, and leaves out edits that a reader wouldn't notice."""
+    """Prints lines as they come, without the edits that a reader wouldn't notice."""
 
     render: Callable[[Line], str]
     _last: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def message(self, reader: str, message: Seen) -> None:
-        """Prints a message that somebody reads for the first time, or reads changed."""
+    def message(self, reader: str, message: SeenMessage) -> None:
+        """Print a message that is new, or that reads differently than before."""
         line = of_message(reader, message)
         shown = f"{line.text}\n{line.buttons}"
         if message.deleted or self._last.get((message.channel, message.ts)) == shown:
@@ -97,11 +95,11 @@ class Printer:
         self._last[message.channel, message.ts] = shown
         self.say(self.render(line))
 
-    def action(self, who: str, where: str, what: str, at: datetime) -> None:
-        """Prints what somebody does."""
-        self.say(self.render(of_action(who, where, what, at)))
+    def action(self, name: str, place: str, action: str, at: datetime) -> None:
+        """Print what a person does."""
+        self.say(self.render(of_action(name, place, action, at)))
 
     def say(self, text: str) -> None:
-        """Prints one line at once."""
+        """Print a line and flush it."""
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -1,9 +1,8 @@
-"""Starts the sandbox and the bot as processes of their own, and stops them."""
+"""Starts the sandbox and the bot, each as a process of its own, and stops them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import signal
@@ -19,42 +18,30 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.errors import GpubotError
+from sandbox.client import Addresses
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 PORTS = range(20_000, 30_000)
-"""Below those that Linux hands out by itself (net.ipv4.ip_local_port_range, from 32768)."""
-SAID = 2000
-"""How much of a log is shown when a process ends too early."""
+"""Below the ports that Linux gives to programs that ask for any (net.ipv4.ip_local_port_range, from 32768)."""
+TAIL = 2000
+"""Characters of a log that are shown when a process ends too early."""
 
 
 class NotRunning(GpubotError):
     """A process of the demo didn't start, or ended too early."""
 
 
-@dataclass(frozen=True)
-class Ready:
-    """Where the sandbox is, as its ready line says."""
-
-    compute: str
-    slack: str
-    api: str
-    clock: str
-    bot_token: str
-    app_token: str
-    compute_token: str
-
-
 def private_log(path: Path) -> BinaryIO:
-    """Opens a log to add to it. Nobody but its owner can read it, also if it was there before."""
+    """Open a log to append to. Only its owner can read it, also if the file existed before."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     os.fchmod(file, 0o600)
     return os.fdopen(file, "ab")
 
 
 @asynccontextmanager
-async def sandbox(*options: str, log: Path) -> AsyncIterator[Ready]:
-    """The sandbox, until the end of the block. Raises NotRunning."""
+async def run_sandbox(*options: str, log: Path) -> AsyncIterator[Addresses]:
+    """Run the sandbox until the end of the block. Raise NotRunning if it does not start."""
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -74,7 +61,7 @@ async def sandbox(*options: str, log: Path) -> AsyncIterator[Ready]:
             line = await process.stdout.readline()
         if not line:
             raise NotRunning(f"The sandbox didn't start.\n{_tail(log)}")
-        yield Ready(**json.loads(line))
+        yield Addresses.read(line)
     finally:
         await stop(process)
 
@@ -89,21 +76,21 @@ class Bot:
     log: Path
 
     def kill(self) -> None:
-        """Ends it at once, as a crash would."""
+        """Kill it with SIGKILL, as a crash would."""
         self.process.send_signal(signal.SIGKILL)
 
 
-def environment(ready: Ready, folder: Path, *, admins: str, channel: str, http: str) -> dict[str, str]:
-    """The settings of a bot that lives in the sandbox."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
+def environment(addresses: Addresses, folder: Path, *, admins: str, channel: str, http: str) -> dict[str, str]:
+    """Return the settings of a bot in the sandbox."""
+    inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        "SLACK_BOT_TOKEN": ready.bot_token,
-        "SLACK_APP_TOKEN": ready.app_token,
-        "SLACK_API_URL": ready.api,
-        "COMPUTE_CLEAR_URL": ready.compute,
-        "COMPUTE_CLEAR_TOKEN": ready.compute_token,
-        "GPUBOT_CLOCK_URL": ready.clock,
+        **{name: os.environ[name] for name in inherited if name in os.environ},
+        "SLACK_BOT_TOKEN": addresses.bot_token,
+        "SLACK_APP_TOKEN": addresses.app_token,
+        "SLACK_API_URL": addresses.api,
+        "COMPUTE_CLEAR_URL": addresses.compute,
+        "COMPUTE_CLEAR_TOKEN": addresses.compute_token,
+        "GPUBOT_CLOCK_URL": addresses.clock,
         "GPUBOT_CHANNEL": channel,
         "GPUBOT_ADMINS": admins,
         "GPUBOT_DATABASE_URL": f"sqlite:///{folder / 'gpubot.sqlite'}",
@@ -112,7 +99,7 @@ def environment(ready: Ready, folder: Path, *, admins: str, channel: str, http: 
 
 
 async def start_bot(settings: Mapping[str, str], log: Path, *, connections: int = 2) -> Bot:
-    """`gpubot run`, once it is connected. Raises NotRunning where it ends instead."""
+    """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
     with private_log(log) as out:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -147,13 +134,13 @@ async def _connected(session: aiohttp.ClientSession, bot: Bot, connections: int)
 
 
 async def until_it_ends(bot: Bot) -> None:
-    """Waits for the bot's end, which nobody asked for. Raises NotRunning then."""
+    """Wait until the bot ends on its own. Raise NotRunning then."""
     await bot.process.wait()
     raise NotRunning(f"gpubot run ended.\n{_tail(bot.log)}")
 
 
 async def stop(process: asyncio.subprocess.Process) -> int:
-    """Asks a process to end and waits; ends it by force where it doesn't. Answers its exit status."""
+    """End a process with SIGTERM, or with SIGKILL if it does not end in time. Return its exit status."""
     if process.returncode is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -165,7 +152,7 @@ async def stop(process: asyncio.subprocess.Process) -> int:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on, and that no program gets that takes just any."""
+    """Return a free port on loopback, outside the range from which other programs are given theirs."""
     while True:
         port = PORTS.start + secrets.randbelow(len(PORTS))
         with socket.socket() as probe, suppress(OSError):
@@ -174,4 +161,4 @@ def free_port() -> int:
 
 
 def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8", errors="replace")[-SAID:] if log.exists() else ""
+    return log.read_text(encoding="utf-8", errors="replace")[-TAIL:] if log.exists() else ""

@@ -1,4 +1,4 @@
-"""What happens in the demo: two rentals, from asking to the receipt, by three people."""
+"""The story of the demo: three people and two rentals, from the request to the receipt."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import aiohttp
 import asyncssh
 
 from bot.clock import SystemClock
-from bot.demo.outside import Outside, Seen
 from bot.demo.play import Missed, Play
 from bot.demo.printing import Printer
-from bot.demo.processes import environment, free_port, sandbox, start_bot, stop
+from bot.demo.processes import environment, free_port, run_sandbox, start_bot, stop
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
+from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
 
 PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
@@ -32,48 +32,50 @@ SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What the demo cost, by the sandbox's bill and by the bot's ledger, in micro-dollars."""
+class Cost:
+    """Micro-dollars for each resource, by the sandbox's bill and by the bot's ledger."""
 
     bill: dict[str, int]
     ledger: dict[str, int]
 
 
-async def demo(printer: Printer, note: Callable[[str], None]) -> Spent:
-    """Plays the whole story. Raises Missed at the first thing that should have happened and did not."""
-    # As Ctrl-C does: what was started is ended too.
+async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
+    """Play the story. Raise Missed at the first thing that should have happened and did not."""
+    # SIGTERM ends the demo as Ctrl-C does, so that both processes are stopped too.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
         folder = Path(name)
         note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
         note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
-        async with sandbox(log=folder / "sandbox.log") as ready, aiohttp.ClientSession() as session:
+        async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             settings = environment(
-                ready, folder, admins=PEOPLE["Ben"], channel=HOME, http=f"127.0.0.1:{free_port()}"
+                addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=f"127.0.0.1:{free_port()}"
             )
             bot = await start_bot(settings, folder / "bot.log")
-            outside = Outside(ready, session)
-            play = Play(outside, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
+            sandbox = SandboxClient(addresses, session)
+            play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
                 await _rent_within_limits(play)
                 await _rent_with_approval(play)
                 await _use_and_end(play)
-                bill = await outside.bill()
+                bill = await sandbox.bill()
+            except ControlError as error:
+                raise Missed(str(error)) from None
             finally:
                 await stop(bot.process)
             ledger = await _ledger(settings["GPUBOT_DATABASE_URL"])
-    spent = Spent(
-        bill={line["resource_id"]: line["micros"] for line in bill["lines"]},
+    cost = Cost(
+        bill={line.resource_id: line.micros for line in bill},
         ledger={row.resource_id: row.amount for row in ledger},
     )
-    if spent.bill != spent.ledger:
-        raise Missed(f"The bill and the ledger differ: {spent}")
-    return spent
+    if cost.bill != cost.ledger:
+        raise Missed(f"The bill and the ledger differ: {cost}")
+    return cost
 
 
 async def _rent_within_limits(play: Play) -> None:
-    """Ana rents one H100. Her first choice sells out, and the next one is within what she accepted."""
-    await play.outside.vendor("hyperstack", "sold_out", times=1)
+    """Ana rents one H100. Her first choice is sold out, and the next offer is within what she accepted."""
+    await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU for 6h -- fine-tune run 7")
     play.sees("Ana", "I need your public SSH key", only_you=True)
     key = asyncssh.generate_private_key("ssh-ed25519", comment="you@laptop")
@@ -86,12 +88,12 @@ async def _rent_within_limits(play: Play) -> None:
     await play.types("Cleo", "#training", "list all")
 
 
-async def _log_in(play: Play, ready: Seen, key: asyncssh.SSHKey) -> None:
-    """Ana logs in with the command that she was sent, and looks at her GPU."""
+async def _log_in(play: Play, ready: SeenMessage, key: asyncssh.SSHKey) -> None:
+    """Ana logs in with the command of her direct message, and looks at her GPU."""
     found = SSH_LINE.search(ready.reads)
     if found is None:
         raise Missed(f"There is no SSH command in {ready.reads!r}.")
-    now, _ = await play.outside.clock()
+    now = await play.sandbox.now()
     play.on_action("Ana", "terminal", f"$ {found.group(0)} nvidia-smi", now)
     async with asyncssh.connect(
         found["host"],
@@ -102,15 +104,15 @@ async def _log_in(play: Play, ready: Seen, key: asyncssh.SSHKey) -> None:
         config=None,
         agent_path=None,
     ) as machine:
-        done = await machine.run("nvidia-smi", check=True)
-    said = str(done.stdout)
-    if "H100" not in said:
-        raise Missed(f"nvidia-smi shows no H100: {said}")
-    play.on_action("machine", "terminal", said.strip(), now)
+        result = await machine.run("nvidia-smi", check=True)
+    table = str(result.stdout)
+    if "H100" not in table:
+        raise Missed(f"nvidia-smi shows no H100: {table}")
+    play.on_action("machine", "terminal", table.strip(), now)
 
 
 async def _rent_with_approval(play: Play) -> None:
-    """Cleo wants eight. That is over the limits, so Ben decides; later she destroys it herself."""
+    """Cleo wants eight GPUs. That is over the limits, so Ben approves it; 40 min later she destroys it."""
     key = asyncssh.generate_private_key("ssh-ed25519", comment="cleo@desk")
     await play.types("Cleo", "#gpus", f"key {key.export_public_key().decode().strip()}")
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
@@ -127,7 +129,7 @@ async def _rent_with_approval(play: Play) -> None:
 
 
 async def _use_and_end(play: Play) -> None:
-    """Nobody hears of Ana for two hours. She keeps it, extends it once, and then its lease ends."""
+    """Ana is asked after two hours whether she still needs hers. She does, extends it once, and its lease ends."""
     asked = await play.until_sees("Ana", "Still needed?", TODAY, dm=True)
     await play.clicks("Ana", asked, "Still needed, ask in 4 h")
     play.sees("Cleo", "Ana still needs it")
@@ -148,5 +150,5 @@ async def _ledger(url: str) -> list[LedgerRow]:
 
 
 def total(micros: dict[str, int]) -> str:
-    """The sum in dollars, to the micro-dollar."""
+    """Return the sum in dollars, to the micro-dollar."""
     return f"${Decimal(sum(micros.values())) / MICROS_PER_DOLLAR:.6f}"

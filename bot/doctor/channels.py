@@ -58,8 +58,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
         if code_of(error) == "channel_not_found":
             return wrong(
                 what,
-                f"I find no channel {configured.id}. Check {configured.named_in}; a private channel I see only once "
-                f"I am in it: type /invite @{handle} there.",
+                f"I find no channel {configured.id}. Check {configured.named_in}; a private channel I see only "
+                f"once I am in it: type /invite @{handle} there.",
             )
         return call_failed(what, error)
     name = f"#{info.get('name') or configured.id}"

@@ -108,7 +108,7 @@ def _asks_approvers(event: Event, rental: Rental) -> bool:
 
 def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datetime) -> Message:
     return Message(
-        kind=kind, to=to, rental_id=rental.id, wanted=rental.version, created_at=real_now, due_at=real_now
+        kind=kind, to=to, rental_id=rental.id, target_version=rental.version, created_at=real_now, due_at=real_now
     )
 
 

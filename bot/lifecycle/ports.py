@@ -242,16 +242,17 @@ class Change(Frozen):
         return self
 
 
-class Held(Frozen):
-    """Messages that can't be sent yet, so that those behind them are found without looking at all of these."""
+class Unsendable(Frozen):
+    """Messages that can't be sent now. The store skips them, so that what is behind them is found without reading
+    all of them first."""
 
     ids: frozenset[int] = frozenset()
     finds: bool = False
-    """Every post whose outcome is unknown and that is looked for first."""
+    """Every post whose outcome is unknown, so that the conversation is read back first."""
     posts: bool = False
     """Every other post."""
-    places: frozenset[str] = frozenset()
-    """Posts to these."""
+    channels: frozenset[str] = frozenset()
+    """Posts to these channels and people, by id."""
     edits: bool = False
     answers: bool = False
 
@@ -348,31 +349,42 @@ class Events(Protocol):
 
 
 class Messages(Protocol):
+    """The outbox."""
+
     async def add(self, message: Message) -> None:
-        """Queues a message."""
+        """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
+        that kind to that destination already, or if it is a rental's second card."""
 
     async def get(self, message_id: int) -> Message | None: ...
-    async def due(self, real_now: datetime, limit: int, held: Held | None = None) -> list[Message]:
-        """What is due, in the order in which it was queued: posts and answers, then edits that show a transition,
-        then other edits. With `held`, only what may be sent: nothing that is held, and nothing of a thread before
-        the card and what comes before it in the thread were said or given up."""
+    async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
+        """Return what is due: posts and answers first, then edits that show a transition, then other edits, each
+        in the order in which they were queued. With `without`, return only what may be sent now: a thread also
+        waits for its card and for its own earlier messages."""
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
-        """When something is due, the first time there is or the first after that moment."""
+        """Return the first real time at which something is due, or the first after `after`."""
+
+    async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        """Return what is to be refreshed by `now`, our time, but for these ids; first what waits longest. What
+        also has a `due_at` is left out: that edit shows everything."""
+
+    async def next_refresh(self) -> datetime | None:
+        """Return our time at which something is to be refreshed next."""
 
     async def save(self, message: Message) -> None:
-        """Writes where it was shown and when to look again. `wanted` is never lowered: a change that came
-        meanwhile keeps it due."""
+        """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
+        stays open and due, so that the change is shown."""
 
     async def card(self, rental_id: str) -> Message | None: ...
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Sends a rental's card and thread elsewhere from now on: both are posted anew there."""
+        """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
+        has not said yet. The rental stores `to` as its `card_channel`, for what comes later."""
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        """The direct messages about one rental, oldest first."""
+        """Return the direct messages about one rental, oldest first."""
 
     async def undelivered(self) -> int:
-        """How many wait to be said or edited."""
+        """Return how many wait to be posted, answered or edited. Refreshes don't count."""
 
 
 EVER = datetime.min.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What is to be said in Slack, and what was: the outbox."""
+"""The outbox: what is to be said in Slack, and what Slack already has."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from bot.model.base import Frozen, Instant
 
 
 class MessageKind(StrEnum):
-    """Where a message goes and whether it is a surface (edited as things change) or said once."""
+    """What a message is about. It decides whether it is edited later: only surfaces are."""
 
     CARD = "card"
-    """A surface: one for each rental, in `card_channel`."""
+    """A surface: one for each rental, in `Rental.card_channel`."""
     THREAD = "thread"
-    """Said once, below the card, from its event's facts."""
+    """Posted once below the card, from the facts of one event."""
     APPROVAL = "approval"
-    """A surface in the approvals channel, for one envelope version."""
+    """A surface in the approvals channel, for one version of an envelope."""
     DIRECT = "direct"
-    """A surface in the DM of one person, made by one event."""
+    """A surface in one person's direct messages, made by one event."""
     NOTICE = "notice"
-    """Said once to one person, from its event alone: about the account, or that a rental is in trouble."""
+    """Posted once to one person, from one event alone: about the account, or a rental whose step fails."""
     QUOTE = "quote"
-    """Said once to one person through a `response_url`: what was found."""
+    """Sent once to the person who asked: what was found."""
     LOOKING = "looking"
-    """Said once through a `response_url`: it takes a little longer."""
+    """Sent once to the person who asked: the search takes longer."""
     REPLY = "reply"
-    """Said once through a `response_url`, rendered when it was written."""
+    """Sent once to the person who acted, rendered when it was queued."""
 
     @property
     def surface(self) -> bool:
@@ -35,7 +35,7 @@ class MessageKind(StrEnum):
 
     @property
     def answer(self) -> bool:
-        """Whether it goes to a `response_url`, or is one person's answer in their direct message."""
+        """Whether it answers what one person did, by a `response_url` or by a direct message."""
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
 
@@ -43,9 +43,10 @@ class NextCall(StrEnum):
     """The call to Slack that a message needs next."""
 
     ANSWER = "answer"
-    """To its `response_url`."""
+    """A request to its `response_url`."""
     FIND = "find"
-    """A post was sent and its outcome is unknown: read the place back before anything else."""
+    """conversations.history or .replies: a post was sent and its outcome is unknown, so the conversation is read
+    back first. Without that it would be posted twice."""
     POST = "post"
     """chat.postMessage."""
     EDIT = "edit"
@@ -95,10 +96,10 @@ def stored_destination(text: str) -> Destination:
 
 
 class Message(Frozen):
-    """One message, from wanted to shown."""
+    """One row of the outbox."""
 
     id: int = 0
-    """Given by the store; 0 until then. Travels in Slack's message metadata."""
+    """Given by the store; 0 until then. Slack has it as metadata of the post, so that the post can be found."""
     kind: MessageKind
     to: Destination
     rental_id: str | None = None
@@ -109,29 +110,41 @@ class Message(Frozen):
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered."""
     broadcast: bool = False
-    wanted: int = 1
-    """The version that it should show."""
-    shown: int = 0
-    """The version that it shows; 0 before it is posted."""
+    """For a reply in a thread: it is also shown in the channel."""
+    target_version: int = 1
+    """The rental's version that Slack should show."""
+    shown_version: int = 0
+    """The rental's version that Slack shows; 0 before it is posted."""
     digest: str = ""
-    """Of what it shows, so that an edit that changes nothing is not sent."""
+    """Hash of the text and blocks that Slack has, so that an edit that changes nothing is not sent."""
     channel: str | None = None
-    """Where it was posted: for a DM, the `D...` id."""
+    """Where it was posted: for a direct message, the `D...` id."""
     ts: str | None = None
+    """Slack's id of the post in its channel. None until it is known to be posted."""
     posted_at: Instant | None = None
     """Our time at which Slack took it."""
     sending: bool = False
-    """A post is or was under way: after a crash it is looked up before it is posted again."""
+    """A post was begun and its outcome is not stored: the conversation is read back before it is posted again."""
     tries: int = 0
+    """How many calls in a row failed."""
     closed: bool = False
-    """Nothing about it will change any more."""
+    """It is never posted or edited again."""
     created_at: Instant
+    """Real time."""
     due_at: Instant | None = None
-    """Real time at which delivery looks at it next; None when there is nothing to do."""
+    """Real time at which delivery looks at it next. None if Slack shows what it should."""
+    refresh_at: Instant | None = None
+    """Our time at which it is edited again although its rental did not change, because it shows how much time has
+    passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether its next edit only shows how much time has passed."""
+        return self.due_at is None and self.refresh_at is not None
 
     @property
     def next_call(self) -> NextCall:
-        """Return the call that it needs next. `store/messages.py` says the same in SQL."""
+        """Return the call that it needs next. `store/messages.py` computes the same in SQL."""
         if self.to.kind is DestinationKind.RESPONSE_URL:
             return NextCall.ANSWER
         if self.ts is not None:

@@ -1,14 +1,13 @@
-"""Brings Slack up to date with the store.
+"""Brings Slack up to date with the outbox.
 
-pace         how fast Slack may be called; the only one of its kind
-content      what a message should say now
-finding      whether Slack has a post already
-posting      one message: find, post, edit or answer, and what Slack's answer means
-keeping      writes what became of it, also if the store takes nothing for a while
-elsewhere    where a message goes if its place takes none
-reposts      what was posted again although the first post may be there
-twins        takes the buttons off the other post
-direct_post  a post outside the outbox
-direct       notices that can't wait for the outbox
-loop         what is due, in which order, side by side
+pace          how fast Slack may be called; the only place that limits it
+content       what a message should say now
+read_back     whether Slack has a post already
+posting       one message: find, post, edit, refresh or answer it, and what Slack's answer means
+unsaved       writes the result of each call, also after the store took no writes for a while
+fallback      the next destination if Slack refuses one
+reposts       which messages were posted again although the first post may exist
+duplicates    removes the buttons of such a first post
+direct_posts  posts outside the outbox, while the store takes no writes
+loop          what is due, in which order, several at a time
 """

@@ -17,18 +17,17 @@ from handlers.views.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """A message that isn't an answer as it should look now, None where there is nothing to say any more."""
+    """Render a message that is no answer. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        told = await details_for_message(tx, rental, now) if rental is not None else None
-        alone = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
-        reader = await tx.people.get(message.to.value, EVER) if alone else None
+        has_one_reader = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
+        reader = await tx.people.get(message.to.value, EVER) if has_one_reader else None
         return render_message(
             message,
             event,
-            told,
+            await details_for_message(tx, rental, now) if rental is not None else None,
             rules=deps.rules,
             now=now,
             zone=reader.tz if reader is not None else None,
@@ -36,9 +35,9 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         )
 
 
-async def told_since(tx: Tx, message: Message) -> datetime | None:
-    """Return when what a message tells happened, by our time: it can't have been posted earlier. None if the
-    message has neither an event nor a rental."""
+async def earliest_post(tx: Tx, message: Message) -> datetime | None:
+    """Return our time before which the message can't have been posted: that of its event, or else of its rental's
+    start. Return None if it has neither."""
     event = await tx.events.get(message.event_id) if message.event_id is not None else None
     if event is not None:
         return event.at
@@ -46,20 +45,22 @@ async def told_since(tx: Tx, message: Message) -> datetime | None:
     return rental.created_at if rental is not None else None
 
 
-async def answer(deps: Deps, message: Message) -> Json | None:
-    """What someone is answered with: a reply as it was rendered when it was written, the answer to a quote as it
-    is now. None where there is nothing to say any more."""
+async def answer_body(deps: Deps, message: Message) -> Json | None:
+    """Return what an answer sends: a reply as it was rendered when it was queued, the answer to a quote as it is
+    now. Return None if there is nothing to say any more."""
     if message.kind is MessageKind.REPLY:
         return message.body
     looking = message.kind is MessageKind.LOOKING
     async with deps.store.read() as tx:
         quote = await tx.quotes.get(message.quote_id or "")
-        shown = None if quote is None else await _quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
-    if quote is None or shown is None:
+        if quote is None:
+            return None
+        rendered = await _quote_answer(tx, deps, quote, deps.clock.now(), looking=looking)
+    if rendered is None:
         return None
     return {
-        "text": shown.text,
-        "blocks": list(shown.blocks),
+        "text": rendered.text,
+        "blocks": list(rendered.blocks),
         "response_type": "ephemeral",
         "replace_original": quote.replaces and not looking,
     }

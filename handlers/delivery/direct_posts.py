@@ -20,14 +20,14 @@ from handlers.views.notices import notice
 log = structlog.get_logger("gpubot.delivery")
 
 
-class Outcome(Enum):
+class PostOutcome(Enum):
     """What became of a post."""
 
     TAKEN = "taken"
     LATER = "later"
     """It was not posted: Slack asked to wait, or could not be reached."""
     FAILED = "failed"
-    """It was refused, or its answer was lost, and then it may be there."""
+    """Slack refused it, or the answer was lost; then it may be there."""
 
 
 TRIES = 3
@@ -35,35 +35,40 @@ TRIES = 3
 
 
 async def direct_post(
-    client: AsyncWebClient, clock: Clock, pace: Pace, to: str, said: Rendered, *, tries: int = TRIES
-) -> Outcome:
-    """Post to a channel or a person as soon as the pace allows it, and return what became of it. Never raises."""
+    client: AsyncWebClient, clock: Clock, pace: Pace, to: str, rendered: Rendered, *, tries: int = TRIES
+) -> PostOutcome:
+    """Post to a channel or a person as soon as the pace allows it, and return what became of it. Never raise."""
     for _ in range(tries):
         while (open_at := pace.post_at(to, now := clock.real())) > now:
             await clock.pause((open_at - now).total_seconds())
         pace.posted(to, now)
         try:
             await client.chat_postMessage(
-                channel=to, text=said.text, blocks=list(said.blocks), unfurl_links=False, unfurl_media=False
+                channel=to,
+                text=rendered.text,
+                blocks=list(rendered.blocks),
+                unfurl_links=False,
+                unfurl_media=False,
             )
         except NO_ANSWER as error:
             wait = asked_wait(error)
             if wait is None:
                 log.warning("post.not_taken", to=to, error=error_code(error))
-                return Outcome.LATER if isinstance(error, aiohttp.ClientConnectorError) else Outcome.FAILED
+                unreachable = isinstance(error, aiohttp.ClientConnectorError)
+                return PostOutcome.LATER if unreachable else PostOutcome.FAILED
             pace.block(POST, clock.real() + wait)
         else:
-            return Outcome.TAKEN
-    return Outcome.LATER
+            return PostOutcome.TAKEN
+    return PostOutcome.LATER
 
 
-AGAIN_AFTER = timedelta(minutes=5)
-"""Real time until a notice whose answer was lost is sent again. Without it, a person gets it every few seconds
-while answers of Slack are lost."""
+RETRY_AFTER = timedelta(minutes=5)
+"""Real time until a notice whose answer was lost is sent again. Without it, a person would get it every few
+seconds while Slack's answers are lost."""
 
 
 class DirectNotices:
-    """bot.lifecycle.ports.DirectPosts. Never waits for Slack's pace: the self-check has more to look at."""
+    """bot.lifecycle.ports.DirectPosts. It never waits for Slack's pace, because the self-check must go on."""
 
     def __init__(self, client: AsyncWebClient, pace: Pace, clock: Clock, rules: Rules) -> None:
         self._client = client
@@ -71,19 +76,19 @@ class DirectNotices:
         self._clock = clock
         self._rules = rules
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """When each notice that Slack did not clearly take was last sent."""
+        """When each notice that may or may not have arrived was last sent."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Sends the notice of an event to a person. Returns False if Slack doesn't take it now. Never raises."""
+        """Send the notice of an event to a person. Return False if Slack doesn't take it now. Never raise."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)
-        if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < AGAIN_AFTER):
+        if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
-        shown = notice(event, rules=self._rules, now=self._clock.now())
-        if shown is None:
+        rendered = notice(event, rules=self._rules, now=self._clock.now())
+        if rendered is None:
             return True
-        outcome = await direct_post(self._client, self._clock, self._pace, user, shown, tries=1)
+        outcome = await direct_post(self._client, self._clock, self._pace, user, rendered, tries=1)
         self._failed.pop(key, None)
-        if outcome is Outcome.FAILED:
+        if outcome is PostOutcome.FAILED:
             self._failed[key] = real
-        return outcome is Outcome.TAKEN
+        return outcome is PostOutcome.TAKEN

@@ -1,4 +1,4 @@
-"""Where a message goes when its place takes none any more: the home channel, its owner, the admins."""
+"""The next destination if Slack refuses one: the home channel, then the owner, then the admins."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from bot.policy.rules import Rules
 log = structlog.get_logger("gpubot.delivery")
 
 
-async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False) -> bool:
-    """Sends it to the next place, or `anew` to the same, within a transaction. Where none is left, it is closed;
-    says whether one was."""
+async def fall_back(tx: Tx, message: Message, rules: Rules) -> bool:
+    """Send a message to its next destination. Close it and return False if there is none left."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    owner = rental.owner if rental is not None else None
-    to = message.to if anew else next_destination(message, owner, rules)
-    log.warning("delivery.elsewhere", message=message.id, kind=message.kind, found=to is not None)
+    to = next_destination(message, rental.owner if rental is not None else None, rules)
+    log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
-        await tx.messages.save(changed(message, closed=True, due_at=None))
+        await tx.messages.save(changed(message, closed=True, due_at=None, refresh_at=None))
     elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, to)
     else:
@@ -29,15 +27,13 @@ async def redirect(tx: Tx, message: Message, rules: Rules, *, anew: bool = False
 
 
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
-    """Return the destination to try after `message.to`, None after the last one.
+    """Return the destination to try after `message.to`. Return None after the last one.
 
     A direct message and an answer have no fallback: they may hold what only one person may read.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None
     people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
-    people += rules.admins
-    chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys(people))]
-    if message.to not in chain:
-        return chain[0]
-    return next(iter(chain[chain.index(message.to) + 1 :]), None)
+    chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys([*people, *rules.admins]))]
+    following = chain[chain.index(message.to) + 1 :] if message.to in chain else chain
+    return following[0] if following else None

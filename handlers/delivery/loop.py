@@ -1,10 +1,11 @@
-"""What is due to be said, in which order, side by side as far as Slack's pace allows."""
+"""The loop that sends what is due, in its order, several messages at a time as far as Slack's pace allows."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -13,33 +14,48 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Held
+from bot.lifecycle.ports import Tx, Unsendable
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts
-from handlers.delivery.content import answer, content, told_since
-from handlers.delivery.direct_posts import Outcome, direct_post
-from handlers.delivery.duplicates import Twins
+from handlers.delivery.content import answer_body, content, earliest_post
+from handlers.delivery.direct_posts import PostOutcome, direct_post
+from handlers.delivery.duplicates import Duplicates
 from handlers.delivery.pace import Pace
 from handlers.delivery.posting import Poster
-from handlers.delivery.unsaved import FIRST_RETRY, Keeper, Sent
+from handlers.delivery.unsaved import FIRST_RETRY, PendingSaves, Result
 from handlers.views.blocks import Json, Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 
-LOOKED_AT = 20
-"""How many messages that may be sent one look finds at most."""
-BREATH = 0.05
-"""Real seconds between two passes, in which what comes is gathered: nobody sees them, and the passes stay few."""
-AT_ONCE = 16
-FINDS_AT_ONCE = 4
-"""Of these, searches for posts whose outcome is unknown: while Slack is slow they take up to its time-out each."""
-PAUSE_AFTER_OUTAGE = 1.0
-AFTER_A_BUG = timedelta(minutes=1)
+BATCH = 20
+"""How many messages one query returns at most."""
+GATHER = 0.05
+"""Real seconds between two turns. Messages that are queued together are sent in one turn, so that the store is
+not read for each of them."""
+IN_FLIGHT = 16
+"""How many messages are being sent at the same time, at most."""
+FINDS_IN_FLIGHT = 4
+"""Of these, searches for posts whose outcome is unknown: while Slack is slow, each takes up to its time-out."""
+REFRESHES_IN_FLIGHT = 4
+"""Of these, refreshes: while Slack is slow, they must not take the places of messages that show a change."""
+OUTAGE_PAUSE = 1.0
+"""Real seconds."""
+RETRY_AFTER_BUG = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class NextTurn:
+    """When to look again. A commit comes before that."""
+
+    real: datetime | None = None
+    """Real time at which something is due, or the pace allows more."""
+    refresh: datetime | None = None
+    """Our time of the next refresh."""
 
 
 class Delivery:
-    """The one loop that posts and edits."""
+    """Posts and edits everything that is in the outbox."""
 
     def __init__(
         self,
@@ -57,171 +73,213 @@ class Delivery:
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
-        self.keeper = Keeper(deps, first_retry=save_retry)
+        self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
-        self.twins = Twins(deps, client, self._pace, self.poster.finder)
-        self._busy: dict[int, tuple[Message, asyncio.Task[None]]] = {}
+        self.duplicates = Duplicates(deps, client, self._pace, self.poster.finder)
+        self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         deps.store.on_commit(self._wake.set)
 
     @property
     def in_flight(self) -> int:
-        """How many messages are being sent, or are sent and not yet written down."""
-        return len(self._busy.keys() | self.keeper.ids)
+        """How many messages are being sent, or are sent and not yet saved."""
+        return len(self._sending.keys() | self._unsaved.ids)
 
     async def post(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
         """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
-        took it. Only for what must be said while the store takes nothing: it is not remembered."""
-        said = Rendered(text=text, blocks=tuple(blocks))
-        return await direct_post(self._client, self._deps.clock, self._pace, to, said) is Outcome.TAKEN
+        took it. Only for what must be said while the store takes no writes: it is not stored."""
+        rendered = Rendered(text=text, blocks=tuple(blocks))
+        outcome = await direct_post(self._client, self._deps.clock, self._pace, to, rendered)
+        return outcome is PostOutcome.TAKEN
 
-    def renewed(self) -> None:
+    def token_renewed(self) -> None:
         """Slack takes our token again: send at once what waits."""
         self.refused.clear()
         self._pace.unblock_all()
         self._wake.set()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._send_what_is_due())
-            both.create_task(self.twins.run())
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send_what_is_due())
+            tasks.create_task(self.duplicates.run())
 
     async def _send_what_is_due(self) -> None:
         while True:
             self._wake.clear()
             try:
-                again = await self.turn()
+                next_turn = await self.turn()
             except GpubotError as error:
                 log.warning("delivery.outage", error=type(error).__name__)
-                again = self._deps.clock.real() + timedelta(seconds=PAUSE_AFTER_OUTAGE)
-            await self._sleep(again)
-            await self._deps.clock.pause(BREATH)
+                next_turn = NextTurn(real=self._deps.clock.real() + timedelta(seconds=OUTAGE_PAUSE))
+            await self._sleep(next_turn)
+            await self._deps.clock.pause(GATHER)
 
     async def drain(self) -> None:
-        """Waits for what is being sent, and tries once more to write down what was."""
-        while self._busy:
-            await asyncio.wait({task for _, task in self._busy.values()})
-        await self.keeper.retry(at_once=True)
+        """Wait until nothing is being sent, and try once more to save what was sent."""
+        while self._sending:
+            await asyncio.wait({task for _, task in self._sending.values()})
+        await self._unsaved.retry(at_once=True)
 
-    async def turn(self) -> datetime | None:
-        """Starts what may be sent now. Answers when, in real time, to look again."""
-        await self.keeper.retry()
-        now = self._deps.clock.real()
+    async def turn(self) -> NextTurn:
+        """Start to send what may be sent now. Return when to look again. Raise StoreBusy."""
+        await self._unsaved.retry()
+        now, our_now = self._deps.clock.real(), self._deps.clock.now()
         async with self._deps.store.read() as tx:
-            while len(self._busy) < AT_ONCE:
-                held = self._held(now)
-                due = await tx.messages.due(now, LOOKED_AT, held)
-                for message in due:
-                    if len(self._busy) < AT_ONCE and not _is_held(message, held):
-                        self._start(message)
-                        held = self._held(now)
-                if len(due) < LOOKED_AT:
-                    break
+            await self._start_due(tx, now)
+            next_refresh = await self._start_refreshes(tx, now, our_now)
             next_due = await tx.messages.next_due(now)
-        return min((at for at in (next_due, *self._open_at(now)) if at is not None and at > now), default=None)
+        moments = [next_due, *self._opens_at(now)]
+        if next_refresh is not None and next_refresh <= our_now:
+            # It is being sent, and its end wakes us; or it waits for the pace, which real time opens.
+            moments.append(self._pace.refresh_at(now))
+            next_refresh = None
+        real = min((moment for moment in moments if moment is not None and moment > now), default=None)
+        return NextTurn(real, next_refresh)
 
-    def _held(self, now: datetime) -> Held:
-        """What can't be sent now: because it is under way or something else is to its place, because Slack's pace
-        doesn't allow it, or because the store takes no note that it is under way."""
-        busy = Counter(message.next_call for message, _ in self._busy.values())
-        places = {m.to.value for m, _ in self._busy.values() if m.next_call is NextCall.POST}
-        store_away = self.keeper.open_at(now) > now
-        return Held(
-            ids=frozenset(self._busy) | self.keeper.ids,
-            finds=store_away or busy[NextCall.FIND] >= FINDS_AT_ONCE or self._pace.read_at(now) > now,
-            posts=store_away or self._pace.posts_at(now, busy[NextCall.POST]) > now,
-            places=frozenset(self._pace.resting(now)) | places,
-            edits=self._pace.edit_at(now, busy[NextCall.EDIT]) > now,
+    async def _start_due(self, tx: Tx, now: datetime) -> None:
+        while len(self._sending) < IN_FLIGHT:
+            unsendable = self._unsendable(now)
+            due = await tx.messages.due(now, BATCH, unsendable)
+            for message in due:
+                if len(self._sending) < IN_FLIGHT and not _excludes(unsendable, message):
+                    self._start(message)
+                    unsendable = self._unsendable(now)
+            if len(due) < BATCH:
+                return
+
+    async def _start_refreshes(self, tx: Tx, now: datetime, our_now: datetime) -> datetime | None:
+        """Start refreshes, as far as everything else leaves room. Return our time of the first one that is not
+        done."""
+        first = await tx.messages.next_refresh()
+        if first is None or first > our_now or not self.may_refresh(now):
+            return first
+        without = self._sending.keys() | self._unsaved.ids
+        for message in await tx.messages.to_refresh(our_now, REFRESHES_IN_FLIGHT, without):
+            if len(self._sending) < IN_FLIGHT and self.may_refresh(now):
+                self._start(message)
+        return first
+
+    def may_refresh(self, now: datetime) -> bool:
+        """Return whether another refresh may start at this real time, and the store could save it."""
+        sending = [message for message, _ in self._sending.values()]
+        if (
+            sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT
+            or self._unsaved.open_at(now) > now
+        ):
+            return False
+        edits = sum(message.next_call is NextCall.EDIT for message in sending)
+        return self._pace.refresh_at(now, edits) <= now
+
+    def _unsendable(self, now: datetime) -> Unsendable:
+        """Return what can't be sent now: it, or a post to the same channel, is being sent; Slack's pace doesn't
+        allow it; or the store could not save that it is being sent."""
+        calls = Counter(message.next_call for message, _ in self._sending.values())
+        posting_to = {m.to.value for m, _ in self._sending.values() if m.next_call is NextCall.POST}
+        outage = self._unsaved.open_at(now) > now
+        return Unsendable(
+            ids=frozenset(self._sending) | self._unsaved.ids,
+            finds=outage or calls[NextCall.FIND] >= FINDS_IN_FLIGHT or self._pace.read_at(now) > now,
+            posts=outage or self._pace.posts_at(now, calls[NextCall.POST]) > now,
+            channels=frozenset(self._pace.closed_channels(now)) | posting_to,
+            edits=self._pace.edit_at(now, calls[NextCall.EDIT]) > now,
             answers=self._pace.answer_at(now) > now,
         )
 
-    def _open_at(self, now: datetime) -> list[datetime | None]:
-        """When more may be sent than now. What is under way wakes us by itself."""
-        pace, keeper = self._pace, self.keeper
-        opens = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
-        return [*pace.resting(now).values(), *opens, keeper.open_at(now), keeper.next_at()]
+    def _opens_at(self, now: datetime) -> list[datetime | None]:
+        """Return the moments at which more may be sent than now, some of them past. The end of what is being sent
+        is not among them: it wakes the loop."""
+        pace, unsaved = self._pace, self._unsaved
+        methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
+        return [*pace.closed_channels(now).values(), *methods, unsaved.open_at(now), unsaved.next_at()]
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
-        self._busy[message.id] = message, task
+        self._sending[message.id] = message, task
 
         def done(_: asyncio.Task[None]) -> None:
-            self._busy.pop(message.id, None)
+            self._sending.pop(message.id, None)
             self._wake.set()
 
         task.add_done_callback(done)
 
     async def _deliver(self, message: Message) -> None:
         try:
-            sent = await self._send(message)
+            result = await self._send(message)
         except GpubotError as error:
-            # Nothing was sent: the store is asked before, and never between sending and `keep`.
+            # Nothing was sent: `_send` asks the store only before the call to Slack.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
-            self.keeper.outage()
-            await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
+            self._unsaved.note_outage()
+            await self._deps.clock.pause(OUTAGE_PAUSE)
             return
         except Exception:
+            # It is put off, so that a bug in one message does not stop the others.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
-            # Looked at again later, so that the others go on.
-            sent = Sent(changed(message, due_at=self._deps.clock.real() + AFTER_A_BUG))
-        await self.keeper.keep(sent)
+            result = Result(_put_off(message, self._deps.clock.real() + RETRY_AFTER_BUG))
+        await self._unsaved.save(result)
 
-    async def _send(self, message: Message) -> Sent:
+    async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
         if message.kind.answer:
-            body = await answer(self._deps, message)
+            body = await answer_body(self._deps, message)
             if body is None:
-                return Sent(_done(message))
+                return Result(_nothing_to_say(message))
             if message.next_call is NextCall.ANSWER:
                 return await self.poster.answer(message, body)
             return await self._post(message, Rendered(text=body["text"], blocks=tuple(body["blocks"])))
-        shown = await content(self._deps, message)
-        if shown is None:
-            return Sent(_done(message))
+        rendered = await content(self._deps, message)
+        if rendered is None:
+            return Result(_nothing_to_say(message))
+        if message.refreshes:
+            return await self.poster.refresh(message, rendered)
         if message.next_call is NextCall.EDIT:
-            return await self.poster.edit(message, shown)
-        return await self._post(message, shown)
+            return await self.poster.edit(message, rendered)
+        return await self._post(message, rendered)
 
-    async def _find(self, message: Message) -> Sent:
+    async def _find(self, message: Message) -> Result:
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
-            since = await told_since(tx, message)
+            since = await earliest_post(tx, message)
             repost = await reposts.read(tx, message.id)
         return await self.poster.find(message, card, since, repost)
 
-    async def _post(self, message: Message, shown: Rendered) -> Sent:
-        """Posts what was never posted. That it is under way is written first, so that after a crash it is looked
-        for instead of posted again."""
-        under_way = changed(message, sending=True)
+    async def _post(self, message: Message, rendered: Rendered) -> Result:
+        """Write that a post is begun, then make it. After a crash between the two, the conversation is read back
+        instead of posted to again."""
+        sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
-            await tx.messages.save(under_way)
-        self.keeper.works()
-        return await self.poster.post(under_way, shown, card)
+            await tx.messages.save(sending)
+        self._unsaved.note_write()
+        return await self.poster.post(sending, rendered, card)
 
-    async def _sleep(self, until: datetime | None) -> None:
-        seconds = None if until is None else max((until - self._deps.clock.real()).total_seconds(), 0.0)
+    async def _sleep(self, until: NextTurn) -> None:
+        seconds = None if until.real is None else (until.real - self._deps.clock.real()).total_seconds()
         try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
+            async with asyncio.timeout(None if seconds is None else max(seconds, 0.0)):
+                await self._deps.clock.sleep_until(until.refresh, self._wake)
         except TimeoutError:
             return
 
 
-def _done(message: Message) -> Message:
-    """There is nothing to say any more."""
-    return changed(message, closed=True, due_at=None, shown=message.wanted)
+def _nothing_to_say(message: Message) -> Message:
+    return changed(message, closed=True, due_at=None, refresh_at=None, shown_version=message.target_version)
 
 
-def _is_held(message: Message, held: Held) -> bool:
-    """As Messages.due finds it, for what has changed since."""
+def _put_off(message: Message, until: datetime) -> Message:
+    """Return a message that could not be rendered or sent. A refresh is not tried again: a card that is up to date
+    must not count as undelivered."""
+    return changed(message, refresh_at=None) if message.refreshes else changed(message, due_at=until)
+
+
+def _excludes(unsendable: Unsendable, message: Message) -> bool:
+    """Return whether a message became unsendable after the query that returned it."""
     match message.next_call:
         case NextCall.ANSWER:
-            return held.answers
+            return unsendable.answers
         case NextCall.EDIT:
-            return held.edits
+            return unsendable.edits
         case NextCall.FIND:
-            return held.finds
+            return unsendable.finds
         case NextCall.POST:
-            return held.posts or message.to.value in held.places
+            return unsendable.posts or message.to.value in unsendable.channels

@@ -1,6 +1,6 @@
 """How fast Slack may be called (docs.slack.dev/apis/web-api/rate-limits). All times are real.
 
-There is one `Pace` for the process: Slack counts per method and workspace, and for posts also per channel.
+There is one `Pace` in the process: Slack counts per method and workspace, and for posts also per channel.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ EDITS_A_MINUTE = 50
 """chat.update: Tier 3, for the whole workspace together."""
 READS_A_MINUTE = 40
 """conversations.history, .replies and .open: Tier 3 each. Counted together, below the limit of one."""
+EDITS_FOR_CHANGES = 25
+"""Of the edits in a minute, so many are never spent on refreshes. Without that, a card that says "Ready" could
+wait for a minute because many machines are being made."""
 MINUTE = timedelta(minutes=1)
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 
@@ -31,16 +34,19 @@ class _Window:
         """Return when the next call may go, if `under_way` more are about to."""
         while self._calls and now - self._calls[0] >= MINUTE:
             self._calls.popleft()
-        if len(self._calls) + under_way < self._most:
+        too_many = len(self._calls) + under_way - self._most
+        if too_many < 0:
             return now
-        return max(now, (self._calls[0] if self._calls else now) + MINUTE)
+        if too_many >= len(self._calls):
+            return now + MINUTE
+        return max(now, self._calls[too_many] + MINUTE)
 
     def add(self, now: datetime) -> None:
         self._calls.append(now)
 
 
 class Pace:
-    """Remembers what was sent, and says when the next call of a kind may go."""
+    """Counts the calls to Slack, and says when the next one of a kind may go."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY) -> None:
         self._post_every = post_every
@@ -49,44 +55,49 @@ class Pace:
         self._edits = _Window(EDITS_A_MINUTE)
         self._reads = _Window(READS_A_MINUTE)
         self._blocked: dict[str, datetime] = {}
-        self._all_until: datetime | None = None
+        self._all_blocked_until: datetime | None = None
 
     def posts_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """When the next post may go, to a channel that isn't `resting`."""
+        """Return when the next post may go to a channel that is not in `closed_channels`, if `under_way` more are
+        about to."""
         return self._open(POST, self._posts.open_at(now, under_way))
 
-    def resting(self, now: datetime) -> dict[str, datetime]:
-        """The channels that take no post yet, and when they do."""
+    def closed_channels(self, now: datetime) -> dict[str, datetime]:
+        """Return the channels that take no post yet, each with when it does."""
         self._posted = {channel: at for channel, at in self._posted.items() if now < at + self._post_every}
         return {channel: at + self._post_every for channel, at in self._posted.items()}
 
     def post_at(self, channel: str, now: datetime) -> datetime:
-        """When the next post to this channel may go."""
-        return max(self.posts_at(now), self.resting(now).get(channel, now))
+        """Return when the next post to this channel may go."""
+        return max(self.posts_at(now), self.closed_channels(now).get(channel, now))
 
     def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """When the next edit may go, where so many are about to."""
+        """Return when the next edit may go, if `under_way` more are about to."""
         return self._open(EDIT, self._edits.open_at(now, under_way))
 
+    def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
+        """Return when the next refresh may go, if `under_way` more edits are about to."""
+        return self.edit_at(now, under_way + EDITS_FOR_CHANGES)
+
     def read_at(self, now: datetime) -> datetime:
-        """When the next page of a conversation may be read."""
+        """Return when the next page of a conversation may be read."""
         return self._open(READ, self._reads.open_at(now, 0))
 
     def answer_at(self, now: datetime) -> datetime:
-        """When the next answer to a `response_url` may go."""
+        """Return when the next request to a `response_url` may go."""
         return self._open(ANSWER, now)
 
     def posted(self, channel: str, now: datetime) -> None:
-        """A post went out."""
+        """Count a post."""
         self._posted[channel] = now
         self._posts.add(now)
 
     def edited(self, now: datetime) -> None:
-        """An edit went out."""
+        """Count an edit."""
         self._edits.add(now)
 
     def read(self, now: datetime) -> None:
-        """A page was asked for."""
+        """Count a page of a conversation."""
         self._reads.add(now)
 
     def block(self, method: str, until: datetime) -> None:
@@ -94,13 +105,13 @@ class Pace:
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
-        """Slack takes nothing from us at the moment."""
-        self._all_until = until
+        """Slack refuses our token: call no method."""
+        self._all_blocked_until = until
 
     def unblock_all(self) -> None:
-        """The reason for `block_all` is gone."""
-        self._all_until = None
+        """Slack takes our token again."""
+        self._all_blocked_until = None
 
     def _open(self, method: str, moment: datetime) -> datetime:
-        waits = [moment, self._blocked.get(method), self._all_until]
+        waits = [moment, self._blocked.get(method), self._all_blocked_until]
         return max(wait for wait in waits if wait is not None)

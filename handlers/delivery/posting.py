@@ -1,4 +1,4 @@
-"""One message: finding, posting, editing or answering it, and what Slack's answer means for it."""
+"""One message: find, post, edit, refresh or answer it, and what Slack's answer means for it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel
 from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
-from handlers.delivery.read_back import METADATA, Finder, LookAgain, Unreadable
+from handlers.delivery.read_back import METADATA, Finder, Place, SearchAgain, Unreadable
 from handlers.delivery.reposts import Repost
-from handlers.delivery.unsaved import Sent
+from handlers.delivery.unsaved import Result
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes, wait_of
 from handlers.views.blocks import Rendered
 
@@ -29,16 +29,18 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_LIFE = timedelta(minutes=30)
 """A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
+REFRESH_EVERY = timedelta(seconds=30)
+"""Our time between two edits of a message that shows how much time has passed."""
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
-"""What is said is refused, wherever it is said. Its words alone may pass."""
-GONE = frozenset({"message_not_found", "thread_not_found"})
-"""Somebody deleted the card, or the workspace keeps nothing for long. It is posted anew, its thread below it."""
+"""Slack refuses the blocks, at any destination. It may take the text alone."""
+CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
+"""Somebody deleted the card, or the workspace deletes old messages."""
 
 
 class Poster:
-    """Speaks to Slack for one message at a time. Nothing is repeated inside: that is what `due_at` is for."""
+    """Makes one call to Slack for one message. It repeats nothing: the message is due again instead."""
 
     def __init__(
         self,
@@ -56,68 +58,58 @@ class Poster:
         self._on_refused = on_refused
         self.finder = Finder(client, deps.clock, pace)
 
-    async def answer(self, message: Message, body: dict[str, Any]) -> Sent:
-        """Sends to a `response_url`. Such an answer may be lost, and is never the only copy of what matters."""
+    async def answer(self, message: Message, body: dict[str, Any]) -> Result:
+        """Send an answer to its `response_url`. It may be lost, so it is never the only copy of what matters."""
         now = self._deps.clock.real()
         if now - message.created_at >= ANSWER_LIFE or message.tries >= ANSWER_TRIES:
-            return Sent(_closed(message), given_up=True)
+            return Result(_closed(message), given_up=True)
         try:
             async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
                 status, wait = response.status, response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
-            return Sent(self._later(message, now))
+            return Result(_retried(message, now))
         if status == 429:
             until = now + timedelta(seconds=wait_of(wait))
             self._pace.block(ANSWER, until)
-            return Sent(changed(message, due_at=until))
+            return Result(changed(message, due_at=until))
         if status >= 500:
-            return Sent(self._later(message, now))
+            return Result(_retried(message, now))
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
-        done = _closed(changed(message, posted_at=self._deps.clock.now()))
-        return Sent(done, given_up=status != 200)
+        return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def find(
         self, message: Message, card: Message | None, since: datetime | None, repost: Repost | None
-    ) -> Sent:
-        """Look for a post whose outcome is unknown. It tells what happened at `since`, by our time; `repost` says
-        whether it was posted again before. A post that is found gives its place and nothing else: what it shows
-        may be old, so a surface stays due and the next pass edits it."""
+    ) -> Result:
+        """Look for a post whose outcome is unknown. It can't be older than `since`, our time; `repost` says
+        whether it was posted again before. A post that is found may show an old version, so a surface stays due
+        and is edited next."""
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
         try:
             place = await self.finder.find(message, to, thread, since)
-        except LookAgain as again:
-            log.info("post.looked_for_again", message=message.id, tries=message.tries)
+        except SearchAgain as again:
+            log.info("post.search_again", message=message.id, tries=message.tries)
             if again.until is not None:
-                return Sent(changed(message, due_at=again.until))
-            return Sent(self._later(message, now))
+                return Result(changed(message, due_at=again.until))
+            return Result(_retried(message, now))
         except Unreadable:
-            return self._unreadable(message, now, repost)
+            return _unreadable(message, now, repost)
         if place is None:
-            return Sent(changed(message, sending=False, due_at=now), again=True)
-        found = self._placed(message, place)
+            return Result(changed(message, sending=False, due_at=now), reposted=True)
+        found = self._posted(message, place)
         if not message.kind.surface:
-            return Sent(_up_to_date(found, closes=True))
-        return Sent(changed(found, shown=1, digest="", tries=0, due_at=now))
+            return Result(self._up_to_date(found))
+        return Result(changed(found, shown_version=1, digest="", tries=0, due_at=now))
 
-    def _unreadable(self, message: Message, now: datetime, repost: Repost | None) -> Sent:
-        """Nobody can know. It is posted once more, and after that only after long waits."""
-        if repost is not None and repost.again_at > now:
-            return Sent(changed(message, due_at=repost.again_at))
-        log.warning("post.perhaps_twice", message=message.id)
-        again = changed(message, sending=False, due_at=now)
-        return Sent(again, again=True, perhaps_twice=True)
-
-    async def post(self, message: Message, shown: Rendered, card: Message | None) -> Sent:
-        """Posts it, whether or not it was posted before."""
+    async def post(self, message: Message, rendered: Rendered, card: Message | None) -> Result:
+        """Post a message. The caller made sure that it is not in Slack already."""
         to, thread = post_target(message, card)
-        channel = to.value
         body: dict[str, Any] = {
-            "channel": channel,
-            "text": shown.text,
-            "blocks": list(shown.blocks),
+            "channel": to.value,
+            "text": rendered.text,
+            "blocks": list(rendered.blocks),
             "metadata": {"event_type": METADATA, "event_payload": {"id": message.id}},
             "unfurl_links": False,
             "unfurl_media": False,
@@ -126,70 +118,104 @@ class Poster:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
 
         def count() -> None:
-            self._pace.posted(channel, self._deps.clock.real())
+            self._pace.posted(to.value, self._deps.clock.real())
 
         try:
             answer = await _with_blocks(self._client.chat_postMessage, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
-        place = (str(answer.get("channel") or channel), str(answer["ts"]))
-        placed = changed(self._placed(message, place), digest=digest(shown))
-        return Sent(_up_to_date(placed, closes=shown.closed))
+        posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
+        return Result(self._up_to_date(changed(posted, digest=digest(rendered)), rendered))
 
-    async def edit(self, message: Message, shown: Rendered) -> Sent:
-        """Edits it to what it should show; an edit that changes nothing isn't sent."""
-        if digest(shown) == message.digest:
-            return Sent(_up_to_date(message, closes=shown.closed))
-        body = {
-            "channel": message.channel or message.to.value,
-            "ts": message.ts or "",
-            "text": shown.text,
-            "blocks": list(shown.blocks),
-        }
-
-        def count() -> None:
-            self._pace.edited(self._deps.clock.real())
-
+    async def edit(self, message: Message, rendered: Rendered) -> Result:
+        """Edit a message so that it shows its rental as it is."""
         try:
-            await _with_blocks(self._client.chat_update, body, count)
+            return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
             return self._failed(message, error, EDIT)
-        return Sent(_up_to_date(changed(message, digest=digest(shown)), closes=shown.closed))
 
-    def _placed(self, message: Message, place: tuple[str, str]) -> Message:
-        channel, ts = place
-        now = self._deps.clock.now()
-        return changed(message, channel=channel, ts=ts, sending=False, posted_at=now)
+    async def refresh(self, message: Message, rendered: Rendered) -> Result:
+        """Edit a message so that it shows how much time has passed. If Slack can't take it now, the next refresh
+        is the retry. If Slack refuses it, refreshes end, and the next change of the rental handles the
+        reason."""
+        now = self._deps.clock.real()
+        try:
+            return Result(await self._edited(message, rendered))
+        except NO_ANSWER as error:
+            passing = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or passes(error)
+            log.info("refresh.failed", message=message.id, error=error_code(error), retries=passing)
+            return Result(changed(message, refresh_at=self._next_refresh() if passing else None))
 
-    def _failed(self, message: Message, error: Exception, method: str) -> Sent:
-        """What an error means: wait, go elsewhere, or leave it."""
+    async def _edited(self, message: Message, rendered: Rendered) -> Message:
+        """Return the message after an edit. Send none if Slack shows that already. Raise one of NO_ANSWER."""
+        if digest(rendered) != message.digest:
+            body = {
+                "channel": message.channel or message.to.value,
+                "ts": message.ts or "",
+                "text": rendered.text,
+                "blocks": list(rendered.blocks),
+            }
+
+            def count() -> None:
+                self._pace.edited(self._deps.clock.real())
+
+            await _with_blocks(self._client.chat_update, body, count)
+        return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
+
+    def _failed(self, message: Message, error: Exception, method: str) -> Result:
+        """Return what follows from a failed post or edit: wait, fall back, or give up."""
         now = self._deps.clock.real()
         if not isinstance(error, SlackApiError):
-            # Nobody knows whether Slack took it.
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
-            return Sent(self._later(changed(message, sending=message.ts is None), now))
-        code, wait = error_code(error), asked_wait(error)
+            return Result(_retried(changed(message, sending=message.ts is None), now))
+        if self._waits(error, method, now):
+            wait = asked_wait(error)
+            # A refused token leaves it due: it is sent as soon as there is a good one.
+            due_at = message.due_at if wait is None else now + wait
+            return Result(changed(message, sending=False, due_at=due_at))
+        code = error_code(error)
+        log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
+        if passes(error):
+            return Result(_retried(changed(message, sending=message.ts is None), now))
+        if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
+            return Result(message, card_missing=True)
+        if message.ts is None:
+            # Slack adds errors every year, so any error that does not pass counts as a refusal of the destination.
+            return Result(changed(message, sending=False), refused=True)
+        return Result(_closed(message), given_up=True)
+
+    def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
+        """Return whether Slack asks to wait, or refuses our token. Then the pace is blocked."""
+        wait = asked_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
-            return Sent(changed(message, sending=False, due_at=now + wait))
-        log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
-        if code in TOKEN:
-            self._pace.block_all(now + TOKEN_RETRY)
-            self._on_refused()
-            # Still due: whoever starts with a good token says it at once.
-            return Sent(changed(message, sending=False))
-        if passes(error):
-            return Sent(self._later(changed(message, sending=message.ts is None), now))
-        if code in GONE and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
-            return Sent(message, gone=True)
-        if message.ts is None:
-            # It won't be taken here, for a reason that has a name today or gets one next year.
-            return Sent(changed(message, sending=False), elsewhere=True)
-        return Sent(_closed(message), given_up=True)
+            return True
+        if error_code(error) not in TOKEN:
+            return False
+        log.warning("slack.refused", method=method, error=error_code(error))
+        self._pace.block_all(now + TOKEN_RETRY)
+        self._on_refused()
+        return True
 
-    def _later(self, message: Message, now: datetime) -> Message:
-        wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
-        return changed(message, tries=message.tries + 1, due_at=now + wait)
+    def _posted(self, message: Message, place: Place) -> Message:
+        channel, ts = place
+        return changed(message, channel=channel, ts=ts, sending=False, posted_at=self._deps.clock.now())
+
+    def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
+        """Return the message as it is once Slack has `rendered`; None for a message that is posted only once."""
+        closed = rendered is None or rendered.closed or not message.kind.surface
+        refresh_at = self._next_refresh() if rendered is not None and rendered.moves and not closed else None
+        return changed(
+            message,
+            shown_version=message.target_version,
+            closed=closed,
+            due_at=None,
+            tries=0,
+            refresh_at=refresh_at,
+        )
+
+    def _next_refresh(self) -> datetime:
+        return self._deps.clock.now() + REFRESH_EVERY
 
 
 async def _with_blocks(
@@ -215,16 +241,24 @@ def post_target(message: Message, card: Message | None) -> tuple[Destination, st
     return message.to, None
 
 
-def digest(shown: Rendered) -> str:
-    """What a message shows, in short."""
-    said = json.dumps([shown.text, shown.blocks], sort_keys=True).encode()
-    return hashlib.sha256(said).hexdigest()[:32]
+def digest(rendered: Rendered) -> str:
+    """Return a hash of what a message shows."""
+    content = json.dumps([rendered.text, rendered.blocks], sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _up_to_date(message: Message, *, closes: bool) -> Message:
-    said_once = not message.kind.surface
-    return changed(message, shown=message.wanted, closed=closes or said_once, due_at=None, tries=0)
+def _unreadable(message: Message, now: datetime, repost: Repost | None) -> Result:
+    """The conversation can't be read: post the message once more at once, and after that only after long waits."""
+    if repost is not None and repost.next_repost_at > now:
+        return Result(changed(message, due_at=repost.next_repost_at))
+    log.warning("post.perhaps_twice", message=message.id)
+    return Result(changed(message, sending=False, due_at=now), reposted=True, unverified=True)
+
+
+def _retried(message: Message, now: datetime) -> Message:
+    wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
+    return changed(message, tries=message.tries + 1, due_at=now + wait)
 
 
 def _closed(message: Message) -> Message:
-    return changed(message, closed=True, due_at=None)
+    return changed(message, closed=True, due_at=None, refresh_at=None)

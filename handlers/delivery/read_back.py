@@ -1,6 +1,7 @@
 """Whether Slack has a post already: read back after a crash, or after a call without an answer.
 
-docs.slack.dev/reference/methods/conversations.history and conversations.replies, by the id in message metadata.
+A post is known by the message's id in its metadata (docs.slack.dev/reference/methods/conversations.history and
+conversations.replies).
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from handlers.delivery.pace import READ, Pace
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes
 
 METADATA = "gpubot_message"
-BEFORE = timedelta(minutes=1)
-"""Slack's clock and ours may differ by that much."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
-"""How many pages one pass reads at most. The next pass goes on from there."""
+"""Pages that one pass reads at most, and posts in a page. The next pass goes on from there."""
 SEARCHES = 1000
-"""How many unfinished searches are remembered. One that is forgotten begins again."""
+"""How many unfinished searches are kept in memory. Any other begins again from the newest page."""
 
 UNREADABLE = frozenset(
     {
@@ -48,27 +49,30 @@ UNREADABLE = frozenset(
         "user_not_visible",
     }
 )
-"""Answers which say for certain that this bot can't read the place (the error lists of conversations.history,
-conversations.replies and conversations.open)."""
-NAMED_TRIES = 8
+"""Answers that say for certain that this bot can't read the conversation (the error lists of
+conversations.history, conversations.replies and conversations.open)."""
+UNKNOWN_ERROR_TRIES = 8
 """An error that is in no list of ours counts as certain too, once it was the answer so many times in a row."""
 
 Place = tuple[str, str]
-"""A channel and a ts."""
+"""The channel and the `ts` of a post."""
 
 
 class Unreadable(Exception):
-    """The place can't be read back, so nobody can know whether the post is there."""
+    """The conversation can't be read back, so nobody can know whether the post is there."""
 
 
-class LookAgain(Exception):
-    """Nobody knows yet. `until` is real time, None if Slack named none. `named`: Slack refused by a name that we
-    don't know. `restart`: what was read so far is of no use."""
+class SearchAgain(Exception):
+    """The search has no result yet."""
 
-    def __init__(self, until: datetime | None = None, *, named: bool = False, restart: bool = False) -> None:
+    def __init__(
+        self, until: datetime | None = None, *, unknown_error: bool = False, restart: bool = False
+    ) -> None:
+        """`until` is the real time at which to go on, None if Slack named none. `unknown_error`: Slack answered
+        with an error that we don't know. `restart`: the pages that were read don't count."""
         super().__init__()
         self.until = until
-        self.named = named
+        self.unknown_error = unknown_error
         self.restart = restart
 
 
@@ -77,8 +81,9 @@ class _Search:
     """How far a search has come."""
 
     cursor: str = ""
-    by_bots: int = 0
-    ours: int = 0
+    posts_of_bots: int = 0
+    posts_of_ours: int = 0
+    """Those with our metadata."""
 
 
 @dataclass(frozen=True)
@@ -90,124 +95,126 @@ class _Post:
 
 
 class Finder:
-    """Reads conversations back, as fast as the pace allows."""
+    """Finds posts by reading conversations back, as fast as the pace allows."""
 
     def __init__(self, client: AsyncWebClient, clock: Clock, pace: Pace) -> None:
         self._client = client
         self._clock = clock
         self._pace = pace
         self._searches: dict[int, _Search] = {}
-        self._named: dict[int, int] = {}
+        self._unknown_errors: dict[int, int] = {}
         """How often in a row the answer was an error that we don't know, by message."""
 
     async def find(
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
-        """Return where `message` was posted, None if it certainly was not. It can't be older than `since`, by our
-        time. Raise Unreadable if Slack lets nobody look or keeps no metadata, LookAgain if the search has to go on
-        later."""
+        """Return where `message` was posted at or after `since`, our time. Return None if it certainly was not
+        posted. Raise Unreadable if Slack lets nobody look or keeps no metadata, SearchAgain if the search has to
+        go on later."""
         search = self._searches.pop(message.id, _Search())
-        named = self._named.pop(message.id, 0)
+        errors = self._unknown_errors.pop(message.id, 0)
         try:
             async for post in self._posts(search, to, thread, since):
                 if post.message_id == message.id:
                     return post.place
-        except LookAgain as again:
+        except SearchAgain as again:
             if not again.restart and len(self._searches) < SEARCHES:
                 self._searches[message.id] = search
-            if again.named and named + 1 >= NAMED_TRIES:
+            if again.unknown_error and errors + 1 >= UNKNOWN_ERROR_TRIES:
                 raise Unreadable from None
-            if again.named and len(self._named) < SEARCHES:
-                self._named[message.id] = named + 1
+            if again.unknown_error and len(self._unknown_errors) < SEARCHES:
+                self._unknown_errors[message.id] = errors + 1
             raise
-        if search.by_bots and not search.ours:
+        if search.posts_of_bots and not search.posts_of_ours:
             raise Unreadable
         return None
 
-    async def all_of(
+    async def find_all(
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> list[Place]:
-        """Return every place where `message` was posted, among the newest posts. Raise Unreadable, LookAgain."""
+        """Return every place where `message` was posted, among the newest posts. Raise Unreadable, SearchAgain."""
         posts = self._posts(_Search(), to, thread, since)
         return [post.place async for post in posts if post.message_id == message.id]
 
     async def _posts(
         self, search: _Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[_Post]:
-        """Our posts of a few pages. `search` says where to begin, and is kept up to date."""
-        channel = await self._direct(to.value) if to.kind is DestinationKind.PERSON else to.value
-        asked: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
+        """Yield our posts of a few pages. `search` says where to begin, and is brought up to date."""
+        channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
+        query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
-            asked["oldest"] = f"{(since - BEFORE).timestamp():.6f}"
+            query["oldest"] = f"{(since - CLOCK_SKEW).timestamp():.6f}"
         if thread is not None:
-            asked["ts"] = thread
+            query["ts"] = thread
         call = self._client.conversations_replies if thread else self._client.conversations_history
         for _ in range(PAGES):
-            answer = await self._call(call, **asked, **({"cursor": search.cursor} if search.cursor else {}))
+            answer = await self._call(call, **query, **({"cursor": search.cursor} if search.cursor else {}))
             if answer is None:
                 return
-            messages, cursor = _read(answer)
-            for one in messages:
-                metadata = one.get("metadata")
-                search.by_bots += bool(one.get("bot_id"))
+            posts, cursor = _page(answer)
+            for post in posts:
+                metadata = post.get("metadata")
+                search.posts_of_bots += bool(post.get("bot_id"))
                 if isinstance(metadata, Mapping) and metadata.get("event_type") == METADATA:
-                    search.ours += 1
-                    yield _Post(_id(metadata), (channel, str(one.get("ts"))))
+                    search.posts_of_ours += 1
+                    yield _Post(_message_id(metadata), (channel, str(post.get("ts"))))
             search.cursor = cursor
             if not cursor:
                 return
-        raise LookAgain(self._clock.real())
+        raise SearchAgain(self._clock.real())
 
-    async def _direct(self, user: str) -> str:
+    async def _direct_channel(self, user: str) -> str:
         answer = await self._call(self._client.conversations_open, users=user)
         opened = answer.get("channel") if answer is not None else None
         if not isinstance(opened, Mapping) or not isinstance(opened.get("id"), str):
-            raise LookAgain
+            raise SearchAgain
         return str(opened["id"])
 
     async def _call(
-        self, call: Callable[..., Awaitable[AsyncSlackResponse]], **asked: Any
+        self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """One call. Return None if the thread is gone, and with it what was in it."""
+        """Make one call. Return None if the thread is gone, and with it its posts. Raise Unreadable,
+        SearchAgain."""
         now = self._clock.real()
         open_at = self._pace.read_at(now)
         if open_at > now:
-            raise LookAgain(open_at)
+            raise SearchAgain(open_at)
         self._pace.read(now)
         try:
-            return await call(**asked)
+            return await call(**query)
         except SlackApiError as error:
             if error_code(error) == "thread_not_found":
                 return None
-            raise self._meaning(error, asked) from None
+            raise self._reason(error, query) from None
         except NO_ANSWER:
-            raise LookAgain from None
+            raise SearchAgain from None
 
-    def _meaning(self, error: SlackApiError, asked: Mapping[str, Any]) -> Exception:
+    def _reason(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
         now, code = self._clock.real(), error_code(error)
         wait = asked_wait(error)
         if wait is not None:
             self._pace.block(READ, now + wait)
-            return LookAgain(now + wait)
+            return SearchAgain(now + wait)
         if code in TOKEN:
             self._pace.block_all(now + TOKEN_RETRY)
-            return LookAgain(now + TOKEN_RETRY)
+            return SearchAgain(now + TOKEN_RETRY)
         if code in UNREADABLE:
             return Unreadable()
-        if code == "invalid_cursor" and "cursor" in asked:
-            return LookAgain(restart=True)
-        return LookAgain(named=not passes(error))
+        if code == "invalid_cursor" and "cursor" in query:
+            return SearchAgain(restart=True)
+        return SearchAgain(unknown_error=not passes(error))
 
 
-def _read(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
-    """A page's messages, and the cursor of the next, empty at the end. Raise LookAgain for another shape."""
-    messages, more = answer.get("messages"), answer.get("response_metadata")
-    if not isinstance(messages, list):
-        raise LookAgain
+def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
+    """Return a page's posts, and the cursor of the next page, empty after the last. Raise SearchAgain if the
+    answer has another shape."""
+    posts, more = answer.get("messages"), answer.get("response_metadata")
+    if not isinstance(posts, list):
+        raise SearchAgain
     cursor = more.get("next_cursor") if isinstance(more, Mapping) else None
-    return [one for one in messages if isinstance(one, Mapping)], cursor if isinstance(cursor, str) else ""
+    return [post for post in posts if isinstance(post, Mapping)], cursor if isinstance(cursor, str) else ""
 
 
-def _id(metadata: Mapping[str, Any]) -> object:
+def _message_id(metadata: Mapping[str, Any]) -> object:
     payload = metadata.get("event_payload")
     return payload.get("id") if isinstance(payload, Mapping) else None

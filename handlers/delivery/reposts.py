@@ -1,7 +1,8 @@
-"""Posts that were made again although the first may be there: facts of the store, one for each message."""
+"""Messages that were posted again although the first post may exist: one of the account's facts for each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -10,47 +11,56 @@ from bot.lifecycle.ports import Tx
 from bot.model.base import Frozen, Instant
 
 PREFIX = "twin:"
-LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
+"""As landed databases have it."""
+SEARCH_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 """Real time after the re-post at which the conversation is searched for the other post."""
-NEXT_REPOST = timedelta(minutes=10)
-"""How long a place that can't be read gets no third post of a message. Doubles with each."""
-LONGEST = timedelta(hours=6)
+FIRST_WAIT = timedelta(minutes=10)
+"""Real time between the second and the third post of a message in a conversation that can't be read. It doubles
+with each further post."""
+LONGEST_WAIT = timedelta(hours=6)
 
 
 class Repost(Frozen):
-    """A message that was posted again."""
+    """A message that was posted again. The field names are those of the stored JSON."""
 
     at: Instant
     """Real time of the last re-post."""
     times: int = 1
+    """How often it was posted again."""
     looks: int = 0
-    """How often the other post was searched for since."""
+    """How often the other post was searched for since the last re-post."""
 
     @property
-    def look_at(self) -> datetime | None:
-        """Return when to search next, None if it was done often enough."""
-        return self.at + LOOKS[self.looks] if self.looks < len(LOOKS) else None
+    def search_at(self) -> datetime | None:
+        """Return the real time of the next search. Return None after the last one."""
+        return self.at + SEARCH_AFTER[self.looks] if self.looks < len(SEARCH_AFTER) else None
 
     @property
-    def again_at(self) -> datetime:
-        """Return when another post may be made in a place that can't be read."""
+    def next_repost_at(self) -> datetime:
+        """Return the real time from which on another post may be made in a conversation that can't be read."""
         doublings: int = min(self.times - 1, 10)
-        return self.at + min(LONGEST, NEXT_REPOST * (1 << doublings))
+        return self.at + min(LONGEST_WAIT, FIRST_WAIT * (1 << doublings))
+
+
+def due(known: Mapping[int, Repost], real_now: datetime) -> list[int]:
+    """Return the ids of the messages whose next search is due, or that need none any more."""
+    searches = {message_id: repost.search_at for message_id, repost in known.items()}
+    return [message_id for message_id, at in searches.items() if at is None or at <= real_now]
 
 
 async def read(tx: Tx, message_id: int) -> Repost | None:
-    """Return the re-post of a message, None if there was none."""
-    return _read(await tx.account.get(f"{PREFIX}{message_id}"))
+    """Return the re-post of a message. Return None if it was posted once."""
+    return _parsed(await tx.account.get(f"{PREFIX}{message_id}"))
 
 
 async def read_all(tx: Tx) -> dict[int, Repost]:
     """Return all re-posts whose other post is still searched for, by message id."""
     rows = await tx.account.named(PREFIX)
-    found = {int(name.removeprefix(PREFIX)): _read(value) for name, value in rows.items()}
+    found = {int(name.removeprefix(PREFIX)): _parsed(value) for name, value in rows.items()}
     return {message_id: repost for message_id, repost in found.items() if repost is not None}
 
 
-async def note(tx: Tx, message_id: int, real_now: datetime) -> None:
+async def record(tx: Tx, message_id: int, real_now: datetime) -> None:
     """Write that a message is posted again now."""
     before = await read(tx, message_id)
     await write(tx, message_id, Repost(at=real_now, times=before.times + 1 if before is not None else 1))
@@ -58,11 +68,10 @@ async def note(tx: Tx, message_id: int, real_now: datetime) -> None:
 
 async def write(tx: Tx, message_id: int, repost: Repost | None) -> None:
     """Write a re-post; None removes it."""
-    value = repost.model_dump_json() if repost is not None else None
-    await tx.account.set(f"{PREFIX}{message_id}", value)
+    await tx.account.set(f"{PREFIX}{message_id}", repost.model_dump_json() if repost is not None else None)
 
 
-def _read(value: str | None) -> Repost | None:
+def _parsed(value: str | None) -> Repost | None:
     try:
         return Repost.model_validate_json(value) if value is not None else None
     except ValidationError:

@@ -41,6 +41,8 @@ class Rendered(Frozen):
     blocks: tuple[Json, ...] = ()
     closed: bool = True
     """Whether it will never change again. It then has no button."""
+    moves: bool = False
+    """Whether it shows how much time has passed, so that it is rendered again from time to time."""
 
 
 def cut(markup: str, limit: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -36,13 +37,14 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
     word, rest = state_word(details), f": {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
-    return blocks.message(
+    rendered = blocks.message(
         text,
         blocks.section(shown),
         _bar(details, now),
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details),
     )
+    return changed(rendered, moves=_is_starting(details) and _attempt_began(details) is not None)
 
 
 def _details(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
@@ -55,7 +57,7 @@ def _details(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
             f"Up to {per_hour(rental.envelope.max_rate)}.",
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
-    if rental.state in {State.PROCURING, State.PROVISIONING}:
+    if _is_starting(details):
         blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
         return [
             blocked,
@@ -92,12 +94,16 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     ]
 
 
-def _started(details: RentalDetails) -> datetime | None:
+def _is_starting(details: RentalDetails) -> bool:
+    return details.rental.state in {State.PROCURING, State.PROVISIONING}
+
+
+def _attempt_began(details: RentalDetails) -> datetime | None:
     return details.current.intended_at if details.current else None
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    started = _started(details)
+    started = _attempt_began(details)
     if started is None or now - started < timedelta(seconds=1):
         return ""
     usual = f" of about {about_span(details.usual)}" if details.usual else ""
@@ -106,8 +112,8 @@ def _elapsed(details: RentalDetails, now: datetime) -> str:
 
 def _bar(details: RentalDetails, now: datetime) -> Json | None:
     """Return a bar of how much of the usual time has passed. It is for the eye only, not in the fallback text."""
-    started = _started(details)
-    if details.rental.state not in {State.PROCURING, State.PROVISIONING} or started is None or not details.usual:
+    started = _attempt_began(details)
+    if not _is_starting(details) or started is None or not details.usual:
         return None
     usual = max(details.usual, timedelta(seconds=1))
     full = min(max((now - started) * BAR // usual, 0), BAR)

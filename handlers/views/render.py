@@ -46,6 +46,6 @@ def render_message(
             return direct_message(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
         case MessageKind.APPROVAL:
             version = message.envelope or details.rental.envelope.version
-            first = message.shown == 0
+            first = message.shown_version == 0
             return approval(details, version=version, asked=event, first=first, rules=rules, now=now)
     return None

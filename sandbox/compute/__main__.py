@@ -1,13 +1,13 @@
-"""`python -m sandbox.compute`: Compute Clear and its SSH hosts alone."""
+"""`python -m sandbox.compute`: serve only Compute Clear and its SSH hosts."""
 
 import asyncio
 
+from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
 from sandbox.compute.app import DEFAULT_TOKEN, ComputeSandbox
-from sandbox.running import arguments, clock_of, listening, port, run_until_told
 
 
 def main() -> None:
-    """Serves until told to end; prints one JSON line when ready."""
+    """Print one JSON line when ready, and serve until SIGTERM or SIGINT."""
     parser = arguments("sandbox.compute", "The Compute Clear API and its SSH hosts, on this machine.")
     parser.add_argument("--port", type=port, default=8601, help="0: a free one (default: 8601)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the account's API token")
@@ -17,7 +17,7 @@ def main() -> None:
     async def serve() -> None:
         url = await listening(sandbox.start, options.port)
         ready = {"compute": url, "clock": url, "compute_token": sandbox.token}
-        await run_until_told(ready, sandbox.stop, with_parent=options.with_parent)
+        await run_until_stopped(ready, sandbox.stop, with_parent=options.with_parent)
 
     asyncio.run(serve())
 

@@ -1,4 +1,4 @@
-"""The endpoints of openapi.yaml: token first, then the request, then the market."""
+"""The endpoints of openapi.yaml: check the token, then the request, then ask the market."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -8,23 +8,23 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from sandbox.compute import wire
+from sandbox.compute import responses
 from sandbox.compute.catalog import CONTRACTS, REGION_GROUPS, families
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.market import Market, Refused
-from sandbox.compute.query import (
+from sandbox.compute.validation import (
     Invalid,
     check_known,
-    check_switch,
+    read_boolean,
     read_offer_query,
     read_procure_request,
     read_uuid,
 )
 from sandbox.compute.vendors import VENDORS
-from sandbox.exact import dumps
+from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# How an endpoint answers: from the request and its body, at a time at which everything is settled.
+# How an endpoint answers: from the request, its body, and a time for which every SSH host is up to date.
 Answer = Callable[[web.Request, bytes, datetime], Any]
 
 OPERATIONS = frozenset(
@@ -44,7 +44,7 @@ OPERATIONS = frozenset(
 
 
 class Api:
-    """The API as one account sees it."""
+    """The API with its one account."""
 
     def __init__(self, market: Market, hosts: Hosts, token: str) -> None:
         self.token = token
@@ -53,16 +53,15 @@ class Api:
         self._hosts = hosts
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Adds every endpoint, named by its operationId."""
-        nothing: tuple[str, ...] = ()
+        """Add every endpoint, named by its operationId."""
         endpoints: list[tuple[str, str, str, tuple[str, ...], Answer]] = [
-            ("GET", "/available_gpus", "available_gpus", nothing, lambda *_: families()),
-            ("GET", "/available_vendors", "available_vendors", nothing, lambda *_: sorted(VENDORS)),
-            ("GET", "/available_regions", "available_regions", nothing, lambda *_: REGION_GROUPS),
-            ("GET", "/available_contracts", "available_contracts", nothing, lambda *_: CONTRACTS),
-            ("POST", "/get_offers", "get_offers", nothing, self._get_offers),
-            ("POST", "/procure_offer", "procure_offer", nothing, self._procure_offer),
-            ("GET", "/offers/{offer_id}/status", "offer_status", nothing, self._offer_status),
+            ("GET", "/available_gpus", "available_gpus", (), lambda *_: families()),
+            ("GET", "/available_vendors", "available_vendors", (), lambda *_: sorted(VENDORS)),
+            ("GET", "/available_regions", "available_regions", (), lambda *_: REGION_GROUPS),
+            ("GET", "/available_contracts", "available_contracts", (), lambda *_: CONTRACTS),
+            ("POST", "/get_offers", "get_offers", (), self._get_offers),
+            ("POST", "/procure_offer", "procure_offer", (), self._procure_offer),
+            ("GET", "/offers/{offer_id}/status", "offer_status", (), self._offer_status),
             ("GET", "/resources", "list_resources", ("offer_id",), self._list_resources),
             ("GET", "/resources/{resource_id}", "get_resource", ("force_refresh",), self._get_resource),
             ("DELETE", "/resources/{resource_id}", "delete_resource", ("force",), self._delete_resource),
@@ -92,40 +91,40 @@ class Api:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return self.token_valid and scheme.lower() == "bearer" and token.strip() == self.token
 
-    # --- endpoints ------------------------------------------------------------------------------------------
+    # --- endpoints
 
     def _get_offers(self, request: web.Request, raw: bytes, now: datetime) -> Any:
         query = read_offer_query(request.content_type, raw)
-        return wire.offer_list(query, self._market.find(query, now))
+        return responses.offer_list(query, self._market.find(query, now))
 
     def _procure_offer(self, request: web.Request, raw: bytes, now: datetime) -> Any:
-        return wire.procured(self._market.procure(read_procure_request(request.content_type, raw), now))
+        return responses.procured(self._market.procure(read_procure_request(request.content_type, raw), now))
 
     def _offer_status(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = read_uuid("path", "offer_id", request.match_info["offer_id"])
-        return wire.offer_status(self._market, self._market.offer(offer_id, now), now)
+        return responses.offer_status(self._market, self._market.offer(offer_id, now), now)
 
     def _list_resources(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         offer_id = request.query.get("offer_id")
         if offer_id is not None:
             offer_id = read_uuid("query", "offer_id", offer_id)
         found = [
-            wire.resource(machine, self._market.synced_at(machine, now))
+            responses.resource(machine, self._market.synced_at(machine, now))
             for machine in self._market.existing(now, offer_id)
         ]
         return {"resources": found, "total_count": len(found)}
 
     def _get_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
-        if check_switch(request.query, "force_refresh"):
-            return wire.resource(self._market.machine(resource_id, now), now)
+        if read_boolean(request.query, "force_refresh"):
+            return responses.resource(self._market.machine(resource_id, now), now)
         machine = self._market.machine(resource_id, now, cached=True)
-        return wire.resource(machine, self._market.synced_at(machine, now))
+        return responses.resource(machine, self._market.synced_at(machine, now))
 
     def _delete_resource(self, request: web.Request, _raw: bytes, now: datetime) -> Any:
         resource_id = read_uuid("path", "resource_id", request.match_info["resource_id"])
-        check_switch(request.query, "force")
-        return wire.deleting(self._market.delete(resource_id, now))
+        read_boolean(request.query, "force")
+        return responses.deleting(self._market.delete(resource_id, now))
 
 
 def _problem(status: int, detail: Any, headers: dict[str, str] | None = None) -> web.Response:
@@ -134,10 +133,10 @@ def _problem(status: int, detail: Any, headers: dict[str, str] | None = None) ->
 
 
 def problems() -> Middleware:
-    """Gives the server's own refusals, such as 404 for no path and 405 for no method, the API's shape."""
+    """Return the middleware that gives aiohttp's own errors, such as 404 and 405, the API's format."""
 
     @web.middleware
-    async def shape(
+    async def format_errors(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         try:
@@ -148,4 +147,4 @@ def problems() -> Middleware:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             return _problem(error.status, HTTPStatus(error.status).phrase, allow)
 
-    return shape
+    return format_errors

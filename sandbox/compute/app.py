@@ -1,4 +1,4 @@
-"""Compute Clear as one server: the API, its control calls, and the SSH hosts of what is rented there."""
+"""Compute Clear as one server: the API, its control calls, and the SSH hosts of the rented machines."""
 
 from aiohttp import web
 
@@ -15,20 +15,20 @@ DEFAULT_TOKEN = "compute-sandbox-token"  # noqa: S105 - it opens nothing but thi
 
 
 class ComputeSandbox:
-    """The Compute Clear API on this machine. `token` is what its one account is asked for."""
+    """The Compute Clear API on this machine. `token` is the token of its one account."""
 
     def __init__(self, clock: SandboxClock, *, token: str = DEFAULT_TOKEN, seed: int | None = None) -> None:
-        """With a `seed`, offers and resources have the same ids each time."""
+        """With a `seed`, offers and resources get the same ids each time."""
         self.clock = clock
         self.token = token
         self.faults = Faults(clock, known=OPERATIONS)
         self.market = Market(seed)
-        self._hosts = Hosts(clock, self.market.agenda)
+        self._hosts = Hosts(clock, self.market.schedule)
         self._api = Api(self.market, self._hosts, token)
         self._served: Served | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Begins to serve on 127.0.0.1 (0: a free port) and returns the URL, without a slash at its end."""
+        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL, without a slash at the end."""
         app = web.Application(middlewares=[self.faults.middleware(), problems()])
         self._api.add_routes(app.router)
         add_clock_routes(app.router, self.clock)
@@ -40,7 +40,7 @@ class ComputeSandbox:
         return self._served.url
 
     async def stop(self) -> None:
-        """Ends every connection and takes every host down."""
+        """End every connection, and stop every SSH host."""
         if self._served is not None:
             await self._served.stop()
             self._served = None

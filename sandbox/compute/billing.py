@@ -1,4 +1,4 @@
-"""What the account owes: rate x exact time, rounded once per resource."""
+"""The account's bill: rate x exact time, rounded once for each resource."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ _MICROS_PER_DOLLAR = 1_000_000
 
 
 def micros(rate: Decimal, start: datetime, end: datetime) -> int:
-    """Micro-dollars for `rate` USD per hour from `start` to `end`: exact, then rounded half-even once."""
+    """Return the micro-dollars for `rate` USD per hour from `start` to `end`, rounded half-even once."""
     hours = Fraction((end - start) // _MICROSECOND, _MICROSECONDS_PER_HOUR)
     return round(Fraction(rate) * hours * _MICROS_PER_DOLLAR)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One resource on the bill; `end` is None while it still bills."""
+    """One resource on the bill. `end` is None while it still bills."""
 
     resource_id: str
     name: str
@@ -32,7 +32,7 @@ class Line:
     micros: int
 
     def shown(self) -> dict[str, Any]:
-        """The line as the control API shows it."""
+        """Return the line as the control API shows it."""
         return {
             "resource_id": self.resource_id,
             "name": self.name,
@@ -44,9 +44,9 @@ class Line:
 
 
 def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
-    """A line for every resource that has appeared by `now`, from procurement until it is gone.
+    """Return a line for every resource that exists by `now`, from procurement until it is gone.
 
-    A deletion that was accepted ends nothing yet: billing ends when the machine is gone.
+    An accepted deletion does not end the billing yet; it ends when the machine is gone.
     """
     lines: list[Line] = []
     for machine in machines:

@@ -1,4 +1,4 @@
-"""What is for sale: GPU variants, and every listing of every vendor with its exact price."""
+"""The GPU variants, and every listing of every vendor with its exact price."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,11 +13,12 @@ COUNTS = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Variant:
-    """One GPU model: its canonical name, its family, and what comes with each of it."""
+    """One GPU model, and what comes with each GPU."""
 
     name: str
     family: str
-    shown: str
+    smi_name: str
+    """The name that nvidia-smi shows."""
     memory_mib: int
     per_hour: Decimal
     vcpus: int
@@ -53,10 +54,10 @@ VARIANTS = _variants()
 
 
 @dataclass(frozen=True)
-class RentalList:
-    """Something that a vendor always has in its window; an offer is one look at it.
+class Listing:
+    """What a vendor sells, always at the same price. Each search makes a new offer of it.
 
-    Prices are USD per hour for all its GPUs. `total` is what it costs; vendors differ in whether they say it.
+    Prices are USD per hour for all its GPUs. `total` is what it costs; some vendors do not show it.
     """
 
     vendor: Vendor
@@ -70,7 +71,7 @@ class RentalList:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether it is several machines that are let together."""
+        """Whether it is several machines that are rented together."""
         return self.nodes is not None
 
     @property
@@ -84,7 +85,7 @@ class RentalList:
         return self.total - (self.storage or 0)
 
 
-# Prices that the formula below does not make: vendor, vendor region, variant, contract, GPUs.
+# Prices that differ from the formula below, by vendor, vendor region, variant, contract and GPUs.
 _SPECIAL_PRICES: dict[tuple[str, str, str, str, int], Decimal] = {
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 1): Decimal("2.15"),
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 2): Decimal("4.40"),
@@ -112,16 +113,16 @@ def _price(vendor: Vendor, region: Region, variant: Variant, contract: str, coun
 
 
 @cache
-def listings() -> tuple[RentalList, ...]:
-    """Every listing of every vendor; always the same ones at the same prices."""
-    found: list[RentalList] = []
+def listings() -> tuple[Listing, ...]:
+    """Return every listing of every vendor; always the same ones at the same prices."""
+    found: list[Listing] = []
     for vendor in VENDORS.values():
         contracts = CONTRACTS if vendor.spot else ("ondemand",)
         for region in vendor.regions:
             variants = [VARIANTS[name] for name in region.variants]
             for variant in variants:
                 found += [
-                    RentalList(
+                    Listing(
                         vendor,
                         region,
                         variant,
@@ -137,12 +138,12 @@ def listings() -> tuple[RentalList, ...]:
     return tuple(found)
 
 
-def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[RentalList]:
-    """Clusters are cheaper per GPU than any machine: a trap for whoever does not look at the type."""
+def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[Listing]:
+    """Return clusters. They are cheaper per GPU than any machine, to catch a client that ignores the type."""
     if not vendor.clusters:
         return []
     return [
-        RentalList(
+        Listing(
             vendor,
             region,
             variant,
@@ -160,7 +161,7 @@ def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[R
 
 @cache
 def families() -> dict[str, list[str]]:
-    """Family name to its canonical names."""
+    """Return the variant names of each family."""
     found: dict[str, list[str]] = {}
     for variant in VARIANTS.values():
         found.setdefault(variant.family, []).append(variant.name)

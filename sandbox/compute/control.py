@@ -1,4 +1,4 @@
-"""`/_control/` of Compute Clear: the truth about the account, and how the vendors behave."""
+"""`/_control/` of Compute Clear: the real state of the account, and how the vendors behave."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -11,13 +11,13 @@ from sandbox.compute.billing import bill
 from sandbox.compute.catalog import VARIANTS, families
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
-from sandbox.compute.market import STUBBORN_FOR, Market, Refused
-from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, Conduct
+from sandbox.compute.market import SLOW_DELETION, Market, Refused
+from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, BehaviourSetting
 from sandbox.serving import HOST, ControlModel, read, refusal, reply
 
 
-class ConductOrder(ControlModel):
-    """How a vendor is to behave."""
+class BehaviourBody(ControlModel):
+    """How a vendor behaves from now on."""
 
     behaviour: Annotated[Behaviour, Field(strict=False)]
     times: Annotated[int, Field(ge=1)] | None = None
@@ -25,20 +25,20 @@ class ConductOrder(ControlModel):
     quiet: bool = False
     words: str | None = None
 
-    def conduct(self) -> Conduct:
-        """The conduct; a delete that is refused or delayed without `seconds` given is so for a while."""
+    def setting(self) -> BehaviourSetting:
+        """Return the setting. Deletions are refused or delayed for `SLOW_DELETION` unless `seconds` is given."""
         seconds = self.seconds
         if self.behaviour in AT_DELETE and "seconds" not in self.model_fields_set:
-            seconds = STUBBORN_FOR
-        return Conduct(self.behaviour, self.times, seconds, self.quiet, self.words)
+            seconds = SLOW_DELETION
+        return BehaviourSetting(self.behaviour, self.times, seconds, self.quiet, self.words)
 
 
 def _exact(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-class StrangerOrder(ControlModel):
-    """A machine that nobody here asked for."""
+class UnknownMachineBody(ControlModel):
+    """A machine that was not procured through the API."""
 
     name: str
     gpu_type: str
@@ -46,14 +46,14 @@ class StrangerOrder(ControlModel):
     vendor: str = "lambda"
 
 
-class VanishOrder(ControlModel):
+class VanishBody(ControlModel):
     """How a vendor takes a machine back."""
 
     how: Literal["deleted", "missing"] = "deleted"
 
 
-class TokenOrder(ControlModel):
-    """Whether the account's token is good."""
+class TokenBody(ControlModel):
+    """Whether the account's token is valid."""
 
     valid: bool
 
@@ -67,12 +67,12 @@ class Control:
         self._api = api
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Adds the control calls that docs/sandbox.md lists under Compute Clear."""
+        """Add the routes."""
         router.add_get("/_control/account", self._account)
         router.add_get("/_control/bill", self._bill)
         router.add_get("/_control/vendors", self._vendors)
         router.add_post("/_control/vendors/{name}", self._behave)
-        router.add_post("/_control/resources", self._stranger)
+        router.add_post("/_control/resources", self._add_unknown_machine)
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
         router.add_post("/_control/token", self._token)
 
@@ -118,42 +118,42 @@ class Control:
     async def _vendors(self, _request: web.Request) -> web.Response:
         return reply(
             {
-                name: {"behaviour": mood.conduct.behaviour, "left": mood.left}
-                for name, mood in self._market.moods.items()
+                name: {"behaviour": state.setting.behaviour, "left": state.left}
+                for name, state in self._market.vendor_states.items()
             }
         )
 
     async def _behave(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         names = list(VENDORS) if name == "*" else [name]
-        order = await read(request, ConductOrder)
+        body = await read(request, BehaviourBody)
         now = await self._hosts.settle()
         for each in names:
             if each not in VENDORS:
                 raise refusal(404, f"no vendor {each}; there are: {', '.join(sorted(VENDORS))}")
-            self._market.behave(each, order.conduct(), now)
+            self._market.behave(each, body.setting(), now)
         return await self._vendors(request)
 
-    async def _stranger(self, request: web.Request) -> web.Response:
-        order = await read(request, StrangerOrder)
-        variant = next(iter(families().get(order.gpu_type, [])), order.gpu_type)
-        if variant not in VARIANTS or order.vendor not in VENDORS:
+    async def _add_unknown_machine(self, request: web.Request) -> web.Response:
+        body = await read(request, UnknownMachineBody)
+        variant = next(iter(families().get(body.gpu_type, [])), body.gpu_type)
+        if variant not in VARIANTS or body.vendor not in VENDORS:
             raise refusal(422, "no such gpu_type or vendor")
         now = await self._hosts.settle()
-        machine = self._market.stranger(order.name, variant, order.rate, order.vendor, now)
+        machine = self._market.add_unknown_machine(body.name, variant, body.rate, body.vendor, now)
         await self._hosts.settle()
         return reply({"resource_id": machine.resource_id})
 
     async def _vanish(self, request: web.Request) -> web.Response:
-        order = await read(request, VanishOrder)
+        body = await read(request, VanishBody)
         now = await self._hosts.settle()
         try:
-            machine = self._market.vanish(request.match_info["id"], order.how, now)
+            machine = self._market.vanish(request.match_info["id"], body.how, now)
         except Refused as refused:
             raise refusal(404, refused.detail) from None
         await self._hosts.settle()
-        return reply({"resource_id": machine.resource_id, "how": order.how})
+        return reply({"resource_id": machine.resource_id, "how": body.how})
 
     async def _token(self, request: web.Request) -> web.Response:
-        self._api.token_valid = (await read(request, TokenOrder)).valid
+        self._api.token_valid = (await read(request, TokenBody)).valid
         return reply({"valid": self._api.token_valid})

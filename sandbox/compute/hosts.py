@@ -1,4 +1,4 @@
-"""Keeps the SSH hosts in step with the machines: up before the API says so, down before it says they are gone."""
+"""Starts each SSH host before the API shows its machine as running, and stops it before it shows it as gone."""
 
 import asyncio
 from datetime import datetime
@@ -6,28 +6,28 @@ from functools import partial
 from uuid import NAMESPACE_OID, uuid5
 
 from sandbox.clock import SandboxClock
-from sandbox.compute.agenda import Agenda
 from sandbox.compute.machines import Machine
-from sandbox.smi import Gpu
-from sandbox.ssh import Box, SshHost
+from sandbox.compute.schedule import Schedule
+from sandbox.nvidia_smi import Gpu
+from sandbox.ssh import HostInfo, SshHost
 
 
 class Hosts:
-    """Opens and closes the SSH host of each machine when its time has come."""
+    """The SSH hosts of the running machines."""
 
-    def __init__(self, clock: SandboxClock, agenda: Agenda) -> None:
+    def __init__(self, clock: SandboxClock, schedule: Schedule) -> None:
         self._clock = clock
-        self._agenda = agenda
+        self._schedule = schedule
         self._lock = asyncio.Lock()
         self._open: dict[str, SshHost] = {}
         self._follower: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Follows the clock from now on, so that hosts come and go also when nobody asks the API."""
+        """Follow the clock from now on, so that hosts start and stop also without a request to the API."""
         self._follower = asyncio.create_task(self._follow(), name="sandbox-hosts")
 
     async def stop(self) -> None:
-        """Takes every host down."""
+        """Stop every host."""
         if self._follower is not None:
             self._follower.cancel()
             await asyncio.wait([self._follower])
@@ -36,23 +36,23 @@ class Hosts:
         self._open.clear()
 
     async def settle(self) -> datetime:
-        """Brings every host to where its machine is, and returns the time at which that is so.
+        """Start and stop the hosts that are due, and return the time for which all of them are right.
 
-        Whoever answers for that time, without waiting in between, says nothing that the hosts belie.
+        An answer for that time, made without awaiting anything, agrees with the hosts.
         """
         while True:
             now = self._clock.now()
-            soonest = self._agenda.next()
+            soonest = self._schedule.next()
             if not self._lock.locked() and (soonest is None or now < soonest):
                 return now
             async with self._lock:
-                for machine in self._agenda.pop_due(self._clock.now()):
-                    await self._match(machine)
+                for machine in self._schedule.pop_due(self._clock.now()):
+                    await self._update(machine)
 
-    async def _match(self, machine: Machine) -> None:
+    async def _update(self, machine: Machine) -> None:
         wanted = machine.listens(self._clock.now())
         if wanted and machine.host is None:
-            host = SshHost(_box(machine), machine.ssh_public_key, self._clock, silent=machine.silent)
+            host = SshHost(_host_info(machine), machine.ssh_public_key, self._clock, silent=machine.silent)
             await host.start()
             machine.host = self._open[machine.resource_id] = host
         elif not wanted and machine.host is not None:
@@ -63,13 +63,13 @@ class Hosts:
     async def _follow(self) -> None:
         while True:
             await self.settle()
-            soonest = self._agenda.next()
+            soonest = self._schedule.next()
             if soonest is None:
-                await self._agenda.bell.until(lambda: self._agenda.next() is not None)
+                await self._schedule.changes.wait_for(lambda: self._schedule.next() is not None)
                 continue
             waits = [
                 asyncio.create_task(self._clock.sleep_until(soonest)),
-                asyncio.create_task(self._agenda.bell.until(partial(self._has_before, soonest))),
+                asyncio.create_task(self._schedule.changes.wait_for(partial(self._has_before, soonest))),
             ]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -79,18 +79,18 @@ class Hosts:
                 await asyncio.wait(waits)
 
     def _has_before(self, moment: datetime) -> bool:
-        soonest = self._agenda.next()
+        soonest = self._schedule.next()
         return soonest is None or soonest < moment
 
 
-def _box(machine: Machine) -> Box:
+def _host_info(machine: Machine) -> HostInfo:
     gpus = [
         Gpu(
-            machine.variant.shown,
+            machine.variant.smi_name,
             machine.variant.memory_mib,
             str(uuid5(NAMESPACE_OID, f"{machine.resource_id}/{n}")),
         )
         for n in range(machine.gpus)
     ]
-    assert machine.runs_at is not None  # noqa: S101 - a host is made only for what runs
-    return Box(f"{machine.vendor}-{machine.resource_id[:8]}", gpus, machine.runs_at)
+    assert machine.runs_at is not None  # noqa: S101 - only running machines have a host
+    return HostInfo(f"{machine.vendor}-{machine.resource_id[:8]}", gpus, machine.runs_at)

@@ -1,4 +1,4 @@
-"""A machine that a vendor runs for the account: what it is at any time follows from when things happen to it."""
+"""A machine of the account. Its state at any time follows from the times at which it changes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,10 +10,10 @@ from sandbox.ssh import SshHost
 
 @dataclass
 class Machine:
-    """One resource of the account. Times are sandbox time; None means: not, or never.
+    """One resource of the account. Times are sandbox time; None means never.
 
-    It exists and bills from `appears`, runs from `runs_at`, is on its way out from `delete_accepted`, and is
-    gone and billed no more from `gone_at`. `missing` makes the API deny that it ever was.
+    It exists and bills from `appears`, runs from `runs_at`, is being deleted from `delete_accepted`, and is gone
+    and no longer billed from `gone_at`. With `missing` the API answers as if it had never existed.
     """
 
     resource_id: str
@@ -39,40 +39,40 @@ class Machine:
     host: SshHost | None = None
 
     def exists(self, now: datetime) -> bool:
-        """Whether the API knows of it."""
+        """Return whether the API shows it."""
         return self.appears <= now and not (self.missing and self.is_gone(now))
 
     def is_gone(self, now: datetime) -> bool:
-        """Whether it has ended, and its bill with it."""
+        """Return whether it has ended, and its billing with it."""
         return self.gone_at is not None and self.gone_at <= now
 
     def has_run(self, now: datetime) -> bool:
-        """Whether it ever got as far as running."""
+        """Return whether it has ever been running."""
         return self.runs_at is not None and self.runs_at <= now
 
     def listens(self, now: datetime) -> bool:
-        """Whether its SSH host is up: from when it runs until it is gone."""
+        """Return whether its SSH host is up: from when it runs until it is gone."""
         return self.appears <= now and self.has_run(now) and not self.is_gone(now)
 
     def status(self, now: datetime) -> str:
-        """The API's word: provisioning, running, deleting, deleted."""
+        """Return the API's status: provisioning, running, deleting or deleted."""
         if self.is_gone(now):
             return "deleted"
         if self.delete_accepted is not None and self.delete_accepted <= now:
             return "deleting"
         return "running" if self.has_run(now) else "provisioning"
 
-    def ends(self, at: datetime, now: datetime) -> None:
-        """It will be gone at `at`, unless it goes sooner; what does not run yet by `now` never will."""
+    def end(self, at: datetime, now: datetime) -> None:
+        """Let it be gone at `at`, unless it goes sooner. If it does not run by `now`, it never will."""
         if self.gone_at is None or at < self.gone_at:
             self.gone_at = at
         if not self.has_run(now):
             self.runs_at = None
 
     def accept_delete(self, takes: timedelta | None, now: datetime) -> None:
-        """The vendor agrees to take it down, which takes this long (None: until told otherwise)."""
+        """Begin its deletion, which takes this long (None: until the vendor's behaviour is set again)."""
         self.delete_accepted = now
         if not self.has_run(now):
             self.runs_at = None
         if takes is not None:
-            self.ends(now + takes, now)
+            self.end(now + takes, now)

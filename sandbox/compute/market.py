@@ -1,7 +1,7 @@
-"""The state of the market: offers made, what was procured, and the machines that came of it.
+"""The state of the market: offers, procurements, and the machines that came of them.
 
-Everything happens at a `now` that the caller gives, and nothing here waits. `agenda` says when a machine next
-changes by itself, so that its SSH host can follow.
+Everything happens at a `now` that the caller gives, and nothing here waits. `schedule` has the times at which
+machines change on their own, so that their SSH hosts can follow.
 """
 
 from collections import deque
@@ -12,25 +12,25 @@ from decimal import Decimal
 from random import Random, SystemRandom
 from uuid import UUID
 
-from sandbox.compute.agenda import Agenda
-from sandbox.compute.catalog import VARIANTS, RentalList, listings
+from sandbox.compute.catalog import VARIANTS, Listing, listings
 from sandbox.compute.machines import Machine
-from sandbox.compute.query import OfferQuery, ProcureRequest
-from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, Conduct, Mood
+from sandbox.compute.schedule import Schedule
+from sandbox.compute.validation import OfferQuery, ProcureRequest
+from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, BehaviourSetting, VendorState
 
 OFFER_LASTS = timedelta(minutes=30)
 OFFER_KEPT = timedelta(hours=6)
-"""For so long after its time an offer that nobody bought is still known."""
+"""How long an offer that nobody bought is still known after it expired."""
 LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER = 90.0
-STUBBORN_FOR = 300.0
+SLOW_DELETION = 300.0
 CACHE_LAGS = 60.0
 PARTIAL_MACHINES, PARTIAL_RUNNING = 4, 2
 
 
 class Refused(Exception):
-    """The API answers this status with this detail."""
+    """The API refuses with this status and detail."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -40,39 +40,39 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Offer:
-    """One look at a listing; it can be procured once, until it expires."""
+    """An offer of a listing. It can be procured once, until it expires."""
 
     offer_id: str
-    listing: RentalList
+    listing: Listing
     created_at: datetime
     priced: bool = True
 
     @property
     def expires_at(self) -> datetime:
-        """When it can be procured no more."""
+        """The time from which it can't be procured any more."""
         return self.created_at + OFFER_LASTS
 
 
 @dataclass
 class Procurement:
-    """An offer that somebody procured, and how that goes on."""
+    """An offer that was procured, and the machines that came of it."""
 
     offer: Offer
     at: datetime
-    conduct: Conduct
+    setting: BehaviourSetting
     resource_name: str | None
     machines: list[Machine] = field(default_factory=list)
     fails_at: datetime | None = None
 
     @property
     def bought(self) -> bool:
-        """Whether the account got, or will get, anything that bills."""
+        """Whether the account gets a machine, now or later."""
         return bool(self.machines)
 
     @property
     def answered_failed(self) -> bool:
-        """Whether the procure call itself said `failed`; a machine may have come of it all the same."""
-        return self.conduct.behaviour in {
+        """Whether the procure call itself answered `failed`. A machine may have come of it all the same."""
+        return self.setting.behaviour in {
             Behaviour.SOLD_OUT,
             Behaviour.FAILS_WITH_RESOURCE,
             Behaviour.LATE_RESOURCE,
@@ -80,34 +80,34 @@ class Procurement:
 
 
 class Market:
-    """All vendors behind one counter, and what one account has bought there."""
+    """All vendors, and what the one account has bought."""
 
     def __init__(self, seed: int | None = None) -> None:
         """With a `seed`, ids are the same each time."""
         self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded one is for repeating
         self.offers: dict[str, Offer] = {}
         self._unbought: deque[Offer] = deque()
-        """All that may have to be forgotten, the oldest first."""
+        """Offers that may have to be forgotten, the oldest first."""
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
-        self.moods: dict[str, Mood] = {name: Mood() for name in VENDORS}
-        self.agenda = Agenda()
+        self.vendor_states: dict[str, VendorState] = {name: VendorState() for name in VENDORS}
+        self.schedule = Schedule()
 
     def _new_id(self) -> str:
         return str(UUID(int=self._ids.getrandbits(128), version=4))
 
-    # --- offers ---------------------------------------------------------------------------------------------
+    # --- offers
 
     def find(self, query: OfferQuery, now: datetime) -> list[Offer]:
-        """New offers for what matches, cheapest first, those without a price last."""
+        """Return new offers that match, the cheapest first, those without a price last."""
         matching = [listing for listing in listings() if query.matches(listing)]
-        priceless = {
+        without_price = {
             name
             for name in {listing.vendor.name for listing in matching}
-            if self.moods[name].take(AT_OFFERS).behaviour is Behaviour.NO_PRICE
+            if self.vendor_states[name].take(AT_OFFERS).behaviour is Behaviour.NO_PRICE
         }
         offers = [
-            Offer(self._new_id(), listing, now, priced=listing.vendor.name not in priceless)
+            Offer(self._new_id(), listing, now, priced=listing.vendor.name not in without_price)
             for listing in matching
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
@@ -117,49 +117,49 @@ class Market:
         return offers
 
     def _forget(self, now: datetime) -> None:
-        """Drops the offers that expired long ago and were never procured."""
+        """Forget the offers that expired long ago and were never procured."""
         while self._unbought and self._unbought[0].expires_at + OFFER_KEPT <= now:
             offer = self._unbought.popleft()
             if offer.offer_id not in self.procurements:
                 del self.offers[offer.offer_id]
 
-    def procure(self, wanted: ProcureRequest, now: datetime) -> Procurement:
-        """Buys an offer. Raises Refused: 404 for an unknown one, 409 for a second time, 410 when too late."""
-        offer = self.offer(wanted.offer_id, now)
+    def procure(self, request: ProcureRequest, now: datetime) -> Procurement:
+        """Buy an offer. Raise Refused: 404 if it is unknown, 409 the second time, 410 if it has expired."""
+        offer = self.offer(request.offer_id, now)
         if offer.offer_id in self.procurements:
             raise Refused(409, "This offer has been procured already")
         if offer.expires_at <= now:
             raise Refused(410, "This offer has expired")
-        conduct = self.moods[offer.listing.vendor.name].take(AT_PROCURE)
-        procurement = Procurement(offer, now, conduct, wanted.resource_name)
+        setting = self.vendor_states[offer.listing.vendor.name].take(AT_PROCURE)
+        procurement = Procurement(offer, now, setting, request.resource_name)
         self.procurements[offer.offer_id] = procurement
-        self._deliver(procurement, wanted)
+        self._add_machines(procurement, request)
         return procurement
 
     def offer(self, offer_id: str, now: datetime) -> Offer:
-        """The offer of that id. Raises Refused (404)."""
+        """Return the offer with that id. Raise Refused (404)."""
         self._forget(now)
         offer = self.offers.get(offer_id.lower())
         if offer is None:
             raise Refused(404, "No such offer")
         return offer
 
-    def _deliver(self, procurement: Procurement, wanted: ProcureRequest) -> None:
-        """Makes the machines that come of a procurement, each with the times of its life."""
-        listing, conduct = procurement.offer.listing, procurement.conduct
-        if conduct.behaviour is Behaviour.SOLD_OUT:
+    def _add_machines(self, procurement: Procurement, request: ProcureRequest) -> None:
+        """Add the machines of a procurement, each with the times at which it changes."""
+        listing, setting = procurement.offer.listing, procurement.setting
+        if setting.behaviour is Behaviour.SOLD_OUT:
             return
-        partial = conduct.behaviour is Behaviour.PARTIAL
-        late = conduct.behaviour is Behaviour.LATE_RESOURCE
+        partial = setting.behaviour is Behaviour.PARTIAL
+        late = setting.behaviour is Behaviour.LATE_RESOURCE
         count = PARTIAL_MACHINES if partial else listing.nodes or 1
         appears = procurement.at + LATE_BY if late else procurement.at
-        never = conduct.behaviour in {Behaviour.SLOW, Behaviour.FAILS_LATER}
+        never = setting.behaviour in {Behaviour.SLOW, Behaviour.FAILS_LATER}
         for index in range(count):
             idle = never or (partial and index >= PARTIAL_RUNNING)
             resource_id = self._new_id()
             machine = Machine(
                 resource_id=resource_id,
-                name=wanted.resource_name or f"{listing.vendor.name}-{resource_id[:8]}",
+                name=request.resource_name or f"{listing.vendor.name}-{resource_id[:8]}",
                 vendor=listing.vendor.name,
                 region=listing.region.name,
                 variant=listing.variant,
@@ -167,42 +167,42 @@ class Market:
                 rate=listing.total / count,
                 appears=appears,
                 runs_at=None if idle else appears + listing.vendor.ready_after + NODE_STAGGER * index,
-                ssh_public_key=wanted.ssh_public_key,
+                ssh_public_key=request.ssh_public_key,
                 offer_id=procurement.offer.offer_id,
                 resource_type="cluster_node" if listing.is_cluster else "vm",
-                silent=conduct.behaviour is Behaviour.SILENT_SSH,
+                silent=setting.behaviour is Behaviour.SILENT_SSH,
             )
             procurement.machines.append(machine)
             self._add(machine)
         for machine in procurement.machines:
             machine.siblings = [other.resource_id for other in procurement.machines if other is not machine]
-        if conduct.behaviour is Behaviour.FAILS_LATER:
-            after = FAILS_AFTER if conduct.seconds is None else conduct.seconds
+        if setting.behaviour is Behaviour.FAILS_LATER:
+            after = FAILS_AFTER if setting.seconds is None else setting.seconds
             procurement.fails_at = procurement.at + timedelta(seconds=after)
             for machine in procurement.machines:
-                machine.ends(procurement.fails_at, procurement.at)
+                machine.end(procurement.fails_at, procurement.at)
 
-    # --- machines -------------------------------------------------------------------------------------------
+    # --- machines
 
     def _add(self, machine: Machine) -> None:
         self.machines[machine.resource_id] = machine
-        self.note(machine)
+        self._plan(machine)
 
-    def note(self, machine: Machine) -> None:
-        """Puts the times at which this machine changes by itself on the agenda."""
+    def _plan(self, machine: Machine) -> None:
+        """Add the times at which this machine changes on its own to the schedule."""
         for moment in (machine.runs_at, machine.gone_at):
             if moment is not None:
-                self.agenda.add(moment, machine)
+                self.schedule.add(moment, machine)
 
     def machine(self, resource_id: str, now: datetime, *, cached: bool = False) -> Machine:
-        """The machine of that id, as its vendor knows it or as the cache does. Raises Refused (404)."""
+        """Return the machine with that id, as its vendor or as the cache knows it. Raise Refused (404)."""
         machine = self.machines.get(resource_id.lower())
         if machine is None or not machine.exists(self.synced_at(machine, now) if cached else now):
             raise Refused(404, "No such resource")
         return machine
 
     def existing(self, now: datetime, offer_id: str | None = None) -> list[Machine]:
-        """The account's machines, the oldest first, also deleted ones; those of one offer if named."""
+        """Return the account's machines, also deleted ones, the oldest first; of one offer if named."""
         machines: Iterable[Machine] = self.machines.values()
         if offer_id is not None:
             procurement = self.procurements.get(offer_id.lower())
@@ -210,16 +210,16 @@ class Market:
         return [machine for machine in machines if machine.exists(self.synced_at(machine, now))]
 
     def synced_at(self, machine: Machine, now: datetime) -> datetime:
-        """As of when the cache has it."""
-        conduct = self.moods[machine.vendor].conduct
-        if conduct.behaviour is not Behaviour.STALE_CACHE:
+        """Return the time of the cached state of a machine."""
+        setting = self.vendor_states[machine.vendor].setting
+        if setting.behaviour is not Behaviour.STALE_CACHE:
             return now
-        return now - timedelta(seconds=CACHE_LAGS if conduct.seconds is None else conduct.seconds)
+        return now - timedelta(seconds=CACHE_LAGS if setting.seconds is None else setting.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
-        """Begins to take a machine down; again is as good as once until it is gone.
+        """Begin to delete a machine. A second call changes nothing.
 
-        Raises Refused: 404 for an unknown one, 409 when it is gone, 500 while its vendor is that stubborn.
+        Raise Refused: 404 if it is unknown, 409 if it is gone, 500 while its vendor refuses.
         """
         machine = self.machine(resource_id, now)
         if machine.is_gone(now):
@@ -227,41 +227,41 @@ class Market:
         if self._refuses_delete(machine, now):
             raise Refused(500, "The vendor did not answer")
         if machine.delete_accepted is None:
-            conduct = self.moods[machine.vendor].take(frozenset({Behaviour.NOT_DELETING}))
+            setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.NOT_DELETING}))
             takes: timedelta | None = VENDORS[machine.vendor].gone_after
-            if conduct.behaviour is Behaviour.NOT_DELETING:
-                takes = None if conduct.seconds is None else timedelta(seconds=conduct.seconds)
+            if setting.behaviour is Behaviour.NOT_DELETING:
+                takes = None if setting.seconds is None else timedelta(seconds=setting.seconds)
             machine.accept_delete(takes, now)
-            self.note(machine)
+            self._plan(machine)
         return machine
 
     def _refuses_delete(self, machine: Machine, now: datetime) -> bool:
-        """Whether its vendor answers 500: from the first try at this machine on, for as long as was set."""
+        """Return whether its vendor answers 500: from the first try on, for as long as was set."""
         if not machine.delete_refused:
-            conduct = self.moods[machine.vendor].take(frozenset({Behaviour.DELETE_500}))
-            if conduct.behaviour is Behaviour.DELETE_500:
+            setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.DELETE_500}))
+            if setting.behaviour is Behaviour.DELETE_500:
                 machine.delete_refused = True
                 machine.delete_refused_until = (
-                    None if conduct.seconds is None else now + timedelta(seconds=conduct.seconds)
+                    None if setting.seconds is None else now + timedelta(seconds=setting.seconds)
                 )
         until = machine.delete_refused_until
         return machine.delete_refused and (until is None or now < until)
 
-    # --- what the control API does --------------------------------------------------------------------------
+    # --- for the control API
 
-    def behave(self, vendor: str, conduct: Conduct, now: datetime) -> None:
-        """Sets a vendor's conduct. Deletions that it had refused or delayed then go their normal way."""
-        self.moods[vendor].set(conduct)
+    def behave(self, vendor: str, setting: BehaviourSetting, now: datetime) -> None:
+        """Set how a vendor behaves. Deletions that it refused or delayed become normal ones."""
+        self.vendor_states[vendor].set(setting)
         for machine in self.machines.values():
             if machine.vendor != vendor or machine.is_gone(now):
                 continue
             machine.delete_refused = False
             if machine.delete_accepted is not None:
-                machine.ends(now + VENDORS[vendor].gone_after, now)
-                self.note(machine)
+                machine.end(now + VENDORS[vendor].gone_after, now)
+                self._plan(machine)
 
-    def stranger(self, name: str, variant: str, rate: Decimal, vendor: str, now: datetime) -> Machine:
-        """A machine that runs on the account without anyone here having procured it."""
+    def add_unknown_machine(self, name: str, variant: str, rate: Decimal, vendor: str, now: datetime) -> Machine:
+        """Add a running machine to the account that was not procured through the API."""
         machine = Machine(
             resource_id=self._new_id(),
             name=name,
@@ -277,10 +277,10 @@ class Market:
         return machine
 
     def vanish(self, resource_id: str, how: str, now: datetime) -> Machine:
-        """The vendor takes a machine back at once: it is `deleted`, or `missing` as if it had never been."""
+        """Let the vendor take a machine back: it is `deleted`, or `missing` as if it had never existed."""
         machine = self.machine(resource_id, now)
-        machine.ends(now, now)
+        machine.end(now, now)
         machine.message = "Reclaimed by the vendor"
         machine.missing = how == "missing"
-        self.note(machine)
+        self._plan(machine)
         return machine

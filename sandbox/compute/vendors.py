@@ -1,4 +1,4 @@
-"""The vendors: who sells what where, how long they take, and how they can be made to misbehave."""
+"""The vendors: what they sell where, how long they take, and how they can be made to misbehave."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,7 @@ _B200 = "nvidia-b200-sxm6-180gb"
 
 @dataclass(frozen=True)
 class Region:
-    """A place of a vendor, under the vendor's own name, and the GPU variants it has there."""
+    """A region under the vendor's own name, and the GPU variants that the vendor has there."""
 
     name: str
     group: str
@@ -28,11 +28,11 @@ class Region:
 
 @dataclass(frozen=True)
 class Vendor:
-    """A vendor: its prices (`factor` on the list price, `digits` after the point), places and habits.
+    """A vendor: its prices (`factor` on the list price, `digits` after the point), regions and habits.
 
-    `storage` is USD per GPU and hour for the disk, where it is billed apart. `says_total`, `says_ids` and
-    `says_end`: whether its offers have a total, its procure answer the resources' ids, and its offers the time at
-    which they expire; each may be missing in the real API.
+    `storage` is USD per GPU and hour for the disk, if that is billed apart. `shows_total`, `shows_ids` and
+    `shows_expiry`: whether its offers have a total, its procure answers the resources' ids, and its offers the
+    time at which they expire. The real API may leave out each of them.
     """
 
     name: str
@@ -42,9 +42,9 @@ class Vendor:
     regions: tuple[Region, ...]
     digits: int = 2
     storage: Decimal | None = None
-    says_total: bool = True
-    says_ids: bool = True
-    says_end: bool = True
+    shows_total: bool = True
+    shows_ids: bool = True
+    shows_expiry: bool = True
     accepted_word: str = "procured"
     spot: bool = False
     clusters: bool = False
@@ -155,8 +155,8 @@ def _vendors() -> dict[str, Vendor]:
                 Region("sao", "Other", (_L40S,)),
             ),
             storage=Decimal("0.015"),
-            says_total=False,
-            says_ids=False,
+            shows_total=False,
+            shows_ids=False,
             cilium=True,
         ),
         Vendor(
@@ -182,8 +182,8 @@ def _vendors() -> dict[str, Vendor]:
                 Region("SYD2", "APAC", (_A100, _L40S)),
                 Region("SAO2", "Other", (_H100, _A100, _L4)),
             ),
-            says_total=False,
-            says_end=False,
+            shows_total=False,
+            shows_expiry=False,
         ),
     )
     return {row.name: row for row in rows}
@@ -193,7 +193,7 @@ VENDORS = _vendors()
 
 
 class Behaviour(StrEnum):
-    """How a vendor behaves; each is explained in docs/sandbox.md."""
+    """How a vendor behaves; docs/sandbox.md explains each."""
 
     NORMAL = "normal"
     SOLD_OUT = "sold_out"
@@ -216,8 +216,8 @@ AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL, B
 
 
 @dataclass(frozen=True)
-class Conduct:
-    """A behaviour with its particulars, as the control API sets it."""
+class BehaviourSetting:
+    """A behaviour with its parameters, as the control API sets it."""
 
     behaviour: Behaviour = Behaviour.NORMAL
     times: int | None = None
@@ -227,26 +227,26 @@ class Conduct:
 
 
 @dataclass
-class Mood:
-    """How one vendor behaves now, and for how many more occasions."""
+class VendorState:
+    """How one vendor behaves now, and on how many more occasions."""
 
-    conduct: Conduct = field(default_factory=Conduct)
+    setting: BehaviourSetting = field(default_factory=BehaviourSetting)
     left: int | None = None
 
-    def set(self, conduct: Conduct) -> None:
-        """Behaves so from now on."""
-        self.conduct, self.left = conduct, conduct.times
+    def set(self, setting: BehaviourSetting) -> None:
+        """Behave so from now on."""
+        self.setting, self.left = setting, setting.times
 
-    def take(self, occasion: frozenset[Behaviour]) -> Conduct:
-        """The conduct for one occasion of this kind; a normal one when it is not meant for this kind.
+    def take(self, occasion: frozenset[Behaviour]) -> BehaviourSetting:
+        """Return how to behave on one occasion of this kind: normally, unless the setting is for this kind.
 
-        The last of `times` occasions brings the vendor back to normal.
+        After the last of `times` occasions the vendor behaves normally again.
         """
-        if self.conduct.behaviour not in occasion:
-            return Conduct()
-        taken = self.conduct
+        if self.setting.behaviour not in occasion:
+            return BehaviourSetting()
+        taken = self.setting
         if self.left is not None:
             self.left -= 1
             if self.left == 0:
-                self.set(Conduct())
+                self.set(BehaviourSetting())
         return taken

@@ -1,15 +1,15 @@
-"""`python -m sandbox.slack --port 8602`: the workspace alone, until it is interrupted."""
+"""`python -m sandbox.slack --port 8602`: serve only the workspace."""
 
 import asyncio
 from typing import Any
 
-from sandbox.running import arguments, clock_of, listening, port, run_until_told
+from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
 from sandbox.slack import SlackSandbox
 from sandbox.slack.options import add_options
 
 
 def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
-    """What whoever starts the workspace has to know."""
+    """Return what the ready line says of the workspace."""
     return {
         "slack": sandbox.url,
         "api": f"{sandbox.url}/api/",
@@ -20,7 +20,7 @@ def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serves until told to end; prints one JSON line when ready."""
+    """Print one JSON line when ready, and serve until SIGTERM or SIGINT."""
     parser = arguments("sandbox.slack", "A Slack workspace on this machine, over Slack's own protocols.")
     parser.add_argument("--port", type=port, default=8602, help="0: a free one (default: 8602)")
     add_options(parser)
@@ -29,7 +29,7 @@ def main() -> None:
 
     async def serve() -> None:
         await listening(sandbox.start, options.port)
-        await run_until_told(ready_line(sandbox), sandbox.stop, with_parent=options.with_parent)
+        await run_until_stopped(ready_line(sandbox), sandbox.stop, with_parent=options.with_parent)
 
     asyncio.run(serve())
 

@@ -1,40 +1,40 @@
-"""chat.*: posting, editing, deleting and pointing at messages.
+"""chat.*: posting, editing and linking to messages.
 
 Rules: https://docs.slack.dev/reference/methods/chat.postMessage and its siblings.
 """
 
-from sandbox.slack.calling import ApiError, RateLimited
-from sandbox.slack.context import LONGEST_EDIT, Call, content
+from sandbox.slack.arguments import ApiError, RateLimited
+from sandbox.slack.call import LONGEST_EDIT, Call, content
 from sandbox.slack.model import Channel, Message
+from sandbox.slack.objects import DOMAIN, message_json
 from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER
-from sandbox.slack.wire import DOMAIN, message_json
 
-_ACTIVE = 2
-"""Messages of a thread, its parent among them, from which on it shows ephemeral replies."""
+_ACTIVE_THREAD = 2
+"""A thread shows ephemeral replies once it has so many messages, its parent included."""
 
 
 def post_message(call: Call) -> Json:
+    """Post a message."""
     workspace, args = call.workspace, call.args
     channel = _where_to_post(call)
-    wait = call.pace.post(channel.id)
+    wait = call.limits.post(channel.id)
     if wait:
         raise RateLimited(wait)
-    said = content(args)
+    posted = content(args)
     thread_ts = thread_of(call, channel)
     broadcast = args.flag("reply_broadcast")
     message = workspace.post(
         channel,
         BOT_USER,
-        said.text or "",
-        blocks=said.blocks or [],
-        attachments=said.attachments or [],
-        metadata=None if workspace.lacks.metadata else said.metadata or None,
+        posted.text or "",
+        blocks=posted.blocks or [],
+        metadata=None if workspace.lacks.metadata else posted.metadata or None,
         thread_ts=thread_ts,
         broadcast=broadcast and thread_ts is not None,
     )
-    told = message_json(workspace, message, metadata=True)
-    return {"ok": True, "channel": channel.id, "ts": message.ts, "message": told}
+    shown = message_json(workspace, message, metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": message.ts, "message": shown}
 
 
 def _where_to_post(call: Call) -> Channel:
@@ -59,7 +59,7 @@ def _where_to_post(call: Call) -> Channel:
 
 
 def _reachable(call: Call, user: str) -> bool:
-    """The bot can write to its team, and to outsiders with whom it shares a channel."""
+    """Return whether the person is in the bot's team, or an outsider who shares a channel with the bot."""
     workspace = call.workspace
     if workspace.people[user].is_in(workspace.people[BOT_USER].team):
         return True
@@ -67,7 +67,7 @@ def _reachable(call: Call, user: str) -> bool:
 
 
 def thread_of(call: Call, channel: Channel) -> str | None:
-    """The parent's ts, or None outside a thread. Raises ApiError for what is no parent."""
+    """Return the parent's ts, or None outside a thread. Raise ApiError if that message can't have replies."""
     thread_ts = call.args.text("thread_ts")
     if not thread_ts:
         return None
@@ -81,45 +81,40 @@ def thread_of(call: Call, channel: Channel) -> str | None:
     return thread_ts
 
 
-def _own(call: Call, channel: Channel, name: str, refused: str) -> Message:
+def _visible(call: Call, channel: Channel, name: str) -> Message:
+    """Return the message that an argument names. Raise ApiError if it is deleted or ephemeral."""
     message = call.workspace.message(channel.id, call.args.needed(name))
     if message is None or message.deleted or message.only_for is not None:
         raise ApiError("message_not_found")
-    if not message.by_app:
-        raise ApiError(refused)
-    if channel.archived:
-        raise ApiError("is_archived")
     return message
 
 
 def update(call: Call) -> Json:
+    """Edit one of the app's own messages."""
     workspace, args = call.workspace, call.args
     channel = call.channel()
-    message = _own(call, channel, "ts", "cant_update_message")
-    said = content(args, longest=LONGEST_EDIT)
+    message = _visible(call, channel, "ts")
+    if not message.by_app:
+        raise ApiError("cant_update_message")
+    if channel.archived:
+        raise ApiError("is_archived")
+    posted = content(args, longest=LONGEST_EDIT)
     metadata = message.metadata
-    if said.metadata is not None and not workspace.lacks.metadata:
-        metadata = said.metadata or None
+    if posted.metadata is not None and not workspace.lacks.metadata:
+        metadata = posted.metadata or None
     changed = workspace.edit(
         message,
-        text=said.text or "",
-        blocks=said.blocks or [],
-        attachments=message.attachments if said.attachments is None else said.attachments,
+        text=posted.text or "",
+        blocks=posted.blocks or [],
         metadata=metadata,
         edited=True,
     )
-    told = message_json(workspace, changed, metadata=True)
-    return {"ok": True, "channel": channel.id, "ts": changed.ts, "text": changed.text, "message": told}
-
-
-def delete(call: Call) -> Json:
-    channel = call.channel()
-    message = _own(call, channel, "ts", "cant_delete_message")
-    call.workspace.delete(message)
-    return {"ok": True, "channel": channel.id, "ts": message.ts}
+    shown = message_json(workspace, changed, metadata=True)
+    return {"ok": True, "channel": channel.id, "ts": changed.ts, "text": changed.text, "message": shown}
 
 
 def post_ephemeral(call: Call) -> Json:
+    """Post a message that only one person sees."""
     workspace = call.workspace
     channel = call.channel()
     if channel.archived:
@@ -129,19 +124,18 @@ def post_ephemeral(call: Call) -> Json:
     person = workspace.person(call.args.needed("user"))
     if person is None or person.deleted or person.id not in channel.members:
         raise ApiError("user_not_in_channel")
-    said = content(call.args, longest=LONGEST_EDIT)
-    if said.text and len(said.text.encode(errors="replace")) > LONGEST_EDIT:
+    posted = content(call.args, longest=LONGEST_EDIT)
+    if posted.text and len(posted.text.encode(errors="replace")) > LONGEST_EDIT:
         raise ApiError("msg_too_long")
     thread_ts = thread_of(call, channel)
-    asleep = thread_ts is not None and len(workspace.replies(channel.id, thread_ts)) < _ACTIVE
-    if asleep or workspace.lacks.ephemerals:
+    hidden = thread_ts is not None and len(workspace.replies(channel.id, thread_ts)) < _ACTIVE_THREAD
+    if hidden or workspace.lacks.ephemerals:
         return {"ok": True, "message_ts": workspace.new_ts()}
     message = workspace.post(
         channel,
         BOT_USER,
-        said.text or "",
-        blocks=said.blocks or [],
-        attachments=said.attachments or [],
+        posted.text or "",
+        blocks=posted.blocks or [],
         thread_ts=thread_ts,
         only_for=person.id,
     )
@@ -149,10 +143,9 @@ def post_ephemeral(call: Call) -> Json:
 
 
 def get_permalink(call: Call) -> Json:
+    """Return the link to a message."""
     channel = call.channel()
-    message = call.workspace.message(channel.id, call.args.needed("message_ts"))
-    if message is None or message.deleted or message.only_for is not None:
-        raise ApiError("message_not_found")
+    message = _visible(call, channel, "message_ts")
     link = f"https://{DOMAIN}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
     if message.is_reply:
         link += f"?thread_ts={message.thread_ts}&cid={channel.id}"

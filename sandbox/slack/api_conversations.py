@@ -1,4 +1,4 @@
-"""conversations.*: channels, direct messages, and what was said in them.
+"""conversations.*: channels, direct messages and their history.
 
 Rules: https://docs.slack.dev/reference/methods/conversations.history and its siblings.
 """
@@ -8,21 +8,21 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from sandbox.slack.calling import ApiError
-from sandbox.slack.context import Call
+from sandbox.slack.arguments import ApiError
+from sandbox.slack.call import Call
 from sandbox.slack.model import Channel, Message
+from sandbox.slack.objects import channel_json, message_json
 from sandbox.slack.schema import Json
 from sandbox.slack.state import BOT_USER, TEAM
-from sandbox.slack.wire import channel_json, message_json
 
 Item = TypeVar("Item")
 
 _TS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _FAMILY = {"public": "channels", "private": "groups", "im": "im"}
-_TYPES = {"public_channel": "public", "private_channel": "private", "im": "im", "mpim": "mpim"}
 
 
 def open_(call: Call) -> Json:
+    """Open the direct message with a person."""
     workspace = call.workspace
     before = set(workspace.channels)
     if "channel" in call.args:
@@ -43,47 +43,24 @@ def open_(call: Call) -> Json:
         ):
             raise ApiError("user_not_visible")
         channel = workspace.dm(person.id)
-    told = channel_json(workspace, channel) if call.args.flag("return_im") else {"id": channel.id}
     opened: Json = {"no_op": True, "already_open": True} if channel.id in before else {}
-    return {"ok": True, **opened, "channel": told}
+    return {"ok": True, **opened, "channel": {"id": channel.id}}
 
 
 def info(call: Call) -> Json:
-    channel = _readable(call, "read")
-    told = channel_json(call.workspace, channel)
-    if not call.args.flag("include_num_members"):
-        told.pop("num_members", None)
-    return {"ok": True, "channel": told}
+    """Return a channel."""
+    return {"ok": True, "channel": channel_json(call.workspace, _readable(call, "read"))}
 
 
 def members(call: Call) -> Json:
+    """Return a page of a channel's members."""
     channel = _readable(call, "read")
-    shown, cursor = page(call, sorted(channel.members), 100)
+    shown, cursor = _page(call, sorted(channel.members))
     return {"ok": True, "members": shown, "response_metadata": {"next_cursor": cursor}}
 
 
-def list_(call: Call) -> Json:
-    workspace = call.workspace
-    kinds = []
-    for wanted in (call.args.text("types") or "public_channel").split(","):
-        kind = _TYPES.get(wanted.strip())
-        if kind is None:
-            raise ApiError("invalid_types")
-        call.need_scope(f"{_FAMILY.get(kind, kind)}:read")
-        kinds.append(kind)
-    found = [
-        channel
-        for channel in workspace.channels.values()
-        if channel.kind in kinds
-        and (channel.kind == "public" or workspace.bot_is_in(channel))
-        and not (channel.archived and call.args.flag("exclude_archived"))
-    ]
-    shown, cursor = page(call, found, 100)
-    told = [channel_json(workspace, channel) for channel in shown]
-    return {"ok": True, "channels": told, "response_metadata": {"next_cursor": cursor}}
-
-
 def history(call: Call) -> Json:
+    """Return a page of a channel's messages, the newest first."""
     channel = _readable(call, "history")
     wanted = _between(call)
     newest_first = [
@@ -95,6 +72,7 @@ def history(call: Call) -> Json:
 
 
 def replies(call: Call) -> Json:
+    """Return a page of a thread, its parent first."""
     channel = _readable(call, "history")
     wanted = _between(call)
     found = call.workspace.message(channel.id, call.args.needed("ts"))
@@ -108,7 +86,7 @@ def replies(call: Call) -> Json:
 
 
 def _readable(call: Call, what: str) -> Channel:
-    """The channel, when the app may `read` it or its `history`; history wants membership too."""
+    """Return the channel if the app may `read` it, or its `history`, for which the bot must be a member."""
     wanted = call.workspace.channel(call.args.needed("channel"))
     if wanted is not None:
         call.need_scope(f"{_FAMILY[wanted.kind]}:{what}")
@@ -119,7 +97,7 @@ def _readable(call: Call, what: str) -> Channel:
 
 
 def _between(call: Call) -> Callable[[Message], bool]:
-    """Whether a message is between `oldest` and `latest`. Raises ApiError invalid_ts_oldest, invalid_ts_latest."""
+    """Return the filter by `oldest` and `latest`. Raise ApiError invalid_ts_oldest or invalid_ts_latest."""
     oldest, latest = _bound(call, "oldest"), _bound(call, "latest")
     inclusive = call.args.flag("inclusive")
 
@@ -141,18 +119,18 @@ def _bound(call: Call, name: str) -> Decimal | None:
 
 
 def _messages(call: Call, found: list[Message]) -> Json:
-    shown, cursor = page(call, found, 100)
-    everything = call.args.flag("include_all_metadata")
-    told = [message_json(call.workspace, message, metadata=everything) for message in shown]
-    answer: Json = {"ok": True, "messages": told, "has_more": bool(cursor), "pin_count": 0}
+    shown, cursor = _page(call, found)
+    metadata = call.args.flag("include_all_metadata")
+    messages = [message_json(call.workspace, message, metadata=metadata) for message in shown]
+    answer: Json = {"ok": True, "messages": messages, "has_more": bool(cursor), "pin_count": 0}
     if cursor:
         answer["response_metadata"] = {"next_cursor": cursor}
     return answer
 
 
-def page(call: Call, items: Sequence[Item], default: int) -> tuple[list[Item], str]:
-    """One page and the cursor of the next, empty at the end. Raises ApiError invalid_cursor, invalid_limit."""
-    limit = call.args.number("limit", default, 1, 999)
+def _page(call: Call, items: Sequence[Item]) -> tuple[list[Item], str]:
+    """Return one page and the next cursor, empty at the end. Raise ApiError invalid_cursor or invalid_limit."""
+    limit = call.args.number("limit", 100, 1, 999)
     cursor = call.args.text("cursor") or "p:0"
     prefix, _, place = cursor.partition(":")
     if prefix != "p" or not (place.isascii() and place.isdigit()) or len(place) > 9:

@@ -1,11 +1,11 @@
-"""files.*: uploads from the outside, and what became of them.
+"""files.*: uploads, and the files that came of them.
 
 Rules: https://docs.slack.dev/reference/methods/files.getUploadURLExternal and its siblings.
 """
 
 from sandbox.slack.api_chat import thread_of
-from sandbox.slack.calling import ApiError
-from sandbox.slack.context import LONGEST_TEXT, Call
+from sandbox.slack.arguments import ApiError
+from sandbox.slack.call import LONGEST_TEXT, Call
 from sandbox.slack.files import File
 from sandbox.slack.schema import Json
 
@@ -15,6 +15,7 @@ LARGEST = 2**30
 
 
 def get_upload_url(call: Call) -> Json:
+    """Begin an upload."""
     name, alt_text = call.args.needed("filename"), call.args.text("alt_txt") or ""
     call.args.needed("length")
     length = call.args.number("length", 0, 1, LARGEST)
@@ -27,6 +28,7 @@ def get_upload_url(call: Call) -> Json:
 
 
 def complete_upload(call: Call) -> Json:
+    """Complete uploads, and share their files in a channel if one is named."""
     files = _uploaded(call)
     channel, thread_ts = None, None
     if "channel_id" in call.args:
@@ -40,11 +42,11 @@ def complete_upload(call: Call) -> Json:
     for file, title in files:
         file.title = title or file.name
     call.files.complete([file for file, _ in files], channel, comment, thread_ts)
-    return {"ok": True, "files": [file.told() for file, _ in files]}
+    return {"ok": True, "files": [file.as_json() for file, _ in files]}
 
 
 def _uploaded(call: Call) -> list[tuple[File, str | None]]:
-    """The files that are named, with their titles. Raises ApiError file_not_found for what isn't ready."""
+    """Return the named files with their titles. Raise ApiError file_not_found if one is not received yet."""
     named = call.args.parsed("files", "invalid_arguments")
     if not isinstance(named, list) or not named or not all(isinstance(each, dict) for each in named):
         raise ApiError("invalid_arguments", ["must be a list of files with an id [json-pointer:/files]"])
@@ -59,7 +61,8 @@ def _uploaded(call: Call) -> list[tuple[File, str | None]]:
 
 
 def info(call: Call) -> Json:
+    """Return a file whose upload was completed."""
     file = call.files.get(call.args.needed("file"))
     if file is None or not file.completed:
         raise ApiError("file_not_found")
-    return {"ok": True, "file": file.told(), "comments": [], "response_metadata": {"next_cursor": ""}}
+    return {"ok": True, "file": file.as_json(), "comments": [], "response_metadata": {"next_cursor": ""}}

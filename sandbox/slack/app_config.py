@@ -1,4 +1,4 @@
-"""The app that is installed in the workspace: what its manifest says."""
+"""The installed app, as its manifest describes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,29 +39,30 @@ class AppConfig:
     scopes: tuple[str, ...] = SCOPES
     events: tuple[str, ...] = EVENTS
     commands: Mapping[str, bool] | None = None
-    """Its commands and whether each has `should_escape`; None: every command is the app's, and escapes."""
+    """Its commands, and whether each has `should_escape`. None: every command is the app's, and is escaped."""
     home_tab: bool = True
     messages_tab: bool = True
     socket_mode: bool = True
     interactivity: bool = True
 
     def has_command(self, command: str) -> bool:
-        """Whether people can type it."""
+        """Return whether people can type this command."""
         return "commands" in self.scopes and (self.commands is None or command in self.commands)
 
     def hears(self, event: str) -> bool:
-        """Whether it is subscribed to the event, and has a scope for it."""
+        """Return whether the app is subscribed to the event and has a scope for it."""
         needed = EVENT_SCOPES.get(event, ())
         return event in self.events and (not needed or any(scope in self.scopes for scope in needed))
 
     def escapes(self, command: str) -> bool:
+        """Return whether Slack escapes the text of this command."""
         return self.commands is None or self.commands[command]
 
 
 def from_manifest(manifest: Mapping[str, Any]) -> AppConfig:
-    """The app as a manifest (parsed YAML or JSON) describes it.
+    """Return the app that a manifest (parsed YAML or JSON) describes.
 
-    Raises ValueError where the manifest is not shaped as Slack's schema says.
+    Raise ValueError if the manifest does not have the shape of Slack's schema.
     """
     try:
         features = manifest.get("features", {})

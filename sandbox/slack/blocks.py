@@ -1,7 +1,7 @@
 """Block Kit as Slack accepts it: what a message, a modal and a Home tab may contain.
 
-Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. Blocks that
-this sandbox does not know (video, card, data_visualization ...) are refused, never let through unread.
+Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. The sandbox
+refuses blocks and elements that it does not know (image, video, data_visualization ...) instead of ignoring them.
 """
 
 import json
@@ -9,20 +9,12 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.slack.elements import (
-    ID_OR_NONE,
-    an_image,
-    in_actions,
-    in_context,
-    in_input,
-    in_section,
-    plain,
-    text,
-)
+from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
 from sandbox.slack.rich_text import rich_text
 from sandbox.slack.schema import (
     Check,
     Json,
+    add_problem,
     anything,
     array,
     boolean,
@@ -31,25 +23,22 @@ from sandbox.slack.schema import (
     fields,
     one_of,
     string,
-    tell,
 )
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 SUMMED_TEXT = 12_000
-"""Characters of all texts of a message's blocks together. Unpublished: the lowest figure that Slack's own people
-named (reference, section 8)."""
-MARKDOWN_TEXT = 12_000
+"""Characters of all texts of a message's blocks together. Slack does not publish the limit; this is the lowest
+figure that its staff has named."""
 VIEW_BYTES = 250_000
-STACK = 3
 
 COMMON: dict[str, Check] = {"type": anything}
 NAMED: dict[str, Check] = {"block_id": ID_OR_NONE}
 
 
-def _section_says_something(value: Any, where: str, problems: list[str]) -> None:
+def _section_has_text(value: Any, where: str, problems: list[str]) -> None:
     if isinstance(value, dict) and value.get("text") is None and value.get("fields") is None:
-        tell(problems, "must provide either text or fields", where)
+        add_problem(problems, "must provide either text or fields", where)
 
 
 _cell = by_type(
@@ -72,7 +61,7 @@ _section = both(
             "expand": boolean,
         },
     ),
-    _section_says_something,
+    _section_has_text,
 )
 _context = fields({**COMMON, "elements": array(in_context, 10)}, NAMED)
 _actions = fields({**COMMON, "elements": array(in_actions, 25)}, NAMED)
@@ -80,8 +69,6 @@ _input = fields(
     {**COMMON, "label": plain(2000), "element": in_input},
     {**NAMED, "hint": plain(2000), "optional": boolean, "dispatch_action": boolean},
 )
-_image = an_image({**NAMED, "title": plain(2000)})
-_markdown = fields({**COMMON, "text": string(MARKDOWN_TEXT)}, NAMED)
 _table = fields(
     {**COMMON, "rows": array(array(_cell, 20), 100)}, {**NAMED, "column_settings": array(anything, 20)}
 )
@@ -91,21 +78,16 @@ _EVERYWHERE: dict[str, Check] = {
     "context": _context,
     "divider": _divider,
     "header": _header,
-    "image": _image,
     "input": _input,
     "rich_text": rich_text,
     "section": _section,
 }
-_message_block = by_type({**_EVERYWHERE, "markdown": _markdown, "table": _table}, "a block")
+_message_block = by_type({**_EVERYWHERE, "table": _table}, "a block")
 _view_block = by_type(_EVERYWHERE, "a block")
 
 _view_common: dict[str, Check] = {
     "callback_id": string(255, least=0),
     "private_metadata": string(3000, least=0),
-    "external_id": string(255, least=0),
-    "clear_on_close": boolean,
-    "notify_on_close": boolean,
-    "submit_disabled": boolean,
 }
 _modal = fields(
     {"type": one_of("modal"), "title": plain(24), "blocks": array(_view_block, VIEW_BLOCKS, least=0)},
@@ -117,8 +99,8 @@ _home = fields(
 )
 
 
-def _twice(blocks: Any, where: str, problems: list[str]) -> None:
-    """block_ids are unique in a message or view, action_ids in their block; one element at most has the focus."""
+def _no_duplicates(blocks: Any, where: str, problems: list[str]) -> None:
+    """Check that block_ids, and action_ids in a block, are unique, and that at most one element has the focus."""
     if not isinstance(blocks, list):
         return
     seen: set[str] = set()
@@ -129,36 +111,27 @@ def _twice(blocks: Any, where: str, problems: list[str]) -> None:
         name = block.get("block_id")
         if isinstance(name, str) and name:
             if name in seen:
-                tell(problems, f"block_id already exists: {name}", f"{where}/{number}/block_id")
+                add_problem(problems, f"block_id already exists: {name}", f"{where}/{number}/block_id")
             seen.add(name)
         focused += sum(element.get("focus_on_load") is True for element in elements_of(block))
         actions = [element.get("action_id") for element in elements_of(block)]
         given = [action for action in actions if isinstance(action, str) and action]
         for action in sorted({action for action in given if given.count(action) > 1}):
-            tell(problems, f"action_id already exists: {action}", f"{where}/{number}")
+            add_problem(problems, f"action_id already exists: {action}", f"{where}/{number}")
     if focused > 1:
-        tell(problems, "only one element can have focus_on_load", where)
-
-
-def _response_urls(blocks: Any, where: str, problems: list[str], *, inputs: bool = False) -> None:
-    """`response_url_enabled` is for menus in input blocks (`inputs`) of modals."""
-    for number, block in enumerate(blocks if isinstance(blocks, list) else []):
-        fine = not isinstance(block, dict) or (inputs and block.get("type") == "input")
-        elements = () if fine else elements_of(block)
-        if any(element.get("response_url_enabled") for element in elements):
-            tell(problems, "response_url_enabled only works in input blocks of modals", f"{where}/{number}")
+        add_problem(problems, "only one element can have focus_on_load", where)
 
 
 def elements_of(block: Json) -> Iterator[Json]:
-    """The block's interactive elements, as they are (also of a block that is malformed)."""
+    """Yield the block's interactive elements, also if the block is malformed."""
     parts = [block.get("accessory"), block.get("element")]
     if block.get("type") == "actions" and isinstance(block.get("elements"), list):
         parts += block["elements"]
-    return (part for part in parts if isinstance(part, dict) and part.get("type") != "image")
+    return (part for part in parts if isinstance(part, dict))
 
 
 def texts_of(value: Any) -> Iterator[str]:
-    """Every `text` string anywhere inside: what Slack is believed to sum up."""
+    """Yield every `text` string anywhere inside: what Slack is believed to count."""
     if isinstance(value, dict):
         for key, entry in value.items():
             if key == "text" and isinstance(entry, str):
@@ -171,11 +144,10 @@ def texts_of(value: Any) -> Iterator[str]:
 
 
 def message_problems(blocks: Any) -> tuple[str, list[str]]:
-    """Slack's error name for a message's blocks, and its reasons; an empty name when they are fine."""
+    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid."""
     problems: list[str] = []
     array(_message_block, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
-    _twice(blocks, "/blocks", problems)
-    _response_urls(blocks, "/blocks", problems)
+    _no_duplicates(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(block["type"] == "table" for block in blocks) > 1:
@@ -186,15 +158,14 @@ def message_problems(blocks: Any) -> tuple[str, list[str]]:
 
 
 def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
-    """Slack's error name for a modal or a Home tab, and its reasons; an empty name when it is fine."""
+    """Return Slack's error name for a modal or a Home tab, and its reasons; an empty name if it is valid."""
     problems: list[str] = []
     (_modal if kind == "modal" else _home)(view, "/view", problems)
     if isinstance(view, dict):
-        _twice(view.get("blocks"), "/view/blocks", problems)
-        _response_urls(view.get("blocks"), "/view/blocks", problems, inputs=kind == "modal")
+        _no_duplicates(view.get("blocks"), "/view/blocks", problems)
     needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])
     if needs_submit and kind == "modal" and not view.get("submit"):
-        tell(problems, "`submit` is required when an `input` block is within blocks", "/view")
+        add_problem(problems, "`submit` is required when an `input` block is within blocks", "/view")
     if problems:
         return "invalid_arguments", problems
     if len(json.dumps(view).encode()) > VIEW_BYTES:
@@ -203,15 +174,16 @@ def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
 
 
 def without_nulls(value: Any) -> Any:
+    """Return a copy without the fields that are null."""
     if isinstance(value, dict):
         return {key: without_nulls(entry) for key, entry in value.items() if entry is not None}
     return [without_nulls(entry) for entry in value] if isinstance(value, list) else value
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """A copy in which every block and element has an id; Slack makes up those that are missing.
+    """Return a copy in which every block and element has an id; Slack makes up the missing ones.
 
-    What was null is left out, as if it had not been sent.
+    A field that is null is left out, as if it had not been sent.
     """
     copied: list[Json] = without_nulls(blocks)
     for block in copied:

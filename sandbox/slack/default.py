@@ -1,18 +1,18 @@
-"""The workspace that stands when the sandbox starts. Its names and ids stay as they are."""
+"""The workspace with which the sandbox starts. Tests and docs/sandbox.md rely on its names and ids."""
 
 from sandbox.clock import SandboxClock
 from sandbox.slack.app_config import AppConfig
 from sandbox.slack.model import Channel, Group, Person
-from sandbox.slack.state import BOT_USER, KEPT, OTHER_TEAM, TEAM, Workspace
+from sandbox.slack.state import BOT_USER, MAX_STATES, OTHER_TEAM, TEAM, Workspace
 
 ANA, BEN, CLEO, GUS, OLGA, DAN = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000", "U0OLGA000", "U0DAN0000"
 GPUS, TRAINING, APPROVALS, SHARED, QUIET = "C0GPUS000", "C0TRAIN00", "C0APPROVE", "C0SHARED0", "C0QUIET00"
 APPROVERS = "S0APPROVE"
 
 
-def default_workspace(clock: SandboxClock, app: AppConfig, *, kept: int = KEPT) -> Workspace:
-    """The workspace with its people, channels and groups; `kept` is `Workspace`'s."""
-    workspace = Workspace(clock, app, kept=kept)
+def default_workspace(clock: SandboxClock, app: AppConfig, *, max_states: int = MAX_STATES) -> Workspace:
+    """Return the workspace with its people, channels and groups."""
+    workspace = Workspace(clock, app, max_states=max_states)
     for person in (
         Person(BOT_USER, app.name, "UTC", TEAM, is_bot=True),
         Person(ANA, "Ana", "Europe/Berlin", TEAM),

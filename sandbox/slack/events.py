@@ -1,6 +1,6 @@
-"""The Events API over Socket Mode: what is subscribed is sent, and sent again until it is acknowledged.
+"""The Events API over Socket Mode: subscribed events are sent, and sent again until they are acknowledged.
 
-Rules: https://docs.slack.dev/apis/events-api/. Up to three retries, in real time; each with its number.
+Rules: https://docs.slack.dev/apis/events-api/. There are up to three retries in real time, each with its number.
 """
 
 import asyncio
@@ -9,22 +9,22 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.clock import Bell
+from sandbox.clock import Notifier, real_sleep
 from sandbox.slack import payloads
 from sandbox.slack.model import Channel, Message
+from sandbox.slack.objects import message_json, user_json
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.state import BOT_USER, TEAM, Workspace
 from sandbox.slack.timing import Timing
-from sandbox.slack.wire import message_json, user_json
 
-KEPT = 10_000
+MAX_DELIVERIES = 10_000
 """Deliveries that can be looked up; older ones are forgotten."""
 
 
 @dataclass
 class Delivery:
-    """One event on its way. `state`: waiting, acknowledged, or given_up."""
+    """One event that is sent. `state`: waiting, acknowledged, or given_up."""
 
     event_id: str
     kind: str
@@ -33,18 +33,19 @@ class Delivery:
 
 
 class Events:
+    """Sends events to the app."""
+
     def __init__(self, workspace: Workspace, sockets: Sockets, timing: Timing) -> None:
         self._workspace = workspace
         self._sockets = sockets
         self._timing = timing
         self._tasks: set[asyncio.Task[None]] = set()
-        self._hurried = 0
-        self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
-        self.bell = Bell()
-        """Rings when a delivery changes, and when retries are hurried."""
+        self.deliveries: deque[Delivery] = deque(maxlen=MAX_DELIVERIES)
+        self.changes = Notifier()
+        """Notified when a delivery changes."""
 
     def send(self, inner: Json) -> Delivery:
-        """Delivers an event, subscribed or not, in a task of its own."""
+        """Begin to deliver an event, whether or not it is subscribed."""
         payload = payloads.event(self._workspace, inner)
         delivery = Delivery(payload["event_id"], str(inner.get("type")))
         self.deliveries.append(delivery)
@@ -52,6 +53,7 @@ class Events:
         return delivery
 
     def send_subscribed(self, name: str, inner: Json) -> None:
+        """Begin to deliver an event if the app is subscribed to it."""
         if self._workspace.app.hears(name):
             self.send(inner)
 
@@ -63,7 +65,7 @@ class Events:
     async def _deliver(self, delivery: Delivery, payload: Json) -> None:
         for attempt, wait in enumerate((None, *self._timing.retries)):
             if wait is not None:
-                await self._pause(wait)
+                await real_sleep(wait)
             delivery.attempts = attempt + 1
             answer = await self._sockets.deliver(
                 "events_api",
@@ -77,27 +79,22 @@ class Events:
                 break
         else:
             delivery.state = "given_up"
-        self.bell.ring()
-
-    async def _pause(self, seconds: float) -> None:
-        hurried = self._hurried
-        await self.bell.until(lambda: self._hurried > hurried, seconds)
-
-    def hurry(self) -> None:
-        """Ends every wait before a retry now."""
-        self._hurried += 1
-        self.bell.ring()
+        self.changes.notify()
 
     async def close(self) -> None:
+        """Stop all deliveries."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # The events that people's doings make
+    # The events of what happens in the workspace
 
     def message_changed(self, before: Message | None, after: Message) -> None:
-        """A message for all was posted, edited or deleted, by a person or by the app itself: `message.*` where
-        the bot is, and `app_mention` for a new one outside direct messages."""
+        """Send `message.*` for a message for all that was posted, edited or deleted, also by the app itself.
+
+        The bot must be in the channel. A new message that mentions the bot also sends `app_mention`, except in a
+        direct message.
+        """
         channel = self._workspace.channels[after.channel]
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]
         family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
@@ -114,15 +111,16 @@ class Events:
                 self.send_subscribed("app_mention", mention)
             return
         ts = self._workspace.new_ts()
-        told = {**where, "hidden": True, "ts": ts, "event_ts": ts}
-        told["previous_message"] = message_json(self._workspace, before)
+        inner = {**where, "hidden": True, "ts": ts, "event_ts": ts}
+        inner["previous_message"] = message_json(self._workspace, before)
         if after.deleted:
-            told |= {"subtype": "message_deleted", "deleted_ts": after.ts}
+            inner |= {"subtype": "message_deleted", "deleted_ts": after.ts}
         else:
-            told |= {"subtype": "message_changed", "message": shown}
-        self.send_subscribed(name, told)
+            inner |= {"subtype": "message_changed", "message": shown}
+        self.send_subscribed(name, inner)
 
     def person_changed(self, user: str) -> None:
+        """Send `user_change`."""
         self.send_subscribed(
             "user_change",
             {
@@ -134,7 +132,7 @@ class Events:
         )
 
     def group_changed(self, group: str, before: tuple[str, ...], after: tuple[str, ...]) -> None:
-        """subteam_members_changed is a delta, and its counts are strings."""
+        """Send `subteam_members_changed`: who came and who went, with their counts as strings."""
         added = [user for user in after if user not in before]
         removed = [user for user in before if user not in after]
         if not added and not removed:
@@ -156,12 +154,13 @@ class Events:
         )
 
     def _left(self, channel: Channel) -> None:
-        """Who is removed is told by an event of its own, instead of member_left_channel."""
+        """Send channel_left or group_left: the app gets no member_left_channel for its own bot."""
         kind = "channel_left" if channel.kind == "public" else "group_left"
         inner = {"type": kind, "channel": channel.id, "event_ts": self._workspace.new_ts()}
         self.send_subscribed(kind, inner)
 
     def member_changed(self, channel: Channel, user: str, *, joined: bool) -> None:
+        """Send the event of a person or the bot who joined or left."""
         if user == BOT_USER and not joined:
             self._left(channel)
             return
@@ -179,6 +178,7 @@ class Events:
         )
 
     def file_shared(self, file_id: str, channel: Channel) -> None:
+        """Send `file_shared`."""
         self.send_subscribed(
             "file_shared",
             {
@@ -192,6 +192,7 @@ class Events:
         )
 
     def home_opened(self, user: str, channel: Channel, tab: str, view: Json | None) -> None:
+        """Send `app_home_opened`."""
         inner: Json = {
             "type": "app_home_opened",
             "user": user,

@@ -1,4 +1,4 @@
-"""Files as apps upload them: an address, the bytes, the completion. A share shows up later, as after a scan.
+"""Files that apps upload: a URL, the bytes, the completion. A share shows later, as after Slack's virus scan.
 
 Rules: https://docs.slack.dev/messaging/working-with-files.
 """
@@ -19,7 +19,7 @@ from sandbox.slack.timing import Timing
 
 @dataclass
 class File:
-    """A file on its way, or there: its bytes were `received`, its upload `completed`."""
+    """A file. `received`: its bytes came. `completed`: its upload was completed."""
 
     id: str
     name: str
@@ -30,10 +30,10 @@ class File:
     received: bool = False
     completed: bool = False
     shares: dict[str, dict[str, list[Json]]] = field(default_factory=dict)
-    """`public` or `private`, then the channel, then where in it: as Slack tells them."""
+    """As in Slack's file object: `public` or `private`, then the channel, then the messages."""
 
-    def told(self) -> Json:
-        """The file object."""
+    def as_json(self) -> Json:
+        """Return Slack's file object."""
         return {
             "id": self.id,
             "created": self.created,
@@ -52,32 +52,32 @@ class File:
 
 
 class Files:
-    """The files of a workspace. Their bytes are counted and forgotten."""
+    """The files of a workspace. Their bytes are counted, but not stored."""
 
     def __init__(self, workspace: Workspace, timing: Timing) -> None:
         self._workspace = workspace
         self._timing = timing
         self._files: dict[str, File] = {}
-        self._addresses: dict[str, File] = {}
+        self._by_token: dict[str, File] = {}
         self._sharing: set[asyncio.Task[None]] = set()
         self.url = ""
 
     def begin(self, name: str, length: int, alt_text: str) -> tuple[str, File]:
-        """The address for the bytes of a new file."""
+        """Begin an upload. Return the URL for the bytes, and the file."""
         file = File(
             self._workspace.new_id("F"), name, length, alt_text, title=name, created=self._workspace.seconds()
         )
-        address = secrets.token_urlsafe(24)
-        self._files[file.id] = self._addresses[address] = file
-        return f"{self.url}/upload/v1/{address}", file
+        token = secrets.token_urlsafe(24)
+        self._files[file.id] = self._by_token[token] = file
+        return f"{self.url}/upload/v1/{token}", file
 
     def get(self, file_id: object) -> File | None:
-        """The file, at whatever stage."""
+        """Return the file, also if its upload is not completed."""
         return self._files.get(file_id) if isinstance(file_id, str) else None
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Takes the bytes as the body (not as a form); they must be as many as was said."""
-        file = self._addresses.get(request.match_info["address"])
+        """Take the bytes as the body, not as a form. Their number must be the announced one."""
+        file = self._by_token.get(request.match_info["token"])
         if file is None or file.completed:
             return web.Response(status=404, text="Not found")
         raw = await request.read()
@@ -87,7 +87,7 @@ class Files:
         return web.Response(text=f"OK - {len(raw)}")
 
     def complete(self, files: list[File], channel: Channel | None, comment: str, thread_ts: str | None) -> None:
-        """Ends the uploads; in a channel they show up as one message, when they have been looked at."""
+        """Complete the uploads. In a channel they are shared as one message after a while."""
         for file in files:
             file.completed = True
         if channel is not None:
@@ -98,18 +98,18 @@ class Files:
     async def _share(self, files: list[File], channel: Channel, comment: str, thread_ts: str | None) -> None:
         await real_sleep(self._timing.share)
         message = self._workspace.post(
-            channel, BOT_USER, comment, files=[file.told() for file in files], thread_ts=thread_ts
+            channel, BOT_USER, comment, files=[file.as_json() for file in files], thread_ts=thread_ts
         )
-        where: Json = {"ts": message.ts, "channel_name": channel.name, "reply_users": []}
+        share: Json = {"ts": message.ts, "channel_name": channel.name, "reply_users": []}
         if thread_ts is not None:
-            where["thread_ts"] = thread_ts
+            share["thread_ts"] = thread_ts
         for file in files:
             shares = file.shares.setdefault("public" if channel.kind == "public" else "private", {})
-            shares.setdefault(channel.id, []).append(where)
+            shares.setdefault(channel.id, []).append(share)
             self._workspace.on_file(file.id, channel)
 
     async def close(self) -> None:
-        """Drops what is not shared yet."""
+        """Drop the shares that do not show yet."""
         for task in list(self._sharing):
             task.cancel()
         await asyncio.gather(*self._sharing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What a workspace is made of. Times are aware UTC datetimes of the sandbox's clock."""
+"""The values of a workspace. Times are aware UTC datetimes of the sandbox's clock."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,31 +12,35 @@ Guest = Literal["restricted", "ultra_restricted"]
 
 @dataclass(frozen=True)
 class Person:
+    """A person or the bot."""
+
     id: str
     name: str
     tz: str
     team: str
-    """The home team: another one's id for an outsider, or for a colleague of the same organization."""
+    """The home team; another team for an outsider, or for a colleague in the same organization."""
     guest: Guest | None = None
     deleted: bool = False
     is_bot: bool = False
     org: str = ""
     """The Enterprise organization of the home team, if it has one."""
     teams: tuple[str, ...] = ()
-    """All teams within the organization; the home team alone where none is given."""
+    """All teams within the organization; empty if that is only the home team."""
 
     def is_in(self, team: str) -> bool:
-        """Whether this person is a member of a team."""
+        """Return whether this person is a member of a team."""
         return team in (self.teams or (self.team,))
 
     @property
     def handle(self) -> str:
-        """What follows the @ when someone writes to this person."""
+        """The name that follows the @ in a mention."""
         return self.name.lower().replace(" ", "")
 
 
 @dataclass(frozen=True)
 class Channel:
+    """A channel or a direct message."""
+
     id: str
     name: str
     """Empty for a direct message."""
@@ -44,12 +48,14 @@ class Channel:
     members: frozenset[str]
     archived: bool = False
     shared: bool = False
-    """With another team (Slack Connect)."""
+    """Whether it is shared with another team (Slack Connect)."""
     created: int = 0
 
 
 @dataclass(frozen=True)
 class Group:
+    """A user group."""
+
     id: str
     handle: str
     members: tuple[str, ...]
@@ -57,45 +63,36 @@ class Group:
 
 @dataclass(frozen=True)
 class Message:
-    """One state of a message; each post, edit and deletion makes the next, with a seq of its own."""
+    """One state of a message. Each post, edit and deletion makes a new state with a seq of its own."""
 
     seq: int
     channel: str
     ts: str
     at: datetime
-    """When this state came about; the ts tells when the message was posted."""
+    """When this state began; the ts is the time at which the message was posted."""
     author: str
     by_app: bool
     text: str
-    """As sent: escaped, with its mentions as ids."""
+    """As the app sent it: escaped, with ids as mentions."""
     blocks: list[Json]
-    attachments: list[Json] = field(default_factory=list)
     files: list[Json] = field(default_factory=list)
     thread_ts: str | None = None
     broadcast: bool = False
     metadata: Json | None = None
     only_for: str | None = None
-    """The one person who sees it (an ephemeral message), else None."""
+    """The only person who sees it, if it is ephemeral."""
     edited: bool = False
     deleted: bool = False
 
     @property
     def is_reply(self) -> bool:
+        """Whether it is in a thread, and not its parent."""
         return self.thread_ts is not None and self.thread_ts != self.ts
 
 
 @dataclass(frozen=True)
-class Ping:
-    """A message that made a person's client ring."""
-
-    user: str
-    message: Message
-    why: Literal["dm", "mention", "group", "channel", "thread"]
-
-
-@dataclass(frozen=True)
 class View:
-    """A modal or a Home tab as one person has it open."""
+    """A modal or a Home tab that one person has open."""
 
     id: str
     user: str
@@ -103,24 +100,23 @@ class View:
     """As the app sent it, with every block_id and action_id filled in."""
     hash: str
     values: Json
-    """What is filled in: block_id, action_id, then Slack's form of a value."""
-    root: str
-    previous: str | None = None
+    """What is filled in: block_id, action_id, then the value in Slack's form."""
     errors: Json = field(default_factory=dict)
-    """What the last submission was told, by block_id."""
+    """By block_id, the errors of the last submission."""
 
     @property
     def kind(self) -> str:
+        """`modal` or `home`."""
         return str(self.source["type"])
 
 
 @dataclass(frozen=True)
 class Lacks:
-    """What a lesser Slack-compatible server does not have."""
+    """What a server that is only compatible with Slack may lack."""
 
     metadata: bool = False
     history: bool = False
     usergroups: bool = False
     guest_flags: bool = False
     ephemerals: bool = False
-    """Ephemeral messages are accepted and never shown, as Slack's may be."""
+    """Ephemeral messages are accepted and never shown, as can happen with Slack."""

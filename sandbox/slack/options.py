@@ -1,4 +1,4 @@
-"""The command line options of the workspace, alone or beside Compute Clear."""
+"""The command line options of the workspace."""
 
 import argparse
 import math
@@ -10,7 +10,7 @@ from sandbox.slack.app_config import AppConfig, from_manifest
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds `--manifest`, an AppConfig or None, and `--pace`."""
+    """Add `--manifest` (an AppConfig or None) and `--pace`."""
     parser.add_argument("--manifest", type=_app, help="install the app that this manifest (YAML) describes")
     parser.add_argument(
         "--pace", type=_pace, default=1.0, help="speed of Slack's rate limits; 0: none (default: 1)"
@@ -31,11 +31,11 @@ def _app(path: str) -> AppConfig:
     try:
         return from_manifest(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
-        why = str(error.strerror)
+        reason = str(error.strerror)
     except yaml.MarkedYAMLError as error:
-        why = "no YAML" if error.problem_mark is None else f"no YAML, line {error.problem_mark.line + 1}"
+        reason = "no YAML" if error.problem_mark is None else f"no YAML, line {error.problem_mark.line + 1}"
     except (yaml.YAMLError, UnicodeDecodeError):
-        why = "no YAML"
+        reason = "no YAML"
     except ValueError as error:
-        why = str(error)
-    raise argparse.ArgumentTypeError(f"{path}: {why}")
+        reason = str(error)
+    raise argparse.ArgumentTypeError(f"{path}: {reason}")

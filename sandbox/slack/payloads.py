@@ -1,4 +1,4 @@
-"""What Slack sends the app, complete as the real payloads are.
+"""The payloads that Slack sends to the app, with all fields of the real ones.
 
 Shapes: https://docs.slack.dev/reference/interaction-payloads and
 https://docs.slack.dev/interactivity/implementing-slash-commands.
@@ -8,13 +8,12 @@ import secrets
 from typing import Any
 
 from sandbox.slack.model import Channel, Message, Person, View
+from sandbox.slack.objects import DOMAIN, VERIFICATION_TOKEN, message_json, short_user, view_json
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID, BOT_USER, TEAM, Workspace
-from sandbox.slack.wire import DOMAIN, LEGACY_WORD, message_json, short_user, view_json
 
 
 def command(
-    workspace: Workspace,
     person: Person,
     channel: Channel,
     name: str,
@@ -23,8 +22,9 @@ def command(
     response_url: str,
     trigger_id: str,
 ) -> Json:
+    """Return the payload of a slash command."""
     return {
-        "token": LEGACY_WORD,
+        "token": VERIFICATION_TOKEN,
         "team_id": TEAM,
         "team_domain": DOMAIN,
         "channel_id": channel.id,
@@ -40,19 +40,17 @@ def command(
     }
 
 
-def _interaction(kind: str, person: Person, trigger_id: str | None) -> Json:
-    told: Json = {
+def _interaction(kind: str, person: Person, trigger_id: str) -> Json:
+    return {
         "type": kind,
         "team": {"id": TEAM, "domain": DOMAIN},
         "user": short_user(person),
         "api_app_id": APP_ID,
-        "token": LEGACY_WORD,
+        "token": VERIFICATION_TOKEN,
         "enterprise": None,
         "is_enterprise_install": False,
+        "trigger_id": trigger_id,
     }
-    if trigger_id is not None:
-        told["trigger_id"] = trigger_id
-    return told
 
 
 def message_click(
@@ -65,7 +63,7 @@ def message_click(
     response_url: str,
     trigger_id: str,
 ) -> Json:
-    """block_actions from a message. For an ephemeral one there is no `message`, as Slack documents none."""
+    """Return block_actions from a message. An ephemeral one has no `message`, as Slack documents none."""
     channel = workspace.channels[message.channel]
     container: Json = {
         "type": "message",
@@ -75,7 +73,7 @@ def message_click(
     }
     if message.thread_ts is not None:
         container["thread_ts"] = message.thread_ts
-    told = _interaction("block_actions", person, trigger_id) | {
+    payload = _interaction("block_actions", person, trigger_id) | {
         "container": container,
         "channel": {
             "id": channel.id,
@@ -86,12 +84,12 @@ def message_click(
         "actions": [action],
     }
     if message.only_for is None:
-        told["message"] = message_json(workspace, message, metadata=True)
-    return told
+        payload["message"] = message_json(workspace, message, metadata=True)
+    return payload
 
 
 def view_click(person: Person, view: View, action: Json, *, trigger_id: str) -> Json:
-    """block_actions from a modal or a Home tab; these have no response_url."""
+    """Return block_actions from a modal or a Home tab; these have no response_url."""
     return _interaction("block_actions", person, trigger_id) | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_json(view),
@@ -99,32 +97,16 @@ def view_click(person: Person, view: View, action: Json, *, trigger_id: str) -> 
     }
 
 
-def submission(person: Person, view: View, *, trigger_id: str, response_urls: list[Json]) -> Json:
-    return _interaction("view_submission", person, trigger_id) | {
-        "view": view_json(view),
-        "response_urls": response_urls,
-    }
-
-
-def closed(person: Person, view: View, *, cleared: bool) -> Json:
-    return _interaction("view_closed", person, None) | {"view": view_json(view), "is_cleared": cleared}
-
-
-def suggestion(person: Person, block: Json, element: Json, typed: str, where: Json) -> Json:
-    """block_suggestion: what an external select asks for while a person types."""
-    return _interaction("block_suggestion", person, None) | {
-        "action_id": element["action_id"],
-        "block_id": block["block_id"],
-        "value": typed,
-        **where,
-    }
+def submission(person: Person, view: View, *, trigger_id: str) -> Json:
+    """Return view_submission. Its response_urls are for menus that the sandbox does not know."""
+    return _interaction("view_submission", person, trigger_id) | {"view": view_json(view), "response_urls": []}
 
 
 def event(workspace: Workspace, inner: Json) -> Json:
-    """The event_callback round an event; its event_id names it for ever."""
+    """Return the event_callback around an event, with a new event_id."""
     channel = workspace.channel(inner.get("channel"))
     return {
-        "token": LEGACY_WORD,
+        "token": VERIFICATION_TOKEN,
         "team_id": TEAM,
         "context_team_id": TEAM,
         "context_enterprise_id": None,
@@ -148,14 +130,14 @@ def event(workspace: Workspace, inner: Json) -> Json:
 
 
 def action(block: Json, element: Json, value: Json, ts: str) -> Json:
-    """One entry of `actions`: the element, and what was chosen."""
-    told: Json = {**value, "action_id": element["action_id"], "block_id": block["block_id"], "action_ts": ts}
+    """Return an entry of `actions`: the element, and what was chosen."""
+    entry: Json = {**value, "action_id": element["action_id"], "block_id": block["block_id"], "action_ts": ts}
     if element["type"] == "button":
-        told.pop("value", None)
+        entry.pop("value", None)
         shown: dict[str, Any] = {key: element[key] for key in ("text", "value", "style", "url") if key in element}
-        told |= shown
-        if "text" in told:
-            told["text"] = {"emoji": True, **told["text"]}
+        entry |= shown
+        if "text" in entry:
+            entry["text"] = {"emoji": True, **entry["text"]}
     elif "placeholder" in element:
-        told["placeholder"] = element["placeholder"]
-    return told
+        entry["placeholder"] = element["placeholder"]
+    return entry

@@ -1,20 +1,19 @@
-"""What people do: run commands, click, fill in modals, write. Each waits for the app's acknowledgement.
+"""What people do: run commands, click, write messages. A command or a click waits for the app's acknowledgement.
 
-What Slack's own client would not let a person do raises `Impossible`.
+An action that Slack's own client would not let the person do raises `Impossible`.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.slack import payloads
+from sandbox.slack.arguments import ApiError, Arguments
 from sandbox.slack.blocks import elements_of
-from sandbox.slack.calling import ApiError, Arguments
-from sandbox.slack.elements import SHORTEST_QUERY, suggested
 from sandbox.slack.model import Channel, Message, Person, View
-from sandbox.slack.replies import Replies
+from sandbox.slack.responses import Responses
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
-from sandbox.slack.state import APP_ID, TEAM, Workspace
+from sandbox.slack.state import TEAM, Workspace
 from sandbox.slack.triggers import Triggers
 from sandbox.slack.typed_text import typed
 from sandbox.slack.values import NotOffered, chosen, state_of
@@ -23,56 +22,51 @@ SLACKBOT = "USLACKBOT"
 
 
 class Impossible(Exception):
-    """Slack's client does not let this person do that; the text says why."""
+    """Slack's client does not let this person do that; the text is the name of the reason."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went for the person: `error` is what they see, `payload` what the app acknowledged with."""
+    """How an action ended: `error` is what the person sees, `payload` what the app acknowledged with."""
 
     error: str | None = None
     payload: Any = None
-    confirm: Json | None = None
     errors: dict[str, str] = field(default_factory=dict)
     took: float | None = None
     """Real seconds until the app acknowledged."""
 
     def shown(self) -> Json:
-        told: Json = {
-            "ok": self.error is None and self.confirm is None,
-            "error": self.error,
-            "payload": self.payload,
-        }
+        """Return the outcome as the control API shows it."""
+        answer: Json = {"ok": self.error is None, "error": self.error, "payload": self.payload}
         if self.took is not None:
-            told["took_ms"] = round(self.took * 1000, 3)
-        if self.confirm is not None:
-            told["confirm"] = self.confirm
+            answer["took_ms"] = round(self.took * 1000, 3)
         if self.errors:
-            told["errors"] = self.errors
-        return told
+            answer["errors"] = self.errors
+        return answer
 
 
 @dataclass(frozen=True)
-class Aim:
-    """Which button or menu, and what to do with it."""
+class Target:
+    """Which button or menu to click, and what to choose in it."""
 
     action_id: str
     value: str | None = None
     block_id: str | None = None
     selected: Any = None
-    confirmed: bool = False
 
 
 class People:
-    def __init__(self, workspace: Workspace, sockets: Sockets, triggers: Triggers, replies: Replies) -> None:
+    """Acts for the people of a workspace."""
+
+    def __init__(self, workspace: Workspace, sockets: Sockets, triggers: Triggers, responses: Responses) -> None:
         self._workspace = workspace
         self._sockets = sockets
         self._triggers = triggers
-        self._replies = replies
+        self._responses = responses
         self.url = ""
 
     def acting(self, user: str) -> Person:
-        """The person, able to act. Raises Impossible."""
+        """Return the person. Raise Impossible if there is none, or if they are a bot or deactivated."""
         person = self._workspace.person(user)
         if person is None or person.is_bot:
             raise Impossible("no_such_person")
@@ -81,7 +75,7 @@ class People:
         return person
 
     def place(self, person: Person, channel: str | None, dm: bool) -> Channel:
-        """Where the person is. Raises Impossible when they are not in it, or it is archived."""
+        """Return the channel. Raise Impossible if the person is not in it, or if it is archived."""
         found = self._workspace.dm(person.id) if dm else self._workspace.channel(channel)
         if found is None and channel is not None:
             found = self._workspace.channel_named(channel.removeprefix("#"))
@@ -94,7 +88,7 @@ class People:
         return found
 
     async def command(self, person: Person, channel: Channel, name: str, text: str) -> Outcome:
-        """A slash command. Raises Impossible for outsiders and for commands that no app has."""
+        """Run a slash command. Raise Impossible for outsiders, and for a command that the app does not have."""
         app = self._workspace.app
         if not person.is_in(TEAM):
             raise Impossible("outsiders_cannot_run_commands")
@@ -104,7 +98,6 @@ class People:
         if app.escapes(name):
             text = typed(self._workspace, text, labels=True)
         payload = payloads.command(
-            self._workspace,
             person,
             channel,
             name,
@@ -115,7 +108,7 @@ class People:
         answer = await self._sockets.deliver("slash_commands", payload, answers=True)
         error: str | None = answer.error
         if error is None:
-            error = self._command_reply(person, channel, f"{name} {text}".strip(), answer.payload)
+            error = self._show_acknowledgement(person, channel, f"{name} {text}".strip(), answer.payload)
         if error is not None:
             self._workspace.post(
                 channel,
@@ -126,8 +119,8 @@ class People:
             )
         return Outcome(error, answer.payload, took=answer.took)
 
-    def _command_reply(self, person: Person, channel: Channel, line: str, payload: Any) -> str | None:
-        """Shows what the acknowledgement says; an error's name when it can't be shown."""
+    def _show_acknowledgement(self, person: Person, channel: Channel, line: str, payload: Any) -> str | None:
+        """Show the message in a command's acknowledgement. Return an error's name if it can't be shown."""
         if payload in (None, "", {}):
             return None
         if isinstance(payload, str):
@@ -139,50 +132,46 @@ class People:
             if in_channel:
                 self._workspace.post(channel, person.id, line)
             if set(payload) - {"response_type"}:
-                self._replies.show(person.id, channel.id, Arguments(payload))
+                self._responses.show(person.id, channel.id, Arguments(payload))
         except ApiError:
             return "invalid_command_response"
         return None
 
     # Clicks
 
-    async def click_message(self, person: Person, message: Message, aim: Aim) -> Outcome:
-        """Uses a button or menu of a message, as the person has it before them."""
+    async def click_message(self, person: Person, message: Message, target: Target) -> Outcome:
+        """Click a button, or choose in a menu, of a message in the state that the person sees."""
         channel = self._workspace.channels[message.channel]
         if not self._workspace.can_read(person, channel) or message.only_for not in (None, person.id):
             raise Impossible("no_such_message")
         if channel.archived:
             raise Impossible("is_archived")
-        block, element = find(message.blocks, aim)
-        if asked := confirmation(element, aim):
-            return Outcome(confirm=asked)
+        block, element = find(message.blocks, target)
         place = (message.channel, message.ts, person.id)
         before = self._workspace.values.get(place, {})
         state = {**before, **state_of(message.blocks, before)}
-        value = choose(element, aim)
+        value = choose(element, target)
         if element["action_id"] in state.get(block["block_id"], {}):
             state[block["block_id"]][element["action_id"]] = value
         if state:
             self._workspace.values[place] = state
+        response_path = self._triggers.response_path("message", person.id, channel.id, message.ts)
         payload = payloads.message_click(
             self._workspace,
             person,
             message,
             payloads.action(block, element, value, self._workspace.new_ts()),
             state_of(message.blocks, state),
-            response_url=self.url
-            + self._triggers.response_path("message", person.id, channel.id, message.ts, message.thread_ts),
+            response_url=self.url + response_path,
             trigger_id=self._triggers.trigger_id(person.id),
         )
         answer = await self._sockets.deliver("interactive", payload, answers=True)
         return Outcome(answer.error, answer.payload, took=answer.took)
 
-    async def click_view(self, person: Person, view: View, aim: Aim) -> Outcome:
-        """Uses a button or menu of an open modal or of the Home tab."""
-        block, element = find(view.source["blocks"], aim)
-        if asked := confirmation(element, aim):
-            return Outcome(confirm=asked)
-        value = choose(element, aim)
+    async def click_view(self, person: Person, view: View, target: Target) -> Outcome:
+        """Click a button, or choose in a menu, of the open modal or of the Home tab."""
+        block, element = find(view.source["blocks"], target)
+        value = choose(element, target)
         if element["action_id"] in view.values.get(block["block_id"], {}):
             view.values[block["block_id"]][element["action_id"]] = value
         if block["type"] == "input" and not block.get("dispatch_action"):
@@ -191,31 +180,15 @@ class People:
             person,
             view,
             payloads.action(block, element, value, self._workspace.new_ts()),
-            trigger_id=self._triggers.trigger_id(person.id, view.id if view.kind == "modal" else None),
+            trigger_id=self._triggers.trigger_id(person.id),
         )
         answer = await self._sockets.deliver("interactive", payload, answers=True)
         return Outcome(answer.error, answer.payload, took=answer.took)
 
-    async def suggest(self, person: Person, blocks: list[Json], aim: Aim, typed: str, where: Json) -> Outcome:
-        """Types into an external select; the acknowledgement carries its options.
-
-        Raises Impossible where too little is typed for the app to be asked.
-        """
-        block, element = find(blocks, aim)
-        if len(typed) < element.get("min_query_length", SHORTEST_QUERY):
-            raise Impossible("too_short")
-        payload = payloads.suggestion(person, block, element, typed, {**where, "api_app_id": APP_ID})
-        answer = await self._sockets.deliver("interactive", payload, answers=True)
-        problems: list[str] = []
-        suggested(answer.payload, "", problems)
-        return Outcome(
-            answer.error or ("invalid_response" if problems else None), answer.payload, took=answer.took
-        )
-
     # Writing
 
     def say(self, person: Person, channel: Channel, text: str, thread_ts: str | None) -> Message:
-        """Writes a message. Raises Impossible for a thread that is not there."""
+        """Write a message. Raise Impossible if its thread does not exist, or the app takes no messages."""
         if thread_ts is not None:
             parent = self._workspace.message(channel.id, thread_ts)
             if parent is None or parent.is_reply or parent.only_for is not None:
@@ -227,15 +200,15 @@ class People:
         )
 
 
-def find(blocks: list[Json], aim: Aim) -> tuple[Json, Json]:
-    """The block and element that are meant. Raises Impossible when there is none, or more than one."""
+def find(blocks: list[Json], target: Target) -> tuple[Json, Json]:
+    """Return the target's block and element. Raise Impossible if there is none, or more than one."""
     found = [
         (block, element)
         for block in blocks
         for element in elements_of(block)
-        if element["action_id"] == aim.action_id
-        and aim.block_id in (None, block["block_id"])
-        and (aim.value is None or element.get("value") == aim.value)
+        if element["action_id"] == target.action_id
+        and target.block_id in (None, block["block_id"])
+        and (target.value is None or element.get("value") == target.value)
     ]
     if not found:
         raise Impossible("no_such_button")
@@ -244,15 +217,9 @@ def find(blocks: list[Json], aim: Aim) -> tuple[Json, Json]:
     return found[0]
 
 
-def confirmation(element: Json, aim: Aim) -> Json | None:
-    """The dialog that has to be confirmed first."""
-    if aim.confirmed or "confirm" not in element:
-        return None
-    return {key: element["confirm"][key]["text"] for key in ("title", "text", "confirm", "deny")}
-
-
-def choose(element: Json, aim: Aim) -> Json:
+def choose(element: Json, target: Target) -> Json:
+    """Return the element's value after the click. Raise Impossible if it does not offer that choice."""
     try:
-        return chosen(element, aim.selected)
+        return chosen(element, target.selected)
     except NotOffered as wrong:
         raise Impossible("not_offered") from wrong

@@ -1,7 +1,7 @@
-"""What a person sees of a message: mentions as names, dates in their time zone, formatting signs gone.
+"""What a person reads of a message: mentions as names, dates in their time zone, no formatting characters.
 
-mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. Clock times are shown in 24 hours. A
-plain_text object is shown as it is, entities included, so that text which was escaped needlessly shows it.
+mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. Times are shown in 24 hours. A plain_text
+object is shown as it is, with its entities, so that a test notices text that was escaped needlessly.
 """
 
 import re
@@ -25,7 +25,7 @@ _DATE_PART = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Reader:
-    """Whose eyes: the names they see and the time where they are."""
+    """How a person reads: their time zone, and the names of people, channels and groups by id."""
 
     tz: str
     now: datetime
@@ -35,10 +35,12 @@ class Reader:
 
 
 def unescape(text: str) -> str:
+    """Return the text with Slack's three entities replaced."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def mrkdwn(text: str, reader: Reader) -> str:
+    """Return how mrkdwn reads."""
     parts: list[str] = []
     rest = 0
     for code in _CODE.finditer(text):
@@ -127,6 +129,7 @@ def _ago(seconds: float) -> str:
 
 
 def text_object(value: Any, reader: Reader) -> str:
+    """Return how a text object reads."""
     if not isinstance(value, dict):
         return ""
     shown = str(value.get("text", ""))
@@ -134,7 +137,7 @@ def text_object(value: Any, reader: Reader) -> str:
 
 
 def reads(blocks: list[Json], reader: Reader) -> str:
-    """All that a reader of the blocks sees, one line a block and more; what buttons and menus say is left out."""
+    """Return how the blocks read, each on its own lines, without the texts of buttons and menus."""
     return "\n".join(line for block in blocks for line in _lines(block, reader) if line)
 
 
@@ -144,25 +147,13 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
             yield text_object(block.get("text"), reader)
             for entry in block.get("fields") or []:
                 yield text_object(entry, reader)
-            accessory = block.get("accessory") or {}
-            if accessory.get("type") == "image":
-                yield str(accessory.get("alt_text", ""))
         case "header":
             yield text_object(block.get("text"), reader)
         case "context":
-            elements = block.get("elements") or []
-            yield " ".join(
-                str(entry.get("alt_text", "")) if entry.get("type") == "image" else text_object(entry, reader)
-                for entry in elements
-            )
+            yield " ".join(text_object(entry, reader) for entry in block.get("elements") or [])
         case "input":
             yield text_object(block.get("label"), reader)
             yield text_object(block.get("hint"), reader)
-        case "image":
-            yield text_object(block.get("title"), reader)
-            yield str(block.get("alt_text", ""))
-        case "markdown":
-            yield str(block.get("text", ""))
         case "table":
             for row in block.get("rows") or []:
                 yield " | ".join(_rich(cell, reader) for cell in row)
@@ -171,7 +162,7 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
 
 
 def _rich(value: Any, reader: Reader) -> str:
-    """The words of a rich_text block or a table's cell."""
+    """Return how a rich_text block or a table's cell reads."""
     if not isinstance(value, dict):
         return ""
     match value.get("type"):
@@ -196,7 +187,7 @@ def _rich(value: Any, reader: Reader) -> str:
 
 
 def buttons(blocks: list[Json], reader: Reader) -> list[Json]:
-    """What can be clicked or chosen, in reading order, as `see` tells it."""
+    """Return the buttons and menus in reading order, as `see` shows them."""
     return [
         _button(block, element, reader)
         for block in blocks
@@ -206,27 +197,19 @@ def buttons(blocks: list[Json], reader: Reader) -> list[Json]:
 
 
 def _button(block: Json, element: Json, reader: Reader) -> Json:
-    told: Json = {
+    shown: Json = {
         "text": text_object(element.get("text") or element.get("placeholder"), reader),
         "action_id": element.get("action_id"),
         "block_id": block.get("block_id"),
         "value": element.get("value"),
         "style": element.get("style"),
-        "confirm": confirm(element, reader),
         "type": element.get("type"),
     }
     if element.get("url"):
-        told["url"] = element["url"]
+        shown["url"] = element["url"]
     if choices(element):
-        told["options"] = [
+        shown["options"] = [
             {"text": text_object(choice.get("text"), reader), "value": choice.get("value")}
             for choice in choices(element)
         ]
-    return told
-
-
-def confirm(element: Json, reader: Reader) -> Json | None:
-    dialog = element.get("confirm")
-    if not isinstance(dialog, dict):
-        return None
-    return {key: text_object(dialog.get(key), reader) for key in ("title", "text", "confirm", "deny")}
+    return shown

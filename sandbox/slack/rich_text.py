@@ -76,4 +76,4 @@ rich_text = fields(
     },
     {"block_id": string(255, least=0)},
 )
-"""A rich_text block, also as a cell of a table. Its lengths are unpublished: a text object's is taken."""
+"""A rich_text block, also as a cell of a table. Slack publishes no lengths; these are those of a text object."""

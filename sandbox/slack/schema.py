@@ -1,6 +1,6 @@
-"""Small checks that describe JSON and, put together, say where a value breaks Slack's rules.
+"""Checks of JSON values, which are combined to describe what Slack accepts.
 
-A check looks at one value and adds a line to `problems` for each rule that it breaks, in the manner of Slack's own
+A check adds a line to `problems` for each rule that the value breaks. The lines have the form of Slack's own
 `response_metadata.messages`: what is wrong, then where, as a JSON pointer.
 """
 
@@ -12,69 +12,79 @@ Json = dict[str, Any]
 Check = Callable[[Any, str, list[str]], None]
 
 
-def tell(problems: list[str], what: str, where: str) -> None:
+def add_problem(problems: list[str], what: str, where: str) -> None:
+    """Add a line to `problems`."""
     problems.append(f"{what} [json-pointer:{where}]")
 
 
 def string(most: int, least: int = 1) -> Check:
+    """Return the check of a string with `least` to `most` characters."""
+
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, str):
-            tell(problems, "must be a string", where)
+            add_problem(problems, "must be a string", where)
         elif len(value) < least:
-            tell(problems, f"must be more than {least - 1} characters", where)
+            add_problem(problems, f"must be more than {least - 1} characters", where)
         elif len(value) > most:
-            tell(problems, f"must be less than {most + 1} characters", where)
+            add_problem(problems, f"must be less than {most + 1} characters", where)
 
     return check
 
 
 def matching(pattern: str, what: str) -> Check:
-    """A string that is entirely of this pattern."""
+    """Return the check of a string that matches the pattern as a whole."""
     compiled = re.compile(pattern)
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, str) or compiled.fullmatch(value) is None:
-            tell(problems, f"must be {what}", where)
+            add_problem(problems, f"must be {what}", where)
 
     return check
 
 
 def boolean(value: Any, where: str, problems: list[str]) -> None:
+    """Accept true and false."""
     if not isinstance(value, bool):
-        tell(problems, "must be a boolean", where)
+        add_problem(problems, "must be a boolean", where)
 
 
 def integer(least: int, most: int) -> Check:
+    """Return the check of an integer from `least` to `most`."""
+
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, int) or isinstance(value, bool):
-            tell(problems, "must be an integer", where)
+            add_problem(problems, "must be an integer", where)
         elif not least <= value <= most:
-            tell(problems, f"must be from {least} to {most}", where)
+            add_problem(problems, f"must be from {least} to {most}", where)
 
     return check
 
 
 def one_of(*allowed: str) -> Check:
+    """Return the check of one of these strings."""
+
     def check(value: Any, where: str, problems: list[str]) -> None:
         if value not in allowed:
-            tell(problems, f"must be one of: {', '.join(allowed)}", where)
+            add_problem(problems, f"must be one of: {', '.join(allowed)}", where)
 
     return check
 
 
 def anything(value: Any, where: str, problems: list[str]) -> None:
-    """Accepts whatever comes: for parts that nobody here looks at."""
+    """Accept any value."""
 
 
 def array(item: Check, most: int, least: int = 1) -> Check:
+    """Return the check of an array with `least` to `most` items."""
+
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, list):
-            tell(problems, "must be an array", where)
+            add_problem(problems, "must be an array", where)
             return
         if len(value) < least:
-            tell(problems, f"must have at least {least} items", where)
+            add_problem(problems, f"must have at least {least} items", where)
         if len(value) > most:
-            tell(problems, f"no more than {most} items allowed", where)
+            add_problem(problems, f"no more than {most} items allowed", where)
         for number, entry in enumerate(value[: most + 1]):
             item(entry, f"{where}/{number}", problems)
 
@@ -82,19 +92,19 @@ def array(item: Check, most: int, least: int = 1) -> Check:
 
 
 def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    """An object with these keys and no others; Slack refuses unknown keys too."""
+    """Return the check of an object with these keys only; Slack refuses unknown keys too."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         if not isinstance(value, dict):
-            tell(problems, "must be an object", where)
+            add_problem(problems, "must be an object", where)
             return
         for key in required:
             if key not in value:
-                tell(problems, f"missing required field: {key}", where)
+                add_problem(problems, f"missing required field: {key}", where)
         for key, entry in value.items():
             rule = required.get(key) or optional.get(key)
             if rule is None:
-                tell(problems, f"invalid additional property: {key}", where)
+                add_problem(problems, f"invalid additional property: {key}", where)
             elif entry is not None or key in required:
                 rule(entry, f"{where}/{key}", problems)
 
@@ -102,13 +112,13 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Chec
 
 
 def by_type(kinds: Mapping[str, Check], what: str) -> Check:
-    """An object whose `type` names the check that holds for it."""
+    """Return the check of an object whose `type` selects the check."""
 
     def check(value: Any, where: str, problems: list[str]) -> None:
         kind = value.get("type") if isinstance(value, dict) else None
         rule = kinds.get(kind) if isinstance(kind, str) else None
         if rule is None:
-            tell(problems, f"unsupported type: {kind if isinstance(kind, str) else what}", where)
+            add_problem(problems, f"unsupported type: {kind if isinstance(kind, str) else what}", where)
         else:
             rule(value, where, problems)
 
@@ -116,6 +126,8 @@ def by_type(kinds: Mapping[str, Check], what: str) -> Check:
 
 
 def both(*checks: Check) -> Check:
+    """Return a check that makes all of these checks."""
+
     def check(value: Any, where: str, problems: list[str]) -> None:
         for each in checks:
             each(value, where, problems)

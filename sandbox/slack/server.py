@@ -1,4 +1,4 @@
-"""The Slack workspace as one server: Web API, Socket Mode, response_urls and the control API on one port."""
+"""The Slack workspace as one server: Web API, Socket Mode, response URLs and the control API on one port."""
 
 import json
 import random
@@ -10,16 +10,16 @@ from sandbox.clock import SandboxClock, real_monotonic
 from sandbox.clock_routes import add_clock_routes
 from sandbox.faults import Faults
 from sandbox.serving import Served, serve
-from sandbox.slack.admin import Admin
 from sandbox.slack.app_config import AppConfig
-from sandbox.slack.control import Control
+from sandbox.slack.control_people import PeopleControl
+from sandbox.slack.control_workspace import WorkspaceControl
 from sandbox.slack.default import default_workspace
 from sandbox.slack.events import Events
 from sandbox.slack.files import Files
 from sandbox.slack.modals import Modals
-from sandbox.slack.pace import Pace
 from sandbox.slack.people import People
-from sandbox.slack.replies import Replies
+from sandbox.slack.rate_limits import RateLimits
+from sandbox.slack.responses import Responses
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets
 from sandbox.slack.timing import Timing
@@ -27,11 +27,11 @@ from sandbox.slack.triggers import Triggers
 from sandbox.slack.web_api import METHODS, OPEN_CONNECTION, WebApi
 
 ENDPOINTS = frozenset({*METHODS, OPEN_CONNECTION, "response_url", "socket", "upload"})
-"""What faults can be put on."""
+"""The endpoints that can have faults."""
 
 
 class SlackSandbox:
-    """A workspace to start and stop. Its default people and channels: `sandbox.slack.default`."""
+    """A workspace to start and stop. `sandbox.slack.default` has its people and channels."""
 
     def __init__(
         self,
@@ -43,47 +43,55 @@ class SlackSandbox:
         seed: int | None = None,
         monotonic: Callable[[], float] = real_monotonic,
     ) -> None:
-        """`app` is what the installed app may do (the manifest of the default one has `/gpu`'s scopes), `pace`
-        switches Slack's rate limits off or makes their time run faster, `timing` are the deadlines, `seed`
-        makes the choice of sockets repeatable, `monotonic` is the real time of limits and deadlines."""
+        """Make a workspace.
+
+        app        what the installed app may do
+        pace       the speed at which the time of the rate limits runs; False or 0 switches them off
+        timing     the deadlines
+        seed       makes the choice of sockets repeatable
+        monotonic  the real time of limits and deadlines
+        """
         timing = timing or Timing()
         self.workspace = default_workspace(clock, app or AppConfig())
-        self.pace = Pace(monotonic, float(pace))
-        self.sockets = Sockets(timing, monotonic, random.Random(seed))  # noqa: S311 (spreads envelopes, guards nothing)
+        self.limits = RateLimits(monotonic, float(pace))
+        self.sockets = Sockets(timing, monotonic, random.Random(seed))  # noqa: S311 - it chooses connections
         self.triggers = Triggers(timing, monotonic)
-        self.replies = Replies(self.workspace, self.triggers)
+        self.responses = Responses(self.workspace, self.triggers)
         self.events = Events(self.workspace, self.sockets, timing)
         self.sockets.interactive = lambda: self.workspace.app.interactivity
         self.workspace.on_message = self.events.message_changed
-        self.people = People(self.workspace, self.sockets, self.triggers, self.replies)
+        self.people = People(self.workspace, self.sockets, self.triggers, self.responses)
         self.modals = Modals(self.workspace, self.sockets, self.triggers)
         self.files = Files(self.workspace, timing)
         self.workspace.on_file = self.events.file_shared
-        self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.pace)
+        self.api = WebApi(self.workspace, self.triggers, self.sockets, self.files, self.limits)
         self.faults = Faults(clock, endpoint_of=endpoint_of, known=ENDPOINTS, error_body=error_body)
         self._clock = clock
         self._served: Served | None = None
 
     @property
     def bot_token(self) -> str:
+        """The app's bot token."""
         return self.api.bot_token
 
     @property
     def app_token(self) -> str:
+        """The app's app-level token."""
         return self.api.app_token
 
     @property
     def url(self) -> str:
-        """Where it is served, without a slash at the end; the Web API's base is `URL/api/`."""
+        """The server's URL, without a slash at the end; the Web API is below `URL/api/`."""
         return self.api.url
 
     async def start(self, port: int = 0) -> str:
-        """Serves on 127.0.0.1 and returns the URL; port 0 takes a free one."""
+        """Begin to serve on 127.0.0.1 (port 0: a free one), and return the URL."""
         self._served = await serve(self._application(), port)
-        self.api.url = self.people.url = self.modals.url = self.files.url = self._served.url
+        self.api.url = self.people.url = self.files.url = self._served.url
         return self._served.url
 
     async def stop(self) -> None:
+        """Stop serving, and close every connection."""
         if self._served is not None:
             await self._served.stop()
             self._served = None
@@ -92,15 +100,15 @@ class SlackSandbox:
         app = web.Application(middlewares=[self.faults.middleware()], client_max_size=4 * 1024 * 1024)
         router = app.router
         router.add_route("*", "/api/{method}", self.api.serve)
-        router.add_post("/upload/v1/{address}", self.files.receive)
+        router.add_post("/upload/v1/{token}", self.files.receive)
         router.add_get("/link/", self.sockets.serve)
-        router.add_post("/commands/{url:.+}", self.replies.serve)
-        router.add_post("/actions/{url:.+}", self.replies.serve)
+        router.add_post("/commands/{url:.+}", self.responses.serve)
+        router.add_post("/actions/{url:.+}", self.responses.serve)
         self.faults.add_routes(router)
         add_clock_routes(router, self._clock)
-        Control(self.workspace, self.people, self.modals).add_routes(router)
-        Admin(self.workspace, self.api, self.sockets, self.events, self.pace).add_routes(router)
-        self.sockets.on_envelope = self._note_envelope
+        PeopleControl(self.workspace, self.people, self.modals).add_routes(router)
+        WorkspaceControl(self.workspace, self.api, self.sockets, self.events, self.limits).add_routes(router)
+        self.sockets.on_envelope = self._log_envelope
         app.on_shutdown.append(self._close)
         return app
 
@@ -110,15 +118,15 @@ class SlackSandbox:
         await self.sockets.close()
         await self.faults.close(app)
 
-    def _note_envelope(self, direction: str, envelope: Json) -> None:
-        """Puts what goes over the sockets into the traffic log, as endpoint `envelope`."""
-        self.faults.traffic.note(
+    def _log_envelope(self, direction: str, envelope: Json) -> None:
+        """Add an envelope to the traffic log, as endpoint `envelope`."""
+        self.faults.traffic.add(
             "envelope", method=direction.upper(), path="/link/", raw=json.dumps(envelope).encode(), status=200
         )
 
 
 def endpoint_of(request: web.Request) -> str:
-    """The name under which faults and the traffic log know a request."""
+    """Return the name of a request's endpoint, for faults and the traffic log."""
     first, _, rest = request.path.lstrip("/").partition("/")
     if first == "api":
         return rest
@@ -128,4 +136,5 @@ def endpoint_of(request: web.Request) -> str:
 
 
 def error_body(status: int) -> Json:
+    """Return the body of a fault that answers with a status."""
     return {"ok": False, "error": "ratelimited" if status == 429 else "internal_error"}

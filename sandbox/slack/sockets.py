@@ -1,8 +1,8 @@
-"""Socket Mode: tickets, connections, and envelopes that want to be acknowledged.
+"""Socket Mode: tickets, connections, and envelopes that have to be acknowledged.
 
 Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode. An envelope goes to one connection, chosen at
-random, and only that one can acknowledge it. Ghosts are half-open connections that nobody reads: they count, and
-what is sent to them is lost.
+random, and only that connection can acknowledge it. Ghosts are half-open connections that nobody reads: they count
+as connections, and envelopes that are sent to them are lost.
 """
 
 import asyncio
@@ -15,34 +15,32 @@ from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
-from sandbox.clock import Bell, real_sleep
-from sandbox.slack.calling import ApiError, read_json
-from sandbox.slack.recent import Recent
+from sandbox.clock import Notifier, real_sleep
+from sandbox.slack.arguments import ApiError, read_json
+from sandbox.slack.expiring import ExpiringMap
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID
 from sandbox.slack.timing import Timing
 
-MOST_CONNECTIONS = 10
+MAX_CONNECTIONS = 10
 CLOSING = 0.5
-"""Real seconds to wait for the other side of a closed connection to say goodbye."""
-DEBUG_LIFE = 360
-"""Seconds that a connection lives which was opened with `debug_reconnects=true`."""
+"""Real seconds to wait for the other side to close a connection too."""
 Failure = Literal["operation_timeout", "dispatch_failed", "interactivity_disabled"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How an envelope ended: acknowledged (with the app's payload, if any), or with what the person sees."""
+    """How an envelope ended: with the payload of its acknowledgement, or with the error that the person sees."""
 
     error: Failure | None = None
     payload: Any = None
     took: float | None = None
-    """Real seconds from sending the envelope to its acknowledgement; None where there was none."""
+    """Real seconds from sending the envelope to its acknowledgement; None without one."""
 
 
 @dataclass
 class Waiting:
-    """An envelope on its way."""
+    """An envelope that is not acknowledged yet."""
 
     sent_at: float
     answer: asyncio.Future[Answer]
@@ -50,6 +48,8 @@ class Waiting:
 
 @dataclass
 class Connection:
+    """A WebSocket of the app."""
+
     name: str
     socket: web.WebSocketResponse
     request: web.Request
@@ -59,26 +59,29 @@ class Connection:
 
 
 class Sockets:
+    """The app's connections."""
+
     def __init__(self, timing: Timing, monotonic: Callable[[], float], chance: random.Random) -> None:
         self._timing = timing
         self._monotonic = monotonic
         self._chance = chance
-        self._tickets: Recent[None] = Recent(monotonic)
+        self._tickets: ExpiringMap[None] = ExpiringMap(monotonic)
         self.opened = 0
-        """Connections there ever were."""
+        """How many connections were ever opened."""
         self.connections: list[Connection] = []
         self.ghosts = 0
         self.refuse_tickets = False
         self.stray_acks = 0
-        """Acknowledgements that named no envelope which their connection still waited for."""
-        self.bell = Bell()
-        """Rings when a connection comes or goes."""
+        """Acknowledgements of no envelope that their connection was waiting for."""
+        self.changes = Notifier()
+        """Notified when a connection opens or closes."""
         self.on_envelope: Callable[[str, Json], None] = lambda kind, envelope: None
-        """Told of every envelope sent ("sent") and every text received ("received")."""
+        """Called with "sent" and every envelope, and with "received" and every message of the app."""
         self.interactive: Callable[[], bool] = lambda: True
-        """Whether the app has interactivity switched on."""
+        """Returns whether the app has interactivity switched on."""
 
     def new_ticket(self) -> str:
+        """Return a ticket for one connection."""
         ticket = str(uuid.uuid4())
         self._tickets.add(ticket, None)
         return ticket
@@ -94,28 +97,27 @@ class Sockets:
 
     @property
     def count(self) -> int:
+        """How many connections there are, ghosts included."""
         return len(self.connections) + self.ghosts
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """The WebSocket endpoint: one connection from its handshake to its end."""
+        """Serve the WebSocket endpoint: one connection from its handshake to its end."""
         if not self._use(request.query.get("ticket", "")):
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=403)
         socket = web.WebSocketResponse(autoping=True, timeout=CLOSING)
         if not socket.can_prepare(request):
             return web.json_response({"ok": False, "error": "not_a_websocket"}, status=400)
         await socket.prepare(request)
-        if self.count >= MOST_CONNECTIONS:
+        if self.count >= MAX_CONNECTIONS:
             await socket.send_str(json.dumps({"type": "disconnect", "reason": "too_many_websockets"}))
             await socket.close()
             return socket
         self.opened += 1
         connection = Connection(f"s{self.opened}", socket, request)
-        debug = request.query.get("debug_reconnects") == "true"
-        life = DEBUG_LIFE if debug else self._timing.connection
-        await socket.send_str(json.dumps(self._hello(self.count + 1, life)))
+        await socket.send_str(json.dumps(self._hello(self.count + 1)))
         self.connections.append(connection)
-        self.bell.ring()
-        age = asyncio.create_task(self._age(connection, life))
+        self.changes.notify()
+        age = asyncio.create_task(self._age(connection))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -125,21 +127,21 @@ class Sockets:
             self._gone(connection)
         return socket
 
-    async def _age(self, connection: Connection, life: float) -> None:
-        """Lives through a connection's time: warns it, and closes it at the end."""
-        await real_sleep(life - self._timing.warning)
+    async def _age(self, connection: Connection) -> None:
+        """Warn a connection shortly before the end of its life, and close it at the end."""
+        await real_sleep(self._timing.connection - self._timing.warning)
         await self._dismiss(connection, "warning")
         await real_sleep(self._timing.warning)
         await self._dismiss(connection, "refresh_requested")
 
-    def _hello(self, count: int, life: int) -> Json:
+    def _hello(self, count: int) -> Json:
         return {
             "type": "hello",
             "num_connections": count,
             "debug_info": {
                 "host": "applink-sandbox",
                 "build_number": 1,
-                "approximate_connection_time": life,
+                "approximate_connection_time": self._timing.connection,
             },
             "connection_info": {"app_id": APP_ID},
         }
@@ -169,14 +171,14 @@ class Sockets:
             if not waiting.answer.done():
                 waiting.answer.set_result(Answer("dispatch_failed"))
         connection.waiting.clear()
-        self.bell.ring()
+        self.changes.notify()
 
     async def deliver(
         self, kind: str, payload: Json, *, answers: bool, retry: int | None = None, reason: str = ""
     ) -> Answer:
-        """Sends an envelope to one connection and waits for its acknowledgement.
+        """Send an envelope to one connection and wait for its acknowledgement.
 
-        `answers` says whether an acknowledgement may carry a payload; `retry` is set for events alone.
+        `answers`: whether an acknowledgement may carry a payload. `retry`: the number of the retry, for events.
         """
         if kind == "interactive" and not self.interactive():
             return Answer("interactivity_disabled")
@@ -190,8 +192,9 @@ class Sockets:
         }
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
-        place = self._chance.randrange(self.count)
-        connection = self.connections[place] if place < len(self.connections) else None
+        index = self._chance.randrange(self.count)
+        # The indexes above the connections are the ghosts.
+        connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
         waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())
         try:
@@ -211,10 +214,10 @@ class Sockets:
         return answer if answers else Answer(answer.error, took=answer.took)
 
     async def disconnect(self, reason: str, only: str | None = None) -> int:
-        """Tells connections to leave; all but a mere `warning` are then closed. Returns how many were told."""
-        told = [each for each in self.connections if only in (None, each.name)]
-        await asyncio.gather(*(self._dismiss(each, reason) for each in told))
-        return len(told)
+        """Send `disconnect` to the connections; close them unless it is a `warning`. Return how many."""
+        found = [each for each in self.connections if only in (None, each.name)]
+        await asyncio.gather(*(self._dismiss(each, reason) for each in found))
+        return len(found)
 
     async def _dismiss(self, connection: Connection, reason: str) -> None:
         notice = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-sandbox"}}
@@ -226,7 +229,7 @@ class Sockets:
             self._gone(connection)
 
     def kill(self, only: str | None = None) -> int:
-        """Cuts connections without a word. Returns how many."""
+        """Cut connections without a close frame. Return how many."""
         cut = [each for each in self.connections if only in (None, each.name)]
         for connection in cut:
             if connection.request.transport is not None:
@@ -235,16 +238,17 @@ class Sockets:
         return len(cut)
 
     async def close(self) -> None:
+        """Close every connection."""
         await asyncio.gather(*(connection.socket.close() for connection in self.connections))
 
 
 def ticket_url(base: str, ticket: str) -> str:
-    """The address that apps.connections.open answers for a sandbox served at `base`."""
+    """Return the WebSocket URL of a sandbox that is served at `base`."""
     return f"{base.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={APP_ID}"
 
 
 def open_connection(sockets: Sockets, base: str, *, enabled: bool) -> Json:
-    """The answer of apps.connections.open. Raises ApiError when Socket Mode is switched off."""
+    """Return the answer of apps.connections.open. Raise ApiError if Socket Mode is switched off."""
     if not enabled:
         raise ApiError("socket_mode_disabled")
     return {"ok": True, "url": ticket_url(base, sockets.new_ticket())}

@@ -1,7 +1,7 @@
-"""The workspace: who and what is in it, and the newest states that its messages went through.
+"""The workspace: its people, channels and groups, its views, and the newest states of its messages.
 
-All changes go through the methods here. Each message state takes the next `seq` and rings the bell on which
-`see`, `pings` and other long polls wait.
+Everything changes through the methods here. Each state of a message gets the next `seq`, and each change notifies
+the long polls of the control API, which wait on `changes`.
 """
 
 from collections import defaultdict, deque
@@ -10,10 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sandbox.clock import Bell, SandboxClock
-from sandbox.slack import mentions
+from sandbox.clock import Notifier, SandboxClock
 from sandbox.slack.app_config import AppConfig
-from sandbox.slack.model import Channel, Group, Lacks, Message, Person, Ping, View
+from sandbox.slack.model import Channel, Group, Lacks, Message, Person, View
 from sandbox.slack.render import Reader
 
 TEAM = "T0SANDBOX"
@@ -21,99 +20,107 @@ OTHER_TEAM = "T0OUTSIDE"
 BOT_USER = "U0BOT0000"
 BOT_ID = "B0BOT0000"
 APP_ID = "A0APP0000"
-KEPT = 100_000
+MAX_STATES = 100_000
 
 
 def microseconds(at: datetime) -> int:
-    """Since 1970."""
+    """Return the microseconds since 1970."""
     return int(at.timestamp()) * 1_000_000 + at.microsecond
 
 
 def as_ts(microseconds: int) -> str:
-    """As Slack writes times: seconds, a point, six digits."""
+    """Return a time as Slack writes it: seconds, a point, six digits."""
     return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
 
 
 class Workspace:
-    def __init__(self, clock: SandboxClock, app: AppConfig, *, kept: int = KEPT) -> None:
-        """`kept`: how many states of messages, and how many pings, can be looked up; each message's last one can
-        always be."""
+    """A Slack workspace with one app."""
+
+    def __init__(self, clock: SandboxClock, app: AppConfig, *, max_states: int = MAX_STATES) -> None:
+        """`max_states` is how many states of messages are kept; the newest state of each message always is."""
         self.clock = clock
         self.app = app
         self.lacks = Lacks()
-        self.bell = Bell()
+        self.changes = Notifier()
         self.people: dict[str, Person] = {}
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, Group] = {}
         self.last = 0
         """The seq of the newest state, counted from 1."""
-        self._states: deque[Message] = deque(maxlen=kept)
-        self.pings: deque[Ping] = deque(maxlen=kept)
-        self.views: dict[str, list[View]] = defaultdict(list)
-        """Each person's open modals, the top one last."""
+        self._states: deque[Message] = deque(maxlen=max_states)
+        self.modals: dict[str, View] = {}
+        """By person, the open modal."""
         self.homes: dict[str, View] = {}
         self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
         """What a person chose in a message's menus, by (channel, ts, user): block_id, action_id, value."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None
-        """Told of every message for all that is posted (before: None), edited or deleted."""
+        """Called for every message for all that is posted (before: None), edited or deleted."""
         self.on_file: Callable[[str, Channel], None] = lambda file_id, channel: None
-        """Told of every file that is shared."""
+        """Called for every file that is shared."""
         self._last_ts = 0
-        self._made = 0
+        self._ids = 0
 
-    # People and places
+    # People and channels
 
     def person(self, wanted: Any) -> Person | None:
+        """Return the person with this id; None also if it is no string."""
         return self.people.get(wanted) if isinstance(wanted, str) else None
 
     def channel(self, wanted: Any) -> Channel | None:
+        """Return the channel with this id; None also if it is no string."""
         return self.channels.get(wanted) if isinstance(wanted, str) else None
 
     def channel_named(self, name: str) -> Channel | None:
+        """Return the channel with this name."""
         return next((each for each in self.channels.values() if each.name == name and name), None)
 
     def bot_is_in(self, channel: Channel) -> bool:
+        """Return whether the app's bot is a member."""
         return BOT_USER in channel.members
 
     def dm(self, user: str) -> Channel:
-        """The direct message between this person and the bot; opened when it is not yet."""
+        """Return the direct message between this person and the bot; open it if it is not open yet."""
         channel = Channel(f"D{user[1:]}", "", "im", frozenset({user, BOT_USER}), created=self.seconds())
         return self.channels.setdefault(channel.id, channel)
 
     def dm_partner(self, channel: Channel) -> str:
+        """Return the person of a direct message."""
         return next(member for member in channel.members if member != BOT_USER)
 
     def new_id(self, prefix: str) -> str:
-        self._made += 1
-        return f"{prefix}0NEW{self._made:05d}"
+        """Return an id that is not in use."""
+        self._ids += 1
+        return f"{prefix}0NEW{self._ids:05d}"
 
     def is_full_member(self, person: Person) -> bool:
+        """Return whether the person is neither a guest, nor an outsider, nor deactivated."""
         return person.is_in(TEAM) and person.guest is None and not person.deleted
 
     def can_read(self, person: Person, channel: Channel) -> bool:
-        """Members read a channel; everyone who is no guest and no outsider reads public ones."""
+        """Return whether the person is in the channel, or the channel is public and they are a full member."""
         return person.id in channel.members or (channel.kind == "public" and self.is_full_member(person))
 
     # Messages
 
     def seconds(self) -> int:
+        """Return sandbox time as seconds since 1970."""
         return int(self.clock.now().timestamp())
 
     def new_ts(self, at: datetime | None = None) -> str:
-        """A message's id: its time (now, if not given) in microseconds, never the same twice."""
+        """Return a new message's ts: its time (by default now) in microseconds, never the same twice."""
         self._last_ts = max(microseconds(at or self.clock.now()), self._last_ts + 1)
         return as_ts(self._last_ts)
 
     def message(self, channel: Any, ts: Any) -> Message | None:
-        """The message as it is now, also a deleted one."""
+        """Return the message as it is now, also if it is deleted."""
         if not isinstance(channel, str) or not isinstance(ts, str):
             return None
         return self.messages.get(channel, {}).get(ts)
 
-    def post(self, channel: Channel, author: str, text: str, **parts: Any) -> Message:
-        """Puts a new message into the channel; `parts` are further fields of `Message`."""
+    def post(self, channel: Channel, author: str, text: str, **fields: Any) -> Message:
+        """Post a message; `fields` are further fields of `Message`."""
         at = self.clock.now()
         ts = self.new_ts(at)
         message = self._record(
@@ -124,40 +131,29 @@ class Workspace:
                 at=at,
                 author=author,
                 text=text,
-                **{"by_app": author == BOT_USER, "blocks": [], **parts},
+                **{"by_app": author == BOT_USER, "blocks": [], **fields},
             )
         )
         if message.only_for is None:
-            self.pings += mentions.pings(self, message)
             self.threads[channel.id, message.thread_ts or ts].append(ts)
             self.on_message(None, message)
-        self.bell.ring()
+        self.changes.notify()
         return message
 
-    def edit(self, message: Message, **changes: Any) -> Message:
-        changed = self._record(replace(message, at=self.clock.now(), **changes))
+    def edit(self, message: Message, **fields: Any) -> Message:
+        """Change fields of a message."""
+        changed = self._record(replace(message, at=self.clock.now(), **fields))
         if message.only_for is None:
             self.on_message(message, changed)
-        self.bell.ring()
+        self.changes.notify()
         return changed
 
     def delete(self, message: Message) -> None:
+        """Delete a message."""
         self.edit(message, deleted=True)
         thread = self.threads.get((message.channel, message.thread_ts or message.ts))
         if thread and message.ts in thread:
             thread.remove(message.ts)
-
-    def lose_ephemerals(self, user: str) -> int:
-        """What a reload does to a person's ephemeral messages. Returns how many went."""
-        lost = [
-            message
-            for messages in self.messages.values()
-            for message in messages.values()
-            if message.only_for == user and not message.deleted
-        ]
-        for message in lost:
-            self.edit(message, deleted=True)
-        return len(lost)
 
     def _record(self, message: Message) -> Message:
         self.last += 1
@@ -167,7 +163,7 @@ class Workspace:
         return numbered
 
     def states(self, after: int) -> list[Message]:
-        """The states with a seq over `after`, in order, as far as they are kept."""
+        """Return the states with a seq above `after`, in order, as far as they are kept."""
         found: list[Message] = []
         for state in reversed(self._states):
             if state.seq <= after:
@@ -176,7 +172,7 @@ class Workspace:
         return found[::-1]
 
     def changed(self, after: int) -> list[Message]:
-        """The messages that changed after a seq, each once as it is now, in order of change."""
+        """Return the messages that changed after a seq, each once as it is now, in order of change."""
         if self._states and self._states[0].seq > after + 1:
             every: Iterable[Message] = (each for inside in self.messages.values() for each in inside.values())
             return sorted((each for each in every if each.seq > after), key=lambda each: each.seq)
@@ -184,27 +180,26 @@ class Workspace:
         return sorted(latest.values(), key=lambda each: each.seq)
 
     def as_it_was(self, message: Message, seq: int) -> Message | None:
-        """The message's state at that seq, where it is kept."""
+        """Return the message's state at that seq, or None if it is not kept any more."""
         same = (
             each for each in reversed(self._states) if (each.channel, each.ts) == (message.channel, message.ts)
         )
         return next((each for each in same if each.seq <= seq), None)
 
     def replies(self, channel: str, thread_ts: str) -> list[Message]:
-        """A thread's messages, its parent first; empty when it has no parent."""
+        """Return a thread's messages, its parent first; none if it has no parent."""
         return [self.messages[channel][ts] for ts in self.threads.get((channel, thread_ts), [])]
 
     def shown(self, channel: str) -> Iterable[Message]:
-        """What stands in the channel for everyone, oldest first."""
+        """Return the messages that everyone in the channel sees, oldest first."""
         return (
             message
             for message in self.messages.get(channel, {}).values()
             if not message.deleted and message.only_for is None
         )
 
-    # How people see it
-
     def reader(self, user: str) -> Reader:
+        """Return how this person reads: their time zone, and the names of people, channels and groups."""
         person = self.people.get(user)
         return Reader(
             tz=person.tz if person else "UTC",
@@ -226,34 +221,19 @@ class Workspace:
         found = self.groups.get(group)
         return found.handle if found else None
 
-    # Views
+    # Modals
 
-    def top_view(self, user: str) -> View | None:
-        stack = self.views.get(user)
-        return stack[-1] if stack else None
+    def modal(self, view_id: Any) -> View | None:
+        """Return the open modal with this id, of any person."""
+        return next((view for view in self.modals.values() if view.id == view_id), None)
 
-    def view(self, view_id: Any, external_id: Any = None) -> View | None:
-        """An open modal by its id or external id, whoever has it open."""
-        for stack in self.views.values():
-            for view in stack:
-                if view.id == view_id or (external_id and view.source.get("external_id") == external_id):
-                    return view
-        return None
+    def put_modal(self, view: View) -> None:
+        """Open the modal, or show its new state."""
+        self.modals[view.user] = view
+        self.changes.notify()
 
-    def put_view(self, view: View) -> None:
-        """Replaces the open modal of the same id, or puts a new one on top."""
-        stack = self.views[view.user]
-        places = [place for place, each in enumerate(stack) if each.id == view.id]
-        if places:
-            stack[places[0]] = view
-        else:
-            stack.append(view)
-        self.bell.ring()
-
-    def drop_views(self, user: str, keep: int = 0) -> list[View]:
-        """Closes a person's modals from the top until `keep` are left; returns the closed ones."""
-        stack = self.views[user]
-        closed = stack[keep:]
-        del stack[keep:]
-        self.bell.ring()
-        return closed
+    def close_modal(self, view: View) -> None:
+        """Close the modal if it is still the one that its person has open."""
+        if self.modal(view.id) is not None:
+            del self.modals[view.user]
+        self.changes.notify()

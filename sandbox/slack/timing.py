@@ -1,4 +1,4 @@
-"""Slack's deadlines, all in seconds of real time, whatever the sandbox's clock does."""
+"""Slack's deadlines, in seconds of real time; the sandbox's clock does not change them."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ class Timing:
     ack: float = 3.0
     """Until an envelope has to be acknowledged."""
     trigger: float = 3.0
-    """How long a trigger_id opens a view."""
+    """How long a trigger_id can open a view."""
     response_url: float = 30 * 60.0
     response_url_uses: int = 5
     retries: tuple[float, ...] = (0.0, 60.0, 300.0)
-    """The waits before an event that nobody acknowledged is sent again."""
+    """The waits before each retry of an event that was not acknowledged."""
     ticket: float = 60.0
-    """How long an unused Socket Mode ticket stays good."""
+    """How long an unused Socket Mode ticket is valid."""
     share: float = 2.0
     """From the completion of an upload until its share shows."""
     connection: int = 18_060
-    """A connection's life, as `hello` tells it; then it is asked to leave, and closed."""
+    """How long a connection lives, as `hello` says; then it gets `refresh_requested` and is closed."""
     warning: float = 10.0
     """How long before its end a connection is warned."""

@@ -1,6 +1,6 @@
-"""What an interaction lets the app do afterwards: open a view by `trigger_id`, answer by `response_url`.
+"""What an app may do after an interaction: open a view by `trigger_id`, and answer by `response_url`.
 
-Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Both run in real time.
+Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Both expire in real time.
 """
 
 import secrets
@@ -8,47 +8,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.slack.calling import ApiError
-from sandbox.slack.recent import Recent
+from sandbox.slack.arguments import ApiError
+from sandbox.slack.expiring import ExpiringMap
 from sandbox.slack.timing import Timing
 
 
 @dataclass
 class Trigger:
+    """A trigger_id."""
+
     user: str
-    view_id: str | None
-    """The modal that was interacted with; only such a trigger can push."""
     used: bool = False
 
 
 @dataclass
 class ResponseUrl:
+    """A response_url."""
+
     kind: Literal["command", "message"]
     user: str
     channel: str
     ts: str | None
-    """The message that was clicked on."""
-    thread_ts: str | None
+    """The message that was clicked, if `kind` is `message`."""
     uses: int = 0
 
 
 class Triggers:
+    """The trigger ids and response URLs of a workspace."""
+
     def __init__(self, timing: Timing, monotonic: Callable[[], float]) -> None:
         self._timing = timing
-        self._triggers: Recent[Trigger] = Recent(monotonic)
-        self._urls: Recent[ResponseUrl] = Recent(monotonic)
+        self._triggers: ExpiringMap[Trigger] = ExpiringMap(monotonic)
+        self._urls: ExpiringMap[ResponseUrl] = ExpiringMap(monotonic)
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """Return how many are remembered."""
         return len(self._triggers) + len(self._urls)
 
-    def trigger_id(self, user: str, view_id: str | None = None) -> str:
+    def trigger_id(self, user: str) -> str:
+        """Return a new trigger_id for a person's interaction."""
         name = f"{secrets.randbelow(10**13)}.{secrets.randbelow(10**11)}.{secrets.token_hex(16)}"
-        self._triggers.add(name, Trigger(user, view_id))
+        self._triggers.add(name, Trigger(user))
         return name
 
-    def exchange(self, name: str) -> Trigger:
-        """Uses a trigger. Raises ApiError invalid_, expired_ or exchanged_trigger_id."""
+    def exchange(self, name: str) -> str:
+        """Use a trigger_id, and return its person. Raise ApiError invalid_, expired_ or exchanged_trigger_id."""
         found = self._triggers.get(name)
         if found is None:
             raise ApiError("invalid_trigger_id")
@@ -58,23 +62,18 @@ class Triggers:
         if age >= self._timing.trigger:
             raise ApiError("expired_trigger_id")
         trigger.used = True
-        return trigger
+        return trigger.user
 
     def response_path(
-        self,
-        kind: Literal["command", "message"],
-        user: str,
-        channel: str,
-        ts: str | None = None,
-        thread_ts: str | None = None,
+        self, kind: Literal["command", "message"], user: str, channel: str, ts: str | None = None
     ) -> str:
-        """The path of a new response_url."""
+        """Return the path of a new response_url."""
         name = f"{secrets.randbelow(10**13)}/{secrets.token_urlsafe(18)}"
-        self._urls.add(name, ResponseUrl(kind, user, channel, ts, thread_ts))
+        self._urls.add(name, ResponseUrl(kind, user, channel, ts))
         return f"/{'commands' if kind == 'command' else 'actions'}/{name}"
 
     def response(self, name: str) -> ResponseUrl:
-        """Uses a response_url once. Raises ApiError no_such_url, expired_url or used_url."""
+        """Use a response_url once. Raise ApiError no_such_url, expired_url or used_url."""
         found = self._urls.get(name)
         if found is None:
             raise ApiError("no_such_url")

@@ -1,4 +1,4 @@
-"""What becomes of text that a person types, on its way to the app."""
+"""How Slack encodes the text that a person types for the app."""
 
 import re
 
@@ -11,14 +11,15 @@ _CHANNEL = re.compile(r"(?<![\w#&])#([\w-]+)")
 
 
 def escaped(text: str) -> str:
+    """Return the text with Slack's three entities."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def typed(workspace: Workspace, text: str, *, labels: bool) -> str:
-    """`&`, `<` and `>` escaped; links, addresses, @people, @groups and #channels turned into Slack's tokens.
+    """Return the text with `&`, `<` and `>` escaped, and links, mail addresses and mentions as Slack's tokens.
 
-    `labels`: as a slash command with should_escape gets them, `<@U123|name>`; a message has `<@U123>`. That
-    addresses become mailto links in commands as well is an assumption; an app that reads both is safe.
+    A slash command with should_escape has `labels`, as in `<@U123|name>`; a message has `<@U123>`. It is an
+    assumption that mail addresses become mailto links in commands too; an app should read both.
     """
     people = {person.handle: person for person in workspace.people.values()}
     groups = {group.handle: group for group in workspace.groups.values()}

@@ -1,4 +1,4 @@
-"""What is filled in: Slack's form of each element's value, and what a client checks before it submits."""
+"""The values of elements: Slack's form of each, and what a person's client checks before it submits a modal."""
 
 from typing import Any
 
@@ -6,57 +6,39 @@ from sandbox.slack.blocks import elements_of
 from sandbox.slack.elements import choices
 from sandbox.slack.schema import Json
 
-_ONE_OPTION = ("static_select", "external_select", "radio_buttons", "overflow")
-_MANY_OPTIONS = ("multi_static_select", "multi_external_select", "checkboxes")
-_ONE_ID = {
-    "users_select": ("selected_user", "initial_user"),
-    "channels_select": ("selected_channel", "initial_channel"),
-    "conversations_select": ("selected_conversation", "initial_conversation"),
-    "datepicker": ("selected_date", "initial_date"),
-    "timepicker": ("selected_time", "initial_time"),
-    "datetimepicker": ("selected_date_time", "initial_date_time"),
-}
-_MANY_IDS = {
-    "multi_users_select": ("selected_users", "initial_users"),
-    "multi_channels_select": ("selected_channels", "initial_channels"),
-    "multi_conversations_select": ("selected_conversations", "initial_conversations"),
-}
-_STATELESS = ("button", "overflow", "image")
-
 
 class NotOffered(ValueError):
-    """Something was chosen that the element does not offer."""
+    """A person chose something that the element does not offer."""
 
 
 def chosen(element: Json, selected: Any) -> Json:
-    """The element's value after a person chose or typed `selected`. Raises NotOffered.
+    """Return the element's value after a person chose or typed `selected`. Raise NotOffered.
 
-    `selected` is an option's value, a list of them, an id, a date, or typed text; None clears.
+    `selected` is an option's value, a user id, a list of either, or typed text; None clears the element.
     """
     kind = str(element["type"])
-    told: Json = {"type": kind}
-    if kind in _ONE_OPTION:
-        told["selected_option"] = None if selected is None else _option(element, selected)
-    elif kind in _MANY_OPTIONS:
-        told["selected_options"] = [_option(element, each) for each in _list(selected)]
-    elif kind in _ONE_ID:
-        told[_ONE_ID[kind][0]] = selected
-    elif kind in _MANY_IDS:
-        told[_MANY_IDS[kind][0]] = _list(selected)
-    else:
-        told["value"] = None if selected in (None, "") else str(selected)
-    return told
+    value: Any
+    match kind:
+        case "static_select" | "radio_buttons":
+            value = {"selected_option": None if selected is None else _option(element, selected)}
+        case "multi_static_select" | "checkboxes":
+            value = {"selected_options": [_option(element, each) for each in _as_list(selected)]}
+        case "users_select":
+            value = {"selected_user": selected}
+        case "multi_users_select":
+            value = {"selected_users": _as_list(selected)}
+        case _:
+            value = {"value": None if selected in (None, "") else str(selected)}
+    return {"type": kind, **value}
 
 
-def _list(selected: Any) -> list[Any]:
+def _as_list(selected: Any) -> list[Any]:
     if selected is None:
         return []
     return selected if isinstance(selected, list) else [selected]
 
 
 def _option(element: Json, value: Any) -> Json:
-    if "external" in element["type"]:
-        return {"text": {"type": "plain_text", "text": str(value), "emoji": True}, "value": str(value)}
     for choice in choices(element):
         if choice.get("value") == value:
             return choice
@@ -64,42 +46,45 @@ def _option(element: Json, value: Any) -> Json:
 
 
 def initial(element: Json) -> Json:
+    """Return the element's value before a person changes it."""
     kind = str(element["type"])
-    told: Json = {"type": kind}
-    if kind in _ONE_OPTION:
-        told["selected_option"] = element.get("initial_option")
-    elif kind in _MANY_OPTIONS:
-        told["selected_options"] = element.get("initial_options") or []
-    elif kind in _ONE_ID:
-        told[_ONE_ID[kind][0]] = element.get(_ONE_ID[kind][1])
-    elif kind in _MANY_IDS:
-        told[_MANY_IDS[kind][0]] = element.get(_MANY_IDS[kind][1]) or []
-    else:
-        told["value"] = element.get("initial_value") or None
-    return told
+    value: Any
+    match kind:
+        case "static_select" | "radio_buttons":
+            value = {"selected_option": element.get("initial_option")}
+        case "multi_static_select" | "checkboxes":
+            value = {"selected_options": element.get("initial_options") or []}
+        case "users_select":
+            value = {"selected_user": element.get("initial_user")}
+        case "multi_users_select":
+            value = {"selected_users": element.get("initial_users") or []}
+        case _:
+            value = {"value": element.get("initial_value") or None}
+    return {"type": kind, **value}
 
 
 def state_of(blocks: list[Json], before: Json) -> Json:
-    """The state of these blocks: what `before` holds for the same block_id and action_id, else their initials."""
+    """Return the state of these blocks: the values of `before` for the same ids, else the initial values."""
     state: Json = {}
     for block in blocks:
         for element in elements_of(block):
-            if element["type"] in _STATELESS:
+            if element["type"] == "button":
                 continue
             action = element["action_id"]
-            kept = before.get(block["block_id"], {}).get(action)
-            same = kept is not None and kept["type"] == element["type"]
-            state.setdefault(block["block_id"], {})[action] = kept if same else initial(element)
+            earlier = before.get(block["block_id"], {}).get(action)
+            unchanged = earlier is not None and earlier["type"] == element["type"]
+            state.setdefault(block["block_id"], {})[action] = earlier if unchanged else initial(element)
     return state
 
 
 def is_empty(value: Json) -> bool:
+    """Return whether nothing is chosen or typed."""
     return all(part in (None, "", []) for name, part in value.items() if name != "type")
 
 
-def what_a_client_refuses(blocks: list[Json], values: Json) -> dict[str, str]:
-    """The complaints that a person's own client shows instead of submitting, by block_id."""
-    complaints: dict[str, str] = {}
+def client_errors(blocks: list[Json], values: Json) -> dict[str, str]:
+    """Return by block_id the errors that a person's client shows instead of submitting."""
+    errors: dict[str, str] = {}
     for block in blocks:
         if block.get("type") != "input":
             continue
@@ -107,30 +92,17 @@ def what_a_client_refuses(blocks: list[Json], values: Json) -> dict[str, str]:
         value = values[block["block_id"]][element["action_id"]]
         if is_empty(value):
             if not block.get("optional"):
-                complaints[block["block_id"]] = "This field is required."
-            continue
-        complaint = _unfit(element, value.get("value"))
-        if complaint:
-            complaints[block["block_id"]] = complaint
-    return complaints
+                errors[block["block_id"]] = "This field is required."
+        elif error := _length_error(element, value.get("value")):
+            errors[block["block_id"]] = error
+    return errors
 
 
-def _unfit(element: Json, typed: str | None) -> str:
+def _length_error(element: Json, typed: str | None) -> str:
     if typed is None:
         return ""
     if len(typed) < element.get("min_length", 0):
         return f"At least {element['min_length']} characters are needed."
     if len(typed) > element.get("max_length", 3000):
         return f"At most {element.get('max_length', 3000)} characters are allowed."
-    if element["type"] == "email_text_input" and "@" not in typed:
-        return "This is no email address."
-    if element["type"] == "url_text_input" and "://" not in typed:
-        return "This is no URL."
-    if element["type"] == "number_input" and not _is_number(typed, element["is_decimal_allowed"]):
-        return "This is no number."
     return ""
-
-
-def _is_number(typed: str, decimals: bool) -> bool:
-    whole, _, rest = typed.removeprefix("-").partition(".")
-    return whole.isdigit() and (not rest or (decimals and rest.isdigit()))

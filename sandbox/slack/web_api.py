@@ -1,6 +1,6 @@
-"""The Web API at `/api/METHOD`: token, method, scope, pace, then the method itself.
+"""The Web API at `/api/METHOD`: checks token, method, rate limit and scope, then calls the method.
 
-Methods answer HTTP 200 with Slack's JSON whatever comes, and 429 when they are called too fast.
+Every answer is HTTP 200 with Slack's JSON, or 429 if the method is called too often.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Literal
 from aiohttp import web
 
 from sandbox.slack import api_chat, api_conversations, api_files, api_people, api_views
-from sandbox.slack.calling import ApiError, Arguments, RateLimited, read_arguments
-from sandbox.slack.context import Call
+from sandbox.slack.arguments import ApiError, Arguments, RateLimited, read_arguments
+from sandbox.slack.call import Call
 from sandbox.slack.files import Files
-from sandbox.slack.pace import SPECIAL, TIER_2, TIER_3, TIER_4, Pace, Tier
+from sandbox.slack.rate_limits import SPECIAL, TIER_2, TIER_3, TIER_4, RateLimits, Tier
 from sandbox.slack.schema import Json
 from sandbox.slack.sockets import Sockets, open_connection
 from sandbox.slack.state import Workspace
@@ -26,54 +26,49 @@ TokenState = Literal["valid", "revoked"]
 
 @dataclass(frozen=True)
 class Method:
+    """A method: the function that does it, its rate limit, and the scope that it needs."""
+
     act: Callable[[Call], Json]
     tier: Tier | None
-    """None: the method keeps a pace of its own."""
+    """None: the function applies a limit of its own."""
     scope: str | None = None
     """None: no scope, or one that depends on the channel."""
-    open: bool = False
-    """Whether it asks for no token."""
 
 
 METHODS: dict[str, Method] = {
-    "api.test": Method(api_people.api_test, SPECIAL, open=True),
     "auth.test": Method(api_people.auth_test, SPECIAL),
-    "bots.info": Method(api_people.bots_info, TIER_3, "users:read"),
-    "chat.delete": Method(api_chat.delete, TIER_3, "chat:write"),
     "chat.getPermalink": Method(api_chat.get_permalink, SPECIAL),
     "chat.postEphemeral": Method(api_chat.post_ephemeral, TIER_4, "chat:write"),
     "chat.postMessage": Method(api_chat.post_message, None, "chat:write"),
     "chat.update": Method(api_chat.update, TIER_3, "chat:write"),
     "conversations.history": Method(api_conversations.history, TIER_3),
     "conversations.info": Method(api_conversations.info, TIER_3),
-    "conversations.list": Method(api_conversations.list_, TIER_2),
     "conversations.members": Method(api_conversations.members, TIER_4),
     "conversations.open": Method(api_conversations.open_, TIER_3, "im:write"),
     "conversations.replies": Method(api_conversations.replies, TIER_3),
     "files.completeUploadExternal": Method(api_files.complete_upload, TIER_4, "files:write"),
     "files.getUploadURLExternal": Method(api_files.get_upload_url, TIER_4, "files:write"),
     "files.info": Method(api_files.info, TIER_4, "files:read"),
-    "usergroups.list": Method(api_people.usergroups_list, TIER_2, "usergroups:read"),
     "usergroups.users.list": Method(api_people.usergroups_users_list, TIER_2, "usergroups:read"),
     "users.info": Method(api_people.users_info, TIER_4, "users:read"),
-    "users.list": Method(api_people.users_list, TIER_2, "users:read"),
     "views.open": Method(api_views.open_, TIER_4),
     "views.publish": Method(api_views.publish, TIER_4),
-    "views.push": Method(api_views.push, TIER_4),
     "views.update": Method(api_views.update, TIER_4),
 }
 OPEN_CONNECTION = "apps.connections.open"
 
 
 class WebApi:
+    """Serves the methods."""
+
     def __init__(
-        self, workspace: Workspace, triggers: Triggers, sockets: Sockets, files: Files, pace: Pace
+        self, workspace: Workspace, triggers: Triggers, sockets: Sockets, files: Files, limits: RateLimits
     ) -> None:
         self._workspace = workspace
         self._triggers = triggers
         self._sockets = sockets
         self._files = files
-        self._pace = pace
+        self._limits = limits
         self.url = ""
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(8)}"
         self.app_token = f"xapp-1-sandbox-{secrets.token_hex(8)}"
@@ -81,6 +76,7 @@ class WebApi:
         self.app_state: TokenState = "valid"
 
     async def serve(self, request: web.Request) -> web.Response:
+        """Answer a call."""
         name = request.match_info["method"]
         try:
             body = self._answer(name, request, await read_arguments(request))
@@ -104,11 +100,10 @@ class WebApi:
         method = METHODS.get(name)
         if method is None or self._is_lacking(name):
             raise ApiError("unknown_method", req_method=name)
-        if not method.open:
-            self._check_bot_token(_token(request, args))
+        self._check_bot_token(_token(request, args))
         if method.tier is not None:
-            self._keep_pace(name, method.tier)
-        call = Call(self._workspace, self._triggers, self._sockets, self._files, self._pace, self.url, args)
+            self._check_rate(name, method.tier)
+        call = Call(self._workspace, self._triggers, self._files, self._limits, args)
         if method.scope is not None:
             call.need_scope(method.scope)
         return method.act(call)
@@ -123,7 +118,7 @@ class WebApi:
             raise ApiError("invalid_auth")
         if self.app_state == "revoked":
             raise ApiError("token_revoked")
-        self._keep_pace(OPEN_CONNECTION, TIER_3)
+        self._check_rate(OPEN_CONNECTION, TIER_3)
         return open_connection(self._sockets, self.url, enabled=self._workspace.app.socket_mode)
 
     def _check_bot_token(self, token: str) -> None:
@@ -136,8 +131,8 @@ class WebApi:
         if self.bot_state == "revoked":
             raise ApiError("token_revoked")
 
-    def _keep_pace(self, name: str, tier: Tier) -> None:
-        wait = self._pace.call(name, tier)
+    def _check_rate(self, name: str, tier: Tier) -> None:
+        wait = self._limits.call(name, tier)
         if wait:
             raise RateLimited(wait)
 
@@ -154,6 +149,6 @@ def _bearer(request: web.Request) -> str:
 
 
 def _token(request: web.Request, args: Arguments) -> str:
-    """From the header; a form or query may name it, a JSON body may not."""
+    """Return the token of the header, the query or a form. Slack does not read it from a JSON body."""
     named = None if request.content_type == "application/json" else args.text("token")
     return _bearer(request) or request.query.get("token") or named or ""

@@ -1,4 +1,4 @@
-"""Machines and money: the account's truth against what people read."""
+"""Machines and money: what the account shows, compared with what people read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from bot.demo.outside import Seen
+from sandbox.client import SeenMessage
 from soak.evidence import CARD, Evidence, Machine
 
 DELETION = timedelta(minutes=4)
-"""From the moment that a machine is to go until its vendor says that it is gone: looks, tries and the deletion
-itself. More where the vendor is stubborn."""
-STUBBORN = timedelta(minutes=10)
+"""The longest time from the end of a lease, or a destroy, until the vendor confirms the deletion."""
+SLOW_DELETION = timedelta(minutes=10)
+"""How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
-"""A machine that bills only so long after it was bought was made late, which nobody can know in time."""
+"""A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
 ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(r"\bEnds (?:[^.]*? )?(\d\d):(\d\d)\.")
 _RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?\.")
@@ -30,29 +30,29 @@ def nothing_lives_at_the_end(evidence: Evidence) -> list[str]:
 
 
 def every_machine_is_on_a_card(evidence: Evidence) -> list[str]:
-    """Whatever was bought belongs to a rental that people see."""
+    """Every machine was bought for a rental that has a card."""
     ids = {machine.name: machine.rental for machine in evidence.machines}
     return [f"{name} is on no card" for name, rental in ids.items() if rental not in evidence.cards]
 
 
 def nothing_is_bought_twice(evidence: Evidence) -> list[str]:
-    """The next offer of a rental is bought once each machine from before is gone or its deletion was accepted."""
+    """A rental's next offer is bought only when each earlier machine is gone or its deletion was accepted."""
     found = []
-    accepted = defaultdict(list)
+    deletions = defaultdict(list)
     for request in evidence.market:
         if request.endpoint == "delete_resource" and (request.status or 0) in {*range(200, 300), 404, 409}:
-            accepted[request.path.rsplit("/", 1)[-1].lower()].append(request.at)
-    bought = {offer.offer_id: offer for offer in evidence.bought}
+            deletions[request.path.rsplit("/", 1)[-1].lower()].append(request.at)
+    purchases = {purchase.offer_id: purchase for purchase in evidence.purchases}
     for machine in evidence.machines:
-        offer = bought.get(machine.offer_id or "")
-        if offer is None or machine.start - offer.at > LATE:
+        purchase = purchases.get(machine.offer_id or "")
+        if purchase is None or machine.start - purchase.at > LATE:
             continue
-        later = [one for one in evidence.bought if _rental(one.name) == machine.rental and one.at > offer.at]
-        for other in later:
-            gone = machine.end is not None and machine.end <= other.at
-            asked = any(at <= other.at for at in accepted[machine.resource_id.lower()])
-            if not gone and not asked:
-                found.append(f"{other.name} was bought at {other.at:%H:%M:%S} while {machine.name} billed")
+        same_rental = (each for each in evidence.purchases if _rental(each.name) == machine.rental)
+        for later in (each for each in same_rental if each.at > purchase.at):
+            gone = machine.end is not None and machine.end <= later.at
+            deleted = any(at <= later.at for at in deletions[machine.resource_id.lower()])
+            if not gone and not deleted:
+                found.append(f"{later.name} was bought at {later.at:%H:%M:%S} while {machine.name} billed")
     return found
 
 
@@ -64,22 +64,24 @@ def _rental(name: str) -> str:
 
 
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
-    """No machine bills beyond two graces after the end that people last read, but for what could not be helped."""
+    """No machine bills longer than two grace periods after the latest end on its card, less the excused time."""
     found = []
     for machine in evidence.machines:
         ends = _ends(evidence, machine.rental or "")
         end = max((until for _, until in ends), default=None)
         if end is None:
             continue
-        over = (machine.end or evidence.now) - end - evidence.excused(end, machine.end or evidence.now)
-        if over > 2 * evidence.grace + DELETION + _patience(evidence, machine):
-            found.append(f"{machine.name} billed for {over} after its end at {end:%H:%M}")
+        overdue = (machine.end or evidence.now) - end - evidence.excused(end, machine.end or evidence.now)
+        if overdue > 2 * evidence.grace + DELETION + slow_deletion(evidence, machine):
+            found.append(f"{machine.name} billed for {overdue} after its end at {end:%H:%M}")
     return found
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """A machine whose lease ended was there until the end that its card said last, unless its vendor took it back:
-    the bot may learn of that only when it ends it."""
+    """A machine whose lease ended was there until the last end on its card.
+
+    Machines that their vendor took back don't count: the bot may learn of that only when it deletes them.
+    """
     found = []
     for rental in evidence.cards:
         if not any("its lease ended" in reply.text for reply in evidence.thread(rental)):
@@ -94,13 +96,16 @@ def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     return found
 
 
-def _patience(evidence: Evidence, machine: Machine) -> timedelta:
-    return STUBBORN if evidence.stubborn & {"*", machine.vendor} else timedelta(0)
+def slow_deletion(evidence: Evidence, machine: Machine) -> timedelta:
+    """Return how much longer this machine's deletion may take."""
+    return SLOW_DELETION if evidence.slow_to_delete & {"*", machine.vendor} else timedelta(0)
 
 
 def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
-    """Every end that a rental's card said, with when it said so, in order. Cards say times in their reader's zone;
-    this reads those of one reader, whose zone is UTC in November."""
+    """Return when a rental's card showed which end, in order.
+
+    Cards show times in the reader's zone. These are Ben's, whose zone is UTC in November.
+    """
     found = []
     for message in evidence.seen.get("Ben", ()):
         card, until = CARD.match(message.text), _UNTIL.search(message.text)
@@ -110,17 +115,17 @@ def _ends(evidence: Evidence, rental: str) -> list[tuple[datetime, datetime]]:
 
 
 def _near(moment: datetime, hour: int, minute: int) -> datetime:
-    """The moment of that time of day that is nearest."""
+    """Return the nearest moment at that time of day."""
     same = moment.replace(hour=hour, minute=minute, second=0, microsecond=0)
     days = (same + timedelta(days=day) for day in (-1, 0, 1))
-    return min(days, key=lambda one: abs(one - moment))
+    return min(days, key=lambda each: abs(each - moment))
 
 
 # --- money
 
 
 def receipts_are_the_bill(evidence: Evidence) -> list[str]:
-    """What a card says at the end is what the account was billed: to the cent, or more where it says estimated."""
+    """The cost on a card at the end is the bill to the cent, or at least the bill if it is marked as estimated."""
     if not evidence.over:
         return []
     found = []
@@ -132,20 +137,20 @@ def receipts_are_the_bill(evidence: Evidence) -> list[str]:
     return found
 
 
-def _wrong_receipt(card: Seen, billed: int) -> str:
+def _wrong_receipt(card: SeenMessage, billed: int) -> str:
     nothing = "Nothing was rented." in card.text or "It cost nothing." in card.text
     if nothing:
         return f"it cost {billed} micro-dollars" if billed else ""
-    said = _RECEIPT.search(card.text)
-    if said is None:
+    receipt = _RECEIPT.search(card.text)
+    if receipt is None:
         return f"no receipt, and it cost {billed} micro-dollars"
-    cents = int(said[2].replace(",", "").replace(".", ""))
-    truth = round(Fraction(billed * 100, MICROS))
-    if said[3]:
-        return "" if cents >= truth else f"estimated below the bill of {truth} cents"
-    if said[1]:
+    cents = int(receipt[2].replace(",", "").replace(".", ""))
+    exact = round(Fraction(billed * 100, MICROS))
+    if receipt[3]:
+        return "" if cents >= exact else f"estimated below the bill of {exact} cents"
+    if receipt[1]:
         return "" if 0 < billed < MICROS // 100 else f"not the bill of {billed} micro-dollars"
-    return "" if cents == truth else f"not the bill of {truth} cents"
+    return "" if cents == exact else f"not the bill of {exact} cents"
 
 
 CHECKS = (

@@ -3,5 +3,5 @@
 A revision that has landed is never edited, as databases have it. What changes after it is a revision of its own.
 """
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision."""

@@ -1,4 +1,4 @@
-"""`gpubot sandbox` as somebody uses it who has never seen it: right lines, wrong lines, dialogs."""
+"""`gpubot sandbox`: lines that are right, lines that are wrong, and dialogs."""
 
 import asyncio
 import signal
@@ -10,7 +10,7 @@ PATIENCE = 90
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF ana@laptop"
 
 
-async def started(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+async def start(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -22,8 +22,8 @@ async def started(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.s
     )
 
 
-async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> None:
-    process = await started()
+async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() -> None:
+    process = await start()
     typed = (
         "get H100 EU",
         "ana key",
@@ -50,9 +50,9 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         "quit",
     )
     lines = "".join(f"{line}\n" for line in typed).encode()
-    said, wrong = await asyncio.wait_for(process.communicate(lines), PATIENCE)
-    assert (process.returncode, wrong.decode()) == (0, "")
-    places = said.decode().split("ssh -i ", 1)[1]
+    out, err = await asyncio.wait_for(process.communicate(lines), PATIENCE)
+    assert (process.returncode, err.decode()) == (0, "")
+    rest = out.decode().split("ssh -i ", 1)[1]
     for words in (
         'I know Ana, Ben and Cleo, no "get". A line begins with who does it; help shows how.',
         "dialog: Your SSH key",
@@ -73,34 +73,34 @@ async def test_what_is_typed_is_done_or_the_line_says_what_to_type_instead() -> 
         "At most 60 days at once: +60d.",
         "You rent nothing now.",
     ):
-        found = places.find(words)
-        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{said.decode()}"
-        places = places[found:]
-    assert said.decode().count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
+        found = rest.find(words)
+        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{out.decode()}"
+        rest = rest[found:]
+    assert out.decode().count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
 
 
-async def test_lines_can_come_from_a_file_and_its_end_ends_nothing(tmp_path: Path) -> None:
+async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Path) -> None:
     lines = tmp_path / "lines.txt"
     lines.write_text("ben list\nana banana")
     with lines.open("rb") as stdin:
-        process = await started(stdin)
+        process = await start(stdin)
     assert process.stdout is not None
-    said = b""
+    out = b""
     async with asyncio.timeout(PATIENCE):
-        while b'I don\'t know the command "banana"' not in said:
-            said += await process.stdout.readline()
+        while b'I don\'t know the command "banana"' not in out:
+            out += await process.stdout.readline()
             assert process.returncode is None
         process.terminate()
         await process.communicate()
     assert process.returncode == 0
 
 
-async def test_it_ends_when_it_is_told_to() -> None:
-    process = await started()
+async def test_ctrl_c_ends_it_with_status_0() -> None:
+    process = await start()
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         while not (await process.stdout.readline()).startswith(b"It opens what she rents"):
             assert process.returncode is None
         process.send_signal(signal.SIGINT)
-        _, wrong = await process.communicate()
-    assert (process.returncode, wrong.decode()) == (0, "")
+        _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (0, "")

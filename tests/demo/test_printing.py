@@ -1,4 +1,4 @@
-"""How the demo and the sandbox are shown in a terminal."""
+"""Messages and actions as `gpubot demo` and `gpubot sandbox` print them."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.demo.outside import Seen
 from bot.demo.printing import Printer, as_json, as_text, of_action, of_message
-from bot.model.base import changed
+from sandbox.client import SeenMessage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CARD = Seen(
-    seq=1,
-    at=NOON,
-    channel="C0TRAIN00",
-    channel_name="training",
-    is_dm=False,
-    ts="1.0",
-    author="gpubot",
-    only_you=False,
-    text="Ready: 1x H100",
-    reads="Ready: 1x H100\nEnds 18:40.",
-    buttons=({"text": "Details"}, {"text": "Extend"}),
-)
 
 
-def test_a_message_says_when_where_and_by_whom() -> None:
-    assert as_text(of_message("Ana", CARD)).splitlines() == [
+def card(**changes: object) -> SeenMessage:
+    """Return a card as Ana sees it, with these changes."""
+    fields = {
+        "seq": 1,
+        "at": NOON,
+        "channel": "C0TRAIN00",
+        "channel_name": "training",
+        "is_dm": False,
+        "ts": "1.0",
+        "author": "gpubot",
+        "only_you": False,
+        "text": "Ready: 1x H100",
+        "reads": "Ready: 1x H100\nEnds 18:40.",
+        "buttons": ({"text": "Details"}, {"text": "Extend"}),
+    }
+    return SeenMessage.model_validate(fields | changes)
+
+
+def test_a_message_is_printed_with_its_time_place_and_author() -> None:
+    assert as_text(of_message("Ana", card())).splitlines() == [
         "12:00:00  #training  gpubot: Ready: 1x H100",
         "          Ends 18:40.",
         "          [Details]  [Extend]",
@@ -44,8 +48,10 @@ def test_a_message_says_when_where_and_by_whom() -> None:
         ({"is_dm": True}, "DM with Ana  gpubot: "),
     ],
 )
-def test_who_sees_it_and_whether_it_changed(changes: dict[str, object], head: str) -> None:
-    shown = as_text(of_message("Ana", changed(CARD, **changes)))
+def test_the_head_of_a_message_shows_who_sees_it_and_whether_it_was_edited(
+    changes: dict[str, object], head: str
+) -> None:
+    shown = as_text(of_message("Ana", card(**changes)))
     assert shown.startswith(f"12:00:00  {head}Ready")
 
 
@@ -53,12 +59,12 @@ def test_who_sees_it_and_whether_it_changed(changes: dict[str, object], head: st
     ("where", "shown"),
     [("#training", "#training"), ("training", "#training"), ("dm", "DM with Ana"), ("terminal", "terminal")],
 )
-def test_where_someone_does_something(where: str, shown: str) -> None:
+def test_an_action_is_printed_with_the_place_in_which_it_happens(where: str, shown: str) -> None:
     assert of_action("Ana", where, "/gpu list", NOON).where == shown
 
 
-def test_json_has_all_of_it() -> None:
-    assert json.loads(as_json(of_message("Ana", changed(CARD, only_you=True)))) == {
+def test_a_json_line_has_every_field_of_a_message() -> None:
+    assert json.loads(as_json(of_message("Ana", card(only_you=True)))) == {
         "at": "2026-11-24T12:00:00+00:00",
         "who": "gpubot",
         "where": {"place": "#training", "only": "Ana"},
@@ -69,8 +75,8 @@ def test_json_has_all_of_it() -> None:
     }
 
 
-def test_an_edit_that_changes_nothing_for_readers_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_edit_that_readers_would_not_notice_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printer = Printer(as_text)
-    printer.message("Ana", CARD)
-    printer.message("Ana", changed(CARD, seq=2, edited=True))
+    printer.message("Ana", card())
+    printer.message("Ana", card(seq=2, edited=True))
     assert capsys.readouterr().out.count("Ready") == 1

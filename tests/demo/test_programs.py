@@ -1,4 +1,4 @@
-"""`gpubot demo` and `gpubot sandbox` as programs: what they say, and that they leave nothing behind."""
+"""`gpubot demo` and `gpubot sandbox` as programs: what they print, and that they leave no process behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 90
 
 
 async def start(*words: str, **env: str) -> Process:
-    """Starts it as the leader of a group of its own, as a shell does."""
+    """Start a command as the leader of its own process group, as a shell does."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -30,25 +30,25 @@ async def start(*words: str, **env: str) -> Process:
 
 
 async def until(process: Process, words: bytes) -> None:
-    """Reads on to a line with these words."""
+    """Read up to a line with these words."""
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         while words not in (line := await process.stdout.readline()):
             assert line, f"it ended without {words!r}"
 
 
-async def test_what_is_piped_into_the_sandbox_is_done_and_shown() -> None:
+async def test_lines_that_are_piped_into_the_sandbox_are_carried_out_and_printed() -> None:
     process = await start("sandbox")
     async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate(b"help\nana list\nquit\n")
     assert (process.returncode, err) == (0, b"")
-    said = out.decode()
-    assert said.count("A line begins with who does it:") == 2
-    assert "#training  Ana: /gpu list\n" in said
-    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in said
+    text = out.decode()
+    assert text.count("A line begins with who does it:") == 2
+    assert "#training  Ana: /gpu list\n" in text
+    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in text
 
 
-async def test_a_terminal_that_can_not_show_a_sign_shows_the_rest() -> None:
+async def test_a_terminal_that_can_not_show_a_character_shows_the_rest() -> None:
     process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
     async with asyncio.timeout(PATIENCE):
         out, err = await process.communicate("ana list na\u00efve\nana list\nquit\n".encode())
@@ -57,7 +57,7 @@ async def test_a_terminal_that_can_not_show_a_sign_shows_the_rest() -> None:
     assert b"You rent nothing now." in out
 
 
-async def test_ctrl_c_ends_the_sandbox_and_all_its_parts_at_once() -> None:
+async def test_ctrl_c_for_the_process_group_ends_the_sandbox_without_an_error() -> None:
     process = await start("sandbox")
     await until(process, b"help, quit")
     os.killpg(process.pid, signal.SIGINT)
@@ -67,7 +67,7 @@ async def test_ctrl_c_ends_the_sandbox_and_all_its_parts_at_once() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-async def test_a_demo_that_is_told_to_end_ends_what_it_started(how: signal.Signals) -> None:
+async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started(how: signal.Signals) -> None:
     process = await start("demo")
     await until(process, b"/gpu get H100 EU")
     started = psutil.Process(process.pid).children(recursive=True)
@@ -80,7 +80,7 @@ async def test_a_demo_that_is_told_to_end_ends_what_it_started(how: signal.Signa
     assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
 
 
-async def test_a_demo_whose_reader_goes_away_ends_quietly() -> None:
+async def test_a_demo_whose_output_pipe_is_closed_ends_without_a_traceback() -> None:
     shell = await asyncio.create_subprocess_shell(
         f"{sys.executable} -m bot demo | head -n 3", stdout=PIPE, stderr=PIPE
     )

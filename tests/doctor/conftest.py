@@ -15,6 +15,7 @@ from bot.clock import SystemClock
 from bot.demo.processes import free_port
 from bot.doctor.examine import examine
 from bot.doctor.findings import Finding, all_well
+from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
 from sandbox.slack import SlackSandbox
@@ -50,14 +51,11 @@ class Practice:
 
     async def workspace(self, method: str, path: str, **body: Any) -> None:
         """Make one control call to the workspace."""
-        async with self.session.request(method, f"{self.slack.url}/_control/{path}", json=body) as answer:
-            assert answer.status == 200, await answer.text()
+        await Server(self.slack.url, self.session).call(method, path, body)
 
     async def market(self, path: str, **body: Any) -> None:
         """Make one control call to Compute Clear."""
-        url = f"{self.compute_url}/_control/{path}"
-        async with self.session.post(url, json=body) as answer:
-            assert answer.status == 200, await answer.text()
+        await Server(self.compute_url, self.session).post(path, body)
 
     compute_url: str = ""
 

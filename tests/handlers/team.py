@@ -123,8 +123,8 @@ class Team:
 
     async def modal(self, user: str) -> Json | None:
         """The dialog that is open, once one is."""
-        views = (await self.world.get("views", user=user))["views"]
-        return views[-1] if views else None
+        modal: Json | None = (await self.world.get("views", user=user))["modal"]
+        return modal
 
     async def submit(self, user: str, **values: str) -> Json:
         """Fills in the dialog that is open, and submits it."""
@@ -227,15 +227,20 @@ async def team(
     folder: Path,
     *,
     rules: Rules = RULES,
+    url: str = "",
     timing: Timing | None = None,
     app: AppConfig | None = None,
     org: str = "",
 ) -> AsyncIterator[Team]:
-    """A team whose world ends with the block; with `org`, its workspace is one of an Enterprise organization."""
+    """Yield a team whose world ends with the block.
+
+    `url` names its database; without it, it has a SQLite file of its own. `org` makes its workspace one of an
+    Enterprise organization.
+    """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
-        store = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
+        store = await Database.open(url or f"sqlite:///{path}", claimant="test", clock=clock)
         try:
             store.on_commit(note_commit)
             deps = Deps(store=store, clock=clock, rules=rules)

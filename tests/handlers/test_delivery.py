@@ -1,4 +1,4 @@
-"""What is said when Slack refuses a message, or somebody deletes it: nothing goes unsaid for that."""
+"""Slack refuses a message, or somebody deletes it: people still read what it says."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.handlers.team import RULES, Json, Team, an_offer, team
 
 
 async def refused(ours: Team, method: str, error: str, **to: str) -> None:
-    """Slack's next answer to a method."""
+    """Make Slack answer the next call of a method with this error."""
     body = json.dumps({"ok": False, "error": error})
     assert (await ours.world.act("faults", endpoint=method, kind="garbage", body=body, **to))["active"]
 
 
 async def appears(ours: Team, channel: str, words: str) -> Json:
-    """A message that says `words` to Ana, once Slack's pace lets delivery post it."""
+    """Run delivery until Ana sees a message with these words. Return that message."""
     running = asyncio.create_task(ours.delivery.run())
     try:
         async with asyncio.timeout(20):
@@ -40,7 +40,7 @@ async def appears(ours: Team, channel: str, words: str) -> Json:
 
 
 async def rented(ours: Team) -> str:
-    """A rental in #training whose card is still to be posted; its id."""
+    """Rent in #training without delivering anything. Return the rental's id."""
     await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
     (rental,) = await ours.rentals()
     return rental.id
@@ -62,7 +62,9 @@ async def card_of(ours: Team, rental_id: str) -> Message:
         "some_error_of_next_year",
     ],
 )
-async def test_a_card_that_slack_does_not_take_there_goes_to_the_home_channel(tmp_path: Path, error: str) -> None:
+async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(
+    tmp_path: Path, error: str
+) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", error)
@@ -71,7 +73,7 @@ async def test_a_card_that_slack_does_not_take_there_goes_to_the_home_channel(tm
         assert (await card_of(ours, rental)).channel == GPUS
 
 
-async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
+async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobody_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("say", user=ANA, dm=True, text="hello")
         (event,) = (await ours.world.get("events", wait=10))["events"]
@@ -84,7 +86,7 @@ async def test_what_is_for_one_person_goes_nowhere_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "rate_limited", "team_added_to_org", "fatal_error"])
-async def test_a_card_that_slack_does_not_take_now_is_posted_later(tmp_path: Path, error: str) -> None:
+async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", error)
@@ -94,7 +96,7 @@ async def test_a_card_that_slack_does_not_take_now_is_posted_later(tmp_path: Pat
         assert card.due_at is not None
 
 
-async def test_blocks_that_slack_refuses_leave_the_words(tmp_path: Path) -> None:
+async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", "invalid_blocks")
@@ -104,7 +106,7 @@ async def test_blocks_that_slack_refuses_leave_the_words(tmp_path: Path) -> None
         assert card["buttons"] == []
 
 
-async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_words(tmp_path: Path) -> None:
+async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await ours.deliver()
@@ -118,26 +120,26 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_words(tmp_pa
 
 
 @pytest.mark.parametrize("home", [GPUS, TRAINING])
-async def test_a_card_that_somebody_deletes_is_posted_anew_when_something_changes(
+async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_its_thread_when_its_rental_changes(
     tmp_path: Path, home: str
 ) -> None:
-    """In its place, with what its thread has still to say below it."""
     async with team(tmp_path, rules=changed(RULES, home_channel=home)) as ours:
         rental = await rented(ours)
         await ours.deliver()
         deleted = await card_of(ours, rental)
-        await ours.world.client.chat_delete(channel=TRAINING, ts=str(deleted.ts))
+        workspace = ours.world.sandbox.workspace
+        workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         shown = await appears(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
         card = await card_of(ours, rental)
         assert shown["ts"] == card.ts != deleted.ts
         assert card.channel == (await ours.rental(rental)).card_channel == TRAINING
-        told = await appears(ours, TRAINING, "by Ana")
-        assert told["thread_ts"] == card.ts
+        reply = await appears(ours, TRAINING, "by Ana")
+        assert reply["thread_ts"] == card.ts
 
 
-async def test_a_reply_whose_card_is_gone_waits_for_the_next_card(tmp_path: Path) -> None:
+async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, home_channel=TRAINING)) as ours:
         rental = await rented(ours)
         await ours.deliver()
@@ -145,7 +147,7 @@ async def test_a_reply_whose_card_is_gone_waits_for_the_next_card(tmp_path: Path
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await refused(ours, "chat.postMessage", "thread_not_found", match="thread_ts")
-        told = await appears(ours, TRAINING, "by Ana")
+        reply = await appears(ours, TRAINING, "by Ana")
         card = await card_of(ours, rental)
-        assert told["thread_ts"] == card.ts != before.ts
+        assert reply["thread_ts"] == card.ts != before.ts
         assert card.channel == TRAINING

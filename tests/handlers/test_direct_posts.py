@@ -1,4 +1,4 @@
-"""Notices without the outbox, while the store takes nothing."""
+"""Notices that bypass the outbox, while the store takes no writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.event import Event, EventKind, Facts
-from handlers.delivery.direct_posts import AGAIN_AFTER, DirectNotices
+from handlers.delivery.direct_posts import RETRY_AFTER, DirectNotices
 from handlers.delivery.pace import Pace
 from tests.lifecycle.world import ANA, CLEO, RULES, Clock
 from tests.sandbox.compute_world import NOON
@@ -24,7 +24,7 @@ UNREACHABLE = aiohttp.ClientConnectorError(
 
 
 class Slack:
-    """Takes each post and loses the answer, or can't be reached."""
+    """Counts posts, and raises `error` after each."""
 
     def __init__(self) -> None:
         self.posts: list[str] = []
@@ -56,7 +56,7 @@ def messages(slack: Slack, clock: Clock) -> DirectNotices:
     return DirectNotices(cast(AsyncWebClient, slack), Pace(), clock, RULES)
 
 
-async def test_a_notice_whose_answer_is_lost_is_not_repeated_every_few_seconds(
+async def test_a_notice_whose_answer_is_lost_is_sent_again_only_after_five_minutes(
     slack: Slack, clock: Clock, messages: DirectNotices
 ) -> None:
     for _ in range(10):
@@ -65,12 +65,12 @@ async def test_a_notice_whose_answer_is_lost_is_not_repeated_every_few_seconds(
     assert slack.posts == [CLEO.id]
     slack.error = None
     assert await messages.post(ANA.id, no_writes("k7mq2"))
-    clock.put(clock.now() + AGAIN_AFTER)
+    clock.put(clock.now() + RETRY_AFTER)
     assert await messages.post(CLEO.id, no_writes())
     assert slack.posts == [CLEO.id, ANA.id, CLEO.id]
 
 
-async def test_a_notice_that_cannot_have_arrived_is_sent_again_soon(
+async def test_a_notice_that_could_not_reach_slack_is_sent_again_a_few_seconds_later(
     slack: Slack, clock: Clock, messages: DirectNotices
 ) -> None:
     slack.error = UNREACHABLE

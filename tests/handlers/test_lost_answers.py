@@ -1,4 +1,4 @@
-"""An answer of Slack's or of the store's is lost: nothing is said twice, and nothing stays wrong."""
+"""An answer of Slack or of the store is lost: nothing is posted twice, and nothing old stays in Slack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.delivery.read_back import NAMED_TRIES
+from handlers.delivery.read_back import UNKNOWN_ERROR_TRIES
 from handlers.delivery.unsaved import GIVEN_UP, POSTED_TWICE
 from sandbox.slack.default import ANA, APPROVALS, BEN, TRAINING
 from tests.handlers.team import Json, Team, an_offer, team
@@ -35,22 +35,22 @@ async def lift(ours: Team, name: str) -> None:
 
 
 async def rented(ours: Team) -> str:
-    """A rental in #training whose card is still to be posted; its id."""
+    """Rent in #training without delivering anything. Return the rental's id."""
     await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
     (rental,) = await ours.rentals()
     return rental.id
 
 
-async def waits_are_over(ours: Team) -> None:
-    """All that is queued is due now."""
+async def make_due(ours: Team) -> None:
+    """Make everything in the outbox due now."""
     for message in await ours.queued():
         async with ours.deps.store.write() as tx:
             await tx.messages.save(changed(message, due_at=ours.clock.real()))
 
 
-async def due_again(ours: Team) -> None:
-    """The waits of all that is queued are over; it is sent as far as it goes."""
-    await waits_are_over(ours)
+async def make_due_and_deliver(ours: Team) -> None:
+    """Make everything in the outbox due now, and send what Slack takes."""
+    await make_due(ours)
     await ours.deliver()
 
 
@@ -60,13 +60,13 @@ async def counted(ours: Team, name: str) -> int:
 
 
 async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
-    """What everybody there sees that says `words`, oldest first."""
+    """Return the messages with these words that everybody in the channel sees, oldest first."""
     seen = await ours.world.see(ANA, channel=channel)
     return [m for m in seen if words in m["reads"] and not m["deleted"] and not m["only_you"]]
 
 
 async def edited(ours: Team, words: str) -> None:
-    """Returns once delivery has edited what says `words` in #training."""
+    """Run delivery until it has edited a message with these words in #training."""
     running = asyncio.create_task(ours.delivery.run())
     try:
         async with asyncio.timeout(20):
@@ -84,14 +84,14 @@ async def edited(ours: Team, words: str) -> None:
 
 @asynccontextmanager
 async def unpaced(folder: Path) -> AsyncIterator[Team]:
-    """A team whose delivery waits for nothing but Slack and the store."""
+    """Yield a team whose delivery doesn't wait between posts or writes."""
     async with team(folder) as ours:
-        ours.delivery = started_again(ours)
+        ours.delivery = restarted(ours)
         yield ours
 
 
-def started_again(ours: Team) -> Delivery:
-    """A delivery that remembers nothing, and waits for nothing but Slack and the store."""
+def restarted(ours: Team) -> Delivery:
+    """Return a delivery with nothing in memory, which doesn't wait between posts or writes."""
     pace = Pace(post_every=timedelta())
     return Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace, save_retry=timedelta())
 
@@ -100,20 +100,20 @@ async def requests(ours: Team, endpoint: str) -> int:
     return len((await ours.world.get("traffic", endpoint=endpoint))["requests"])
 
 
-async def test_a_card_that_is_found_again_is_brought_up_to_date(tmp_path: Path) -> None:
+async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         rental = await rented(ours)
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        await due_again(ours)
+        await make_due_and_deliver(ours)
         assert await shown(ours, "Starting") == []
         (card,) = await shown(ours, "Cancelled: 1x H100 EU")
         assert card["buttons"] == []
 
 
-async def test_an_approval_that_is_found_again_is_brought_up_to_date(tmp_path: Path) -> None:
+async def test_an_approval_withdrawn_before_its_lost_post_is_found_loses_its_buttons(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "12.00")), "Ask")
         await ours.submit(ANA)
@@ -121,7 +121,7 @@ async def test_an_approval_that_is_found_again_is_brought_up_to_date(tmp_path: P
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
         await ours.click(ANA, card, "Withdraw")
-        await due_again(ours)
+        await make_due_and_deliver(ours)
         seen = await ours.world.see(BEN, channel=APPROVALS)
         assert [message["buttons"] for message in seen] == [[]]
 
@@ -138,54 +138,56 @@ FAILURES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda f: str(f.get("status") or f.get("body") or f["kind"]))
-async def test_a_read_back_that_fails_is_made_again_and_nothing_is_posted_twice(
+async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
     tmp_path: Path, failure: dict[str, Any]
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
-        lost = await fault(ours, "conversations.history", times=None, **failure)
+        failing = await fault(ours, "conversations.history", times=None, **failure)
         for _ in range(3):
-            await due_again(ours)
+            await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 1
-        await lift(ours, lost)
-        await waits_are_over(ours)
+        await lift(ours, failing)
+        await make_due(ours)
         await edited(ours, "Starting")
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await counted(ours, POSTED_TWICE) == 0
 
 
-async def test_an_unknown_error_is_certain_only_if_it_is_the_answer_each_time(tmp_path: Path) -> None:
+async def test_a_conversation_counts_as_unreadable_only_after_the_same_unknown_error_many_times_in_a_row(
+    tmp_path: Path,
+) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
         await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=1)
         await ours.deliver()
         unknown = {"kind": "garbage", "body": json.dumps({"ok": False, "error": "an_error_of_next_year"})}
-        away = await fault(ours, "conversations.history", "status", status=500, times=None)
-        for _ in range(NAMED_TRIES):
-            await due_again(ours)
-        await lift(ours, away)
+        outage = await fault(ours, "conversations.history", "status", status=500, times=None)
+        for _ in range(UNKNOWN_ERROR_TRIES):
+            await make_due_and_deliver(ours)
+        await lift(ours, outage)
         unlisted = await fault(ours, "conversations.history", **unknown, times=None)
-        for _ in range(NAMED_TRIES - 1):
-            await due_again(ours)
-        assert len(await shown(ours, "Starting")) == 1, "an outage before it says nothing about the place"
-        await due_again(ours)
+        for _ in range(UNKNOWN_ERROR_TRIES - 1):
+            await make_due_and_deliver(ours)
+        assert len(await shown(ours, "Starting")) == 1, "the outage before it does not count"
+        await make_due_and_deliver(ours)
         await lift(ours, unlisted)
-        await due_again(ours)
+        await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
 
 
-async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp_path: Path) -> None:
+async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
-        held = await fault(ours, "conversations.history", "hold_before")
-        await waits_are_over(ours)
+        hanging = await fault(ours, "conversations.history", "hold_before")
+        await make_due(ours)
         await ours.delivery.turn()
-        await ours.world.get(f"faults/{held}", wait=10)
+        await ours.world.get(f"faults/{hanging}", wait=10)
         async with ours.deps.store.write() as tx:
             body = {"text": "Something else", "blocks": []}
             now = ours.clock.real()
@@ -197,11 +199,11 @@ async def test_while_a_read_back_hangs_others_are_posted_to_the_same_channel(tmp
         while not any("Something else" in m["reads"] for m in seen["messages"]):
             seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=seen["last"], wait=10)
             assert seen["messages"]
-        await lift(ours, held)
+        await lift(ours, hanging)
         await ours.delivery.drain()
 
 
-async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_stripped(
+async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_the_first_post_loses_its_buttons(
     tmp_path: Path,
 ) -> None:
     async with unpaced(tmp_path) as ours:
@@ -211,21 +213,21 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
         refused = json.dumps({"ok": False, "error": "missing_scope"})
         blind = await fault(ours, "conversations.history", "garbage", body=refused, times=None)
         for _ in range(4):
-            await due_again(ours)
-        # Its answer was lost again: it isn't posted a third time before a long wait is over.
+            await make_due_and_deliver(ours)
+        # The answer to the re-post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
         assert await counted(ours, POSTED_TWICE) == 1
         await lift(ours, blind)
-        await due_again(ours)
+        await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
         busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
         edits = await requests(ours, "chat.update")
         for minutes in (1, 11):
-            await ours.delivery.twins.look(ours.clock.real() + minutes * MINUTE)
+            await ours.delivery.duplicates.search(ours.clock.real() + minutes * MINUTE)
         assert await requests(ours, "chat.update") == edits + 1, "Slack asked for 30 s without edits"
         await lift(ours, busy)
-        ours.delivery = started_again(ours)
-        await ours.delivery.twins.look(ours.clock.real() + 90 * MINUTE)
+        ours.delivery = restarted(ours)
+        await ours.delivery.duplicates.search(ours.clock.real() + 90 * MINUTE)
         (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
         (other,) = await shown(ours, "This was posted twice")
         assert other["ts"] != live["ts"]
@@ -233,8 +235,9 @@ async def test_where_nobody_may_look_it_is_posted_once_more_and_the_other_is_str
             assert await tx.account.named("twin:") == {}
 
 
-async def test_what_is_sent_while_the_store_takes_no_done_is_sent_once(tmp_path: Path) -> None:
-    """A private answer, and an edit."""
+async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_save_that_they_were(
+    tmp_path: Path,
+) -> None:
     async with unpaced(tmp_path) as ours:
         rental = await rented(ours)
         await ours.deliver()
@@ -258,7 +261,7 @@ async def test_what_is_sent_while_the_store_takes_no_done_is_sent_once(tmp_path:
         assert {m.next_call for m in await ours.queued()} <= {NextCall.POST}
 
 
-async def test_what_was_given_up_is_counted_in_the_store(tmp_path: Path) -> None:
+async def test_messages_that_slack_refuses_everywhere_are_counted_in_the_store(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         refused = json.dumps({"ok": False, "error": "is_archived"})
         await fault(ours, "chat.postMessage", "garbage", body=refused, times=2)
@@ -292,7 +295,9 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
         assert pace.posts == await requests(ours, "chat.postMessage") > 1
 
 
-async def test_a_post_past_the_outbox_keeps_to_the_pace_of_all_posts(tmp_path: Path) -> None:
+async def test_a_post_that_bypasses_the_outbox_waits_as_slack_asks_and_returns_whether_it_was_taken(
+    tmp_path: Path,
+) -> None:
     async with team(tmp_path) as ours:
         await fault(ours, "chat.postMessage", "status", status=429, retry_after=1)
         assert await ours.delivery.post(ANA, "My database takes no writes.")

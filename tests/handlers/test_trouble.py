@@ -109,7 +109,7 @@ async def test_a_dialog_of_an_older_version_says_so(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.told(ANA, "key")
         await ours.told(ANA, "get")
-        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view = ours.world.sandbox.workspace.modals[ANA]
         view.source["callback_id"] = "get_gpus"
         outcome = await ours.submit(ANA, gpu="H100")
         assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
@@ -146,7 +146,7 @@ async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await ours.rentals()
         await ours.told(ANA, f"destroy {rental.id}")
-        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view = ours.world.sandbox.workspace.modals[ANA]
         view.source["private_metadata"] = "{"
         await ours.submit(ANA)
         dialog = await ours.modal(ANA)
@@ -181,7 +181,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_the_direct_mess
         (rental,) = await ours.rentals()
         await ours.deliver()
         await ours.told(ANA, f"destroy {rental.id}")
-        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view = ours.world.sandbox.workspace.modals[ANA]
         carried = json.loads(view.source["private_metadata"])
         carried["opened_at"] -= 3600
         view.source["private_metadata"] = json.dumps(carried)
@@ -194,7 +194,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_the_direct_mess
 async def test_what_an_older_dialog_has_no_input_for_is_said_beside_its_first(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.told(ANA, "get")
-        (view,) = ours.world.sandbox.workspace.views[ANA]
+        view = ours.world.sandbox.workspace.modals[ANA]
         kept = [block for block in view.source["blocks"] if block["block_id"] in {"gpu", "count"}]
         view.source["blocks"] = kept
         for gone in set(view.values) - {"gpu", "count"}:

@@ -48,13 +48,9 @@ async def adds_up(
     assert await world.stop() == 0
     world.added_up = True
     assert sorted(await world.bought()) == sorted(bought)
-    assert sorted(one["name"] for one in await world.alive()) == sorted(strangers)
+    assert sorted(machine.name for machine in await world.alive()) == sorted(strangers)
     stored = await _Stored.read(world)
-    bill = {
-        line["resource_id"]: line["micros"]
-        for line in (await world.outside.bill())["lines"]
-        if line["name"] not in strangers
-    }
+    bill = {line.resource_id: line.micros for line in await world.sandbox.bill() if line.name not in strangers}
     ledger = {row.resource_id: row.amount for row in stored.ledger}
     assert len(stored.ledger) == len(ledger)
     assert any(row.estimated for row in stored.ledger) == estimated
@@ -118,7 +114,7 @@ async def _seen(world: World) -> dict[tuple[str, str], Any]:
     """What the bot has posted where people see it."""
     seen = {}
     for user in PEOPLE.values():
-        for message in await world.outside.see(user):
+        for message in await world.sandbox.see(user):
             if message.author not in PEOPLE and not message.only_you:
                 seen[message.channel, message.ts] = message
     return {place: message for place, message in seen.items() if message.author != "Slackbot"}
@@ -142,8 +138,7 @@ def _shown_once(stored: _Stored, seen: dict[tuple[str, str], Any], *, twice: int
 
 
 async def _slowed(world: World) -> int:
-    requests = (await world.outside.slack("GET", "traffic"))["requests"]
-    return sum(1 for one in requests if one["status"] == 429)
+    return sum(request.status == 429 for request in await world.sandbox.slack.traffic())
 
 
 def log_is_clean(world: World) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.db import migrate
-from tests.journeys.world import World, opened
+from tests.journeys.world import World, open_world
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -42,9 +42,9 @@ def folder(tmp_path: Path, empty_store: Path) -> Path:
 @pytest.fixture
 async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The sandbox and a bot that runs; Ana has a key."""
-    async with opened(folder) as made:
+    async with open_world(folder) as made:
         await made.start()
-        await made.has_key()
+        await made.sets_key()
         yield made
         assert made.added_up or request.node.stash.get(_FAILED, False), "this journey was not added up"
 
@@ -52,5 +52,5 @@ async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[W
 @pytest.fixture
 async def asleep(folder: Path) -> AsyncIterator[World]:
     """As `world`, with a bot that is not started yet."""
-    async with opened(folder) as made:
+    async with open_world(folder) as made:
         yield made

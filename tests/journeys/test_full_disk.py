@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.journeys.checks import adds_up
-from tests.journeys.world import WAIT, World
+from tests.journeys.world import World
 
 MINUTE = timedelta(minutes=1)
 
@@ -49,8 +49,8 @@ async def test_a_full_disk(world: World) -> None:
     world.clock.jump(timedelta(hours=1).total_seconds())
     at = await next_overdue(world, await world.now())
     assert at - await world.now() == timedelta(minutes=30)
-    await world.outside.jump_to(at)
-    await world.outside.compute("GET", "traffic", endpoint="delete_resource", answered="true", wait=WAIT)
+    await world.sandbox.jump_to(at)
+    await world.until_answered("delete_resource")
     world.clock.jump(timedelta(minutes=2).total_seconds())
     await next_overdue(world, await world.now())
     assert await world.alive() == []

@@ -29,7 +29,7 @@ async def test_killed_before_the_click_is_written_down(world: World) -> None:
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
         await world.handling()
         await world.kill()
-    assert not (await click)["ok"]
+    assert not (await click).ok
     assert await world.bought() == []
     await world.restart()
     assert await world.bought() == []
@@ -59,7 +59,7 @@ async def test_a_click_that_the_store_does_not_take_is_told(world: World) -> Non
 
 async def test_killed_right_after_the_acknowledgement(world: World) -> None:
     offers = await world.offers()
-    assert (await world.clicks("Ana", offers, "Rent"))["ok"]
+    assert (await world.clicks("Ana", offers, "Rent")).ok
     await world.kill()
     await world.restart()
     rental = await world.rental()

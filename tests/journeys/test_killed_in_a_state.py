@@ -39,7 +39,7 @@ async def test_waiting_for_approval_that_expires_while_it_is_down(world: World) 
 
 async def test_kept_from_renting_by_an_outage(world: World) -> None:
     offers = await world.offers()
-    away = await world.fault("procure_offer", "status", status=503, times=None)
+    away = await world.sandbox.add_fault("procure_offer", "status", status=503, times=None)
     await world.clicks("Ana", offers, "Rent")
     await away.met()
     await world.play.settle()
@@ -56,7 +56,7 @@ async def test_kept_from_renting_by_an_outage(world: World) -> None:
 
 async def test_not_knowing_whether_it_was_rented(world: World) -> None:
     offers = await world.offers()
-    lost = await world.fault("procure_offer", "cut_after")
+    lost = await world.sandbox.add_fault("procure_offer", "cut_after")
     await world.clicks("Ana", offers, "Rent")
     await lost.met()
     await world.play.settle()
@@ -72,7 +72,7 @@ async def test_not_knowing_whether_it_was_rented(world: World) -> None:
 
 async def test_being_made_and_being_destroyed(world: World) -> None:
     rental = await world.rents()
-    await world.next_moment()
+    await world.next_due_time()
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")

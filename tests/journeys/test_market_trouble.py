@@ -13,13 +13,13 @@ async def test_the_token_is_refused_for_a_while(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     offers = await world.offers(text="get L4 EU for 1h")
-    await world.outside.compute("POST", "token", {"valid": False})
+    await world.sandbox.compute.post("token", {"valid": False})
     await world.play.until_sees("Cleo", "refuses my token", timedelta(minutes=15), dm=True)
     await world.play.clicks("Ana", offers, "Rent")
     world.play.sees("Ana", "Nothing was rented", only_you=True)
     await world.passes(timedelta(minutes=15))
     assert (await world.card(rental)).text.startswith("Ready")
-    await world.outside.compute("POST", "token", {"valid": True})
+    await world.sandbox.compute.post("token", {"valid": True})
     await world.play.until_sees("Cleo", "accepts my token again", timedelta(minutes=15), dm=True)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
@@ -28,13 +28,11 @@ async def test_the_token_is_refused_for_a_while(world: World) -> None:
 
 async def test_a_machine_that_nobody_here_asked_for(world: World) -> None:
     """Admins are told once, and it is left alone."""
-    made = await world.outside.compute(
-        "POST", "resources", {"name": "train-3", "gpu_type": "H100", "rate": "2.10"}
-    )
+    made = await world.sandbox.compute.post("resources", {"name": "train-3", "gpu_type": "H100", "rate": "2.10"})
     notice = await world.play.until_sees("Cleo", "A machine I don't know", timedelta(minutes=15), dm=True)
     assert "train-3" in notice.reads
     await world.passes(timedelta(minutes=25))
-    assert [one["resource_id"] for one in await world.alive()] == [made["resource_id"]]
-    notices = [m for m in await world.outside.see(world.people["Cleo"]) if "A machine I don't know" in m.text]
+    assert [machine.resource_id for machine in await world.alive()] == [made["resource_id"]]
+    notices = [m for m in await world.sandbox.see(world.people["Cleo"]) if "A machine I don't know" in m.text]
     assert len(notices) == 1
     await adds_up(world, bought=[], strangers=["train-3"])

@@ -14,7 +14,7 @@ __all__ = ["postgres", "templates"]
 async def test_killed_while_it_rents(asleep: World, postgres: Postgres, templates: dict[str, Any]) -> None:
     world = asleep
     await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres, templates))
-    await world.has_key()
+    await world.sets_key()
     offers = await world.offers()
     held = await world.hold("procure_offer", "after")
     await world.clicks("Ana", offers, "Rent")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.journeys.checks import log_is_clean
 from tests.journeys.random_market import RandomMarket
-from tests.journeys.world import World, opened
+from tests.journeys.world import World, open_world
 
 STEPS = 12
 
@@ -39,10 +39,10 @@ async def asks_and_rents(world: World) -> None:
     for _ in range(6):
         await world.play.types("Ana", "#training", "get H100 EU for 1h under $3")
         await world.passes(timedelta(minutes=3))
-        last = [m for m in await world.outside.see(world.people["Ana"]) if m.only_you][-1]
+        last = [m for m in await world.sandbox.see(world.people["Ana"]) if m.only_you][-1]
         assert last.text.strip()
-        if any(str(button["text"]).startswith("Rent from") for button in last.buttons):
-            assert (await world.clicks("Ana", last, "Rent from"))["ok"]
+        if any(button.text.startswith("Rent from") for button in last.buttons):
+            assert (await world.clicks("Ana", last, "Rent from")).ok
             return
 
 
@@ -51,12 +51,12 @@ async def test_random_answers(folder: Path, seed: int) -> None:
     market = RandomMarket(seed)
     await market.start()
     try:
-        async with opened(folder, COMPUTE_CLEAR_URL=market.url) as world:
+        async with open_world(folder, COMPUTE_CLEAR_URL=market.url) as world:
             await world.start()
-            await world.has_key()
+            await world.sets_key()
             await asks_and_rents(world)
             for _ in range(STEPS):
-                await world.next_moment()
+                await world.next_due_time()
             await world.play.types("Ana", "#training", "list")
             assert world.bot.process.returncode is None
             assert await world.stop() == 0

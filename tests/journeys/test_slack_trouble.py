@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.demo.outside import Seen
 from bot.demo.processes import NotRunning
+from sandbox.client import SeenMessage
 from sandbox.slack.default import GPUS, TRAINING
 from tests.journeys.checks import adds_up
 from tests.journeys.test_killed_in_a_click import locked
@@ -20,10 +20,10 @@ from tests.journeys.world import WAIT, World
 LACKS = ("metadata", "history", "usergroups", "guest_flags", "ephemerals")
 
 
-async def clicks_until_taken(world: World, label: str, offers: Seen) -> None:
+async def clicks_until_taken(world: World, label: str, offers: SeenMessage) -> None:
     """As people do: where Slack shows that a click didn't get through, they click again."""
-    while not (await world.clicks("Ana", offers, label))["ok"]:
-        await world.outside.slack("GET", "sockets", least=1, wait=WAIT)
+    while not (await world.clicks("Ana", offers, label)).ok:
+        await world.sandbox.sockets(least=1, wait=WAIT)
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,11 @@ async def clicks_until_taken(world: World, label: str, offers: Seen) -> None:
 async def test_a_connection_goes_at_the_time_of_a_click(world: World, how: dict[str, object]) -> None:
     """The other one carries it, or Slack says at once that it failed. It is done once."""
     offers = await world.offers()
-    sockets = await world.outside.slack("GET", "sockets")
-    await world.outside.slack("POST", "sockets/disconnect", {**how, "socket": sockets["sockets"][0]["socket"]})
+    sockets = await world.sandbox.sockets()
+    await world.sandbox.slack.post("sockets/disconnect", {**how, "socket": sockets.names[0]})
     await clicks_until_taken(world, "Rent", offers)
     # The one that went is replaced.
-    assert (await world.outside.slack("GET", "sockets", opened=sockets["opened"] + 1, least=2, wait=WAIT))[
-        "opened"
-    ] > sockets["opened"]
+    assert (await world.sandbox.sockets(opened=sockets.opened + 1, least=2, wait=WAIT)).opened > sockets.opened
     await world.play.settle()
     rental = await world.rental()
     await world.destroys("Ana", rental)
@@ -50,13 +48,13 @@ async def test_a_connection_goes_at_the_time_of_a_click(world: World, how: dict[
 
 async def test_one_connection_is_enough(world: World) -> None:
     """Slack takes no new tickets: the connection that is left carries everything."""
-    await world.outside.slack("POST", "sockets/disconnect", {"refuse_tickets": True})
-    first = (await world.outside.slack("GET", "sockets"))["sockets"][0]["socket"]
-    await world.outside.slack("POST", "sockets/disconnect", {"kill": True, "socket": first})
+    await world.sandbox.slack.post("sockets/disconnect", {"refuse_tickets": True})
+    first = (await world.sandbox.sockets()).names[0]
+    await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": first})
     rental = await world.rents()
     await world.destroys("Ana", rental)
     await world.until_any_card(rental, ("Cancelled", "Destroyed"))
-    assert len((await world.outside.slack("GET", "sockets"))["sockets"]) == 1
+    assert len((await world.sandbox.sockets()).names) == 1
     await adds_up(world, bought=["hyperstack"])
 
 
@@ -67,8 +65,8 @@ async def test_told_to_stop_during_a_click(world: World) -> None:
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
         await world.handling()
         world.bot.process.send_signal(signal.SIGTERM)
-    said = await click
-    assert said["ok"], said
+    outcome = await click
+    assert outcome.ok, outcome
     assert await world.bot.process.wait() == 0
     await world.restart()
     rental = await world.rental()
@@ -78,7 +76,7 @@ async def test_told_to_stop_during_a_click(world: World) -> None:
 
 
 async def test_slack_asks_to_wait(world: World) -> None:
-    slow = await world.fault("chat.postMessage", "status", status=429, retry_after=1, times=2)
+    slow = await world.sandbox.add_fault("chat.postMessage", "status", status=429, retry_after=1, times=2)
     rental = await world.rents()
     await slow.met()
     await world.until_card(rental, "Ready")
@@ -93,7 +91,7 @@ async def test_the_channel_is_archived_before_the_card_is_there(world: World) ->
     held = await world.hold("chat.postMessage", "before", match="Starting")
     await world.clicks("Ana", offers, "Rent")
     await held.met()
-    await world.outside.slack("PATCH", f"channels/{TRAINING}", {"archived": True})
+    await world.sandbox.slack.patch(f"channels/{TRAINING}", {"archived": True})
     await held.release()
     await world.play.settle()
     rental = await world.rental()
@@ -107,7 +105,7 @@ async def test_the_bot_is_taken_out_of_the_channel(world: World) -> None:
     """What is told from then on is told at home, below a new card."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
-    await world.outside.slack("PATCH", f"channels/{TRAINING}", {"bot": False})
+    await world.sandbox.slack.patch(f"channels/{TRAINING}", {"bot": False})
     await world.destroys("Ana", rental, channel="dm")
     assert (await world.until_card(rental, "Destroyed")).channel == GPUS
     assert any("Gone" in said for said in await world.thread(rental))
@@ -117,10 +115,10 @@ async def test_the_bot_is_taken_out_of_the_channel(world: World) -> None:
 async def test_a_revoked_token_stops_the_telling_and_no_lease(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
-    await world.outside.slack("POST", "tokens", {"bot": "revoked"})
+    await world.sandbox.slack.post("tokens", {"bot": "revoked"})
     await world.lets_the_lease_end()
     assert await world.stop() == 0
-    await world.outside.slack("POST", "tokens", {"bot": "valid"})
+    await world.sandbox.slack.post("tokens", {"bot": "valid"})
     await world.restart()
     await world.until_card(rental, "Destroyed")
     await adds_up(world, bought=["hyperstack"])
@@ -170,7 +168,7 @@ async def test_a_wrong_token_at_the_start_with_a_machine_that_runs(world: World)
 async def test_a_server_that_lacks_the_niceties(world: World) -> None:
     """No user groups, guest flags, metadata, history or private messages: the story goes its way. After a crash in
     the gap one post is made twice, as nobody can look, and it is counted, also after the next crash."""
-    await world.outside.slack("POST", "lacks", dict.fromkeys(LACKS, True))
+    await world.sandbox.slack.post("lacks", dict.fromkeys(LACKS, True))
     held = await world.hold("chat.postMessage", "after", match="Hyperstack accepted")
     await world.commands("Ana", "get H100 EU for 1h now")
     await held.met()

@@ -23,7 +23,7 @@ async def destroyed(world: World, rental: str, *, bought: list[str]) -> None:
 
 async def test_sold_out(world: World) -> None:
     """The next offer within what the click allowed is taken, and said with its difference."""
-    await world.outside.vendor("hyperstack", "sold_out")
+    await world.sandbox.vendor("hyperstack", "sold_out")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     assert any("sold out" in said and "+$0.27" in said for said in await world.thread(rental))
@@ -31,7 +31,7 @@ async def test_sold_out(world: World) -> None:
 
 
 async def test_failed_and_left_a_machine(world: World) -> None:
-    await world.outside.vendor("hyperstack", "fails_with_resource")
+    await world.sandbox.vendor("hyperstack", "fails_with_resource")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await destroyed(world, rental, bought=["hyperstack", "nebius"])
@@ -39,7 +39,7 @@ async def test_failed_and_left_a_machine(world: World) -> None:
 
 @pytest.mark.parametrize("quiet", [False, True], ids=["in progress until then", "failed until then"])
 async def test_a_machine_appears_a_minute_after_the_failure(world: World, quiet: bool) -> None:
-    await world.outside.vendor("hyperstack", "late_resource", quiet=quiet)
+    await world.sandbox.vendor("hyperstack", "late_resource", quiet=quiet)
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await destroyed(world, rental, bought=["hyperstack", "nebius"])
@@ -47,25 +47,25 @@ async def test_a_machine_appears_a_minute_after_the_failure(world: World, quiet:
 
 async def test_two_of_four_machines_never_run(world: World) -> None:
     """Too slow in the end: all four are destroyed, and the next offer is taken."""
-    await world.outside.vendor("hyperstack", "partial", times=1)
+    await world.sandbox.vendor("hyperstack", "partial", times=1)
     rental = await world.rents(text="get H100 EU for 6h")
     await world.skips(PATIENCE)
     await world.until_card(rental, "Ready")
-    assert len((await world.outside.bill())["lines"]) == 5
+    assert len(await world.sandbox.bill()) == 5
     await destroyed(world, rental, bought=["hyperstack", "nebius"])
 
 
 async def test_the_accounts_cache_lags_two_minutes_behind(world: World) -> None:
     """The procurement's answer is lost as well: bought once all the same, and gone when the vendor says so."""
-    await world.outside.vendor("hyperstack", "stale_cache", seconds=120)
-    await world.fault("procure_offer", "cut_after")
+    await world.sandbox.vendor("hyperstack", "stale_cache", seconds=120)
+    await world.sandbox.add_fault("procure_offer", "cut_after")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await destroyed(world, rental, bought=["hyperstack"])
 
 
 async def test_words_of_the_reference(world: World) -> None:
-    await world.outside.vendor("hyperstack", "reference_words")
+    await world.sandbox.vendor("hyperstack", "reference_words")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await destroyed(world, rental, bought=["hyperstack"])
@@ -73,7 +73,7 @@ async def test_words_of_the_reference(world: World) -> None:
 
 async def test_never_ready(world: World) -> None:
     """What it cost leaves too little of a short lease's total for the next offer, so its owner decides again."""
-    await world.outside.vendor("hyperstack", "slow")
+    await world.sandbox.vendor("hyperstack", "slow")
     rental = await world.rents()
     await world.skips(PATIENCE)
     assert any("Hyperstack did not get it ready" in said for said in await world.thread(rental))
@@ -84,14 +84,14 @@ async def test_never_ready(world: World) -> None:
 
 
 async def test_accepted_and_failed_later(world: World) -> None:
-    await world.outside.vendor("hyperstack", "fails_later")
+    await world.sandbox.vendor("hyperstack", "fails_later")
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await destroyed(world, rental, bought=["hyperstack", "nebius"])
 
 
 async def test_everyone_is_sold_out(world: World) -> None:
-    await world.outside.vendor(EVERY_VENDOR, "sold_out")
+    await world.sandbox.vendor(EVERY_VENDOR, "sold_out")
     rental = await world.rents()
     card = await world.until_any_card(rental, ("Failed", "Waiting for"))
     if card.text.startswith("Waiting for"):
@@ -103,7 +103,7 @@ async def test_everyone_is_sold_out(world: World) -> None:
 @pytest.mark.parametrize("behaviour", ["delete_500", "not_deleting"])
 async def test_a_deletion_that_is_not_confirmed(world: World, behaviour: str) -> None:
     """After five minutes owner and admin are told; who says "I'm on it" is named, and it is tried on."""
-    await world.outside.vendor("hyperstack", behaviour, seconds=400)
+    await world.sandbox.vendor("hyperstack", behaviour, seconds=400)
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
@@ -119,7 +119,7 @@ async def test_a_deletion_that_is_not_confirmed(world: World, behaviour: str) ->
 
 
 async def test_offers_without_prices_are_not_for_sale(world: World) -> None:
-    await world.outside.vendor("hyperstack", "no_price")
+    await world.sandbox.vendor("hyperstack", "no_price")
     offers = await world.offers()
     assert "Hyperstack" not in offers.reads
     await world.play.clicks("Ana", offers, "Rent")
@@ -133,7 +133,7 @@ async def test_the_vendor_takes_it_back(world: World, how: str) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     (machine,) = await world.alive()
-    await world.outside.compute("POST", f"resources/{machine['resource_id']}/vanish", {"how": how})
+    await world.sandbox.vanish(machine.resource_id, how)
     await world.until_card(rental, "Lost", within=timedelta(minutes=10))
     world.play.sees("Ana", "Lost", dm=True)
     await adds_up(world, bought=["hyperstack"], estimated=how == "missing")

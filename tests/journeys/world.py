@@ -1,4 +1,4 @@
-"""The real `gpubot run`, the sandbox round it, and the people in it: what journeys are told with."""
+"""The real `gpubot run`, the sandbox around it, and the people in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 import aiohttp
 import asyncssh
 
-from bot.demo.outside import Json, Outside, Seen
-from bot.demo.play import Missed, Play
-from bot.demo.processes import Bot, NotRunning, Ready, environment, free_port, start_bot, stop
+from bot.demo.play import Missed, Play, next_due
+from bot.demo.processes import Bot, environment, free_port, start_bot, stop
+from sandbox.client import Addresses, Fault, Json, Machine, Outcome, SandboxClient, SeenMessage
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from sandbox.serving import LONGEST_WAIT
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS
-from tests.journeys.held import WAIT, Held
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO}
@@ -29,33 +29,35 @@ ADMIN = "Cleo"
 """The only admin, and so the only approver."""
 DAY = timedelta(days=1)
 TRIES = 5
+WAIT = LONGEST_WAIT
+"""Real seconds that a call may wait for something to happen: as long as the sandbox lets it."""
 RENTAL_ID = re.compile(r"\b[a-hjkmnp-z2-9]{5}(?=[.,:\s)]|$)")
 
 
 @dataclass
 class World:
-    """One team, one account, one bot. `checks.adds_up` ends it."""
+    """One team, one account, one bot. Each journey ends with `checks.adds_up`."""
 
     compute: ComputeSandbox
     slack: SlackSandbox
     clock: SandboxClock
-    outside: Outside
+    sandbox: SandboxClient
     session: aiohttp.ClientSession
     folder: Path
     settings: dict[str, str]
     play: Play
     key: asyncssh.SSHKey
     expected_errors: set[str] = field(default_factory=set)
-    """Lines of level error that this story is about."""
-    lives: list[Bot] = field(default_factory=list)
+    """The events of error lines that this journey causes."""
+    processes: list[Bot] = field(default_factory=list)
     added_up: bool = False
 
     # --- the bot
 
     @property
     def bot(self) -> Bot:
-        """The process that runs, or ran last."""
-        return self.lives[-1]
+        """The process that runs now, or that ran last."""
+        return self.processes[-1]
 
     @property
     def people(self) -> dict[str, str]:
@@ -64,186 +66,172 @@ class World:
 
     @property
     def log(self) -> Path:
-        """What every life of the bot has logged."""
+        """The log of every process of the bot."""
         return self.folder / "bot.log"
 
     @property
     def database(self) -> Path:
-        """The bot's store."""
+        """The bot's database file."""
         return self.folder / "gpubot.sqlite"
 
     async def start(self, *, connections: int = 2, **settings: str) -> None:
-        """Starts `gpubot run` and waits until it is connected. Raises NotRunning."""
+        """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
         self.settings |= {"GPUBOT_HTTP": f"127.0.0.1:{free_port()}", **settings}
-        self.lives.append(await start_bot(self.settings, self.log, connections=connections))
+        self.processes.append(await start_bot(self.settings, self.log, connections=connections))
         self.play.bot = self.bot
 
     async def kill(self) -> None:
-        """Ends the bot as a crash would."""
+        """Kill the bot as a crash would."""
         self.bot.kill()
         await self.bot.process.wait()
 
     async def restart(self) -> None:
-        """Starts it again and lets things settle."""
+        """Start it again, and settle."""
         await self.start()
         await self.play.settle()
 
     async def stop(self) -> int:
-        """Asks it to end; answers its exit status."""
+        """End it with SIGTERM. Return its exit status."""
         return await stop(self.bot.process)
 
-    # --- the outside
+    # --- the account
 
-    async def control(
-        self, server: str, method: str, path: str, body: Json | None = None, **query: object
-    ) -> Json:
-        """One control call to `compute` or `slack`."""
-        call = self.outside.slack if server == "slack" else self.outside.compute
-        return await call(method, path, body, **query)
-
-    async def fault(self, endpoint: str, kind: str, **more: object) -> Held:
-        """A fault at an operation of the API or a method of Slack's."""
-        slack = "." in endpoint or endpoint in {"response_url", "socket"}
-        server = "slack" if slack else "compute"
-        said = await self.control(server, "POST", "faults", {"endpoint": endpoint, "kind": kind, **more})
-        return Held(self.outside.slack if slack else self.outside.compute, str(said["id"]))
-
-    async def hold(self, endpoint: str, when: str, **more: object) -> Held:
-        """Holds the next request there, `before` or `after` it acts."""
-        return await self.fault(endpoint, f"hold_{when}", **more)
+    async def hold(self, endpoint: str, when: str, **fields: object) -> Fault:
+        """Hold the next request there, `before` or `after` it acts."""
+        return await self.sandbox.add_fault(endpoint, f"hold_{when}", **fields)
 
     async def bought(self) -> list[str]:
-        """The vendors that something was bought from, in order."""
-        return [offer["vendor"] for offer in (await self.outside.account())["offers_bought"]]
+        """Return the vendors that offers were bought from, in order."""
+        return [purchase.vendor for purchase in (await self.sandbox.account()).offers_bought]
 
-    async def alive(self) -> list[Json]:
-        """What bills now."""
-        return [one for one in (await self.outside.account())["resources"] if one["alive"]]
+    async def alive(self) -> list[Machine]:
+        """Return the machines that bill now."""
+        return [machine for machine in (await self.sandbox.account()).resources if machine.alive]
 
     # --- people
 
-    async def has_key(self, name: str = "Ana") -> None:
-        """Gives someone an SSH key."""
+    async def sets_key(self, name: str = "Ana") -> None:
+        """Set an SSH key for someone."""
         line = self.key.export_public_key().decode().strip()
         for _ in range(TRIES):
-            answer = await self.play.types(name, "dm", f"key {line}")
-            # On a busy machine Slack may not say in time who someone is; then they are told to try again.
-            if "is set" in str(answer["payload"]):
+            outcome = await self.play.types(name, "dm", f"key {line}")
+            # On a busy machine users.info may be too slow for the acknowledgement; the bot then asks to try again.
+            if "is set" in str(outcome.payload):
                 return
-        raise Missed(f"{name}'s key is not taken: {answer}")
+        raise Missed(f"{name}'s key is not taken: {outcome}")
 
     async def offers(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
-    ) -> Seen:
-        """Someone asks, and reads the offers."""
-        answer = await self.play.types(name, channel, text)
+    ) -> SeenMessage:
+        """Ask for GPUs, and return the message with the offers."""
+        outcome = await self.play.types(name, channel, text)
         try:
             return self.play.sees(name, "Prices stand", only_you=True)
         except Missed as missed:
-            seen = [one.text for one in await self.outside.see(PEOPLE[name])]
-            raise Missed(f"{missed.words} Acknowledged with {answer['payload']}; sees {seen}") from None
+            seen = [message.text for message in await self.sandbox.see(PEOPLE[name])]
+            raise Missed(f"{missed.words} Acknowledged with {outcome.payload}; sees {seen}") from None
 
     async def rents(
         self, name: str = "Ana", text: str = "get H100 EU for 1h", *, channel: str = "#training"
     ) -> str:
-        """Someone rents the recommended offer; answers the rental's id."""
+        """Rent the recommended offer. Return the rental's id."""
         offers = await self.offers(name, text, channel=channel)
         await self.play.clicks(name, offers, "Ask" if "8x" in text else "Rent")
         await self._confirms_if_asked(name)
         return await self.rental()
 
-    async def clicks(self, name: str, message: Seen, label: str) -> Json:
-        """A click that waits for its acknowledgement only, and tells how that went."""
-        return await self.outside.click(PEOPLE[name], message, label)
+    async def clicks(self, name: str, message: SeenMessage, label: str) -> Outcome:
+        """Click, and wait only for the acknowledgement."""
+        return await self.sandbox.click(PEOPLE[name], message, label)
 
     async def rental(self, name: str = "Ana") -> str:
-        """The id of the newest rental whose card someone sees."""
+        """Return the id of the newest rental whose card someone sees."""
         await self.play.read()
-        for message in sorted(await self.outside.see(PEOPLE[name]), key=lambda one: -float(one.ts)):
+        for message in sorted(await self.sandbox.see(PEOPLE[name]), key=lambda message: -float(message.ts)):
             found = RENTAL_ID.search(message.text)
             if found and message.thread_ts is None and not message.only_you and not message.is_dm:
                 return found[0]
         raise Missed(f"{name} sees no card.")
 
-    async def card(self, rental_id: str, name: str = "Ana") -> Seen:
-        """A rental's card as someone sees it now."""
+    async def card(self, rental_id: str, name: str = "Ana") -> SeenMessage:
+        """Return a rental's card as someone sees it now."""
         cards = [
             message
-            for message in await self.outside.see(PEOPLE[name])
+            for message in await self.sandbox.see(PEOPLE[name])
             if rental_id in message.text.split(". ")[0] and message.thread_ts is None and not message.only_you
         ]
         cards = [message for message in cards if not message.is_dm and "Approve" not in message.text]
         if not cards:
             raise Missed(f"{name} sees no card of {rental_id}.")
-        return max(cards, key=lambda one: float(one.ts))
+        return max(cards, key=lambda card: float(card.ts))
 
     async def thread(self, rental_id: str, name: str = "Ana") -> list[str]:
-        """What the thread below the card says, in order."""
+        """Return the texts of the replies below the card, in order."""
         card = await self.card(rental_id, name)
-        replies = await self.outside.see(PEOPLE[name], channel=card.channel)
+        replies = await self.sandbox.see(PEOPLE[name], channel=card.channel)
         return [
-            one.text
-            for one in sorted(replies, key=lambda one: float(one.ts))
-            if one.thread_ts == card.ts != one.ts
+            reply.text
+            for reply in sorted(replies, key=lambda reply: float(reply.ts))
+            if reply.thread_ts == card.ts != reply.ts
         ]
 
-    async def told_rental(self, name: str = "Ana") -> str:
-        """The id of the rental that a click on Rent made, as soon as its card is there. Waits for nothing else."""
+    async def rental_of_new_card(self, name: str = "Ana") -> str:
+        """Return the id of the rental that a click on Rent made, as soon as its card is there."""
         card = await self.reads(name, "Starting")
         found = RENTAL_ID.search(card.text)
         if found is None:
             raise Missed(f"no rental's id in {card.text!r}")
         return found[0]
 
-    async def commands(self, name: str, text: str, *, channel: str = "#training") -> Json:
-        """Someone types `/gpu text`; waits for the acknowledgement only."""
-        return await self.outside.command(PEOPLE[name], channel, text)
+    async def commands(self, name: str, text: str, *, channel: str = "#training") -> Outcome:
+        """Type `/gpu text`, and wait only for the acknowledgement."""
+        return await self.sandbox.command(PEOPLE[name], channel, text)
 
     async def confirms(self, name: str) -> None:
-        """Someone sends off the dialog that opens; waits for the acknowledgement only. Raises Missed."""
-        said = await self.outside.submit(PEOPLE[name], await self.outside.modal(PEOPLE[name]))
-        if not said["ok"]:
-            raise Missed(f"The dialog was not taken: {said}")
+        """Submit the modal that opens, and wait only for the acknowledgement. Raise Missed if it is refused."""
+        outcome = await self.sandbox.submit(PEOPLE[name], await self.sandbox.open_modal(PEOPLE[name]))
+        if not outcome.ok:
+            raise Missed(f"The dialog was not taken: {outcome}")
 
     async def cancels(self, name: str, rental_id: str) -> None:
-        """Someone clicks Cancel on the card and confirms; waits for the acknowledgements only."""
+        """Click Cancel on the card and confirm, and wait only for the acknowledgements."""
         await self.clicks(name, await self.card(rental_id, name), "Cancel")
         await self.confirms(name)
 
     async def asks_to_destroy(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
-        """Someone types the command and confirms; waits for the acknowledgements only."""
+        """Type `/gpu destroy` and confirm, and wait only for the acknowledgements."""
         await self.commands(name, f"destroy {rental_id}", channel=channel)
         await self.confirms(name)
 
     async def destroys(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
-        """As `asks_to_destroy`, and lets it settle."""
+        """Type `/gpu destroy` and confirm, and settle."""
         await self.asks_to_destroy(name, rental_id, channel=channel)
         await self.play.settle()
 
     async def approves(self, name: str, rental_id: str) -> None:
-        """An approver clicks, and confirms where that is asked for."""
+        """Click Approve, and confirm if a modal opens."""
         await self.play.settle()
         await self.play.clicks(name, self.play.sees(name, "Approve up to"), "Approve")
         await self._confirms_if_asked(name)
 
     async def _confirms_if_asked(self, name: str) -> None:
-        if (await self.outside.slack("GET", "views", user=PEOPLE[name]))["views"]:
+        if await self.sandbox.modal(PEOPLE[name]):
             await self.play.confirms(name)
 
-    async def reads(self, name: str, words: str) -> Seen:
-        """What someone sees with these words in it, now or soon. Raises Missed."""
+    async def reads(self, name: str, words: str) -> SeenMessage:
+        """Return the newest message with these words that someone sees, now or soon. Raise Missed."""
         last = 0
         while True:
-            said = await self.outside.slack("GET", "see", user=PEOPLE[name], after=last, wait=WAIT)
-            found = [Seen.model_validate(one) for one in said["messages"] if words in one["text"] + one["reads"]]
+            seen = await self.sandbox.see(PEOPLE[name], last, wait=WAIT)
+            found = [message for message in seen if words in message.text + message.reads]
             if found:
                 return found[-1]
-            if not said["messages"]:
+            if not seen:
                 raise Missed(f"{name} doesn't see {words!r}.")
-            last = said["last"]
+            last = seen[-1].seq
 
     async def handling(self) -> None:
-        """Returns once the bot is in the middle of what a person did."""
+        """Return once the bot is handling a person's action."""
         health: Json = {}
         while not health.get("handlers_in_flight"):
             async with self.session.get(self.bot.health) as answer:
@@ -252,24 +240,20 @@ class World:
     # --- time
 
     async def now(self) -> datetime:
-        """The sandbox's time."""
-        return (await self.outside.clock())[0]
+        """Return the sandbox's time."""
+        return await self.sandbox.now()
 
     async def comes_due(self) -> None:
-        """Moves time to when something is next due, and waits for nothing."""
-        await self._jump(await self.play.settle(), await self.now())
+        """Settle, and jump to the next due time without waiting for what happens then."""
+        health, now = await self.play.settle(), await self.now()
+        await self.sandbox.jump_to(next_due(health, now, otherwise=now))
 
-    async def _jump(self, health: Json, now: datetime, end: datetime | None = None) -> None:
-        due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else end or now
-        due = max(due, now + timedelta(seconds=1))
-        await self.outside.jump_to(due if end is None else min(due, end))
-
-    async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> Seen:
-        """Lets time pass until the card leads with `word`. Raises Missed."""
+    async def until_card(self, rental_id: str, word: str, within: timedelta = DAY) -> SeenMessage:
+        """Let time pass until the card begins with `word`. Raise Missed if it never does."""
         return await self.until_any_card(rental_id, (word,), within)
 
-    async def until_any_card(self, rental_id: str, words: tuple[str, ...], within: timedelta = DAY) -> Seen:
-        """As `until_card`, for whichever word comes first."""
+    async def until_any_card(self, rental_id: str, words: tuple[str, ...], within: timedelta = DAY) -> SeenMessage:
+        """Let time pass until the card begins with one of `words`. Raise Missed if it never does."""
         start = await self.now()
         while True:
             health = await self.play.settle()
@@ -279,87 +263,86 @@ class World:
             now = await self.now()
             if now - start > within:
                 raise Missed(f"The card never said {words}: {card.text!r}; {await self.thread(rental_id)}")
-            await self._jump(health, now)
+            await self.sandbox.jump_to(next_due(health, now, otherwise=now))
 
-    async def until_met(self, held: Held) -> None:
-        """Lets time pass until a request has met the fault: then things don't settle any more. Raises Missed."""
+    async def until_met(self, fault: Fault) -> None:
+        """Let time pass until a request has met the fault, after which the bot can't settle. Raise Missed."""
         for _ in range(100):
-            asked = asyncio.create_task(held.met())
-            moves = asyncio.create_task(self.comes_due())
-            await asyncio.wait({asked, moves}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (asked, moves):
+            met = asyncio.create_task(fault.met())
+            jump = asyncio.create_task(self.comes_due())
+            await asyncio.wait({met, jump}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (met, jump):
                 task.cancel()
-            await asyncio.gather(asked, moves, return_exceptions=True)
-            if asked.done() and not asked.cancelled() and asked.exception() is None:
+            await asyncio.gather(met, jump, return_exceptions=True)
+            if not met.cancelled() and met.exception() is None:
                 return
         raise Missed("Time passed, and no request met the fault.")
 
-    async def next_moment(self) -> None:
-        """Moves time to when something is next due, and lets it settle."""
+    async def next_due_time(self) -> None:
+        """Jump to the next due time, and settle."""
         await self.comes_due()
         await self.play.settle()
 
     async def skips(self, span: timedelta) -> None:
-        """Moves time by all of `span` at once, and lets it settle."""
+        """Jump over all of `span` at once, and settle."""
         await self.play.settle()
         self.clock.jump(span.total_seconds())
         await self.play.settle()
 
     async def passes(self, span: timedelta) -> None:
-        """Lets time pass, due moment by due moment."""
-        end = await self.now() + span
-        while (now := await self.now()) < end:
-            await self._jump(await self.play.settle(), now, end)
-        await self.play.settle()
+        """Let time pass, one due time after the other."""
+        await self.play.passes(span)
 
     async def lets_the_lease_end(self) -> None:
-        """Moves time past the lease's end, and on until nothing lives. Nothing needs to be told for it."""
+        """Let the lease end, and time pass until no machine is alive, also if the bot can notify nobody."""
         self.clock.jump(timedelta(hours=2).total_seconds())
-        await self.outside.compute("GET", "traffic", endpoint="delete_resource", answered="true", wait=WAIT)
+        await self.until_answered("delete_resource")
         for _ in range(TRIES):
-            last = (await self.outside.compute("GET", "traffic"))["last"]
+            last = (await self.sandbox.compute.traffic())[-1].n
             self.clock.jump(60)
-            await self.outside.compute(
-                "GET", "traffic", after=last, endpoint="list_resources", answered="true", wait=WAIT
-            )
+            await self.until_answered("list_resources", after=last)
             if not await self.alive():
                 return
-        raise Missed("Something lives on.")
+        raise Missed("A machine is still alive.")
+
+    async def until_answered(self, endpoint: str, *, after: int = 0) -> None:
+        """Wait for a request to the market with a number above `after` that was answered."""
+        await self.sandbox.compute.traffic(endpoint=endpoint, after=after, answered="true", wait=WAIT)
 
 
 @asynccontextmanager
-async def opened(folder: Path, **settings: str) -> AsyncIterator[World]:
-    """The sandbox, and a bot that is not yet started. Everything ends with the block."""
+async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
+    """Run a sandbox, with a bot that is not started yet, until the end of the block."""
     clock = SandboxClock(NOON, speed=0)
     compute, slack = ComputeSandbox(clock), SlackSandbox(clock, seed=1)
-    ready = await _ready(compute, slack)
+    addresses = await _start(compute, slack)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
-            outside = Outside(ready, session)
+            sandbox = SandboxClient(addresses, session)
             world = World(
                 compute=compute,
                 slack=slack,
                 clock=clock,
-                outside=outside,
+                sandbox=sandbox,
                 session=session,
                 folder=folder,
-                settings={**_settings(ready, folder), **settings},
-                play=Play(outside=outside, bot=_nobody(folder), session=session, people=PEOPLE),
+                settings={**_settings(addresses, folder), **settings},
+                play=Play(sandbox=sandbox, bot=_no_bot(), session=session, people=PEOPLE),
                 key=asyncssh.generate_private_key("ssh-ed25519", comment="ana@laptop"),
             )
             try:
                 yield world
             finally:
-                for life in world.lives:
-                    await stop(life.process)
+                for bot in world.processes:
+                    await stop(bot.process)
     finally:
         await slack.stop()
         await compute.stop()
 
 
-async def _ready(compute: ComputeSandbox, slack: SlackSandbox) -> Ready:
+async def _start(compute: ComputeSandbox, slack: SlackSandbox) -> Addresses:
     compute_url, slack_url = await compute.start(), await slack.start()
-    return Ready(
+    return Addresses(
         compute=compute_url,
         slack=slack_url,
         api=f"{slack_url}/api/",
@@ -370,20 +353,17 @@ async def _ready(compute: ComputeSandbox, slack: SlackSandbox) -> Ready:
     )
 
 
-def _settings(ready: Ready, folder: Path) -> Mapping[str, str]:
+def _settings(addresses: Addresses, folder: Path) -> Mapping[str, str]:
     return {
-        **environment(ready, folder, admins=PEOPLE[ADMIN], channel=GPUS, http=f"127.0.0.1:{free_port()}"),
+        **environment(addresses, folder, admins=PEOPLE[ADMIN], channel=GPUS, http=f"127.0.0.1:{free_port()}"),
         "GPUBOT_LOG": "json",
     }
 
 
-def _nobody(folder: Path) -> Any:
-    """Stands where a bot will be once it is started."""
+def _no_bot() -> Any:
+    """Return an object in the place of the bot until it is started."""
 
-    class Nobody:
+    class NoBot:
         health = "http://127.0.0.1:1/health"
 
-    return Nobody()
-
-
-__all__ = ["NOON", "PEOPLE", "WAIT", "Held", "Missed", "NotRunning", "World", "opened"]
+    return NoBot()

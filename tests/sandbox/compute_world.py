@@ -1,4 +1,4 @@
-"""Compute Clear on a still clock, and the few calls that its tests make."""
+"""Compute Clear with a clock that stands still, and the calls that its tests make."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class ComputeWorld:
-    """A client of the API with its token, and hands on the controls."""
+    """A client of the API with its token, and of the control API."""
 
     def __init__(self) -> None:
         self.clock = SandboxClock(NOON, speed=0)
@@ -37,7 +37,7 @@ class ComputeWorld:
         await self.http.aclose()
         await self.sandbox.stop()
 
-    # --- the API --------------------------------------------------------------------------------------------
+    # --- the API
 
     async def offers(self, yaml: str) -> list[dict[str, Any]]:
         answer = await self.http.post("/get_offers", content=yaml, headers={"Content-Type": "application/yaml"})
@@ -46,7 +46,7 @@ class ComputeWorld:
         return offers
 
     async def offer(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
-        """The cheapest offer of a vendor."""
+        """Return the cheapest offer of a vendor."""
         query = f"{{vendor: {vendor}, compute: {{gpu_type: {gpu}, gpu_count: {count}}}}}"
         return (await self.offers(query))[0]
 
@@ -55,7 +55,7 @@ class ComputeWorld:
         return await self.http.post("/procure_offer", json=body)
 
     async def procure(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
-        """Procures a vendor's cheapest offer; answers the ProcureResponse."""
+        """Procure a vendor's cheapest offer. Return the ProcureResponse."""
         answer = await self.post_procure((await self.offer(vendor, gpu, count))["offer_id"])
         assert answer.status_code == 200, answer.text
         procured: dict[str, Any] = answer.json()
@@ -86,7 +86,7 @@ class ComputeWorld:
     async def delete(self, resource_id: str) -> httpx.Response:
         return await self.http.delete(f"/resources/{resource_id}", params={"force": "true"})
 
-    # --- the controls ---------------------------------------------------------------------------------------
+    # --- the control API
 
     async def control(self, path: str, **body: Any) -> dict[str, Any]:
         answer = await self.http.post(f"/_control/{path}", json=body)
@@ -101,7 +101,7 @@ class ComputeWorld:
         return result
 
     async def ready_machine(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
-        """Procures and lets enough time pass; answers the running resource."""
+        """Procure, let enough time pass, and return the running resource."""
         procured = await self.procure(vendor, gpu, count)
         self.clock.jump(300)
         resource = (await self.resources(procured["offer_id"]))[0]

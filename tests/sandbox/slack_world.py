@@ -1,4 +1,4 @@
-"""A started Slack workspace for tests, the app's side of it, and people who act in it over the control API."""
+"""A started Slack workspace for tests, an app that uses it, and people who act in it over the control API."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.slack import AppConfig, SlackSandbox, Timing
 from sandbox.slack.default import TRAINING
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 
 
 class Stopwatch:
-    """Real time that a test moves by hand."""
+    """Real time that a test moves."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -34,15 +35,15 @@ class Stopwatch:
 
 
 class RawSocket:
-    """One Socket Mode connection without an SDK, to see and send exactly what goes over it."""
+    """One Socket Mode connection without an SDK, to read and send its messages as they are."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
 
     async def next(self) -> Json:
-        told = await self.socket.receive_json(timeout=20)
-        assert isinstance(told, dict)
-        return told
+        message = await self.socket.receive_json(timeout=20)
+        assert isinstance(message, dict)
+        return message
 
     async def ack(self, envelope: Json, payload: Any = None) -> None:
         await self.socket.send_json({"envelope_id": envelope["envelope_id"], "payload": payload})
@@ -56,12 +57,13 @@ class World:
         self.client = AsyncWebClient(
             token=sandbox.bot_token, base_url=f"{sandbox.url}/api/", session=session, retry_handlers=[]
         )
+        self._control = Server(self.url, session)
         self._stack = stack
 
     # The app
 
     async def bolt(self, register: Callable[[AsyncApp], Any]) -> AsyncApp:
-        """A Bolt app with these listeners, connected until the world ends."""
+        """Connect a Bolt app with these listeners, until the world ends."""
 
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
             return AuthorizeResult(
@@ -93,7 +95,7 @@ class World:
         return raw
 
     async def refused(self, call: Any) -> str:
-        """The error that an API call ends with."""
+        """Return the error with which an API call ends."""
         try:
             answer = await call
         except SlackApiError as error:
@@ -101,22 +103,24 @@ class World:
         raise AssertionError(f"accepted: {answer}")
 
     async def raw(self, method: str, *, token: str | None = None, **parts: Any) -> Json:
-        """A call as it goes over the wire; `parts` are aiohttp's (json, data, params)."""
+        """Make a call without the SDK; `parts` are aiohttp's json, data or params."""
         headers = {"Authorization": f"Bearer {token or self.sandbox.bot_token}"}
         async with self.session.post(f"{self.url}/api/{method}", headers=headers, **parts) as answer:
-            told = json.loads(await answer.text())
-            assert isinstance(told, dict)
-            return told
+            body = json.loads(await answer.text())
+            assert isinstance(body, dict)
+            return body
 
     # The people
 
     async def get(self, path: str, **query: Any) -> Json:
-        async with self.session.get(f"{self.url}/_control/{path}", params=query) as answer:
-            return {"status": answer.status, **await answer.json()}
+        """Make a GET call of the control API. Return its answer with its HTTP status."""
+        status, answer = await self._control.raw("GET", path, None, query)
+        return {"status": status, **answer}
 
     async def act(self, path: str, method: str = "POST", **body: Any) -> Json:
-        async with self.session.request(method, f"{self.url}/_control/{path}", json=body) as answer:
-            return {"status": answer.status, **await answer.json()}
+        """Make a POST or PATCH call of the control API. Return its answer with its HTTP status."""
+        status, answer = await self._control.raw(method, path, body)
+        return {"status": status, **answer}
 
     async def command(self, user: str, text: str = "", channel: str = TRAINING, **more: Any) -> Json:
         return await self.act("command", user=user, channel=channel, command="/gpu", text=text, **more)
@@ -155,8 +159,9 @@ async def workspace(
 
 
 def button(text: str, action_id: str, value: str | None = None, **more: Any) -> Json:
-    told: Json = {"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": action_id, **more}
-    return told if value is None else {**told, "value": value}
+    element: Json = {"type": "button", "text": {"type": "plain_text", "text": text}, "action_id": action_id}
+    element |= more
+    return element if value is None else {**element, "value": value}
 
 
 def actions(*elements: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Money: rate x exact time, rounded half-even once."""
+"""The bill: rate x exact time, rounded half-even once."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The sandbox's clock: it runs, jumps, stands still, wakes who waits, and never goes back."""
+"""The sandbox's clock: it runs, jumps, stands still, wakes sleeping tasks, and never goes back."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from sandbox.serving import serve
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def test_a_still_clock_moves_by_jumps_alone() -> None:
+def test_a_clock_at_speed_0_moves_only_by_jumps() -> None:
     clock = SandboxClock(NOON, speed=0)
     assert clock.now() == NOON
     clock.jump(90.5)
@@ -47,14 +47,14 @@ def test_a_running_clock_never_goes_back_whatever_its_speed() -> None:
         ({"jump": 1.0, "to": NOON + timedelta(days=1)}, "not both"),
     ],
 )
-def test_a_senseless_change_is_refused_and_changes_nothing(change: dict[str, Any], words: str) -> None:
+def test_an_invalid_change_is_refused_and_changes_nothing(change: dict[str, Any], words: str) -> None:
     clock = SandboxClock(NOON, speed=0)
     with pytest.raises(ValueError, match=words):
         clock.change(**change)
     assert (clock.now(), clock.revision, clock.speed) == (NOON, 0, 0)
 
 
-async def test_who_sleeps_until_a_time_wakes_at_the_jump_that_reaches_it() -> None:
+async def test_a_jump_wakes_a_task_that_sleeps_until_a_time_that_it_reaches() -> None:
     clock = SandboxClock(NOON, speed=0)
     sleeper = asyncio.create_task(clock.sleep_until(NOON + timedelta(minutes=10)))
     for _ in range(3):
@@ -67,13 +67,13 @@ async def test_who_sleeps_until_a_time_wakes_at_the_jump_that_reaches_it() -> No
     await sleeper
 
 
-async def test_who_sleeps_on_a_fast_clock_wakes_by_itself() -> None:
+async def test_a_running_clock_wakes_a_sleeping_task() -> None:
     clock = SandboxClock(NOON, speed=1_000_000)
     await clock.sleep_until(NOON + timedelta(minutes=10))
     assert clock.now() >= NOON + timedelta(minutes=10)
 
 
-async def test_who_sleeps_while_time_stands_wakes_when_it_runs_again() -> None:
+async def test_a_task_that_sleeps_while_time_stands_still_wakes_when_it_runs_again() -> None:
     clock = SandboxClock(NOON, speed=0)
     sleeper = asyncio.create_task(clock.sleep_until(NOON + timedelta(minutes=10)))
     await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def test_who_sleeps_while_time_stands_wakes_when_it_runs_again() -> None:
     await sleeper
 
 
-async def test_the_clock_is_read_moved_and_followed_over_http() -> None:
+async def test_the_clock_can_be_read_moved_and_followed_over_http() -> None:
     clock = SandboxClock(NOON, speed=0)
     app = web.Application()
     add_clock_routes(app.router, clock)
@@ -110,7 +110,7 @@ async def test_the_clock_is_read_moved_and_followed_over_http() -> None:
         await served.stop()
 
 
-async def test_a_follower_does_not_keep_the_server_from_stopping() -> None:
+async def test_the_server_stops_while_a_client_follows_the_clock() -> None:
     clock = SandboxClock(NOON, speed=0)
     app = web.Application()
     add_clock_routes(app.router, clock)

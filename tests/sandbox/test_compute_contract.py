@@ -1,4 +1,4 @@
-"""The sandbox held against openapi.yaml by schemathesis: whatever it makes up, the answers are as promised."""
+"""Schemathesis checks that the sandbox answers generated requests as openapi.yaml defines."""
 
 import asyncio
 import threading
@@ -31,8 +31,8 @@ from sandbox.clock import SandboxClock
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
 
 CONTRACT = Path(__file__).parents[1] / "openapi.yaml"
-# All there are but two: use_after_free, since here a deletion goes on after its answer, and
-# object_level_authorization, since there is one account. The limit on response time is not a check of shape.
+# All of schemathesis except two: use_after_free, since a deletion goes on after its answer, and
+# object_level_authorization, since there is one account. The limit on response time is not about the contract.
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -62,7 +62,7 @@ schema = schemathesis.openapi.from_path(CONTRACT)
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop in a thread of its own for the sandbox, since schemathesis waits for its answers."""
+    """An event loop in its own thread, since schemathesis blocks until it is answered."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -73,7 +73,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def started(loop: asyncio.AbstractEventLoop) -> tuple[ComputeSandbox, str]:
-    """A new sandbox whose time stands still and whose ids are the same each time, and its URL."""
+    """Start a sandbox whose clock stands still and whose ids are the same each time. Return it and its URL."""
 
     async def start() -> tuple[ComputeSandbox, str]:
         sandbox = ComputeSandbox(SandboxClock(speed=0), seed=1)
@@ -88,7 +88,7 @@ def stopped(loop: asyncio.AbstractEventLoop, sandbox: ComputeSandbox) -> None:
 
 @pytest.fixture(scope="module")
 def sandbox(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ComputeSandbox, str]]:
-    """One for all cases."""
+    """One sandbox for all cases."""
     server, url = started(loop)
     yield server, url
     stopped(loop, server)
@@ -96,18 +96,20 @@ def sandbox(loop: asyncio.AbstractEventLoop) -> Iterator[tuple[ComputeSandbox, s
 
 @schema.parametrize()
 @BOUNDED
-def test_every_answer_is_as_promised(case: schemathesis.Case[Any], sandbox: tuple[ComputeSandbox, str]) -> None:
+def test_every_answer_is_as_the_contract_says(
+    case: schemathesis.Case[Any], sandbox: tuple[ComputeSandbox, str]
+) -> None:
     case.call_and_validate(base_url=sandbox[1], headers=HEADERS, checks=CHECKS)
 
 
-def test_every_answer_is_as_promised_along_the_links(loop: asyncio.AbstractEventLoop) -> None:
+def test_every_answer_along_the_links_is_as_the_contract_says(loop: asyncio.AbstractEventLoop) -> None:
     linked = schemathesis.openapi.from_path(CONTRACT)
     linked.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
     answered: set[str] = set()
 
     @linked.hook
     def map_body(_context: schemathesis.HookContext, body: Any) -> Any:
-        """Asks for what exists now and then: made-up GPUs have no offers, and links lead from offers."""
+        """Sometimes search for a GPU that exists: links begin at offers, and made-up GPUs have none."""
         if "compute" in body and body["compute"].get("gpu_count", 1) < 9:
             return {"compute": {"gpu_type": "H100"}}
         return body
@@ -115,7 +117,7 @@ def test_every_answer_is_as_promised_along_the_links(loop: asyncio.AbstractEvent
     walk: Any = linked.as_state_machine()
 
     class AlongTheLinks(walk):  # type: ignore[misc]  # it is made at run time from the contract
-        """Each walk meets a sandbox of its own, so that the same walk meets the same answers."""
+        """Each walk uses a new sandbox, so that the same walk gets the same answers."""
 
         def setup(self) -> None:
             super().setup()
@@ -136,8 +138,10 @@ def test_every_answer_is_as_promised_along_the_links(loop: asyncio.AbstractEvent
     assert answered >= {"get_offers", "procure_offer"}
 
 
-def test_each_answer_to_a_whole_story_is_as_promised(loop: asyncio.AbstractEventLoop) -> None:
-    """Where made-up requests seldom lead: a machine that is bought, watched, and deleted."""
+def test_every_answer_while_a_machine_is_bought_watched_and_deleted_is_as_the_contract_says(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    """Generated requests seldom get this far."""
     server, url = started(loop)
 
     def ask(operation: str, body: Any = NOT_SET, **parameters: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is for sale, how it is asked for and procured, and what is refused."""
+"""Offers: searching and procuring them, and what is refused."""
 
 import json
 from decimal import Decimal
@@ -12,7 +12,7 @@ from tests.sandbox.compute_world import ComputeWorld
 YAML = {"Content-Type": "application/yaml"}
 
 
-async def test_discovery_names_what_the_guide_names(world: ComputeWorld) -> None:
+async def test_discovery_returns_the_names_of_the_guide(world: ComputeWorld) -> None:
     gpus = (await world.http.get("/available_gpus")).json()
     assert list(gpus) == ["H100", "H200", "A100", "L40S", "L4", "RTX 4090", "B200"]
     assert gpus["H100"] == ["nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"]
@@ -23,7 +23,7 @@ async def test_discovery_names_what_the_guide_names(world: ComputeWorld) -> None
     assert (await world.http.get("/available_contracts")).json() == ["ondemand", "spot"]
 
 
-async def test_offers_match_the_query_cheapest_first_each_time_with_new_ids(world: ComputeWorld) -> None:
+async def test_each_search_returns_new_offers_that_match_the_cheapest_first(world: ComputeWorld) -> None:
     query = "compute: {gpu_type: H100, gpu_count: 1, contract_type: ondemand}\nregion: EU"
     first, second = await world.offers(query), await world.offers(query)
     shown = [(offer["vendor"], offer["vendor_region"]) for offer in first]
@@ -45,7 +45,7 @@ async def test_offers_match_the_query_cheapest_first_each_time_with_new_ids(worl
     )
 
 
-async def test_prices_are_exact_decimals_on_the_wire(world: ComputeWorld) -> None:
+async def test_prices_are_sent_as_exact_decimals(world: ComputeWorld) -> None:
     answer = await world.http.post(
         "/get_offers", content="compute: {gpu_type: H100, gpu_count: 8}\nregion: EU", headers=YAML
     )
@@ -84,7 +84,9 @@ async def test_prices_are_exact_decimals_on_the_wire(world: ComputeWorld) -> Non
         ("compute: {gpu_type: H100, gpu_count: 3}", set()),
     ],
 )  # fmt: skip
-async def test_filters_keep_what_fits(world: ComputeWorld, query: str, expected: set[str]) -> None:
+async def test_a_query_returns_only_the_vendors_that_match(
+    world: ComputeWorld, query: str, expected: set[str]
+) -> None:
     assert {offer["vendor"] for offer in await world.offers(query)} == expected
 
 
@@ -115,19 +117,21 @@ async def test_filters_keep_what_fits(world: ComputeWorld, query: str, expected:
         ("compute: !!python/object/apply:os.getcwd []", ["body"]),
     ],
 )  # fmt: skip
-async def test_a_wrong_query_is_refused_with_where(world: ComputeWorld, body: str, where: list[str]) -> None:
+async def test_a_wrong_query_is_refused_with_the_place_of_the_mistake(
+    world: ComputeWorld, body: str, where: list[str]
+) -> None:
     answer = await world.http.post("/get_offers", content=body, headers=YAML)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == where
     assert set(answer.json()["detail"][0]) == {"loc", "msg", "type"}
 
 
-async def test_a_query_must_say_that_it_is_yaml(world: ComputeWorld) -> None:
+async def test_a_query_needs_the_content_type_of_yaml(world: ComputeWorld) -> None:
     answer = await world.http.post("/get_offers", json={"compute": {"gpu_type": "H100"}})
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["header", "content-type"])
 
 
-async def test_an_offer_can_be_procured_until_it_expires_and_once(world: ComputeWorld) -> None:
+async def test_an_offer_can_be_procured_once_until_it_expires(world: ComputeWorld) -> None:
     offers = [await world.offer() for _ in range(2)]
     world.clock.jump(1799.999999)
     assert (await world.post_procure(offers[0]["offer_id"])).status_code == 200
@@ -141,8 +145,8 @@ async def test_an_offer_can_be_procured_until_it_expires_and_once(world: Compute
     assert len(await world.resources()) == 1
 
 
-async def test_an_offer_that_nobody_bought_is_forgotten_some_hours_after_it_expired(world: ComputeWorld) -> None:
-    """A market that runs for weeks doesn't grow by what was only looked at."""
+async def test_an_offer_that_nobody_bought_is_forgotten_six_hours_after_it_expired(world: ComputeWorld) -> None:
+    """Otherwise a market that runs for weeks would keep growing."""
     left, bought = await world.offer(), await world.offer()
     await world.post_procure(bought["offer_id"])
     world.clock.jump(6 * 3600 + 30 * 60 - 1)
@@ -181,13 +185,13 @@ async def test_a_wrong_procurement_is_refused_and_buys_nothing(
     assert await world.resources() == []
 
 
-async def test_a_procurement_that_is_no_json_is_refused(world: ComputeWorld) -> None:
+async def test_a_procurement_that_is_not_json_is_refused(world: ComputeWorld) -> None:
     assert (await world.http.post("/procure_offer", content="{")).status_code == 422
     broken = await world.http.post("/procure_offer", content="{", headers={"Content-Type": "application/json"})
     assert broken.status_code == 422
 
 
-async def test_an_offer_that_names_no_end_ends_after_half_an_hour(world: ComputeWorld) -> None:
+async def test_an_offer_without_expires_at_expires_after_half_an_hour(world: ComputeWorld) -> None:
     offer = await world.offer("latitude")
     assert offer["expires_at"] is None
     world.clock.jump(30 * 60)
@@ -195,20 +199,20 @@ async def test_an_offer_that_names_no_end_ends_after_half_an_hour(world: Compute
     assert (await world.post_procure(offer["offer_id"])).status_code == 410
 
 
-async def test_vendors_differ_in_what_they_say_at_once(world: ComputeWorld) -> None:
-    said = {}
+async def test_vendors_answer_a_procurement_in_different_ways(world: ComputeWorld) -> None:
+    answers = {}
     for vendor in ("hyperstack", "lambda", "vultr"):
         answer = await world.procure(vendor)
-        said[vendor] = (answer["status"], answer["resource_ids"] is not None)
+        answers[vendor] = (answer["status"], answer["resource_ids"] is not None)
         assert len(await world.resources(answer["offer_id"])) == 1
-    assert said == {
+    assert answers == {
         "hyperstack": ("procured", True),
         "lambda": ("provisioning_in_progress", True),
         "vultr": ("procured", False),
     }
 
 
-async def test_every_vendor_is_ready_in_one_to_five_minutes_always_the_same(world: ComputeWorld) -> None:
+async def test_every_vendor_is_ready_after_one_to_five_minutes(world: ComputeWorld) -> None:
     for vendor in (await world.http.get("/available_vendors")).json():
         offer_id = (await world.procure(vendor, "H100"))["offer_id"]
         world.clock.jump(59)
@@ -217,7 +221,7 @@ async def test_every_vendor_is_ready_in_one_to_five_minutes_always_the_same(worl
         assert await world.stage(offer_id) == "ready"
 
 
-async def test_a_machine_deleted_before_it_runs_never_runs(world: ComputeWorld) -> None:
+async def test_a_machine_that_is_deleted_before_it_runs_never_runs(world: ComputeWorld) -> None:
     answer = await world.procure()
     world.clock.jump(150)
     assert (await world.delete(answer["resource_ids"][0])).status_code == 200
@@ -246,7 +250,9 @@ async def test_a_machine_deleted_before_it_runs_never_runs(world: ComputeWorld) 
         ("GET", "/nowhere", 404),
     ],
 )
-async def test_ids_and_switches_are_checked(world: ComputeWorld, method: str, path: str, status: int) -> None:
+async def test_wrong_ids_parameters_and_methods_are_refused(
+    world: ComputeWorld, method: str, path: str, status: int
+) -> None:
     answer = await world.http.request(method, path)
     assert answer.status_code == status
     assert set(answer.json()) == ({"resources", "total_count"} if status == 200 else {"detail"})
@@ -255,14 +261,14 @@ async def test_ids_and_switches_are_checked(world: ComputeWorld, method: str, pa
 @pytest.mark.parametrize(
     "header", [None, "", "Bearer", "Bearer wrong", "Basic {token}", "{token}", "Bearer {token}x"]
 )
-async def test_without_the_token_nothing_is_answered(world: ComputeWorld, header: str | None) -> None:
+async def test_a_request_without_the_token_is_refused(world: ComputeWorld, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header.format(token=world.sandbox.token)}
     del world.http.headers["Authorization"]
     answer = await world.http.get("/available_gpus", headers=headers)
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-async def test_faults_know_the_operations_by_name(world: ComputeWorld) -> None:
+async def test_a_fault_is_put_on_an_operation_by_its_name(world: ComputeWorld) -> None:
     await world.control("faults", endpoint="procure_offer", kind="cut_after")
     offer = await world.offer()
     with pytest.raises(Exception, match="disconnect"):

@@ -1,4 +1,4 @@
-"""The SSH hosts: who gets in, what the shell says, and that a host is there exactly while its machine runs."""
+"""The SSH hosts: who can log in, what the shell prints, and that a host is up exactly while its machine runs."""
 
 import asyncio
 import shutil
@@ -34,7 +34,7 @@ async def banner(port: int) -> bytes:
         await writer.wait_closed()
 
 
-async def test_commands_answer_with_their_status(world: ComputeWorld) -> None:
+async def test_a_command_prints_its_output_and_returns_its_status(world: ComputeWorld) -> None:
     port = port_of(await world.ready_machine("hyperstack", "H100", 8))
     world.clock.jump(3600 * 26)
     async with await login(world, port) as ssh:
@@ -62,14 +62,14 @@ async def test_a_login_by_hand_reads_lines_until_exit(world: ComputeWorld) -> No
     assert result.exit_status == 127, "a shell leaves with the status of its last command"
 
 
-async def test_a_login_ends_with_its_input(world: ComputeWorld) -> None:
+async def test_a_login_ends_at_the_end_of_its_input(world: ComputeWorld) -> None:
     port = port_of(await world.ready_machine())
     async with await login(world, port) as ssh:
         result = await ssh.run(input="uptime\n")
     assert (result.exit_status, str(result.stdout).count("up ")) == (0, 1)
 
 
-async def test_a_login_by_hand_is_cut_when_its_machine_goes_without_a_word_in_the_log(
+async def test_a_login_by_hand_is_cut_when_its_machine_vanishes_and_nothing_is_logged(
     world: ComputeWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     resource = await world.ready_machine()
@@ -82,7 +82,7 @@ async def test_a_login_by_hand_is_cut_when_its_machine_goes_without_a_word_in_th
     assert [record.message for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
 
 
-async def test_only_root_with_the_key_of_the_procurement_gets_in(world: ComputeWorld) -> None:
+async def test_only_root_with_the_procured_key_can_log_in(world: ComputeWorld) -> None:
     port = port_of(await world.ready_machine())
     with pytest.raises(asyncssh.PermissionDenied):
         await login(world, port, user="ana")
@@ -96,13 +96,13 @@ async def test_only_root_with_the_key_of_the_procurement_gets_in(world: ComputeW
 
 
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ecdsa-sha2-nistp384"])
-async def test_keys_of_other_kinds_open_as_well(world: ComputeWorld, kind: str) -> None:
+async def test_keys_of_other_kinds_work_too(world: ComputeWorld, kind: str) -> None:
     world.key = asyncssh.generate_private_key(kind)
     async with await login(world, port_of(await world.ready_machine())) as ssh:
         assert (await ssh.run("uptime")).exit_status == 0
 
 
-async def test_a_key_that_no_program_can_read_opens_nothing_but_the_machine_runs(world: ComputeWorld) -> None:
+async def test_with_an_unreadable_key_the_machine_runs_and_nobody_can_log_in(world: ComputeWorld) -> None:
     offer = await world.offer()
     answer = await world.http.post(
         "/procure_offer", json={"offer_id": offer["offer_id"], "ssh_public_key": "ssh-ed25519 AAAA"}
@@ -115,7 +115,7 @@ async def test_a_key_that_no_program_can_read_opens_nothing_but_the_machine_runs
         await login(world, port_of(resource))
 
 
-async def test_whenever_the_api_says_running_the_host_answers_and_never_before(world: ComputeWorld) -> None:
+async def test_the_host_answers_as_soon_as_the_api_shows_the_machine_as_running(world: ComputeWorld) -> None:
     procured = await world.procure()
     world.clock.jump(154.999999)
     (resource,) = await world.resources(procured["offer_id"])
@@ -126,7 +126,7 @@ async def test_whenever_the_api_says_running_the_host_answers_and_never_before(w
     assert (await banner(port_of(resource))).startswith(b"SSH-2.0-")
 
 
-async def test_when_the_machine_is_gone_its_logins_end_by_themselves_and_nobody_listens(
+async def test_when_the_machine_is_gone_its_logins_are_cut_and_its_port_is_closed(
     world: ComputeWorld,
 ) -> None:
     resource = await world.ready_machine()
@@ -141,7 +141,7 @@ async def test_when_the_machine_is_gone_its_logins_end_by_themselves_and_nobody_
         await login(world, port)
 
 
-async def test_a_silent_host_takes_connections_and_says_nothing_until_it_goes(world: ComputeWorld) -> None:
+async def test_a_silent_host_accepts_connections_and_sends_nothing(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="silent_ssh")
     resource = await world.ready_machine()
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(resource))
@@ -158,7 +158,7 @@ async def test_a_silent_host_takes_connections_and_says_nothing_until_it_goes(wo
 
 @needs_ssh
 @pytest.mark.parametrize("by_hand", [False, True])
-async def test_the_real_ssh_program_gets_in_with_the_printed_command(
+async def test_openssh_can_log_in_with_the_printed_command(
     world: ComputeWorld, tmp_path: Path, by_hand: bool
 ) -> None:
     resource = await world.ready_machine()
@@ -185,7 +185,7 @@ async def test_the_real_ssh_program_gets_in_with_the_printed_command(
     assert (b":~# " in output) is by_hand
 
 
-def test_uptime_reads_as_the_real_one_does() -> None:
+def test_uptime_has_the_format_of_the_real_command() -> None:
     def after(**time: int) -> str:
         return uptime(NOON, NOON + timedelta(**time))
 

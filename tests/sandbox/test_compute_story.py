@@ -1,4 +1,4 @@
-"""The main road: look, procure, wait, log in, delete, and be billed for exactly that."""
+"""The main use: search, procure, wait, log in, delete, and be billed for exactly that."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import asyncssh
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 
-async def test_from_offer_to_bill(world: ComputeWorld) -> None:
+async def test_a_machine_is_offered_procured_used_deleted_and_billed(world: ComputeWorld) -> None:
     offers = await world.offers("compute: {gpu_type: H100, contract_type: ondemand}\nregion: EU\n")
     best = offers[0]
     assert (best["vendor"], best["vendor_region"], best["total_price_per_hour"]) == (

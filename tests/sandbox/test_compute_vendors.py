@@ -1,4 +1,4 @@
-"""Each way in which a vendor can misbehave, as a client of the API meets it."""
+"""Each way in which a vendor can misbehave, as a client of the API sees it."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from tests.sandbox.compute_world import ComputeWorld
 
 
 async def alive(world: ComputeWorld) -> list[dict[str, Any]]:
-    """The machines that bill, by the sandbox's own account."""
+    """Return the machines that bill, by the control API."""
     account = await world.look("account")
     return [resource for resource in account["resources"] if resource["alive"]]
 
 
-async def test_sold_out_fails_costs_nothing_and_lasts_as_long_as_was_set(world: ComputeWorld) -> None:
+async def test_a_sold_out_procure_fails_and_costs_nothing_for_as_many_times_as_set(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="sold_out", times=1)
     answer = await world.procure("hyperstack")
     assert (answer["status"], answer["resource_ids"]) == ("failed", None)
@@ -57,7 +57,7 @@ async def test_a_machine_can_appear_a_minute_after_the_failed_procure(world: Com
     assert len(await alive(world)) == 1
 
 
-async def test_only_two_of_four_instances_may_ever_run(world: ComputeWorld) -> None:
+async def test_a_partial_procurement_runs_only_two_of_four_machines(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="partial")
     answer = await world.procure("hyperstack", "H100", 8)
     world.clock.jump(3600)
@@ -72,7 +72,7 @@ async def test_only_two_of_four_instances_may_ever_run(world: ComputeWorld) -> N
     assert await alive(world) == []
 
 
-async def test_a_vendor_may_speak_the_references_words(world: ComputeWorld) -> None:
+async def test_a_vendor_can_use_the_status_words_of_the_reference(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="reference_words")
     offer_id = (await world.procure("hyperstack"))["offer_id"]
     seen = []
@@ -99,7 +99,7 @@ async def test_a_slow_vendor_is_never_ready_and_bills(world: ComputeWorld) -> No
     assert status["procurement_status"] == "failed"
 
 
-async def test_an_accepted_order_can_fail_later_and_the_vendor_cleans_up(world: ComputeWorld) -> None:
+async def test_an_accepted_procurement_can_fail_later_and_its_machine_is_deleted(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="fails_later", seconds=45, words="no power")
     answer = await world.procure("hyperstack")
     assert answer["status"] == "procured"
@@ -115,7 +115,7 @@ async def test_an_accepted_order_can_fail_later_and_the_vendor_cleans_up(world: 
     assert (await world.look("bill"))["total_micros"] == 26_875
 
 
-async def test_a_delete_can_answer_500_for_a_while_counted_from_the_first_try(world: ComputeWorld) -> None:
+async def test_a_delete_can_answer_500_for_a_time_that_begins_with_the_first_try(world: ComputeWorld) -> None:
     resource_id = (await world.ready_machine())["resource_id"]
     await world.control("vendors/hyperstack", behaviour="delete_500", seconds=120, times=1)
     world.clock.jump(1000)
@@ -139,7 +139,7 @@ async def test_a_vendor_set_back_to_normal_deletes_again(world: ComputeWorld) ->
     assert (await world.delete(resource_id)).status_code == 200
 
 
-async def test_a_deletion_can_take_long_and_bills_until_it_is_done(world: ComputeWorld) -> None:
+async def test_a_slow_deletion_bills_until_it_is_done(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="not_deleting", seconds=600)
     resource_id = (await world.ready_machine())["resource_id"]
     assert (await world.delete(resource_id)).status_code == 200
@@ -151,7 +151,7 @@ async def test_a_deletion_can_take_long_and_bills_until_it_is_done(world: Comput
     assert (gone["status"], gone["valid_to"]) == ("deleted", "2026-11-24T12:15:00.000000Z")
 
 
-async def test_a_deletion_without_end_ends_when_the_vendor_is_set_back(world: ComputeWorld) -> None:
+async def test_an_endless_deletion_ends_when_the_vendor_is_set_back_to_normal(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="not_deleting", seconds=None)
     resource_id = (await world.ready_machine())["resource_id"]
     await world.delete(resource_id)
@@ -162,7 +162,7 @@ async def test_a_deletion_without_end_ends_when_the_vendor_is_set_back(world: Co
     assert (await world.resource(resource_id))["status"] == "deleted"
 
 
-async def test_offers_can_come_without_prices_after_those_with(world: ComputeWorld) -> None:
+async def test_offers_without_prices_come_last(world: ComputeWorld) -> None:
     await world.control("vendors/hyperstack", behaviour="no_price", times=1)
     offers = await world.offers("{region: EU, compute: {gpu_type: H100, contract_type: ondemand}}")
     last = offers[-1]
@@ -193,7 +193,7 @@ async def test_a_vendor_can_take_a_machine_back(world: ComputeWorld, how: str) -
     assert await alive(world) == []
 
 
-async def test_a_machine_that_nobody_asked_for_is_on_the_account_and_the_bill(world: ComputeWorld) -> None:
+async def test_a_machine_that_was_not_procured_is_on_the_account_and_the_bill(world: ComputeWorld) -> None:
     made = await world.control("resources", name="train-3", gpu_type="H100", rate=2.10)
     (resource,) = await world.resources()
     assert (resource["resource_id"], resource["name"]) == (made["resource_id"], "train-3")
@@ -203,7 +203,7 @@ async def test_a_machine_that_nobody_asked_for_is_on_the_account_and_the_bill(wo
     assert (await world.look("account"))["offers_bought"] == []
 
 
-async def test_a_revoked_token_is_refused_everywhere_until_set_back(world: ComputeWorld) -> None:
+async def test_a_revoked_token_is_refused_by_every_endpoint_until_it_is_valid_again(world: ComputeWorld) -> None:
     await world.control("token", valid=False)
     paths = ["available_gpus", "available_vendors", "available_regions", "available_contracts", "resources"]
     assert [(await world.http.get(path)).status_code for path in paths] == [401] * 5
@@ -212,12 +212,12 @@ async def test_a_revoked_token_is_refused_everywhere_until_set_back(world: Compu
     assert [(await world.http.get(path)).status_code for path in paths] == [200] * 5
 
 
-async def test_all_vendors_can_be_set_at_once_and_looked_at(world: ComputeWorld) -> None:
+async def test_all_vendors_can_be_set_at_once_and_shown(world: ComputeWorld) -> None:
     await world.control("vendors/*", behaviour="sold_out", times=2)
     await world.procure("nebius")
-    moods = await world.look("vendors")
-    assert len(moods) == 10
-    assert moods["nebius"] == {"behaviour": "sold_out", "left": 1}
+    states = await world.look("vendors")
+    assert len(states) == 10
+    assert states["nebius"] == {"behaviour": "sold_out", "left": 1}
     await world.procure("nebius")
     assert (await world.look("vendors"))["nebius"] == {"behaviour": "normal", "left": None}
 
@@ -236,7 +236,7 @@ async def test_all_vendors_can_be_set_at_once_and_looked_at(world: ComputeWorld)
         ("account", {}, 405),
     ],
 )
-async def test_a_wrong_control_call_is_refused_in_words(
+async def test_a_wrong_control_call_is_refused_with_words(
     world: ComputeWorld, path: str, body: dict[str, Any], status: int
 ) -> None:
     answer = await world.http.post(f"/_control/{path}", json=body)
@@ -244,8 +244,8 @@ async def test_a_wrong_control_call_is_refused_in_words(
     assert answer.json()["error"]
 
 
-async def test_a_cache_can_lag_behind_and_a_forced_refresh_asks_the_vendor(world: ComputeWorld) -> None:
-    """Where the account is read without `force_refresh`; an offer's status is real-time always."""
+async def test_a_stale_cache_lags_behind_and_force_refresh_asks_the_vendor(world: ComputeWorld) -> None:
+    """An offer's status is never cached."""
     running = await world.ready_machine()
     name = running["resource_id"]
 

@@ -1,4 +1,4 @@
-"""Each fault over real HTTP, against a small server that counts what it has done."""
+"""Each fault over real HTTP, with a small server that records what it has done."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ PATIENCE = 20
 
 
 class Shop:
-    """A server with two endpoints, `buy` (which acts) and `look`, behind the faults."""
+    """A server with faults and two endpoints: `buy`, which acts, and `look`."""
 
     def __init__(self) -> None:
         self.bought: list[str] = []
@@ -66,7 +66,7 @@ class Shop:
         return name
 
     async def hit(self, name: str) -> dict[str, Any]:
-        """The fault, once it has met a request."""
+        """Return the fault once it has met a request."""
         answer = await self.client.get(f"{self.url}/_control/faults/{name}", params={"wait": PATIENCE})
         state: dict[str, Any] = answer.json()
         assert state["hits"] >= 1, state
@@ -90,7 +90,7 @@ async def shop() -> AsyncIterator[Shop]:
     await shop.stop()
 
 
-async def test_without_a_fault_the_request_is_answered_and_logged_without_secrets(shop: Shop) -> None:
+async def test_without_a_fault_a_request_is_answered_and_logged_without_secrets(shop: Shop) -> None:
     answer = await shop.client.post(
         f"{shop.url}/buy?token=hidden&why=hunger",
         json={"thing": "pear", "token": "hidden"},
@@ -112,7 +112,7 @@ async def test_without_a_fault_the_request_is_answered_and_logged_without_secret
     ]
 
 
-async def test_the_log_shows_forms_texts_and_refusals_and_can_be_narrowed_and_waited_for(shop: Shop) -> None:
+async def test_the_log_has_forms_texts_and_refusals_and_can_be_filtered_and_waited_for(shop: Shop) -> None:
     waiting = asyncio.create_task(shop.traffic(endpoint="look", wait=PATIENCE, answered="true"))
     await shop.buy("the moon")
     await shop.client.post(f"{shop.url}/nowhere", data={"payload": "x y", "token": "hidden"})
@@ -126,13 +126,13 @@ async def test_the_log_shows_forms_texts_and_refusals_and_can_be_narrowed_and_wa
     assert [line["n"] for line in await shop.traffic(after=3)] == [4]
 
 
-async def test_latency_delays_and_then_acts(shop: Shop) -> None:
+async def test_a_request_with_latency_acts_after_it(shop: Shop) -> None:
     name = await shop.fault(kind="latency", seconds=0.01)
     assert (await shop.buy()).json() == {"bought": "pear"}
     assert (await shop.state(name))["hits"] == 1
 
 
-async def test_a_client_that_gives_up_during_latency_has_bought_nothing(shop: Shop) -> None:
+async def test_a_client_that_disconnects_during_latency_has_bought_nothing(shop: Shop) -> None:
     name = await shop.fault(kind="latency", seconds=600)
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
@@ -141,7 +141,7 @@ async def test_a_client_that_gives_up_during_latency_has_bought_nothing(shop: Sh
     assert shop.bought == []
 
 
-async def test_a_status_is_answered_without_acting_with_retry_after(shop: Shop) -> None:
+async def test_a_status_is_answered_with_retry_after_and_without_acting(shop: Shop) -> None:
     await shop.fault(kind="status", status=429, retry_after=30)
     answer = await shop.buy()
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
@@ -150,13 +150,13 @@ async def test_a_status_is_answered_without_acting_with_retry_after(shop: Shop) 
     assert (await shop.buy()).status_code == 200, "one request only, unless told otherwise"
 
 
-async def test_a_status_can_hide_that_the_server_has_acted(shop: Shop) -> None:
+async def test_a_status_can_be_answered_after_acting(shop: Shop) -> None:
     await shop.fault(kind="status", status=502, acts=True, body="oops")
     answer = await shop.buy()
     assert (answer.status_code, answer.text, shop.bought) == (502, "oops", ["pear"])
 
 
-async def test_garbage_is_no_json_and_acts_only_when_told(shop: Shop) -> None:
+async def test_garbage_is_not_json_and_acts_only_with_acts(shop: Shop) -> None:
     await shop.fault(kind="garbage")
     answer = await shop.buy()
     assert (answer.status_code, answer.text, shop.bought) == (200, GARBAGE, [])
@@ -165,7 +165,7 @@ async def test_garbage_is_no_json_and_acts_only_when_told(shop: Shop) -> None:
     assert (answer.json(), shop.bought) == ([], ["pear"])
 
 
-async def test_cut_before_acting_leaves_no_answer_and_nothing_done(shop: Shop) -> None:
+async def test_a_connection_cut_before_acting_does_nothing(shop: Shop) -> None:
     name = await shop.fault(kind="cut_before")
     with pytest.raises(httpx.TransportError):
         await shop.buy()
@@ -174,14 +174,14 @@ async def test_cut_before_acting_leaves_no_answer_and_nothing_done(shop: Shop) -
     assert (await shop.traffic())[0]["status"] == 0
 
 
-async def test_cut_after_acting_leaves_no_answer_but_the_deed(shop: Shop) -> None:
+async def test_a_connection_cut_after_acting_has_acted(shop: Shop) -> None:
     await shop.fault(kind="cut_after")
     with pytest.raises(httpx.TransportError):
         await shop.buy()
     assert shop.bought == ["pear"]
 
 
-async def test_held_before_acting_nothing_is_done_until_it_is_released(shop: Shop) -> None:
+async def test_a_request_held_before_acting_acts_when_it_is_released(shop: Shop) -> None:
     name = await shop.fault(kind="hold_before")
     buying = asyncio.create_task(shop.buy())
     state = await shop.hit(name)
@@ -193,7 +193,7 @@ async def test_held_before_acting_nothing_is_done_until_it_is_released(shop: Sho
     assert (state["held"], state["dropped"], state["active"]) == (0, 0, False)
 
 
-async def test_held_before_acting_it_is_dropped_when_its_client_goes(shop: Shop) -> None:
+async def test_a_request_held_before_acting_does_nothing_if_its_client_goes(shop: Shop) -> None:
     name = await shop.fault(kind="hold_before")
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
@@ -208,7 +208,7 @@ async def test_held_before_acting_it_is_dropped_when_its_client_goes(shop: Shop)
     assert shop.bought == ["apple"]
 
 
-async def test_held_after_acting_the_deed_is_done_and_only_the_answer_waits(shop: Shop) -> None:
+async def test_a_request_held_after_acting_has_acted_and_only_its_answer_waits(shop: Shop) -> None:
     name = await shop.fault(kind="hold_after")
     buying = asyncio.create_task(shop.buy())
     state = await shop.hit(name)
@@ -218,7 +218,7 @@ async def test_held_after_acting_the_deed_is_done_and_only_the_answer_waits(shop
     assert (await buying).json() == {"bought": "pear"}
 
 
-async def test_a_refusal_can_be_held_as_well(shop: Shop) -> None:
+async def test_a_refusal_can_be_held_too(shop: Shop) -> None:
     name = await shop.fault(kind="hold_after")
     buying = asyncio.create_task(shop.buy("the moon"))
     await shop.hit(name)
@@ -226,7 +226,7 @@ async def test_a_refusal_can_be_held_as_well(shop: Shop) -> None:
     assert (await buying).status_code == 409
 
 
-async def test_a_request_that_hangs_is_never_answered_and_never_done(shop: Shop) -> None:
+async def test_a_request_that_hangs_is_never_answered_and_never_acts(shop: Shop) -> None:
     name = await shop.fault(kind="hang")
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
@@ -238,7 +238,7 @@ async def test_a_request_that_hangs_is_never_answered_and_never_done(shop: Shop)
 
 
 @pytest.mark.parametrize("kind", ["hang", "hold_before", "hold_after", "latency"])
-async def test_what_waits_does_not_keep_the_server_from_stopping(shop: Shop, kind: str) -> None:
+async def test_the_server_stops_while_a_request_waits(shop: Shop, kind: str) -> None:
     name = await shop.fault(kind=kind, seconds=600)
     buying = asyncio.create_task(shop.buy())
     await shop.hit(name)
@@ -250,7 +250,7 @@ async def test_what_waits_does_not_keep_the_server_from_stopping(shop: Shop, kin
     assert shop.bought == (["pear"] if kind == "hold_after" else [])
 
 
-async def test_a_fault_meets_as_many_requests_as_it_was_made_for(shop: Shop) -> None:
+async def test_a_fault_meets_as_many_requests_as_its_times(shop: Shop) -> None:
     name = await shop.fault(kind="status", times=2)
     assert [(await shop.buy()).status_code for _ in range(3)] == [500, 500, 200]
     lasting = await shop.fault(kind="status", status=503, times=None)
@@ -260,7 +260,7 @@ async def test_a_fault_meets_as_many_requests_as_it_was_made_for(shop: Shop) -> 
     assert ((await shop.state(name))["hits"], (await shop.state(lasting))["hits"]) == (2, 3)
 
 
-async def test_a_fault_meets_only_its_endpoint_and_what_matches(shop: Shop) -> None:
+async def test_a_fault_meets_only_requests_to_its_endpoint_that_match(shop: Shop) -> None:
     await shop.fault(kind="status", match="pear tree", times=None)
     await shop.fault(kind="status", match="why=a b", status=418, times=None)
     await shop.fault(endpoint="*", kind="status", match="/loo", status=503)
@@ -271,7 +271,7 @@ async def test_a_fault_meets_only_its_endpoint_and_what_matches(shop: Shop) -> N
     assert (await shop.client.get(f"{shop.url}/look")).status_code == 503
 
 
-async def test_latency_comes_with_another_fault_and_the_older_of_two_goes_first(shop: Shop) -> None:
+async def test_a_request_meets_every_latency_and_the_oldest_other_fault(shop: Shop) -> None:
     slow = await shop.fault(kind="latency", seconds=0, times=None)
     await shop.fault(kind="status", status=500)
     await shop.fault(kind="status", status=503)
@@ -290,14 +290,14 @@ async def test_latency_comes_with_another_fault_and_the_older_of_two_goes_first(
         {"kind": "hang"},
     ],
 )
-async def test_a_fault_that_makes_no_sense_is_refused_in_words(shop: Shop, order: dict[str, Any]) -> None:
+async def test_an_invalid_fault_is_refused_with_words(shop: Shop, order: dict[str, Any]) -> None:
     answer = await shop.client.post(f"{shop.url}/_control/faults", json=order)
     assert answer.status_code == 422
     assert answer.json()["error"]
     assert (await shop.client.get(f"{shop.url}/_control/faults")).json() == {"faults": []}
 
 
-async def test_a_fault_that_never_was_is_not_found(shop: Shop) -> None:
+async def test_an_unknown_fault_is_not_found(shop: Shop) -> None:
     name = await shop.fault(kind="hang")
     assert (await shop.client.get(f"{shop.url}/_control/faults/{name}?for=fun")).status_code == 422
     assert (await shop.client.get(f"{shop.url}/_control/faults/{name}?wait=soon")).status_code == 422

@@ -1,4 +1,4 @@
-"""The sandbox as programs: the ready line, one clock, and a clean end each way."""
+"""The sandbox as programs: the ready line, one clock, and how they end."""
 
 import asyncio
 import json
@@ -28,12 +28,12 @@ async def started(*arguments: str) -> tuple[asyncio.subprocess.Process, dict[str
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
-    """The exit status and what was complained of."""
+    """Return the exit status and standard error."""
     _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     return process.returncode, errors.decode()
 
 
-async def test_both_parts_share_one_clock_and_end_when_the_parent_does() -> None:
+async def test_both_parts_share_one_clock_and_end_with_their_parent() -> None:
     process, ready = await started("sandbox", "--with-parent", "--at", "2026-11-24T12:00:00Z", "--speed", "0")
     assert set(ready) == {
         "compute",
@@ -66,14 +66,14 @@ async def test_both_parts_share_one_clock_and_end_when_the_parent_does() -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
+async def test_a_signal_ends_it_with_status_0(number: signal.Signals) -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     assert set(ready) == {"compute", "clock", "compute_token"}
     process.send_signal(number)
     assert await ended(process) == (0, "")
 
 
-async def test_without_a_parent_to_follow_a_closed_input_ends_nothing() -> None:
+async def test_without_with_parent_the_end_of_its_input_does_not_end_it() -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     assert process.stdin is not None
     process.stdin.close()
@@ -83,7 +83,7 @@ async def test_without_a_parent_to_follow_a_closed_input_ends_nothing() -> None:
     assert (await ended(process))[0] == 0
 
 
-async def test_the_workspace_alone_ends_with_its_parent_as_well() -> None:
+async def test_the_workspace_alone_can_end_with_its_parent_too() -> None:
     process, ready = await started("sandbox.slack", "--port", "0", "--with-parent")
     assert set(ready) == {"slack", "api", "clock", "bot_token", "app_token"}
     assert process.stdin is not None
@@ -95,7 +95,7 @@ async def test_the_workspace_alone_ends_with_its_parent_as_well() -> None:
     ("program", "option"),
     [("sandbox.compute", "--port"), ("sandbox.slack", "--port"), ("sandbox", "--slack-port")],
 )
-async def test_a_port_that_is_taken_is_said_in_one_line(program: str, option: str) -> None:
+async def test_a_port_in_use_is_reported_in_one_line(program: str, option: str) -> None:
     process, ready = await started("sandbox.compute", "--port", "0")
     port = ready["compute"].rpartition(":")[2]
     second, nothing = await started(program, option, port)
@@ -127,7 +127,7 @@ async def test_a_port_that_is_taken_is_said_in_one_line(program: str, option: st
         (("sandbox.slack", "--manifest", "/"), "argument --manifest: /: Is a directory"),
     ],
 )
-async def test_a_wrong_option_is_said_in_one_line(arguments: tuple[str, ...], words: str) -> None:
+async def test_a_wrong_option_is_reported_in_one_line(arguments: tuple[str, ...], words: str) -> None:
     process, nothing = await started(*arguments)
     assert nothing == {}
     status, errors = await ended(process)
@@ -145,7 +145,7 @@ async def test_a_wrong_option_is_said_in_one_line(arguments: tuple[str, ...], wo
         ("features: {slash_commands: [{description: nameless}]}", "not shaped as a manifest is"),
     ],
 )
-async def test_a_manifest_that_is_none_is_said_in_one_line(tmp_path: Path, written: str, words: str) -> None:
+async def test_an_invalid_manifest_is_reported_in_one_line(tmp_path: Path, written: str, words: str) -> None:
     manifest = tmp_path / "manifest.yml"
     manifest.write_text(written)
     process, nothing = await started("sandbox", "--manifest", str(manifest))

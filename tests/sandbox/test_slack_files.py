@@ -1,4 +1,4 @@
-"""Files over the Web API: an address, the bytes, the completion, and a share that comes later."""
+"""Files over the Web API: a URL, the bytes, the completion, and a share that shows later."""
 
 from typing import Any
 
@@ -13,24 +13,29 @@ UPLOADER = AppConfig(scopes=(*SCOPES, "files:write", "files:read"), events=("fil
 AT_ONCE, NEVER = Timing(share=0), Timing(share=3600)
 
 
-async def test_the_real_client_uploads_and_the_share_comes_later() -> None:
+async def test_a_file_that_the_real_client_uploads_is_shared_later() -> None:
     async with workspace(app=UPLOADER, timing=AT_ONCE) as world:
         socket = await world.socket()
         parent = (await world.post(text="Card"))["ts"]
         done = await world.client.files_upload_v2(
             content="gpu,cost\n", filename="costs.csv", title="Costs", channel=TRAINING, thread_ts=parent
         )
-        [told] = done["files"]
-        assert (told["name"], told["title"], told["size"], told["shares"]) == ("costs.csv", "Costs", 9, {})
+        [uploaded] = done["files"]
+        assert (uploaded["name"], uploaded["title"], uploaded["size"], uploaded["shares"]) == (
+            "costs.csv",
+            "Costs",
+            9,
+            {},
+        )
         [shared] = await world.see(ANA, after=1, wait=20)
         assert (shared["reads"], shared["thread_ts"]) == ("Costs", parent)
-        info = (await world.client.files_info(file=told["id"]))["file"]
+        info = (await world.client.files_info(file=uploaded["id"]))["file"]
         assert [share["ts"] for share in info["shares"]["public"][TRAINING]] == [shared["ts"]]
         event = (await socket.next())["payload"]["event"]
-        assert (event["type"], event["file_id"], event["channel_id"]) == ("file_shared", told["id"], TRAINING)
+        assert (event["type"], event["file_id"], event["channel_id"]) == ("file_shared", uploaded["id"], TRAINING)
 
 
-async def test_until_it_is_shared_nobody_sees_it_and_there_is_no_ts() -> None:
+async def test_a_file_that_is_not_shared_yet_is_not_seen_and_has_no_ts() -> None:
     async with workspace(app=UPLOADER, timing=NEVER) as world:
         done = await world.client.files_upload_v2(content="x", filename="x.txt", channel=TRAINING)
         assert (await world.client.files_info(file=done["file"]["id"]))["file"]["shares"] == {}
@@ -41,7 +46,7 @@ async def begun(world: World, **more: Any) -> Json:
     return await world.raw("files.getUploadURLExternal", params={"filename": "a.png", "length": 3, **more})
 
 
-async def test_bytes_are_taken_without_a_token_and_must_be_as_many_as_was_said() -> None:
+async def test_an_upload_needs_no_token_and_the_announced_number_of_bytes() -> None:
     async with workspace(app=UPLOADER, timing=AT_ONCE) as world:
         address = await begun(world, alt_txt="a chart")
         async with world.session.post(address["upload_url"], data=b"four") as answer:
@@ -59,12 +64,12 @@ async def test_bytes_are_taken_without_a_token_and_must_be_as_many_as_was_said()
 
 
 @pytest.mark.parametrize("wrong", [{"length": 0}, {"length": "many"}, {"filename": ""}, {"alt_txt": "x" * 1001}])
-async def test_an_address_is_refused_for_what_is_no_file(wrong: Json) -> None:
+async def test_an_upload_with_wrong_arguments_is_refused(wrong: Json) -> None:
     async with workspace(app=UPLOADER) as world:
         assert (await begun(world, **wrong))["error"] == "invalid_arguments"
 
 
-async def test_what_can_not_be_completed() -> None:
+async def test_an_upload_that_can_not_be_completed_is_refused() -> None:
     async with workspace(app=UPLOADER) as world:
         await world.act(f"channels/{APPROVALS}", "PATCH", bot=False)
         address = await begun(world)
@@ -82,7 +87,7 @@ async def test_what_can_not_be_completed() -> None:
         assert await world.refused(world.client.files_info(file="F0NONE")) == "file_not_found"
 
 
-async def test_without_its_scopes_an_app_has_no_files() -> None:
+async def test_an_app_without_the_scopes_can_not_use_files() -> None:
     async with workspace() as world:
         assert ((await begun(world))["error"], (await begun(world))["needed"]) == ("missing_scope", "files:write")
         assert await world.refused(world.client.files_info(file="F1")) == "missing_scope"

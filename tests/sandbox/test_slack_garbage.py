@@ -1,4 +1,4 @@
-"""Whatever the app sends, the workspace answers in Slack's manner; and faults strike where they are put."""
+"""Random and malformed calls are answered with Slack's errors; and faults and the traffic log of the workspace."""
 
 import asyncio
 import json
@@ -42,7 +42,6 @@ NAMES = st.sampled_from(
         "cursor",
         "oldest",
         "latest",
-        "attachments",
         "user_id",
         "types",
         "hash",
@@ -73,13 +72,13 @@ ARGUMENTS = st.dictionaries(NAMES, SENSIBLE | VALUES, max_size=6)
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(calls=st.lists(st.tuples(st.sampled_from(sorted(METHODS)), ARGUMENTS), min_size=10, max_size=10))
-def test_any_arguments_are_answered_in_slacks_manner(calls: list[tuple[str, dict[str, Any]]]) -> None:
+def test_any_arguments_are_answered_with_ok_or_an_error(calls: list[tuple[str, dict[str, Any]]]) -> None:
     async def all_of_them() -> None:
         async with workspace(app=AppConfig(scopes=(*SCOPES, "files:read", "files:write"))) as world:
             await world.post(text="something to find")
             for method, arguments in calls:
-                told = await world.raw(method, json=arguments)
-                assert told["ok"] is True or told["error"] not in ("", "internal_error")
+                answer = await world.raw(method, json=arguments)
+                assert answer["ok"] is True or answer["error"] not in ("", "internal_error")
                 as_form = {key: json.dumps(value) for key, value in arguments.items()}
                 assert "ok" in await world.raw(method, data=as_form)
             assert (await world.get("see", user=ANA))["status"] == 200
@@ -98,7 +97,7 @@ def test_any_arguments_are_answered_in_slacks_manner(calls: list[tuple[str, dict
         (b"<xml/>", "text/xml", "invalid_post_type"),
     ],
 )
-async def test_bodies_that_are_no_arguments(body: bytes, kind: str, error: str) -> None:
+async def test_a_body_that_is_no_arguments_is_refused(body: bytes, kind: str, error: str) -> None:
     async with workspace() as world:
         headers = {"Authorization": f"Bearer {world.sandbox.bot_token}", "Content-Type": kind}
         url = f"{world.url}/api/chat.postMessage"
@@ -107,7 +106,7 @@ async def test_bodies_that_are_no_arguments(body: bytes, kind: str, error: str) 
             assert (await answer.json())["error"] in (error, "invalid_arguments")
 
 
-async def test_a_lone_surrogate_is_shown_as_it_came() -> None:
+async def test_a_lone_surrogate_is_shown_as_it_was_sent() -> None:
     async with workspace() as world:
         body = json.dumps({"channel": TRAINING, "text": "a\ud800b"})
         headers = {"Content-Type": "application/json"}
@@ -118,7 +117,7 @@ async def test_a_lone_surrogate_is_shown_as_it_came() -> None:
         assert await world.reads(ANA) == ["a\ud800b"]
 
 
-async def test_a_post_cut_after_it_was_made_is_there_all_the_same() -> None:
+async def test_a_post_whose_connection_is_cut_after_acting_is_posted() -> None:
     async with workspace() as world:
         await world.act("faults", endpoint="chat.postMessage", kind="cut_after")
         with pytest.raises(aiohttp.ClientError):
@@ -126,7 +125,7 @@ async def test_a_post_cut_after_it_was_made_is_there_all_the_same() -> None:
         assert await world.reads(ANA, wait=20) == ["said"]
 
 
-async def test_a_status_fault_answers_as_slack_would_and_response_urls_have_a_name() -> None:
+async def test_a_status_fault_answers_with_slacks_error_also_at_a_response_url() -> None:
     async with workspace() as world:
         await world.act("faults", endpoint="chat.update", kind="status", status=429, retry_after=7)
         posted = await world.post()
@@ -151,11 +150,11 @@ async def traffic(world: World, endpoint: str) -> list[Any]:
     return requests
 
 
-async def test_a_fault_for_what_there_is_not_is_refused() -> None:
+async def test_a_fault_at_an_unknown_endpoint_is_refused() -> None:
     async with workspace() as world:
-        told = await world.act("faults", endpoint="chat.postMesage", kind="hang")
-        assert told["status"] == 422
-        assert told["error"].startswith("no endpoint chat.postMesage; there are: api.test, apps.connections.open")
+        answer = await world.act("faults", endpoint="chat.postMesage", kind="hang")
+        assert answer["status"] == 422
+        assert answer["error"].startswith("no endpoint chat.postMesage; there are: apps.connections.open")
 
 
 async def test_the_traffic_log_has_calls_and_envelopes_and_no_token() -> None:
@@ -173,7 +172,7 @@ async def test_the_traffic_log_has_calls_and_envelopes_and_no_token() -> None:
         assert world.sandbox.bot_token not in json.dumps(await traffic(world, "chat.postMessage"))
 
 
-async def test_a_held_handshake_waits_until_it_is_let_go() -> None:
+async def test_a_held_handshake_waits_until_it_is_released() -> None:
     async with workspace() as world:
         held = await world.act("faults", endpoint="socket", kind="hold_before")
         connecting = asyncio.ensure_future(world.socket())
@@ -184,21 +183,21 @@ async def test_a_held_handshake_waits_until_it_is_let_go() -> None:
         assert (await world.get("sockets"))["num_connections"] == 1
 
 
-async def test_the_workspace_runs_alone_and_leaves_when_it_is_asked_to() -> None:
-    """Also while an app that doesn't answer is connected."""
+async def test_sigterm_ends_the_workspace_with_an_app_connected() -> None:
+    """Even if the app does not close its connection."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.slack", "--port", "0", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    told = json.loads(await process.stdout.readline())
-    headers = {"Authorization": f"Bearer {told['bot_token']}"}
+    ready = json.loads(await process.stdout.readline())
+    headers = {"Authorization": f"Bearer {ready['bot_token']}"}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{told['api']}auth.test", headers=headers) as answer,
+        session.post(f"{ready['api']}auth.test", headers=headers) as answer,
     ):
         assert (await answer.json())["ok"]
-        headers = {"Authorization": f"Bearer {told['app_token']}"}
-        async with session.post(f"{told['api']}apps.connections.open", headers=headers) as opened:
+        headers = {"Authorization": f"Bearer {ready['app_token']}"}
+        async with session.post(f"{ready['api']}apps.connections.open", headers=headers) as opened:
             url = (await opened.json())["url"]
         async with session.ws_connect(url, autoclose=False):
             process.terminate()

@@ -1,4 +1,4 @@
-"""Messages over the Web API, with the real client: what is accepted, what is refused, what people then see."""
+"""Messages over the Web API with the real client: what is accepted and refused, and what people then see."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.sandbox.slack_world import Json, World, actions, button, section, wor
 CARD = {"event_type": "card", "event_payload": {"rental": "k7mq2", "tries": 2, "flags": [True]}}
 
 
-async def test_auth_test_tells_who_the_bot_is_and_its_scopes() -> None:
+async def test_auth_test_returns_who_the_bot_is_and_its_scopes() -> None:
     async with workspace() as world:
         who = await world.client.auth_test()
         assert (who["user_id"], who["bot_id"], who["team_id"]) == (BOT_USER, BOT_ID, TEAM)
@@ -32,7 +32,7 @@ async def test_members_see_a_post_and_others_do_not() -> None:
         assert await world.see(OLGA, channel=APPROVALS) == []
 
 
-async def test_where_the_bot_may_not_post() -> None:
+async def test_the_bot_can_post_only_in_channels_that_it_is_in() -> None:
     async with workspace() as world:
         await world.act("channels", name="elsewhere")
         await world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
@@ -56,34 +56,33 @@ async def test_a_post_to_a_person_opens_their_direct_message() -> None:
         assert await world.reads(ANA) == ["Yours is gone"]
 
 
-async def test_texts_and_blocks_that_no_message_may_have() -> None:
+async def test_missing_and_too_long_content_is_refused_or_cut() -> None:
     async with workspace() as world:
         assert (await world.raw("chat.postMessage", json={"channel": TRAINING}))["error"] == "no_text"
         assert await world.refused(world.post(text="x", blocks=[{"type": "video"}])) == "invalid_blocks"
         long = [section("x" * 2990) for _ in range(5)]
         assert await world.refused(world.post(blocks=long)) == "msg_blocks_too_long"
-        assert await world.refused(world.post(markdown_text="x")) == "markdown_text_conflict"
         answer = await world.post(text="x" * 50_000)
         assert len(answer["message"]["text"]) == 40_000
         edit = world.client.chat_update(channel=TRAINING, ts=answer["ts"], text="x" * 4001)
         assert await world.refused(edit) == "msg_too_long"
 
 
-async def test_null_is_as_good_as_absent() -> None:
+async def test_a_field_that_is_null_counts_as_absent() -> None:
     async with workspace() as world:
         await world.bolt(offers)
-        blank = {"style": None, "url": None, "confirm": None, "accessibility_label": None}
+        blank = {"style": None, "url": None, "accessibility_label": None}
         posted = await world.post(blocks=[section("x", accessory=None), actions(button("Go", "rent", **blank))])
-        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"], "action_id": "rent"}
-        assert (await world.act("click", **aim))["ok"]
+        target: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"], "action_id": "rent"}
+        assert (await world.act("click", **target))["ok"]
 
 
-async def test_a_refusal_of_blocks_says_where_they_are_wrong() -> None:
+async def test_refused_blocks_come_with_the_place_of_the_mistake() -> None:
     async with workspace() as world:
         blocks = [section("fine"), section("")]
-        told = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "x", "blocks": blocks})
-        assert told["error"] == "invalid_blocks"
-        assert told["errors"] == ["must be more than 0 characters [json-pointer:/blocks/1/text/text]"]
+        answer = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "x", "blocks": blocks})
+        assert answer["error"] == "invalid_blocks"
+        assert answer["errors"] == ["must be more than 0 characters [json-pointer:/blocks/1/text/text]"]
 
 
 async def test_an_edit_with_text_alone_drops_the_blocks_and_keeps_the_metadata() -> None:
@@ -98,28 +97,26 @@ async def test_an_edit_with_text_alone_drops_the_blocks_and_keeps_the_metadata()
         assert "metadata" not in cleared["message"]
 
 
-async def test_only_its_own_messages_can_be_edited_or_deleted_by_the_app() -> None:
+async def test_the_app_can_edit_only_its_own_messages() -> None:
     async with workspace() as world:
-        said = await world.act("say", user=ANA, channel=TRAINING, text="hello")
-        client = world.client
-        edit = client.chat_update(channel=TRAINING, ts=said["ts"], text="x")
+        message = await world.act("say", user=ANA, channel=TRAINING, text="hello")
+        edit = world.client.chat_update(channel=TRAINING, ts=message["ts"], text="x")
         assert await world.refused(edit) == "cant_update_message"
-        delete = client.chat_delete(channel=TRAINING, ts=said["ts"])
-        assert await world.refused(delete) == "cant_delete_message"
-        nothing = client.chat_update(channel=TRAINING, ts="1.000001", text="x")
-        assert await world.refused(nothing) == "message_not_found"
+        missing = world.client.chat_update(channel=TRAINING, ts="1.000001", text="x")
+        assert await world.refused(missing) == "message_not_found"
 
 
 async def test_a_deleted_message_is_gone_for_everyone() -> None:
     async with workspace() as world:
         posted = await world.post()
-        await world.client.chat_delete(channel=TRAINING, ts=posted["ts"])
+        state = world.sandbox.workspace
+        state.delete(state.messages[TRAINING][str(posted["ts"])])
         [seen] = await world.see(ANA)
         assert seen["deleted"]
         history = await world.client.conversations_history(channel=TRAINING)
         assert history["messages"] == []
-        again = world.client.chat_delete(channel=TRAINING, ts=posted["ts"])
-        assert await world.refused(again) == "message_not_found"
+        edit = world.client.chat_update(channel=TRAINING, ts=posted["ts"], text="x")
+        assert await world.refused(edit) == "message_not_found"
 
 
 async def test_an_ephemeral_message_is_for_one_person_and_can_not_be_edited() -> None:
@@ -138,7 +135,7 @@ async def test_an_ephemeral_message_is_for_one_person_and_can_not_be_edited() ->
         assert await world.reads(ANA) == ["Only you"]
 
 
-async def test_a_thread_takes_its_parents_ts_alone() -> None:
+async def test_a_reply_needs_the_ts_of_the_threads_parent() -> None:
     async with workspace() as world:
         parent = await world.post(text="Card")
         reply = await world.post(text="Renting", thread_ts=parent["ts"])
@@ -157,7 +154,7 @@ async def test_a_thread_takes_its_parents_ts_alone() -> None:
         assert thread["messages"][0]["reply_count"] == 2
 
 
-async def test_history_is_newest_first_without_replies_and_in_pages() -> None:
+async def test_history_comes_in_pages_the_newest_first_without_replies() -> None:
     async with workspace() as world:
         stamps = [(await world.post(text=f"m{n}", metadata=CARD))["ts"] for n in range(5)]
         await world.post(text="reply", thread_ts=stamps[0])
@@ -175,13 +172,13 @@ async def test_history_is_newest_first_without_replies_and_in_pages() -> None:
         assert [each["text"] for each in older["messages"]] == ["m2", "m1", "m0"]
 
 
-async def test_history_is_for_channels_that_the_bot_is_in_and_has_a_scope_for() -> None:
+async def test_history_needs_membership_and_a_scope() -> None:
     async with workspace(app=AppConfig(scopes=("chat:write", "channels:history"))) as world:
         await world.act(f"channels/{GPUS}", "PATCH", bot=False)
         assert await world.refused(world.client.conversations_history(channel=GPUS)) == "not_in_channel"
         direct = (await world.post(ANA))["channel"]
-        told = await world.raw("conversations.history", params={"channel": direct})
-        assert (told["error"], told["needed"]) == ("missing_scope", "im:history")
+        answer = await world.raw("conversations.history", params={"channel": direct})
+        assert (answer["error"], answer["needed"]) == ("missing_scope", "im:history")
 
 
 async def test_metadata_must_be_flat_and_small() -> None:
@@ -201,7 +198,7 @@ async def test_a_permalink_leads_to_the_message() -> None:
         assert link["permalink"].endswith(f"/archives/{TRAINING}/p{posted['ts'].replace('.', '')}")
 
 
-async def test_people_and_groups_as_the_app_reads_them() -> None:
+async def test_people_groups_and_channels_are_returned_with_their_flags() -> None:
     async with workspace() as world:
         client = world.client
         guest = (await client.users_info(user="U0GUS0000"))["user"]
@@ -210,9 +207,9 @@ async def test_people_and_groups_as_the_app_reads_them() -> None:
         single = (await client.users_info(user="U0GUS0000"))["user"]
         assert (single["is_restricted"], single["is_ultra_restricted"]) == (True, True)
         assert (await client.users_info(user=BOT_USER))["user"]["is_bot"]
-        outsider = (await client.users_info(user=OLGA, include_locale=True))["user"]
+        outsider = (await client.users_info(user=OLGA))["user"]
         assert outsider["team_id"] != TEAM
-        assert (outsider["is_stranger"], "locale" in outsider) == (False, False)
+        assert not outsider["is_stranger"]
         assert (await client.users_info(user=DAN))["user"]["deleted"]
         assert (await client.users_info(user=CLEO))["user"]["tz_offset"] == -5 * 3600
         assert await world.refused(client.users_info(user="U0NOBODY0")) == "user_not_found"
@@ -225,7 +222,7 @@ async def test_people_and_groups_as_the_app_reads_them() -> None:
         assert members["response_metadata"]["next_cursor"]
 
 
-async def test_a_server_can_lack_the_niceties() -> None:
+async def test_a_workspace_can_lack_groups_history_and_guest_flags() -> None:
     async with workspace() as world:
         await world.act("lacks", usergroups=True, history=True, guest_flags=True)
         client = world.client
@@ -235,24 +232,28 @@ async def test_a_server_can_lack_the_niceties() -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "form", "query"])
-async def test_arguments_come_in_json_a_form_or_the_query_with_a_stray_team_id(form: str) -> None:
-    said: dict[str, Any] = {"channel": TRAINING, "text": "hi", "team_id": TEAM}
+async def test_arguments_can_come_in_json_a_form_or_the_query(form: str) -> None:
+    arguments: dict[str, Any] = {"channel": TRAINING, "text": "hi", "team_id": TEAM}
     async with workspace() as world:
         names = {"json": "json", "form": "data", "query": "params"}
-        parts: dict[str, Any] = {names[form]: said}
+        parts: dict[str, Any] = {names[form]: arguments}
         assert (await world.raw("chat.postMessage", **parts))["ok"]
         assert await world.reads(ANA) == ["hi"]
 
 
-async def test_tokens_methods_and_scopes_that_do_not_do() -> None:
+async def test_a_wrong_token_method_or_scope_is_refused() -> None:
     async with workspace(app=AppConfig(scopes=("commands",))) as world:
         async with world.session.post(f"{world.url}/api/auth.test") as answer:
             assert (await answer.json())["error"] == "not_authed"
         stranger = {"token": "xoxb-no"}
         assert (await world.raw("auth.test", **stranger))["error"] == "invalid_auth"
         assert (await world.raw("chat.shout"))["error"] == "unknown_method"
-        told = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "hi"})
-        assert (told["error"], told["needed"], told["provided"]) == ("missing_scope", "chat:write", "commands")
+        post = await world.raw("chat.postMessage", json={"channel": TRAINING, "text": "hi"})
+        assert (post["error"], post["needed"], post["provided"]) == (
+            "missing_scope",
+            "chat:write",
+            "commands",
+        )
         await world.act("tokens", bot="revoked")
         assert (await world.raw("auth.test"))["error"] == "token_revoked"
 

@@ -1,11 +1,11 @@
-"""Modals from opening to submission, through a Bolt app and through bare envelopes."""
+"""Modals and the Home tab, with a Bolt app and with plain envelopes."""
 
 import asyncio
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from sandbox.slack.default import ANA, TRAINING
+from sandbox.slack.default import ANA
 from tests.sandbox.slack_world import (
     Json,
     RawSocket,
@@ -20,7 +20,7 @@ from tests.sandbox.slack_world import (
 
 
 async def opened(world: World, socket: RawSocket, view: Json) -> str:
-    """The id of a modal that a command opened."""
+    """Open a modal with a command, and return its id."""
     waiting = asyncio.ensure_future(world.command(ANA))
     envelope = await socket.next()
     answer = await world.client.views_open(trigger_id=envelope["payload"]["trigger_id"], view=view)
@@ -30,7 +30,7 @@ async def opened(world: World, socket: RawSocket, view: Json) -> str:
 
 
 async def submitted(world: World, socket: RawSocket, view_id: str, payload: Any, **values: Any) -> Json:
-    """How a submission ends when the app acknowledges it with `payload`."""
+    """Submit a modal that the app acknowledges with `payload`, and return how it ended."""
     waiting = asyncio.ensure_future(world.act("submit", user=ANA, view_id=view_id, values=values))
     envelope = await socket.next()
     assert envelope["payload"]["type"] == "view_submission"
@@ -53,11 +53,11 @@ def key_form(app: AsyncApp) -> None:
             await ack(response_action="errors", errors={"key": f"{typed} is no key"})
 
 
-async def test_a_bolt_app_opens_a_form_complains_and_takes_it() -> None:
+async def test_a_bolt_app_opens_a_modal_refuses_a_submission_and_accepts_the_next() -> None:
     async with workspace() as world:
         await world.bolt(key_form)
         await world.command(ANA)
-        [form] = (await world.get("views", user=ANA, wait=20))["views"]
+        form = (await world.get("views", user=ANA, wait=20))["modal"]
         assert (form["title"], form["reads"], form["submit"]) == ("Form", "Key", "Save")
         assert form["inputs"][0]["block_id"] == "key"
 
@@ -67,23 +67,23 @@ async def test_a_bolt_app_opens_a_form_complains_and_takes_it() -> None:
 
         refused = await submit("hello")
         assert (refused["ok"], refused["errors"]) == (False, {"key": "hello is no key"})
-        [again] = (await world.get("views", user=ANA))["views"]
+        again = (await world.get("views", user=ANA))["modal"]
         assert again["errors"] == {"key": "hello is no key"}
         assert again["inputs"][0]["value"]["value"] == "hello"
         assert (await submit("ssh-ed25519 AAAA"))["ok"]
-        assert (await world.get("views", user=ANA))["views"] == []
+        assert (await world.get("views", user=ANA))["modal"] is None
 
 
-async def test_the_client_itself_refuses_an_incomplete_form() -> None:
+async def test_the_persons_client_refuses_an_incomplete_modal() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(text_input("key", min_length=5), text_input("note")))
-        told = await world.act("submit", user=ANA, view_id=view_id, values={"key": {"typed": "abc"}})
-        assert told["error"] == "incomplete"
-        assert set(told["errors"]) == {"key", "note"}
+        outcome = await world.act("submit", user=ANA, view_id=view_id, values={"key": {"typed": "abc"}})
+        assert outcome["error"] == "incomplete"
+        assert set(outcome["errors"]) == {"key", "note"}
 
 
-async def test_a_submission_carries_all_state_and_metadata() -> None:
+async def test_a_submission_has_all_values_and_the_metadata() -> None:
     options = [{"text": {"type": "plain_text", "text": gpu}, "value": gpu} for gpu in ("H100", "L4")]
     choice: Json = {
         "type": "input",
@@ -114,25 +114,20 @@ async def test_a_submission_carries_all_state_and_metadata() -> None:
         assert {"trigger_id", "api_app_id", "enterprise", "is_enterprise_install", "response_urls"} <= set(payload)
 
 
-async def test_an_answer_can_update_push_and_clear() -> None:
+async def test_an_acknowledgement_can_update_the_modal_or_close_it() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(text_input("key")))
-        told = {"response_action": "update", "view": modal(text_input("key"), section("Again"))}
-        assert (await submitted(world, socket, view_id, told, key={"typed": "x"}))["ok"]
-        [shown] = (await world.get("views", user=ANA))["views"]
+        update = {"response_action": "update", "view": modal(text_input("key"), section("Again"))}
+        assert (await submitted(world, socket, view_id, update, key={"typed": "x"}))["ok"]
+        shown = (await world.get("views", user=ANA))["modal"]
         assert (shown["view_id"], shown["reads"]) == (view_id, "Key\nAgain")
         assert shown["inputs"][0]["value"]["value"] == "x"
-        push = {"response_action": "push", "view": modal(text_input("more"))}
-        assert (await submitted(world, socket, view_id, push))["ok"]
-        stack = (await world.get("views", user=ANA))["views"]
-        assert [view["reads"] for view in stack] == ["Key\nAgain", "More"]
-        top = stack[-1]["view_id"]
-        assert (await submitted(world, socket, top, {"response_action": "clear"}, more={"typed": "x"}))["ok"]
-        assert (await world.get("views", user=ANA))["views"] == []
+        assert (await submitted(world, socket, view_id, {"response_action": "clear"}))["ok"]
+        assert (await world.get("views", user=ANA))["modal"] is None
 
 
-async def test_an_answer_that_slack_can_not_follow_leaves_the_form_open() -> None:
+async def test_an_acknowledgement_that_slack_can_not_follow_leaves_the_modal_open() -> None:
     async with workspace() as world:
         socket = await world.socket()
         view_id = await opened(world, socket, modal(text_input("key"), section("Text", block_id="words")))
@@ -144,15 +139,15 @@ async def test_an_answer_that_slack_can_not_follow_leaves_the_form_open() -> Non
             "text",
         ]
         for payload in wrong:
-            told = await submitted(world, socket, view_id, payload, key={"typed": "x"})
-            assert told["error"] == "invalid_response"
-        assert len((await world.get("views", user=ANA))["views"]) == 1
+            outcome = await submitted(world, socket, view_id, payload, key={"typed": "x"})
+            assert outcome["error"] == "invalid_response"
+        assert (await world.get("views", user=ANA))["modal"]["view_id"] == view_id
 
 
-async def test_a_view_is_updated_by_hash_or_not_at_all() -> None:
+async def test_an_update_with_an_old_hash_is_refused() -> None:
     async with workspace() as world:
         socket = await world.socket()
-        view_id = await opened(world, socket, modal(section("Loading"), external_id="mine"))
+        view_id = await opened(world, socket, modal(section("Loading")))
         client = world.client
         first = await client.views_update(view_id=view_id, view=modal(section("One")))
         stale = client.views_update(view_id=view_id, view=modal(section("Two")), hash="0.old")
@@ -160,11 +155,11 @@ async def test_a_view_is_updated_by_hash_or_not_at_all() -> None:
         fresh = await client.views_update(view_id=view_id, view=modal(section("Two")), hash=first["view"]["hash"])
         assert fresh["view"]["id"] == view_id
         assert await world.refused(client.views_update(view_id="V1", view=modal())) == "not_found"
-        [shown] = (await world.get("views", user=ANA))["views"]
+        shown = (await world.get("views", user=ANA))["modal"]
         assert shown["reads"] == "Two"
 
 
-async def test_a_modal_that_breaks_the_rules_is_refused_with_reasons() -> None:
+async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_stays_valid() -> None:
     async with workspace() as world:
         socket = await world.socket()
         waiting = asyncio.ensure_future(world.command(ANA))
@@ -174,49 +169,36 @@ async def test_a_modal_that_breaks_the_rules_is_refused_with_reasons() -> None:
         view = modal(text_input("key"))
         del view["submit"]
         trigger = envelope["payload"]["trigger_id"]
-        told = await world.raw("views.open", json={"trigger_id": trigger, "view": view})
-        assert told["error"] == "invalid_arguments"
-        assert "submit" in told["response_metadata"]["messages"][0]
+        answer = await world.raw("views.open", json={"trigger_id": trigger, "view": view})
+        assert answer["error"] == "invalid_arguments"
+        assert "submit" in answer["response_metadata"]["messages"][0]
         assert (await world.raw("views.open", json={"trigger_id": trigger, "view": modal()}))["ok"]
 
 
-async def test_clicks_in_a_modal_carry_the_view_and_can_push_up_to_three() -> None:
+async def test_a_click_in_a_modal_has_the_view_and_no_response_url() -> None:
     async with workspace() as world:
         socket = await world.socket()
-        view = modal(actions(button("More", "more", "v1")))
-        view_id = await opened(world, socket, view)
-        for depth in (2, 3, 4):
-            waiting = asyncio.ensure_future(
-                world.act("click", user=ANA, view_id=view_id, action_id="more", value="v1")
-            )
-            envelope = await socket.next()
-            await socket.ack(envelope)
-            assert (await waiting)["ok"]
-            payload = envelope["payload"]
-            assert payload["container"] == {"type": "view", "view_id": view_id}
-            assert payload["actions"][0]["value"] == "v1"
-            assert "response_url" not in payload
-            push = world.client.views_push(trigger_id=payload["trigger_id"], view=view)
-            if depth <= 3:
-                view_id = (await push)["view"]["id"]
-            else:
-                assert await world.refused(push) == "push_limit_reached"
-
-
-async def test_closing_tells_the_app_where_it_asked_for_that() -> None:
-    async with workspace() as world:
-        socket = await world.socket()
-        view_id = await opened(world, socket, modal(section("x"), notify_on_close=True))
-        waiting = asyncio.ensure_future(world.act("close", user=ANA, view_id=view_id, all=True))
+        view_id = await opened(world, socket, modal(actions(button("More", "more", "v1"))))
+        clicking = world.act("click", user=ANA, view_id=view_id, action_id="more", value="v1")
+        waiting = asyncio.ensure_future(clicking)
         envelope = await socket.next()
         await socket.ack(envelope)
         assert (await waiting)["ok"]
-        assert (envelope["payload"]["type"], envelope["payload"]["is_cleared"]) == ("view_closed", True)
+        payload = envelope["payload"]
+        assert payload["container"] == {"type": "view", "view_id": view_id}
+        assert payload["actions"][0]["value"] == "v1"
+        assert "response_url" not in payload
+
+
+async def test_a_closed_modal_can_not_be_used() -> None:
+    async with workspace() as world:
+        view_id = await opened(world, await world.socket(), modal(section("x")))
+        assert (await world.act("close", user=ANA, view_id=view_id))["ok"]
         again = await world.act("close", user=ANA, view_id=view_id)
         assert (again["status"], again["error"]) == (409, "not_the_open_modal")
 
 
-async def test_a_home_tab_is_published_and_its_buttons_work() -> None:
+async def test_a_home_tab_is_published_and_its_buttons_send_the_view() -> None:
     async with workspace() as world:
         socket = await world.socket()
         home = {"type": "home", "blocks": [section("Your GPUs"), actions(button("List", "list"))]}
@@ -228,38 +210,3 @@ async def test_a_home_tab_is_published_and_its_buttons_work() -> None:
         await socket.ack(envelope)
         assert (await waiting)["ok"]
         assert envelope["payload"]["view"]["type"] == "home"
-
-
-async def test_an_external_menu_asks_the_app_for_its_options() -> None:
-    """From three characters on, unless the menu says otherwise; what is no list of options shows none."""
-    option = {"text": {"type": "plain_text", "text": "H100"}, "value": "h100"}
-    group = {"label": {"type": "plain_text", "text": "Big"}, "options": [option]}
-    asked = {"type": "external_select", "action_id": "gpu", "min_query_length": 0}
-    async with workspace() as world:
-        socket = await world.socket()
-        posted = await world.post(
-            blocks=[actions(asked), actions({**asked, "action_id": "b", "min_query_length": 3})]
-        )
-        aim: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"]}
-
-        async def suggested(answer: Any) -> Json:
-            waiting = asyncio.ensure_future(world.act("suggest", **aim, action_id="gpu", typed="H1"))
-            envelope = await socket.next()
-            await socket.ack(envelope, answer)
-            assert (envelope["payload"]["type"], envelope["payload"]["value"]) == ("block_suggestion", "H1")
-            return await waiting
-
-        fine_ones: list[Json] = [{"options": []}, {"options": [option] * 100}, {"option_groups": [group]}]
-        for fine in fine_ones:
-            told = await suggested(fine)
-            assert (told["ok"], told["payload"]) == (True, fine)
-        for wrong in (
-            None,
-            [option],
-            {"options": [option] * 101},
-            {"options": ["H100"]},
-            {"option_groups": [option]},
-        ):
-            assert (await suggested(wrong))["error"] == "invalid_response"
-        short = await world.act("suggest", **aim, action_id="b", typed="H1")
-        assert (short["status"], short["error"]) == (409, "too_short")

@@ -1,4 +1,4 @@
-"""What a person reads of what an app wrote."""
+"""How a person reads what an app wrote."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def at(moment: datetime, form: str, fallback: str = "later") -> str:
         ("a < b", "a < b"),
     ],
 )
-def test_mrkdwn_as_read(sent: str, read: str) -> None:
+def test_mrkdwn_reads_without_its_formatting(sent: str, read: str) -> None:
     assert mrkdwn(sent, BERLIN) == read
 
 
@@ -56,24 +56,24 @@ def test_mrkdwn_as_read(sent: str, read: str) -> None:
         ("no token", "later", "later"),
     ],
 )
-def test_dates_are_in_the_readers_zone(form: str, in_berlin: str, in_new_york: str) -> None:
+def test_dates_are_shown_in_the_readers_zone(form: str, in_berlin: str, in_new_york: str) -> None:
     sent = at(datetime(2026, 11, 24, 22, 5, tzinfo=UTC), form)
     assert (mrkdwn(sent, BERLIN), mrkdwn(sent, NEW_YORK)) == (in_berlin, in_new_york)
 
 
-def test_a_day_is_the_readers_day() -> None:
+def test_today_and_tomorrow_are_days_of_the_readers_zone() -> None:
     sent = at(datetime(2026, 11, 25, 0, 30, tzinfo=UTC), "{date_short_pretty} {time}")
     assert (mrkdwn(sent, BERLIN), mrkdwn(sent, NEW_YORK)) == ("tomorrow 01:30", "today 19:30")
     far = at(datetime(2026, 12, 1, 12, tzinfo=UTC), "{date_short_pretty}")
     assert mrkdwn(far, BERLIN) == "Dec 1, 2026"
 
 
-def test_a_date_without_sense_shows_its_fallback() -> None:
+def test_an_invalid_date_shows_its_fallback() -> None:
     assert mrkdwn("<!date^soon^{time}|13:05 UTC>", BERLIN) == "13:05 UTC"
     assert mrkdwn(f"<!date^{10**30}^{{time}}|13:05 UTC>", BERLIN) == "13:05 UTC"
 
 
-def test_reading_leaves_out_what_is_on_buttons_and_in_menus() -> None:
+def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
     blocks: list[Json] = [
         {"type": "header", "text": {"type": "plain_text", "text": "Offers"}},
         section("1x *H100*", accessory=button("Rent", "rent")),
@@ -99,15 +99,14 @@ def test_reading_leaves_out_what_is_on_buttons_and_in_menus() -> None:
     ]
 
 
-def test_rich_text_is_read_too() -> None:
+def test_rich_text_reads_as_its_texts_and_names() -> None:
     inner: list[Any] = [{"type": "user", "user_id": "U1"}, {"type": "text", "text": " rents"}]
     block = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": inner}]}
     assert reads([block], BERLIN).strip() == "@Ana rents"
 
 
-def test_buttons_are_told_with_all_that_a_click_needs() -> None:
-    dialog = {key: {"type": "plain_text", "text": key} for key in ("title", "text", "confirm", "deny")}
-    block = {"block_id": "b", **actions(button("Destroy", "destroy", "k7", style="danger", confirm=dialog))}
+def test_buttons_are_shown_with_everything_that_a_click_needs() -> None:
+    block = {"block_id": "b", **actions(button("Destroy", "destroy", "k7", style="danger"))}
     assert buttons([block], BERLIN) == [
         {
             "text": "Destroy",
@@ -115,7 +114,6 @@ def test_buttons_are_told_with_all_that_a_click_needs() -> None:
             "block_id": "b",
             "value": "k7",
             "style": "danger",
-            "confirm": {key: key for key in dialog},
             "type": "button",
         }
     ]

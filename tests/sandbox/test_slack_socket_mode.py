@@ -1,4 +1,4 @@
-"""Socket Mode as a Bolt app and a bare WebSocket meet it."""
+"""Socket Mode with a Bolt app and with a plain WebSocket."""
 
 import asyncio
 from typing import Any
@@ -21,22 +21,22 @@ def answers_hello(app: AsyncApp) -> None:
 
 
 async def answer_commands(world: World, socket: RawSocket, text: str) -> None:
-    """Acknowledges whatever comes, until the socket ends."""
+    """Acknowledge every envelope until the socket closes."""
     async for message in socket.socket:
         if message.type is aiohttp.WSMsgType.TEXT:
             await socket.ack(message.json(), {"text": text})
 
 
-async def test_a_bolt_app_answers_a_command_to_the_one_who_asked() -> None:
+async def test_a_bolt_apps_answer_to_a_command_is_for_the_person_who_typed_it() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
         outcome = await world.command(ANA, "get H100")
         assert outcome["ok"]
-        [told] = await world.see(ANA)
-        assert (told["reads"], told["only_you"], told["channel"]) == ("Hello", True, TRAINING)
+        [seen] = await world.see(ANA)
+        assert (seen["reads"], seen["only_you"], seen["channel"]) == ("Hello", True, TRAINING)
 
 
-async def test_hello_tells_the_number_of_connections_with_ghosts() -> None:
+async def test_hello_has_the_number_of_connections_ghosts_included() -> None:
     async with workspace() as world:
         await world.socket()
         await world.act("sockets/disconnect", ghosts=3)
@@ -47,7 +47,7 @@ async def test_hello_tells_the_number_of_connections_with_ghosts() -> None:
         assert hello["debug_info"]["approximate_connection_time"] == 18_060
 
 
-async def test_a_ping_comes_back_with_its_data() -> None:
+async def test_a_ping_is_answered_with_its_data() -> None:
     async with workspace() as world:
         socket = await world.socket()
         await socket.socket.ping(b"sdk-ping-pong:17.5")
@@ -65,7 +65,7 @@ async def test_a_ticket_works_once() -> None:
         assert refused.value.status == 403
 
 
-async def test_an_old_ticket_and_a_ticket_made_stale_are_refused() -> None:
+async def test_an_old_ticket_is_refused_and_so_is_every_ticket_on_request() -> None:
     watch = Stopwatch()
     async with workspace(stopwatch=watch) as world:
         old = await world.ticket()
@@ -80,7 +80,7 @@ async def test_an_old_ticket_and_a_ticket_made_stale_are_refused() -> None:
         await world.socket()
 
 
-async def test_the_eleventh_connection_is_told_that_it_is_too_many() -> None:
+async def test_an_eleventh_connection_is_refused_as_too_many() -> None:
     async with workspace() as world:
         await world.act("sockets/disconnect", ghosts=10)
         socket = await world.socket(hello=False)
@@ -91,12 +91,12 @@ async def test_without_a_connection_the_person_sees_dispatch_failed() -> None:
     async with workspace() as world:
         outcome = await world.command(ANA)
         assert outcome["error"] == "dispatch_failed"
-        [told] = await world.see(ANA)
-        assert told["author"] == "Slackbot"
-        assert "dispatch_failed" in told["reads"]
+        [seen] = await world.see(ANA)
+        assert seen["author"] == "Slackbot"
+        assert "dispatch_failed" in seen["reads"]
 
 
-async def test_an_unanswered_command_times_out_and_is_never_sent_again() -> None:
+async def test_a_command_without_an_acknowledgement_times_out_and_is_not_sent_again() -> None:
     async with workspace(timing=QUICK) as world:
         socket = await world.socket()
         assert (await world.command(ANA, "one"))["error"] == "operation_timeout"
@@ -104,7 +104,7 @@ async def test_an_unanswered_command_times_out_and_is_never_sent_again() -> None
         assert [(await socket.next())["payload"]["text"] for _ in range(2)] == ["one", "two"]
 
 
-async def test_an_act_says_how_long_its_acknowledgement_took() -> None:
+async def test_an_outcome_has_the_milliseconds_until_the_acknowledgement() -> None:
     watch = Stopwatch()
     async with workspace(stopwatch=watch) as world:
         socket = await world.socket()
@@ -130,13 +130,13 @@ async def test_an_acknowledgement_on_another_socket_does_not_count() -> None:
             task.cancel()
 
 
-async def test_what_a_ghost_gets_is_lost() -> None:
+async def test_an_envelope_to_a_ghost_is_lost() -> None:
     async with workspace(timing=QUICK) as world:
         await world.act("sockets/disconnect", ghosts=1)
         assert (await world.command(ANA))["error"] == "operation_timeout"
 
 
-async def test_nonsense_from_the_app_is_passed_over() -> None:
+async def test_invalid_messages_of_the_app_are_ignored() -> None:
     async with workspace() as world:
         socket = await world.socket()
         for text in ("", "{", "[]", "{}", '{"envelope_id": 7}', '{"envelope_id": "nobody"}'):
@@ -159,16 +159,7 @@ async def test_envelopes_are_spread_over_the_connections() -> None:
             task.cancel()
 
 
-async def test_two_bolt_apps_share_the_work() -> None:
-    async with workspace() as world:
-        await world.bolt(answers_hello)
-        await world.bolt(answers_hello)
-        for _ in range(10):
-            assert (await world.command(ANA))["ok"]
-        assert len((await world.get("sockets"))["sockets"]) == 2
-
-
-async def test_after_a_disconnect_warning_a_bolt_app_comes_back() -> None:
+async def test_after_a_disconnect_warning_a_bolt_app_connects_again() -> None:
     async with workspace() as world:
         await world.bolt(answers_hello)
         before = await world.get("sockets", least=1, wait=20)
@@ -178,7 +169,7 @@ async def test_after_a_disconnect_warning_a_bolt_app_comes_back() -> None:
         assert (await world.command(ANA))["ok"]
 
 
-async def test_a_refresh_closes_the_connection_and_a_killed_one_fails_what_it_carries() -> None:
+async def test_a_refresh_closes_a_connection_and_a_cut_fails_the_envelope_under_way() -> None:
     async with workspace() as world:
         first = await world.socket()
         await world.act("sockets/disconnect", reason="refresh_requested")
@@ -192,7 +183,7 @@ async def test_a_refresh_closes_the_connection_and_a_killed_one_fails_what_it_ca
         assert (await world.get("sockets"))["num_connections"] == 0
 
 
-async def test_an_event_comes_again_until_it_is_acknowledged() -> None:
+async def test_an_event_is_sent_again_until_it_is_acknowledged() -> None:
     async with workspace(timing=QUICK) as world:
         socket = await world.socket()
         sent = await world.act("event", type="team_rename", name="new")
@@ -206,26 +197,14 @@ async def test_an_event_comes_again_until_it_is_acknowledged() -> None:
         assert (delivery["attempts"], delivery["state"]) == (2, "acknowledged")
 
 
-async def test_an_event_that_nobody_takes_is_given_up_after_three_retries() -> None:
+async def test_an_event_without_an_acknowledgement_is_given_up_after_three_retries() -> None:
     async with workspace(timing=QUICK) as world:
         sent = await world.act("event", type="team_rename")
         [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]
         assert (delivery["attempts"], delivery["state"]) == (4, "given_up")
 
 
-async def test_an_event_finds_an_app_that_comes_back_before_the_retry() -> None:
-    async with workspace(timing=Timing(ack=0.2)) as world:
-        sent = await world.act("event", type="team_rename")
-        socket = await world.socket()
-        await world.act("events/hurry")
-        envelope = await socket.next()
-        await socket.ack(envelope)
-        assert envelope["retry_attempt"] == 2
-        [delivery] = (await world.get("events", id=sent["event_id"], wait=20))["events"]
-        assert delivery["state"] == "acknowledged"
-
-
-async def test_app_token_and_bot_token_are_told_apart() -> None:
+async def test_a_connection_needs_the_valid_app_token() -> None:
     async with workspace() as world:
         tokens = {"wrong": "xapp-wrong", "bot": world.sandbox.bot_token, "app": world.sandbox.app_token}
 

@@ -1,4 +1,4 @@
-"""An episode as it should be: Ana rents one machine, extends it, and its lease ends. Tests doctor it."""
+"""An episode without findings: Ana rents one machine, extends it, and its lease ends. Tests change it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.demo.outside import Seen
-from soak.evidence import Bought, Deed, Evidence, Machine, Post, Request, Span
+from sandbox.client import SeenMessage
+from soak.evidence import Evidence, Jump, Machine, MarketRequest, PerformedAction, Post, Purchase
 from soak.world import PEOPLE
 
 RENTAL, PORT = "k7mq2", 20022
 TOKEN = "xoxb-secret"  # noqa: S105 - of no workspace
 CARD_TS = "10.000001"
-WHOM = "1x H100 EU, Ana, k7mq2"
-FINAL = f"Destroyed: {WHOM}. 2 h 4 min, $5.00."
+SUBJECT = "1x H100 EU, Ana, k7mq2"
+FINAL = f"Destroyed: {SUBJECT}. 2 h 4 min, $5.00."
 MACHINE = Machine(
     resource_id="r-1",
     offer_id="o-1",
@@ -26,17 +26,17 @@ MACHINE = Machine(
     end=datetime(2026, 11, 24, 14, 6, tzinfo=UTC),
     micros=5_000_000,
 )
-BOUGHT = Bought("o-1", "nebius", MACHINE.name, MACHINE.start)
+PURCHASE = Purchase("o-1", "nebius", MACHINE.name, MACHINE.start)
 SHOWN_END = 1795525500
 
 
 def at(hour: int, minute: int) -> datetime:
-    """A moment of that day."""
+    """Return a time of that day."""
     return datetime(2026, 11, 24, hour, minute, tzinfo=UTC)
 
 
-def said(seq: int, text: str, when: datetime, **more: Any) -> Seen:
-    """A state of a message of the bot's; a card's if nothing else is given."""
+def message(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
+    """Return a state of a message of the bot; of the card, unless `more` says otherwise."""
     fields: dict[str, Any] = {
         "seq": seq,
         "at": when,
@@ -49,35 +49,35 @@ def said(seq: int, text: str, when: datetime, **more: Any) -> Seen:
         "text": text,
         "reads": text,
     }
-    return Seen.model_validate(fields | more)
+    return SeenMessage.model_validate(fields | more)
 
 
 def button(text: str, value: str) -> dict[str, str]:
-    """As the sandbox tells of one."""
+    """Return a button as the sandbox returns it."""
     return {"text": text, "value": value, "action_id": "destroy", "block_id": "b"}
 
 
-def reply(seq: int, text: str, when: datetime) -> Seen:
-    """In the thread below the card."""
-    return said(seq, text, when, ts=f"10.0001{seq:02d}", thread_ts=CARD_TS)
+def reply(seq: int, text: str, when: datetime) -> SeenMessage:
+    """Return a reply below the card."""
+    return message(seq, text, when, ts=f"10.0001{seq:02d}", thread_ts=CARD_TS)
 
 
-def private(seq: int, text: str, when: datetime, **more: Any) -> Seen:
-    """An answer that one person sees."""
-    return said(seq, text, when, ts=f"10.0002{seq:02d}", **({"only_you": True} | more))
+def private(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
+    """Return a message that only one person sees."""
+    return message(seq, text, when, ts=f"10.0002{seq:02d}", **({"only_you": True} | more))
 
 
 CARD = (
-    said(11, f"Starting: {WHOM}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
-    said(
+    message(11, f"Starting: {SUBJECT}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
+    message(
         13,
-        f"Ready: {WHOM}. $2.42/h since 12:02. Ends 13:05.",
+        f"Ready: {SUBJECT}. $2.42/h since 12:02. Ends 13:05.",
         at(12, 5),
         buttons=[button("Destroy k7mq2", RENTAL)],
     ),
-    said(16, f"Ready: {WHOM}. $2.42/h since 12:02. Ends 14:05.", at(12, 40)),
-    said(18, f"Being destroyed: {WHOM}.", at(14, 5)),
-    said(20, FINAL, at(14, 6)),
+    message(16, f"Ready: {SUBJECT}. $2.42/h since 12:02. Ends 14:05.", at(12, 40)),
+    message(18, f"Being destroyed: {SUBJECT}.", at(14, 5)),
+    message(20, FINAL, at(14, 6)),
 )
 THREAD = (
     reply(12, "Renting from Nebius at $2.42/h", at(12, 2)),
@@ -86,23 +86,25 @@ THREAD = (
     reply(19, "Being destroyed: its lease ended.", at(14, 5)),
     reply(21, "Gone 14:06, confirmed by the vendor. 2 h 4 min at $2.42/h: $5.00 computed.", at(14, 6)),
 )
-FOR_ANA = (
+PRIVATE = (
     private(5, "1x H100 in EU, on demand\n$2.42/h Nebius\nPrices stand until 12:30.", at(12, 0)),
     private(9, "Renting: 1x H100 EU, k7mq2, from $2.42/h. Follow it in #training.", at(12, 1)),
     private(15, f"`ssh -p {PORT} root@127.0.0.1`", at(12, 5), only_you=False, is_dm=True, channel="D0ANA0000"),
 )
-DEEDS = (
-    Deed(at=at(12, 0), after=4, who="Ana", kind="command", words="get H100 EU", ok=True),
-    Deed(at=at(12, 1), after=8, who="Ana", kind="rent", value="q1:o-1", ok=True),
-    Deed(at=at(12, 40), after=15, who="Ana", kind="extend", value=f"k7mq2:1:{SHOWN_END}", rental=RENTAL, ok=True),
+ACTIONS = (
+    PerformedAction(at=at(12, 0), after=4, who="Ana", kind="command", text="get H100 EU", ok=True),
+    PerformedAction(at=at(12, 1), after=8, who="Ana", kind="rent", value="q1:o-1", ok=True),
+    PerformedAction(
+        at=at(12, 40), after=15, who="Ana", kind="extend", value=f"k7mq2:1:{SHOWN_END}", rental=RENTAL, ok=True
+    ),
 )
 
 
 def good() -> Evidence:
-    """The episode, over."""
+    """Return the evidence of the episode at its end."""
     public = (*CARD, *THREAD)
-    seen: dict[str, tuple[Seen, ...]] = {"Ana": (*public, *FOR_ANA), "Ben": public, "Cleo": public}
-    places = {(one.channel, one.ts): one for one in (*public, FOR_ANA[-1])}
+    seen: dict[str, tuple[SeenMessage, ...]] = {"Ana": (*public, *PRIVATE), "Ben": public, "Cleo": public}
+    newest = {(each.channel, each.ts): each for each in (*public, PRIVATE[-1])}
     return Evidence(
         now=at(15, 0),
         grace=timedelta(minutes=10),
@@ -111,13 +113,13 @@ def good() -> Evidence:
         approvers=("Ben",),
         seen={**seen, "Gus": (), "Olga": ()},
         modals=(),
-        deeds=DEEDS,
-        spans=(Span(at(12, 0), at(15, 0), excused=False),),
+        actions=ACTIONS,
+        jumps=(Jump(at(12, 0), at(15, 0), excused=False),),
         machines=(MACHINE,),
-        bought=(BOUGHT,),
-        market=(Request(at(14, 5), "delete_resource", "/resources/r-1", 200),),
-        posts=tuple(Post(one.channel, one.ts, str(n), one.text) for n, one in enumerate(places.values())),
-        stubborn=frozenset(),
+        purchases=(PURCHASE,),
+        market=(MarketRequest(at(14, 5), "delete_resource", "/resources/r-1", 200),),
+        posts=tuple(Post(each.channel, each.ts, str(n), each.text) for n, each in enumerate(newest.values())),
+        slow_to_delete=frozenset(),
         taken_back=frozenset(),
         log=(json.dumps({"event": "did", "level": "info"}),),
         secrets=(TOKEN,),
@@ -125,30 +127,30 @@ def good() -> Evidence:
     )
 
 
-def with_seen(evidence: Evidence, name: str, *more: Seen) -> Evidence:
-    """As it is, and someone saw more."""
+def with_seen(evidence: Evidence, name: str, *more: SeenMessage) -> Evidence:
+    """Return the evidence with more messages that one person saw."""
     return replace(evidence, seen={**evidence.seen, name: (*evidence.seen[name], *more)})
 
 
-def for_all(evidence: Evidence, *more: Seen) -> Evidence:
-    """As it is, and the whole team saw more."""
+def for_all(evidence: Evidence, *more: SeenMessage) -> Evidence:
+    """Return the evidence with more messages that the whole team saw."""
     for name in ("Ana", "Ben", "Cleo"):
         evidence = with_seen(evidence, name, *more)
     return evidence
 
 
 def with_card(evidence: Evidence, text: str, **more: Any) -> Evidence:
-    """As it is, and the card says something else in the end."""
-    return for_all(evidence, said(40, text, at(14, 30), **more))
+    """Return the evidence with another text on the card at the end."""
+    return for_all(evidence, message(40, text, at(14, 30), **more))
 
 
-def with_deed(evidence: Evidence, **fields: Any) -> Evidence:
-    """As it is, and Ana did something more, which was acknowledged."""
-    deed: dict[str, Any] = {"at": at(14, 0), "after": 50, "who": "Ana", "ok": True}
-    return replace(evidence, deeds=(*evidence.deeds, Deed(**(deed | fields))))
+def with_action(evidence: Evidence, **fields: Any) -> Evidence:
+    """Return the evidence with one more acknowledged action of Ana."""
+    action: dict[str, Any] = {"at": at(14, 0), "after": 50, "who": "Ana", "ok": True}
+    return replace(evidence, actions=(*evidence.actions, PerformedAction(**(action | fields))))
 
 
 def without_answer(evidence: Evidence, words: str) -> Evidence:
-    """As it is, and Ana never saw a private answer with these words."""
-    left = tuple(one for one in evidence.seen["Ana"] if words not in one.text)
+    """Return the evidence without the messages with these words that Ana saw."""
+    left = tuple(each for each in evidence.seen["Ana"] if words not in each.text)
     return replace(evidence, seen={**evidence.seen, "Ana": left})

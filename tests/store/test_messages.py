@@ -1,20 +1,23 @@
-"""Messages say what is wanted and what is shown, each once, in their order."""
+"""The outbox keeps what Slack should show and what it shows, and returns what is due in its order."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change, Held
+from bot.lifecycle.ports import Change, Unsendable
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall, to_channel
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
+from tests.databases import START
 from tests.store import make
 
+MINUTE = timedelta(minutes=1)
 FAR = datetime(2200, 1, 1, tzinfo=UTC)
 CARD, THREAD, APPROVAL, DIRECT = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL, MessageKind.DIRECT
 
@@ -24,9 +27,9 @@ async def due(database: Database, real_now: datetime = FAR, limit: int = 99) -> 
         return await tx.messages.due(real_now, limit)
 
 
-async def sendable(database: Database, **held: object) -> list[Message]:
+async def sendable(database: Database, **unsendable: object) -> list[Message]:
     async with database.read() as tx:
-        return await tx.messages.due(FAR, 99, Held.model_validate(held))
+        return await tx.messages.due(FAR, 99, Unsendable.model_validate(unsendable))
 
 
 async def store_change(
@@ -36,17 +39,23 @@ async def store_change(
     event: EventKind = EventKind.APPROVED,
     **fields: object,
 ) -> Rental:
-    """The rental after a change with one event, told in messages of these kinds."""
+    """Write a change of a rental with one event and a message of each kind. Return the changed rental."""
     after = make.next_of(before, **fields)
-    told = tuple((0, make.message(kind)) for kind in kinds)
+    messages = tuple((0, make.message(kind)) for kind in kinds)
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=(make.event(event),), messages=told))
+        await tx.rentals.apply(Change(before=before, after=after, events=(make.event(event),), messages=messages))
     return after
 
 
 async def show(database: Database, message: Message, **fields: object) -> None:
-    """Slack took it: it shows what is wanted."""
-    shown = {"shown": message.wanted, "channel": make.HOME, "ts": f"{message.id}.0", "due_at": None, **fields}
+    """Save that Slack shows the newest version of a message."""
+    shown = {
+        "shown_version": message.target_version,
+        "channel": make.HOME,
+        "ts": f"{message.id}.0",
+        "due_at": None,
+        **fields,
+    }
     async with database.write() as tx:
         await tx.messages.save(changed(message, **shown))
 
@@ -58,25 +67,25 @@ async def card_of(database: Database) -> Message:
     return card
 
 
-async def test_every_open_surface_is_to_show_each_change(database: Database) -> None:
+async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Database) -> None:
     rental = await store_change(database, await make.begun(database), APPROVAL, DIRECT, THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is APPROVAL)
     assert await due(database) == []
     await store_change(database, rental, state=State.PROVISIONING)
     waiting = await due(database)
-    assert {(m.kind, m.wanted, m.shown) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
+    assert {(m.kind, m.target_version, m.shown_version) for m in waiting} == {(CARD, 3, 2), (DIRECT, 3, 2)}
 
 
-async def test_ten_quick_changes_are_one_edit(database: Database) -> None:
+async def test_ten_quick_changes_need_one_edit(database: Database) -> None:
     rental = await make.begun(database)
     await show(database, await card_of(database))
     for _ in range(10):
         rental = await store_change(database, rental, event=EventKind.PROGRESS)
-    assert [(m.kind, m.wanted) for m in await due(database)] == [(CARD, 11)]
+    assert [(m.kind, m.target_version) for m in await due(database)] == [(CARD, 11)]
 
 
-async def test_nothing_is_queued_where_a_change_only_defers(database: Database) -> None:
+async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Database) -> None:
     rental = await make.begun(database)
     await show(database, await card_of(database))
     async with database.write() as tx:
@@ -85,56 +94,56 @@ async def test_nothing_is_queued_where_a_change_only_defers(database: Database) 
     assert await due(database) == []
 
 
-async def test_a_change_while_an_edit_was_under_way_keeps_it_due(database: Database) -> None:
+async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open(database: Database) -> None:
     rental = await make.begun(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     await show(database, read, closed=True, digest="d1")
     now = await card_of(database)
-    assert (now.wanted, now.shown, now.digest, now.closed) == (2, 1, "d1", False)
+    assert (now.target_version, now.shown_version, now.digest, now.closed) == (2, 1, "d1", False)
     assert now.due_at is not None
     await show(database, now, closed=True)
     assert (await card_of(database)).closed
     assert await due(database) == []
 
 
-async def test_a_wait_that_slack_asked_for_holds_also_after_a_change(database: Database) -> None:
+async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: Database) -> None:
     rental = await make.begun(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     async with database.write() as tx:
         await tx.messages.save(changed(read, due_at=FAR, tries=1))
     now = await card_of(database)
-    assert (now.wanted, now.due_at, now.tries) == (2, FAR, 1)
+    assert (now.target_version, now.due_at, now.tries) == (2, FAR, 1)
 
 
-async def test_posts_come_before_edits_and_transitions_before_progress(database: Database) -> None:
+async def test_posts_are_due_before_edits_and_transitions_before_progress(database: Database) -> None:
     names = ["moves", "works", "fresh"]
     rentals = {name: await make.begun(database, make.rental(name, state=State.PROVISIONING)) for name in names}
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
-    await changed_named(database, rentals["works"], EventKind.PROGRESS)
-    moved = await changed_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
-    # A later change that is only progress leaves it a transition that waits to be shown.
-    await changed_named(database, moved, EventKind.PROGRESS)
+    await change_named(database, rentals["works"], EventKind.PROGRESS)
+    moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
+    # Progress that comes before the transition was shown does not move it back.
+    await change_named(database, moved, EventKind.PROGRESS)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
     for message in await due(database):
         await show(database, message)
-    await changed_named(database, make.next_of(moved), EventKind.PROGRESS)
+    await change_named(database, make.next_of(moved), EventKind.PROGRESS)
     assert [m.rental_id for m in await due(database)] == ["moves"]
 
 
-async def changed_named(database: Database, before: Rental, kind: EventKind, **fields: object) -> Rental:
+async def change_named(database: Database, before: Rental, kind: EventKind, **fields: object) -> Rental:
     after = make.next_of(before, **fields)
-    told = make.event(kind, rental_id=before.id)
+    event = make.event(kind, rental_id=before.id)
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=(told,)))
+        await tx.rentals.apply(Change(before=before, after=after, events=(event,)))
     return after
 
 
-async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
+async def test_what_is_due_later_is_undelivered_but_not_due_yet(database: Database) -> None:
     soon = datetime(2190, 1, 1, tzinfo=UTC)
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, due_at=FAR))
@@ -147,13 +156,75 @@ async def test_what_is_due_later_is_not_due_now(database: Database) -> None:
         assert await tx.messages.undelivered() == 2
 
 
-async def test_one_event_is_said_once_to_one_place(database: Database) -> None:
+async def refreshed(database: Database, message: Message, refresh_at: datetime) -> None:
+    """Slack has what is wanted, and it is to be refreshed at that moment."""
+    await show(database, message, refresh_at=refresh_at)
+
+
+async def to_refresh(database: Database, now: datetime, **more: Any) -> list[str | None]:
+    async with database.read() as tx:
+        return [m.rental_id for m in await tx.messages.to_refresh(now, **{"limit": 9, **more})]
+
+
+async def test_a_card_that_only_waits_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
+    await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    assert await due(database) == []
+    async with database.read() as tx:
+        assert await tx.messages.next_due() is None
+        assert await tx.messages.undelivered() == 0
+        assert await tx.messages.next_refresh() == START
+    assert await to_refresh(database, START - MINUTE) == []
+    assert await to_refresh(database, START) == ["k7mq2"]
+
+
+async def test_the_refresh_that_waits_longest_comes_first(database: Database) -> None:
+    for minutes, name in enumerate(["late", "later", "first"]):
+        await make.begun(database, make.rental(name))
+        card = (await due(database))[0]
+        await refreshed(database, card, START + (minutes + 1) % 3 * MINUTE)
+    now = START + 2 * MINUTE
+    assert await to_refresh(database, now) == ["first", "late", "later"]
+    assert await to_refresh(database, now, limit=1) == ["first"]
+    async with database.read() as tx:
+        first = (await tx.messages.to_refresh(now, 1))[0].id
+    assert await to_refresh(database, now, without=[first]) == ["late", "later"]
+
+
+async def test_a_card_whose_rental_changed_is_edited_and_not_refreshed(database: Database) -> None:
     rental = await make.begun(database)
-    said = (0, make.message(DIRECT, to=make.ANA))
-    twice = (said, said, (0, make.message(DIRECT, to=make.BEN)), (None, make.message(CARD)))
+    await refreshed(database, await card_of(database), START)
+    await store_change(database, rental, state=State.PROVISIONING)
+    assert [m.kind for m in await due(database)] == [CARD]
+    assert await to_refresh(database, START) == []
+    async with database.read() as tx:
+        assert await tx.messages.next_refresh() is None
+
+
+async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: Database) -> None:
+    rental = await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    read = await card_of(database)
+    await store_change(database, rental, state=State.PROVISIONING)
+    await refreshed(database, read, START + MINUTE)
+    assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
+
+
+async def test_a_card_that_is_redirected_is_posted_again_and_not_refreshed(database: Database) -> None:
+    await make.begun(database)
+    await refreshed(database, await card_of(database), START)
+    async with database.write() as tx:
+        await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
+    assert [(m.next_call, m.refresh_at) for m in await due(database)] == [(NextCall.POST, None)]
+
+
+async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
+    rental = await make.begun(database)
+    to_ana = (0, make.message(DIRECT, to=make.ANA))
+    messages = (to_ana, to_ana, (0, make.message(DIRECT, to=make.BEN)), (None, make.message(CARD)))
     async with database.write() as tx:
         await tx.rentals.apply(
-            Change(before=rental, after=make.next_of(rental), events=(make.event(),), messages=twice)
+            Change(before=rental, after=make.next_of(rental), events=(make.event(),), messages=messages)
         )
     assert [(m.kind, m.to.value) for m in await due(database)] == [
         (CARD, make.HOME),
@@ -164,7 +235,7 @@ async def test_one_event_is_said_once_to_one_place(database: Database) -> None:
         assert [m.to.value for m in await tx.messages.direct_of("k7mq2")] == [make.ANA, make.BEN]
 
 
-async def test_an_event_of_the_account_can_be_told(database: Database) -> None:
+async def test_an_event_of_the_account_makes_one_notice_for_each_admin(database: Database) -> None:
     async with database.write() as tx:
         event_id = await tx.events.add(make.event(EventKind.PAUSED, rental_id=None))
         for admin in (make.ANA, make.BEN, make.ANA):
@@ -177,7 +248,7 @@ async def test_an_event_of_the_account_can_be_told(database: Database) -> None:
         assert await tx.messages.get(10_000) is None
 
 
-async def test_a_thread_waits_for_its_card_and_keeps_its_order(database: Database) -> None:
+async def test_a_thread_is_sent_after_its_card_and_in_its_order(database: Database) -> None:
     rental = await make.begun(database)
     rental = await store_change(database, rental, THREAD, DIRECT)
     await store_change(database, rental, THREAD)
@@ -192,41 +263,43 @@ async def test_a_thread_waits_for_its_card_and_keeps_its_order(database: Databas
     assert await may_be_sent() == [DIRECT, THREAD]
 
 
-async def test_what_is_held_lets_by_what_is_behind_it(database: Database) -> None:
+async def test_what_is_behind_an_unsendable_message_is_found(database: Database) -> None:
     rental = await store_change(database, await make.begun(database), DIRECT)
     await show(database, await card_of(database))
     await store_change(database, rental)
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
 
-    async def may_be_sent(**held: object) -> list[MessageKind]:
-        return [m.kind for m in await sendable(database, **held)]
+    async def may_be_sent(**unsendable: object) -> list[MessageKind]:
+        return [m.kind for m in await sendable(database, **unsendable)]
 
     assert await may_be_sent() == [DIRECT, MessageKind.REPLY, CARD]
     assert await may_be_sent(posts=True) == [MessageKind.REPLY, CARD]
-    assert await may_be_sent(places={make.HOME}) == [MessageKind.REPLY, CARD]
-    assert await may_be_sent(places={"C0OTHER"}) == [DIRECT, MessageKind.REPLY, CARD]
+    assert await may_be_sent(channels={make.HOME}) == [MessageKind.REPLY, CARD]
+    assert await may_be_sent(channels={"C0OTHER"}) == [DIRECT, MessageKind.REPLY, CARD]
     assert await may_be_sent(edits=True) == [DIRECT, MessageKind.REPLY]
     assert await may_be_sent(answers=True) == [DIRECT, CARD]
     assert await may_be_sent(ids={(await card_of(database)).id}) == [DIRECT, MessageKind.REPLY]
 
 
-async def test_each_message_is_held_by_the_call_that_it_needs_next(database: Database) -> None:
-    """A private answer without a `response_url` is a post like any other."""
+async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(database: Database) -> None:
+    # A private answer to somebody without a `response_url` is a post like any other.
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, to="https://hooks"))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.ANA))
         await tx.messages.add(make.message(MessageKind.REPLY, None, to=make.BEN, sending=True))
         await tx.messages.add(make.message(MessageKind.NOTICE, None, to=make.ANA, channel="D1", ts="1.0"))
     calls = {"answers": NextCall.ANSWER, "posts": NextCall.POST, "finds": NextCall.FIND, "edits": NextCall.EDIT}
-    for held, call in calls.items():
-        left = {m.next_call for m in await sendable(database, **{held: True})}
+    for unsendable, call in calls.items():
+        left = {m.next_call for m in await sendable(database, **{unsendable: True})}
         assert left == set(NextCall) - {call}
-    assert make.ANA not in {m.to.value for m in await sendable(database, edits=True, places={make.ANA})}
+    assert make.ANA not in {m.to.value for m in await sendable(database, edits=True, channels={make.ANA})}
 
 
 @pytest.mark.parametrize("kind", [CARD, THREAD])
-async def test_what_was_given_up_is_waited_for_no_more(database: Database, kind: MessageKind) -> None:
+async def test_a_thread_does_not_wait_for_a_message_that_was_given_up(
+    database: Database, kind: MessageKind
+) -> None:
     rental = await store_change(database, await make.begun(database), THREAD)
     await store_change(database, rental, THREAD)
     for message in (await due(database))[:2]:
@@ -238,7 +311,9 @@ async def test_what_was_given_up_is_waited_for_no_more(database: Database, kind:
     assert (await due(database))[-1] in await sendable(database)
 
 
-async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database: Database) -> None:
+async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of_its_thread(
+    database: Database,
+) -> None:
     rental = await store_change(database, await make.begun(database), THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is CARD)
@@ -246,7 +321,7 @@ async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database:
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     waiting = await due(database)
-    assert [(m.kind, m.to.value, m.shown, m.ts) for m in waiting] == [
+    assert [(m.kind, m.to.value, m.shown_version, m.ts) for m in waiting] == [
         (CARD, "C0OTHER", 0, None),
         (THREAD, "C0OTHER", 0, None),
         (DIRECT, make.HOME, 0, None),
@@ -255,11 +330,11 @@ async def test_a_card_that_moves_is_posted_anew_with_what_was_not_said(database:
     async with database.read() as tx:
         now = await tx.rentals.get("k7mq2")
     assert now is not None
-    # A change that was read before the move doesn't undo it.
+    # A change that was computed before the redirection doesn't undo it.
     assert (now.card_channel, now.state) == ("C0OTHER", State.PROVISIONING)
 
 
-async def test_a_reply_keeps_its_body(database: Database) -> None:
+async def test_a_reply_is_stored_with_its_body(database: Database) -> None:
     body = {"text": "Your key is set.", "blocks": [{"type": "section", "n": 1}], "replace_original": True}
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1"))

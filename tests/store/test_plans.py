@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports import EVER, Change, Held, UnfinishedAttempt
+from bot.lifecycle.ports import EVER, Change, UnfinishedAttempt, Unsendable
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -60,7 +60,7 @@ def whole(database: Database, lines: list[str]) -> list[str]:
     return [line for line in lines if pattern.match(line)]
 
 
-HELD = Held(ids=frozenset({7}), places=frozenset({"C0HOME"}))
+UNSENDABLE = Unsendable(ids=frozenset({7}), channels=frozenset({"C0HOME"}))
 RENTAL, MESSAGE = make.rental(), make.message(id=1)
 UNFINISHED = UnfinishedAttempt(
     rental_id="k7mq2",
@@ -110,9 +110,11 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("messages_due", lambda tx: tx.messages.due(START, 9)),
     ("messages_due", lambda tx: tx.messages.next_due()),
     ("messages_due", lambda tx: tx.messages.undelivered()),
+    ("messages_refresh", lambda tx: tx.messages.to_refresh(START, 9, [7])),
+    ("messages_refresh", lambda tx: tx.messages.next_refresh()),
     ("messages_card", lambda tx: tx.messages.card("k7mq2")),
-    ("messages_due", lambda tx: tx.messages.due(START, 9, HELD)),
-    ("messages_rental", lambda tx: tx.messages.due(START, 9, HELD)),
+    ("messages_due", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
+    ("messages_rental", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
     ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
     ("quotes_owner", lambda tx: tx.quotes.asked_since(make.ANA, START)),

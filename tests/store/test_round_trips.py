@@ -172,10 +172,10 @@ async def test_a_message(database: Database, message: Message) -> None:
     async with database.write() as tx:
         await tx.messages.add(message)
         [added] = await tx.messages.due(FAR, 9)
-        await tx.messages.save(changed(added, due_at=None, shown=added.wanted))
+        await tx.messages.save(changed(added, due_at=None, shown_version=added.target_version))
         saved = await tx.messages.get(added.id)
     assert changed(added, id=message.id) == message
-    assert saved == changed(added, due_at=None, shown=added.wanted)
+    assert saved == changed(added, due_at=None, shown_version=added.target_version)
 
 
 @examples(30)

@@ -135,10 +135,15 @@ def outbox(
     envelope: int = 1,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
-    wanted = Message(
-        kind=kind, to=stored_destination(to), rental_id="k7mq2", shown=shown, envelope=envelope, created_at=now
+    row = Message(
+        kind=kind,
+        to=stored_destination(to),
+        rental_id="k7mq2",
+        shown_version=shown,
+        envelope=envelope,
+        created_at=now,
     )
-    return render_message(wanted, event, details, rules=RULES, now=now)
+    return render_message(row, event, details, rules=RULES, now=now)
 
 
 def card(details: RentalDetails, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Properties of all views: Slack accepts what they render, and foreign text can't mention, link or forge a line."""
+"""Properties of all views: Slack accepts what they render, foreign text can't mention, link or forge a line."""
 
 from __future__ import annotations
 
@@ -83,7 +83,11 @@ def test_messages_of_the_outbox_are_sound(
     with_event = changed(details, events=(event, *details.events))
     for reader in (details.rental.owner, "U0CARL"):
         message = Message(
-            kind=kind, to=to_person(reader), shown=shown, envelope=details.rental.envelope.version, created_at=now
+            kind=kind,
+            to=to_person(reader),
+            shown_version=shown,
+            envelope=details.rental.envelope.version,
+            created_at=now,
         )
         rendered = render_message(message, event, with_event, rules=RULES, now=now)
         if rendered is not None:
@@ -190,7 +194,9 @@ def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other
 @given(note=some.text)
 def test_a_note_can_not_forge_a_line(note: str) -> None:
     now = clock(14, 5)
-    message = Message(kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown=1, envelope=1, created_at=now)
+    message = Message(
+        kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown_version=1, envelope=1, created_at=now
+    )
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)

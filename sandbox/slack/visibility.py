@@ -1,4 +1,4 @@
-"""What a person sees: messages, modals, and what rang."""
+"""Which messages a person sees, and how the control API shows messages and views to them."""
 
 from sandbox.slack import render
 from sandbox.slack.blocks import elements_of
@@ -10,7 +10,7 @@ from sandbox.slack.values import is_empty
 
 
 def can_see(workspace: Workspace, person: Person, message: Message, *, peek: bool) -> bool:
-    """Members see their channels; with `peek` also public ones they could look into."""
+    """Return whether the person is in the channel; with `peek` also whether they could read it if they looked."""
     channel = workspace.channels[message.channel]
     if message.only_for is not None:
         return message.only_for == person.id and person.id in channel.members
@@ -20,9 +20,9 @@ def can_see(workspace: Workspace, person: Person, message: Message, *, peek: boo
 def changes(
     workspace: Workspace, person: Person, *, channel: Channel | None, after: int, versions: bool
 ) -> list[Message]:
-    """The messages that changed for the person after a seq, in order of change.
+    """Return the messages that changed for the person after a seq, in order of change.
 
-    Each once, as it is now; with `versions` every state it went through, as far as they are kept.
+    Each is returned once as it is now, or with `versions` in every state that is kept.
     """
     return [
         message
@@ -33,12 +33,12 @@ def changes(
 
 
 def message_seen(workspace: Workspace, person: Person, message: Message) -> Json:
+    """Return a message as the person sees it."""
     reader = workspace.reader(person.id)
     channel = workspace.channels[message.channel]
     author = workspace.people.get(message.author)
     text = render.mrkdwn(message.text, reader)
     lines = [render.reads(message.blocks, reader)] if message.blocks else [text]
-    lines += [str(each.get("text") or each.get("fallback") or "") for each in message.attachments]
     lines += [": ".join(filter(None, (file["title"], file["alt_txt"]))) for file in message.files]
     return {
         "seq": message.seq,
@@ -60,6 +60,7 @@ def message_seen(workspace: Workspace, person: Person, message: Message) -> Json
 
 
 def view_seen(workspace: Workspace, view: View) -> Json:
+    """Return a modal or Home tab as its person sees it."""
     reader = workspace.reader(view.user)
     source = view.source
     return {

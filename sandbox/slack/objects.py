@@ -1,19 +1,20 @@
-"""How Slack writes people, channels, messages and views as JSON."""
+"""People, channels, messages and views as Slack's JSON objects."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sandbox.slack.model import Channel, Group, Message, Person, View
+from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.schema import Json
 from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, OTHER_TEAM, TEAM, Workspace, as_ts, microseconds
 
 DOMAIN = "sandbox"
-LEGACY_WORD = "sandbox-verification"
-"""The `token` field that every payload still carries, and that nobody checks any more."""
+VERIFICATION_TOKEN = "sandbox-verification"  # noqa: S105 - it guards nothing
+"""The deprecated `token` field of every payload."""
 
 
 def user_json(workspace: Workspace, person: Person) -> Json:
-    shared: Json = {
+    """Return a user object."""
+    user: Json = {
         "id": person.id,
         "team_id": person.team,
         "name": person.handle,
@@ -31,9 +32,9 @@ def user_json(workspace: Workspace, person: Person) -> Json:
         "updated": workspace.seconds(),
     }
     if person.deleted:
-        return shared
+        return user
     offset = workspace.clock.now().astimezone(ZoneInfo(person.tz)).utcoffset()
-    shared |= {
+    user |= {
         "tz": person.tz,
         "tz_label": person.tz,
         "tz_offset": int(offset.total_seconds()) if offset is not None else 0,
@@ -42,16 +43,16 @@ def user_json(workspace: Workspace, person: Person) -> Json:
         "is_primary_owner": False,
     }
     if not workspace.lacks.guest_flags:
-        shared["is_restricted"] = person.guest is not None
-        shared["is_ultra_restricted"] = person.guest == "ultra_restricted"
+        user["is_restricted"] = person.guest is not None
+        user["is_ultra_restricted"] = person.guest == "ultra_restricted"
         if not person.is_in(TEAM):
-            shared["is_stranger"] = not any(
+            user["is_stranger"] = not any(
                 {person.id, BOT_USER} <= channel.members
                 for channel in workspace.channels.values()
                 if channel.kind != "im"
             )
     if person.org:
-        shared["enterprise_user"] = {
+        user["enterprise_user"] = {
             "id": person.id,
             "enterprise_id": person.org,
             "enterprise_name": "Sandbox Organization",
@@ -59,17 +60,20 @@ def user_json(workspace: Workspace, person: Person) -> Json:
             "is_owner": False,
             "teams": list(person.teams or (person.team,)),
         }
-    return shared
+    return user
 
 
 def short_user(person: Person) -> Json:
-    """The user of an interaction. In an Enterprise organization `team_id` is the organization's
-    (docs.slack.dev/reference/interaction-payloads/block_actions-payload)."""
+    """Return the user of an interaction. In an Enterprise organization `team_id` is that of the organization.
+
+    Source: docs.slack.dev/reference/interaction-payloads/block_actions-payload.
+    """
     team = person.org or person.team
     return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": team}
 
 
 def channel_json(workspace: Workspace, channel: Channel) -> Json:
+    """Return a channel object."""
     if channel.kind == "im":
         partner = workspace.people[workspace.dm_partner(channel)]
         return {
@@ -104,54 +108,32 @@ def channel_json(workspace: Workspace, channel: Channel) -> Json:
         "topic": {"value": "", "creator": "", "last_set": 0},
         "purpose": {"value": "", "creator": "", "last_set": 0},
         "previous_names": [],
-        "num_members": len(channel.members),
     }
-
-
-def group_json(workspace: Workspace, group: Group, *, users: bool) -> Json:
-    told: Json = {
-        "id": group.id,
-        "team_id": TEAM,
-        "is_usergroup": True,
-        "name": group.handle,
-        "handle": group.handle,
-        "description": "",
-        "is_external": False,
-        "date_create": 0,
-        "date_update": workspace.seconds(),
-        "date_delete": 0,
-        "user_count": len(group.members),
-        "prefs": {"channels": [], "groups": []},
-    }
-    if users:
-        told["users"] = list(group.members)
-    return told
 
 
 def message_json(workspace: Workspace, message: Message, *, metadata: bool = False) -> Json:
-    told: Json = {"type": "message", "user": message.author, "ts": message.ts, "text": message.text}
-    told["team"] = workspace.people[message.author].team if message.author in workspace.people else TEAM
+    """Return a message object, with the whole metadata or only its event_type."""
+    shown: Json = {"type": "message", "user": message.author, "ts": message.ts, "text": message.text}
+    shown["team"] = workspace.people[message.author].team if message.author in workspace.people else TEAM
     if message.by_app:
-        told |= {"bot_id": BOT_ID, "app_id": APP_ID, "bot_profile": _bot_profile(workspace)}
+        shown |= {"bot_id": BOT_ID, "app_id": APP_ID, "bot_profile": _bot_profile(workspace)}
     if message.blocks:
-        told["blocks"] = message.blocks
-    if message.attachments:
-        told["attachments"] = message.attachments
+        shown["blocks"] = message.blocks
     if message.files:
-        told |= {"files": message.files, "upload": True}
+        shown |= {"files": message.files, "upload": True}
     if message.edited and not message.blocks:
-        told["edited"] = {"user": message.author, "ts": as_ts(microseconds(message.at))}
+        shown["edited"] = {"user": message.author, "ts": as_ts(microseconds(message.at))}
     if message.thread_ts is not None:
-        told["thread_ts"] = message.thread_ts
-        told["parent_user_id"] = workspace.messages[message.channel][message.thread_ts].author
+        shown["thread_ts"] = message.thread_ts
+        shown["parent_user_id"] = workspace.messages[message.channel][message.thread_ts].author
     if message.broadcast:
-        told["subtype"] = "thread_broadcast"
+        shown["subtype"] = "thread_broadcast"
     if message.metadata is not None:
-        told["metadata"] = message.metadata if metadata else {"event_type": message.metadata["event_type"]}
+        shown["metadata"] = message.metadata if metadata else {"event_type": message.metadata["event_type"]}
     replies = [each for each in workspace.replies(message.channel, message.ts) if each.is_reply]
     if replies:
         users = list(dict.fromkeys(reply.author for reply in replies))
-        told |= {
+        shown |= {
             "thread_ts": message.ts,
             "reply_count": len(replies),
             "reply_users_count": len(users),
@@ -160,14 +142,15 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
             "is_locked": False,
             "subscribed": False,
         }
-    return told
+    return shown
 
 
 def _bot_profile(workspace: Workspace) -> Json:
     return {"id": BOT_ID, "app_id": APP_ID, "name": workspace.app.name, "deleted": False, "team_id": TEAM}
 
 
-def view_json(view: View, *, state: bool = True) -> Json:
+def view_json(view: View) -> Json:
+    """Return a view object."""
     source = view.source
     return {
         "id": view.id,
@@ -176,21 +159,21 @@ def view_json(view: View, *, state: bool = True) -> Json:
         "blocks": source["blocks"],
         "private_metadata": source.get("private_metadata") or "",
         "callback_id": source.get("callback_id") or "",
-        "state": {"values": view.values if state else {}},
+        "state": {"values": view.values},
         "hash": view.hash,
-        "title": _whole(source.get("title")),
-        "clear_on_close": bool(source.get("clear_on_close")),
-        "notify_on_close": bool(source.get("notify_on_close")),
-        "close": _whole(source.get("close")),
-        "submit": _whole(source.get("submit")),
-        "previous_view_id": view.previous,
-        "root_view_id": view.root,
+        "title": _with_emoji(source.get("title")),
+        "clear_on_close": False,
+        "notify_on_close": False,
+        "close": _with_emoji(source.get("close")),
+        "submit": _with_emoji(source.get("submit")),
+        "previous_view_id": None,
+        "root_view_id": view.id,
         "app_id": APP_ID,
-        "external_id": source.get("external_id") or "",
+        "external_id": "",
         "app_installed_team_id": TEAM,
         "bot_id": BOT_ID,
     }
 
 
-def _whole(text: Any) -> Json | None:
+def _with_emoji(text: Any) -> Json | None:
     return {"emoji": True, **text} if isinstance(text, dict) else None

@@ -1,4 +1,4 @@
-"""JSON whose numbers are exact: a Decimal is written digit by digit, never through a float."""
+"""JSON with exact numbers: a Decimal is written digit by digit, never as a float."""
 
 import json
 from datetime import UTC, datetime
@@ -6,21 +6,21 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-# Numbers with more digits than this are written with an exponent, lest 1E+999999999 fill the memory.
-_PLAIN = 30
+# A larger or smaller number is written with an exponent: without, 1E+999999999 would fill the memory.
+_MAX_DIGITS = 30
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds, such as 2026-11-24T14:33:00.000000Z. Wants an aware time."""
+    """Return ISO 8601 in UTC with microseconds, such as 2026-11-24T14:33:00.000000Z. Raise ValueError if naive."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def dumps(value: Any) -> str:
-    """JSON text of dicts, lists, strings, numbers, booleans and None, and also of Decimals and aware times.
+    """Return the JSON text of a value, in which Decimals and aware times are allowed.
 
-    Raises TypeError for anything else and ValueError for numbers that JSON has no word for.
+    Raise ValueError if JSON can't express a number, and TypeError for any other type.
     """
     if isinstance(value, Enum):
         return dumps(value.value)
@@ -29,7 +29,7 @@ def dumps(value: Any) -> str:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} is no JSON number")
-        return format(value, "f") if abs(value.adjusted()) < _PLAIN else str(value)
+        return format(value, "f") if abs(value.adjusted()) < _MAX_DIGITS else str(value)
     if isinstance(value, datetime):
         return json.dumps(iso(value))
     if isinstance(value, dict):

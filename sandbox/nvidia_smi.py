@@ -1,4 +1,4 @@
-"""What `nvidia-smi` prints for the GPUs of a machine."""
+"""The output of `nvidia-smi`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _WIDTHS = (41, 24, 22)
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU: the name it gives, its memory, and its id."""
+    """One GPU, with the name that nvidia-smi shows."""
 
     name: str
     memory_mib: int
@@ -18,18 +18,18 @@ class Gpu:
 
 
 def gpu_list(gpus: Sequence[Gpu]) -> str:
-    """The output of `nvidia-smi -L`."""
+    """Return the output of `nvidia-smi -L`."""
     return "".join(f"GPU {n}: {gpu.name} (UUID: GPU-{gpu.uuid})\n" for n, gpu in enumerate(gpus))
 
 
 def gpu_table(gpus: Sequence[Gpu], now: datetime) -> str:
-    """The output of `nvidia-smi` alone: idle GPUs, no process."""
-    whole = sum(_WIDTHS) + len(_WIDTHS) - 1
-    line = "+" + "+".join("-" * width for width in _WIDTHS) + "+"
+    """Return the output of `nvidia-smi`: idle GPUs without processes."""
+    width = sum(_WIDTHS) + len(_WIDTHS) - 1
+    line = "+" + "+".join("-" * column for column in _WIDTHS) + "+"
     rows = [
         f"{now:%a %b %e %H:%M:%S %Y}",
-        "+" + "-" * whole + "+",
-        _row((f" NVIDIA-SMI {_DRIVER}    Driver Version: {_DRIVER}    CUDA Version: {_CUDA}",), (whole,)),
+        "+" + "-" * width + "+",
+        _row((f" NVIDIA-SMI {_DRIVER}    Driver Version: {_DRIVER}    CUDA Version: {_CUDA}",), (width,)),
         line,
         _row((" GPU  Name              Persistence-M", " Bus-Id          Disp.A", " Volatile Uncorr. ECC")),
         _row((" Fan  Temp   Perf   Pwr:Usage/Cap", "         Memory-Usage", " GPU-Util  Compute M.")),
@@ -43,10 +43,10 @@ def gpu_table(gpus: Sequence[Gpu], now: datetime) -> str:
         ]
     rows += [
         "",
-        "+" + "-" * whole + "+",
-        _row((" Processes:",), (whole,)),
-        _row(("  No running processes found",), (whole,)),
-        "+" + "-" * whole + "+",
+        "+" + "-" * width + "+",
+        _row((" Processes:",), (width,)),
+        _row(("  No running processes found",), (width,)),
+        "+" + "-" * width + "+",
     ]
     return "\n".join(rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""What people read: everything once, and nothing that isn't so any more."""
+"""What people read: each message once, and nothing that is out of date."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from soak.checks.machines import ENDS
 from soak.evidence import CARD, Evidence
 
 GONE = "Gone"
-"""How the reply begins that tells the end of a machine that was in use."""
+"""How the reply begins when a machine that was in use is gone."""
 ONCE = ("Being destroyed", "Ready", "Approval asked for", GONE, *ENDS)
-"""How the replies begin that a thread can hold only once."""
+"""The beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Gone [^,]* too,")
-"""Something that turned up late; that can happen more than once."""
+"""A machine that appeared late is gone too; that can happen more than once."""
 _OF_A_RENTAL = re.compile(r"^([a-hjkmnp-z2-9]{5})(?::[\d:]+)?$")
 
 
-def nothing_is_told_twice(evidence: Evidence) -> list[str]:
-    """No message was posted twice, but for those that /health admits."""
+def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
+    """No message was posted twice, except as many as /health admits."""
     places = defaultdict(list)
     for post in evidence.posts:
         places[post.message_id].append(post)
-    more = [posts for posts in places.values() if len(posts) > 1]
+    repeated = [posts for posts in places.values() if len(posts) > 1]
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
-    twice = sum(len(posts) - 1 for posts in more)
+    twice = sum(len(posts) - 1 for posts in repeated)
     if twice <= admitted:
         return []
-    shown = "; ".join(f"{len(posts)} times {posts[0].text[:60]!r}" for posts in more)
+    shown = "; ".join(f"{len(posts)} times {posts[0].text[:60]!r}" for posts in repeated)
     return [f"{twice} posts too many, and /health admits {admitted}: {shown}"]
 
 
-def each_transition_is_told_once(evidence: Evidence) -> list[str]:
-    """What can happen to a rental only once stands only once in its thread, and an end stands there."""
+def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
+    """What can happen to a rental only once is in its thread only once, and its end is there."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
-        told = Counter(_lead(reply.text) for reply in evidence.thread(rental))
-        twice = [lead for lead in ONCE if told[lead] > 1 + admitted]
-        found += [f"{rental}: {told[lead]} times {lead!r} in its thread" for lead in twice]
-        if evidence.over and not any(told[lead] for lead in (GONE, *ENDS)) and card.text.startswith(ENDS):
+        leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
+        twice = [lead for lead in ONCE if leads[lead] > 1 + admitted]
+        found += [f"{rental}: {leads[lead]} times {lead!r} in its thread" for lead in twice]
+        if evidence.over and not any(leads[lead] for lead in (GONE, *ENDS)) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
@@ -51,7 +51,7 @@ def _lead(text: str) -> str:
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:
-    """One card a rental."""
+    """No rental has two cards."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     cards: Counter[str] = Counter()
     for message in evidence.newest.values():
@@ -61,39 +61,39 @@ def each_rental_has_one_card(evidence: Evidence) -> list[str]:
     return [f"{rental} has {count} cards" for rental, count in cards.items() if count > 1 + admitted]
 
 
-def cards_say_what_is(evidence: Evidence) -> list[str]:
-    """A card that says Ready has a machine that bills; one that says an end has none."""
+def cards_are_up_to_date(evidence: Evidence) -> list[str]:
+    """A rental whose card says Ready has a machine that bills; one whose card shows an end has none."""
     found = []
     for rental, card in evidence.cards.items():
-        alive = [one for one in evidence.machines if one.rental == rental and one.end is None]
+        alive = [each for each in evidence.machines if each.rental == rental and each.end is None]
         if card.text.startswith("Ready") and not alive:
-            found.append(f"{rental} is called ready and has no machine")
+            found.append(f"{rental} is ready on its card and has no machine")
         late = "turned up late" in card.text
         if card.text.startswith(ENDS) and alive and not late:
-            found.append(f"{rental} is called over, and {alive[0].name} bills")
+            found.append(f"{rental} is over on its card, and {alive[0].name} bills")
         if evidence.over and not card.text.startswith(ENDS):
             found.append(f"{rental} is over for its vendor, and its card says {card.text[:60]!r}")
     return found
 
 
-def nothing_of_what_is_over_can_be_clicked(evidence: Evidence) -> list[str]:
-    """Cards, approvals and direct messages of a rental that is over have no buttons."""
+def ended_rentals_have_no_buttons(evidence: Evidence) -> list[str]:
+    """The cards, approvals and direct messages of a rental that is over have no buttons."""
     over = {rental for rental, card in evidence.cards.items() if card.text.startswith(ENDS)}
     found = []
     for message in evidence.newest.values():
         if message.only_you:
             continue
         for button in message.buttons:
-            named = _OF_A_RENTAL.match(str(button["value"] or ""))
-            if named and named[1] in over:
-                found.append(f"{named[1]} is over, and {button['text']!r} stands at {message.text[:60]!r}")
+            found_id = _OF_A_RENTAL.match(button.value or "")
+            if found_id and found_id[1] in over:
+                found.append(f"{found_id[1]} is over, and {button.text!r} is still on {message.text[:60]!r}")
     return found
 
 
 CHECKS = (
-    nothing_is_told_twice,
-    each_transition_is_told_once,
+    no_message_is_posted_twice,
+    each_transition_is_notified_once,
     each_rental_has_one_card,
-    cards_say_what_is,
-    nothing_of_what_is_over_can_be_clicked,
+    cards_are_up_to_date,
+    ended_rentals_have_no_buttons,
 )

@@ -1,32 +1,32 @@
-"""When machines next change by themselves."""
+"""When machines next change on their own."""
 
 import heapq
 from datetime import datetime
 from itertools import count
 
-from sandbox.clock import Bell
+from sandbox.clock import Notifier
 from sandbox.compute.machines import Machine
 
 
-class Agenda:
-    """Times and the machines that change then, the soonest first. `bell` rings when something is added."""
+class Schedule:
+    """Times and the machines that change then, the soonest first. `changes` is notified when one is added."""
 
     def __init__(self) -> None:
         self._items: list[tuple[datetime, int, Machine]] = []
         self._numbers = count()
-        self.bell = Bell()
+        self.changes = Notifier()
 
     def add(self, moment: datetime, machine: Machine) -> None:
-        """Notes that something about `machine` changes at `moment`; one entry too many does no harm."""
+        """Add a time at which `machine` changes. An entry at which nothing changes does no harm."""
         heapq.heappush(self._items, (moment, next(self._numbers), machine))
-        self.bell.ring()
+        self.changes.notify()
 
     def next(self) -> datetime | None:
-        """When the soonest change is, if any."""
+        """Return the time of the soonest change, if there is one."""
         return self._items[0][0] if self._items else None
 
     def pop_due(self, now: datetime) -> list[Machine]:
-        """Takes out what is due by `now`, in order."""
+        """Remove and return the machines that are due by `now`, in order."""
         due: list[Machine] = []
         while self._items and self._items[0][0] <= now:
             due.append(heapq.heappop(self._items)[2])

@@ -1,4 +1,4 @@
-"""Running a part of the sandbox as a program: its ready line, and how it ends."""
+"""The parts of the sandbox as programs: their options, their ready line, and how they end."""
 
 import argparse
 import asyncio
@@ -12,22 +12,22 @@ from errno import EACCES, EADDRINUSE
 from typing import Any, NoReturn
 
 from sandbox.clock import SandboxClock
-from sandbox.exact import dumps
+from sandbox.exact_json import dumps
 
 Stop = Callable[[], Awaitable[None]]
 _HIGHEST_PORT = 65_535
 
 
-class _OneLine(argparse.ArgumentParser):
-    """Says what is wrong with the options in one line."""
+class _OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong option in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {' '.join(message.split())}. --help shows the options.\n")
 
 
 def arguments(program: str, what: str) -> argparse.ArgumentParser:
-    """A parser for `python -m program`, with the options of every part."""
-    parser = _OneLine(prog=f"python -m {program}", description=what)
+    """Return a parser for `python -m program`, with the options that every part has."""
+    parser = _OneLineParser(prog=f"python -m {program}", description=what)
     parser.add_argument("--speed", type=_speed, default=1.0, help="sandbox seconds per real second (default: 1)")
     parser.add_argument(
         "--at", type=_time, help="when the sandbox's time starts, ISO 8601 with a zone (default: now)"
@@ -37,12 +37,12 @@ def arguments(program: str, what: str) -> argparse.ArgumentParser:
 
 
 def clock_of(options: argparse.Namespace) -> SandboxClock:
-    """The clock that was asked for."""
+    """Return the clock that the options describe."""
     return SandboxClock(options.at, speed=options.speed)
 
 
 def port(text: str) -> int:
-    """The type of an option that names a port."""
+    """Parse an option that is a port."""
     if text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT:
         return int(text)
     raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_HIGHEST_PORT}")
@@ -66,35 +66,35 @@ def _time(text: str) -> datetime:
 
 
 async def listening(start: Callable[[int], Awaitable[str]], port: int, option: str = "--port") -> str:
-    """Starts a server at a port and returns its URL; ends the program with a line where the port can't be had."""
+    """Start a server at a port and return its URL. Raise SystemExit with one line if the port can't be used."""
     try:
         return await start(port)
     except OSError as error:
-        why = {EADDRINUSE: "is taken", EACCES: "needs more rights"}.get(
+        reason = {EADDRINUSE: "is taken", EACCES: "needs more rights"}.get(
             error.errno or 0, f"can't be had: {error.strerror}"
         )
-        raise SystemExit(f"Port {port} {why}. {option} 0 takes a free one.") from None
+        raise SystemExit(f"Port {port} {reason}. {option} 0 takes a free one.") from None
 
 
-async def run_until_told(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:
-    """Prints the ready line, waits for SIGTERM, SIGINT or the parent's end, and stops."""
+async def run_until_stopped(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:
+    """Print the ready line, wait for SIGTERM, SIGINT or the end of the parent, and stop."""
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, ended.set)
     if with_parent:
-        threading.Thread(target=_await_end_of_input, args=(loop, told), daemon=True).start()
+        threading.Thread(target=_await_end_of_input, args=(loop, ended), daemon=True).start()
     try:
         print(dumps(ready), flush=True)
-        await told.wait()
+        await ended.wait()
     finally:
         await stop()
 
 
-def _await_end_of_input(loop: asyncio.AbstractEventLoop, told: asyncio.Event) -> None:
-    """Reads standard input to its end. A thread, because a terminal or a file there is no pipe to watch."""
+def _await_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Read standard input to its end. This is a thread, because asyncio can't read a terminal or a file."""
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    with suppress(RuntimeError):  # the loop has ended by itself meanwhile
-        loop.call_soon_threadsafe(told.set)
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(ended.set)

@@ -1,4 +1,4 @@
-"""What clients send, held against openapi.yaml: bodies, ids and switches. Wrong ones make a 422."""
+"""Checks bodies, ids and parameters against openapi.yaml. An invalid one is answered with 422."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sandbox.compute.catalog import RentalList
+from sandbox.compute.catalog import Listing
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_MOST_DIGITS = 100
+_MAX_DIGITS = 100
 _SSH_KEY = (
     r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com"
     r"|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+={0,2}( .*)?$"
@@ -19,7 +19,7 @@ _SSH_KEY = (
 
 
 class Invalid(Exception):
-    """The request does not validate; `detail` is that of an HTTPValidationError."""
+    """The request is not valid; `detail` is that of an HTTPValidationError."""
 
     def __init__(self, detail: list[dict[str, Any]]) -> None:
         super().__init__(str(detail))
@@ -27,13 +27,13 @@ class Invalid(Exception):
 
 
 def invalid(where: tuple[str, ...], message: str, kind: str) -> Invalid:
-    """An Invalid with one entry."""
+    """Return an Invalid with one entry."""
     return Invalid([{"loc": list(where), "msg": message, "type": kind}])
 
 
 def _whole(value: Any) -> Any:
-    """JSON Schema counts 2.0 as an integer."""
-    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MOST_DIGITS:
+    """Return 2.0 as an integer, as JSON Schema does."""
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
         return int(value) if value == value.to_integral_value() else value
     return value
 
@@ -51,14 +51,14 @@ def _uuid(value: str) -> str:
 
 
 def _present(value: Any) -> Any:
-    """A field may be left out; where it is there, null is not among its values."""
+    """Refuse null: an optional field may be left out, but not be null."""
     if value is None:
         raise ValueError("null is not allowed")
     return value
 
 
-Given = TypeVar("Given")
-Maybe = Annotated[Given | None, BeforeValidator(_present)]
+T = TypeVar("T")
+OptionalField = Annotated[T | None, BeforeValidator(_present)]
 Uuid = Annotated[str, AfterValidator(_uuid)]
 
 
@@ -67,32 +67,32 @@ class _Body(BaseModel):
 
 
 class Compute(_Body):
-    """The machine that is looked for."""
+    """The machine that is searched for."""
 
     gpu_type: str
-    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MOST_DIGITS)] = 1
-    max_price_per_gpu_hour: Maybe[
+    gpu_count: Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=10**_MAX_DIGITS)] = 1
+    max_price_per_gpu_hour: OptionalField[
         Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, allow_inf_nan=False)]
     ] = None
-    contract_type: Maybe[Literal["ondemand", "spot"]] = None
+    contract_type: OptionalField[Literal["ondemand", "spot"]] = None
 
 
 class Network(_Body):
-    """What its network must be able to do."""
+    """What its network must support."""
 
-    supports_cilium: Maybe[bool] = None
+    supports_cilium: OptionalField[bool] = None
 
 
 class OfferQuery(_Body):
     """The body of get_offers."""
 
     compute: Compute
-    vendor: Maybe[str] = None
-    region: Maybe[Literal["US", "EU", "APAC", "Other"]] = None
-    network: Maybe[Network] = None
+    vendor: OptionalField[str] = None
+    region: OptionalField[Literal["US", "EU", "APAC", "Other"]] = None
+    network: OptionalField[Network] = None
 
-    def matches(self, listing: RentalList) -> bool:
-        """Whether this listing is what is looked for."""
+    def matches(self, listing: Listing) -> bool:
+        """Return whether this listing is searched for."""
         wanted, variant = self.compute, listing.variant
         price = wanted.max_price_per_gpu_hour
         cilium = self.network is not None and self.network.supports_cilium
@@ -112,17 +112,17 @@ class ProcureRequest(_Body):
 
     offer_id: Uuid
     ssh_public_key: Annotated[str, Field(min_length=1, pattern=_SSH_KEY)]
-    cloud_init: Maybe[Annotated[str, Field(max_length=65536, pattern="^(#cloud-config|#!/)")]] = None
-    resource_name: Maybe[str] = None
-    cluster_name: Maybe[str] = None
+    cloud_init: OptionalField[Annotated[str, Field(max_length=65536, pattern="^(#cloud-config|#!/)")]] = None
+    resource_name: OptionalField[str] = None
+    cluster_name: OptionalField[str] = None
 
 
 class _ExactLoader(yaml.SafeLoader):
-    """YAML's safe loader, with fractions as Decimals: prices are not for floats."""
+    """YAML's safe loader, with fractions as Decimals, since prices must be exact."""
 
 
 def _construct_decimal(loader: yaml.SafeLoader, node: yaml.Node) -> Decimal:
-    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 - the resolver gives this tag to scalars alone
+    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 - only scalars get this tag
     text = loader.construct_scalar(node).replace("_", "").lower().removeprefix("+")
     special = {".inf": "Infinity", "-.inf": "-Infinity", ".nan": "NaN"}
     if ":" in text:
@@ -134,7 +134,7 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:float", _construct_decimal)
 
 
 def read_offer_query(content_type: str, raw: bytes) -> OfferQuery:
-    """The body of get_offers. Raises Invalid for another content type, no YAML, or what does not fit."""
+    """Return the body of get_offers. Raise Invalid if it is no YAML, or not a valid query."""
     if content_type != "application/yaml":
         raise invalid(("header", "content-type"), "The body is application/yaml", "content_type")
     try:
@@ -145,7 +145,7 @@ def read_offer_query(content_type: str, raw: bytes) -> OfferQuery:
 
 
 def read_procure_request(content_type: str, raw: bytes) -> ProcureRequest:
-    """The body of procure_offer. Raises Invalid for another content type, no JSON, or what does not fit."""
+    """Return the body of procure_offer. Raise Invalid if it is no JSON, or not a valid request."""
     if content_type != "application/json":
         raise invalid(("header", "content-type"), "The body is application/json", "content_type")
     try:
@@ -174,14 +174,14 @@ def _as_invalid(wrong: ValidationError) -> Invalid:
 
 
 def read_uuid(where: str, name: str, text: str) -> str:
-    """An id of the path or the query, in lower case. Raises Invalid."""
+    """Return an id of the path or the query in lower case. Raise Invalid if it is none."""
     if not _UUID.fullmatch(text):
         raise invalid((where, name), "Input should be a valid UUID", "uuid_parsing")
     return text.lower()
 
 
-def check_switch(query: Mapping[str, str], name: str) -> bool:
-    """A boolean of the query, false when it is absent. Raises Invalid for what is none."""
+def read_boolean(query: Mapping[str, str], name: str) -> bool:
+    """Return a boolean of the query, False if it is absent. Raise Invalid if it is none."""
     given = query.get(name, "false").lower()
     if given not in ("true", "false"):
         raise invalid(("query", name), "Input should be true or false", "bool_parsing")
@@ -189,10 +189,7 @@ def check_switch(query: Mapping[str, str], name: str) -> bool:
 
 
 def check_known(query: Iterable[str], *known: str) -> None:
-    """Holds the query's names to be known ones, each once: a switch that is misspelt does nothing.
-
-    Raises Invalid.
-    """
+    """Raise Invalid if the query has an unknown parameter, such as a misspelt one, or one that is given twice."""
     seen: set[str] = set()
     for name in query:
         if name not in known:

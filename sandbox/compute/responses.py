@@ -1,11 +1,11 @@
-"""The shapes of the API's answers, as openapi.yaml has them."""
+"""The API's answers, as openapi.yaml defines them."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.compute.machines import Machine
 from sandbox.compute.market import Market, Offer, Procurement
-from sandbox.compute.query import OfferQuery
+from sandbox.compute.validation import OfferQuery
 from sandbox.compute.vendors import Behaviour
 from sandbox.serving import HOST
 
@@ -14,13 +14,13 @@ _GUIDE = {"started": "provisioning_started", "progress": "provisioning_in_progre
 _REFERENCE = {"started": "pending", "progress": "provisioning"}
 
 
-def offer(made: Offer) -> dict[str, Any]:
-    """An Offer."""
-    listing, variant = made.listing, made.listing.variant
+def offer(offered: Offer) -> dict[str, Any]:
+    """Return an Offer."""
+    listing, variant = offered.listing, offered.listing.variant
     nodes = listing.nodes
     disk = 100 * listing.count
     return {
-        "offer_id": made.offer_id,
+        "offer_id": offered.offer_id,
         "type": "cluster" if listing.is_cluster else "vm",
         "gpu_type": variant.name,
         "gpu_family": variant.family,
@@ -29,9 +29,9 @@ def offer(made: Offer) -> dict[str, Any]:
         "region": listing.region.group,
         "vendor_region": listing.region.name,
         "contract_type": listing.contract,
-        "gpu_price_per_hour": listing.gpu_part if made.priced else None,
-        "storage_price_per_hour": listing.storage if made.priced else None,
-        "total_price_per_hour": listing.total if made.priced and listing.vendor.says_total else None,
+        "gpu_price_per_hour": listing.gpu_part if offered.priced else None,
+        "storage_price_per_hour": listing.storage if offered.priced else None,
+        "total_price_per_hour": listing.total if offered.priced and listing.vendor.shows_total else None,
         "boot_disk_in_gb": disk,
         "vcpu_count": variant.vcpus * listing.count,
         "memory_in_gb": variant.memory_gb * listing.count,
@@ -41,22 +41,22 @@ def offer(made: Offer) -> dict[str, Any]:
         "gpus_per_node": None if nodes is None else listing.count // nodes,
         "infiniband_bandwidth_gbps": None if nodes is None else 3200,
         "cluster_storage_gb": None,
-        "created_at": made.created_at,
-        "expires_at": made.expires_at if listing.vendor.says_end else None,
+        "created_at": offered.created_at,
+        "expires_at": offered.expires_at if listing.vendor.shows_expiry else None,
     }
 
 
 def offer_list(query: OfferQuery, offers: list[Offer]) -> dict[str, Any]:
-    """An OfferList."""
+    """Return an OfferList."""
     return {
-        "offers": [offer(made) for made in offers],
+        "offers": [offer(offered) for offered in offers],
         "total_count": len(offers),
         "filters_applied": query.model_dump(exclude_none=True),
     }
 
 
 def procured(procurement: Procurement) -> dict[str, Any]:
-    """A ProcureResponse."""
+    """Return a ProcureResponse."""
     vendor = procurement.offer.listing.vendor
     if procurement.answered_failed:
         return {
@@ -70,40 +70,40 @@ def procured(procurement: Procurement) -> dict[str, Any]:
         "offer_id": procurement.offer.offer_id,
         "status": vendor.accepted_word,
         "procured_at": procurement.at,
-        "resource_ids": [machine.resource_id for machine in procurement.machines] if vendor.says_ids else None,
+        "resource_ids": [machine.resource_id for machine in procurement.machines] if vendor.shows_ids else None,
         "error": None,
     }
 
 
-def offer_status(market: Market, made: Offer, now: datetime) -> dict[str, Any]:
-    """An OfferStatus."""
-    procurement = market.procurements.get(made.offer_id)
-    shown: dict[str, Any] = {
-        "offer_id": made.offer_id,
-        "status": "expired" if made.expires_at <= now else "available",
+def offer_status(market: Market, offered: Offer, now: datetime) -> dict[str, Any]:
+    """Return an OfferStatus."""
+    procurement = market.procurements.get(offered.offer_id)
+    status: dict[str, Any] = {
+        "offer_id": offered.offer_id,
+        "status": "expired" if offered.expires_at <= now else "available",
         "procurement_status": "available",
         "progress": None,
         "failure_reason": None,
-        "created_at": made.created_at,
+        "created_at": offered.created_at,
         "procured_at": None,
         "instances": [],
         "resources": [],
     }
     if procurement is None:
-        return shown
+        return status
     stage = _stage(procurement, now)
     if stage == "failed":
         return {
-            **shown,
+            **status,
             "status": "failed",
             "procurement_status": "failed",
             "failure_reason": _failure(procurement),
             "procured_at": None if procurement.answered_failed else procurement.at,
         }
-    words = _REFERENCE if procurement.conduct.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
+    words = _REFERENCE if procurement.setting.behaviour is Behaviour.REFERENCE_WORDS else _GUIDE
     machines = [machine for machine in procurement.machines if machine.exists(now)]
     return {
-        **shown,
+        **status,
         "status": "procured",
         "procurement_status": words.get(stage, stage),
         "progress": _progress(procurement, now),
@@ -114,11 +114,11 @@ def offer_status(market: Market, made: Offer, now: datetime) -> dict[str, Any]:
 
 
 def _stage(procurement: Procurement, now: datetime) -> str:
-    """How far a procurement is: started, progress, ready or failed."""
-    behaviour, machines = procurement.conduct.behaviour, procurement.machines
+    """Return how far a procurement is: started, progress, ready or failed."""
+    behaviour, machines = procurement.setting.behaviour, procurement.machines
     if behaviour in {Behaviour.SOLD_OUT, Behaviour.FAILS_WITH_RESOURCE}:
         return "failed"
-    if behaviour is Behaviour.LATE_RESOURCE and procurement.conduct.quiet:
+    if behaviour is Behaviour.LATE_RESOURCE and procurement.setting.quiet:
         return "failed"
     if procurement.fails_at is not None and procurement.fails_at <= now:
         return "failed"
@@ -130,9 +130,9 @@ def _stage(procurement: Procurement, now: datetime) -> str:
 
 
 def _progress(procurement: Procurement, now: datetime) -> str:
-    """Where it stands, for people."""
-    if procurement.conduct.words is not None:
-        return procurement.conduct.words
+    """Return the progress text for people."""
+    if procurement.setting.words is not None:
+        return procurement.setting.words
     machines = procurement.machines
     running = sum(machine.has_run(now) for machine in machines)
     if running or len(machines) > 1:
@@ -143,11 +143,11 @@ def _progress(procurement: Procurement, now: datetime) -> str:
 
 
 def _failure(procurement: Procurement) -> str:
-    """Why it failed, for people."""
-    if procurement.conduct.words is not None:
-        return procurement.conduct.words
+    """Return the reason of a failure, for people."""
+    if procurement.setting.words is not None:
+        return procurement.setting.words
     region = procurement.offer.listing.region.name
-    match procurement.conduct.behaviour:
+    match procurement.setting.behaviour:
         case Behaviour.SOLD_OUT:
             return f"Insufficient capacity in {region}"
         case Behaviour.FAILS_WITH_RESOURCE | Behaviour.LATE_RESOURCE:
@@ -159,7 +159,7 @@ def _failure(procurement: Procurement) -> str:
 
 
 def instance(machine: Machine, now: datetime) -> dict[str, Any]:
-    """An Instance; it has an address while it runs."""
+    """Return an Instance; it has an address only while it runs."""
     access = _access(machine, now)
     return {
         "instance_id": f"i-{machine.resource_id[:8]}",
@@ -183,7 +183,7 @@ def _access(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def resource(machine: Machine, now: datetime) -> dict[str, Any]:
-    """A Resource."""
+    """Return a Resource."""
     gone = machine.is_gone(now)
     history = None
     if machine.offer_id is not None:
@@ -221,7 +221,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def deleting(machine: Machine) -> dict[str, Any]:
-    """A DeleteResponse."""
+    """Return a DeleteResponse."""
     return {
         "resource_id": machine.resource_id,
         "status": "deleting",

@@ -1,4 +1,4 @@
-"""What goes wrong outside: control calls to the sandbox, and what undoes them. Data for the plan."""
+"""What fails outside the bot: control calls to the sandbox and the calls that undo them, as data for the plan."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 Json = dict[str, Any]
 
 
-class Side(StrEnum):
-    """Who has trouble."""
+class System(StrEnum):
+    """The system that fails."""
 
     SLACK = "slack"
     MARKET = "compute"
@@ -19,27 +19,22 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True)
-class Weather:
-    """One trouble."""
+class Disturbance:
+    """One failure."""
 
     after: float
     """Real seconds from the beginning of the round."""
-    side: Side
+    system: System
     name: str
     path: str = ""
-    """The control call that makes it. Faults are removed all at once when it clears."""
+    """The control call that starts it. `faults` is undone for all of them at once."""
     body: Json = field(default_factory=dict)
     undo: Json | None = None
-    """The body of the same call that ends it."""
+    """The body with which the same call ends it."""
     seconds: float = 0.0
-    """Of the store alone: real seconds that it is locked."""
-    vanishes: float | None = None
-    """Of machines alone: a vendor takes one back; picks which."""
-
-    @property
-    def is_fault(self) -> bool:
-        """Whether it is one of the sandbox's faults by endpoint."""
-        return self.path == "faults"
+    """Only for the store: real seconds that it is locked."""
+    machine: float | None = None
+    """Only for a machine that its vendor takes back: from 0 to 1, picks which."""
 
 
 SLACK_METHODS = (
@@ -75,8 +70,10 @@ MARKET_ENDPOINTS = (
     "*",
     "*",
 )
+TOKENS = "tokens"
+"""The control call that revokes the tokens of Slack's app."""
 VENDORS = ("*", "nebius", "hyperstack", "runpod", "datacrunch", "lambda", "vultr", "scaleway")
-MOODS: tuple[Json, ...] = (
+BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "sold_out", "times": 2},
     {"behaviour": "sold_out"},
     {"behaviour": "fails_with_resource", "times": 1},
@@ -92,7 +89,7 @@ MOODS: tuple[Json, ...] = (
     {"behaviour": "no_price", "times": 2},
     {"behaviour": "stale_cache", "seconds": 40},
 )
-HOSTILE = (
+HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'
     ' "gpu_count": 1, "vendor": "nebius", "region": "EU", "total_price_per_hour": 1e999999999}]}',
     '{"offers": {"not": "a list"}}',
@@ -100,11 +97,11 @@ HOSTILE = (
     "[" * 3000,
     "",
 )
-"""Answers of a market that is out of its mind."""
+"""Answers that are no valid answer of the market."""
 
 
-def draw_weather(source: random.Random, lasts: float) -> Weather:
-    """Some trouble within a round of so many seconds."""
+def draw_disturbance(source: random.Random, lasts: float) -> Disturbance:
+    """Draw a failure that begins within so many seconds."""
     after = source.uniform(0, lasts)
     kind = source.choices(
         ("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2)
@@ -115,23 +112,25 @@ def draw_weather(source: random.Random, lasts: float) -> Weather:
         case "sockets":
             return _sockets(source, after)
         case "token":
-            path, undo = ("tokens", {"bot": "valid"})
             if source.random() < 0.5:
-                return Weather(after, Side.SLACK, "slack token revoked", path, {"bot": "revoked"}, undo)
-            return Weather(after, Side.MARKET, "market token refused", "token", {"valid": False}, {"valid": True})
+                body, undo = {"bot": "revoked"}, {"bot": "valid"}
+                return Disturbance(after, System.SLACK, "slack token revoked", TOKENS, body, undo)
+            refused, accepted = {"valid": False}, {"valid": True}
+            return Disturbance(after, System.MARKET, "market token refused", "token", refused, accepted)
         case "market":
             return _market(source, after)
         case "vendor":
-            vendor, mood = source.choice(VENDORS), source.choice(MOODS)
-            name = f"{vendor} {mood['behaviour']}"
-            return Weather(after, Side.MARKET, name, f"vendors/{vendor}", mood, {"behaviour": "normal"})
+            vendor, behaviour = source.choice(VENDORS), source.choice(BEHAVIOURS)
+            name = f"{vendor} {behaviour['behaviour']}"
+            return Disturbance(after, System.MARKET, name, f"vendors/{vendor}", behaviour, {"behaviour": "normal"})
         case "lost":
             how = source.choice(("deleted", "missing"))
-            return Weather(after, Side.MARKET, f"machine {how}", "vanish", {"how": how}, vanishes=source.random())
-    return Weather(after, Side.STORE, "store disturbed", seconds=source.uniform(0.2, 1.5))
+            name, body = f"machine {how}", {"how": how}
+            return Disturbance(after, System.MARKET, name, body=body, machine=source.random())
+    return Disturbance(after, System.STORE, "store disturbed", seconds=source.uniform(0.2, 1.5))
 
 
-def _slack(source: random.Random, after: float) -> Weather:
+def _slack(source: random.Random, after: float) -> Disturbance:
     fault: Json = {"endpoint": source.choice(SLACK_METHODS), "times": source.choice((1, 2, 4, 8))}
     fault |= source.choice(
         (
@@ -144,12 +143,12 @@ def _slack(source: random.Random, after: float) -> Weather:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # The status alone tells whether a response_url took the answer: a 200 that didn't act would be a lie.
+        # An app knows from the status alone that a response_url took its answer, so a 200 must have acted.
         fault["acts"] = True
-    return Weather(after, Side.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
+    return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 
 
-def _sockets(source: random.Random, after: float) -> Weather:
+def _sockets(source: random.Random, after: float) -> Disturbance:
     path = "sockets/disconnect"
     body: Json = source.choice(
         (
@@ -161,10 +160,10 @@ def _sockets(source: random.Random, after: float) -> Weather:
         )
     )
     undo = {"refuse_tickets": False, "ghosts": 0}
-    return Weather(after, Side.SLACK, f"sockets {next(iter(body))}", path, body, undo)
+    return Disturbance(after, System.SLACK, f"sockets {next(iter(body))}", path, body, undo)
 
 
-def _market(source: random.Random, after: float) -> Weather:
+def _market(source: random.Random, after: float) -> Disturbance:
     fault: Json = {"endpoint": source.choice(MARKET_ENDPOINTS), "times": source.choice((1, 1, 3, 8))}
     acts = source.random() < 0.5
     fault |= source.choice(
@@ -175,8 +174,8 @@ def _market(source: random.Random, after: float) -> Weather:
             {"kind": "cut_before"},
             {"kind": "cut_after"},
             {"kind": "garbage", "acts": acts},
-            {"kind": "garbage", "acts": acts, "body": source.choice(HOSTILE)},
+            {"kind": "garbage", "acts": acts, "body": source.choice(HOSTILE_BODIES)},
             {"kind": "latency", "seconds": source.uniform(0.2, 1.5)},
         )
     )
-    return Weather(after, Side.MARKET, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
+    return Disturbance(after, System.MARKET, f"{fault['endpoint']} {fault['kind']}", "faults", fault)

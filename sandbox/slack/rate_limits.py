@@ -1,7 +1,7 @@
-"""Slack's rate limits, in real time: a method asks before it acts, and is told how long to wait.
+"""Slack's rate limits, in real time: before it acts, a method asks how long it has to wait.
 
 Numbers: https://docs.slack.dev/apis/web-api/rate-limits. chat.postMessage takes one message a second per channel
-and tolerates a burst of `POST_BURST`; the tiers count calls in any 60 seconds. A refused call counts for nothing.
+after a burst of `POST_BURST`; the tiers count calls in any 60 seconds. A refused call does not count.
 """
 
 import math
@@ -16,7 +16,7 @@ POSTS_PER_MINUTE = 300
 
 @dataclass(frozen=True)
 class Tier:
-    """So many calls of a method in any minute, in the workspace."""
+    """How many calls of a method the workspace may make in any minute."""
 
     per_minute: int
 
@@ -25,8 +25,8 @@ TIER_2, TIER_3, TIER_4 = Tier(20), Tier(50), Tier(100)
 SPECIAL = Tier(300)
 
 
-class Pace:
-    """Keeps the limits. `scale` makes their time run faster (60: a minute's calls in a second); 0 switches off."""
+class RateLimits:
+    """The limits. `scale` is the speed of their time (60: a minute's calls in a second); 0 switches them off."""
 
     def __init__(self, monotonic: Callable[[], float], scale: float = 1.0) -> None:
         self.scale = scale
@@ -35,7 +35,7 @@ class Pace:
         self._next_post: dict[str, float] = {}
 
     def call(self, method: str, tier: Tier) -> int:
-        """0 when the call may go on, else after how many seconds of real time to try again."""
+        """Return 0 if the call may go on, else the real seconds after which to try again."""
         if self.scale == 0:
             return 0
         now = self._monotonic() * self.scale
@@ -48,7 +48,7 @@ class Pace:
         return 0
 
     def post(self, channel: str) -> int:
-        """As `call`, for a message into a channel."""
+        """Return the same for a message to a channel."""
         if self.scale == 0:
             return 0
         now = self._monotonic() * self.scale

@@ -1,4 +1,4 @@
-"""A call of the Web API: its arguments, however they came, and the errors it can end with."""
+"""The arguments of a Web API call, from JSON, a form or the query; and the errors that a call can end with."""
 
 import json
 import math
@@ -10,12 +10,12 @@ from aiohttp import web
 
 from sandbox.slack.schema import Json
 
-DEEPEST = 60
-"""Levels of nesting that are read; far more than any block needs."""
+MAX_DEPTH = 60
+"""Levels of nesting that are accepted; far more than any block needs."""
 
 
 class ApiError(Exception):
-    """Slack's `{"ok": false, "error": code}`, with further fields beside it."""
+    """Slack's `{"ok": false, "error": code}`, with further fields."""
 
     def __init__(self, code: str, reasons: list[str] | None = None, **more: Any) -> None:
         super().__init__(code)
@@ -27,7 +27,7 @@ class ApiError(Exception):
 
 
 class RateLimited(Exception):
-    """HTTP 429; `seconds` is what Retry-After says."""
+    """HTTP 429; `seconds` is the value of Retry-After."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -36,7 +36,7 @@ class RateLimited(Exception):
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a method was called with: JSON values, or strings when they came in a form or a query."""
+    """The arguments of a call: JSON values, or strings if they came in a form or the query."""
 
     values: Json
 
@@ -44,23 +44,25 @@ class Arguments:
         return self.values.get(name) is not None
 
     def text(self, name: str) -> str | None:
-        """A string; numbers count as written, anything else as absent."""
+        """Return a string; a number as it is written. Return None for anything else."""
         value = self.values.get(name)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             return None
         return str(value)
 
     def needed(self, name: str) -> str:
-        """A string that has to be there. Raises ApiError invalid_arguments."""
+        """Return a string that must be given. Raise ApiError invalid_arguments if it is not."""
         value = self.text(name)
         if not value:
             raise ApiError("invalid_arguments", [f"missing required field: {name} [json-pointer:/{name}]"])
         return value
 
     def flag(self, name: str) -> bool:
+        """Return a boolean, False if it is absent."""
         return str(self.values.get(name, "")).lower() in ("1", "true", "yes")
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
+        """Return an integer. Raise ApiError invalid_limit or invalid_arguments if it is out of range."""
         value = self.text(name)
         if value is None:
             return default
@@ -73,7 +75,7 @@ class Arguments:
         return number
 
     def parsed(self, name: str, broken: str) -> Any:
-        """A JSON value, read if it came as a string. Raises ApiError `broken` when it cannot be read."""
+        """Return a JSON value; parse it if it came as a string. Raise ApiError `broken` if it is no JSON."""
         value = self.values.get(name)
         if not isinstance(value, str):
             return value
@@ -84,30 +86,30 @@ class Arguments:
 
 
 def read_json(text: str | bytes) -> Any:
-    """Strict JSON. Raises ValueError for what is none, for NaN and endless numbers, and for absurd nesting."""
+    """Parse strict JSON. Raise ValueError for anything else, NaN, infinite numbers and deep nesting."""
     try:
-        value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _depth(value) > DEEPEST:
+    if _depth(value) > MAX_DEPTH:
         raise ValueError("nested too deeply")
     return value
 
 
-def _no_number(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("a number without end")
+        raise ValueError("an infinite number")
     return number
 
 
 def _depth(value: Any) -> int:
     level, depth = [value], 0
-    while level and depth <= DEEPEST:
+    while level and depth <= MAX_DEPTH:
         depth += 1
         level = [
             inner
@@ -119,9 +121,9 @@ def _depth(value: Any) -> int:
 
 
 async def read_arguments(request: web.Request) -> Arguments:
-    """The arguments from the query and the body: JSON, a form, or none (no multipart, which only files need).
+    """Return the arguments from the query and the body: JSON, a form, or none. Multipart is for files only.
 
-    Raises ApiError invalid_json, json_not_object, invalid_form_data or invalid_post_type.
+    Raise ApiError invalid_json, json_not_object, invalid_form_data or invalid_post_type.
     """
     values: Json = dict(request.query)
     raw = await request.read()

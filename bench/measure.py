@@ -1,0 +1,56 @@
+"""Measures every figure, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bench import acks, idle, polls, starts
+from bench.figures import HEADER, Figure, figure, write
+from bench.sizes import FULL, Size
+from bot.errors import GpubotError
+from bot.logs import set_up_logs
+from bot.settings import LogFormat
+from sandbox.client import ControlError
+
+
+async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
+    """Measure in a folder of its own. Raise NotRunning or ControlError if something does not run."""
+    started = await starts.measure(size, folder)
+    yield figure("start", started.bot, "s", started.empty)
+    for each in await acks.measure(size, folder):
+        yield each
+    polled = await polls.measure(size, folder)
+    yield figure("poll_lateness_p99", polled.lateness, "s")
+    yield figure("memory", polled.memory, "MB", started.memory)
+    yield await idle.measure(size, folder)
+
+
+async def _run(size: Size, file: Path | None) -> None:
+    measured = []
+    sys.stdout.write(HEADER + "\n")
+    with tempfile.TemporaryDirectory(prefix="gpubot-bench-") as folder:
+        async for each in figures(size, Path(folder)):
+            measured.append(each)
+            sys.stdout.write(each.line() + "\n")
+            sys.stdout.flush()
+    if file is not None:
+        write(measured, file)
+
+
+def main() -> None:
+    """Run the bench. If something does not run, print what and exit with status 1."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures gpubot; takes about 4 minutes.")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args()
+    set_up_logs(LogFormat.CONSOLE)
+    try:
+        asyncio.run(_run(FULL, options.json))
+    except GpubotError as error:
+        sys.exit(error.words)
+    except ControlError as error:
+        sys.exit(str(error))

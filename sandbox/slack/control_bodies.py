@@ -1,0 +1,138 @@
+"""The bodies of the workspace's control calls; docs/sandbox.md explains them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sandbox.serving import ControlModel
+from sandbox.slack.model import Guest
+
+Strings = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Command(ControlModel):
+    """A person types a slash command."""
+
+    user: str
+    command: Annotated[str, Field(pattern=r"^/\S+$")]
+    text: str = ""
+    channel: str | None = None
+    dm: bool = False
+
+
+class Click(ControlModel):
+    """A person clicks a button or chooses in a menu."""
+
+    user: str
+    action_id: str
+    channel: str | None = None
+    dm: bool = False
+    ts: str | None = None
+    view_id: str | None = None
+    value: str | None = None
+    block_id: str | None = None
+    selected: Any = None
+    seq: int | None = None
+
+
+class Submit(ControlModel):
+    """A person fills in and submits the modal."""
+
+    user: str
+    view_id: str
+    values: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict)]
+
+
+class Close(ControlModel):
+    """A person closes the modal."""
+
+    user: str
+    view_id: str
+
+
+class Say(ControlModel):
+    """A person writes a message."""
+
+    user: str
+    text: Annotated[str, Field(min_length=1, max_length=40_000)]
+    channel: str | None = None
+    dm: bool = False
+    thread_ts: str | None = None
+
+
+class OpenHome(ControlModel):
+    """A person opens the app's Home tab or its Messages tab."""
+
+    user: str
+    tab: Literal["home", "messages"] = "home"
+
+
+class PersonChange(ControlModel):
+    """A new person, or what changes of one."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    tz: str | None = None
+    guest: Guest | None = None
+    deleted: bool | None = None
+    team: Annotated[str, Field(pattern=r"^T[A-Z0-9]+$")] | None = None
+    org: Annotated[str, Field(pattern=r"^(E[A-Z0-9]+)?$")] | None = None
+    teams: Strings | None = None
+
+
+class ChannelChange(ControlModel):
+    """A new channel, or what changes of one."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")] | None = None
+    private: bool | None = None
+    members: Strings | None = None
+    bot: bool | None = None
+    archived: bool | None = None
+    shared: bool | None = None
+
+
+class GroupChange(ControlModel):
+    """A new user group, or what changes of one."""
+
+    handle: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,21}$")] | None = None
+    members: Strings | None = None
+
+
+class AppChange(ControlModel):
+    """What the installed app may do from now on."""
+
+    scopes: Strings | None = None
+    events: Strings | None = None
+    manifest: dict[str, Any] | None = None
+
+
+class Disconnect(ControlModel):
+    """What happens to the app's connections."""
+
+    reason: Literal["warning", "refresh_requested"] | None = None
+    kill: bool = False
+    refuse_tickets: bool | None = None
+    ghosts: Annotated[int, Field(ge=0, le=10)] | None = None
+    socket: str | None = None
+
+
+class LacksChange(ControlModel):
+    """What the workspace lacks from now on."""
+
+    metadata: bool | None = None
+    history: bool | None = None
+    usergroups: bool | None = None
+    guest_flags: bool | None = None
+    ephemerals: bool | None = None
+
+
+class Tokens(ControlModel):
+    """Whether the app's tokens are valid from now on."""
+
+    bot: Literal["valid", "revoked"] | None = None
+    app: Literal["valid", "revoked"] | None = None
+
+
+class PaceChange(ControlModel):
+    """How fast the time of the rate limits runs."""
+
+    scale: Annotated[float, Field(ge=0)]

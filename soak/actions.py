@@ -1,0 +1,170 @@
+"""What people may do, as data. The plan draws from this; `people` carries it out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+TEAM = ("Ana", "Ben", "Cleo")
+GUEST, OUTSIDER = "Gus", "Olga"
+ADMIN = "Cleo"
+CHANNELS = {
+    "Ana": ("#training", "#gpus", "#shared", "dm"),
+    "Ben": ("#training", "#gpus", "#shared", "dm"),
+    "Cleo": ("#training", "#gpus", "#shared", "dm"),
+    "Gus": ("#gpus", "dm"),
+    "Olga": ("#shared",),
+}
+"""Where each person can type."""
+NOTE = "soaknote"
+"""The prefix of every note: no note may be logged."""
+
+
+class ActionKind(StrEnum):
+    """The kinds of actions."""
+
+    COMMAND = "command"
+    """Type a command; `{own}` and `{any}` in it stand for a rental's id."""
+    CLICK = "click"
+    """Click a button whose text begins with one of `labels`, and then do what `dialog` says."""
+    SAY = "say"
+    """Write a direct message to the bot."""
+    KEY = "key"
+    """Set a public key."""
+
+
+class Dialog(StrEnum):
+    """What someone does with the modal that opens."""
+
+    SUBMIT = "submit"
+    SUBMIT_TWICE = "submit_twice"
+    CLOSE = "close"
+    LEAVE_OPEN = "leave_open"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that one person does."""
+
+    after: float
+    """Real seconds from the beginning of the round."""
+    who: str
+    kind: ActionKind
+    channel: str = "dm"
+    text: str = ""
+    labels: tuple[str, ...] = ()
+    pick: float = 0.0
+    """Which of the buttons or rentals that are there: 0 is the newest, near 1 the oldest."""
+    twice: bool = False
+    """A double click."""
+    stale: bool = False
+    """Click on a screen that is behind: the message as it was before."""
+    dialog: Dialog = Dialog.SUBMIT
+
+
+GPUS = ("H100 EU", "H100 US", "A100", "L40S", "4090", "H100 EU under $3", "2xH100", "H100 spot")
+OVER_THE_LIMIT = ("8xH100 EU", "8xH100 US", "8xA100")
+LEASES = ("30m", "45m", "1h", "90m")
+READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}", "help", "catalog", "key", "")
+
+_MEMBER = (
+    (14, "get", ()),
+    (20, "click", ("Rent from", "Ask for")),
+    (6, "click", ("Ask for",)),
+    (3, "click", ("Rent another",)),
+    (9, "click", ("Extend",)),
+    (5, "command", ("extend {own} 1h",)),
+    (4, "click", ("Still needed",)),
+    (2, "command", ("keep {own} 1h",)),
+    (6, "click", ("Destroy", "Cancel")),
+    (4, "command", ("destroy {own}",)),
+    (4, "click", ("Withdraw", "Take the request back", "Go on")),
+    (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
+    (6, "read", ()),
+    (2, "say", ()),
+    (1, "key", ()),
+)
+"""Weight, kind, and the labels or commands to choose from."""
+_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), (4, "click", ("I'm on it",)))
+_ADMIN = ((3, "command", ("pause",)), (5, "command", ("resume",)), (4, "command", ("destroy {any}",)))
+_STRANGER = (
+    (6, "read", ()),
+    (5, "get", ()),
+    (8, "click", ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")),
+    (3, "command", ("destroy {any}", "extend {any} 2h", "ssh {any}", "show {any}")),
+    (2, "say", ()),
+)
+
+
+def opening_actions(source: random.Random) -> tuple[Action, ...]:
+    """Return what happens before anything fails: everyone sets a key, two rent, and one asks an approver."""
+    keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
+    rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
+    asks = [
+        _get(source, 0, "Ana", OVER_THE_LIMIT, ""),
+        Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
+    ]
+    return (*keys, *rents, *asks)
+
+
+def draw_action(source: random.Random, lasts: float) -> Action:
+    """Draw something that someone does within a round of so many seconds."""
+    who = source.choices(("Ana", "Ben", "Cleo", GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
+    after = source.uniform(0, lasts)
+    if who == OUTSIDER:
+        return _click(source, after, who, _STRANGER[2][2])
+    menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == "Ben" else ())
+    if who == ADMIN:
+        menu = _MEMBER + _ADMIN + _APPROVER[2:]
+    _, kind, choices = source.choices(menu, [row[0] for row in menu])[0]
+    match kind:
+        case "get":
+            gpus = OVER_THE_LIMIT if source.random() < 0.25 else GPUS
+            return _get(source, after, who, gpus, " now" if source.random() < 0.35 else "")
+        case "click":
+            return _click(source, after, who, choices)
+        case "command":
+            return _command(source, after, who, source.choice(choices))
+        case "read":
+            return _command(source, after, who, source.choice(READS))
+        case "say":
+            return Action(after=after, who=who, kind=ActionKind.SAY, text="are you there?")
+    return Action(after=after, who=who, kind=ActionKind.KEY)
+
+
+def _get(source: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
+    note = f" -- {NOTE}{source.randrange(10**6):06d}"
+    text = f"get {source.choice(gpus)} for {source.choice(LEASES)}{now}{note}"
+    channel = source.choice(CHANNELS[who])
+    return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
+
+
+def _command(source: random.Random, after: float, who: str, text: str) -> Action:
+    return Action(
+        after=after,
+        who=who,
+        kind=ActionKind.COMMAND,
+        channel=source.choice(CHANNELS[who]),
+        text=text,
+        pick=source.random() ** 2,
+        dialog=_draw_dialog(source),
+        twice=source.random() < 0.15,
+    )
+
+
+def _click(source: random.Random, after: float, who: str, labels: tuple[str, ...]) -> Action:
+    return Action(
+        after=after,
+        who=who,
+        kind=ActionKind.CLICK,
+        labels=labels,
+        pick=source.random() ** 2,
+        twice=source.random() < 0.2,
+        stale=source.random() < 0.15,
+        dialog=_draw_dialog(source),
+    )
+
+
+def _draw_dialog(source: random.Random) -> Dialog:
+    return source.choices(tuple(Dialog), (8, 2, 1, 1))[0]

@@ -1,0 +1,129 @@
+"""Every acknowledged action had its effect, or the person was told why not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from sandbox.client import SeenMessage
+from soak.checks.machines import DELETION, ENDS, slow_deletion
+from soak.evidence import Evidence, PerformedAction
+
+_RENTING = re.compile(r"^(?:Renting|Asked for approval): .*?, ([a-hjkmnp-z2-9]{5}), ")
+RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
+DECISIONS = frozenset({"approve", "approve_confirm", "deny"})
+
+
+def every_request_is_answered(evidence: Evidence) -> list[str]:
+    """Each acknowledged `/gpu get` and each acknowledged click on an offer has its own private answer."""
+    found = []
+    for name in evidence.people:
+        # Direct messages answer no request, and "Looking for" is followed by the answer itself.
+        answers = [m for m in evidence.private(name) if m.only_you and not m.text.startswith("Looking for")]
+        performed = [a for a in evidence.actions if a.who == name and a.ok]
+        requests = [a for a in performed if a.kind == "command" and a.text.startswith("get ") and not a.answer]
+        found += _unanswered(name, "a request", requests, answers)
+        clicks = _without_dialogs([a for a in performed if a.kind in RENT_CLICKS])
+        answers = [m for m in answers if "Prices stand" not in m.text]
+        found += _unanswered(name, "a click on an offer", clicks, answers)
+    return found
+
+
+def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
+    """Leave out the clicks that only opened a modal: those whose value was submitted later."""
+    submitted = Counter(action.value for action in clicks if action.kind == "rent_confirm")
+    return [action for action in clicks if action.kind == "rent_confirm" or not submitted[action.value]]
+
+
+def _unanswered(name: str, what: str, actions: list[PerformedAction], answers: list[SeenMessage]) -> list[str]:
+    """Match the newest action with the newest answer, and so on, since an answer belongs to one action only."""
+    for count, action in enumerate(sorted(actions, key=lambda action: -action.after), start=1):
+        if sum(message.seq > action.after for message in answers) < count:
+            return [
+                f"{name} never got an answer to {what} at {action.at:%H:%M:%S} ({action.text or action.value})"
+            ]
+    return []
+
+
+def every_rent_has_a_card(evidence: Evidence) -> list[str]:
+    """A person who read that something is being rented finds its card."""
+    found = []
+    for name in evidence.people:
+        for message in evidence.private(name):
+            renting = _RENTING.match(message.text)
+            if renting and renting[1] not in evidence.cards:
+                found.append(f"{name} read {message.text[:60]!r}, and there is no such card")
+    return found
+
+
+def every_destroy_ends_it(evidence: Evidence) -> list[str]:
+    """After an acknowledged destroy the machine is gone soon, and the card shows an end."""
+    found = []
+    for action in evidence.actions:
+        if action.kind != "destroy_confirm" or not action.ok or action.rental is None:
+            continue
+        what = f"{action.who} destroyed {action.rental} at {action.at:%H:%M}"
+        card = evidence.cards.get(action.rental)
+        if card is None or (evidence.over and not card.text.startswith(ENDS)):
+            found.append(f"{what}, and its card says {card and card.text[:60]!r}")
+        for machine in evidence.machines:
+            if machine.rental != action.rental:
+                continue
+            end = machine.end or evidence.now
+            start = max(action.at, machine.start)
+            if end - start - evidence.excused(start, end) > DELETION + slow_deletion(evidence, machine):
+                found.append(f"{what}, and it billed until {end:%H:%M}")
+    return found
+
+
+def every_extension_counts_once(evidence: Evidence) -> list[str]:
+    """An acknowledged extension is in the thread or was refused in words, and none is in the thread twice."""
+    found = []
+    for rental in evidence.cards:
+        replies = evidence.thread(rental)
+        extensions = [a for a in evidence.actions if a.rental == rental and _extends(a)]
+        # Buttons and modals carry the end that was shown, and extend that end once. Commands carry none.
+        asked = len({a.value.rpartition(":")[2] for a in extensions if a.kind != "command"})
+        asked += sum(a.kind == "command" for a in extensions)
+        extended = sum(re.match(r"\w+ extended it\b", reply.text) is not None for reply in replies)
+        if extended > asked:
+            found.append(f"{rental} was extended {extended} times, and people asked for {asked}")
+        for name in evidence.people:
+            first = next((a for a in extensions if a.who == name and a.ok), None)
+            if first is None or first.answer:
+                continue
+            in_thread = any(re.match(rf"{name} (extended it|asks for .* more)", reply.text) for reply in replies)
+            if not in_thread and not any(m.seq > first.after for m in evidence.private(name)):
+                found.append(f"{name} extended {rental} at {first.at:%H:%M}, and nothing says so")
+    return found
+
+
+def _extends(action: PerformedAction) -> bool:
+    by_command = action.kind == "command" and action.text.startswith("extend")
+    return by_command or action.kind in {"extend", "extend_lease"}
+
+
+def every_decision_counts(evidence: Evidence) -> list[str]:
+    """An acknowledged decision is in the thread, or the person who made it was told why not."""
+    found = []
+    for action in evidence.actions:
+        if action.kind not in DECISIONS or not action.ok or action.rental is None:
+            continue
+        by_them = re.compile(rf"\b(by {action.who}|{action.who} goes on)")
+        replies = [reply for reply in evidence.thread(action.rental) if reply.seq > action.after]
+        in_thread = any(by_them.search(reply.text) for reply in replies)
+        in_private = any(message.seq > action.after for message in evidence.private(action.who))
+        modal = action.kind == "approve" and any(name == action.who for name, _ in evidence.modals)
+        if not (in_thread or in_private or modal):
+            what = f"{action.who} decided {action.rental} ({action.kind}) at {action.at:%H:%M}"
+            found.append(f"{what}, and nothing says so")
+    return found
+
+
+CHECKS = (
+    every_request_is_answered,
+    every_rent_has_a_card,
+    every_destroy_ends_it,
+    every_extension_counts_once,
+    every_decision_counts,
+)

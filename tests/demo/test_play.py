@@ -1,0 +1,85 @@
+"""Pure parts of the demo and of `gpubot sandbox`: due times, typed lines and the fields of dialogs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.demo.console import read_place, read_span
+from bot.demo.dialogs import field_line, field_value
+from bot.demo.play import next_due
+from bot.errors import Mistake
+from sandbox.client import Input, Option
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LATER = NOON + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        (LATER.isoformat(), LATER),
+        (NOON.isoformat(), NOON + timedelta(seconds=1)),
+        (None, NOON + timedelta(hours=1)),
+    ],
+)
+def test_the_next_due_time_is_at_least_a_second_away(due: str | None, expected: datetime) -> None:
+    assert next_due({"next_due": due}, NOON, otherwise=NOON + timedelta(hours=1)) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "place", "text"),
+    [
+        ("get H100 EU", "training", "get H100 EU"),
+        ("@gpus list all", "gpus", "list all"),
+        ("@dm /gpu list", "dm", "list"),
+        ("@#gpus", "gpus", ""),
+    ],
+)
+def test_a_command_is_typed_in_the_named_channel_or_in_training(typed: str, place: str, text: str) -> None:
+    assert read_place(typed) == (place, text)
+
+
+@pytest.mark.parametrize(("typed", "seconds"), [("+30s", 30), ("+10m", 600), ("+ 2h", 7200), ("+60d", 5_184_000)])
+def test_a_span_is_a_number_with_its_unit(typed: str, seconds: int) -> None:
+    assert read_span(typed) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("typed", ["+2x", "+h", "+1.5h", "+61d", "+99999999s"])
+def test_a_wrong_span_is_refused(typed: str) -> None:
+    with pytest.raises(Mistake):
+        read_span(typed)
+
+
+MENU = Input(
+    block_id="region",
+    action_id="region",
+    label="Region",
+    hint="",
+    optional=False,
+    value={"type": "static_select", "selected_option": {"text": {"text": "EU"}, "value": "eu"}},
+    options=(Option(text="EU", value="eu"), Option(text="United States", value="us")),
+)
+NOTE = Input(block_id="note", action_id="note", label="Note", hint="public", optional=True, value=None, options=())
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [(MENU, "Region: EU   of EU, United States"), (NOTE, "Note (may be left empty):   (public)")],
+)
+def test_a_field_is_shown_with_its_value_and_its_choices_or_its_hint(entry: Input, line: str) -> None:
+    assert field_line(entry) == line
+
+
+@pytest.mark.parametrize(
+    ("entry", "typed", "value"),
+    [(MENU, "eu", "eu"), (MENU, "united states", "us"), (NOTE, "run 7", "run 7"), (NOTE, "", None)],
+)
+def test_a_menu_takes_the_text_or_the_value_of_a_choice(entry: Input, typed: str, value: str | None) -> None:
+    assert field_value(entry, typed) == value
+
+
+def test_a_choice_that_a_menu_does_not_have_is_refused_with_its_choices() -> None:
+    with pytest.raises(Mistake, match=r'Region has no "moon"\. There are: EU, United States'):
+        field_value(MENU, "moon")

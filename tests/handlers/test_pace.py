@@ -1,0 +1,99 @@
+"""How fast Slack may be called, without calling it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handlers.delivery.pace import (
+    ANSWER,
+    EDIT,
+    EDITS_A_MINUTE,
+    EDITS_FOR_CHANGES,
+    MINUTE,
+    POST,
+    POST_EVERY,
+    POSTS_A_MINUTE,
+    READS_A_MINUTE,
+    Pace,
+)
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+REFRESHES_A_MINUTE = EDITS_A_MINUTE - EDITS_FOR_CHANGES
+
+
+@pytest.mark.parametrize(
+    ("edits", "under_way", "edit_at", "refresh_at"),
+    [
+        (0, 0, NOON, NOON),
+        (REFRESHES_A_MINUTE - 1, 0, NOON, NOON),
+        (REFRESHES_A_MINUTE - 1, 1, NOON, NOON + MINUTE),
+        (REFRESHES_A_MINUTE, 0, NOON, NOON + MINUTE),
+        (EDITS_A_MINUTE - 1, 0, NOON, NOON + MINUTE),
+        (EDITS_A_MINUTE - 1, 1, NOON + MINUTE, NOON + MINUTE),
+        (EDITS_A_MINUTE, 0, NOON + MINUTE, NOON + MINUTE),
+        (0, EDITS_A_MINUTE, NOON + MINUTE, NOON + MINUTE),
+    ],
+)
+def test_after_this_many_edits_the_next_edit_and_the_next_refresh_may_go_then(
+    edits: int, under_way: int, edit_at: datetime, refresh_at: datetime
+) -> None:
+    pace = Pace()
+    for _ in range(edits):
+        pace.edited(NOON)
+    assert pace.edit_at(NOON, under_way) == edit_at
+    assert pace.refresh_at(NOON, under_way) == refresh_at
+
+
+def test_a_full_minute_opens_again_one_call_after_the_other() -> None:
+    pace = Pace()
+    for second in range(EDITS_A_MINUTE):
+        pace.edited(NOON + second * SECOND)
+    now = NOON + EDITS_A_MINUTE * SECOND
+    assert pace.edit_at(now) == NOON + MINUTE
+    assert pace.edit_at(now, 3) == NOON + 3 * SECOND + MINUTE
+    assert pace.refresh_at(now) == NOON + EDITS_FOR_CHANGES * SECOND + MINUTE
+    assert pace.edit_at(NOON + MINUTE) == NOON + MINUTE
+
+
+def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once() -> None:
+    pace = Pace()
+    pace.posted("C1", NOON)
+    assert pace.post_at("C1", NOON) == NOON + POST_EVERY
+    assert pace.post_at("C2", NOON) == NOON
+    assert pace.closed_channels(NOON) == {"C1": NOON + POST_EVERY}
+    assert pace.closed_channels(NOON + POST_EVERY) == {}
+
+
+def test_the_workspace_takes_so_many_posts_and_reads_in_a_minute() -> None:
+    pace = Pace()
+    for number in range(POSTS_A_MINUTE):
+        assert pace.posts_at(NOON) == NOON
+        pace.posted(f"C{number}", NOON)
+    assert pace.posts_at(NOON) == NOON + MINUTE
+    for _ in range(READS_A_MINUTE):
+        assert pace.read_at(NOON) == NOON
+        pace.read(NOON)
+    assert pace.read_at(NOON) == NOON + MINUTE
+
+
+def test_a_wait_that_slack_asks_for_holds_for_its_method_alone_and_is_never_shortened() -> None:
+    pace = Pace()
+    pace.block(EDIT, NOON + 9 * SECOND)
+    pace.block(EDIT, NOON + 5 * SECOND)
+    assert (pace.edit_at(NOON), pace.refresh_at(NOON)) == (NOON + 9 * SECOND, NOON + 9 * SECOND)
+    assert (pace.posts_at(NOON), pace.answer_at(NOON), pace.read_at(NOON)) == (NOON, NOON, NOON)
+    pace.block(POST, NOON + SECOND)
+    pace.block(ANSWER, NOON + 2 * SECOND)
+    assert (pace.posts_at(NOON), pace.answer_at(NOON)) == (NOON + SECOND, NOON + 2 * SECOND)
+
+
+def test_a_refused_token_blocks_every_method_until_a_good_one_is_there() -> None:
+    pace = Pace()
+    pace.block_all(NOON + MINUTE)
+    opens = [pace.posts_at, pace.edit_at, pace.refresh_at, pace.read_at, pace.answer_at]
+    assert {open_at(NOON) for open_at in opens} == {NOON + MINUTE}
+    pace.unblock_all()
+    assert {open_at(NOON) for open_at in opens} == {NOON}

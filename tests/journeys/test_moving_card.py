@@ -1,0 +1,35 @@
+"""The card in Slack moves while a machine is made and the vendor says nothing new."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+from tests.journeys.checks import adds_up
+from tests.journeys.world import World
+
+REFRESH = timedelta(seconds=30)
+
+
+def version(world: World, rental: str) -> int:
+    with closing(sqlite3.connect(world.database)) as store:
+        return int(store.execute("SELECT version FROM rentals WHERE id = ?", (rental,)).fetchone()[0])
+
+
+async def test_the_card_moves_every_30_s_between_two_words_of_the_vendor_and_after_a_restart(world: World) -> None:
+    rental = await world.rents()
+    await world.skips(REFRESH)
+    before = version(world, rental)
+    assert "1 min." not in (await world.card(rental)).text
+    await world.skips(REFRESH)
+    assert "1 min. Hyperstack" in (await world.card(rental)).text
+    await world.kill()
+    await world.restart()
+    await world.skips(REFRESH)
+    assert "1 min 30 s. Hyperstack" in (await world.card(rental)).text
+    assert version(world, rental) == before
+    await world.until_card(rental, "Ready")
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await adds_up(world, bought=["hyperstack"])
