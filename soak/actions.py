@@ -70,17 +70,17 @@ READS = ("list", "list all", "show {any}", "show {own}", "ssh {own}", "ssh {any}
 
 _MEMBER = (
     (14, "get", ()),
-    (20, "click", ("Rent from", "Ask")),
-    (6, "click", ("Ask",)),
+    (20, "click", ("Rent from", "Ask for")),
+    (6, "click", ("Ask for",)),
     (3, "click", ("Rent another",)),
     (9, "click", ("Extend",)),
     (5, "command", ("extend {own} 1h",)),
-    (4, "click", ("Keep",)),
+    (4, "click", ("Still needed",)),
     (2, "command", ("keep {own} 1h",)),
     (6, "click", ("Destroy", "Cancel")),
     (4, "command", ("destroy {own}",)),
-    (4, "click", ("Withdraw", "Don't extend", "Go on")),
-    (2, "click", ("Refresh", "All", "Try again", "Change", "Show", "Details", "Choose")),
+    (4, "click", ("Withdraw", "Take the request back", "Go on")),
+    (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (6, "read", ()),
     (2, "say", ()),
     (1, "key", ()),
@@ -103,7 +103,7 @@ def opening_actions(source: random.Random) -> tuple[Action, ...]:
     rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
     asks = [
         _get(source, 0, "Ana", OVER_THE_LIMIT, ""),
-        Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask",)),
+        Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
     ]
     return (*keys, *rents, *asks)
 

@@ -116,7 +116,7 @@ async def _rent_with_approval(play: Play) -> None:
     key = asyncssh.generate_private_key("ssh-ed25519", comment="cleo@desk")
     await play.types("Cleo", "#gpus", f"key {key.export_public_key().decode().strip()}")
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
-    await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask: over $10.00/h")
+    await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve up to")
     await play.confirms("Ben")
@@ -131,8 +131,8 @@ async def _rent_with_approval(play: Play) -> None:
 async def _use_and_end(play: Play) -> None:
     """Ana is asked after two hours whether she still needs hers. She does, extends it once, and its lease ends."""
     asked = await play.until_sees("Ana", "Still needed?", TODAY, dm=True)
-    await play.clicks("Ana", asked, "Keep, ask in 4 h")
-    play.sees("Cleo", "Ana keeps it")
+    await play.clicks("Ana", asked, "Still needed, ask in 4 h")
+    play.sees("Cleo", "Ana still needs it")
     ending = await play.until_sees("Ana", "in 30 min", TODAY, dm=True)
     await play.clicks("Ana", ending, "Extend 2 h")
     await play.until_sees("Ana", "Gone", TODAY)

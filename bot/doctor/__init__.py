@@ -1,10 +1,10 @@
-"""`gpubot doctor`: looks at everything that `gpubot run` needs, and says what to do about what is wrong.
+"""`gpubot doctor`: checks everything that `gpubot run` needs, and says how to correct what is wrong.
 
-findings   what a check says
+findings   the result of a check
 slack      tokens, scopes, people
-channels   channels, and who is in them
-calls      what a call to Slack that failed means
+channels   channels and their members
+calls      what a failed call to Slack means
 market     Compute Clear
-machine    the database, the port, the clock
-examine    all of them, none hiding another
+host       the database, the port, the proxies, the clock
+examine    runs all checks; one that breaks doesn't hide the others
 """

@@ -1,4 +1,4 @@
-"""Slack's channels: whether they are there, whether the bot is in them, and whether approvers are."""
+"""Checks Slack's channels: whether they exist, and whether the bot and the approvers are in them."""
 
 from __future__ import annotations
 
@@ -8,122 +8,130 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.calls import code_of, unread
-from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
+from bot.doctor.calls import call_failed, code_of
+from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.policy.rules import Rules
 from handlers.directory.channels import channel_of
 from handlers.slack_api.error_codes import NO_ANSWER
 
 APPROVERS = "approvers"
-PAGE, PAGES = 500, 20
-"""Larger channels than that are not read to their end (docs.slack.dev/reference/methods/conversations.members)."""
-NAMED = 3
+PAGE_SIZE, MAX_PAGES = 500, 20
+"""A channel with more members is read only so far (docs.slack.dev/reference/methods/conversations.members)."""
+MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
-class Place:
+class ConfiguredChannel:
     """A channel that the settings or the policy name."""
 
     id: str
     named_in: str
-    ours: bool = True
-    """The bot posts there; else people only ask there."""
+    bot_posts: bool = True
+    """False if people only send commands there."""
 
 
-def places(case: Case) -> dict[str, Place]:
-    """What to call each channel, and the channel."""
+def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
+    """Return each configured channel by the name that its finding has."""
     found = {}
-    if "GPUBOT_CHANNEL" not in case.wrong:
-        found["home channel"] = Place(case.settings.channel, "GPUBOT_CHANNEL")
-    if case.rules.approvals_channel not in {None, case.settings.channel}:
-        found["approvals channel"] = Place(case.rules.approvals_to, "approvals_channel in the policy")
-    known = {place.id for place in found.values()}
-    for channel in case.rules.use.channels:
-        if channel not in known:
-            found[f"use channel {channel}"] = Place(channel, "use.channels in the policy", ours=False)
+    if "GPUBOT_CHANNEL" not in context.wrong:
+        found["home channel"] = ConfiguredChannel(context.settings.channel, "GPUBOT_CHANNEL")
+    if context.rules.approvals_channel not in {None, context.settings.channel}:
+        found["approvals channel"] = ConfiguredChannel(
+            context.rules.approvals_to, "approvals_channel in the policy"
+        )
+    known = {channel.id for channel in found.values()}
+    for channel_id in context.rules.use.channels:
+        if channel_id not in known:
+            found[f"use channel {channel_id}"] = ConfiguredChannel(
+                channel_id, "use.channels in the policy", bot_posts=False
+            )
     return found
 
 
-async def channel(client: AsyncWebClient, handle: str, what: str, place: Place) -> Finding:
-    """Whether the channel can be used for what it is named for."""
+async def channel(client: AsyncWebClient, handle: str, what: str, configured: ConfiguredChannel) -> Finding:
+    """Return whether the channel can be used for its purpose. `handle` is the bot's name in Slack."""
     try:
-        answer = await client.conversations_info(channel=place.id)
-        told: Mapping[str, Any] = answer.get("channel") or {}
-        room = channel_of(place.id, told)
+        answer = await client.conversations_info(channel=configured.id)
+        info: Mapping[str, Any] = answer.get("channel") or {}
+        found = channel_of(configured.id, info)
     except NO_ANSWER as error:
         if code_of(error) == "channel_not_found":
             return wrong(
                 what,
-                f"I find no channel {place.id}. Check {place.named_in}; a private channel I see only once I am in "
-                f"it: type /invite @{handle} there.",
+                f"I find no channel {configured.id}. Check {configured.named_in}; a private channel I see only "
+                f"once I am in it: type /invite @{handle} there.",
             )
-        return unread(what, error)
-    name = f"#{told.get('name') or place.id}"
-    if told.get("is_archived") is True:
-        return wrong(what, f"{name} is archived. Unarchive it, or name another: {place.named_in}.")
-    if not room.member and place.ours:
+        return call_failed(what, error)
+    name = f"#{info.get('name') or configured.id}"
+    if info.get("is_archived") is True:
+        return wrong(what, f"{name} is archived. Unarchive it, or name another: {configured.named_in}.")
+    if not found.member and configured.bot_posts:
         return wrong(what, f"I am not in {name}. Type there: /invite @{handle}")
-    if room.shared and place.ours:
+    if found.shared and configured.bot_posts:
         return wrong(
-            what, f"{name} is shared with people outside your workspace. Name one of your own: {place.named_in}."
+            what,
+            f"{name} is shared with people outside your workspace. Name one of your own: {configured.named_in}.",
         )
-    if not room.member:
+    if not found.member:
         return hint(what, f"{name}; I am not in it, so cards go to the home channel. Or there: /invite @{handle}")
-    if room.shared:
+    if found.shared:
         return hint(what, f"{name} is shared with people outside your workspace, so cards go to the home channel.")
     return ok(what, f"{name}, and I am in it.")
 
 
-async def approvers(case: Case, client: AsyncWebClient) -> list[Finding]:
-    """Whether those who approve are in the channel that asks them: who isn't is not notified. Nothing where
-    settings that were found wrong name them."""
-    rules = case.rules
-    named = rules.approvers.people or rules.approvers.groups
-    lacking = [] if named else ["GPUBOT_ADMINS"]
-    if case.lacks(*lacking, *([] if rules.approvals_channel else ["GPUBOT_CHANNEL"])):
+async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
+    """Return whether the approvers are in the channel that asks them. Slack notifies only members.
+
+    Return nothing if the settings that name the approvers or the channel are wrong.
+    """
+    rules = context.rules
+    needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]
+    if not rules.approvals_channel:
+        needed.append("GPUBOT_CHANNEL")
+    if context.blocked_by(*needed):
         return []
     try:
-        asked = await _asked(client, rules)
+        asked = await _approvers(client, rules)
         members = await _members(client, rules.approvals_to)
     except NO_ANSWER as error:
         if code_of(error) == "channel_not_found":
-            return [left(APPROVERS, "the approvals channel first.")]
-        return [unread(APPROVERS, error)]
+            return [not_checked(APPROVERS, "the approvals channel first.")]
+        return [call_failed(APPROVERS, error)]
     absent = [user for user in asked if user not in members]
     if not absent:
         return [ok(APPROVERS, "everyone who approves is in the approvals channel.")] if asked else []
-    names = [await _name(client, user) for user in absent[:NAMED]]
+    names = [await _name(client, user) for user in absent[:MAX_NAMES]]
     invite = f"Type there: /invite {' '.join(f'@{name}' for name in names)}"
     if len(absent) == len(asked):
         return [wrong(APPROVERS, f"nobody who approves is in the approvals channel. {invite}")]
-    more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+    more = f" and {len(absent) - MAX_NAMES} more" if len(absent) > MAX_NAMES else ""
     return [hint(APPROVERS, f"not in the approvals channel, and so not asked: {', '.join(names)}{more}. {invite}")]
 
 
-async def _asked(client: AsyncWebClient, rules: Rules) -> list[str]:
-    """Who approves: the people, and the members of the groups that can be read; the admins where nobody is
-    named."""
+async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
+    """Return the approvers: the people, and the members of each group that can be read. Return the admins if the
+    policy names nobody."""
     people: list[str] = list(rules.approvers.people)
     for group in rules.approvers.groups:
         try:
             users = (await client.usergroups_users_list(usergroup=group)).get("users")
         except NO_ANSWER:
-            continue  # its own line tells
+            continue  # the group's own finding reports it
         people += _texts(users)
     if not (rules.approvers.people or rules.approvers.groups):
         people = list(rules.admins)
     return list(dict.fromkeys(people))
 
 
-async def _members(client: AsyncWebClient, place: str) -> set[str]:
-    """Who is in a channel. Raises what the call raises."""
+async def _members(client: AsyncWebClient, channel_id: str) -> set[str]:
+    """Return the members of a channel. Raise the error of a failed call."""
     members: set[str] = set()
     cursor = ""
-    for _ in range(PAGES):
-        answer = await client.conversations_members(channel=place, limit=PAGE, cursor=cursor or None)
+    for _ in range(MAX_PAGES):
+        answer = await client.conversations_members(channel=channel_id, limit=PAGE_SIZE, cursor=cursor or None)
         members.update(_texts(answer.get("members")))
-        more = answer.get("response_metadata")
-        cursor = str(more.get("next_cursor") or "") if isinstance(more, Mapping) else ""
+        metadata = answer.get("response_metadata")
+        cursor = str(metadata.get("next_cursor") or "") if isinstance(metadata, Mapping) else ""
         if not cursor:
             break
     return members
@@ -135,8 +143,8 @@ def _texts(values: object) -> Iterable[str]:
 
 async def _name(client: AsyncWebClient, user: str) -> str:
     try:
-        told = (await client.users_info(user=user)).get("user")
+        info = (await client.users_info(user=user)).get("user")
     except NO_ANSWER:
         return user
-    name = told.get("name") if isinstance(told, Mapping) else None
+    name = info.get("name") if isinstance(info, Mapping) else None
     return name if isinstance(name, str) and name else user

@@ -1,4 +1,4 @@
-"""All checks side by side, none hiding another."""
+"""Runs all checks at the same time. One that breaks doesn't hide the others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import aiohttp
 
 from bot.clock import Clock
 from bot.dependencies import check_dependencies
-from bot.doctor import machine, market
-from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
+from bot.doctor import host, market
+from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.doctor.slack import slack
 from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake, Unusable
@@ -23,41 +23,41 @@ from bot.sessions import new_session
 from bot.settings import Settings, read_partly
 from handlers.slack_api.web_client import slack_client
 
-CALL_TAKES = 8.0
-"""Real seconds for one call."""
+CALL_SECONDS = 8.0
+"""How long one call may take, in real seconds."""
 
 
 async def examine(clock: Clock) -> list[Finding]:
-    """Checks what the environment and `.env` say. Changes nothing, and raises nothing for what it finds."""
+    """Return what the checks find about the environment and `.env`. Change nothing."""
     settings, wrong_settings = read_partly()
     rules, policy = _policy(settings, wrong_settings)
-    case = Case(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
-    async with new_session(timeout=aiohttp.ClientTimeout(total=CALL_TAKES)) as session:
+    context = CheckContext(settings=settings, wrong=wrong_settings, rules=rules, clock=clock)
+    async with new_session(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as session:
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
-        gaps: dict[str, timedelta | None] = {}
+        clock_gaps: dict[str, timedelta | None] = {}
 
-        async def of_slack() -> list[Finding]:
-            found, gaps["Slack"] = await slack(case, client)
+        async def check_slack() -> list[Finding]:
+            found, clock_gaps["Slack"] = await slack(context, client)
             return found
 
-        async def of_market() -> list[Finding]:
-            gaps["Compute Clear"] = await market.ahead(case, session)
-            return await market.compute_clear(case, CALL_TAKES)
+        async def check_market() -> list[Finding]:
+            clock_gaps["Compute Clear"] = await market.clock_gap(context, session)
+            return await market.compute_clear(context, CALL_SECONDS)
 
         found = await asyncio.gather(
-            _kept("Slack", of_slack()),
-            _kept("Compute Clear", of_market()),
-            _kept("database", machine.database(case)),
-            _kept("GPUBOT_HTTP", machine.port(case, session)),
-            _kept("GPUBOT_CLOCK_URL", machine.borrowed(case, session)),
+            _guarded("Slack", check_slack()),
+            _guarded("Compute Clear", check_market()),
+            _guarded("database", host.database(context)),
+            _guarded("GPUBOT_HTTP", host.port(context, session)),
+            _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),
         )
-    of_clock = machine.clock({name: gaps.get(name) for name in ("Slack", "Compute Clear")})
-    here = [*_dependencies(), *_settings(wrong_settings), *policy, *machine.proxies(case)]
-    return [*here, *chain.from_iterable(found), *of_clock]
+    clock_findings = host.clock({name: clock_gaps.get(name) for name in ("Slack", "Compute Clear")})
+    local = [*_dependencies(), *_settings(wrong_settings), *policy, *host.proxies(context)]
+    return [*local, *chain.from_iterable(found), *clock_findings]
 
 
-async def _kept(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
-    """What a check finds, also where the check itself breaks: the others are to be seen."""
+async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
+    """Return what a check finds. If it breaks, return a finding about that instead."""
     try:
         return await check
     except Exception as error:
@@ -84,7 +84,7 @@ def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, 
         return read_rules(path, home_channel=settings.channel, admins=settings.admin_ids)
 
     if "GPUBOT_POLICY" in wrong_settings:
-        return read(None), [left("policy", "GPUBOT_POLICY first.")]
+        return read(None), [not_checked("policy", "GPUBOT_POLICY first.")]
     if settings.policy is None:
         return read(None), [ok("policy", "the defaults, as GPUBOT_POLICY names no file.")]
     try:

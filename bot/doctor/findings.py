@@ -1,4 +1,4 @@
-"""What a check says: a line for a person, and whether something is to be done."""
+"""The result of a check: a line for a person, and whether there is something to do."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Mark(StrEnum):
     OK = "ok"
     WRONG = "not ok"
     HINT = "hint"
-    """Nothing that keeps the bot from running."""
-    LEFT = "left"
-    """Not checked, as something that was found wrong comes first."""
+    """The bot runs in spite of it."""
+    NOT_CHECKED = "left"
+    """Something else that is wrong has to be corrected first."""
 
 
 class Finding(Frozen):
-    """One line. `words` are the fact and, unless all is well, the next step."""
+    """One line about `what`. `words` are the fact and, unless all is well, what to do."""
 
     mark: Mark
     what: str
     words: str
 
     def line(self) -> str:
-        """For a terminal; names from outside can't steer it."""
-        said = f"{self.mark:<8}{self.what}: {self.words}"
-        return "".join(sign for sign in said if sign.isprintable())
+        """Return the line for a terminal. Control characters, which a name from outside may have, are removed."""
+        line = f"{self.mark:<8}{self.what}: {self.words}"
+        return "".join(character for character in line if character.isprintable())
 
 
 def ok(what: str, words: str) -> Finding:
@@ -48,26 +48,27 @@ def hint(what: str, words: str) -> Finding:
     return Finding(mark=Mark.HINT, what=what, words=words)
 
 
-def left(what: str, words: str) -> Finding:
-    return Finding(mark=Mark.LEFT, what=what, words=f"not checked; {words}")
+def not_checked(what: str, words: str) -> Finding:
+    return Finding(mark=Mark.NOT_CHECKED, what=what, words=f"not checked; {words}")
 
 
 def all_well(findings: Iterable[Finding]) -> bool:
-    """Whether `gpubot run` would find what it needs."""
+    """Return whether `gpubot run` has what it needs."""
     return all(finding.mark in {Mark.OK, Mark.HINT} for finding in findings)
 
 
 @dataclass(frozen=True)
-class Case:
-    """What is examined. A setting in `wrong` has a value that must not be used."""
+class CheckContext:
+    """What every check is given."""
 
     settings: Settings
     wrong: Mapping[str, str]
+    """The names of missing or wrong settings, with why. Their values in `settings` must not be used."""
     rules: Rules
-    """The defaults where the policy file can't be read."""
+    """The defaults if the policy file can't be read."""
     clock: Clock
 
-    def lacks(self, *names: str) -> str:
-        """What to say of a check that needs these settings, empty where they are all there."""
-        missing = [name for name in names if name in self.wrong]
-        return f"{' and '.join(missing)} first." if missing else ""
+    def blocked_by(self, *names: str) -> str:
+        """Return which of these settings have to be corrected first. Return an empty text if none has."""
+        wrong = [name for name in names if name in self.wrong]
+        return f"{' and '.join(wrong)} first." if wrong else ""

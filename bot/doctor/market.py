@@ -1,4 +1,4 @@
-"""Compute Clear: whether it takes our token, and what it says when asked."""
+"""Checks Compute Clear: whether it accepts the token, and whether it answers."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.clock import Clock
-from bot.doctor.findings import Case, Finding, left, ok, wrong
-from bot.doctor.machine import skew
+from bot.doctor.findings import CheckContext, Finding, not_checked, ok, wrong
+from bot.doctor.host import gap_to
 from bot.errors import LockedOut, MarketAway
-from bot.market.client import ComputeClear, Patience
+from bot.market.client import ComputeClear, Timeouts
 
 TOKEN, CATALOGUE, RESOURCES = "Compute Clear token", "Compute Clear catalogue", "Compute Clear resources"
-NEEDS = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
+NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
 
-async def compute_clear(case: Case, seconds: float) -> list[Finding]:
-    """Reads the catalogue and the account's resources. Buys and deletes nothing."""
-    lacking = case.lacks(*NEEDS)
-    if lacking:
-        return [left(what, lacking) for what in (TOKEN, CATALOGUE, RESOURCES)]
-    settings = case.settings
+async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
+    """Return what reading the catalogue and the account's resources shows. Buy and delete nothing."""
+    blocked = context.blocked_by(*NEEDED)
+    if blocked:
+        return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
+    settings = context.settings
     client = ComputeClear(
-        settings.compute_clear_url, settings.compute_clear_token, case.clock, Patience(other=seconds)
+        settings.compute_clear_url, settings.compute_clear_token, context.clock, Timeouts(other=seconds)
     )
     try:
-        catalogue, resources = await asyncio.gather(_catalogue(client, case.clock), _resources(client, case.clock))
+        catalogue, resources = await asyncio.gather(
+            _catalogue(client, context.clock), _resources(client, context.clock)
+        )
     finally:
         await client.aclose()
     answers = {CATALOGUE: catalogue, RESOURCES: resources}
+    findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()]
     if any(isinstance(answer, LockedOut) for answer in answers.values()):
-        words = "refused. Copy it anew from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
-        return [wrong(TOKEN, words)] + [
-            _told(what, answer, settings.compute_clear_url) for what, answer in answers.items()
-        ]
-    told = [_told(what, answer, settings.compute_clear_url) for what, answer in answers.items()]
+        words = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
+        return [wrong(TOKEN, words), *findings]
     if all(isinstance(answer, MarketAway) for answer in answers.values()):
-        return [left(TOKEN, "Compute Clear must answer first."), *told]
-    return [ok(TOKEN, "taken."), *told]
+        return [not_checked(TOKEN, "Compute Clear must answer first."), *findings]
+    return [ok(TOKEN, "taken."), *findings]
 
 
-def _told(what: str, answer: str | MarketAway, url: str) -> Finding:
+def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
     if isinstance(answer, LockedOut):
-        return left(what, "COMPUTE_CLEAR_TOKEN first.")
+        return not_checked(what, "COMPUTE_CLEAR_TOKEN first.")
     if isinstance(answer, MarketAway):
         host = urlsplit(url).hostname
         return wrong(what, f"{answer.words} Check COMPUTE_CLEAR_URL, which leads to {host}; else try again later.")
@@ -53,34 +53,37 @@ def _told(what: str, answer: str | MarketAway, url: str) -> Finding:
 
 
 async def _catalogue(client: ComputeClear, clock: Clock) -> str | MarketAway:
-    since = clock.real()
+    start = clock.real()
     try:
         found = await client.catalog()
     except MarketAway as away:
         return away
-    return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors, in {_long(clock.real() - since)}."
+    return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors, in {_seconds(clock.real() - start)}."
 
 
 async def _resources(client: ComputeClear, clock: Clock) -> str | MarketAway:
-    since = clock.real()
+    start = clock.real()
     try:
         found = await client.resources()
     except MarketAway as away:
         return away
-    return f"{len(found)} on the account, in {_long(clock.real() - since)}."
+    return f"{len(found)} on the account, in {_seconds(clock.real() - start)}."
 
 
-def _long(took: timedelta) -> str:
-    return f"{took.total_seconds():.2f} s"
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.2f} s"
 
 
-async def ahead(case: Case, session: aiohttp.ClientSession) -> timedelta | None:
-    """How far this machine's clock is ahead of Compute Clear's. Asks without a token: any answer has a date."""
-    if case.lacks("COMPUTE_CLEAR_URL"):
+async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
+    """Return how far this machine's clock is ahead of Compute Clear's.
+
+    The call has no token: an answer of any status has a date.
+    """
+    if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None
-    url = f"{case.settings.compute_clear_url.rstrip('/')}/available_regions"
+    url = f"{context.settings.compute_clear_url.rstrip('/')}/available_regions"
     try:
         async with session.get(url, allow_redirects=False) as answer:
-            return skew(answer.headers.get("Date"), case.clock)
+            return gap_to(answer.headers.get("Date"), context.clock)
     except (aiohttp.ClientError, OSError, ValueError):
         return None

@@ -1,5 +1,7 @@
-"""Slack: tokens, scopes, channels, people. Every call here only reads, but apps.connections.open, whose ticket
-nobody uses."""
+"""Checks Slack: tokens, scopes, channels, people.
+
+Every call only reads, except apps.connections.open: it makes a Socket Mode URL that stays unused.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,10 @@ from urllib.parse import urlsplit
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.doctor.calls import code_of, unread
-from bot.doctor.channels import APPROVERS, approvers, channel, places
-from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
-from bot.doctor.machine import skew
+from bot.doctor.calls import call_failed, code_of
+from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
+from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
+from bot.doctor.host import gap_to
 from handlers.directory.people import Home, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import SCOPES
@@ -32,87 +34,91 @@ _TOKENS = {
 
 
 @dataclass(frozen=True)
-class Met:
-    """What auth.test tells."""
+class BotIdentity:
+    """The answer of auth.test."""
 
     handle: str
     home: Home
     scopes: frozenset[str] | None
-    ahead: timedelta | None
-    """This machine's clock, against Slack's."""
+    """None if the server doesn't send them, as servers that are not Slack."""
+    clock_gap: timedelta | None
+    """How far this machine's clock is ahead of Slack's."""
 
 
-async def slack(case: Case, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:
-    """Everything about Slack, and how far this machine's clock is ahead of Slack's."""
-    (said, met), app = await asyncio.gather(_bot_token(case, client), _app_token(case, client))
-    known, people, groups = places(case), _people(case), _groups(case)
-    if met is None:
-        rest = [SCOPE, *known, *people, *groups, APPROVERS]
-        return [said, app, *(left(what, "the bot token first.") for what in rest)], None
-    each = asyncio.gather(
-        *(channel(client, met.handle, *place) for place in known.items()),
-        *(_person(client, met, *one) for one in people.items()),
-        *(_group(client, *group) for group in groups.items()),
+async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:
+    """Return all findings about Slack, and how far this machine's clock is ahead of Slack's."""
+    (bot_token, identity), app_token = await asyncio.gather(
+        _bot_token(context, client), _app_token(context, client)
     )
-    found, asked = await asyncio.gather(each, approvers(case, client))
-    return [said, _scopes(met), app, *found, *asked], met.ahead
+    channels, people, groups = configured_channels(context), _people(context), _groups(context)
+    if identity is None:
+        rest = [SCOPE, *channels, *people, *groups, APPROVERS]
+        return [bot_token, app_token, *(not_checked(what, "the bot token first.") for what in rest)], None
+    lookups = asyncio.gather(
+        *(channel(client, identity.handle, what, configured) for what, configured in channels.items()),
+        *(_person(client, identity, what, user_id) for what, user_id in people.items()),
+        *(_group(client, what, group_id) for what, group_id in groups.items()),
+    )
+    found, of_approvers = await asyncio.gather(lookups, approvers(context, client))
+    return [bot_token, _scopes(identity), app_token, *found, *of_approvers], identity.clock_gap
 
 
 # --- tokens
 
 
-async def _bot_token(case: Case, client: AsyncWebClient) -> tuple[Finding, Met | None]:
-    lacking = case.lacks("SLACK_BOT_TOKEN", "SLACK_API_URL")
-    if lacking:
-        return left(BOT_TOKEN, lacking), None
+async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Finding, BotIdentity | None]:
+    blocked = context.blocked_by("SLACK_BOT_TOKEN", "SLACK_API_URL")
+    if blocked:
+        return not_checked(BOT_TOKEN, blocked), None
     try:
         answer = await client.auth_test()
     except NO_ANSWER as error:
-        return _no_token(BOT_TOKEN, "SLACK_BOT_TOKEN", error, case, "Install App, Bot User OAuth Token"), None
-    met = Met(
+        return _token_failed(
+            BOT_TOKEN, "SLACK_BOT_TOKEN", error, context, "Install App, Bot User OAuth Token"
+        ), None
+    identity = BotIdentity(
         handle=str(answer.get("user") or "gpubot"),
         home=Home.of(answer),
         scopes=_scopes_of(answer),
-        ahead=skew(answer.headers.get("Date"), case.clock),
+        clock_gap=gap_to(answer.headers.get("Date"), context.clock),
     )
-    return ok(BOT_TOKEN, f"@{met.handle} in {answer.get('team') or 'the workspace'}."), met
+    return ok(BOT_TOKEN, f"@{identity.handle} in {answer.get('team') or 'the workspace'}."), identity
 
 
-async def _app_token(case: Case, client: AsyncWebClient) -> Finding:
-    lacking = case.lacks("SLACK_APP_TOKEN", "SLACK_API_URL")
-    if lacking:
-        return left(APP_TOKEN, lacking)
+async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
+    blocked = context.blocked_by("SLACK_APP_TOKEN", "SLACK_API_URL")
+    if blocked:
+        return not_checked(APP_TOKEN, blocked)
     try:
-        await client.apps_connections_open(app_token=case.settings.slack_app_token.get_secret_value())
+        await client.apps_connections_open(app_token=context.settings.slack_app_token.get_secret_value())
     except NO_ANSWER as error:
         code = code_of(error)
         if code == "socket_mode_disabled":
             return wrong(APP_TOKEN, "Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode.")
         if code == "missing_scope":
             return wrong(APP_TOKEN, "it lacks connections:write. Make a new app-level token with that scope.")
-        return _no_token(APP_TOKEN, "SLACK_APP_TOKEN", error, case, "Basic Information, App-Level Tokens")
+        return _token_failed(APP_TOKEN, "SLACK_APP_TOKEN", error, context, "Basic Information, App-Level Tokens")
     return ok(APP_TOKEN, "opens Socket Mode connections.")
 
 
-def _no_token(what: str, name: str, error: Exception, case: Case, where: str) -> Finding:
+def _token_failed(what: str, name: str, error: Exception, context: CheckContext, where: str) -> Finding:
     code = code_of(error)
     if code in _TOKENS:
         return wrong(
             what, f"Slack refuses it ({code}). {_TOKENS[code]} Copy {name} from api.slack.com/apps, {where}."
         )
-    return wrong(what, _no_answer(error, case))
+    return wrong(what, _no_answer(error, context))
 
 
 def _scopes_of(answer: AsyncSlackResponse) -> frozenset[str] | None:
-    """From the header; None where it is absent, as on servers that are not Slack."""
-    told: str | None = answer.headers.get("x-oauth-scopes")
-    return None if told is None else frozenset(scope.strip() for scope in told.split(",") if scope.strip())
+    header: str | None = answer.headers.get("x-oauth-scopes")
+    return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
 
 
-def _scopes(met: Met) -> Finding:
-    if met.scopes is None:
+def _scopes(identity: BotIdentity) -> Finding:
+    if identity.scopes is None:
         return hint(SCOPE, "the server doesn't tell them, so I can't compare them with manifest.yml.")
-    missing = {scope: why for scope, why in SCOPES.items() if scope not in met.scopes}
+    missing = {scope: why for scope, why in SCOPES.items() if scope not in identity.scopes}
     if not missing:
         return ok(SCOPE, f"all {len(SCOPES)} are there.")
     named = ", ".join(f"{scope} ({why})" for scope, why in missing.items())
@@ -124,19 +130,19 @@ def _scopes(met: Met) -> Finding:
 # --- people
 
 
-def _people(case: Case) -> dict[str, str]:
-    """What to call each person that the settings and the policy give a role, and their id."""
-    not_set = case.settings.admin_ids if "GPUBOT_ADMINS" in case.wrong else ()
-    admins = tuple(user for user in case.rules.admins if user not in not_set)
-    approvers = case.rules.approvers.people
+def _people(context: CheckContext) -> dict[str, str]:
+    """Return the id of each person who has a role, by the name that the finding has."""
+    stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
+    admins = tuple(user for user in context.rules.admins if user not in stand_ins)
+    approvers = context.rules.approvers.people
     return {f"{_role(user, admins, approvers)} {user}": user for user in dict.fromkeys((*admins, *approvers))}
 
 
 def _role(user: str, admins: Iterable[str], approvers: Iterable[str]) -> str:
-    return " and ".join(role for role, those in (("admin", admins), ("approver", approvers)) if user in those)
+    return " and ".join(role for role, people in (("admin", admins), ("approver", approvers)) if user in people)
 
 
-async def _person(client: AsyncWebClient, met: Met, what: str, user_id: str) -> Finding:
+async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user_id: str) -> Finding:
     try:
         answer = await client.users_info(user=user_id)
         user = answer.get("user")
@@ -145,8 +151,8 @@ async def _person(client: AsyncWebClient, met: Met, what: str, user_id: str) -> 
     except NO_ANSWER as error:
         if code_of(error) in {"user_not_found", "user_not_visible"}:
             return wrong(what, "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID.")
-        return unread(what, error)
-    person = person_of(user_id, user, home=met.home)
+        return call_failed(what, error)
+    person = person_of(user_id, user, home=identity.home)
     who = person.name
     if person.deactivated:
         return wrong(what, f"{who} is deactivated. Name someone else.")
@@ -159,9 +165,9 @@ async def _person(client: AsyncWebClient, met: Met, what: str, user_id: str) -> 
     return ok(what, f"{who}.")
 
 
-def _groups(case: Case) -> dict[str, str]:
-    """What to call each user group of the policy, and its id."""
-    rules = case.rules
+def _groups(context: CheckContext) -> dict[str, str]:
+    """Return the id of each user group in the policy, by the name that the finding has."""
+    rules = context.rules
     return {
         f"{_role(group, (), rules.approvers.groups) or 'user'} group {group}": group
         for group in dict.fromkeys((*rules.approvers.groups, *rules.use.groups))
@@ -177,7 +183,7 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
             return wrong(what, "Slack knows no user group by this id. Correct it in the policy.")
         if code_of(error) in {"paid_teams_only", "unknown_method", "plan_upgrade_required"}:
             return wrong(what, "this workspace has no user groups. Name people in the policy instead.")
-        return unread(what, error)
+        return call_failed(what, error)
     count = len(users) if isinstance(users, list) else 0
     if not count:
         return wrong(what, "it has no members. Add some, or name people in the policy.")
@@ -187,7 +193,7 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
 # --- errors
 
 
-def _no_answer(error: Exception, case: Case) -> str:
-    host = urlsplit(case.settings.slack_api_url).hostname
-    told = f"no usable answer from {host} ({code_of(error)})."
-    return f"{told} Check SLACK_API_URL and the network, or try again later."
+def _no_answer(error: Exception, context: CheckContext) -> str:
+    host = urlsplit(context.settings.slack_api_url).hostname
+    words = f"no usable answer from {host} ({code_of(error)})."
+    return f"{words} Check SLACK_API_URL and the network, or try again later."

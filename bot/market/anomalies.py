@@ -1,4 +1,4 @@
-"""What the marketplace says that we don't understand, written to the log without flooding it."""
+"""Logs parts of the marketplace's answers that the bot doesn't understand, without flooding the log."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections import Counter
 import structlog
 
 _log = structlog.get_logger("gpubot.market")
-_REMEMBERED = 200
+_MAX_WORDS = 200
 
 
 class Anomalies:
-    """Logs an unknown word once, and what was dropped from a list in one line."""
+    """Logs each unknown word once, and all entries that were dropped from one list in one line."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
 
     def unknown_word(self, where: str, word: str) -> None:
-        """A status word that no document names."""
-        if (where, word) in self._seen or len(self._seen) >= _REMEMBERED:
+        """Log a status word that is not documented."""
+        if (where, word) in self._seen or len(self._seen) >= _MAX_WORDS:
             return
         self._seen.add((where, word))
         _log.warning("market.unknown_word", where=where, word=word)
 
     def dropped(self, where: str, reasons: Counter[str]) -> None:
-        """Entries of a list that make no sense, by reason."""
+        """Log how many entries of a list were dropped, by reason."""
         if reasons:
             _log.warning("market.entries_dropped", where=where, reasons=dict(reasons))
 
     def replaced(self, where: str) -> None:
-        """An answer that made no sense; the documented one is used."""
+        """Log that the documented names are used instead of an answer that is missing or unusable."""
         _log.warning("market.documented_instead", where=where)

@@ -1,4 +1,4 @@
-"""The catalogue in memory: what can be asked for, as last read."""
+"""Keeps the catalogue in memory."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ _log = structlog.get_logger("gpubot.market")
 
 
 class CatalogCache:
-    """Keeps the last catalogue. Once there is one, reading it never fails and never waits."""
+    """The catalogue as it was last read. Once it was read, getting it neither fails nor waits."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._last: Catalog | None = None
-        self._reading = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
     def known(self) -> Catalog | None:
-        """As last read; None before the first time."""
+        """The catalogue as it was last read, None before the first time."""
         return self._last
 
     async def get(self) -> Catalog:
-        """As last read, however old; read now only the first time, once for all who wait.
+        """Return the catalogue as it was last read, however old. Read it first if it never was.
 
-        Raises MarketAway or LockedOut where that first time fails.
+        Callers that wait share that first read. Raise MarketAway or LockedOut if it fails.
         """
         if self._last is not None:
             return self._last
-        async with self._reading:
+        async with self._lock:
             if self._last is None:
                 self._last = await self._market.catalog()
             return self._last
 
     async def refresh(self) -> None:
-        """Reads it anew; where there is no answer the last one stays.
+        """Read the catalogue again. Keep the last one if the marketplace doesn't answer.
 
-        Raises LockedOut always, and MarketAway where there is no last one.
+        Raise LockedOut if the token is refused. Raise MarketAway if there is no last one to keep.
         """
-        async with self._reading:
+        async with self._lock:
             try:
-                read = await self._market.catalog()
+                catalog = await self._market.catalog()
             except MarketAway as away:
                 if self._last is None or isinstance(away, LockedOut):
                     raise
                 _log.warning("market.catalog_stale", since=self._last.read_at.isoformat())
                 return
-            if not read.vendors and self._last is not None:
-                read = changed(read, vendors=self._last.vendors)
-            self._last = read
+            if not catalog.vendors and self._last is not None:
+                catalog = changed(catalog, vendors=self._last.vendors)
+            self._last = catalog

@@ -1,4 +1,4 @@
-"""The Compute Clear client: the lifecycle's Market over HTTP."""
+"""The Compute Clear client: implements the lifecycle's Market port over HTTP (docs/compute-clear.md)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.anomalies import Anomalies
-from bot.market.ids import resource_ids
+from bot.market.offer_query import query
+from bot.market.resource_ids import resource_ids
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen
 from bot.model.offer import Catalog, Offer
@@ -25,76 +26,79 @@ from bot.policy.offers import cheapest_first, fits
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
-GPUS = Call("available_gpus", everyones=True)
-VENDORS = Call("available_vendors", everyones=True)
-REGIONS = Call("available_regions", everyones=True)
-CONTRACTS = Call("available_contracts", everyones=True)
+GPUS = Call("available_gpus", open_to_all=True)
+VENDORS = Call("available_vendors", open_to_all=True)
+REGIONS = Call("available_regions", open_to_all=True)
+CONTRACTS = Call("available_contracts", open_to_all=True)
 OFFERS = Call("get_offers")
 PROCURE = Call("procure_offer", buys=True)
 STATUS = Call("offer_status")
-RESOURCES = Call("list_resources", everyones=True)
+RESOURCES = Call("list_resources", open_to_all=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
 _BOUGHT_NOTHING = frozenset({404, 410, 422})
-"""Refusals that the reference names for procure_offer and that bought nothing. Anything else leaves it open,
-except for 401, see Transport."""
+"""Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). So does 401,
+which Transport handles. Any other refusal proves nothing."""
 _BOUGHT_BEFORE = 409
 
 
-class Patience(Frozen):
-    """How long a call may take as a whole, in real seconds."""
+class Timeouts(Frozen):
+    """How long a whole call may take, in real seconds."""
 
     procure: float = 75.0
-    """The API itself may need most of a minute."""
+    """The API may need most of a minute."""
     offers: float = 30.0
     """It asks every vendor."""
     other: float = 15.0
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 class ComputeClear:
-    """A Market. Every call is made once."""
+    """A Market. It makes each call once."""
 
     def __init__(
         self,
         base_url: str,
         token: SecretStr,
         clock: Clock,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
         *,
         on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is told, with the first answer and whenever it changes, whether our token is refused;
-        `on_call` how each call was answered, see Transport."""
-        self._patience = patience
+        """`on_token` is called with whether the token is refused, `on_call` with each call's outcome; see
+        Transport."""
+        self._timeouts = timeouts
         self._http = Transport(base_url, token, clock, on_token, on_call=on_call)
         self._clock = clock
-        self._odd = Anomalies()
+        self._anomalies = Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}
 
     async def aclose(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def catalog(self) -> Catalog:
-        """The four discovery endpoints. Regions and contracts are the documented ones where theirs don't answer or
-        make no sense; without GPU families there is no catalogue."""
+        """Return what the four discovery endpoints offer.
+
+        Use the documented regions and contracts if their endpoints give no usable answer. Raise MarketAway if
+        there are no GPU families, and LockedOut if the token is refused.
+        """
         gpus, vendors, regions, contracts = await asyncio.gather(
-            self._said(GPUS, wire.gpus),
-            self._said(VENDORS, wire.names),
-            self._said(REGIONS, wire.names),
-            self._said(CONTRACTS, wire.names),
+            self._discover(GPUS, wire.gpus),
+            self._discover(VENDORS, wire.names),
+            self._discover(REGIONS, wire.names),
+            self._discover(CONTRACTS, wire.names),
             return_exceptions=True,
         )
-        for said in (gpus, vendors, regions, contracts):
-            if isinstance(said, BaseException) and (
-                isinstance(said, LockedOut) or not isinstance(said, MarketAway)
+        for answer in (gpus, vendors, regions, contracts):
+            if isinstance(answer, BaseException) and (
+                isinstance(answer, LockedOut) or not isinstance(answer, MarketAway)
             ):
-                raise said
+                raise answer
         if isinstance(gpus, BaseException):
             raise gpus
         self._families = gpus
@@ -109,18 +113,20 @@ class ComputeClear:
         )
 
     async def offers(self, request: Request) -> tuple[Offer, ...]:
-        """Machines that fit and whose price still stands, cheapest first."""
+        """Return the offers that fit and whose price still stands, the cheapest first."""
         answer = await self._http.ask(
-            OFFERS, "POST", "/get_offers", seconds=self._patience.offers, yaml=wire.query(request)
+            OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=query(request)
         )
         now = self._clock.now()
-        found = await self._made(OFFERS, answer, lambda body: wire.offers(body, self._families, now, self._odd))
+        found = await self._read(
+            OFFERS, answer, lambda body: wire.offers(body, self._families, now, self._anomalies)
+        )
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, request))
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buys, once. MarketAway with `acted` means that nobody knows."""
+        """Buy an offer, once. If it raises MarketAway with `acted`, a machine may have been bought."""
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
-        answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._patience.procure, json=body)
+        answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
         if answer.status in _BOUGHT_NOTHING:
             return Procured(
                 accepted=False,
@@ -130,72 +136,80 @@ class ComputeClear:
             )
         if answer.status == _BOUGHT_BEFORE:
             return Procured(accepted=False, bought_before=True, detail=await self._detail(PROCURE, answer))
-        return await self._made(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._odd))
+        return await self._read(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._anomalies))
 
     async def progress(self, offer_id: str) -> OfferProgress:
-        """The offer's procurement status."""
+        """Return the offer's procurement status."""
         answer = await self._other(STATUS, "GET", f"/offers/{quote(offer_id, safe='')}/status")
         if answer.status == 404:
             return OfferProgress(found=False)
-        return await self._made(STATUS, answer, lambda body: wire.progress(body, offer_id, self._odd))
+        return await self._read(STATUS, answer, lambda body: wire.progress(body, offer_id, self._anomalies))
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """The account's resources, or those of one offer; none where the offer is not found."""
+        """Return the account's resources, or those of one offer. Return none if the offer is not found."""
         params = None if offer_id is None else {"offer_id": offer_id}
         answer = await self._other(RESOURCES, "GET", "/resources", params=params)
         if answer.status == 404 and offer_id is not None:
             return ()
-        return await self._made(RESOURCES, answer, lambda body: wire.resources(body, self._odd, of_offer=offer_id))
+        return await self._read(
+            RESOURCES, answer, lambda body: wire.resources(body, self._anomalies, of_offer=offer_id)
+        )
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """One resource, None on 404; `fresh` asks the vendor live."""
+        """Return one resource, None on 404. `fresh` asks the vendor live."""
         answer = await self._other(
             RESOURCE, "GET", _resource_path(resource_id), params={"force_refresh": "true"} if fresh else None
         )
         if answer.status == 404:
             return None
-        return await self._made(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
+        return await self._read(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        """The status of each resource of an offer, by its id; none if the offer is not found."""
+        """Return the status of each resource of an offer, by its id. Return none if the offer is not found."""
         answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
         if answer.status == 404:
             return {}
-        return await self._made(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
+        return await self._read(RESOURCES, answer, lambda body: resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
-        """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
+        """Ask to delete a resource, with force.
+
+        Return True if that was accepted or it is deleted already (409). Return False on 404.
+        """
         answer = await self._other(DELETE, "DELETE", _resource_path(resource_id), params={"force": "true"})
         if answer.status in {404, 409}:
             return answer.status == 409
         if not answer.content and answer.ok:
             return True
-        return await self._made(DELETE, answer, wire.deletion)
+        return await self._read(DELETE, answer, wire.deletion)
 
     async def _other(self, call: Call, method: str, path: str, params: dict[str, str] | None = None) -> Answer:
-        return await self._http.ask(call, method, path, seconds=self._patience.other, params=params)
+        return await self._http.ask(call, method, path, seconds=self._timeouts.other, params=params)
 
-    async def _said(self, call: Call, read: Callable[[object], T]) -> T:
-        return await self._made(call, await self._other(call, "GET", f"/{call.name}"), read)
+    async def _discover(self, call: Call, reader: Callable[[object], T]) -> T:
+        return await self._read(call, await self._other(call, "GET", f"/{call.name}"), reader)
 
     def _names(
-        self, call: Call, said: tuple[str, ...] | BaseException, documented: tuple[str, ...]
+        self, call: Call, answer: tuple[str, ...] | BaseException, documented: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if not isinstance(said, BaseException):
-            return said
-        self._odd.replaced(call.name)
+        if not isinstance(answer, BaseException):
+            return answer
+        self._anomalies.replaced(call.name)
         return documented
 
-    async def _made(self, call: Call, answer: Answer, read: Callable[[object], T]) -> T:
-        """What `read` makes of a 2xx answer. Raises MarketAway for any other, and where there is none to make."""
+    async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
+        """Return what `reader` makes of a 2xx answer.
+
+        Raise MarketAway if it can't be used, or for any other status.
+        """
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
             raise MarketAway(f"Compute Clear refused the question ({answer.status}).", acted=call.buys)
-        return await self._http.made(call, answer, read)
+        return await self._http.read(call, answer, reader)
 
     async def _detail(self, call: Call, answer: Answer) -> str:
         try:
-            return await self._http.made(call, answer, wire.problem)
+            return await self._http.read(call, answer, wire.problem)
         except MarketAway:
             return ""
 

@@ -1,4 +1,4 @@
-"""The body of an answer as it was meant: plain or in one gzip, never larger than a bound."""
+"""Reads the body of an answer, plain or gzipped, up to a maximum size."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-_AT_ONCE = 64 * 1024
-"""Bytes inflated in one go. A few kilobytes of gzip can hold megabytes."""
+_CHUNK = 64 * 1024
+"""Bytes that are decompressed at once. A few kilobytes of gzip can hold megabytes."""
 
 
-class _Inflater(Protocol):
-    """What `zlib.decompressobj` returns; the standard library has no public name for it."""
+class _Decompressor(Protocol):
+    """The type that `zlib.decompressobj` returns. The standard library has no public name for it."""
 
     @property
     def eof(self) -> bool: ...
@@ -23,46 +23,46 @@ class _Inflater(Protocol):
 
 
 class Unreadable(ValueError):
-    """The body is too large, cut, or encoded in a way that was not asked for; says which."""
+    """The body is too large, cut off, or has an encoding that was not asked for. The text says which."""
 
 
-async def body(pieces: AsyncIterator[bytes], encodings: Sequence[str], most: int) -> bytes:
-    """Return the body that arrives in `pieces`, which are as they came over the wire.
+async def body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size: int) -> bytes:
+    """Return the decompressed body of raw `chunks`.
 
-    `encodings` are the words of Content-Encoding. Raise Unreadable for anything but none or one gzip, and as soon
-    as more than `most` bytes have come, before or after inflating.
+    `encodings` are the words of Content-Encoding. Raise Unreadable if they are anything but none or one gzip.
+    Raise it, too, as soon as the body is larger than `max_size` bytes, before or after decompression.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):
         raise Unreadable("an encoding that I did not ask for")
     gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if words else None
     content = bytearray()
-    came = 0
-    async for piece in pieces:
-        came += len(piece)
-        if came > most:
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > max_size:
             raise Unreadable("too large")
         if gzip is None:
-            content += piece
+            content += chunk
         else:
-            _inflate(gzip, piece, content, most)
-    if gzip is not None and came and not gzip.eof:
+            _decompress(gzip, chunk, content, max_size)
+    if gzip is not None and received and not gzip.eof:
         raise Unreadable("a gzip that is cut")
     return bytes(content)
 
 
-def _inflate(gzip: _Inflater, piece: bytes, content: bytearray, most: int) -> None:
-    """Appends what `piece` holds."""
-    while piece:
+def _decompress(gzip: _Decompressor, chunk: bytes, content: bytearray, max_size: int) -> None:
+    """Append the decompressed bytes of `chunk` to `content`."""
+    while chunk:
         if gzip.eof:
             raise Unreadable("more than one gzip")
         try:
-            inflated = gzip.decompress(piece, _AT_ONCE)
-            while inflated:  # zlib can hold output back when all of its input is consumed
-                content += inflated
-                if len(content) > most:
+            output = gzip.decompress(chunk, _CHUNK)
+            while output:  # zlib can hold output back when all of its input is consumed
+                content += output
+                if len(content) > max_size:
                     raise Unreadable("too large")
-                inflated = gzip.decompress(gzip.unconsumed_tail, _AT_ONCE)
+                output = gzip.decompress(gzip.unconsumed_tail, _CHUNK)
         except zlib.error as error:
             raise Unreadable("no gzip") from error
-        piece = gzip.unused_data
+        chunk = gzip.unused_data

@@ -1,4 +1,4 @@
-"""Fields of any JSON, read without trust. What makes no sense reads as None; nothing here raises but `decode`."""
+"""Reads fields of untrusted JSON. A value that can't be used reads as None. Only `decode` raises."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ from bot.model.text import one_line
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,127}")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,18})?")
-_LARGEST = 10**12
-_MOST_DIGITS = 12
-_FINEST = -30
-_FARTHEST = 400
-"""Digits of a number, and its power of ten, beyond which it is not kept: arithmetic with it may raise."""
-_LOWEST_RATE = Decimal("0.000001")
-_HIGHEST_RATE = Decimal(1_000_000)
-# Zero times of other languages (year 1, 1970) and "forever" (9999) mean that there is no time.
+_MAX_INTEGER = 10**12
+_MAX_DIGITS = 12
+_MIN_EXPONENT = -30
+_MAX_MAGNITUDE = 400
+"""The most characters of a number and the largest power of ten. Arithmetic with a longer or larger one may
+raise."""
+_MIN_RATE = Decimal("0.000001")
+_MAX_RATE = Decimal(1_000_000)
+# The zero times of other languages (year 1, 1970) and "forever" (9999) stand for a missing time.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-class Nothing(Enum):
-    """Stands for a value that no field can have. Every reader here makes None of it."""
+class Unreadable(Enum):
+    """The type of UNREADABLE."""
 
     UNREADABLE = "unreadable"
 
 
-UNREADABLE: Final = Nothing.UNREADABLE
-"""A number out of range, NaN, Infinity, or a key that stands twice with different values. It is a value like any
-other, so that one such number in one offer does not make the whole answer unusable."""
+UNREADABLE: Final = Unreadable.UNREADABLE
+"""Stands for a number out of range, NaN, Infinity, or a key that has two different values. Each function here
+returns None for it. It is a value, not an error, so that one such number does not make a whole list of offers
+unusable."""
 
 
 class NotJson(ValueError):
-    """The content of an answer is no JSON, or is nested too deep."""
+    """The content of an answer is no JSON, or is nested too deeply."""
 
 
 def decode(content: bytes) -> object:
-    """Return the value of a JSON text, with exact Decimals for numbers with a point.
+    """Return the value of a JSON text, with exact Decimals for numbers with a decimal point.
 
-    Raise NotJson if it is none, or is nested too deep.
+    Raise NotJson if it is no JSON, or is nested too deeply.
     """
     try:
         return json.loads(
@@ -53,74 +55,74 @@ def decode(content: bytes) -> object:
             parse_constant=lambda _: UNREADABLE,
             object_pairs_hook=_object,
         )
-    # Without the cause, which holds the whole content.
+    # `from None`, because the cause contains the whole content.
     except RecursionError:
         raise NotJson("nested too deep") from None
     except ValueError:
         raise NotJson("no JSON") from None
 
 
-def _decimal(written: str) -> Decimal | Nothing:
+def _decimal(digits: str) -> Decimal | Unreadable:
     try:
-        found = Decimal(written) if len(written) <= _FARTHEST else None
-    except InvalidOperation:  # an exponent beyond what a Decimal holds
+        found = Decimal(digits) if len(digits) <= _MAX_MAGNITUDE else None
+    except InvalidOperation:  # an exponent that is too large for a Decimal
         found = None
-    return found if found is not None and abs(found.adjusted()) <= _FARTHEST else UNREADABLE
+    return found if found is not None and abs(found.adjusted()) <= _MAX_MAGNITUDE else UNREADABLE
 
 
-def _whole(written: str) -> int | Nothing:
-    return int(written) if len(written) <= _FARTHEST else UNREADABLE
+def _whole(digits: str) -> int | Unreadable:
+    return int(digits) if len(digits) <= _MAX_MAGNITUDE else UNREADABLE
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = {name for name, value in pairs if found[name] != value}
-        found |= dict.fromkeys(twice, UNREADABLE)
+        contradictory = {name for name, value in pairs if found[name] != value}
+        found |= dict.fromkeys(contradictory, UNREADABLE)
     return found
 
 
 def text(value: object, limit: int = 100) -> str | None:
-    """A text on one line."""
+    """Return a text on one line, cut to `limit` characters."""
     return (one_line(value, limit) or None) if isinstance(value, str) else None
 
 
 def word(value: object) -> str | None:
-    """A status word, in lower case."""
+    """Return a status word in lower case."""
     found = text(value, 60)
     return None if found is None else found.lower()
 
 
 def ident(value: object) -> str | None:
-    """An id that is safe in a path."""
+    """Return an id that is safe in a path."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 <= value < 10**18 else None
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def number(value: object) -> Decimal | None:
-    """A finite number of a size that anything here can have; also one written as text."""
+    """Return a finite number of plausible size, also if it is written as text."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     if isinstance(value, int):
-        return Decimal(value) if abs(value) < _LARGEST else None
-    # Without arithmetic: abs() of a number that is large enough raises Overflow.
+        return Decimal(value) if abs(value) < _MAX_INTEGER else None
+    # No arithmetic here: abs() of a number that is too large raises Overflow.
     exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < _FINEST or value.adjusted() >= _MOST_DIGITS:
+    if not isinstance(exponent, int) or exponent < _MIN_EXPONENT or value.adjusted() >= _MAX_DIGITS:
         return None
     return value
 
 
 def amount(value: object) -> Decimal | None:
-    """A number that is not below zero."""
+    """Return a number that is not below zero."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """A whole number within bounds, also where it was written 8.0."""
+    """Return a whole number within bounds, also if it is written 8.0."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -128,12 +130,12 @@ def whole(value: object, low: int, high: int) -> int | None:
 
 
 def rate(value: Decimal | None) -> Decimal | None:
-    """A price per hour that somebody could ask for: at least a micro-dollar."""
-    return value if value is not None and _LOWEST_RATE <= value <= _HIGHEST_RATE else None
+    """Return a plausible price per hour: at least a micro-dollar, at most a million dollars."""
+    return value if value is not None and _MIN_RATE <= value <= _MAX_RATE else None
 
 
 def instant(value: object) -> datetime | None:
-    """A moment in UTC; without an offset it is taken as UTC."""
+    """Return a time in UTC. A time without an offset is in UTC."""
     if not isinstance(value, str) or len(value) > 64:
         return None
     try:
@@ -145,17 +147,19 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Return the moment as `instant` does, but None if it is before the start. What ended before it began would be
-    billed as nothing, and told to have cost nothing."""
+    """Return the time as `instant` does, but None if it is before `start`.
+
+    A resource that ended before it started would be billed as nothing, and shown as free.
+    """
     found = instant(value)
     return None if found is not None and start is not None and found < start else found
 
 
 def entries(value: object) -> list[dict[str, object]]:
-    """The objects of a list; anything else has none."""
+    """Return the objects in a list. Return an empty list for anything else."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def field(value: object, name: str) -> object:
-    """A field of an object; None where there is no object or no such field."""
+    """Return a field of an object. Return None if it is no object, or has no such field."""
     return value.get(name) if isinstance(value, dict) else None

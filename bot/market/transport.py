@@ -1,4 +1,4 @@
-"""One HTTP call to the marketplace, made once: what came back, or why nothing usable did."""
+"""Makes one HTTP call to the marketplace, once. Returns its answer, or raises the reason why none can be used."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from bot.sessions import through_proxy
 T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
-LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes of an answer after decompression. A list of every offer of every vendor is far smaller."""
-LARGEST_ON_LOOP = 256 * 1024
-"""Bytes of an answer that is read on the event loop. A larger one takes long enough to delay acknowledgements, and
-is read in a thread."""
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of an answer after decompression. The list of all offers of all vendors is far smaller."""
+MAX_ON_LOOP = 256 * 1024
+"""Bytes of an answer that is decoded on the event loop. A larger one is decoded in a thread, because it would
+delay acknowledgements to Slack."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
 """How long a call may wait for a free connection."""
 CONNECTIONS = 100
-LONGEST_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0
 
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, EOFError, ValueError, RuntimeError)
@@ -41,17 +41,18 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint: its operationId, whether it buys, and whether anyone with a good token may call it: there a 403
-    speaks of the token too."""
+    """An endpoint."""
 
     name: str
+    """Its operationId."""
     buys: bool = False
-    everyones: bool = False
+    open_to_all: bool = False
+    """Every valid token may call it, so a 403 means that the token is refused (docs/compute-clear.md, "Token")."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that neither refuses our token nor asks to wait nor tells of a fault over there."""
+    """An answer that doesn't refuse the token, doesn't ask to wait, and reports no fault of the server."""
 
     status: int
     content: bytes
@@ -87,17 +88,17 @@ class _Sessions:
         session = aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[through_proxy]
         )
-        # aiohttp repeats GET and DELETE on a connection that broke, without a public switch. Only the engine asks
-        # again here.
+        # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would
+        # be sent twice unnoticed; only the engine may repeat a call.
         session._retry_connection = False
         return session
 
 
 class Transport:
-    """Calls to one API with one token. No call is repeated, and no redirect is followed.
+    """Makes calls to one API with one token. It repeats no call and follows no redirect.
 
-    Calls that buy get a fresh connection each: on a kept one, which the other side may be closing at that moment,
-    nobody could tell whether the request arrived.
+    Each call that buys gets a new connection. The server may be closing a kept one at that moment, and then nobody
+    could tell whether the request arrived.
     """
 
     def __init__(
@@ -109,12 +110,14 @@ class Transport:
         *,
         on_call: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`on_token` is told with the first answer, and whenever it changes, whether our token is refused.
-        `on_call` is told of each call by name how it was answered: with a class of status such as `2xx`, or with
-        `no_answer`; and `senseless` beside that, where nothing could be made of it."""
+        """`on_token` is called with whether the token is refused: after the first answer, and when that changes.
+
+        `on_call` is called for each call with its name and outcome: a class of status such as `2xx`, or
+        `no_answer`. It is called again with `unusable` if the answer could not be used.
+        """
         self._on_call = on_call
         self._clock = clock
-        self._scrubber = Redactor(token)
+        self._redactor = Redactor(token)
         self._on_token = on_token
         self._refused: bool | None = None
 
@@ -124,7 +127,7 @@ class Transport:
                 auth=_Bearer(token),
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
                 transport=AiohttpTransport(client=_Sessions(keep_alive=keep_alive)),
-                # The time for a whole call is kept by `ask`; these only tell "not sent" from "no answer".
+                # `ask` limits the time of the whole call. These limits only tell "not sent" from "no answer".
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
                 follow_redirects=False,
             )
@@ -133,7 +136,7 @@ class Transport:
         self._fresh = client(keep_alive=False)
 
     async def aclose(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         await self._kept.aclose()
         await self._fresh.aclose()
 
@@ -148,10 +151,10 @@ class Transport:
         json: object = None,
         yaml: bytes | None = None,
     ) -> Answer:
-        """Makes the call once, within that many real seconds.
+        """Make the call once, within that many real seconds.
 
-        Raises LockedOut for 401 and 403, RateLimited for 429, and MarketAway for 3xx, 5xx, no answer, and a body
-        that can't be read. `acted` is True only for a call that buys and may have been carried out.
+        Raise LockedOut for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
+        body that can't be read. `acted` is True only if the call buys and may have been carried out.
         """
         client = self._fresh if call.buys else self._kept
         request = client.build_request(
@@ -167,21 +170,21 @@ class Transport:
                 response = await client.send(request, stream=True)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-                    content = await decompression.body(response.aiter_raw(), encodings, LARGEST_BODY)
+                    content = await decompression.body(response.aiter_raw(), encodings, MAX_BODY)
                 finally:
                     await response.aclose()
         except decompression.Unreadable as error:
-            raise self.senseless(call, str(error)) from None
+            raise self.unusable(call, str(error)) from None
         except _NO_ANSWER as error:
-            sent = not _never_left(error)
+            sent = not _was_not_sent(error)
             kind = type(error.__cause__ or error).__name__
             _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
             self._count(call, "no_answer")
             words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
-            # Without the cause: its request holds the token.
+            # `from None`, because the request in the cause contains the token.
             raise MarketAway(words, acted=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
-        if response.status_code != 403 or call.everyones:
+        if response.status_code != 403 or call.open_to_all:
             await self._note_token(refused=response.status_code in {401, 403})
         return self._usable(call, response, content)
 
@@ -195,7 +198,7 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # An answer is never lost for it; the next one tells it again.
+            # The answer is still used. The next one reports the token again.
             _log.warning("market.token_not_noted", error=type(error).__name__)
         else:
             self._refused = refused
@@ -211,65 +214,69 @@ class Transport:
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
             raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, acted=call.buys)
-        words = f"Compute Clear has a fault ({status}){self._said(content)}."
+        words = f"Compute Clear has a fault ({status}){self._stated_reason(content)}."
         raise MarketAway(words, retry_after=wait, acted=call.buys)
 
-    def _said(self, content: bytes) -> str:
-        """What an error answer says of itself, after a colon; empty where nothing can be read."""
-        if len(content) > LARGEST_ON_LOOP:
+    def _stated_reason(self, content: bytes) -> str:
+        """Return a colon and the reason in an error answer. Return an empty text if there is none."""
+        if len(content) > MAX_ON_LOOP:
             return ""
         try:
-            said = wire.problem(self._decoded(content))
+            reason = wire.problem(self._decoded(content))
         except fields.NotJson:
             return ""
-        return f": {said.rstrip('.')}" if said else ""
+        return f": {reason.rstrip('.')}" if reason else ""
 
-    def senseless(self, call: Call, why: str) -> MarketAway:
-        """The error for an answer whose content is not what was asked for."""
-        _log.warning("market.senseless", call=call.name, why=why)
-        self._count(call, "senseless")
+    def unusable(self, call: Call, why: str) -> MarketAway:
+        """Return the error for an answer whose content is not what was asked for."""
+        _log.warning("market.unusable", call=call.name, why=why)
+        self._count(call, "unusable")
         return MarketAway("Compute Clear's answer makes no sense to me.", acted=call.buys)
 
-    async def made(self, call: Call, answer: Answer, read: Callable[[object], T]) -> T:
-        """Return what `read` makes of an answer's JSON, in which our token is masked.
+    async def read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
+        """Return what `reader` makes of an answer's JSON, in which the token is masked.
 
-        `read` runs in a thread if the answer is large. Raise MarketAway if there is no JSON, or nothing to make of
-        it.
+        Read a large answer in a thread. Raise MarketAway if it is no JSON, or can't be used.
         """
 
-        def work() -> T:
-            return read(self._decoded(answer.content))
+        def decode_and_read() -> T:
+            return reader(self._decoded(answer.content))
 
         try:
-            return work() if len(answer.content) <= LARGEST_ON_LOOP else await asyncio.to_thread(work)
-        except (fields.NotJson, wire.Senseless) as error:
-            raise self.senseless(call, str(error)) from None
+            if len(answer.content) <= MAX_ON_LOOP:
+                return decode_and_read()
+            return await asyncio.to_thread(decode_and_read)
+        except (fields.NotJson, wire.UnusableAnswer) as error:
+            raise self.unusable(call, str(error)) from None
 
     def _decoded(self, content: bytes) -> object:
-        return self._scrubber.masked(fields.decode(content))
+        return self._redactor.masked(fields.decode(content))
 
 
-def _never_left(error: BaseException) -> bool:
-    """Whether a request certainly did not reach the other side. The transport's own error classes don't tell: it
-    reports a connection that broke after the request as one that was never made."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, _NOT_SENT):
+def _was_not_sent(error: BaseException) -> bool:
+    """Return whether a request certainly did not reach the server.
+
+    httpx's error classes don't tell: its transport over aiohttp reports a connection that broke after the request
+    was sent as one that was never made. So look at aiohttp's own errors.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _NOT_SENT):
             return True
-        seen = seen.__cause__
+        cause = cause.__cause__
     return False
 
 
-def _retry_after(said: str | None, real_now: datetime) -> float | None:
-    """Real seconds of a Retry-After header, which names seconds or a date."""
-    if said is None:
+def _retry_after(header: str | None, real_now: datetime) -> float | None:
+    """Return the real seconds of a Retry-After header, which has seconds or a date."""
+    if header is None:
         return None
-    seconds = fields.amount(said)
+    seconds = fields.amount(header)
     if seconds is not None:
-        return min(float(seconds), LONGEST_RETRY_AFTER)
+        return min(float(seconds), MAX_RETRY_AFTER)
     try:
-        until = parsedate_to_datetime(said)
+        until = parsedate_to_datetime(header)
         until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
-        return min(max((until - real_now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+        return min(max((until - real_now).total_seconds(), 0.0), MAX_RETRY_AFTER)
     except (ValueError, OverflowError):
         return None

@@ -1,7 +1,8 @@
-"""The marketplace's shapes to ours. Pure, and tolerant as its reference asks: unknown fields are ignored, unknown
-status words mean "still in progress", an entry that makes no sense is left out.
+"""Turns the marketplace's answers into our models. Pure.
 
-Only an answer whose outermost shape is wrong raises, and then always Senseless.
+It is as tolerant as the API asks for (docs/compute-clear.md, "Calls in general"): it ignores unknown fields, takes
+an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. Raise
+UnusableAnswer only if the outermost shape of an answer is wrong.
 """
 
 from __future__ import annotations
@@ -13,217 +14,193 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-import yaml
-
 from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
-from bot.market import address, fields
+from bot.market import fields, ssh_address
 from bot.market.anomalies import Anomalies
-from bot.market.families import Families, family_of
 from bot.model.base import changed
+from bot.model.gpu import Families, name_key
 from bot.model.offer import OFFER_LIFE, Offer
-from bot.model.request import Request
 
 REGIONS = ("US", "EU", "APAC", "Other")
 CONTRACTS = ("ondemand", "spot")
 _PROVISIONING = frozenset(
     {"provisioning_started", "provisioning_in_progress", "pending", "provisioning", "procured", "in_progress"}
 )
-_UNTOUCHED = frozenset({"available", "expired"})
-_RUNS = frozenset({"running", "ready", "active"})
-_LEAVES = frozenset({"deleting", "deleted"})
-_MOST_GPUS = 100_000
-MOST_OFFERS = 5_000
-MOST_NAMES = 1_000
+_NOT_PROCURED = frozenset({"available", "expired"})
+_RUNNING = frozenset({"running", "ready", "active"})
+_DELETING = frozenset({"deleting", "deleted"})
+_MAX_GPUS = 100_000
+MAX_OFFERS = 5_000
+MAX_NAMES = 1_000
 """Of families, vendors, regions and contracts."""
-MOST_GPU_NAMES = 5_000
-"""Of all families together. What goes beyond one of these numbers is not read."""
-MOST_RESOURCES = 10_000
-"""On the account, or made for one offer. A longer list is refused as a whole: each entry may bill."""
+MAX_GPU_NAMES = 5_000
+"""Of all families together. Entries beyond one of these three limits are not read."""
+MAX_RESOURCES = 10_000
+"""On the account, or of one offer. A longer list is refused as a whole, because each entry may bill."""
 
 T = TypeVar("T")
 
 
-class Senseless(Exception):
+class UnusableAnswer(Exception):
     """The answer is not what was asked for."""
 
 
-class _Drop(Exception):
-    """This entry of a list makes no sense; says why in a few fixed words."""
+class _UnusableEntry(Exception):
+    """This entry of a list can't be used. The text says why, in a few fixed words."""
 
 
-def _each(
-    where: str, found: list[object], read: Callable[[dict[str, object]], T | None], anomalies: Anomalies
+def _read_entries(
+    where: str, entries: list[object], read: Callable[[dict[str, object]], T | None], anomalies: Anomalies
 ) -> tuple[T, ...]:
-    """What `read` makes of each entry, without those that it gives None or raises _Drop for."""
-    kept: list[T] = []
+    """Return what `read` makes of each entry.
+
+    Leave out those for which it returns None or raises _UnusableEntry.
+    """
+    results: list[T] = []
     reasons: Counter[str] = Counter()
-    for entry in found:
+    for entry in entries:
         try:
             if not isinstance(entry, dict):
-                raise _Drop("no object")
-            made = read(entry)
-        except _Drop as drop:
-            reasons[str(drop)] += 1
+                raise _UnusableEntry("no object")
+            result = read(entry)
+        except _UnusableEntry as unusable:
+            reasons[str(unusable)] += 1
         else:
-            if made is not None:
-                kept.append(made)
+            if result is not None:
+                results.append(result)
     anomalies.dropped(where, reasons)
-    return tuple(kept)
+    return tuple(results)
 
 
-def _listed(body: object, *names: str) -> list[object]:
-    """A bare list, or the list under one of `names`."""
+def _list_in(body: object, *names: str) -> list[object]:
+    """Return the body if it is a list, else the list under the first of `names` that has one."""
     if isinstance(body, list):
         return body
     for name in names:
         found = fields.field(body, name)
         if isinstance(found, list):
             return found
-    raise Senseless(f"no list of {names[0]}")
+    raise UnusableAnswer(f"no list of {names[0]}")
 
 
-def _few(found: list[T]) -> list[T]:
-    """A list of what may bill. Raises Senseless if it is longer than anything real: none of it may be missed."""
-    if len(found) > MOST_RESOURCES:
-        raise Senseless("a list without an end")
+def _check_length(found: list[T]) -> list[T]:
+    """Return a list of resources. Raise UnusableAnswer if it is longer than any real one.
+
+    It must not be cut, because each resource may bill.
+    """
+    if len(found) > MAX_RESOURCES:
+        raise UnusableAnswer("a list without an end")
     return found
 
 
-def _same_id(expected: str, found: object) -> None:
-    """Raises Senseless where an answer is about something else than what was asked."""
-    said = fields.ident(found)
-    if said is not None and said.casefold() != expected.casefold():
-        raise Senseless("an answer about something else")
+def _check_id(expected: str, found: object) -> None:
+    """Raise UnusableAnswer if the answer names another id than the one that was asked for."""
+    answered = fields.ident(found)
+    if answered is not None and answered.casefold() != expected.casefold():
+        raise UnusableAnswer("an answer about something else")
 
 
 # --- discovery
 
 
 def gpus(body: object) -> dict[str, tuple[str, ...]]:
-    """Family to canonical names. Raises Senseless where there is none."""
+    """Return the canonical names of each family. Raise UnusableAnswer if there is no family."""
     if isinstance(body, dict) and len(body) == 1:
         inner = next(iter(body.values()))
         body = inner if isinstance(inner, dict) else body
     if not isinstance(body, dict):
-        raise Senseless("no GPU families")
+        raise UnusableAnswer("no GPU families")
     found: dict[str, tuple[str, ...]] = {}
-    left = MOST_GPU_NAMES
-    for name, variants in islice(body.items(), MOST_NAMES):
+    remaining = MAX_GPU_NAMES
+    for name, variants in islice(body.items(), MAX_NAMES):
         family = fields.text(name, 60)
         if family is not None and isinstance(variants, list):
-            said = [fields.text(variant) for variant in variants[:left]]
-            left -= len(said)
-            found[family] = tuple(dict.fromkeys(name for name in said if name is not None))
+            texts = [fields.text(variant) for variant in variants[:remaining]]
+            remaining -= len(texts)
+            found[family] = tuple(dict.fromkeys(name for name in texts if name is not None))
     if not found:
-        raise Senseless("no GPU families")
+        raise UnusableAnswer("no GPU families")
     return found
 
 
 def names(body: object) -> tuple[str, ...]:
-    """A list of strings, a list of objects with a `name`, or an object with one key that holds such a list.
+    """Return the names in a list of strings, a list of objects with a `name`, or an object with one such list.
 
-    Raises Senseless where it is none of these or names nothing.
+    Raise UnusableAnswer if it is none of these, or has no name.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
     if not isinstance(body, list):
-        raise Senseless("no list of names")
-    said = (
+        raise UnusableAnswer("no list of names")
+    texts = (
         fields.text(fields.field(entry, "name") if isinstance(entry, dict) else entry, 60)
-        for entry in body[:MOST_NAMES]
+        for entry in body[:MAX_NAMES]
     )
-    found = tuple(dict.fromkeys(name for name in said if name is not None))
+    found = tuple(dict.fromkeys(name for name in texts if name is not None))
     if not found:
-        raise Senseless("no names")
+        raise UnusableAnswer("no names")
     return found
 
 
-def region_name(said: str) -> str:
-    """A region group as the documents write it; another name stays as it is."""
-    return next((known for known in REGIONS if known.casefold() == said.casefold()), said)
+def region_name(name: str) -> str:
+    """Return the documented spelling of a region group. Return any other name as it is."""
+    return next((known for known in REGIONS if known.casefold() == name.casefold()), name)
 
 
-def contract_name(said: str) -> str:
-    """A contract as the documents write it: `ondemand`, also for `on-demand`; another name stays, lower-cased."""
-    bare = "".join(letter for letter in said.casefold() if letter.isalnum())
-    return bare if bare in CONTRACTS else said.casefold()
+def contract_name(name: str) -> str:
+    """Return the documented spelling of a contract, `ondemand` for `on-demand`.
+
+    Return any other name in lower case.
+    """
+    key = name_key(name)
+    return key if key in CONTRACTS else name.casefold()
 
 
 # --- offers
 
 
-def query(request: Request) -> bytes:
-    """The YAML body of get_offers. Exact numbers stay exact."""
-    compute: dict[str, object] = {
-        "gpu_type": request.gpu,
-        "gpu_count": request.count,
-        "contract_type": request.contract.value,
-    }
-    if request.max_gpu_rate is not None:
-        compute["max_price_per_gpu_hour"] = request.max_gpu_rate
-    body: dict[str, object] = {"compute": compute}
-    if request.region is not None:
-        body["region"] = request.region
-    if request.vendor is not None:
-        body["vendor"] = request.vendor
-    return yaml.dump(body, Dumper=_Dumper, sort_keys=False).encode()
-
-
-class _Dumper(yaml.SafeDumper):
-    """Safe, and writes Decimals as plain numbers."""
-
-
-def _plain_number(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
-    written = format(value, "f")
-    kind = "float" if "." in written else "int"
-    return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", written)
-
-
-_Dumper.add_representer(Decimal, _plain_number)
-
-
 def offers(
     body: object, families: Mapping[str, tuple[str, ...]], now: datetime, anomalies: Anomalies
 ) -> tuple[Offer, ...]:
-    """The machines on offer; clusters and what has no usable price are left out.
+    """Return the offers without duplicates. Leave out clusters, and offers without a usable price.
 
-    `families` is the catalogue's; `now` stands in where an offer doesn't say when it was made.
+    `families` are the catalogue's. `now` stands in for a missing `created_at`.
     """
 
-    known = Families(families)
+    known_families = Families(families)
 
     def read(entry: dict[str, object]) -> Offer | None:
-        return None if fields.word(entry.get("type")) == "cluster" else _offer(entry, known, now)
+        return None if fields.word(entry.get("type")) == "cluster" else _offer(entry, known_families, now)
 
-    listed = _listed(body, "offers", "items")
-    if len(listed) > MOST_OFFERS:
-        anomalies.dropped("offers", Counter({"too many": len(listed) - MOST_OFFERS}))
-    found = _each("offers", listed[:MOST_OFFERS], read, anomalies)
+    listed = _list_in(body, "offers", "items")
+    if len(listed) > MAX_OFFERS:
+        anomalies.dropped("offers", Counter({"too many": len(listed) - MAX_OFFERS}))
+    found = _read_entries("offers", listed[:MAX_OFFERS], read, anomalies)
     return tuple({offer.offer_id: offer for offer in reversed(found)}.values())[::-1]
 
 
 def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer:
     if fields.UNREADABLE in entry.values():
-        raise _Drop("a number out of range, or a key twice")
+        raise _UnusableEntry("a number out of range, or a key twice")
     offer_id = fields.ident(entry.get("offer_id"))
     gpu = fields.text(entry.get("gpu_type"))
-    count = fields.whole(entry.get("gpu_count"), 1, _MOST_GPUS)
+    count = fields.whole(entry.get("gpu_count"), 1, _MAX_GPUS)
     vendor = fields.text(entry.get("vendor"), 60)
     if offer_id is None or gpu is None or count is None or vendor is None:
-        raise _Drop("no id, GPU, count or vendor")
+        raise _UnusableEntry("no id, GPU, count or vendor")
     rate = _price(entry)
     if rate is None:
-        raise _Drop("no usable price")
+        raise _UnusableEntry("no usable price")
     return Offer(
         offer_id=offer_id,
         gpu=gpu,
-        family=family_of(gpu, fields.text(entry.get("gpu_family"), 60), families),
+        family=families.family_of(gpu, fields.text(entry.get("gpu_family"), 60)),
         count=count,
         vendor=vendor,
-        # Other is the documents' own group for what is in none of the others.
+        # "Other" is the documented group of all places that are in no other group.
         region=region_name(fields.text(entry.get("region"), 60) or "Other"),
         vendor_region=fields.text(entry.get("vendor_region"), 60),
-        # Vendors without contract types sell until one stops it, which is what on demand means.
+        # A vendor without contract types sells machines until they are deleted, which is on demand.
         contract=contract_name(fields.text(entry.get("contract_type"), 60) or "ondemand"),
         rate=rate,
         vcpus=fields.whole(entry.get("vcpu_count"), 1, 1_000_000),
@@ -235,7 +212,10 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
 
 
 def _price(entry: dict[str, object]) -> Decimal | None:
-    """USD per hour for the whole offer, by the rule of the Offer schema; None where it is not a price."""
+    """Return the USD per hour for the whole offer (docs/compute-clear.md, "Get offers").
+
+    Return None if it has no price.
+    """
     if entry.get("total_price_per_hour") is not None:
         return fields.rate(fields.number(entry["total_price_per_hour"]))
     gpu_part = fields.amount(entry.get("gpu_price_per_hour"))
@@ -251,18 +231,18 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 
 
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
-    """The answer of procure_offer with status 200.
+    """Return the answer of procure_offer with status 200.
 
-    Raises Senseless where it is none, or is about another offer: then nobody knows.
+    Raise UnusableAnswer if it is none, or is about another offer. Then a machine may have been bought.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
-        raise Senseless("no status")
-    _same_id(offer_id, fields.field(body, "offer_id"))
+        raise UnusableAnswer("no status")
+    _check_id(offer_id, fields.field(body, "offer_id"))
     if status not in {"failed", "ready"} and status not in _PROVISIONING:
         anomalies.unknown_word("procure_offer.status", status)
-    said = fields.field(body, "resource_ids")
-    ids = (fields.ident(entry) for entry in _few(said)) if isinstance(said, list) else ()
+    listed = fields.field(body, "resource_ids")
+    ids = (fields.ident(entry) for entry in _check_length(listed)) if isinstance(listed, list) else ()
     return Procured(
         accepted=status != "failed",
         resource_ids=tuple(dict.fromkeys(found for found in ids if found is not None)),
@@ -271,31 +251,31 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def problem(body: object) -> str:
-    """The detail of an error answer, on one line; empty where there is none."""
+    """Return the detail of an error answer on one line. Return an empty text if there is none."""
     detail = fields.field(body, "detail")
     if isinstance(detail, list):
-        said = [fields.text(fields.field(entry, "msg"), 100) for entry in detail[:5]]
-        return "; ".join(found for found in said if found is not None)
+        texts = [fields.text(fields.field(entry, "msg"), 100) for entry in detail[:5]]
+        return "; ".join(text for text in texts if text is not None)
     return fields.text(detail, 300) or ""
 
 
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
-    """How far an offer's procurement is.
+    """Return how far the procurement of an offer is.
 
-    `procurement_status` decides; `status` where it is missing. An offer counts as untouched only where neither
-    speaks of a procurement.
+    `procurement_status` decides, or `status` if it is missing. An offer counts as untouched only if neither of
+    them names a step of a procurement.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
     if stage is None:
-        raise Senseless("no status")
-    _same_id(offer_id, fields.field(body, "offer_id"))
-    untouched = stage in _UNTOUCHED and (status is None or status in _UNTOUCHED)
+        raise UnusableAnswer("no status")
+    _check_id(offer_id, fields.field(body, "offer_id"))
+    untouched = stage in _NOT_PROCURED and (status is None or status in _NOT_PROCURED)
     ready, failed = stage == "ready", stage == "failed"
-    if not (ready or failed or stage in _UNTOUCHED or stage in _PROVISIONING):
+    if not (ready or failed or stage in _NOT_PROCURED or stage in _PROVISIONING):
         anomalies.unknown_word("offer_status.procurement_status", stage)
-    instances = _few(fields.entries(fields.field(body, "instances")))
-    resources = _few(fields.entries(fields.field(body, "resources")))
+    instances = _check_length(fields.entries(fields.field(body, "instances")))
+    resources = _check_length(fields.entries(fields.field(body, "resources")))
     named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
     return OfferProgress(
         found=True,
@@ -312,43 +292,43 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
 
 
 def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
-    """Whether an instance runs. Where it has no status, an address is the sign."""
+    """Return whether an instance runs. If it has no status, it runs if it has an address."""
     status = fields.word(instance.get("status"))
     if status is None:
-        return address.host(instance.get("external_ip")) is not None
-    if status not in _RUNS | _PROVISIONING | _LEAVES:
+        return ssh_address.host(instance.get("external_ip")) is not None
+    if status not in _RUNNING | _PROVISIONING | _DELETING:
         anomalies.unknown_word("instance.status", status)
-    return status in _RUNS
+    return status in _RUNNING
 
 
 # --- resources
 
 
 def resources(body: object, anomalies: Anomalies, *, of_offer: str | None = None) -> tuple[ResourceView, ...]:
-    """The account's resources, or those of one offer.
+    """Return the account's resources, or those of one offer.
 
-    Of one offer, what names only other offers is left out: where the filter was ignored, somebody else's machine
-    must not be taken for ours. Raises Senseless where the whole account was asked for and the answer is a part.
+    For one offer, leave out resources that name only other offers. If the API ignored the filter, another rental's
+    machine would be deleted as ours. Raise UnusableAnswer if the list of the whole account is only a part of it.
     """
-    found = _few(_listed(body, "resources", "items"))
+    found = _check_length(_list_in(body, "resources", "items"))
     if of_offer is None and _is_part(body, len(found)):
-        raise Senseless("a part of the list")
+        raise UnusableAnswer("a part of the list")
 
     def read(entry: dict[str, object]) -> ResourceView:
         view = _resource(entry)
         if view is None:
-            raise _Drop("no id")
+            raise _UnusableEntry("no id")
         ours = of_offer is None or not view.offer_ids or of_offer.casefold() in map(str.casefold, view.offer_ids)
         if not ours:
-            raise _Drop("of another offer")
+            raise _UnusableEntry("of another offer")
         return view
 
-    views = _each("resources", found, read, anomalies)
+    views = _read_entries("resources", found, read, anomalies)
     return tuple({view.resource_id: view for view in reversed(views)}.values())[::-1]
 
 
 def _is_part(body: object, count: int) -> bool:
-    """Whether a list says that there is more of it. No paging is documented, so there is no way to ask for it."""
+    """Return whether a list says that it has more entries. No paging is documented, so the rest can't be read."""
     total = fields.whole(fields.field(body, "total_count"), 0, 10**9)
     more = fields.field(body, "has_more") is True or any(
         bool(fields.field(body, name)) for name in ("next", "next_page", "next_cursor")
@@ -357,18 +337,18 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """That a deletion was accepted. Raises Senseless where the answer to a delete is no object."""
+    """Return True: the deletion was accepted. Raise UnusableAnswer if the answer is no object."""
     if not isinstance(body, dict):
-        raise Senseless("no object")
+        raise UnusableAnswer("no object")
     return True
 
 
 def resource(body: object, resource_id: str) -> ResourceView:
-    """One resource. Raises Senseless where the answer is none, or another one."""
-    _same_id(resource_id, fields.field(body, "resource_id"))
+    """Return one resource. Raise UnusableAnswer if the answer is none, or is another resource."""
+    _check_id(resource_id, fields.field(body, "resource_id"))
     view = _resource(body) if isinstance(body, dict) else None
     if view is None:
-        raise Senseless("no resource")
+        raise UnusableAnswer("no resource")
     return changed(view, resource_id=resource_id)
 
 
@@ -376,7 +356,7 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
     resource_id = fields.ident(entry.get("resource_id"))
     if resource_id is None:
         return None
-    host, port = address.of_access(entry.get("access"))
+    host, port = ssh_address.from_access(entry.get("access"))
     spec = entry.get("spec")
     gpu = (fields.text(fields.field(spec, name)) for name in ("gpu_type", "gpu_family", "gpu_name", "gpu"))
     history = (fields.ident(past.get("offer_id")) for past in fields.entries(entry.get("offer_history")))

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.model.base import changed
+from bot.model.gpu import same_name
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
-
-
-def same_name(name: str, other: str) -> bool:
-    """Return whether two names differ only in case, spaces and punctuation."""
-    return _bare(name) == _bare(other)
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def fits(offer: Offer, request: Request) -> bool:

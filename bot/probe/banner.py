@@ -1,4 +1,4 @@
-"""Whether an SSH server introduces itself at a port."""
+"""Checks whether an SSH server answers at a port."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import asyncio
 
 import structlog
 
-_log = structlog.get_logger("gpubot.market")
+_log = structlog.get_logger("gpubot.probe")
 
 SECONDS = 5.0
-LONGEST_LINE = 1024
-MOST_LINES = 30
-"""A server may say other lines first (RFC 4253, section 4.2)."""
+MAX_LINE = 1024
+MAX_LINES = 30
+"""A server may send other lines before its banner (RFC 4253, section 4.2)."""
 
 
 class SshProber:
-    """A Prober over plain TCP. It says nothing itself and logs in nowhere."""
+    """A Prober over plain TCP. It sends nothing and never logs in."""
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
 
     async def banner(self, host: str, port: int) -> bool:
-        """Whether a line that starts with `SSH-` comes within a few real seconds. Never raises."""
+        """Return whether a line that starts with `SSH-` arrives within a few real seconds. Never raise."""
         try:
             async with asyncio.timeout(self._seconds):
-                reader, writer = await asyncio.open_connection(host, port, limit=LONGEST_LINE)
+                reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE)
                 try:
-                    return await _introduces_itself(reader)
+                    return await _sends_banner(reader)
                 finally:
                     writer.transport.abort()
         except (OSError, TimeoutError, ValueError, OverflowError) as error:
-            _log.debug("market.no_banner", error=type(error).__name__)
+            _log.debug("probe.no_banner", error=type(error).__name__)
             return False
 
 
-async def _introduces_itself(reader: asyncio.StreamReader) -> bool:
-    for _ in range(MOST_LINES):
+async def _sends_banner(reader: asyncio.StreamReader) -> bool:
+    for _ in range(MAX_LINES):
         line = await reader.readline()
         if line.startswith(b"SSH-"):
             return True

@@ -78,7 +78,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     """Render the answer to `/gpu get`: what it made, what was found, or why nothing was found."""
     quote = view.quote
     if view.rental is not None:
-        return replies.chosen(view.rental)
+        return replies.rented(view.rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:
@@ -94,4 +94,5 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
         everything=everything,
         asked_in=view.asked_in,
         count=len(quote.offers),
+        still_waiting=view.still_waiting,
     )

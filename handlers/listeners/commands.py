@@ -44,11 +44,11 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             return await keys.save(context, interaction, line)
         case commands.Destroy(id=rental_id):
             return await operations.confirm_destroy(context, interaction, rental_id)
-        case commands.Extend(id=rental_id, hours=span):
+        case commands.Extend(id=rental_id, duration=span):
             if span is None:
                 return await operations.extend_form(context, interaction, rental_id)
             return await operations.extend(context, interaction, rental_id, span)
-        case commands.Keep(id=rental_id, hours=span):
+        case commands.Keep(id=rental_id, duration=span):
             return await operations.keep(context, interaction, rental_id, span or KEEP_FOR)
         case commands.Pause():
             return Reply(said=replies.paused(await account.pause(context.deps, interaction.person)))
@@ -83,7 +83,7 @@ def _parsed(context: Context, text: str) -> commands.Command:
         gpus={}, vendors=(), regions=(), contracts=(), read_at=context.deps.clock.now()
     )
     try:
-        command = commands.parse(text, catalog, default_lease=lease.default, max_lease=lease.max)
+        command = commands.parse_command(text, catalog, default_lease=lease.default, max_lease=lease.max)
     except PrivateKey:
         raise
     except Mistake:

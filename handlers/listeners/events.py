@@ -17,7 +17,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import hints
 from handlers.listeners.context import Context
-from handlers.views import answers
+from handlers.views import replies
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -69,7 +69,7 @@ async def written_to(context: Context, event: Event, _: str | None) -> None:
     real_now = context.deps.clock.real()
     if not await context.hints.wanted(context.people, context.deps.rules, user, real_now):
         return
-    said = answers.only_commands()
+    said = replies.only_commands()
     hint = Message(
         kind=MessageKind.REPLY,
         to=to_person(user),

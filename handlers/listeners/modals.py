@@ -14,7 +14,7 @@ from handlers.listeners import keys, operations
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
-from handlers.parsing.form import Wrong, read_form, read_hours
+from handlers.parsing.form import InvalidForm, read_form, read_hours
 
 
 async def key(context: Context, interaction: UserInteraction) -> Outcome:
@@ -26,8 +26,8 @@ async def form(context: Context, interaction: UserInteraction) -> Outcome:
     """A new search, one that was changed, or a request that waits and was changed."""
     try:
         request = read_form(interaction.inputs, operations.known_catalog(context), context.deps.rules)
-    except Wrong as wrong:
-        return FieldErrors(errors=wrong.errors)
+    except InvalidForm as invalid:
+        return FieldErrors(errors=invalid.errors)
     return await operations.ask(context, interaction, request, like=await _like(context, interaction))
 
 
@@ -56,8 +56,8 @@ async def extend(context: Context, interaction: UserInteraction) -> Outcome:
     value = EndValue.decode(interaction.value)
     try:
         span = read_hours(interaction.inputs)
-    except Wrong as wrong:
-        return FieldErrors(errors=wrong.errors)
+    except InvalidForm as invalid:
+        return FieldErrors(errors=invalid.errors)
     return await operations.extend(context, interaction, value.rental_id, span, shown_end=value.shown_end)
 
 

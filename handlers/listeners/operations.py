@@ -13,11 +13,11 @@ from bot.model.request import Request
 from handlers.ids import OfferValue, Value, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Opens, Outcome, Reply, UserInteraction, is_direct
-from handlers.views import answers, lists, modals, offers, replies
+from handlers.views import lists, modals, offers, replies
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.format import Times, escape
-from handlers.views.rental_text import times
+from handlers.views.rental_text import reader_times
 
 ASKS = frozenset({EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED})
 
@@ -103,7 +103,7 @@ async def rent_confirmed(
     except RentsAlready as twin:
         details = await queries.show(context.deps, interaction.person, twin.rental_id)
         return Reply(said=offers.rents_already(details.rental, value.quote_id, value.offer_id))
-    return Reply(said=replies.chosen(rental), replaces=True)
+    return Reply(said=replies.rented(rental), replaces=True)
 
 
 # --- deciding
@@ -148,7 +148,7 @@ async def _newer(context: Context, interaction: UserInteraction, rental_id: str,
         now=context.deps.clock.now(),
         zone=interaction.person.tz,
     )
-    return Reply(said=answers.newer(escape(change.words, 300), current))
+    return Reply(said=replies.newer_version(escape(change.words, 300), current))
 
 
 # --- leases and ends
@@ -174,15 +174,17 @@ async def extend(
     except Repeated:
         details = await queries.show(context.deps, interaction.person, rental_id)
         return Reply(
-            said=answers.asked_again(details.rental, span, _times(context, interaction), context.deps.rules)
+            said=replies.extended_just_now(details.rental, span, _times(context, interaction), context.deps.rules)
         )
-    return _unless_shown(interaction, answers.extended(rental, _times(context, interaction)))
+    return _unless_shown(interaction, replies.extended(rental, _times(context, interaction)))
 
 
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, span: timedelta) -> Outcome:
     """It is still needed."""
     rental = await leasing.keep(context.deps, interaction.person, rental_id, span)
-    return _unless_shown(interaction, answers.kept(rental, _times(context, interaction)))
+    return _unless_shown(
+        interaction, replies.still_needed(rental, _times(context, interaction), context.deps.rules)
+    )
 
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
@@ -194,7 +196,7 @@ async def confirm_destroy(context: Context, interaction: UserInteraction, rental
 async def destroy_confirmed(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """Destroys, cancels or withdraws it."""
     rental = await ending.destroy(context.deps, interaction.person, rental_id)
-    return _unless_shown(interaction, answers.ending(rental))
+    return _unless_shown(interaction, replies.ending(rental))
 
 
 def _unless_shown(interaction: UserInteraction, said: Rendered) -> Outcome:
@@ -203,7 +205,7 @@ def _unless_shown(interaction: UserInteraction, said: Rendered) -> Outcome:
 
 
 def _times(context: Context, interaction: UserInteraction) -> Times:
-    return times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
+    return reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)
 
 
 # --- looking

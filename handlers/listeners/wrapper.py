@@ -173,7 +173,7 @@ async def _open(context: Context, interaction: Interaction, opens: Opens) -> Non
     carried = interaction.carried(opens.view["private_metadata"], now, another=opens.another)
     view = {**opens.view, "private_metadata": carried.model_dump_json()}
     if not await responses.open_modal(context, interaction, view):
-        reply = Reply(said=replies.say("Slack didn't open the dialog. I changed nothing. Try again."))
+        reply = Reply(said=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)
 

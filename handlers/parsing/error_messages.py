@@ -1,4 +1,4 @@
-"""What people are told whose request can't be read: what it is about, then what to type."""
+"""The messages for requests that can't be read: what can't be read, then what to type instead."""
 
 from __future__ import annotations
 
@@ -10,167 +10,174 @@ from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
 from handlers.parsing.prices import Money
-from handlers.parsing.problems import Problem, Trouble
-from handlers.parsing.reader import Price, Reading
-from handlers.parsing.request_text import FINEST_CAP, HIGHEST_CAP, MOST_GPUS, SHORTEST_LEASE, spell
-from handlers.parsing.vocabulary import Words, has_mark
+from handlers.parsing.problems import Problem, ProblemKind
+from handlers.parsing.reader import Price, RequestParts
+from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, request_text
+from handlers.parsing.vocabulary import Vocabulary
 
 _HOUR = timedelta(hours=1)
-_WORDS = {
-    Trouble.UNREADABLE: 'I can\'t read "{said}". Try: {tried}',
-    Trouble.NUMBER: 'I can\'t tell what "{said}" is. Write {number}x for GPUs, {number}h for hours, ${number} '
-    "for a price. Try: {tried}",
-    Trouble.LIMIT: 'I can\'t tell what "{said}" limits. A price has a dollar sign. Try: {priced}',
-    Trouble.RANGE: 'I need one number, and "{said}" is two. Try: {tried}',
-    Trouble.TIME: 'I can\'t read the time "{said}". A machine starts when it is rented. Try: {six_hours}',
-    Trouble.MINUTES: 'I can\'t read the time "{said}". Try: {ninety_minutes}',
-    Trouble.LATER: '"{said}" would be later. A machine starts when it is rented. Try: {six_hours}',
-    Trouble.PRICE: 'I can\'t read the price "{said}". A price is in dollars per GPU and hour. Try: {priced}',
-    Trouble.PRICE_UNIT: 'A price is per GPU and hour, not "{said}". Try: {priced}',
-    Trouble.OPTION: 'I don\'t know the option "{said}". A note needs a space after its dash. Try: {tried}',
-    Trouble.MACHINES: 'A rental is one machine, so I can\'t read "{said}". Write how many GPUs it has. '
-    "Try: {tried}",
-    Trouble.US: '"{said}" can be the region or the people who ask. Try: {tried}',
-    Trouble.AMBIGUOUS: '"{said}" can mean two things. Try: {tried}',
+_TEMPLATES = {
+    ProblemKind.UNREADABLE: 'I can\'t read "{typed}". Try: {command}',
+    ProblemKind.NUMBER_WITHOUT_UNIT: 'I can\'t tell what "{typed}" is. Write {number}x for GPUs, '
+    "{number}h for hours, ${number} for a price. Try: {command}",
+    ProblemKind.LIMIT_WITHOUT_UNIT: 'I can\'t tell what "{typed}" limits. A price has a dollar sign. '
+    "Try: {with_price}",
+    ProblemKind.RANGE: 'I need one number, and "{typed}" is two. Try: {command}',
+    ProblemKind.TIME: 'I can\'t read the time "{typed}". A machine starts when it is rented. Try: {for_6h}',
+    ProblemKind.HOURS_AND_NUMBER: 'I can\'t read the time "{typed}". Try: {for_90_min}',
+    ProblemKind.LATER: '"{typed}" would be later. A machine starts when it is rented. Try: {for_6h}',
+    ProblemKind.PRICE: 'I can\'t read the price "{typed}". A price is in dollars per GPU and hour. '
+    "Try: {with_price}",
+    ProblemKind.PRICE_UNIT: 'A price is per GPU and hour, not "{typed}". Try: {with_price}',
+    ProblemKind.UNKNOWN_OPTION: 'I don\'t know the option "{typed}". A note needs a space after its dash. '
+    "Try: {command}",
+    ProblemKind.SEVERAL_MACHINES: 'A rental is one machine, so I can\'t read "{typed}". '
+    "Write how many GPUs it has. Try: {command}",
+    ProblemKind.US: '"{typed}" can be the region or the people who ask. Try: {command}',
+    ProblemKind.AMBIGUOUS: '"{typed}" can mean two things. Try: {command}',
 }
-
-
-_REVERSING = frozenset(
+_NEGATIONS_AND_MINIMUMS = frozenset(
     {"not", "no", "without", "except", "excluding", "but", "outside", "over", "above", "more"}
     | {"min", "minimum", "at least", ">", ">="}
 )
-"""After these stands what is not wanted, or a minimum. A suggestion that repeats it would rent the opposite."""
-_USUAL_CAP = Decimal(3)
-_USUAL_LEASE = timedelta(hours=6)
+"""The words after one of these are not wanted, or are a minimum. A suggestion that repeated them would rent the
+opposite."""
+_SUGGESTED_CAP = Decimal(3)
+_SUGGESTED_LEASE = timedelta(hours=6)
 
 
-class Mistakes:
-    """The mistakes of one request. `leases` are the default one and the longest."""
+class ErrorMessages:
+    """Makes the errors of one request. `leases` are the default lease and the longest one."""
 
     def __init__(
-        self, found: Reading, caps: list[Price], words: Words, leases: tuple[timedelta, timedelta]
+        self, parts: RequestParts, caps: list[Price], vocabulary: Vocabulary, leases: tuple[timedelta, timedelta]
     ) -> None:
-        self.found = found
+        self.parts = parts
         self.caps = caps
-        self.words = words
+        self.vocabulary = vocabulary
         self.default_lease, self.max_lease = leases
 
-    def of(self, problem: Problem) -> Mistake:
-        """Return the mistake that names what can't be read."""
-        said = problem.text
-        match problem.trouble:
-            case Trouble.WORD:
-                return self._word(said)
-            case Trouble.REGION:
-                near = self.words.nearest_regions(said)
-                regions = ", ".join(self.words.region_names)
-                tried = self.try_(region=next(iter(near), None))
-                return Mistake(f'I don\'t know the region "{said}". Regions: {regions}. Try: {tried}', near)
-            case Trouble.VENDOR:
-                near = self.words.nearest_vendors(said)
-                tried = self.try_(vendor=next(iter(near), None))
-                return Mistake(
-                    f'I don\'t know the vendor "{said}". Nearest: {", ".join(near)}. Try: {tried}', near
-                )
-            case Trouble.MEMORY:
-                return self._memory(problem)
-            case Trouble.LIMITED_COUNT:
-                tried = self.try_(count=problem.number)
-                return Mistake(f'"{said}" is no exact number of GPUs, and I need one. Try: {tried}')
+    def for_problem(self, problem: Problem) -> Mistake:
+        """Return the error that names what can't be read."""
+        typed = problem.text
+        match problem.kind:
+            case ProblemKind.UNKNOWN_WORD:
+                return self._for_unknown_word(typed)
+            case ProblemKind.UNKNOWN_REGION:
+                nearest = self.vocabulary.nearest_regions(typed)
+                regions = ", ".join(self.vocabulary.region_names)
+                command = self.suggest(region=next(iter(nearest), None))
+                words = f'I don\'t know the region "{typed}". Regions: {regions}. Try: {command}'
+                return Mistake(words, nearest)
+            case ProblemKind.UNKNOWN_VENDOR:
+                nearest = self.vocabulary.nearest_vendors(typed)
+                command = self.suggest(vendor=next(iter(nearest), None))
+                words = f'I don\'t know the vendor "{typed}". Nearest: {", ".join(nearest)}. Try: {command}'
+                return Mistake(words, nearest)
+            case ProblemKind.MEMORY_OR_COUNT:
+                return self._for_memory_or_count(problem)
+            case ProblemKind.LIMITED_COUNT:
+                command = self.suggest(count=problem.number)
+                return Mistake(f'"{typed}" is no exact number of GPUs, and I need one. Try: {command}')
+            case ProblemKind.MISSING_VALUE:
+                return Mistake(self._missing_value(typed))
             case _:
-                return Mistake(self._simple(problem))
+                return Mistake(self._from_template(problem))
 
-    def _simple(self, problem: Problem) -> str:
-        said, number = problem.text, problem.number or 2
-        if problem.trouble is Trouble.NAME_MISSING:
-            return self._name_missing(said)
-        region = "US" if problem.trouble is Trouble.US else None
-        words = _WORDS.get(problem.trouble, _WORDS[Trouble.UNREADABLE])
-        return words.format(
-            said=said,
-            number=number,
-            tried=self.try_(region=region),
-            priced=self._priced(problem),
-            six_hours=self.try_(lease=_USUAL_LEASE),
-            ninety_minutes=self.try_(lease=timedelta(minutes=90)),
-        )
-
-    def _priced(self, problem: Problem) -> str:
-        """What to type for a limit such as `under 2.50`. Of several GPUs it doesn't say whether it is for each."""
-        number = problem.text.rpartition(" ")[2] if problem.trouble is Trouble.LIMIT else ""
-        cap = Decimal(number) if number.replace(".", "", 1).isdecimal() else Decimal(problem.number)
-        return self.try_(cap=cap, per_gpu=False) if FINEST_CAP <= cap <= HIGHEST_CAP else self.try_(cap=_USUAL_CAP)
-
-    def _memory(self, problem: Problem) -> Mistake:
-        gpu, number = self._gpu(), problem.number
-        known = self.words.variants[self.words.family_of(gpu) or gpu]
-        fitting = [variant.name for variant in known if has_mark(variant, f"{number}gb")]
-        tried = [self.try_(*fitting[:1])] + ([self.try_(count=number)] if 1 <= number <= MOST_GPUS else [])
-        return Mistake(f'Is "{problem.text}" its memory, {number} GB? Try: {", or ".join(tried)}', tuple(fitting))
-
-    def _name_missing(self, key: str) -> str:
-        if key in {"lease", "duration", "hours", "hrs"}:
-            return f'After "{key}" comes a time. Try: {self.try_(lease=_USUAL_LEASE)}'
-        if key == "count":
-            return f'After "{key}" comes a number. Try: {self.try_(count=2)}'
-        if key == "contract":
-            return f'After "{key}" comes spot or on demand. Try: {self.try_(contract="spot")}'
-        if key in {"region", "in"}:
-            tried = self.try_(region=next(iter(self.words.region_names), None))
-        else:
-            tried = self.try_(vendor=next(iter(self.words.vendor_names), None))
-        return f'After "{key}" comes a name. Try: {tried}'
-
-    def _word(self, word: str) -> Mistake:
-        words = self.words
-        if not self.found.gpus and word[:1].isalnum():
-            near = words.nearest_gpus(word)
-            tried = self.try_(*near[:1])
-            return Mistake(f'I don\'t know the GPU "{word}". Nearest: {", ".join(near)}. Try: {tried}', near)
-        near = words.nearest_words(word)
-        hint = f"Nearest: {', '.join(near)}." if near else "A note goes after --."
-        best = next(iter(near), None)
-        tried = self.try_(
-            region=best if best in words.region_names else None,
-            vendor=best if best in words.vendor_names else None,
-            contract=best if best in set(Contract) else None,
-        )
-        return Mistake(f'I don\'t know "{word}". {hint} Try: {tried}', near)
-
-    def total(self, money: Money, count: int, lease: timedelta) -> Mistake:
-        """Return the refusal of a price for everything, with the price per GPU and hour that it comes to."""
-        span = (_HOUR if money.per_hour else lease) * (1 if money.per_gpu else count)
-        rate = rate_for(micros(money.amount), span)
-        said = f"{say_rate(money.amount)}{'/GPU' if money.per_gpu else ''}{'/h' if money.per_hour else ''} in all"
+    def for_total(self, money: Money, count: int, lease: timedelta) -> Mistake:
+        """Return the error for a price of everything, with the price per GPU and hour that it comes to."""
+        gpu_time = (_HOUR if money.per_hour else lease) * (1 if money.per_gpu else count)
+        rate = rate_for(micros(money.amount), gpu_time)
+        total = f"{say_rate(money.amount)}{'/GPU' if money.per_gpu else ''}{'/h' if money.per_hour else ''} in all"
         what = f"{count}x {short(self._gpu())}" + ("" if money.per_hour else f" for {say_span(lease)}")
         each = say_rate(rate) if rate else "less than $0.01"
-        words = f"A cap is per GPU and hour. {said} for {what} comes to {each} per GPU and hour."
-        if not FINEST_CAP <= rate <= HIGHEST_CAP:
-            return Mistake(f"{words} Try: {self.try_(cap=_USUAL_CAP)}")
-        return Mistake(f"{words} Try: {self.try_(cap=rate)}")
+        words = f"A cap is per GPU and hour. {total} for {what} comes to {each} per GPU and hour."
+        cap = rate if MIN_CAP <= rate <= MAX_CAP else _SUGGESTED_CAP
+        return Mistake(f"{words} Try: {self.suggest(cap=cap)}")
 
-    def no_variant(self, family: str, marks: list[str]) -> Mistake:
-        """Return the mistake of a GPU that isn't made with such memory or in such a form."""
-        nearest = tuple(variant.name for variant in self.words.variants[family])[:5]
-        said = short(f"{family} {' '.join(marks)}")
+    def for_unknown_variant(self, family: str, features: list[str]) -> Mistake:
+        """Return the error for a GPU that isn't sold with these features."""
+        nearest = tuple(variant.name for variant in self.vocabulary.variants[family])[:5]
+        typed = short(f"{family} {' '.join(features)}")
         return Mistake(
-            f'I don\'t know the GPU "{said}". There is: {", ".join(nearest) or family}. '
-            f"Try: {self.try_(nearest[0] if nearest else family)}",
+            f'I don\'t know the GPU "{typed}". There is: {", ".join(nearest) or family}. '
+            f"Try: {self.suggest(nearest[0] if nearest else family)}",
             nearest,
         )
 
-    def variants(self, family: str, marks: list[str], fitting: list[str]) -> Mistake:
-        """Return the mistake of a GPU that is made in several forms of which some fit."""
-        said = short(f"{family} {' '.join(marks)}")
+    def for_several_variants(self, family: str, features: list[str], fitting: list[str]) -> Mistake:
+        """Return the error for features that some variants of the family have, but not all."""
+        typed = short(f"{family} {' '.join(features)}")
         return Mistake(
-            f'"{said}" can be {" or ".join(fitting[:5])}. Try: {self.try_(fitting[0])}', tuple(fitting[:5])
+            f'"{typed}" can be {" or ".join(fitting[:5])}. Try: {self.suggest(fitting[0])}', tuple(fitting[:5])
         )
 
-    def _gpu(self) -> str:
-        fallback = "H100" if "H100" in self.words.families else next(iter(self.words.families), "H100")
-        return next(iter(self.found.gpus), fallback)
+    def _from_template(self, problem: Problem) -> str:
+        template = _TEMPLATES.get(problem.kind, _TEMPLATES[ProblemKind.UNREADABLE])
+        return template.format(
+            typed=problem.text,
+            number=problem.number or 2,
+            command=self.suggest(region="US" if problem.kind is ProblemKind.US else None),
+            with_price=self._suggest_price(problem),
+            for_6h=self.suggest(lease=_SUGGESTED_LEASE),
+            for_90_min=self.suggest(lease=timedelta(minutes=90)),
+        )
 
-    def try_(
+    def _suggest_price(self, problem: Problem) -> str:
+        """Return what to type for a limit such as `under 2.50`. It doesn't say whether that is for each GPU."""
+        limited = problem.kind is ProblemKind.LIMIT_WITHOUT_UNIT
+        number = problem.text.rpartition(" ")[2] if limited else ""
+        cap = Decimal(number) if number.replace(".", "", 1).isdecimal() else Decimal(problem.number)
+        return (
+            self.suggest(cap=cap, per_gpu=False) if MIN_CAP <= cap <= MAX_CAP else self.suggest(cap=_SUGGESTED_CAP)
+        )
+
+    def _for_memory_or_count(self, problem: Problem) -> Mistake:
+        number = problem.number
+        variants = self.vocabulary.variants_of(self._gpu())
+        fitting = [variant.name for variant in variants if variant.has(f"{number}gb")]
+        commands = [self.suggest(*fitting[:1])]
+        if 1 <= number <= MAX_GPUS:
+            commands.append(self.suggest(count=number))
+        words = f'Is "{problem.text}" its memory, {number} GB? Try: {", or ".join(commands)}'
+        return Mistake(words, tuple(fitting))
+
+    def _missing_value(self, key: str) -> str:
+        if key in {"lease", "duration", "hours", "hrs"}:
+            return f'After "{key}" comes a time. Try: {self.suggest(lease=_SUGGESTED_LEASE)}'
+        if key == "count":
+            return f'After "{key}" comes a number. Try: {self.suggest(count=2)}'
+        if key == "contract":
+            return f'After "{key}" comes spot or on demand. Try: {self.suggest(contract="spot")}'
+        if key in {"region", "in"}:
+            command = self.suggest(region=next(iter(self.vocabulary.region_names), None))
+        else:
+            command = self.suggest(vendor=next(iter(self.vocabulary.vendor_names), None))
+        return f'After "{key}" comes a name. Try: {command}'
+
+    def _for_unknown_word(self, word: str) -> Mistake:
+        vocabulary = self.vocabulary
+        if not self.parts.gpus and word[:1].isalnum():
+            nearest = vocabulary.nearest_gpus(word)
+            command = self.suggest(*nearest[:1])
+            words = f'I don\'t know the GPU "{word}". Nearest: {", ".join(nearest)}. Try: {command}'
+            return Mistake(words, nearest)
+        nearest = vocabulary.nearest_words(word)
+        hint = f"Nearest: {', '.join(nearest)}." if nearest else "A note goes after --."
+        best = next(iter(nearest), None)
+        command = self.suggest(
+            region=best if best in vocabulary.region_names else None,
+            vendor=best if best in vocabulary.vendor_names else None,
+            contract=best if best in set(Contract) else None,
+        )
+        return Mistake(f'I don\'t know "{word}". {hint} Try: {command}', nearest)
+
+    def _gpu(self) -> str:
+        families = self.vocabulary.families
+        fallback = "H100" if "H100" in families else next(iter(families), "H100")
+        return next(iter(self.parts.gpus), fallback)
+
+    def suggest(
         self,
         gpu: str | None = None,
         *,
@@ -183,24 +190,24 @@ class Mistakes:
         lease: timedelta | None = None,
     ) -> str:
         """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`."""
-        found, said_caps = self.found, self.caps
-        if any(problem.text.lower() in _REVERSING for problem in found.problems):
-            found, said_caps = Reading(gpus=found.gpus, counts=found.counts), []
-        counts = [number for number in (count, *found.counts) if number is not None and 1 <= number <= MOST_GPUS]
-        rates = [(cap, per_gpu)] if cap is not None else []
-        rates += [(price.money.amount, price.money.per_gpu) for price in said_caps]
-        rates = [(rate, each) for rate, each in rates if FINEST_CAP <= rate <= HIGHEST_CAP]
-        leases = [span for span in found.leases if SHORTEST_LEASE <= span <= self.max_lease]
+        parts, typed_caps = self.parts, self.caps
+        if any(problem.text.lower() in _NEGATIONS_AND_MINIMUMS for problem in parts.problems):
+            parts, typed_caps = RequestParts(gpus=parts.gpus, counts=parts.counts), []
+        counts = [number for number in (count, *parts.counts) if number is not None and 1 <= number <= MAX_GPUS]
+        caps = [(cap, per_gpu)] if cap is not None else []
+        caps += [(price.money.amount, price.money.per_gpu) for price in typed_caps]
+        caps = [(amount, each) for amount, each in caps if MIN_CAP <= amount <= MAX_CAP]
+        leases = [typed for typed in parts.leases if MIN_LEASE <= typed <= self.max_lease]
         if lease is not None and not leases:
             leases = [min(lease, self.max_lease)]
         suggestion = Request(
             gpu=gpu or self._gpu(),
             count=next(iter(counts), 1),
-            region=next(iter(found.regions), region) or None,
-            contract=Contract(next(iter(found.contracts), contract or Contract.ONDEMAND)),
-            vendor=next(iter(found.vendors), vendor) or None,
-            max_gpu_rate=rates[0][0] if rates else None,
-            cap_said_per_gpu=not rates or rates[0][1] or next(iter(counts), 1) == 1,
+            region=next(iter(parts.regions), region) or None,
+            contract=Contract(next(iter(parts.contracts), contract or Contract.ONDEMAND)),
+            vendor=next(iter(parts.vendors), vendor) or None,
+            max_gpu_rate=caps[0][0] if caps else None,
+            cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
             lease=next(iter(leases), self.default_lease),
         )
-        return f"/gpu get {spell(suggestion, default_lease=None if lease else self.default_lease)}"
+        return f"/gpu get {request_text(suggestion, default_lease=None if lease else self.default_lease)}"

@@ -1,4 +1,4 @@
-"""The form's inputs to a request, or what to put right beside each."""
+"""Reads the inputs of the forms, or says beside each input what to correct."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from bot.model.text import one_line, say_rate, say_span
 from bot.policy.rules import Rules
 from bot.policy.spending import gpus_words
 from handlers.ids import Field
-from handlers.parsing.durations import NUMBER, SPAN, read_span
-from handlers.parsing.normalize import flat
-from handlers.parsing.request_text import FINEST_CAP, HIGHEST_CAP, SHORTEST_LEASE
-from handlers.parsing.slack_text import NOTE_LENGTH
+from handlers.parsing.durations import DURATION, NUMBER, parse_duration
+from handlers.parsing.normalize import normalize
+from handlers.parsing.request_text import MAX_CAP, MIN_CAP, MIN_LEASE
+from handlers.parsing.slack_text import MAX_NOTE_LENGTH
 from handlers.views.modals import ANY
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
-class Wrong(Exception):
-    """Inputs to put right; `errors` says what, for each."""
+class InvalidForm(Exception):
+    """Some inputs have to be corrected; `errors` says how, for each."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Wrong(Exception):
 
 
 def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Request:
-    """The request that was filled in. Raises Wrong."""
+    """Return the request that was filled in. Raise InvalidForm if an input is no longer or not possible."""
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
     if not _sold(gpu, catalog):
@@ -47,10 +47,10 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         errors[Field.REGION] = "I don't know this region any more. Choose another."
     if vendor is not None and vendor not in catalog.vendors:
         errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
-    cap = _cap(flat(inputs.get(Field.CAP, "")), errors)
+    cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     lease = _lease(inputs.get(Field.LEASE, ""), rules, errors)
     if errors:
-        raise Wrong(errors)
+        raise InvalidForm(errors)
     return Request(
         gpu=gpu,
         count=int(count),
@@ -59,15 +59,15 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         vendor=vendor,
         max_gpu_rate=cap,
         lease=lease,
-        note=one_line(inputs.get(Field.NOTE, ""), NOTE_LENGTH),
+        note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
 
 
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
-    """By how much longer. Raises Wrong."""
+    """Return by how much to extend a lease. Raise InvalidForm if no number of hours was chosen."""
     hours = inputs.get(Field.HOURS, "")
     if not _COUNT.fullmatch(hours):
-        raise Wrong({Field.HOURS: "Choose one of these."})
+        raise InvalidForm({Field.HOURS: "Choose one of these."})
     return timedelta(hours=int(hours))
 
 
@@ -85,15 +85,15 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
         return None
     number = _CAP.fullmatch(text)
     cap = Decimal(number.group(1)) if number else Decimal(0)
-    if not FINEST_CAP <= cap <= HIGHEST_CAP or cap != cap.quantize(FINEST_CAP):
-        errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(HIGHEST_CAP)}."
+    if not MIN_CAP <= cap <= MAX_CAP or cap != cap.quantize(MIN_CAP):
+        errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(MAX_CAP)}."
         return None
     return cap
 
 
 def _lease(text: str, rules: Rules, errors: dict[Field, str]) -> timedelta:
-    said = flat(text).lower()
-    lease = read_span(said) if re.fullmatch(SPAN, said) else timedelta(0)
-    if not SHORTEST_LEASE <= lease <= rules.lease.max:
+    typed = normalize(text).lower()
+    lease = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
+    if not MIN_LEASE <= lease <= rules.lease.max:
         errors[Field.LEASE] = f"Such as 90m, 6h or 2d; at most {say_span(rules.lease.max)}."
     return lease

@@ -1,32 +1,32 @@
 """Splits a request into tokens.
 
-Each token is the longest text at its place that has a meaning of its own. What the tokens mean together is decided
-in reading.py.
+Each token is the longest text at its position that has a meaning of its own. `reader.py` decides what the tokens
+mean together.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
 from bot.model.text import short
-from handlers.parsing.durations import NUMBER_WORDS, SPAN, UNIT, read_span
+from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
 from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
-from handlers.parsing.vocabulary import Words
+from handlers.parsing.vocabulary import Vocabulary
 
-MOST_TOKENS = 60
-"""No request needs more; each takes as long as looking up every name in the catalogue."""
+MAX_TOKENS = 60
+"""No request needs more. Each token takes as long as a look-up of all names in the catalogue."""
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     GPU = auto()
-    MARK = auto()
+    FEATURE = auto()
     """What sets a variant apart: `80gb`, `sxm`."""
     REGION = auto()
     CONTRACT = auto()
@@ -35,13 +35,13 @@ class Kind(Enum):
     """`8x`, `x8`, `8 GPUs`."""
     NUMBER = auto()
     """A number without a unit."""
-    SPAN = auto()
+    DURATION = auto()
     MONEY = auto()
     RANGE = auto()
     """`2 to 4 hours`, `2-3`."""
     TIME = auto()
     """`18:00`, `at 3`, `5pm`."""
-    MOST = auto()
+    AT_MOST = auto()
     """`max`, `up to`: the limit itself is included."""
     BELOW = auto()
     """`under`, `less than`."""
@@ -55,11 +55,11 @@ class Kind(Enum):
     URGENT = auto()
     """`asap`, `right now`."""
     FILLER = auto()
-    """Means nothing here: `a`, `please`."""
+    """Has no meaning here: `a`, `please`."""
     MACHINES = auto()
-    """More than one machine."""
+    """More than one machine: `machines`, `nodes`."""
     DASH = auto()
-    """A dash glued to the word after it, as before an option."""
+    """A dash directly before a word, as before an option."""
     AMBIGUOUS = auto()
     """Two readings of the same length."""
     WORD = auto()
@@ -68,59 +68,63 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Token:
-    """`text` is as it was typed; `name` is what it stands for, empty for `anywhere` and `any vendor`."""
+    """A part of a request with a meaning of its own."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
+    """As it was typed."""
     name: str = ""
+    """What it stands for. Empty for `anywhere` and `any vendor`."""
     number: Decimal = Decimal(0)
-    span: timedelta = timedelta(0)
+    duration: timedelta = timedelta(0)
+    ends_in_hours: bool = False
+    """A number of minutes may follow this duration, as in `1h 30`."""
     money: Money = NO_MONEY
 
 
-_PHRASES: dict[Kind, tuple[str, ...]] = {
-    Kind.MOST: (
+_END = r"(?![a-z0-9])"
+_PHRASES: dict[TokenKind, tuple[str, ...]] = {
+    TokenKind.AT_MOST: (
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",
     ),
-    Kind.BELOW: ("under", "below", "less than", "cheaper than", "cap", "capped at", "<"),
-    Kind.PRICE: ("price", "max price", "max-price", "maximum price"),
-    Kind.TOTAL: ("budget", "total", "in total", "in all", "all in", "altogether", "overall", "spend"),
-    Kind.KEY: ("region", "vendor", "provider", "contract", "count", "lease", "duration", "hours", "hrs"),
-    Kind.PREPOSITION: ("in", "from", "on", "via", "at"),
-    Kind.NOW: ("now",),
-    Kind.URGENT: (
+    TokenKind.BELOW: ("under", "below", "less than", "cheaper than", "cap", "capped at", "<"),
+    TokenKind.PRICE: ("price", "max price", "max-price", "maximum price"),
+    TokenKind.TOTAL: ("budget", "total", "in total", "in all", "all in", "altogether", "overall", "spend"),
+    TokenKind.KEY: ("region", "vendor", "provider", "contract", "count", "lease", "duration", "hours", "hrs"),
+    TokenKind.PREPOSITION: ("in", "from", "on", "via", "at"),
+    TokenKind.NOW: ("now",),
+    TokenKind.URGENT: (
         "asap", "immediately", "right now", "right away", "straight away", "straightaway", "at once", "urgent",
         "urgently",
     ),
-    Kind.MACHINES: ("machines", "instances", "nodes", "servers", "vms", "boxes"),
-    Kind.FILLER: (
+    TokenKind.MACHINES: ("machines", "instances", "nodes", "servers", "vms", "boxes"),
+    TokenKind.FILLER: (
         "a", "an", "the", "of", "with", "and", "&", "for", "me", "i", "we", "my", "please", "need", "want", "get",
         "rent", "gpu", "gpus", "card", "cards", "machine", "instance", "node", "server", "vm", "box", "type",
         "cheapest", "another", "from ready",
     ),
 }  # fmt: skip
-_NOTHING_IN_PARTICULAR = {
-    "anywhere": Kind.REGION,
-    "worldwide": Kind.REGION,
-    "global": Kind.REGION,
-    "any region": Kind.REGION,
-    "any vendor": Kind.VENDOR,
-    "any provider": Kind.VENDOR,
+_ANY = {  # The token has an empty name: no region or vendor is asked for.
+    "anywhere": TokenKind.REGION,
+    "worldwide": TokenKind.REGION,
+    "global": TokenKind.REGION,
+    "any region": TokenKind.REGION,
+    "any vendor": TokenKind.VENDOR,
+    "any provider": TokenKind.VENDOR,
 }
-_KINDS = {phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases} | _NOTHING_IN_PARTICULAR
+_KINDS = {phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases} | _ANY
 _PHRASE = re.compile(
     "|".join(
-        re.escape(phrase) + (r"(?![a-z0-9])" if phrase[-1].isalpha() else "")
+        re.escape(phrase) + (_END if phrase[-1].isalpha() else "")
         for phrase in sorted(_KINDS, key=len, reverse=True)
     )
 )
-_END = r"(?![a-z0-9])"
 _NUMBER_WORD = "|".join(NUMBER_WORDS)
 _GPUS = rf"[ -]?(?:gpus?|cards?){_END}"
 _COUNT = re.compile(
     rf"(\d{{1,9}}) ?x{_END}(?!\.\d)|x ?(\d{{1,9}}){AMOUNT_END}|(\d{{1,9}}){_GPUS}|({_NUMBER_WORD}){_GPUS}"
 )
-_GLUED_COUNT = re.compile(r"(\d{1,9})(x?)(?=\S)")
+_COUNT_BEFORE_GPU = re.compile(r"(\d{1,9})(x?)(?=\S)")
 _NUMBER = re.compile(rf"({AMOUNT})(?!/){AMOUNT_END}|({_NUMBER_WORD}){_END}")
 _RANGE = re.compile(
     rf"\$? ?{AMOUNT} ?\$? ?(?:-|\u2013|\u2014|to{_END}|or{_END}) ?\$? ?{AMOUNT}"
@@ -130,103 +134,116 @@ _TIME = re.compile(
     r"(?:(?:until|till|til|by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
     r"|\d{1,2}:\d\d(?: ?(?:am|pm|uhr))?(?![\w.])|\d{1,2} ?(?:am|pm|uhr)(?![a-z0-9])"
 )
-_SPAN = re.compile(SPAN)
-_MARK = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_END}")
+_DURATION = re.compile(DURATION)
+_ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
+_FEATURE = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_END}")
 _DASH = re.compile(r"(?:-{1,3}|\u2013+|\u2014+)(?=[\w.<$])")
 _MEMORY_AFTER_GPU = re.compile(r"-(\d{2,3})(?: ?gb?)?(?![\w.])")
 _WORD = re.compile(r"\S+")
 
 
-def lex(text: str, words: Words) -> list[Token]:
-    """Return the tokens of a text that normalizing.flat made, in order; the first MOST_TOKENS and one if there are
-    more."""
-    # Of the same length as `text`, so that a token can be named as it was typed.
+TokenMatch = tuple[int, tuple[Token, ...]]
+"""The end of what was matched, and its tokens: one, or two for `8h100`, a count and a GPU."""
+
+
+def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
+    """Return the tokens of a normalized text in their order. If there are more than MAX_TOKENS, return one more
+    than that."""
+    # As long as `text`, so that each token can be shown as it was typed.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
-    at = 0
-    while at < len(text) and len(tokens) <= MOST_TOKENS:
-        if text[at] == " ":
-            at += 1
+    start = 0
+    while start < len(text) and len(tokens) <= MAX_TOKENS:
+        if text[start] == " ":
+            start += 1
             continue
-        glued_to = tokens[-1].kind if tokens and at and text[at - 1] != " " else None
-        end, found = _longest(lower, at, words, glued_to)
-        for token in found:
-            tokens.append(Token(**{**token.__dict__, "text": short(text[at:end].rstrip(".,"))}))
-        at = end
+        attached_to = tokens[-1].kind if tokens and start and text[start - 1] != " " else None
+        end, found = _longest_match(lower, start, vocabulary, attached_to)
+        typed = short(text[start:end].rstrip(".,"))
+        tokens += [replace(token, text=typed) for token in found]
+        start = end
     return tokens
 
 
-def _longest(text: str, at: int, words: Words, glued_to: Kind | None) -> tuple[int, tuple[Token, ...]]:
-    """Return the end of the longest token at `at`, and the token; two of them for `8h100`, a count and a GPU."""
-    if glued_to in {Kind.GPU, Kind.MARK} and text[at] == "-":
-        memory = _MEMORY_AFTER_GPU.match(text, at)
+def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: TokenKind | None) -> TokenMatch:
+    """Return the longest match at `start`. `attached_to`: the kind of the token before it, None after a space."""
+    if attached_to in {TokenKind.GPU, TokenKind.FEATURE} and text[start] == "-":
+        memory = _MEMORY_AFTER_GPU.match(text, start)
         if memory is not None:
-            return memory.end(), (Token(Kind.MARK, "", f"{memory[1]}gb"),)
-        if _mark(text, at + 1, words) is not None:
-            at += 1
-    dash = _DASH.match(text, at) if glued_to is None else None
+            return memory.end(), (Token(TokenKind.FEATURE, "", f"{memory[1]}gb"),)
+        if _match_feature(text, start + 1, vocabulary) is not None:
+            start += 1
+    dash = _DASH.match(text, start) if attached_to is None else None
     if dash is not None:
-        return dash.end(), (Token(Kind.DASH, ""),)
-    found = list(_candidates(text, at, words))
-    if found:
-        longest = max(end for end, _ in found)
-        best = {tokens for end, tokens in found if end == longest}
-        return longest, best.pop() if len(best) == 1 else (Token(Kind.AMBIGUOUS, ""),)
-    number = _NUMBER.match(text, at)
+        return dash.end(), (Token(TokenKind.DASH, ""),)
+    matches = [*_match_names(text, start, vocabulary), *_match_amounts(text, start, vocabulary)]
+    if matches:
+        longest = max(end for end, _ in matches)
+        readings = {tokens for end, tokens in matches if end == longest}
+        return longest, readings.pop() if len(readings) == 1 else (Token(TokenKind.AMBIGUOUS, ""),)
+    number = _NUMBER.match(text, start)
     if number is not None:
         value = Decimal(number[1]) if number[1] else Decimal(NUMBER_WORDS[number[2]])
-        return number.end(), (Token(Kind.NUMBER, "", number=value),)
-    word = _WORD.match(text, at)
-    return word.end() if word else len(text), (Token(Kind.WORD, ""),)
+        return number.end(), (Token(TokenKind.NUMBER, "", number=value),)
+    word = _WORD.match(text, start)
+    return word.end() if word else len(text), (Token(TokenKind.WORD, ""),)
 
 
-def _candidates(text: str, at: int, words: Words) -> Iterator[tuple[int, tuple[Token, ...]]]:
-    for kind, names in (
-        (Kind.GPU, words.gpus),
-        (Kind.REGION, words.regions),
-        (Kind.CONTRACT, words.contracts),
-        (Kind.VENDOR, words.vendors),
+def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield what matches at `start` out of the catalogue's names and the fixed phrases."""
+    for kind, matcher in (
+        (TokenKind.GPU, vocabulary.gpus),
+        (TokenKind.REGION, vocabulary.regions),
+        (TokenKind.CONTRACT, vocabulary.contracts),
+        (TokenKind.VENDOR, vocabulary.vendors),
     ):
-        named = names.match(text, at)
+        named = matcher.match(text, start)
         if named is not None:
             yield named[0], (Token(kind, "", named[1]),)
-    mark = _mark(text, at, words)
-    if mark is not None:
-        yield mark.end(), (Token(Kind.MARK, "", mark.group().replace(" ", "")),)
-    phrase = _PHRASE.match(text, at)
-    if phrase is not None:
-        said = phrase.group()
-        name = "" if said in _NOTHING_IN_PARTICULAR else said
-        yield phrase.end(), (Token(_KINDS[said], "", name),)
-    yield from _amounts(text, at, words)
+    feature = _match_feature(text, start, vocabulary)
+    if feature is not None:
+        yield feature.end(), (Token(TokenKind.FEATURE, "", feature.group().replace(" ", "")),)
+    match = _PHRASE.match(text, start)
+    if match is not None:
+        phrase = match.group()
+        yield match.end(), (Token(_KINDS[phrase], "", "" if phrase in _ANY else phrase),)
 
 
-def _amounts(text: str, at: int, words: Words) -> Iterator[tuple[int, tuple[Token, ...]]]:
-    span = _SPAN.match(text, at)
-    gpu_here = words.gpus.match(text, at)
-    # `4090s` are several of them: nobody rents for 4090 seconds.
-    if span is not None and (gpu_here is None or gpu_here[0] != span.end()):
-        # The name says whether a number of minutes could follow, as in `1h 30`.
-        hours = "hours" if re.search(r"h(?:ou)?r?s?$", span.group()) else ""
-        yield span.end(), (Token(Kind.SPAN, "", hours, span=read_span(span.group())),)
-    money = match_money(text, at)
+def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield what matches at `start` out of durations, prices, counts, ranges and times of day."""
+    gpu = vocabulary.gpus.match(text, start)
+    duration = _DURATION.match(text, start)
+    # `4090s` are several GPUs: nobody rents for 4090 seconds.
+    if duration is not None and (gpu is None or gpu[0] != duration.end()):
+        typed = duration.group()
+        ends_in_hours = _ENDS_IN_HOURS.search(typed) is not None
+        token = Token(TokenKind.DURATION, "", duration=parse_duration(typed), ends_in_hours=ends_in_hours)
+        yield duration.end(), (token,)
+    money = match_money(text, start)
     if money is not None:
-        yield money[0], (Token(Kind.MONEY, "", money=money[1]),)
-    count = _COUNT.match(text, at)
+        yield money[0], (Token(TokenKind.MONEY, "", money=money[1]),)
+    count = _COUNT.match(text, start)
     if count is not None:
         number = next(group for group in count.groups() if group is not None)
         value = Decimal(NUMBER_WORDS.get(number, number))
-        yield count.end(), (Token(Kind.COUNT, "", number=value),)
-    glued = _GLUED_COUNT.match(text, at)
-    gpu = words.gpus.match(text, glued.end()) if glued else None
-    if glued is not None and gpu is not None and (glued[2] or not text[glued.end()].isdigit()):
-        yield gpu[0], (Token(Kind.COUNT, "", number=Decimal(glued[1])), Token(Kind.GPU, "", gpu[1]))
-    for kind, pattern in ((Kind.RANGE, _RANGE), (Kind.TIME, _TIME)):
-        found = pattern.match(text, at)
-        if found is not None:
-            yield found.end(), (Token(kind, ""),)
+        yield count.end(), (Token(TokenKind.COUNT, "", number=value),)
+    yield from _match_count_and_gpu(text, start, vocabulary)
+    for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
+        match = pattern.match(text, start)
+        if match is not None:
+            yield match.end(), (Token(kind, ""),)
 
 
-def _mark(text: str, at: int, words: Words) -> re.Match[str] | None:
-    found = _MARK.match(text, at) or words.marks.match(text, at)
-    return found if found and found.end() > at else None
+def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield a count and a GPU if they stand at `start` without a space between them: `8h100`, `2x4090`."""
+    count = _COUNT_BEFORE_GPU.match(text, start)
+    if count is None or not (count[2] or not text[count.end()].isdigit()):
+        return
+    gpu = vocabulary.gpus.match(text, count.end())
+    if gpu is not None:
+        yield gpu[0], (Token(TokenKind.COUNT, "", number=Decimal(count[1])), Token(TokenKind.GPU, "", gpu[1]))
+
+
+def _match_feature(text: str, start: int, vocabulary: Vocabulary) -> re.Match[str] | None:
+    match = _FEATURE.match(text, start) or vocabulary.features.match(text, start)
+    return match if match and match.end() > start else None

@@ -1,4 +1,4 @@
-"""Typed text on one line, with the signs that people, phones and shells put in place of others undone."""
+"""Brings typed text into the one form that the lexer reads."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _SIGNS = str.maketrans(
     | {"≤": "<", "‐": "-", "‑": "-", "−": "-"}
 )
 _BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
-_OWNED = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
-_WHOLE = r"(?<![\w.,])(\$?\d{1,3})"
-_DOTS_AND_COMMA = re.compile(rf"{_WHOLE}((?:\.\d{{3}})+),(\d{{1,2}})(?!\d)")
-_COMMAS_AND_DOT = re.compile(rf"{_WHOLE}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?!\d))")
-_DECIMAL_COMMA = re.compile(rf"{_WHOLE},(\d{{1,2}})(?!\d)")
+_POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
+_LEADING_DIGITS = r"(?<![\w.,])(\$?\d{1,3})"
+_DOTS_AND_COMMA = re.compile(rf"{_LEADING_DIGITS}((?:\.\d{{3}})+),(\d{{1,2}})(?!\d)")
+_COMMAS_AND_DOT = re.compile(rf"{_LEADING_DIGITS}((?:,\d{{3}})+)(?=\.\d{{1,2}}(?!\d))")
+_DECIMAL_COMMA = re.compile(rf"{_LEADING_DIGITS},(\d{{1,2}})(?!\d)")
 _SEPARATING_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 
 
-def flat(text: str) -> str:
-    """The text on one line, with single spaces and without quotation marks, brackets, question marks and the like.
+def normalize(text: str) -> str:
+    """Return the text on one line, with single spaces and without quotation marks, brackets and question marks.
 
     `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number that can be read in two ways, such
     as `2,500`, stays as it is. So do times of day, such as `18:00`.
     """
     text = unicodedata.normalize("NFKC", text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
-    text = _OWNED.sub("s", text)
+    text = _POSSESSIVE.sub("s", text)
     text = _BOLD.sub(r"\1", text).translate(_SIGNS)
     text = _DOTS_AND_COMMA.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)
     text = _COMMAS_AND_DOT.sub(lambda m: m[1] + m[2].replace(",", ""), text)
@@ -38,17 +38,17 @@ def flat(text: str) -> str:
     return " ".join(word.rstrip(".") for word in text.split() if word.strip("."))
 
 
-def flat_within(text: str, longest: int) -> str | None:
-    """Return what flat makes of the text. Return None if that is longer than `longest`.
+def normalize_within(text: str, limit: int) -> str | None:
+    """Return the normalized text. Return None if it is longer than `limit`.
 
-    The length is looked at before each costly step. One letter may become eighteen when it is normalized, so a
-    text that seems short could keep the event loop, and everybody's commands, waiting.
+    The length is checked before each costly step. NFKC can turn one letter into eighteen, so a text that seems
+    short could block the event loop, and with it everybody's commands.
     """
     spaced = " ".join(text.split())
-    if len(spaced) > 2 * longest:
+    if len(spaced) > 2 * limit:
         return None
     composed = unicodedata.normalize("NFKC", spaced)
-    if len(composed) > 2 * longest:
+    if len(composed) > 2 * limit:
         return None
-    said = flat(composed)
-    return said if len(said) <= longest else None
+    normalized = normalize(composed)
+    return normalized if len(normalized) <= limit else None

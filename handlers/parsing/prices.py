@@ -36,50 +36,51 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and what was said about it."""
+    """An amount of dollars, and what the words after it add."""
 
     amount: Decimal
     per_gpu: bool = False
     per_hour: bool = False
     total: bool = False
+    """It is for everything, as in `$20 in total`."""
     limit: bool = False
     """It is a maximum, as in `$3 or less`."""
     other_unit: str = ""
-    """`per day`: a unit that a price here never has."""
+    """A unit that no price has here, as in `$50 per day`."""
 
 
 NO_MONEY = Money(Decimal(0))
 
 
-def match_money(text: str, at: int) -> tuple[int, Money] | None:
-    """Return where the amount at `at` ends, and what it says. Return None if there is none."""
-    found = _MONEY.match(text, at)
-    if found is None:
+def match_money(text: str, start: int) -> tuple[int, Money] | None:
+    """Return the end of the amount at `start`, and the amount. Return None if there is none."""
+    match = _MONEY.match(text, start)
+    if match is None:
         return None
-    end = found.end()
-    said: dict[str, bool] = {}
-    other = ""
+    end = match.end()
+    suffixes: set[str] = set()
+    other_unit = ""
     while suffix := _SUFFIX.match(text, end):
         end = suffix.end()
-        kind, word = suffix.lastgroup, suffix.group(suffix.lastgroup or 0)
+        kind = suffix.lastgroup or ""
         if kind in {"slash", "per", "each_time"}:
-            if re.fullmatch(_GPU, word):
+            unit = suffix.group(kind)
+            if re.fullmatch(_GPU, unit):
                 kind = "gpu"
                 gpu_hour = _GPU_HOUR.match(text, end)
                 if gpu_hour is not None:
-                    said["hour"] = True
+                    suffixes.add("hour")
                     end = gpu_hour.end()
-            elif re.fullmatch(_HOUR, word):
+            elif re.fullmatch(_HOUR, unit):
                 kind = "hour"
             else:
-                other = other or suffix.group().strip()
-        said[kind or ""] = True
-    amount = Decimal(next(group for group in found.groups() if group is not None))
+                other_unit = other_unit or suffix.group().strip()
+        suffixes.add(kind)
     return end, Money(
-        amount,
-        per_gpu="gpu" in said,
-        per_hour="hour" in said,
-        total="total" in said or ("budget" in said and "hour" not in said),
-        limit="limit" in said or "budget" in said,
-        other_unit=other,
+        Decimal(next(group for group in match.groups() if group is not None)),
+        per_gpu="gpu" in suffixes,
+        per_hour="hour" in suffixes,
+        total="total" in suffixes or ("budget" in suffixes and "hour" not in suffixes),
+        limit="limit" in suffixes or "budget" in suffixes,
+        other_unit=other_unit,
     )

@@ -6,36 +6,37 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Trouble(Enum):
+class ProblemKind(Enum):
     """Why something can't be read."""
 
-    WORD = auto()
-    REGION = auto()
-    VENDOR = auto()
-    NAME_MISSING = auto()
-    """`vendor` and nothing that names one."""
-    NUMBER = auto()
+    UNKNOWN_WORD = auto()
+    UNKNOWN_REGION = auto()
+    UNKNOWN_VENDOR = auto()
+    MISSING_VALUE = auto()
+    """`vendor` with no vendor after it."""
+    NUMBER_WITHOUT_UNIT = auto()
     """A number that could be GPUs, hours or dollars."""
     UNREADABLE = auto()
     """Something with digits that is no number here: `1.5x`, `1e9`."""
-    MEMORY = auto()
-    """`a100 80`: memory or GPUs?"""
+    MEMORY_OR_COUNT = auto()
+    """`a100 80`."""
     RANGE = auto()
+    """`2-3h`."""
     TIME = auto()
     """A time of day, or a duration that can't be read."""
-    MINUTES = auto()
+    HOURS_AND_NUMBER = auto()
     """`1h 30`."""
     LATER = auto()
     """`in 2 hours`."""
     PRICE = auto()
     PRICE_UNIT = auto()
     """`$50/day`."""
-    LIMIT = auto()
-    """A limit on something without a unit: `under 3`."""
+    LIMIT_WITHOUT_UNIT = auto()
+    """`under 3`."""
     LIMITED_COUNT = auto()
     """`up to 4 H100s`."""
-    OPTION = auto()
-    MACHINES = auto()
+    UNKNOWN_OPTION = auto()
+    SEVERAL_MACHINES = auto()
     US = auto()
     """`us` after a verb: the region, or the people who ask?"""
     AMBIGUOUS = auto()
@@ -43,8 +44,10 @@ class Trouble(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that can't be read, named as it was typed."""
+    """A part of a request that can't be read."""
 
-    trouble: Trouble
+    kind: ProblemKind
     text: str
+    """The part as it was typed."""
     number: int = 0
+    """The number in it, if the suggestion needs one."""

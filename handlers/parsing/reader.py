@@ -1,7 +1,7 @@
-"""What the tokens of a request say together.
+"""Reads the tokens of a request: what each adds to it, and which can't be read.
 
-Each kind of token has exactly one reader; what no reader can place is a problem. Whether the parts make a request
-is decided in wanted.py.
+Each kind of token has exactly one method that reads it. Whether the parts make a request is decided in
+`request_parser.py`.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from handlers.parsing.lexer import Kind, Token
+from bot.model.gpu import memory_sizes
+from handlers.parsing.lexer import Token, TokenKind
 from handlers.parsing.prices import OTHER_CURRENCIES, Money
-from handlers.parsing.problems import Problem, Trouble
-from handlers.parsing.vocabulary import Words, memory_sizes
+from handlers.parsing.problems import Problem, ProblemKind
+from handlers.parsing.vocabulary import Vocabulary
 
-MOST_GPUS_AFTER = 8
+MAX_COUNT_AFTER_GPU = 8
 """`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """An amount of money and how it was said."""
+    """An amount of money, and what the words around it say about it."""
 
     money: Money
     limited: bool
     """A word says that it is a maximum."""
     total: bool = False
     after_for: bool = False
-    """`for $20`: the price of it all, unless it is said to be per hour."""
+    """`for $20`: the price of everything, unless it says "per hour"."""
 
 
 @dataclass
-class Reading:
-    """What was found, each in the order in which it was said."""
+class RequestParts:
+    """What was read, each part in the order in which it was typed."""
 
     gpus: list[str] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
+    features: list[str] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     regions: list[str] = field(default_factory=list)
     contracts: list[str] = field(default_factory=list)
@@ -46,322 +47,351 @@ class Reading:
     leases: list[timedelta] = field(default_factory=list)
     prices: list[Price] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    nows: int = 0
-    """How often the word `now` stands in it."""
+    now_count: int = 0
+    """How often the word `now` was typed."""
     doubtful: bool = False
-    """Something has a second reading that is unlikely but possible, so nothing is bought without a look."""
+    """Something has a second reading that is unlikely but possible, so that `now` must only show the offers."""
 
 
-_NAMES = {
-    "region": (Kind.REGION,),
-    "vendor": (Kind.VENDOR,),
-    "provider": (Kind.VENDOR,),
-    "contract": (Kind.CONTRACT,),
-    "in": (Kind.REGION,),
-    "from": (Kind.VENDOR, Kind.REGION),
-    "on": (Kind.VENDOR, Kind.CONTRACT),
-    "via": (Kind.VENDOR,),
-    "at": (Kind.VENDOR,),
-    "lease": (Kind.SPAN,),
-    "duration": (Kind.SPAN,),
-    "hours": (Kind.SPAN, Kind.NUMBER),
-    "hrs": (Kind.SPAN, Kind.NUMBER),
-    "count": (Kind.COUNT, Kind.NUMBER),
+_VALUES_AFTER = {
+    "region": (TokenKind.REGION,),
+    "vendor": (TokenKind.VENDOR,),
+    "provider": (TokenKind.VENDOR,),
+    "contract": (TokenKind.CONTRACT,),
+    "in": (TokenKind.REGION,),
+    "from": (TokenKind.VENDOR, TokenKind.REGION),
+    "on": (TokenKind.VENDOR, TokenKind.CONTRACT),
+    "via": (TokenKind.VENDOR,),
+    "at": (TokenKind.VENDOR,),
+    "lease": (TokenKind.DURATION,),
+    "duration": (TokenKind.DURATION,),
+    "hours": (TokenKind.DURATION, TokenKind.NUMBER),
+    "hrs": (TokenKind.DURATION, TokenKind.NUMBER),
+    "count": (TokenKind.COUNT, TokenKind.NUMBER),
 }
-"""What may stand after such a word."""
-_CURRENCIES = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "cent", "cents"})
-_PRICE_WORDS = frozenset({Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.TOTAL, Kind.MONEY})
-_OPTIONS = frozenset(
-    {Kind.KEY, Kind.GPU, Kind.REGION, Kind.CONTRACT, Kind.VENDOR, Kind.MOST, Kind.BELOW, Kind.PRICE, Kind.NOW}
+"""The values that may follow each key or preposition."""
+_CURRENCY_WORDS = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "cent", "cents"})
+_PRICE_KINDS = frozenset({TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.TOTAL, TokenKind.MONEY})
+_OPTION_KINDS = frozenset(
+    {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
+    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
+_AMOUNT_KINDS = frozenset(
+    {TokenKind.NUMBER, TokenKind.COUNT, TokenKind.MONEY, TokenKind.DURATION, TokenKind.RANGE, TokenKind.TIME}
+)
 _VERBS = frozenset({"get", "rent", "need", "want", "for", "with"})
+_WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
 
-def read(tokens: list[Token], words: Words, *, after_verb: bool) -> Reading:
-    """Return everything that the tokens say. `after_verb`: they stand after `get` or another verb."""
-    return _Reader(tokens, words, after_verb).read()
+def read_tokens(tokens: list[Token], vocabulary: Vocabulary, *, after_verb: bool) -> RequestParts:
+    """Return what the tokens mean. `after_verb`: they follow `get` or another verb."""
+    return _TokenReader(tokens, vocabulary, after_verb).read()
 
 
-def _is_money(token: Token) -> bool:
-    return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCIES
+def _looks_like_money(token: Token) -> bool:
+    return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCY_WORDS
 
 
-def _may_be_a_unit(token: Token) -> bool:
-    """Whether a number before it may be of that: `6 hous`, `3 and a half hours`."""
-    return token.name == "and" or (token.kind is Kind.WORD and not _is_money(token))
+def _may_be_unit(token: Token) -> bool:
+    """Return whether the token may be the unit of the number before it: `6 hous`, `3 and a half hours`."""
+    return token.name == "and" or (token.kind is TokenKind.WORD and not _looks_like_money(token))
 
 
-class _Reader:
-    def __init__(self, tokens: list[Token], words: Words, after_verb: bool) -> None:
+class _TokenReader:
+    """Reads the tokens from left to right. `position` is always that of the token after the one that is read."""
+
+    def __init__(self, tokens: list[Token], vocabulary: Vocabulary, after_verb: bool) -> None:
         self.tokens = tokens
-        self.words = words
+        self.vocabulary = vocabulary
         self.after_verb = after_verb
-        self.at = 0
-        self.found = Reading()
-        self.readers: dict[Kind, Callable[[Token], None]] = {
-            Kind.GPU: lambda token: self.found.gpus.append(token.name),
-            Kind.MARK: lambda token: self.found.marks.append(token.name),
-            Kind.REGION: self._region,
-            Kind.CONTRACT: lambda token: self.found.contracts.append(token.name),
-            Kind.VENDOR: lambda token: self.found.vendors.append(token.name),
-            Kind.COUNT: lambda token: self.found.counts.append(int(token.number)),
-            Kind.NUMBER: self._number,
-            Kind.SPAN: self._span,
-            Kind.MONEY: self._price,
-            Kind.MOST: self._price,
-            Kind.BELOW: self._price,
-            Kind.PRICE: self._price,
-            Kind.TOTAL: self._price,
-            Kind.RANGE: lambda token: self._problem(Trouble.RANGE, token),
-            Kind.TIME: lambda token: self._problem(Trouble.TIME, token),
-            Kind.KEY: self._named,
-            Kind.PREPOSITION: self._named,
-            Kind.NOW: self._now,
-            Kind.URGENT: self._doubt,
-            Kind.FILLER: lambda _: None,
-            Kind.MACHINES: lambda token: self._problem(Trouble.MACHINES, token),
-            Kind.DASH: self._option,
-            Kind.AMBIGUOUS: lambda token: self._problem(Trouble.AMBIGUOUS, token),
-            Kind.WORD: self._word,
+        self.position = 0
+        self.parts = RequestParts()
+        self.readers: dict[TokenKind, Callable[[Token], None]] = {
+            TokenKind.GPU: lambda token: self.parts.gpus.append(token.name),
+            TokenKind.FEATURE: lambda token: self.parts.features.append(token.name),
+            TokenKind.REGION: self._read_region,
+            TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
+            TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
+            TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
+            TokenKind.NUMBER: self._read_number,
+            TokenKind.DURATION: self._read_duration,
+            TokenKind.MONEY: self._read_price,
+            TokenKind.AT_MOST: self._read_price,
+            TokenKind.BELOW: self._read_price,
+            TokenKind.PRICE: self._read_price,
+            TokenKind.TOTAL: self._read_price,
+            TokenKind.RANGE: lambda token: self._add_problem(ProblemKind.RANGE, token),
+            TokenKind.TIME: lambda token: self._add_problem(ProblemKind.TIME, token),
+            TokenKind.KEY: self._read_key,
+            TokenKind.PREPOSITION: self._read_key,
+            TokenKind.NOW: self._read_now,
+            TokenKind.URGENT: lambda _: self._mark_doubtful(),
+            TokenKind.FILLER: lambda _: None,
+            TokenKind.MACHINES: lambda token: self._add_problem(ProblemKind.SEVERAL_MACHINES, token),
+            TokenKind.DASH: self._read_option,
+            TokenKind.AMBIGUOUS: lambda token: self._add_problem(ProblemKind.AMBIGUOUS, token),
+            TokenKind.WORD: self._read_word,
         }
 
-    def read(self) -> Reading:
-        while self.at < len(self.tokens):
-            token = self.tokens[self.at]
-            self.at += 1
+    def read(self) -> RequestParts:
+        while self.position < len(self.tokens):
+            token = self.tokens[self.position]
+            self.position += 1
             self.readers[token.kind](token)
-        return self.found
+        return self.parts
 
-    # --- looking around; `at` is the place after the token that is being read
+    # --- the tokens around the one that is read
 
     def _peek(self, ahead: int = 0) -> Token | None:
-        at = self.at + ahead
-        return self.tokens[at] if 0 <= at < len(self.tokens) else None
+        position = self.position + ahead
+        return self.tokens[position] if 0 <= position < len(self.tokens) else None
 
-    def _before(self) -> Token | None:
+    def _previous(self) -> Token | None:
         return self._peek(-2)
 
-    def _next_is(self, *kinds: Kind) -> bool:
+    def _next_is(self, *kinds: TokenKind) -> bool:
         token = self._peek()
         return token is not None and token.kind in kinds
 
-    def _skip_words(self, *fillers: str) -> None:
-        while (token := self._peek()) is not None and token.kind is Kind.FILLER and token.name in fillers:
-            self.at += 1
-
-    def _gpu_beside(self, step: int) -> Token | None:
-        """The GPU next to the token that is being read, with nothing but marks and `of` between."""
-        at = self.at - 1 + step
-        while 0 <= at < len(self.tokens):
-            token = self.tokens[at]
-            if token.kind is Kind.GPU:
-                return token
-            if token.kind is not Kind.MARK and token.name != "of":
-                return None
-            at += step
-        return None
-
-    def _problem(self, trouble: Trouble, *tokens: Token, number: Decimal = Decimal(0)) -> None:
-        self.found.problems.append(Problem(trouble, " ".join(token.text for token in tokens), int(number)))
-
-    def _doubt(self, _: Token) -> None:
-        self.found.doubtful = True
-
-    # --- readers
-
-    def _region(self, token: Token) -> None:
-        before = self._before()
-        after = self._peek()
-        if (
-            token.text.lower() == "other"
-            and after is not None
-            and after.kind in {Kind.GPU, Kind.COUNT, Kind.NUMBER}
-        ):
-            self.found.doubtful = True  # `the other h100` is no region
-        verb = self.after_verb if before is None else before.kind is Kind.FILLER and before.name in _VERBS
-        if token.text.lower() == "us" and verb:
-            self._problem(Trouble.US, token)
-        else:
-            self.found.regions.append(token.name)
-        if after is not None and after.name == "region":  # the EU region
-            self.at += 1
-
-    def _number(self, token: Token) -> None:
-        if token.number != int(token.number):
-            self._problem(Trouble.UNREADABLE, token)
-            return
-        after, before = self._gpu_beside(1), self._gpu_beside(-1)
-        gpu = after or before
-        if (machines := self._peek()) is not None and machines.kind is Kind.MACHINES:
-            self.at += 1
-            self._problem(Trouble.MACHINES, token, machines)
-        elif gpu is None:
-            self._problem(Trouble.NUMBER, token, number=token.number)
-        elif token.number in self._memory_of(gpu.name) or (after is None and token.number > MOST_GPUS_AFTER):
-            self._problem(Trouble.MEMORY, token, number=token.number)
-        elif after is None and (unit := self._peek()) is not None and _may_be_a_unit(unit):
-            # `h100 6 hous` and `h100 3 and a half hours` are no numbers of GPUs
-            named = [token, unit] if unit.kind is Kind.WORD else [token]
-            self._problem(Trouble.NUMBER, *named, number=token.number)
-        else:
-            self.found.counts.append(int(token.number))
-            self.found.doubtful = self.found.doubtful or after is None
-
-    def _memory_of(self, gpu: str) -> frozenset[int]:
-        return memory_sizes(self.words.variants[self.words.family_of(gpu) or gpu])
-
-    def _span(self, token: Token) -> None:
-        number = self._peek()
-        if token.name == "hours" and number is not None and number.kind is Kind.NUMBER:
-            # `1h 30`: minutes to most people. `6h 8 h100`: a number of GPUs.
-            self.at += 1
-            if number.number >= 10 or self._gpu_beside(1) is None:
-                self._problem(Trouble.MINUTES, token, number)
-                return
-            self.at -= 1
-        self.found.leases.append(token.span)
-        self._skip_key("lease")
+    def _skip_fillers(self, *names: str) -> None:
+        while (token := self._peek()) is not None and token.kind is TokenKind.FILLER and token.name in names:
+            self.position += 1
 
     def _skip_key(self, name: str) -> None:
         token = self._peek()
-        if token is not None and token.kind is Kind.KEY and token.name == name:
-            self.at += 1
+        if token is not None and token.kind is TokenKind.KEY and token.name == name:
+            self.position += 1
 
-    def _now(self, _: Token) -> None:
-        self.found.nows += 1
-        before = self._before()
-        if before is not None and before.kind is Kind.FILLER and before.name in {"for", "of", "a", "the", "with"}:
-            self.found.doubtful = True  # `for now` says nothing about when
+    def _adjacent_gpu(self, step: int) -> Token | None:
+        """Return the GPU after (`step` 1) or before (-1) the token that is read.
 
-    def _word(self, token: Token) -> None:
-        sign = token.text.lstrip("-+.")[:1]
-        if _is_money(token):
-            self._problem(Trouble.PRICE, token)
-        elif sign.isdigit():
-            self._problem(Trouble.UNREADABLE, token)
+        Only features and `of` may stand between them.
+        """
+        position = self.position - 1 + step
+        while 0 <= position < len(self.tokens):
+            token = self.tokens[position]
+            if token.kind is TokenKind.GPU:
+                return token
+            if token.kind is not TokenKind.FEATURE and token.name != "of":
+                return None
+            position += step
+        return None
+
+    def _add_problem(self, kind: ProblemKind, *tokens: Token, number: Decimal = Decimal(0)) -> None:
+        self.parts.problems.append(Problem(kind, " ".join(token.text for token in tokens), int(number)))
+
+    def _mark_doubtful(self) -> None:
+        self.parts.doubtful = True
+
+    # --- regions, numbers, durations, words
+
+    def _read_region(self, token: Token) -> None:
+        previous, following = self._previous(), self._peek()
+        counted = {TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER}
+        if token.text.lower() == "other" and following is not None and following.kind in counted:
+            self._mark_doubtful()  # `the other h100` is no region
+        if previous is None:
+            verb_before = self.after_verb
         else:
-            self._problem(Trouble.WORD, token)
+            verb_before = previous.kind is TokenKind.FILLER and previous.name in _VERBS
+        if token.text.lower() == "us" and verb_before:
+            self._add_problem(ProblemKind.US, token)
+        else:
+            self.parts.regions.append(token.name)
+        if following is not None and following.name == "region":  # the EU region
+            self.position += 1
 
-    def _named(self, key: Token) -> None:
-        """A word such as `region`, `in` or `hours`, and what it announces."""
-        before = self._before()
-        self._skip_words(*(("for",) if Kind.SPAN in _NAMES[key.name] else ("the", "of")))
-        token = self._peek()
-        if key.kind is Kind.PREPOSITION and token is not None and token.name in {"region", "vendor", "provider"}:
+    def _read_number(self, token: Token) -> None:
+        if token.number != int(token.number):
+            self._add_problem(ProblemKind.UNREADABLE, token)
+            return
+        gpu_after = self._adjacent_gpu(1)
+        gpu = gpu_after or self._adjacent_gpu(-1)
+        following = self._peek()
+        if following is not None and following.kind is TokenKind.MACHINES:
+            self.position += 1
+            self._add_problem(ProblemKind.SEVERAL_MACHINES, token, following)
+        elif gpu is None:
+            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, token, number=token.number)
+        elif self._may_be_memory(token.number, gpu) or (gpu_after is None and token.number > MAX_COUNT_AFTER_GPU):
+            self._add_problem(ProblemKind.MEMORY_OR_COUNT, token, number=token.number)
+        elif gpu_after is None and following is not None and _may_be_unit(following):
+            # `h100 6 hous` and `h100 3 and a half hours` are no numbers of GPUs.
+            tokens = [token, following] if following.kind is TokenKind.WORD else [token]
+            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, *tokens, number=token.number)
+        else:
+            self.parts.counts.append(int(token.number))
+            if gpu_after is None:
+                self._mark_doubtful()
+
+    def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
+        return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
+
+    def _read_duration(self, token: Token) -> None:
+        following = self._peek()
+        if token.ends_in_hours and following is not None and following.kind is TokenKind.NUMBER:
+            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs.
+            self.position += 1
+            if following.number >= 10 or self._adjacent_gpu(1) is None:
+                self._add_problem(ProblemKind.HOURS_AND_NUMBER, token, following)
+                return
+            self.position -= 1
+        self.parts.leases.append(token.duration)
+        self._skip_key("lease")
+
+    def _read_now(self, _token: Token) -> None:
+        self.parts.now_count += 1
+        previous = self._previous()
+        if previous is not None and previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
+            self._mark_doubtful()  # `for now` doesn't say when to rent
+
+    def _read_word(self, token: Token) -> None:
+        if _looks_like_money(token):
+            self._add_problem(ProblemKind.PRICE, token)
+        elif token.text.lstrip("-+.")[:1].isdigit():
+            self._add_problem(ProblemKind.UNREADABLE, token)
+        else:
+            self._add_problem(ProblemKind.UNKNOWN_WORD, token)
+
+    # --- keys and options
+
+    def _read_key(self, key: Token) -> None:
+        """Read a word such as `region`, `in` or `hours`, and the value after it."""
+        previous = self._previous()
+        kinds = _VALUES_AFTER[key.name]
+        self._skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
+        value = self._peek()
+        if (
+            key.kind is TokenKind.PREPOSITION
+            and value is not None
+            and value.name in {"region", "vendor", "provider"}
+        ):
             return  # from vendor nebius
-        if token is None or token.kind not in {*_NAMES[key.name], Kind.WORD, Kind.NUMBER, Kind.SPAN}:
-            if not (key.name == "contract" and before is not None and before.kind is Kind.CONTRACT):
-                self._problem(Trouble.WORD if key.name in {"at", "on"} else Trouble.NAME_MISSING, key)
+        if value is None or value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
+            spot_contract = key.name == "contract" and previous is not None and previous.kind is TokenKind.CONTRACT
+            if not spot_contract:
+                missing = ProblemKind.UNKNOWN_WORD if key.name in {"at", "on"} else ProblemKind.MISSING_VALUE
+                self._add_problem(missing, key)
             return
-        self.at += 1
-        if token.kind in _NAMES[key.name]:
-            self._announced(key, token, option=before is not None and before.kind is Kind.DASH)
-        elif token.kind is Kind.WORD:
-            self._unknown_name(key, token)
-        elif token.kind is Kind.SPAN:
-            self._problem(Trouble.LATER if key.name == "in" else Trouble.TIME, key, token)
+        self.position += 1
+        if value.kind in kinds:
+            self._read_value(key, value, option=previous is not None and previous.kind is TokenKind.DASH)
+        elif value.kind is TokenKind.WORD:
+            self._read_unknown_value(key, value)
+        elif value.kind is TokenKind.DURATION:
+            self._add_problem(ProblemKind.LATER if key.name == "in" else ProblemKind.TIME, key, value)
+        elif key.kind is TokenKind.PREPOSITION:
+            self._add_problem(ProblemKind.TIME, key, value)
         else:
-            self._problem(Trouble.TIME if key.kind is Kind.PREPOSITION else Trouble.NUMBER, key, token)
+            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, key, value)
 
-    def _announced(self, key: Token, token: Token, *, option: bool) -> None:
-        if token.kind is Kind.REGION:
-            self.found.regions.append(token.name)
+    def _read_value(self, key: Token, value: Token, *, option: bool) -> None:
+        if value.kind is TokenKind.REGION:
+            self.parts.regions.append(value.name)
             self._skip_key("region")
-        elif token.kind is not Kind.NUMBER:
-            self.readers[token.kind](token)
-        elif key.name != "count" and not option and self._gpu_beside(1) is not None:
-            self._problem(Trouble.NUMBER, token)
-        elif token.number != int(token.number) and key.name == "count":
-            self._problem(Trouble.UNREADABLE, token)
+        elif value.kind is not TokenKind.NUMBER:
+            self.readers[value.kind](value)
+        elif key.name != "count" and not option and self._adjacent_gpu(1) is not None:
+            self._add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, value)
+        elif value.number != int(value.number) and key.name == "count":
+            self._add_problem(ProblemKind.UNREADABLE, value)
         elif key.name == "count":
-            self.found.counts.append(int(token.number))
+            self.parts.counts.append(int(value.number))
         else:
-            self.found.leases.append(timedelta(seconds=int(min(token.number, Decimal(10**6)) * 3600)))
+            hours = min(value.number, Decimal(10**6))
+            self.parts.leases.append(timedelta(seconds=int(hours * 3600)))
 
-    def _unknown_name(self, key: Token, token: Token) -> None:
-        kinds = _NAMES[key.name]
+    def _read_unknown_value(self, key: Token, value: Token) -> None:
+        kinds = _VALUES_AFTER[key.name]
         if key.name in {"at", "on"}:
-            self._problem(Trouble.WORD, key, token)
-        elif Kind.VENDOR in kinds and not self.words.vendor_names:  # the marketplace knows them, we don't yet
-            self.found.vendors.append(token.text)
-        elif Kind.VENDOR in kinds:
-            self._problem(Trouble.VENDOR, token)
-        elif Kind.REGION in kinds:
-            self._problem(Trouble.REGION, token)
+            self._add_problem(ProblemKind.UNKNOWN_WORD, key, value)
+        elif TokenKind.VENDOR in kinds and not self.vocabulary.vendor_names:
+            self.parts.vendors.append(value.text)  # the marketplace knows its vendors, the bot doesn't yet
+        elif TokenKind.VENDOR in kinds:
+            self._add_problem(ProblemKind.UNKNOWN_VENDOR, value)
+        elif TokenKind.REGION in kinds:
+            self._add_problem(ProblemKind.UNKNOWN_REGION, value)
         else:
-            self._word(token)
+            self._read_word(value)
 
-    def _option(self, dash: Token) -> None:
-        """A dash glued to a word: an option if we know the word."""
-        token = self._peek()
-        if token is None:
+    def _read_option(self, dash: Token) -> None:
+        """Read a dash and the word directly after it: an option if the word is known."""
+        option = self._peek()
+        if option is None:
             return
-        self.at += 1
-        if token.name in {"gpu", "gpus"} and self._next_is(Kind.NUMBER, Kind.COUNT):
-            self.at += 1
-            self.found.counts.append(int(self.tokens[self.at - 1].number))
-        elif token.kind is Kind.NOW:
-            self.found.doubtful = True
-        elif token.kind in _OPTIONS or token.name in _OPTION_WORDS:
-            self.at -= 1
+        self.position += 1
+        if option.name in {"gpu", "gpus"} and self._next_is(TokenKind.NUMBER, TokenKind.COUNT):
+            self.position += 1
+            self.parts.counts.append(int(self.tokens[self.position - 1].number))
+        elif option.kind is TokenKind.NOW:
+            self._mark_doubtful()
+        elif option.kind in _OPTION_KINDS or option.name in _OPTION_WORDS:
+            self.position -= 1
         else:
-            typed = Token(token.kind, dash.text + token.text)
-            unreadable = token.kind in {Kind.NUMBER, Kind.COUNT, Kind.MONEY, Kind.SPAN, Kind.RANGE, Kind.TIME}
-            self._problem(Trouble.UNREADABLE if unreadable else Trouble.OPTION, typed)
+            typed = Token(option.kind, dash.text + option.text)
+            unreadable = option.kind in _AMOUNT_KINDS
+            self._add_problem(ProblemKind.UNREADABLE if unreadable else ProblemKind.UNKNOWN_OPTION, typed)
 
-    def _price(self, first: Token) -> None:
-        """A price, with the words that limit it before it: `under $3`, `max price 3`, `total budget of $500`."""
-        before = self._before()
-        after_for = before is not None and before.name == "for"
-        option = before is not None and before.kind is Kind.DASH
-        said = [first]
+    # --- prices
+
+    def _read_price(self, first: Token) -> None:
+        """Read a price, and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
+        previous = self._previous()
+        after_for = previous is not None and previous.name == "for"
+        option = previous is not None and previous.kind is TokenKind.DASH
+        words = [first]
         while True:
-            self._skip_words("of", "a", "the")
+            self._skip_fillers("of", "a", "the")
             token = self._peek()
-            if said[-1].kind is Kind.MONEY or token is None or token.kind not in _PRICE_WORDS:
+            if words[-1].kind is TokenKind.MONEY or token is None or token.kind not in _PRICE_KINDS:
                 break
-            said.append(token)
-            self.at += 1
-        if said[-1].kind is Kind.MONEY:
-            self._money(said, after_for)
-        elif token is None or token.kind not in {Kind.NUMBER, Kind.COUNT, Kind.SPAN, Kind.WORD, Kind.DASH}:
-            self._problem(Trouble.WORD, *said)
+            words.append(token)
+            self.position += 1
+        readable = {TokenKind.NUMBER, TokenKind.COUNT, TokenKind.DURATION, TokenKind.WORD, TokenKind.DASH}
+        if words[-1].kind is TokenKind.MONEY:
+            self._read_money(words, after_for)
+        elif token is None or token.kind not in readable:
+            self._add_problem(ProblemKind.UNKNOWN_WORD, *words)
         else:
-            self.at += 1
-            self._limited(said, token, option=option)
+            self.position += 1
+            self._read_limit(words, token, option=option)
 
-    def _money(self, said: list[Token], after_for: bool) -> None:
-        money = said[-1].money
-        kinds = {token.kind for token in said}
+    def _read_money(self, words: list[Token], after_for: bool) -> None:
+        money = words[-1].money
         if money.other_unit:
-            self.found.problems.append(Problem(Trouble.PRICE_UNIT, money.other_unit))
+            self.parts.problems.append(Problem(ProblemKind.PRICE_UNIT, money.other_unit))
             return
-        only_budget = all(token.name == "budget" for token in said if token.kind is Kind.TOTAL)
-        total = money.total or (Kind.TOTAL in kinds and not (only_budget and money.per_hour))
-        limited = money.limit or len(said) > 1
-        self.found.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
+        total_words = [token.name for token in words if token.kind is TokenKind.TOTAL]
+        # `budget $3/h` is a cap, `total $3/h` is the price of all GPUs.
+        hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
+        total = money.total or (bool(total_words) and not hourly_budget)
+        limited = money.limit or len(words) > 1
+        self.parts.prices.append(Price(money, limited=limited, total=total, after_for=after_for))
 
-    def _limited(self, said: list[Token], token: Token, *, option: bool) -> None:
-        """A limit on something that is no amount of dollars."""
-        kinds = {one.kind for one in said}
-        counts = token.kind is Kind.COUNT or (token.kind is Kind.NUMBER and self._gpu_beside(1) is not None)
-        if token.kind is Kind.SPAN and kinds == {Kind.MOST}:
-            self._span(token)
-        elif token.kind is Kind.NUMBER and kinds & {Kind.PRICE, Kind.TOTAL} == {Kind.PRICE} and option >= counts:
-            self.found.prices.append(Price(Money(token.number), limited=True))
-        elif counts:
-            self._problem(Trouble.LIMITED_COUNT, *said, token, number=token.number)
-        elif token.kind is Kind.NUMBER:
-            trouble = Trouble.PRICE if Kind.TOTAL in kinds else Trouble.LIMIT
-            self._problem(trouble, *said, token, number=token.number)
-        elif token.kind is Kind.SPAN:
-            self._problem(Trouble.TIME, *said, token)
-        elif token.kind is Kind.DASH:
+    def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
+        """Read a limit that is no amount of dollars, and the words before it."""
+        kinds = {token.kind for token in words}
+        is_price = TokenKind.PRICE in kinds and TokenKind.TOTAL not in kinds
+        is_number = limit.kind is TokenKind.NUMBER
+        is_count = limit.kind is TokenKind.COUNT or (is_number and self._adjacent_gpu(1) is not None)
+        if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
+            self._read_duration(limit)
+        elif is_number and is_price and (option or not is_count):
+            self.parts.prices.append(Price(Money(limit.number), limited=True))
+        elif is_count:
+            self._add_problem(ProblemKind.LIMITED_COUNT, *words, limit, number=limit.number)
+        elif is_number:
+            kind = ProblemKind.PRICE if TokenKind.TOTAL in kinds else ProblemKind.LIMIT_WITHOUT_UNIT
+            self._add_problem(kind, *words, limit, number=limit.number)
+        elif limit.kind is TokenKind.DURATION:
+            self._add_problem(ProblemKind.TIME, *words, limit)
+        elif limit.kind is TokenKind.DASH:
             number = self._peek()
-            self.at += 1 if number else 0
-            self._problem(Trouble.PRICE, Token(Kind.WORD, token.text + (number.text if number else "")))
-        elif any(letter.isdigit() for letter in token.text):
-            self._problem(Trouble.PRICE, token)
+            self.position += 1 if number else 0
+            typed = limit.text + (number.text if number else "")
+            self._add_problem(ProblemKind.PRICE, Token(TokenKind.WORD, typed))
+        elif any(letter.isdigit() for letter in limit.text):
+            self._add_problem(ProblemKind.PRICE, limit)
         else:
-            self._problem(Trouble.WORD, *said, token)
+            self._add_problem(ProblemKind.UNKNOWN_WORD, *words, limit)

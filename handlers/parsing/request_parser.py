@@ -1,4 +1,4 @@
-"""From what was read to a request, or to the mistake that says what to type instead."""
+"""Turns the text of a request into a Request, or raises the Mistake that says what to type instead."""
 
 from __future__ import annotations
 
@@ -12,109 +12,112 @@ from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
-from handlers.parsing.error_messages import Mistakes
-from handlers.parsing.lexer import MOST_TOKENS, Kind, Token, lex
-from handlers.parsing.normalize import flat_within
-from handlers.parsing.reader import Price, Reading, read
-from handlers.parsing.request_text import FINEST_CAP, HIGHEST_CAP, MOST_GPUS, SHORTEST_LEASE
+from handlers.parsing.error_messages import ErrorMessages
+from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
+from handlers.parsing.normalize import normalize_within
+from handlers.parsing.reader import Price, RequestParts, read_tokens
+from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE
 from handlers.parsing.slack_text import split_note
-from handlers.parsing.vocabulary import Words, has_mark, words_of
+from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
-LONGEST = 1000
-"""Characters of a request without its note, once it is normalized."""
+MAX_LENGTH = 1000
+"""Characters of a normalized request without its note."""
 
 T = TypeVar("T")
 
 
-class Wanted(Frozen):
+class ParsedRequest(Frozen):
     """A request as it was typed."""
 
     request: Request
     now: bool
-    """It says `now`, and everything in it has one meaning only."""
+    """It says `now`, and each part of it has one meaning only."""
 
 
-def read_request(
+def parse_request(
     text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta, after_verb: bool = True
-) -> Wanted:
-    """Return the request in a text. Raise Mistake if any of it can't be read or has two meanings.
+) -> ParsedRequest:
+    """Return the request in a text. Raise Mistake if a part can't be read or has two meanings.
 
-    `after_verb`: the text stood after `get` or the like.
+    `after_verb`: the text follows `get` or another verb.
     """
     asked, note = split_note(text)
-    words = words_of(catalog)
-    found = read(_tokens(asked, words), words, after_verb=after_verb)
-    request = _Judge(found, words, default_lease, max_lease).request(note)
-    return Wanted(request=request, now=_is_now(asked, found, request))
+    vocabulary = vocabulary_of(catalog)
+    parts = read_tokens(_tokens(asked, vocabulary), vocabulary, after_verb=after_verb)
+    request = _RequestBuilder(parts, vocabulary, default_lease, max_lease).build(note)
+    return ParsedRequest(request=request, now=_says_now(asked, parts, request))
 
 
-def reads_like_a_request(text: str, catalog: Catalog) -> bool:
-    """Return whether a text without `get` is a request: it names a GPU, or begins with a word that has a digit.
-    Raise Mistake if it is too long for one."""
+def looks_like_request(text: str, catalog: Catalog) -> bool:
+    """Return whether a text without `get` is a request: it names a GPU, or its first word has a digit.
+
+    Raise Mistake if it is too long for a request.
+    """
     asked, _ = split_note(text)
-    first = asked.split(maxsplit=1)[:1]
-    if first and any(letter.isdigit() for letter in first[0]):
+    first_word = next(iter(asked.split(maxsplit=1)), "")
+    if any(letter.isdigit() for letter in first_word):
         return True
-    return any(token.kind is Kind.GPU for token in _tokens(asked, words_of(catalog)))
+    return any(token.kind is TokenKind.GPU for token in _tokens(asked, vocabulary_of(catalog)))
 
 
-def _tokens(asked: str, words: Words) -> list[Token]:
-    said = flat_within(asked, LONGEST)
-    tokens = lex(said, words) if said is not None else []
-    if said is None or len(tokens) > MOST_TOKENS:
+def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
+    normalized = normalize_within(asked, MAX_LENGTH)
+    tokens = tokenize(normalized, vocabulary) if normalized is not None else []
+    if normalized is None or len(tokens) > MAX_TOKENS:
         raise Mistake("That is too long for a request. A note goes after --. Try: /gpu get H100 EU")
     return tokens
 
 
-def _is_now(asked: str, found: Reading, request: Request) -> bool:
-    """Whether it says `now` in so many letters, once, and leaves no doubt about the rest."""
+def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
+    """Return whether the text says exactly `now`, once, and nothing else in it is in doubt."""
     exact = sum(word.lower() == "now" for word in asked.split())
-    doubtful = found.doubtful or "?" in asked or any(_is_doubtful(price, found) for price in found.prices)
-    return exact == found.nows == 1 and not doubtful and request.cap_said_per_gpu
+    doubtful = parts.doubtful or "?" in asked or any(_is_doubtful(price, parts) for price in parts.prices)
+    return exact == parts.now_count == 1 and not doubtful and request.cap_said_per_gpu
 
 
-def _is_doubtful(price: Price, found: Reading) -> bool:
-    """Whether a price may be meant for the whole time (`under $20 for 10h`), or as no limit at all."""
-    return not price.money.per_hour and (bool(found.leases) or price.after_for or not price.limited)
+def _is_doubtful(price: Price, parts: RequestParts) -> bool:
+    """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
+    return not price.money.per_hour and (bool(parts.leases) or price.after_for or not price.limited)
 
 
-class _Judge:
-    """Turns a reading into one request, or says what is wrong with it."""
+class _RequestBuilder:
+    """Makes one request of its parts, or raises Mistake."""
 
-    def __init__(self, found: Reading, words: Words, default_lease: timedelta, max_lease: timedelta) -> None:
-        self.found = found
-        self.words = words
+    def __init__(
+        self, parts: RequestParts, vocabulary: Vocabulary, default_lease: timedelta, max_lease: timedelta
+    ) -> None:
+        self.parts = parts
+        self.vocabulary = vocabulary
         self.max_lease = max_lease
         self.default_lease = default_lease
-        totals = [price for price in found.prices if self._is_total(price)]
-        self.total = totals[0] if totals else None
-        self.caps = [price for price in found.prices if not self._is_total(price)]
-        self.mistakes = Mistakes(found, self.caps, words, (default_lease, max_lease))
+        self.totals = [price for price in parts.prices if self._is_total(price)]
+        self.caps = [price for price in parts.prices if not self._is_total(price)]
+        self.messages = ErrorMessages(parts, self.caps, vocabulary, (default_lease, max_lease))
 
     def _is_total(self, price: Price) -> bool:
-        """`$20 for 10h` and `10h for $20` are the price of it all; `under $3 for 6h` is a cap."""
-        timed = bool(self.found.leases) or price.after_for
+        """Return whether the price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
+        timed = bool(self.parts.leases) or price.after_for
         return price.total or (timed and not price.limited and not price.money.per_hour)
 
-    def request(self, note: str) -> Request:
-        found = self.found
-        gpu = self._one(found.gpus, "GPU")
-        region = self._one(found.regions, "region")
-        contract = self._one(found.contracts, "contract")
-        vendor = self._one(found.vendors, "vendor")
-        count = self._one(found.counts, "number of GPUs")
-        cap = self._one([price.money.amount for price in self.caps], "price")
-        lease = self._one(found.leases, "time")
-        if found.problems:
-            raise self.mistakes.of(found.problems[0])
+    def build(self, note: str) -> Request:
+        parts = self.parts
+        gpu = self._only(parts.gpus, "GPU")
+        region = self._only(parts.regions, "region")
+        contract = self._only(parts.contracts, "contract")
+        vendor = self._only(parts.vendors, "vendor")
+        count = self._only(parts.counts, "number of GPUs")
+        cap = self._only([price.money.amount for price in self.caps], "price")
+        lease = self._only(parts.leases, "time")
+        if parts.problems:
+            raise self.messages.for_problem(parts.problems[0])
         if gpu is None:
-            raise Mistake(f"Which GPU? Try: {self.mistakes.try_()}", self.words.families[:5])
+            raise Mistake(f"Which GPU? Try: {self.messages.suggest()}", self.vocabulary.families[:5])
         count = self._count(count)
         lease = self._lease(lease)
-        if self.total is not None:
-            raise self.mistakes.total(self.total.money, count, lease)
+        if self.totals:
+            raise self.messages.for_total(self.totals[0].money, count, lease)
         return Request(
-            gpu=self._variant(gpu),
+            gpu=self._gpu_or_variant(gpu),
             count=count,
             region=region or None,
             contract=Contract(contract or Contract.ONDEMAND),
@@ -125,29 +128,29 @@ class _Judge:
             note=note,
         )
 
-    def _one(self, said: Sequence[T], what: str) -> T | None:
-        """The one that was said, also several times."""
-        different = list(dict.fromkeys(said))
+    def _only(self, values: Sequence[T], what: str) -> T | None:
+        """Return the value that was typed, once or several times. Raise Mistake if there are different ones."""
+        different = list(dict.fromkeys(values))
         if len(different) > 1:
             shown = " and ".join(_shown(value, what) for value in different[:3])
-            raise Mistake(f"One {what} at a time; I read {shown}. Try: {self.mistakes.try_()}")
+            raise Mistake(f"One {what} at a time; I read {shown}. Try: {self.messages.suggest()}")
         return different[0] if different else None
 
     def _count(self, count: int | None) -> int:
         if count is None:
             return 1
         if count == 0:
-            raise Mistake(f"0 GPUs is nothing to rent. Try: {self.mistakes.try_()}")
-        if count > MOST_GPUS:
-            raise Mistake(f"{count} GPUs are more than anyone rents at once. Try: {self.mistakes.try_()}")
+            raise Mistake(f"0 GPUs is nothing to rent. Try: {self.messages.suggest()}")
+        if count > MAX_GPUS:
+            raise Mistake(f"{count} GPUs are more than anyone rents at once. Try: {self.messages.suggest()}")
         return count
 
     def _cap(self, cap: Decimal | None) -> Decimal | None:
-        if cap is None or (FINEST_CAP <= cap <= HIGHEST_CAP and cap == cap.quantize(FINEST_CAP)):
+        if cap is None or (MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)):
             return cap
         raise Mistake(
-            f"A price of {say_rate(cap)} per GPU and hour can't be right. It goes from {say_rate(FINEST_CAP)} to "
-            f"{say_rate(HIGHEST_CAP)}, with up to 4 decimals. Try: {self.mistakes.try_(cap=Decimal(3))}"
+            f"A price of {say_rate(cap)} per GPU and hour can't be right. It goes from {say_rate(MIN_CAP)} to "
+            f"{say_rate(MAX_CAP)}, with up to 4 decimals. Try: {self.messages.suggest(cap=Decimal(3))}"
         )
 
     def _lease(self, lease: timedelta | None) -> timedelta:
@@ -155,32 +158,32 @@ class _Judge:
             return self.default_lease
         if lease > self.max_lease:
             longest = say_span(self.max_lease)
-            tried = self.mistakes.try_(lease=self.max_lease)
-            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: {tried}")
-        if lease < SHORTEST_LEASE:
-            raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. "
-                          f"Try: {self.mistakes.try_(lease=self.default_lease)}")  # fmt: skip
+            suggestion = self.messages.suggest(lease=self.max_lease)
+            raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: {suggestion}")
+        if lease < MIN_LEASE:
+            suggestion = self.messages.suggest(lease=self.default_lease)
+            raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. Try: {suggestion}")
         return lease
 
-    def _variant(self, gpu: str) -> str:
-        """The family or the canonical name that the marks leave."""
-        marks = list(dict.fromkeys(self.found.marks))
-        if not marks:
+    def _gpu_or_variant(self, gpu: str) -> str:
+        """Return the family or canonical name that has all the typed features."""
+        features = list(dict.fromkeys(self.parts.features))
+        if not features:
             return gpu
-        family = self.words.family_of(gpu) or gpu
-        known = self.words.variants[family]
+        family = self.vocabulary.family_of(gpu) or gpu
+        variants = self.vocabulary.variants[family]
         fitting = [
             variant.name
-            for variant in known
-            if gpu in {family, variant.name} and all(has_mark(variant, mark) for mark in marks)
+            for variant in variants
+            if gpu in {family, variant.name} and all(variant.has(feature) for feature in features)
         ]
         if not fitting:
-            raise self.mistakes.no_variant(family, marks)
+            raise self.messages.for_unknown_variant(family, features)
         if len(fitting) == 1:
             return fitting[0]
-        if len(fitting) == len(known):
+        if len(fitting) == len(variants):
             return family
-        raise self.mistakes.variants(family, marks, fitting)
+        raise self.messages.for_several_variants(family, features, fitting)
 
 
 def _shown(value: object, what: str) -> str:

@@ -1,4 +1,4 @@
-"""A request as one types it."""
+"""Writes a request as a person would type it, and the bounds that a typed request has to keep."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from decimal import Decimal
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
 
-MOST_GPUS = 1000
-HIGHEST_CAP = Decimal(1000)
+MAX_GPUS = 1000
+MAX_CAP = Decimal(1000)
 """USD per GPU and hour."""
-FINEST_CAP = Decimal("0.0001")
-SHORTEST_LEASE = timedelta(minutes=1)
+MIN_CAP = Decimal("0.0001")
+"""USD per GPU and hour. A cap is a multiple of it."""
+MIN_LEASE = timedelta(minutes=1)
 
 
-def spell(request: Request, *, default_lease: timedelta | None = None) -> str:
-    """Return a request as one types it after `/gpu get`; a lease of `default_lease` is left out.
+def request_text(request: Request, *, default_lease: timedelta | None = None) -> str:
+    """Return what a person types after `/gpu get` for this request. Leave out a lease of `default_lease`.
 
-    Typed into Slack, which escapes it on its way, it parses back to the same request.
+    The text parses back to the same request, also after Slack has escaped it.
     """
     parts = [request.gpu if request.count == 1 else f"{request.count}x {request.gpu}"]
     if request.region is not None:

@@ -1,24 +1,24 @@
-"""What approvers are asked, and what became of it. One message for each version of an envelope."""
+"""The message that asks approvers about one version of an envelope, and then says what was decided."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from bot.model.event import Event, EventKind
+from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
-from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
-from bot.policy.spending import Over, over_at_price, over_limits
+from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
-from handlers.views.event_text import said
+from handlers.views.event_text import event_text
 from handlers.views.format import (
     Times,
+    dollars,
     dollars_at_most,
-    machines,
     mention,
     mention_group,
     note,
@@ -26,12 +26,12 @@ from handlers.views.format import (
     person,
     plural,
     price,
-    reason,
     sentence,
     span,
-    what,
 )
-from handlers.views.rental_text import outcome, owner, so_far, times
+from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
+from handlers.views.machine_text import describe, machines
+from handlers.views.rental_text import current_state, events_after, machine, owner, reader_times, reason, so_far
 
 K = EventKind
 ANSWERS = frozenset({K.APPROVED, K.DENIED, K.EXPIRED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
@@ -51,21 +51,22 @@ def approval(
     now: datetime,
     zone: str | None = None,
 ) -> Rendered:
-    """The question about version `version` while it waits, else its answer.
+    """Return the question about version `version` while that waits, then its answer.
 
-    `asked` is the event that made the message. `first` mentions the approvers: for the post, not for its edits.
+    `asked` is the event that made the message. Mention the approvers only if `first`: the post pings them, its
+    edits don't.
     """
-    at = times(rules, now, zone)
+    times = reader_times(rules, now, zone)
     rental = details.rental
     value = VersionValue(rental_id=rental.id, version=version)
     if rental.extension is not None and rental.extension.envelope.version == version:
-        lines = _extension(details, rental.extension, at, rules)
+        lines = _extension(details, rental.extension, times, rules)
         total = rental.extension.envelope.total
     elif rental.waiting is not None and not rental.owner_decides and rental.envelope.version == version:
-        lines = _request(details, rental.waiting, asked, at, rules)
+        lines = _request(details, rental.waiting, asked, times, rules)
         total = rental.envelope.total
     else:
-        return _answer(details, version, asked, at)
+        return _answer(details, version, asked, times)
     if first:
         lines.append(f"Asked: {mentions(rules)}.")
     return blocks.message(
@@ -80,42 +81,31 @@ def approval(
 
 
 def mentions(rules: Rules) -> str:
-    """Those who approve, pinged: groups and people; the admins where nobody is named."""
-    named = [mention_group(group) for group in rules.approvers.groups]
-    named += [mention(user) for user in rules.approvers.people]
-    return ", ".join(named or [mention(user) for user in rules.admins] or ["nobody is named"])
-
-
-def over_words(envelope: Envelope, rules: Rules) -> str:
-    """`Over the $10.00/h and $100.00 limits.`; empty where it is over none."""
-    return limits_words(over_at_price(envelope, rules), rules)
-
-
-def limits_words(over: tuple[Over, ...], rules: Rules) -> str:
-    """The limits as a sentence; empty for none."""
-    names = {Over.PER_HOUR: per_hour(rules.auto_approve.per_hour), Over.TOTAL: price(rules.auto_approve.total)}
-    if not over:
-        return ""
-    return f"Over the {' and '.join(names[one] for one in over)} limit{'s' if len(over) > 1 else ''}."
+    """Return mentions of the approvers, groups and people, or of the admins if the policy names no approvers."""
+    pings = [mention_group(group) for group in rules.approvers.groups]
+    pings += [mention(user) for user in rules.approvers.people]
+    return ", ".join(pings or [mention(user) for user in rules.admins] or ["nobody is named"])
 
 
 def _for_whom(details: RentalDetails, length: str) -> str:
     words = note(details.rental.request.note)
-    return f"{what(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
+    return f"{describe(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
 
 
-def _request(details: RentalDetails, waiting: Waiting, asked: Event | None, at: Times, rules: Rules) -> list[str]:
+def _request(
+    details: RentalDetails, waiting: Waiting, asked: Event | None, times: Times, rules: Rules
+) -> list[str]:
     rental, envelope = details.rental, details.rental.envelope
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     asked_at = asked.at if asked else rental.created_at
     more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
-    money = f"{per_hour(envelope.price)} now ({each}as of {at.at(asked_at)}){more}."
+    money = f"{per_hour(envelope.price)} now ({each}as of {times.time(asked_at)}){more}."
     why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
         f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
-        _join(why, over_words(envelope, rules), money),
-        _join(_others(details, at), f"Lapses {at.on(waiting.expires_at)}."),
+        _join(why, over_limits_of_envelope(envelope, rules), money),
+        _join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
 
 
@@ -123,24 +113,27 @@ def _join(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _extension(details: RentalDetails, extension: Extension, at: Times, rules: Rules) -> list[str]:
+def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, extension.envelope
     ends_at = rental.running.ends_at
-    whom = _for_whom(details, f"{span(extension.ends_at - ends_at)} more")
-    rate = per_hour(rental.rate if rental.rate is not None else envelope.price)
-    asks = person(details.names, extension.asked_by)
+    longer = extension.ends_at - ends_at
+    rate = rental.rate if rental.rate is not None else envelope.price
+    asker = person(details.names, extension.asked_by)
     return [
-        f"Approve up to {dollars_at_most(envelope.total)}? {whom} ({rental.id})",
+        f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
+        f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
         _join(
-            limits_words(over_limits(envelope.price, envelope.total, rules), rules),
-            f"{asks} asks for it until {at.on(extension.ends_at)}, at {rate}; {so_far(details.spent)}.",
+            over_limits_text(over_limits(envelope.price, envelope.total, rules), rules),
+            f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
+            f"{so_far(details.spent)}.",
+            note(rental.request.note),
         ),
-        _join(_others(details, at), f"It ends {at.on(ends_at)} if nobody decides."),
+        _join(_others(details, times), f"It ends {times.date_and_time(ends_at)} if nobody decides."),
     ]
 
 
-def _others(details: RentalDetails, at: Times) -> str:
-    """What else its owner has running."""
+def _others(details: RentalDetails, times: Times) -> str:
+    """Say what else the owner runs."""
     others = [
         rental
         for rental in details.owners_live
@@ -148,38 +141,33 @@ def _others(details: RentalDetails, at: Times) -> str:
     ]
     if not others:
         return f"{owner(details)} runs nothing else."
-    shown = [_running(rental, at) for rental in others[:OTHERS_SHOWN]]
+    shown = [_running(rental, times) for rental in others[:OTHERS_SHOWN]]
     more = f"; {plural(len(others) - OTHERS_SHOWN, 'other')}" if len(others) > OTHERS_SHOWN else ""
     return f"{owner(details)} runs now: {'; '.join(shown)}{more}."
 
 
-def _running(rental: Rental, at: Times) -> str:
-    since = at.at(rental.procuring_since or rental.created_at)
+def _running(rental: Rental, times: Times) -> str:
+    since = times.time(rental.procuring_since or rental.created_at)
     return f"{machines(rental.request.count, rental.request.gpu)}, since {since}"
 
 
-def later(event: Event | None, details: RentalDetails) -> list[Event]:
-    """The events of a story after one of them, oldest first; all where there is no such event."""
-    if event is None or event not in details.events:
-        return [] if event is None else [other for other in details.events if other.at > event.at]
-    return list(details.events[details.events.index(event) + 1 :])
-
-
-def _answer(details: RentalDetails, version: int, asked: Event | None, at: Times) -> Rendered:
+def _answer(details: RentalDetails, version: int, asked: Event | None, times: Times) -> Rendered:
     extends = asked is not None and asked.kind is EventKind.EXTENSION_ASKED
     kinds = EXTENSION_ANSWERS if extends else ANSWERS
-    events = later(asked, details) if asked else list(details.events)
-    decided = next((event for event in events if event.kind in kinds and not _asks(event, version)), None)
-    about = f"{what(details.rental.request)} for {owner(details)}, {details.rental.id}."
+    events = events_after(asked, details) if asked else list(details.events)
+    decided = next((event for event in events if event.kind in kinds and not _makes_version(event, version)), None)
+    subject = f"{describe(details.rental.request)} for {owner(details)}, {details.rental.id}."
     if decided is None:
-        return blocks.message(f"No longer asked: {about} {outcome(details, at)}", closed=True)
+        return blocks.message(f"No longer asked: {subject} {current_state(details, times)}", closed=True)
     if decided.kind is EventKind.CHANGED:
         who = person(details.names, decided.actor)
-        return blocks.message(f"Changed by {who} {at.when(decided.at)}: {about} Nothing is left to decide here.")
-    words = said(decided, details, at)
-    return blocks.message(_join(words.text if words else "", about))
+        return blocks.message(
+            f"Changed by {who} {times.at_time(decided.at)}: {subject} Nothing is left to decide here."
+        )
+    words = event_text(decided, details, times)
+    return blocks.message(_join(words.text if words else "", subject))
 
 
-def _asks(event: Event, version: int) -> bool:
-    """Whether it is the change that made this very version."""
+def _makes_version(event: Event, version: int) -> bool:
+    """Return whether the event is the change that made this version."""
     return event.kind is EventKind.CHANGED and event.facts.envelope == version

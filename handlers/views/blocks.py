@@ -1,7 +1,7 @@
-"""Block Kit, within Slack's limits whatever it is given.
+"""Block Kit within Slack's limits, for input of any size.
 
-The numbers are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). What is
-too long is cut with `…`; what is too much is left out at the end.
+The limits are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text
+that is too long is cut with `…`; blocks and elements that are too many are left out from the end.
 """
 
 from __future__ import annotations
@@ -34,98 +34,93 @@ _UNITS = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
 
 
 class Rendered(Frozen):
-    """A message as it is sent."""
+    """A message as Slack gets it."""
 
     text: str
     """Everything that matters, for notifications and screen readers."""
     blocks: tuple[Json, ...] = ()
     closed: bool = True
-    """Nothing on it will change any more, and it has no live button."""
+    """Whether it will never change again. It then has no button."""
     moves: bool = False
-    """It shows how much time has passed, so it is rendered again every now and then."""
+    """Whether it shows how much time has passed, so that it is rendered again from time to time."""
 
 
 def cut(markup: str, limit: int) -> str:
-    """At most `limit` UTF-8 bytes (so no more characters either) of mrkdwn, never ending inside an entity, a
-    token or a code span."""
+    """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. It never ends inside an
+    entity, a token or a code span, which would show as broken markup."""
     if len(markup.encode()) <= limit:
         return markup
-    kept, used = [], len("…`") + 2
+    units, used = [], len("…`") + 2
     for unit in _UNITS.findall(markup):
         used += len(unit.encode())
         if used > limit:
             break
-        kept.append(unit)
-    short = "".join(kept)
-    return short + ("`…" if short.count("`") % 2 else "…")
+        units.append(unit)
+    shortened = "".join(units)
+    return shortened + ("`…" if shortened.count("`") % 2 else "…")
 
 
 def plain(markup: str, limit: int) -> Json:
-    """A plain-text object. Slack doesn't parse it, so the escapes of mrkdwn are undone."""
+    """Return a plain-text object. Slack doesn't parse it, so undo the escapes of mrkdwn."""
     text = markup.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = text if len(text) <= limit else text[: limit - 1] + "…"
     return {"type": "plain_text", "text": text or "-", "emoji": False}
 
 
 def mrkdwn(markup: str, limit: int = SECTION_TEXT) -> Json:
-    """A mrkdwn object in which Slack guesses no links or names."""
+    """Return a mrkdwn object in which Slack makes no links or mentions of its own."""
     return {"type": "mrkdwn", "text": cut(markup, limit) or " ", "verbatim": True}
 
 
 def section(markup: str, accessory: Json | None = None) -> Json:
-    """A paragraph, with a button or image at its right."""
+    """Return a paragraph, with a button at its right if there is one."""
     block: Json = {"type": "section", "text": mrkdwn(markup)}
     return block if accessory is None else {**block, "accessory": accessory}
 
 
 def context(*markups: str) -> Json:
-    """Small print."""
+    """Return small print."""
     shown = [markup for markup in markups if markup][:CONTEXT_ELEMENTS]
     return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
 
 
-def button(
-    label: str, action: Action, value: Value | None = None, *, style: str | None = None, aloud: str | None = None
-) -> Json:
-    """A button; `style` is `primary` or `danger`. What spends or destroys names what. `aloud` is what a screen
-    reader says instead of the label, where the label alone doesn't tell it from the others."""
-    made: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
+def button(label: str, action: Action, value: Value | None = None, *, style: str | None = None) -> Json:
+    """Return a button. `style` is `primary` or `danger`. The label of one that spends or destroys names what."""
+    block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
     if value is not None:
-        made["value"] = value.encode()
+        block["value"] = value.encode()
     if style is not None:
-        made["style"] = style
-    if aloud is not None:
-        made["accessibility_label"] = plain(aloud, BUTTON_TEXT)["text"]
-    return made
+        block["style"] = style
+    return block
 
 
 def actions(*buttons: Json | None) -> Json | None:
-    """A row of buttons, None without any. The same action may be in it several times."""
+    """Return a row of buttons, or None without any. Number buttons of the same action: Slack refuses equal ids."""
     seen: Counter[str] = Counter()
     row = []
-    for made in [made for made in buttons if made is not None][:ACTION_ELEMENTS]:
-        seen[made["action_id"]] += 1
-        row.append({**made, "action_id": numbered(Action(made["action_id"]), seen[made["action_id"]])})
+    for shown in [shown for shown in buttons if shown is not None][:ACTION_ELEMENTS]:
+        seen[shown["action_id"]] += 1
+        row.append({**shown, "action_id": numbered(Action(shown["action_id"]), seen[shown["action_id"]])})
     return {"type": "actions", "elements": row} if row else None
 
 
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
-    """A message of these blocks; without any, of its text alone in one block."""
+    """Return a message of these blocks, or of its text in one block if there are none."""
     shown = [block for block in blocks if block is not None] or [section(text)]
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """The blocks that fit; the last paragraphs go first, buttons stay."""
-    kept = list(blocks)
-    while len(kept) > most or sum(map(text_length, kept)) > SUM_OF_TEXT:
-        spare = [n for n, block in enumerate(kept) if block["type"] in {"section", "context", "divider"}]
-        del kept[spare[-1] if len(spare) > 1 else -1]
-    return kept
+    """Return the blocks that fit. Drop the last paragraphs first and keep the buttons."""
+    fitting = list(blocks)
+    while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
+        spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
+        del fitting[spare[-1] if len(spare) > 1 else -1]
+    return fitting
 
 
 def text_length(part: Any) -> int:
-    """All text in a part of a message, in characters."""
+    """Return how many characters of text a part of a message has."""
     if isinstance(part, dict):
         own = len(part["text"]) if isinstance(part.get("text"), str) else 0
         return own + sum(text_length(value) for value in part.values())
@@ -136,18 +131,18 @@ def text_length(part: Any) -> int:
 
 
 NONE = "none"
-"""The value of the only choice of a list that has none."""
+"""The value of the placeholder in a list without choices: Slack refuses an empty list."""
 
 
 def option(label: str, value: str) -> Json:
-    """A choice. Its value is at most 150 characters."""
+    """Return a choice of a list. Its value has at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
 
 
 def select(
     field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
 ) -> Json:
-    """An input with a list of up to 100 choices. `chosen` is preset where it is among them."""
+    """Return an input with a list of up to 100 choices. `chosen` is preset if it is among them."""
     shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
     element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
@@ -159,7 +154,7 @@ def select(
 def text_input(
     field: Field, label: str, *, value: str = "", hint: str = "", longest: int, required: bool = True
 ) -> Json:
-    """An input for one line."""
+    """Return an input for one line."""
     element: Json = {"type": "plain_text_input", "action_id": field.value, "max_length": longest}
     if value:
         element["initial_value"] = value[:longest]
@@ -185,7 +180,7 @@ def modal(
     close: str = "Go back",
     carries: Value | None = None,
 ) -> Json:
-    """A dialog. `carries` comes back with its submission."""
+    """Return a dialog. `carries` comes back with its submission."""
     view: Json = {
         "type": "modal",
         "callback_id": callback.value,
@@ -196,6 +191,6 @@ def modal(
     }
     if submit is None:
         return view
-    # An amount that is cut is another amount: where it doesn't fit, the verb alone.
+    # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
     fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
     return {**view, "submit": plain(submit if fits else submit.split()[0], MODAL_TITLE)}

@@ -1,4 +1,4 @@
-"""The card: one message a rental, edited as it lives."""
+"""The card: one message for each rental, edited as the rental changes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.direct_message import destroy_button, stop_asking_button
-from handlers.views.format import Times, about, note, per_hour, person, reason, sentence, span, ssh_command
+from handlers.views.format import Times, about_span, note, per_hour, person, sentence, span
+from handlers.views.lease_buttons import destroy_button, take_back_button
+from handlers.views.machine_text import ssh_command
 from handlers.views.rental_text import (
     billing_since,
     owner,
+    reader_times,
+    reason,
     receipt,
     settled,
-    source,
     state_word,
     subject,
-    times,
+    vendor_and_rate,
     why_ended,
 )
 
@@ -29,9 +31,9 @@ BAR = 10
 
 
 def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """The card as of now. It is read in its channel, so it says that rental's money."""
-    at = times(rules, now, zone)
-    more = " ".join(filter(None, _details(details, rules, at)))
+    """Return the card as of now. Everyone in its channel may read this rental's money."""
+    times = reader_times(rules, now, zone)
+    more = " ".join(filter(None, _details(details, rules, times)))
     word, rest = state_word(details), f": {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
@@ -42,20 +44,28 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details),
     )
-    return changed(rendered, moves=_being_made(details) and _started(details) is not None)
+    return changed(rendered, moves=_is_starting(details) and _attempt_began(details) is not None)
 
 
-def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
+def _details(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     rental = details.rental
     if rental.waiting is not None:
         waiting = rental.waiting
         why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
-        return [why, f"Up to {per_hour(rental.envelope.max_rate)}.", f"Lapses {at.on(waiting.expires_at)}."]
-    if _being_made(details):
-        held = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
-        return [held, _elapsed(details, at.now), f"{source(details)}." if source(details) else ""]
+        return [
+            why,
+            f"Up to {per_hour(rental.envelope.max_rate)}.",
+            f"Expires {times.date_and_time(waiting.expires_at)}.",
+        ]
+    if _is_starting(details):
+        blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
+        return [
+            blocked,
+            _elapsed(details, times.now),
+            f"{vendor_and_rate(details)}." if vendor_and_rate(details) else "",
+        ]
     if rental.state is State.READY:
-        return _ready(details, rules, at)
+        return _ready(details, rules, times)
     if rental.state is State.DESTROYING:
         alarm = rental.alarm
         if alarm is None or alarm.count == 0:
@@ -67,16 +77,16 @@ def _details(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     return [why_ended(details), receipt(details), late]
 
 
-def _ready(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
+def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     rental = details.rental
     since, posted = billing_since(details), rental.created_at
     money = per_hour(rental.rate) if rental.rate else ""
-    running = f"{money} since {at.at(since, posted)}".lstrip() + "." if since else ""
+    running = f"{money} since {times.time(since, posted)}".lstrip() + "." if since else ""
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
     return [
         sentence(running) if running else "",
-        f"Ends {at.at(rental.running.ends_at, posted)}.",
-        f"{owner(details)} asks for more time, until {at.at(rental.extension.ends_at, posted)}."
+        f"Ends {times.time(rental.running.ends_at, posted)}.",
+        f"{owner(details)} asks for more time, until {times.time(rental.extension.ends_at, posted)}."
         if rental.extension
         else "",
         f"`{command}`" if command else "",
@@ -84,26 +94,26 @@ def _ready(details: RentalDetails, rules: Rules, at: Times) -> list[str]:
     ]
 
 
-def _being_made(details: RentalDetails) -> bool:
+def _is_starting(details: RentalDetails) -> bool:
     return details.rental.state in {State.PROCURING, State.PROVISIONING}
 
 
-def _started(details: RentalDetails) -> datetime | None:
+def _attempt_began(details: RentalDetails) -> datetime | None:
     return details.current.intended_at if details.current else None
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    started = _started(details)
+    started = _attempt_began(details)
     if started is None or now - started < timedelta(seconds=1):
         return ""
-    usual = f" of about {about(details.usual)}" if details.usual else ""
+    usual = f" of about {about_span(details.usual)}" if details.usual else ""
     return f"{span(now - started)}{usual}."
 
 
 def _bar(details: RentalDetails, now: datetime) -> Json | None:
-    """For the eye only: how much of the usual time is over."""
-    started = _started(details)
-    if not _being_made(details) or started is None or not details.usual:
+    """Return a bar of how much of the usual time has passed. It is for the eye only, not in the fallback text."""
+    started = _attempt_began(details)
+    if not _is_starting(details) or started is None or not details.usual:
         return None
     usual = max(details.usual, timedelta(seconds=1))
     full = min(max((now - started) * BAR // usual, 0), BAR)
@@ -122,7 +132,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
             return [button(label, Action.ACCEPT, version, style="primary"), *rows]
         return rows
     if rental.state is State.READY:
-        longer = stop_asking_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        longer = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
         return [show, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         take = rental.alarm is not None and rental.alarm.count > 0 and rental.alarm.taken_on_by is None

@@ -1,4 +1,4 @@
-"""What people look at: lists, one rental's history, how to get in, the catalogue, help."""
+"""What people look at: lists, one rental with its history, its SSH command, the catalogue, help."""
 
 from __future__ import annotations
 
@@ -15,34 +15,30 @@ from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
-from handlers.views.direct_message import destroy_button, extend_button, ssh_lines
-from handlers.views.event_text import said, without_money
-from handlers.views.format import (
-    Times,
-    contract,
-    dollars,
-    dollars_at_most,
-    escape,
-    gpu,
-    note,
-    per_hour,
-    place,
-    plural,
-    price,
-    sentence,
-    vendor,
-    what,
+from handlers.views.event_text import event_text, without_money
+from handlers.views.format import Times, dollars, dollars_at_most, escape, note, per_hour, plural, price, sentence
+from handlers.views.lease_buttons import destroy_button, extend_button
+from handlers.views.machine_text import contract, describe, place, variant, vendor
+from handlers.views.rental_text import (
+    machine,
+    owner,
+    possessive,
+    reader_times,
+    receipt,
+    so_far,
+    ssh_lines,
+    state_word,
+    why_ended,
 )
-from handlers.views.rental_text import machine, owner, receipt, so_far, state_word, times, whose, why_ended
 
 ROWS = 15
 HOME_ROWS = 5
 HISTORY = 30
 VARIANTS = 6
-_ONLY_ASKED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
+_NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
-def _sums_words(who: str, total: CostTotals) -> str:
+def _totals_text(who: str, total: CostTotals) -> str:
     return f"{who}: {per_hour(total.rate)} now, {dollars(total.amount)} so far."
 
 
@@ -54,46 +50,46 @@ def listing(
     now: datetime,
     zone: str | None = None,
 ) -> Rendered:
-    """`/gpu list`, or `/gpu list all` with `everyone`."""
-    at = times(rules, now, zone)
-    total = f"{_sums_words('You', live.own)} {_sums_words('Team', live.team)}"
+    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
+    times = reader_times(rules, now, zone)
+    total = f"{_totals_text('You', live.own)} {_totals_text('Team', live.team)}"
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message(f"{empty} Try: /gpu get H100 EU")
-    lines = [_line(one, everyone=everyone, at=at) for one in live.shown]
+    lines = [_line(summary, everyone=everyone, times=times) for summary in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total))),
         *(
-            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=one.rental.id)))
-            for line, one in zip(lines, live.shown, strict=True)
+            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
+            for line, summary in zip(lines, live.shown, strict=True)
         ),
         blocks.context(" ".join(filter(None, (more, total)))),
         closed=False,
     )
 
 
-def _line(details: RentalSummary, *, everyone: bool, at: Times) -> str:
+def _line(details: RentalSummary, *, everyone: bool, times: Times) -> str:
     rental = details.rental
     whom = f", {owner(details)}" if everyone else ""
     money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
-        until = f"Ends {at.at(rental.running.ends_at)}."
+        until = f"Ends {times.time(rental.running.ends_at)}."
     elif rental.waiting is not None:
-        until = f"Lapses {at.on(rental.waiting.expires_at)}."
+        until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
-    parts = (f"{state_word(details)}: {what(rental.request)}{whom}, {rental.id}.", costs, until)
+    parts = (f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", costs, until)
     return " ".join(filter(None, parts))
 
 
 def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """`/gpu show k7mq2`: what it is, where it is, and its history from the events."""
-    at = times(rules, now, zone)
+    """Return the answer to `/gpu show k7mq2`: the rental, its place and its history."""
+    times = reader_times(rules, now, zone)
     rental = details.rental
     money = details.sees_money
-    head = _line(details, everyone=True, at=at)
+    head = _line(details, everyone=True, times=times)
     facts = [
         why_ended(details),
         receipt(details) if money and rental.state.over else "",
@@ -101,26 +97,26 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         _allowed(details) if money else "",
         note(rental.request.note),
     ]
-    lines = [_history(event, details, at, money=money) for event in details.events[-HISTORY:]]
-    told = [line for line in lines if line]
+    lines = [_history(event, details, times, money=money) for event in details.events[-HISTORY:]]
+    history = [line for line in lines if line]
     earlier = len(details.events) - HISTORY
     if earlier > 0:
-        told.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
-    about = " ".join(part for part in facts if part)
+        history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
+    place_and_terms = " ".join(part for part in facts if part)
     return blocks.message(
-        "\n".join(filter(None, (head, about, *told))),
+        "\n".join(filter(None, (head, place_and_terms, *history))),
         blocks.section(head),
-        blocks.context(about) if about else None,
-        *(blocks.context("\n".join(told[n : n + 10])) for n in range(0, len(told), 10)),
+        blocks.context(place_and_terms) if place_and_terms else None,
+        *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
         blocks.actions(*_buttons(details, reader, rules, now)),
         closed=rental.state is not State.READY or rental.owner != reader,
     )
 
 
 def _allowed(details: RentalDetails) -> str:
-    """What was allowed, or is asked for."""
+    """Return what was allowed, or was asked for if nobody allowed it."""
     envelope = details.rental.envelope
-    word = "Asked for" if details.rental.state in _ONLY_ASKED else "Allowed"
+    word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
     return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
@@ -130,38 +126,41 @@ def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -
     return [extend_button(details.rental, rules, now), destroy_button(details.rental)]
 
 
-def _history(event: Event, details: RentalDetails, at: Times, *, money: bool) -> str:
-    seen = event if money else changed(event, facts=without_money(event.facts))
-    words = said(seen, details, at, timed=False)
-    return f"{at.at(event.at)}  {words.text}" if words else ""
+def _history(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
+    readable = event if money else changed(event, facts=without_money(event.facts))
+    words = event_text(readable, details, times, timed=False)
+    return f"{times.time(event.at)}  {words.text}" if words else ""
 
 
 def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """`/gpu ssh k7mq2`, for its owner, who is the reader."""
-    rental, at = details.rental, times(rules, now, zone)
+    """Return the answer to `/gpu ssh k7mq2`. Its reader is the owner."""
+    rental, times = details.rental, reader_times(rules, now, zone)
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
         when = " yet" if coming else ""
         then = " I send you the command when it is ready." if coming else ""
         return blocks.message(
-            f"{rental.id} can't be opened{when}. {state_word(details)}: {what(rental.request)}.{then}"
+            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
         )
-    until = at.at(rental.running.ends_at)
-    lines = [f"Ready: {whose(details, reader)} {machine(details)}, until {until}.", *ssh_lines(details, reader)]
+    until = times.time(rental.running.ends_at)
+    lines = [
+        f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
+        *ssh_lines(details, reader),
+    ]
     return blocks.message("\n".join(lines))
 
 
 def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """`/gpu catalog`: what can be asked for."""
-    at = times(rules, now, zone)
+    """Return the answer to `/gpu catalog`: what people can ask for."""
+    times = reader_times(rules, now, zone)
     lines = [
         f"{escape(family, 40)}: {_variants(family, names)}" for family, names in list(known.gpus.items())[:40]
     ]
     facts = [
-        f"Regions: {', '.join(escape(one, 20) for one in known.regions[:20])}.",
-        f"Contracts: {', '.join(_contract(one) for one in known.contracts[:10])}.",
-        f"Vendors: {', '.join(vendor(one) for one in known.vendors[:60])}.",
-        f"As of {at.at(known.read_at)}. Try: /gpu get H100 EU",
+        f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
+        f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
+        f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
+        f"As of {times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
     shown = "\n".join(lines) or "No GPUs."
     return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
@@ -172,11 +171,8 @@ def _contract(name: str) -> str:
 
 
 def _variants(family: str, names: Sequence[str]) -> str:
-    own = gpu(family)
-    kinds = [gpu(name) for name in names[:VARIANTS]]
-    short = [kind[len(own) :].strip() or kind if kind.upper().startswith(own.upper()) else kind for kind in kinds]
     more = f" and {len(names) - VARIANTS} more" if len(names) > VARIANTS else ""
-    return ", ".join(short) + more
+    return ", ".join(variant(name, family) for name in names[:VARIANTS]) + more
 
 
 HELP = (
@@ -194,7 +190,7 @@ ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes o
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
-    """`/gpu help`. The team's limits are shown to users only."""
+    """Return the answer to `/gpu help`. Only people who may rent see the team's limits."""
     lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
     limits = rules.auto_approve
     alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
@@ -207,13 +203,13 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
 
 
 def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """`/gpu` alone: what one has, and what to type next."""
-    at = times(rules, now, zone)
-    lines = [_line(one, everyone=False, at=at) for one in live.shown]
+    """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
+    times = reader_times(rules, now, zone)
+    lines = [_line(summary, everyone=False, times=times) for summary in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
-    total = _sums_words("Team", live.team)
+    total = _totals_text("Team", live.team)
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total, tips))),
         blocks.section("\n".join(filter(None, (*lines, more)))),

@@ -1,6 +1,6 @@
-"""Dialogs: what spends or destroys, with facts as of the click, and the forms.
+"""Dialogs: forms, and confirmations of what spends or destroys with the facts at the time of the click.
 
-Date tokens don't render in them, so they say spans, never clock times.
+Slack doesn't render date tokens in dialogs, so they say spans, never clock times.
 """
 
 from __future__ import annotations
@@ -22,44 +22,33 @@ from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
 from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
 from handlers.views import blocks
-from handlers.views.approval import over_words
 from handlers.views.blocks import Json, option
-from handlers.views.format import (
-    clean,
-    contract,
-    dollars,
-    dollars_at_most,
-    escape,
-    gpu,
-    machines,
-    note,
-    per_hour,
-    place,
-    span,
-    vendor,
-    what,
-)
-from handlers.views.offers import comes_to
+from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, span
+from handlers.views.limits_text import over_limits_of_envelope
+from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
+from handlers.views.offers import cost_text
 from handlers.views.rental_text import owner, so_far
 
 ANY = "any"
-"""The value of a choice that leaves it open."""
+"""The value of `Anywhere` and `Any vendor`."""
 LONGER = (1, 2, 4, 8, 12, 24, 48)
-"""Hours that the extend dialog offers, as far as the rules allow."""
+"""The hours that the extend dialog offers if the rules allow them."""
 
 
 def notice(title: str, text: str) -> Json:
-    """A dialog that only says something: the click came too late, or isn't allowed."""
+    """Return a dialog that only says something, such as that the click came too late."""
     return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close")
 
 
 def key(known: Key | None) -> Json:
-    """Asks for a public SSH key."""
-    now = f'Your key now: "{escape(known.comment, 100)}", {escape(known.fingerprint, 80)}.' if known else ""
+    """Return the dialog that asks for a public SSH key; `known` is the person's key so far."""
+    current = f'Your key now: "{escape(known.comment, 100)}", {escape(known.fingerprint, 80)}.' if known else ""
     return blocks.modal(
         Callback.KEY,
         "Your SSH key",
-        blocks.section(f"The public one: it lets you into what you rent. Never the private one. {now}".rstrip()),
+        blocks.section(
+            f"The public one: it lets you into what you rent. Never the private one. {current}".rstrip()
+        ),
         blocks.text_input(
             Field.KEY_LINE,
             "Public key",
@@ -78,7 +67,7 @@ def form(
     carries: Value | None = None,
     title: str = "Get GPUs",
 ) -> Json:
-    """The form for a request, filled in from `request`."""
+    """Return the form for a request, filled in from `request`. `carries` comes back with its submission."""
     wanted = request or Request(gpu="", lease=rules.lease.default)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
@@ -91,7 +80,7 @@ def form(
         blocks.select(
             Field.REGION,
             "Region",
-            _open("Anywhere", catalog.regions, wanted.region),
+            _with_any("Anywhere", catalog.regions, wanted.region),
             chosen=wanted.region or ANY,
         ),
         blocks.select(
@@ -103,7 +92,7 @@ def form(
         blocks.select(
             Field.VENDOR,
             "Vendor",
-            _open("Any vendor", catalog.vendors, wanted.vendor, named=True),
+            _with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
             chosen=wanted.vendor or ANY,
         ),
         blocks.text_input(
@@ -131,51 +120,50 @@ def form(
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:
-    """Families first, then their variants; what was asked for is always among them."""
+    """Return the families, then their variants. The chosen one comes first: those after the 100th are dropped."""
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
-    kept = [name for name in dict.fromkeys(names) if name != chosen]
-    return [option(gpu(name), name) for name in ([chosen] if chosen else []) + kept]
+    others = [name for name in dict.fromkeys(names) if name != chosen]
+    return [option(gpu(name), name) for name in ([chosen] if chosen else []) + others]
 
 
-def _open(label: str, values: Sequence[str], chosen: str | None, *, named: bool = False) -> list[Json]:
+def _with_any(label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False) -> list[Json]:
+    """Return a choice that leaves it open, then the values, and `chosen` even if the catalogue lacks it."""
     known = dict.fromkeys([*([chosen] if chosen else []), *values])
-    return [option(label, ANY), *(option(vendor(each) if named else escape(each, 40), each) for each in known)]
+    return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, row: OfferChoice, *, rules: Rules) -> Json:
-    """Before a rent that can come to much."""
-    offer = row.offer
+def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Json:
+    """Return the dialog before a rent that can cost much, or before asking for approval of one."""
+    offer = choice.offer
     lines = [
-        f"{what(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+        f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{span(quote.request.lease)} from ready.",
-        comes_to(row, quote),
+        cost_text(choice, quote),
     ]
-    if row.needs_approval:
-        lines.append(
-            f"{over_words(row.envelope, rules)} An approver decides; nothing is rented until then.".lstrip()
-        )
+    if choice.needs_approval:
+        limits = over_limits_of_envelope(choice.envelope, rules)
+        lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
     return blocks.modal(
         Callback.RENT_CONFIRM,
-        "Ask for approval?" if row.needs_approval else f"Rent at {per_hour(offer.rate)}?",
+        "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
         blocks.section("\n".join(lines)),
-        submit="Ask" if row.needs_approval else f"Rent from {per_hour(offer.rate)}",
+        submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
         carries=OfferValue(quote_id=quote.id, offer_id=offer.offer_id),
     )
 
 
 def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
-    """Before an approval that can come to much: of the request, or of the longer lease that waits."""
+    """Return the dialog before an approval of much money: of the request, or of the longer lease that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.waiting_envelope or rental.envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
     more = extension.ends_at - rental.running.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
-    lines = [f"{what(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
+    lines = [f"{describe(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
-        lines.append(
-            f"{over_words(envelope, rules)} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip()
-        )
+        limits = over_limits_of_envelope(envelope, rules)
+        lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
     else:
         lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
     return blocks.modal(
@@ -188,20 +176,20 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
 
 
 def destroy_confirm(details: RentalDetails) -> Json:
-    """Before every destroy and cancel, with what it has cost by now."""
+    """Return the dialog before every destroy, cancel and withdrawal, with the cost so far."""
     rental = details.rental
     name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
-        verb, loses = "Withdraw", "It is not asked for any more."
+        verb, effect = "Withdraw", "It is not asked for any more."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
-        verb, loses = "Cancel", "It is still being made; what was bought is destroyed."
+        verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
     else:
-        verb, loses = "Destroy", "Everything on it is lost."
+        verb, effect = "Destroy", "Everything on it is lost."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
         blocks.section(
-            f"{name} {loses} {f'{so_far(details.spent)}.' if details.attempts else 'Nothing is rented.'}"
+            f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else 'Nothing is rented.'}"
         ),
         submit=f"{verb} {rental.id}",
         carries=RentalValue(rental_id=rental.id),
@@ -209,7 +197,7 @@ def destroy_confirm(details: RentalDetails) -> Json:
 
 
 def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
-    """By how much longer, as far as the rules allow."""
+    """Return the dialog that asks how much longer the lease should be, as far as the rules allow."""
     rental = details.rental
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")

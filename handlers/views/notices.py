@@ -1,4 +1,4 @@
-"""What is said once in a direct message: to admins of the account, and of what fails on our side."""
+"""Direct messages that are sent once and never edited: about the account, and about failures of our own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from bot.model.event import Event, EventKind, Facts
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
-from handlers.views.event_text import short
+from handlers.views.event_text import short_resource_id
 from handlers.views.event_text.trouble import outage, trouble
-from handlers.views.format import Times, escape, gpu, machines, per_hour, person, plural
-from handlers.views.rental_text import times
+from handlers.views.format import Times, escape, per_hour, person, plural
+from handlers.views.machine_text import gpu, machines
+from handlers.views.rental_text import reader_times
 
 
 def notice(
@@ -23,11 +24,11 @@ def notice(
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """The notice for an event of the account or about a failure of ours; None for another event of a rental."""
-    at = times(rules, now, zone)
+    """Return the notice for an event of the account or of a failure of ours. Return None for other events."""
+    times = reader_times(rules, now, zone)
     match event.kind:
         case EventKind.UNKNOWN_MACHINE:
-            return blocks.message(_unknown(event, at))
+            return blocks.message(_unknown(event, times))
         case EventKind.EMPTY_STORE:
             count = plural(event.facts.count, "machine") if event.facts.count else "machines"
             text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
@@ -44,9 +45,9 @@ def notice(
         case EventKind.RESUMED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
             return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")
-    failure = trouble(event, at)
-    said = outage(event, at) if failure is None else failure.text
-    return None if said is None else blocks.message(said)
+    failure = trouble(event, times)
+    words = outage(event, times) if failure is None else failure.text
+    return None if words is None else blocks.message(words)
 
 
 def _sentence(detail: str) -> str:
@@ -60,15 +61,14 @@ def _kind(facts: Facts) -> str:
     return machines(facts.count, facts.gpu) if facts.count and facts.count > 1 else gpu(facts.gpu)
 
 
-def _unknown(event: Event, at: Times) -> str:
+def _unknown(event: Event, times: Times) -> str:
     facts = event.facts
-    what = _kind(facts)
     parts = [
-        what,
+        _kind(facts),
         per_hour(facts.rate) if facts.rate is not None else "",
-        f"since {at.at(facts.since)}" if facts.since else "",
+        f"since {times.time(facts.since)}" if facts.since else "",
         f"named {escape(facts.name, 80)}" if facts.name else "",
-        f"resource {short(facts.resource_id)}" if facts.resource_id else "",
+        f"resource {short_resource_id(facts.resource_id)}" if facts.resource_id else "",
     ]
     known = ", ".join(part for part in parts if part) or "nothing more is known"
     return f"A machine I don't know is running: {known}. I leave it alone. Not needed? End it in Compute Clear."

@@ -1,4 +1,4 @@
-"""The answer to `/gpu get`: what was found, or why nothing was."""
+"""The answer to `/gpu get`: the offers, or why there are none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
-from bot.model.state import State
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice, recommended
@@ -22,44 +21,38 @@ from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import why_not
 from handlers.views.format import (
-    STATES,
-    about,
+    about_span,
     channel,
-    contract,
     dollars,
     dollars_at_most,
     escape,
-    gpu,
-    machines,
     per_hour,
-    place,
     plural,
     price,
     span,
-    variant,
-    vendor,
-    what,
 )
-from handlers.views.rental_text import times
+from handlers.views.limits_text import limit_names
+from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
+from handlers.views.rental_text import STATES, reader_times
 
 SHOWN = 3
 MOST = 20
 NEARBY = 5
 
 
-def wish(request: Request) -> str:
-    """`1x H100 in EU`."""
+def request_text(request: Request) -> str:
+    """Return `1x H100 in EU`."""
     return machines(request.count, request.gpu) + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
 def looking(quote: Quote) -> Rendered:
-    """It takes longer than a moment."""
-    return blocks.message(f"Looking for {wish(quote.request)}.")
+    """Return the message while the search takes longer than a moment."""
+    return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
 def found(
     quote: Quote,
-    rows: Sequence[OfferChoice],
+    choices: Sequence[OfferChoice],
     *,
     rules: Rules,
     now: datetime,
@@ -67,52 +60,63 @@ def found(
     everything: bool = False,
     asked_in: Channel | None = None,
     count: int | None = None,
+    still_waiting: Request | None = None,
 ) -> Rendered:
-    """The offers, cheapest first, one of them recommended; `count` of them, where only those that are shown have a
-    row. `asked_in` is where the question was put, when that is known: it says why the card goes elsewhere."""
-    at = times(rules, now, zone)
-    count = len(rows) if count is None else count
-    shown = list(rows[: shown_of(everything=everything)])
+    """Return the offers, cheapest first, with one recommended.
+
+    `choices` may have only the offers that are shown; `count` is how many were found. `asked_in` is the channel of
+    the question, if it is known; it explains why the card goes to another channel. `still_waiting` is the request
+    that the quote would change, while that waits for a decision.
+    """
+    times = reader_times(rules, now, zone)
+    count = len(choices) if count is None else count
+    shown = list(choices[: shown_of(everything=everything)])
     best = recommended(shown)
     head = _head(quote)
     refused = _refused(shown)
     parts = [
-        (_row(row, quote, row is best, everything, refused), _button(row, quote, rules, row is best))
-        for row in shown
+        (_offer_text(choice, quote, choice is best, everything, refused), _button(choice, quote, choice is best))
+        for choice in shown
     ]
-    stand = min((row.offer.expires_at for row in shown), default=now)
-    until = f"Prices stand until {at.at(stand)}; stock is reserved by no one."
+    first_expiry = min((choice.offer.expires_at for choice in shown), default=now)
+    until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
-    where = _elsewhere(quote, asked_in)
-    text = "\n".join(filter(None, (head, refused, *(words for words, _ in parts), more, until, where)))
+    card_place = _card_elsewhere(quote, asked_in)
+    asks = _approval_needed(shown, rules)
+    stands = _still_stands(still_waiting, shown)
+    text = "\n".join(
+        filter(None, (head, refused, *(words for words, _ in parts), asks, more, until, stands, card_place))
+    )
     return blocks.message(
         text,
         blocks.section(f"*{head}*"),
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
+        blocks.context(asks) if asks else None,
         blocks.context(" ".join(filter(None, (more, until)))),
-        blocks.context(where) if where else None,
-        blocks.actions(*_row_of_actions(quote, count, everything)),
+        blocks.context(stands) if stands else None,
+        blocks.context(card_place) if card_place else None,
+        blocks.actions(*_actions(quote, count, everything)),
         closed=False,
     )
 
 
 def shown_of(*, everything: bool) -> int:
-    """How many offers are shown at most."""
+    """Return how many offers are shown at most."""
     return MOST if everything else SHOWN
 
 
 def _head(quote: Quote) -> str:
-    """Everything that was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
+    """Return all that was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
-    wanted = wish(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
-    parts = [wanted, contract(request.contract), cap(request), f"{span(request.lease)} from ready"]
+    wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
+    parts = [wanted, contract(request.contract), cap_text(request), f"{span(request.lease)} from ready"]
     head = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {head}" if quote.changes else head
 
 
-def cap(request: Request) -> str:
+def cap_text(request: Request) -> str:
     """Return `under $8.00 per GPU`, with the price in all if that may have been meant. Empty without a cap."""
     if request.max_gpu_rate is None:
         return ""
@@ -122,28 +126,28 @@ def cap(request: Request) -> str:
     return f"{each}, {say_rate(request.max_gpu_rate * request.count)}/h in all"
 
 
-def _refused(rows: Sequence[OfferChoice]) -> str:
-    """Why none of them can be rented, where that is the same for all: said once."""
-    reasons = {None if row.refused is None else why_not(row.refused) for row in rows}
+def _refused(choices: Sequence[OfferChoice]) -> str:
+    """Return why none can be rented if the reason is the same for all, so that it is said once."""
+    reasons = {None if choice.refused is None else why_not(choice.refused) for choice in choices}
     only = reasons.pop() if len(reasons) == 1 else None
     return f"Nothing here can be rented now. {only}" if only is not None else ""
 
 
-def _row(row: OfferChoice, quote: Quote, best: bool, everything: bool, refused: str) -> str:
-    offer = row.offer
+def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool, refused: str) -> str:
+    offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
-    if row.refused is not None and not refused:
-        return f"{line}\nNot for you: {why_not(row.refused)}"
+    if choice.refused is not None and not refused:
+        return f"{line}\nNot for you: {why_not(choice.refused)}"
     if not best:
         return f"{line}: {_equipment(offer)}." if everything else line
-    usual = f" Usually ready in {about(row.usual)}." if row.usual else ""
-    return f"{line}: {_equipment(offer)}.{usual}\n{comes_to(row, quote)}"
+    usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
+    return f"{line}: {_equipment(offer)}.{usual}\n{cost_text(choice, quote)}"
 
 
 def _equipment(offer: Offer) -> str:
     parts = [
-        variant(offer),
+        variant(offer.gpu, offer.family),
         "spot" if offer.contract == Contract.SPOT else "",
         f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
         f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
@@ -156,48 +160,52 @@ def _gigabytes(amount: Decimal) -> str:
     return f"{amount:.0f} GB"
 
 
-def comes_to(row: OfferChoice, quote: Quote) -> str:
-    """What an offer comes to over the lease, and at most."""
-    estimate = dollars(cost(row.offer.rate, quote.request.lease))
-    total, highest = dollars_at_most(row.envelope.total), row.envelope.max_rate
-    if highest <= row.offer.rate:
+def cost_text(choice: OfferChoice, quote: Quote) -> str:
+    """Return what an offer costs over the lease, and at most."""
+    estimate = dollars(cost(choice.offer.rate, quote.request.lease))
+    total, highest = dollars_at_most(choice.envelope.total), choice.envelope.max_rate
+    if highest <= choice.offer.rate:
         return f"About {estimate}, at most {total}."
     return f"About {estimate}, at most {total}: if it sells out I take the next, up to {per_hour(highest)}."
 
 
-def _button(row: OfferChoice, quote: Quote, rules: Rules, best: bool) -> Json | None:
-    if row.refused is not None:
+def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
+    if choice.refused is not None:
         return None
-    value = OfferValue(quote_id=quote.id, offer_id=row.offer.offer_id)
-    offer = row.offer
-    aloud = f"Ask for {per_hour(offer.rate)}, {place(offer.vendor, offer.vendor_region)}"
+    value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
+    label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
     try:
-        return button(
-            _label(row, quote, rules),
-            Action.RENT,
-            value,
-            style="primary" if best else None,
-            aloud=aloud if row.needs_approval else None,
-        )
+        return button(label, Action.RENT, value, style="primary" if best else None)
     except Mistake:
-        # An id that can't travel in a button: the offer is shown, and can't be rented from here.
+        # The market's id doesn't fit into a button, so the offer is shown without one.
         return None
 
 
-def _label(row: OfferChoice, quote: Quote, rules: Rules) -> str:
-    if row.needs_approval:
-        hourly = rules.auto_approve.per_hour
-        return f"Ask: over {per_hour(hourly) if row.offer.rate > hourly else price(rules.auto_approve.total)}"
-    return f"Rent from {per_hour(row.offer.rate)}"
+def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
+    overs = {choice.over for choice in choices if choice.needs_approval and choice.refused is None}
+    if not overs:
+        return ""
+    join = " and " if len(overs) == 1 else " or "
+    limits = limit_names(frozenset().union(*overs), rules, join)
+    return f"Over the {limits}: an approver decides."
 
 
-def _row_of_actions(quote: Quote, count: int, everything: bool) -> list[Json]:
+def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
+    """Return that the waiting request still stands, so that people don't take [Change] for a withdrawal."""
+    if waiting is None:
+        return ""
+    until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""
+    return f"Your {waiting.count}x request still stands{until}."
+
+
+def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
     value = QuoteValue(quote_id=quote.id)
     every = [button(f"All {count}", Action.ALL_OFFERS, value)] if count > SHOWN and not everything else []
     return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
 
 
-def _elsewhere(quote: Quote, asked_in: Channel | None) -> str:
+def _card_elsewhere(quote: Quote, asked_in: Channel | None) -> str:
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -213,7 +221,7 @@ def _elsewhere(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(quote: Quote) -> Rendered:
-    """Nothing matches; what would have, as buttons that show and don't buy."""
+    """Return the answer without offers. Its buttons show what close requests would find; they buy nothing."""
     request = quote.request
     parts = [
         f"No {machines(request.count, request.gpu) if request.count > 1 else gpu(request.gpu)}",
@@ -226,7 +234,7 @@ def none_found(quote: Quote) -> Rendered:
     text = " ".join(part for part in parts if part)
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        labels.setdefault(nearby_label(request, near), index)  # the closest of those that read the same
+        labels.setdefault(nearby_label(request, near), index)  # of equal labels the closest request
     if not labels:
         text += " I found nothing close to it either."
     buttons = [
@@ -243,7 +251,7 @@ def none_found(quote: Quote) -> Rendered:
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
-    """What differs from what was asked, and from what price: `Show US from $1.90`. Prices are per GPU."""
+    """Return how a close request differs and its lowest price per GPU: `Show US from $1.90`."""
     other = near.request
     differs = [
         machines(other.count, other.gpu) if (other.count, other.gpu) != (request.count, request.gpu) else "",
@@ -251,16 +259,16 @@ def nearby_label(request: Request, near: Nearby) -> str:
         contract(other.contract) if other.contract is not request.contract else "",
         (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
     ]
-    anything = other.region is None and other.vendor is None and request.region and request.vendor
-    named = "any" if anything else " ".join(part for part in differs if part)
+    open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
+    difference = "any" if open_to_all else " ".join(part for part in differs if part)
     start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
-    if named:
-        return f"Show {named} {start}"
+    if difference:
+        return f"Show {difference} {start}"
     return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
 def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rendered:
-    """The marketplace gave no answer in time, or refuses our token."""
+    """Return the answer if the market didn't answer in time, or refuses our token."""
     why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
     if locked_out:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
@@ -270,28 +278,28 @@ def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rend
 
 
 def waiting_for_key() -> Rendered:
-    """Renting needs a key; the offers follow by themselves."""
+    """Return the question for an SSH key. The search goes on automatically once there is one."""
     text = "Before I rent I need your public SSH key: it lets you in."
-    kind = "/gpu key ssh-ed25519 AAAA... you@laptop"
+    command = "/gpu key ssh-ed25519 AAAA... you@laptop"
     return blocks.message(
-        f"{text} Add it with: {kind}",
+        f"{text} Add it with: {command}",
         blocks.section(text),
         blocks.actions(button("Add SSH key", Action.ADD_KEY, style="primary")),
-        blocks.context(f"or  {kind}"),
+        blocks.context(f"or  {command}"),
         closed=False,
     )
 
 
-def rents_already(twin: Rental, quote_id: str, offer_id: str) -> Rendered:
-    """The same is rented already."""
-    state = STATES[twin.state].lower() if twin.state is not State.AWAITING_APPROVAL else "waiting for approval"
-    text = f"You already rent {what(twin.request)} ({twin.id}, {state}). Another one?"
+def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
+    """Return the question whether to rent the same again."""
+    state = STATES[rental.state].lower()
+    text = f"You already rent {describe(rental.request)} ({rental.id}, {state}). Another one?"
     return blocks.message(
         text,
         blocks.section(text),
         blocks.actions(
             button("Rent another", Action.RENT_ANOTHER, OfferValue(quote_id=quote_id, offer_id=offer_id)),
-            button(f"Show {twin.id}", Action.SHOW_RENTAL, RentalValue(rental_id=twin.id)),
+            button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
         ),
         closed=False,
     )

@@ -12,9 +12,9 @@ from bot.policy.rules import Rules
 from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.card import card
-from handlers.views.direct_message import direct
+from handlers.views.direct_message import direct_message
 from handlers.views.notices import notice
-from handlers.views.thread import thread
+from handlers.views.thread import thread_reply
 
 
 def render_message(
@@ -27,11 +27,11 @@ def render_message(
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """A message as it should look now; `zone` is its reader's, where there is one reader, and `names` those of
-    whom a notice names.
+    """Return a message as it should look now.
 
-    None where there is nothing to say: a quiet event, or a kind that isn't rendered from a story (a quote's
-    answer, and a reply, which is rendered when it is written).
+    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names. Return None
+    if there is nothing to say: the event is quiet, or the kind isn't rendered from a rental (the answer to a
+    search; a reply, which is rendered when it is written).
     """
     if message.kind is MessageKind.NOTICE:
         return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None
@@ -41,9 +41,9 @@ def render_message(
         case MessageKind.CARD:
             return card(details, rules=rules, now=now)
         case MessageKind.THREAD if event:
-            return thread(event, details, rules=rules, now=now)
+            return thread_reply(event, details, rules=rules, now=now)
         case MessageKind.DIRECT if event:
-            return direct(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
+            return direct_message(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
         case MessageKind.APPROVAL:
             version = message.envelope or details.rental.envelope.version
             first = message.shown_version == 0

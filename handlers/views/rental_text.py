@@ -1,39 +1,73 @@
-"""What several messages say of a rental: what it is, whose, since when, and what it has cost."""
+"""What several messages say about a rental: state and reasons, whose it is, how to open it, what it has cost."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.attempt import Why
+from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.policy.roles import may_open
 from bot.policy.rules import Rules
-from handlers.views.format import (
-    STATES,
-    Times,
-    dollars,
-    machines,
-    per_hour,
-    person,
-    place,
-    reason,
-    sentence,
-    span,
-    what,
-)
+from handlers.views.format import Times, dollars, escape, per_hour, person, sentence, span
+from handlers.views.machine_text import describe, machines, place, ssh_command, vendor
+
+STATES: dict[State, str] = {
+    State.AWAITING_APPROVAL: "Waiting for approval",
+    State.PROCURING: "Starting",
+    State.PROVISIONING: "Starting",
+    State.READY: "Ready",
+    State.DESTROYING: "Being destroyed",
+    State.DESTROYED: "Destroyed",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+    State.LOST: "Lost",
+    State.DENIED: "Denied",
+    State.EXPIRED: "Expired",
+    State.WITHDRAWN: "Withdrawn",
+}
+
+_REASONS: dict[Why, str] = {
+    Why.SOLD_OUT: "{vendor} sold out",
+    Why.EXPIRED: "{vendor}'s price no longer stood",
+    Why.REFUSED: "{vendor} refused",
+    Why.BOUGHT_BEFORE: "{vendor}'s offer was taken already",
+    Why.NO_ANSWER: "{vendor} gave no answer",
+    Why.RATE_LIMITED: "Compute Clear asked me to slow down",
+    Why.VENDOR_FAILED: "{vendor} could not make it",
+    Why.TOO_SLOW: "{vendor} took too long",
+    Why.NOTHING_LEFT: "nothing is left within what was allowed",
+    Why.TOO_MANY_ATTEMPTS: "too many offers failed",
+    Why.DEARER: "what is left costs more than was allowed",
+    Why.BUYING_BLOCKED: "buying was held up too long",
+    Why.OUTAGE: "Compute Clear doesn't answer",
+    Why.PAUSED: "buying is paused",
+    Why.UNAUTHORIZED: "Compute Clear refuses my token",
+    Why.ASKED: "someone asked for it",
+    Why.LEASE_ENDED: "its lease ended",
+    Why.VENDOR_TOOK_IT: "{vendor} took it",
+    Why.NOT_WANTED: "nobody wanted it any more",
+}
 
 
-def times(rules: Rules, now: datetime, zone: str | None) -> Times:
-    """Times for a reader in `zone`, or for the team where the reader isn't known."""
+def reason(why: Why, vendor_name: str | None = None) -> str:
+    """Return a reason as a clause inside a sentence: `Hyperstack sold out`, `buying is paused`."""
+    return _REASONS[why].format(vendor=vendor(vendor_name))
+
+
+def reader_times(rules: Rules, now: datetime, zone: str | None) -> Times:
+    """Return the times of a reader in `zone`. Without one, use the team's zone: many people read it."""
     return Times(now=now, zone=zone or rules.timezone)
 
 
 def owner(details: RentalSummary) -> str:
-    """The owner's name, pinging nobody."""
+    """Return the owner's name, which pings nobody."""
     return person(details.names, details.rental.owner)
 
 
 def state_word(details: RentalSummary) -> str:
-    """The state as the word that leads."""
+    """Return the word for the state that a message begins with."""
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
@@ -41,22 +75,34 @@ def state_word(details: RentalSummary) -> str:
 
 
 def subject(details: RentalDetails) -> str:
-    """`1x H100 EU, Ana, k7mq2`."""
-    return f"{what(details.rental.request)}, {owner(details)}, {details.rental.id}"
+    """Return `1x H100 EU, Ana, k7mq2`."""
+    return f"{describe(details.rental.request)}, {owner(details)}, {details.rental.id}"
 
 
 def machine(details: RentalDetails) -> str:
-    """`1x H100 (k7mq2)`."""
+    """Return `1x H100 (k7mq2)`."""
     return f"{machines(details.rental.request.count, details.rental.request.gpu)} ({details.rental.id})"
 
 
-def whose(details: RentalDetails, reader: str) -> str:
-    """`your` for the owner, `Ana's` for others."""
+def possessive(details: RentalDetails, reader: str) -> str:
+    """Return `your` for the owner, `Ana's` for other readers."""
     return "your" if reader == details.rental.owner else f"{owner(details)}'s"
 
 
-def source(details: RentalDetails) -> str:
-    """`Hyperstack nor-1, $2.15/h`; empty before the first attempt."""
+def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
+    """Return the command that opens the machine, and its key. Return nothing for readers other than the owner."""
+    command = ssh_command(details.rental.host, details.rental.port)
+    if not may_open(reader, details.rental.owner):
+        return []
+    if command is None:
+        return ["It has no address yet."]
+    comment = escape(details.current.key_comment, 100) if details.current else ""
+    key = f'Your key "{comment}"' if comment else "Your key"
+    return [f"`{command}`", f"{key} opens it. First look: nvidia-smi. Its disk goes when it goes."]
+
+
+def vendor_and_rate(details: RentalDetails) -> str:
+    """Return `Hyperstack nor-1, $2.15/h`, or an empty text before the first attempt."""
     rental = details.rental
     if rental.vendor is None:
         return ""
@@ -64,7 +110,7 @@ def source(details: RentalDetails) -> str:
 
 
 def billing_since(details: RentalDetails) -> datetime | None:
-    """When the machine that is live or was last began to cost."""
+    """Return when the newest machine began to bill, or None if there was none."""
     if details.current is None:
         return details.rental.lease.ready_at if details.rental.lease else None
     starts = [
@@ -75,70 +121,77 @@ def billing_since(details: RentalDetails) -> datetime | None:
     return min(starts, default=details.current.intended_at)
 
 
-def computed(spent: AccruedCost) -> str:
-    """`$14.68 computed`, or `estimated` where the API left something out."""
-    return f"{dollars(spent.amount)} {'estimated' if spent.estimated else 'computed'}"
+def computed(cost: AccruedCost) -> str:
+    """Return `$14.68 computed`, or `$14.68 estimated` if the API left something out."""
+    return f"{dollars(cost.amount)} {'estimated' if cost.estimated else 'computed'}"
 
 
-def so_far(spent: AccruedCost) -> str:
-    """`$4.96 so far`."""
-    return f"{dollars(spent.amount)}{' estimated' if spent.estimated else ''} so far"
+def so_far(cost: AccruedCost) -> str:
+    """Return `$4.96 so far`."""
+    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''} so far"
 
 
-def billed(details: RentalDetails) -> timedelta | None:
-    """From the first start to the last end in the ledger; None while nothing is in it."""
+def ledger_span(details: RentalDetails) -> timedelta | None:
+    """Return the span from the first start to the last end in the ledger, or None while the ledger is empty."""
     if not details.ledger:
         return None
     return max(row.ended_at for row in details.ledger) - min(row.started_at for row in details.ledger)
 
 
 def cost_nothing(details: RentalDetails) -> bool:
-    """Whether the store knows that it cost nothing."""
+    """Return whether the store knows that the rental cost nothing."""
     return settled(details) and details.spent.amount == 0 and not details.spent.estimated
 
 
 def settled(details: RentalDetails) -> bool:
-    """Whether nothing of it can bill any more."""
+    """Return whether nothing of the rental can bill any more."""
     return all(attempt.settled for attempt in details.attempts)
 
 
 def receipt(details: RentalDetails) -> str:
-    """`6 h 4 min, $14.68.` for what is over."""
+    """Return `6 h 4 min, $14.68.` for a rental that is over."""
     if not details.attempts:
         return "Nothing was rented."
     if cost_nothing(details):
         return "It cost nothing."
-    length = billed(details)
+    length = ledger_span(details)
     amount = dollars(details.spent.amount) + (" estimated" if details.spent.estimated else "")
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
 
 
 def why_ended(details: RentalDetails) -> str:
-    """Why a rental failed or was lost, as a sentence; empty where its end says it all."""
+    """Return why a rental failed or was lost, as a sentence. Return an empty text for other states."""
     rental, ending = details.rental, details.rental.ending
     if ending is None or ending.why is None or rental.state not in {State.FAILED, State.LOST}:
         return ""
     return sentence(reason(ending.why, rental.vendor))
 
 
-def ended(details: RentalDetails, name: str, at: Times) -> str:
-    """`Destroyed 18:41: your 1x H100 (k7mq2).`, for a message that was about something before it ended. What it
-    cost is told with its end."""
+def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
+    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end. It leaves
+    the cost to the message about the end."""
     rental = details.rental
-    when = f" {at.at(rental.over_at)}" if rental.state.over and rental.over_at else ""
+    when = f" {times.time(rental.over_at)}" if rental.state.over and rental.over_at else ""
     return " ".join(filter(None, (f"{STATES[rental.state]}{when}: {name}.", why_ended(details))))
 
 
-def outcome(details: RentalDetails, at: Times) -> str:
-    """Where a rental is now, for a message that was about something before."""
+def current_state(details: RentalDetails, times: Times) -> str:
+    """Say in which state the rental is now, for a message about an earlier one."""
     rental = details.rental
     if rental.state is State.DESTROYING:
         return "It is being destroyed."
     if rental.state.over:
-        when = f" {at.at(rental.over_at)}" if rental.over_at else ""
+        when = f" {times.time(rental.over_at)}" if rental.over_at else ""
         return " ".join(filter(None, (f"{STATES[rental.state]}{when}.", why_ended(details))))
     if rental.state is State.READY:
-        return f"It is ready, until {at.at(rental.running.ends_at)}."
+        return f"It is ready, until {times.time(rental.running.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
-    return "It is being made."
+    return "It is starting."
+
+
+def events_after(event: Event, details: RentalDetails) -> list[Event]:
+    """Return the rental's events after this one, oldest first."""
+    if event not in details.events:
+        return [other for other in details.events if other.at > event.at]
+    return list(details.events[details.events.index(event) + 1 :])

@@ -1,29 +1,35 @@
-"""Short private answers: what was done, and why something wasn't."""
+"""Short private replies to commands and clicks: what was done, or why nothing was."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import error_text
-from handlers.views.format import channel, escape, per_hour, plural, what
+from handlers.views.event_text import asks_again
+from handlers.views.format import Times, channel, escape, per_hour, plural, span
+from handlers.views.lease_buttons import extend_button
+from handlers.views.machine_text import describe
 from handlers.views.offers import waiting_for_key
+from handlers.views.rental_text import STATES
 
 
-def say(text: str, *buttons: Json | None) -> Rendered:
-    """A private answer; `text` is mrkdwn that is safe already."""
+def reply(text: str, *buttons: Json | None) -> Rendered:
+    """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
 
 
 def posted_twice() -> Rendered:
-    """What a post shows once another one of the same message is the one that is kept."""
-    return say("This was posted twice. Use the other one.")
+    """Return what a duplicate post shows: another post of the same message is the one in use."""
+    return reply("This was posted twice. Use the other one.")
 
 
 def error(problem: GpubotError) -> Rendered:
@@ -32,8 +38,8 @@ def error(problem: GpubotError) -> Rendered:
         return waiting_for_key()
     text = error_text(problem)
     if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
-        return say(text, button("Choose from a list", Action.CHOOSE_FROM_LIST))
-    return say(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
+        return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST))
+    return reply(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
 
 
 def _show(rental_id: str | None) -> Json | None:
@@ -43,50 +49,98 @@ def _show(rental_id: str | None) -> Json | None:
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
-    """Something broke. `rented` is False only where the store knows that nothing was."""
+    """Return the reply to a failure of ours. `rented` is False only if the store knows that nothing was rented."""
     known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
-    return say(f"Something broke on my side{known} Tell an admin the number {escape(number, 20)}.")
+    return reply(f"Something broke on my side{known} Tell an admin the number {escape(number, 20)}.")
 
 
 def store_busy() -> Rendered:
-    """The database did not take it."""
-    return say("I couldn't write that down, so nothing was done. Try again in a moment.")
+    """Return the reply if the database could not take the change in time."""
+    return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
 def key_shown(known: Key | None) -> Rendered:
-    """Answer to `/gpu key`."""
+    """Return the answer to `/gpu key`."""
     if known is None:
         return waiting_for_key()
     name = f'"{escape(known.comment, 100)}"' if known.comment.strip() else "without a comment"
     text = f"Your key: {name}, {escape(known.fingerprint, 80)}. What you rent from now on opens with it."
-    return say(text, button("Change", Action.ADD_KEY))
+    return reply(text, button("Change", Action.ADD_KEY))
 
 
 def key_saved(known: Key, searches: int) -> Rendered:
-    """A key was set; `searches` go on now."""
+    """Return the reply after a key was set. `searches` waited for it and go on now."""
     name = f' "{escape(known.comment, 100)}"' if known.comment.strip() else ""
     then = f" Going on with {plural(searches, 'search', 'searches')}." if searches else ""
-    return say(f"Your key{name} is set: {escape(known.fingerprint, 80)}.{then}")
+    return reply(f"Your key{name} is set: {escape(known.fingerprint, 80)}.{then}")
 
 
-def chosen(rental: Rental) -> Rendered:
-    """What a click on an offer made; it takes the place of the offers."""
-    where = f"Follow it in {channel(rental.card_channel)}."
-    name = f"{what(rental.request)}, {rental.id}"
+def rented(rental: Rental) -> Rendered:
+    """Return what a click on an offer did. It replaces the offers."""
+    follow = f"Follow it in {channel(rental.card_channel)}."
+    name = f"{describe(rental.request)}, {rental.id}"
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {where}"
+        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {follow}"
     else:
-        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {where}"
-    return say(text)
+        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {follow}"
+    return reply(text)
 
 
 def paused(changed: bool) -> Rendered:
-    """Answer to `/gpu pause`."""
-    return say(
+    """Return the answer to `/gpu pause`."""
+    return reply(
         f"Buying {'is' if changed else 'was already'} paused. Destroying goes on. /gpu resume starts it again."
     )
 
 
 def resumed(changed: bool) -> Rendered:
-    """Answer to `/gpu resume`."""
-    return say("Buying goes on again." if changed else "Buying wasn't paused.")
+    """Return the answer to `/gpu resume`."""
+    return reply("Buying goes on again." if changed else "Buying wasn't paused.")
+
+
+# --- leases and ends
+
+
+def extended(rental: Rental, times: Times) -> Rendered:
+    """Return the reply to an extension that was made, or that waits for an approver."""
+    ends = f"It ends {times.time(rental.running.ends_at)}"
+    if rental.extension is not None:
+        asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
+        return blocks.message(f"{asked} {ends} if nobody decides.")
+    return blocks.message(f"{rental.id} is extended. {ends}.")
+
+
+def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:
+    """Return the reply to the same `/gpu extend` twice within minutes. Its button adds the time once more."""
+    ends = f": {rental.id} ends {times.time(rental.lease.ends_at)}" if rental.lease else ""
+    text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
+    more = extend_button(rental, rules, times.now, longer=longer, again=True)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+
+
+def still_needed(rental: Rental, times: Times, rules: Rules) -> Rendered:
+    """Return the reply to `/gpu keep`: when the bot asks again, and that the end stands."""
+    lease = rental.running
+    text = f"{rental.id} is still needed. {asks_again(lease.question.at, lease.ends_at, times)}"
+    more = extend_button(rental, rules, times.now)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+
+
+def ending(rental: Rental) -> Rendered:
+    """Return the reply to a destroy, a cancel or a withdrawal: how far it is."""
+    state = f"{STATES[rental.state]}: {describe(rental.request)}, {rental.id}."
+    if rental.state is not State.DESTROYING:
+        return blocks.message(state)
+    return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
+
+
+def newer_version(words: str, current: Rendered) -> Rendered:
+    """Return the reply to a click on an old version of a request: `words`, then the request as it is now."""
+    return blocks.message(
+        f"{words}\n{current.text}", blocks.section(words), *current.blocks, closed=current.closed
+    )
+
+
+def only_commands() -> Rendered:
+    """Return the reply to a direct message that is no command."""
+    return blocks.message("I read commands, also here. Try: /gpu get H100 EU, or /gpu help")

@@ -1,4 +1,4 @@
-"""The replies below a card: one for each event that isn't told elsewhere."""
+"""The replies below a card."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
-from handlers.views.event_text import said
-from handlers.views.rental_text import times
+from handlers.views.event_text import event_text
+from handlers.views.rental_text import reader_times
 
 
-def thread(
+def thread_reply(
     event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered | None:
-    """The reply for an event; None where the thread is quiet about it, as the card, the first "Renting" or the
-    owner's direct message says it. Never edited."""
-    words = None if event.kind in QUIET else said(event, details, times(rules, now, zone))
+    """Return the reply for an event. It is never edited. Return None for a quiet event, which the card, the first
+    "Renting" or the owner's direct message says."""
+    words = None if event.kind in QUIET else event_text(event, details, reader_times(rules, now, zone))
     return None if words is None else blocks.message(words.text)

@@ -16,7 +16,7 @@ SLOW_DELETION = timedelta(minutes=10)
 """How much longer it may take if the vendor refuses, delays or hides deletions."""
 LATE = timedelta(seconds=30)
 """A machine that begins to bill this long after its purchase appeared late: the bot can't know of it in time."""
-ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Lapsed", "Withdrawn")
+ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(r"\bEnds (?:[^.]*? )?(\d\d):(\d\d)\.")
 _RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?\.")
 MICROS = 1_000_000

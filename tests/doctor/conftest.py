@@ -1,4 +1,4 @@
-"""The doctor in a workspace and a market of its own, where all is well until a test spoils it."""
+"""The doctor with a Slack and a Compute Clear of its own. All is well until a test breaks something."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 @dataclass
 class Practice:
-    """Settings as a person sets them, and the outside that they lead to."""
+    """Settings as a person sets them, and the sandboxes that they lead to."""
 
     slack: SlackSandbox
     compute: ComputeSandbox
@@ -50,17 +50,17 @@ class Practice:
         return self.folder / "gpubot.sqlite"
 
     async def workspace(self, method: str, path: str, **body: Any) -> None:
-        """One control call to the workspace."""
+        """Make one control call to the workspace."""
         await Server(self.slack.url, self.session).call(method, path, body)
 
     async def market(self, path: str, **body: Any) -> None:
-        """One control call to Compute Clear."""
+        """Make one control call to Compute Clear."""
         await Server(self.compute_url, self.session).post(path, body)
 
     compute_url: str = ""
 
     async def examine(self) -> list[Finding]:
-        """What the doctor finds; no secret is in it."""
+        """Return what the doctor finds. Check that it shows no secret."""
         findings = await examine(SystemClock())
         shown = "\n".join(finding.line() for finding in findings)
         for secret in (self.slack.bot_token, self.slack.app_token, self.compute.token, *self.secrets):
@@ -68,7 +68,7 @@ class Practice:
         return findings
 
     async def wrongs(self) -> list[str]:
-        """The lines of what is not ok; at least one, and so not all is well."""
+        """Return the lines of what is not ok. Check that `all_well` agrees that something is."""
         findings = await self.examine()
         assert not all_well(findings)
         return [finding.line() for finding in findings if finding.mark == "not ok"]

@@ -1,4 +1,4 @@
-"""What the doctor says about the channels that the policy names, and about who reads them."""
+"""What the doctor finds about the configured channels and their members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ async def lines_of(practice: Practice, what: str) -> list[str]:
     return [finding.line() for finding in await practice.examine() if finding.what.startswith(what)]
 
 
-async def test_channels_in_which_people_may_ask(practice: Practice) -> None:
+async def test_each_use_channel_has_its_own_line(practice: Practice) -> None:
     practice.policy(f"use: {{channels: [{GPUS}, {TRAINING}, {SHARED}, C0NOWHERE]}}")
     assert await lines_of(practice, "use channel") == [
         f"ok      use channel {TRAINING}: #training, and I am in it.",
@@ -23,7 +23,7 @@ async def test_channels_in_which_people_may_ask(practice: Practice) -> None:
     ]
 
 
-async def test_where_the_bot_is_not_people_may_ask_all_the_same(practice: Practice) -> None:
+async def test_a_use_channel_without_the_bot_is_only_a_hint(practice: Practice) -> None:
     practice.policy(f"use: {{channels: [{TRAINING}]}}")
     await practice.workspace("PATCH", f"channels/{TRAINING}", bot=False)
     assert await lines_of(practice, "use channel") == [
@@ -32,37 +32,39 @@ async def test_where_the_bot_is_not_people_may_ask_all_the_same(practice: Practi
     ]
 
 
-async def test_approvers_who_are_not_in_the_channel_that_asks_them(practice: Practice) -> None:
+async def test_an_approvals_channel_without_any_approver_is_not_ok(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}\napprovals_channel: {APPROVALS}")
     assert await lines_of(practice, "approvers") == [
         "not ok  approvers: nobody who approves is in the approvals channel. Type there: /invite @ana @cleo"
     ]
 
 
-async def test_some_approvers_are_in_the_channel_that_asks_them(practice: Practice) -> None:
+async def test_an_approvals_channel_without_some_approvers_is_a_hint(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{ANA}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}")
     assert await lines_of(practice, "approvers") == [
         "hint    approvers: not in the approvals channel, and so not asked: ana. Type there: /invite @ana"
     ]
 
 
-@pytest.mark.parametrize("in_it", [True, False])
-async def test_where_nobody_is_named_the_admins_approve(practice: Practice, in_it: bool) -> None:
+@pytest.mark.parametrize("present", [True, False])
+async def test_the_admins_must_be_in_the_channel_if_the_policy_names_no_approvers(
+    practice: Practice, present: bool
+) -> None:
     practice.set(GPUBOT_ADMINS=CLEO)
-    if not in_it:
+    if not present:
         await practice.workspace("PATCH", f"channels/{GPUS}", members=[ANA, BEN])
     (line,) = await lines_of(practice, "approvers")
-    assert line.startswith("ok " if in_it else "not ok  approvers: nobody who approves is in")
+    assert line.startswith("ok " if present else "not ok  approvers: nobody who approves is in")
 
 
-async def test_the_approvals_channel_is_not_there(practice: Practice) -> None:
+async def test_approvers_are_not_checked_if_the_bot_does_not_see_the_approvals_channel(practice: Practice) -> None:
     practice.policy(f"approvals_channel: {QUIET}")
     assert await lines_of(practice, "approvers") == [
         "left    approvers: not checked; the approvals channel first."
     ]
 
 
-async def test_who_is_in_it_can_not_be_read(practice: Practice) -> None:
+async def test_approvers_are_not_ok_if_the_members_can_not_be_read(practice: Practice) -> None:
     await practice.workspace("POST", "faults", endpoint="conversations.members", kind="status", status=500)
     assert await lines_of(practice, "approvers") == [
         "not ok  approvers: Slack gave no usable answer (internal_error). Try again in a minute."

@@ -1,4 +1,4 @@
-"""What the doctor says about Slack: each failure is made in the workspace itself."""
+"""What the doctor finds about Slack. Each failure is set up in the sandbox's workspace."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.slack.state import BOT_USER, TEAM
 from tests.doctor.conftest import Practice
 
 
-async def test_all_is_well(practice: Practice) -> None:
+async def test_each_part_has_a_line_if_all_is_well(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
     lines = [finding.line() for finding in await practice.examine()]
     assert lines[:2] == [
@@ -34,7 +34,7 @@ async def test_all_is_well(practice: Practice) -> None:
     assert all(line.startswith("ok ") for line in lines)
 
 
-async def test_a_revoked_bot_token_is_named_and_hides_nothing_else(practice: Practice) -> None:
+async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(practice: Practice) -> None:
     await practice.workspace("POST", "tokens", bot="revoked")
     findings = await practice.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
@@ -50,7 +50,7 @@ async def test_a_revoked_bot_token_is_named_and_hides_nothing_else(practice: Pra
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
 
-async def test_a_token_that_nobody_issued(practice: Practice) -> None:
+async def test_a_bot_token_that_was_never_issued_is_not_ok(practice: Practice) -> None:
     stranger = "xoxb-of-another-planet"
     practice.set(SLACK_BOT_TOKEN=stranger)
     practice.secrets.append(stranger)
@@ -58,7 +58,7 @@ async def test_a_token_that_nobody_issued(practice: Practice) -> None:
     assert "Slack bot token: Slack refuses it (invalid_auth). It is not the token of an installed app." in line
 
 
-async def test_a_revoked_app_token(practice: Practice) -> None:
+async def test_a_revoked_app_token_is_not_ok(practice: Practice) -> None:
     await practice.workspace("POST", "tokens", app="revoked")
     assert await practice.wrongs() == [
         "not ok  Slack app token: Slack refuses it (token_revoked). It was revoked. "
@@ -66,14 +66,14 @@ async def test_a_revoked_app_token(practice: Practice) -> None:
     ]
 
 
-async def test_socket_mode_is_off(practice: Practice) -> None:
+async def test_socket_mode_that_is_off_is_not_ok(practice: Practice) -> None:
     await practice.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": list(SCOPES)}}})
     assert await practice.wrongs() == [
         "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode."
     ]
 
 
-async def test_missing_scopes_are_named_with_what_they_are_for(practice: Practice) -> None:
+async def test_missing_scopes_are_listed_with_their_purpose(practice: Practice) -> None:
     scopes = [scope for scope in SCOPES if scope not in {"im:write", "users:read"}]
     await practice.workspace("POST", "app", scopes=scopes)
     findings = await practice.examine()
@@ -86,19 +86,19 @@ async def test_missing_scopes_are_named_with_what_they_are_for(practice: Practic
     ]
 
 
-def test_the_manifest_asks_for_the_scopes_that_the_doctor_looks_for() -> None:
+def test_the_manifest_has_exactly_the_scopes_that_the_doctor_checks() -> None:
     manifest = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text())
     assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
 
 
-async def test_the_bot_is_not_in_the_home_channel(practice: Practice) -> None:
+async def test_a_home_channel_without_the_bot_is_not_ok(practice: Practice) -> None:
     await practice.workspace("PATCH", f"channels/{GPUS}", bot=False)
     assert await practice.wrongs() == [
         "not ok  home channel: I am not in #gpus. Type there: /invite @gpubot",
     ]
 
 
-async def test_a_private_channel_without_the_bot_reads_as_one_that_is_not_there(practice: Practice) -> None:
+async def test_a_private_channel_without_the_bot_can_not_be_found(practice: Practice) -> None:
     practice.set(GPUBOT_CHANNEL=QUIET)
     assert await practice.wrongs() == [
         f"not ok  home channel: I find no channel {QUIET}. Check GPUBOT_CHANNEL; a private channel I see only "
@@ -106,7 +106,7 @@ async def test_a_private_channel_without_the_bot_reads_as_one_that_is_not_there(
     ]
 
 
-async def test_the_approvals_channel_is_archived(practice: Practice) -> None:
+async def test_an_archived_approvals_channel_is_not_ok(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{BEN}]}}\napprovals_channel: {APPROVALS}")
     await practice.workspace("PATCH", f"channels/{APPROVALS}", archived=True)
     assert await practice.wrongs() == [
@@ -115,7 +115,7 @@ async def test_the_approvals_channel_is_archived(practice: Practice) -> None:
     ]
 
 
-async def test_outsiders_read_the_home_channel(practice: Practice) -> None:
+async def test_a_home_channel_shared_with_outsiders_is_not_ok(practice: Practice) -> None:
     practice.set(GPUBOT_CHANNEL=SHARED)
     assert await practice.wrongs() == [
         "not ok  home channel: #shared is shared with people outside your workspace. Name one of your own: "
@@ -133,12 +133,14 @@ async def test_outsiders_read_the_home_channel(practice: Practice) -> None:
         ("U0NOBODY0", "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID."),
     ],
 )
-async def test_admins_who_can_not_be_admins(practice: Practice, user: str, words: str) -> None:
+async def test_an_admin_must_be_a_full_member_of_the_workspace(practice: Practice, user: str, words: str) -> None:
     practice.set(GPUBOT_ADMINS=f"{CLEO}, {user}")
     assert await practice.wrongs() == [f"not ok  admin {user}: {words}"]
 
 
-async def test_an_admin_whose_home_is_another_workspace_of_the_organization(practice: Practice) -> None:
+async def test_an_admin_from_another_workspace_of_the_organization_is_ok_if_a_member_here(
+    practice: Practice,
+) -> None:
     await practice.workspace("PATCH", f"people/{BOT_USER}", org="E0HOME000")
     member = {"org": "E0HOME000", "team": "T0SISTER0", "teams": ["T0SISTER0", TEAM]}
     await practice.workspace("PATCH", f"people/{CLEO}", **member)
@@ -149,19 +151,19 @@ async def test_an_admin_whose_home_is_another_workspace_of_the_organization(prac
     ]
 
 
-async def test_an_approver_who_has_left(practice: Practice) -> None:
+async def test_a_deactivated_approver_is_not_ok(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}")
     await practice.workspace("PATCH", f"people/{ANA}", deleted=True)
     assert await practice.wrongs() == [f"not ok  approver {ANA}: Ana is deactivated. Name someone else."]
 
 
-async def test_who_has_two_roles_has_one_line(practice: Practice) -> None:
+async def test_a_person_with_two_roles_has_one_line(practice: Practice) -> None:
     practice.policy(f"approvers: {{people: [{CLEO}]}}")
     findings = await practice.examine()
     assert [f.what for f in findings if CLEO in f.what] == [f"admin and approver {CLEO}"]
 
 
-async def test_groups_that_are_empty_or_unknown(practice: Practice) -> None:
+async def test_empty_and_unknown_groups_are_not_ok(practice: Practice) -> None:
     practice.policy(f"approvers: {{groups: [{APPROVERS}]}}\nuse: {{groups: [S0NOTHING]}}")
     await practice.workspace("PATCH", f"groups/{APPROVERS}", members=[])
     assert await practice.wrongs() == [
@@ -170,7 +172,7 @@ async def test_groups_that_are_empty_or_unknown(practice: Practice) -> None:
     ]
 
 
-async def test_a_workspace_without_groups(practice: Practice) -> None:
+async def test_groups_in_a_workspace_without_groups_are_not_ok(practice: Practice) -> None:
     practice.policy(f"approvers: {{groups: [{APPROVERS}]}}")
     await practice.workspace("POST", "lacks", usergroups=True)
     assert await practice.wrongs() == [
@@ -179,7 +181,7 @@ async def test_a_workspace_without_groups(practice: Practice) -> None:
     ]
 
 
-async def test_another_server_answers_where_slack_should(practice: Practice) -> None:
+async def test_an_address_that_leads_to_another_server_is_not_ok(practice: Practice) -> None:
     practice.set(SLACK_API_URL=practice.compute_url)
     token, app = await practice.wrongs()
     assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (")
@@ -187,21 +189,21 @@ async def test_another_server_answers_where_slack_should(practice: Practice) -> 
     assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (")
 
 
-async def test_nobody_answers_where_slack_should(practice: Practice) -> None:
+async def test_an_address_that_nobody_answers_at_is_not_ok(practice: Practice) -> None:
     await practice.slack.stop()
     token, app = await practice.wrongs()
     assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (ClientConnector")
     assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (ClientConnector")
 
 
-async def test_slack_has_a_fault_while_a_channel_is_read(practice: Practice) -> None:
+async def test_a_fault_of_slack_is_not_ok(practice: Practice) -> None:
     await practice.workspace("POST", "faults", endpoint="conversations.info", kind="status", status=500)
     assert await practice.wrongs() == [
         "not ok  home channel: Slack gave no usable answer (internal_error). Try again in a minute."
     ]
 
 
-async def test_a_name_can_not_steer_the_terminal(practice: Practice) -> None:
+async def test_control_characters_in_a_name_are_removed(practice: Practice) -> None:
     await practice.workspace("PATCH", f"people/{CLEO}", name="Cleo\x1b[2J\r\nok")
     lines = [finding.line() for finding in await practice.examine()]
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines

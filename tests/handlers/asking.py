@@ -1,4 +1,4 @@
-"""What the parser's tests share: a catalogue, and short ways to ask."""
+"""What the parser's tests share: a catalogue, and short ways to parse a command or request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from handlers.parsing.commands import Command, Get, parse
+from handlers.parsing.commands import Command, Get, parse_command
 
 CATALOG = Catalog(
     gpus={
@@ -32,7 +32,7 @@ LONGEST = timedelta(hours=72)
 
 
 def command(text: str) -> Command:
-    return parse(text, CATALOG, default_lease=LEASE, max_lease=LONGEST)
+    return parse_command(text, CATALOG, default_lease=LEASE, max_lease=LONGEST)
 
 
 def wanted(text: str) -> Request:

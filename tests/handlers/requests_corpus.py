@@ -1,15 +1,15 @@
-"""Requests as people type them, each with what it is taken for.
+"""Requests as people type them, each with what it means.
 
-`=`: read, and rented at once with `now`.
-`~`: read, but only ever shown: something else could be meant, or it isn't said with `get` or `rent`.
-`!`: a mistake, with words of it.
+`=`: it is read, and `now` rents at once.
+`~`: it is read, but `now` only shows offers: something else could be meant, or it has no `get` or `rent`.
+`!`: it is a mistake, with words of the error.
 
-`=` and `~` are followed by the request as the bot itself spells it, without a lease of the default length.
+After `=` and `~` comes the request as `request_text` writes it, without a lease of the default length.
 """
 
 from __future__ import annotations
 
-HOW_MANY = """
+GPUS_AND_COUNTS = """
 get h100 | = H100
 get H100 EU | = H100 EU
 get an h100 | = H100
@@ -37,6 +37,16 @@ get (8x H100) | = 8x H100
 get `8xH100` | = 8x H100
 get “8x H100” | = 8x H100
 get *8x H100* | = 8x H100
+get *8x* *H100* | = 8x H100
+get _8x_ H100 | = 8x H100
+get “8x” ‘H100’ | = 8x H100
+get 8✕H100 | = 8x H100
+get ８ｘＨ１００ | = 8x H100
+get 8\u00a0x\u00a0H100 | = 8x H100
+get 8x\u200bH100 | = 8x H100
+get 8x H100. | = 8x H100
+get for 8 h100 | = 8x H100
+get 16 h100 | = 16x H100
 get 8 gpus h100 | = 8x H100
 get 8-gpu h100 | = 8x H100
 get h100 8 GPUs | = 8x H100
@@ -45,22 +55,42 @@ get 2x4090 | = 2x RTX 4090
 get 2 4090 | = 2x RTX 4090
 get 4090 2 | ~ 2x RTX 4090
 get 4090x2 | = 2x RTX 4090
+get 2x 4090 | = 2x RTX 4090
+get 4090:2 | ~ 2x RTX 4090
 get 4090 | = RTX 4090
 get rtx4090 | = RTX 4090
+get rtx 4090 | = RTX 4090
 get RTX-4090 | = RTX 4090
 get geforce rtx 4090 | = RTX 4090
+get nvidia geforce rtx 4090 24gb | = nvidia-rtx-4090-pcie-24gb
 get nvidia h100 | = H100
+get 8 x nvidia h100 | = 8x H100
+get 8xNVIDIA-H100 | = 8x H100
+get NVIDIA H100 SXM5 80GB | = nvidia-h100-sxm5-80gb
 get 2x nvidia-h100-sxm5-80gb | = 2x nvidia-h100-sxm5-80gb
 get h100 sxm | = nvidia-h100-sxm5-80gb
+get H100SXM | = nvidia-h100-sxm5-80gb
 get h100-pcie | = nvidia-h100-pcie-80gb
+get pci-e h100 | = nvidia-h100-pcie-80gb
 get a100 40gb | = nvidia-a100-sxm4-40gb
 get a100-40 | = nvidia-a100-sxm4-40gb
 get 40 GB A100 | = nvidia-a100-sxm4-40gb
+get a100 80gb pcie | = nvidia-a100-pcie-80gb
+get a100 sxm 80g | = nvidia-a100-sxm4-80gb
 get 2 40GB A100s | = 2x nvidia-a100-sxm4-40gb
 get h100 80gb | = H100
+get h100-80 | = H100
+get h100-80gb | = H100
+get h100-80gb-sxm | = nvidia-h100-sxm5-80gb
 get mi300x | = MI300X
 get 4x mi300x | = 4x MI300X
+get mi300x x4 | = 4x MI300X
+get amd mi 300x | = MI300X
 get l40s | = L40S
+get l40s pcie | = nvidia-l40s-pcie-48gb
+get 2 l40s | = 2x L40S
+get l40 | = L40
+get l4 | = L4
 get 2 l4 | = 2x L4
 get a machine with 8 h100 please | = 8x H100
 get count 4 h100 | = 4x H100
@@ -88,12 +118,12 @@ get 1.5x h100 | ! I can't read "1.5x"
 get 0.5 h100 | ! I can't read "0.5"
 get 0 h100 | ! 0 GPUs is nothing to rent
 get -2 h100 | ! I can't read "-2"
-get 2x h100 x4 | ! One number of GPUs at a time
+get 2x h100 x4 | ! One number of GPUs at a time; I read 2 and 4.
 get dual 4090 | ! I don't know "dual"
 get a couple of h100 | ! I don't know "couple"
 get 8 eu h100 | ! I can't tell what "8" is
 get 100000 h100 | ! 100000 GPUs are more than anyone rents at once
-get h100 a100 | ! One GPU at a time
+get h100 a100 | ! One GPU at a time; I read H100 and A100.
 get h100 or a100 | ! One GPU at a time
 get h100/a100 | ! I don't know "/a100"
 get h10 | ! I don't know the GPU "h10"
@@ -103,8 +133,9 @@ get 1,000 h100 | ! I can't read "1,000"
 get some h100 | ! I don't know "some"
 """
 
-WHERE = """
+REGIONS_CONTRACTS_VENDORS = """
 get h100 in europe | = H100 EU
+get h100 europe | = H100 EU
 get h100 in the EU | = H100 EU
 get h100 in the eu region | = H100 EU
 get h100 EU region | = H100 EU
@@ -112,12 +143,15 @@ get eu h100 | = H100 EU
 get h100 region eu | = H100 EU
 get h100 region=eu | = H100 EU
 get h100 region: EU | = H100 EU
+get h100 eu EU europe | = H100 EU
 get h100 from europe | = H100 EU
 get h100 us | = H100 US
 get h100 in US | = H100 US
 get h100 u.s. | = H100 US
 get h100 USA | = H100 US
 get h100 in the united states | = H100 US
+get h100 america | = H100 US
+get h100 north america | = H100 US
 get us h100 | ! "us" can be the region or the people who ask
 get us 4 h100 | ! "us" can be the region or the people who ask
 get h100 for us | ! "us" can be the region or the people who ask
@@ -126,11 +160,12 @@ get h100 us-east-1 | ! I don't know "us-east-1"
 get h100 eu-west | ! I don't know "eu-west"
 get h100 asia | = H100 APAC
 get h100 Asia-Pacific | = H100 APAC
+get h100 apac | = H100 APAC
 get h100 anywhere | = H100
 get h100 worldwide | = H100
 get h100 any region | = H100
 get h100 other | = H100 Other
-get h100 eu us | ! One region at a time
+get h100 eu us | ! One region at a time; I read EU and US. Try: /gpu get H100 EU
 get h100 eu or us | ! One region at a time
 get h100 eu, us | ! One region at a time
 get h100 in Germany | ! I don't know the region "Germany"
@@ -144,6 +179,7 @@ get spot h100 | = H100 spot
 get h100 on demand | = H100
 get h100 on-demand | = H100
 get h100 ondemand | = H100
+get h100 On_Demand | = H100
 get h100 on spot | = H100 spot
 get h100 preemptible | = H100 spot
 get h100 spot ondemand | ! One contract at a time
@@ -151,6 +187,7 @@ get h100 no spot | ! I don't know "no"
 get h100 sopt | ! I don't know "sopt"
 get h100 reserved | ! I don't know "reserved"
 get h100 from nebius | = H100 vendor nebius
+get h100 vendor nebius | = H100 vendor nebius
 get h100 on nebius | = H100 vendor nebius
 get h100 via nebius | = H100 vendor nebius
 get h100 at nebius | = H100 vendor nebius
@@ -168,12 +205,13 @@ get h100 nebius scaleway | ! One vendor at a time
 get h100 not from nebius | ! I don't know "not"
 """
 
-HOW_LONG = """
+DURATIONS = """
 get h100 6h | = H100 for 6h
 get h100 for 6h | = H100 for 6h
 get h100 for 6 hours | = H100 for 6h
 get h100 for 6hrs | = H100 for 6h
 get h100 6 h | = H100 for 6h
+get h100 6h 6h | = H100 for 6h
 get h100 for 90m | = H100 for 1h30m
 get h100 90 min | = H100 for 1h30m
 get h100 for 1.5h | = H100 for 1h30m
@@ -207,7 +245,7 @@ get h100 at 3pm | ! I can't read the time "at 3pm"
 get h100 by 17 | ! I can't read the time "by 17"
 get h100 5pm | ! I can't read the time "5pm"
 get h100 until 18:00 | ! I can't read the time "until 18:00"
-get h100 18:00 | ! I can't read the time "18:00"
+get h100 18:00 | ! I can't read the time "18:00". A machine starts when it is rented.
 get h100 till 6 | ! I can't read the time "till 6"
 get h100 until tomorrow | ! I don't know "until"
 get h100 from 3 | ! I can't read the time "from 3"
@@ -222,7 +260,7 @@ get h100 1 month | ! I can't tell what "1 month" is
 get h100 for 6:30 | ! I can't read the time "6:30"
 get h100 for -3h | ! I can't read "-3h"
 get h100 1h 30 | ! I can't read the time "1h 30"
-get h100 6h 2d | ! One time at a time
+get h100 6h 2d | ! One time at a time; I read 6h and 48h.
 get h100 under 6h | ! I can't read the time "under 6h"
 get h100 at least 6h | ! I don't know "at least"
 get h100 about 6h | ! I don't know "about"
@@ -231,7 +269,7 @@ get h100 for a few hours | ! I don't know "few"
 get h100 overnight | ! I don't know "overnight"
 get h100 24/7 | ! I can't read "24/7"
 get h100 for the next 6 hours | ! I don't know "next"
-get h100 for 100h | ! 100h is too long
+get h100 for 100h | ! 100h is too long: a lease is at most 72h
 get h100 for 0h | ! 0m is too short
 get h100 for 30s | ! 30s is too short
 get h100 hours 6 | = H100 for 6h
@@ -239,15 +277,17 @@ get h100 4 hours each | ! I don't know "each"
 get h100 1.500h | ! I can't read "1.500h"
 """
 
-HOW_DEAR = """
+PRICES = """
 get h100 under $3 | = H100 under $3.00/GPU/h
 get h100 below $3 | = H100 under $3.00/GPU/h
 get h100 < $3 | = H100 under $3.00/GPU/h
 get h100 <$3 | = H100 under $3.00/GPU/h
 get h100 ≤ $3 | = H100 under $3.00/GPU/h
+get h100 <= $3 | = H100 under $3.00/GPU/h
 get h100 max $3 | = H100 under $3.00/GPU/h
 get h100 up to $3 | = H100 under $3.00/GPU/h
 get h100 at most $2.75 | = H100 under $2.75/GPU/h
+get h100 less than 3 dollars | = H100 under $3.00/GPU/h
 get h100 for less than $3 | ~ H100 under $3.00/GPU/h
 get h100 under 3 dollars | = H100 under $3.00/GPU/h
 get h100 under 3 usd | = H100 under $3.00/GPU/h
@@ -259,6 +299,9 @@ get h100 unter 2,50$ | ! I don't know "unter"
 get h100 max $.50 | = H100 under $0.50/GPU/h
 get h100 $3/h | = H100 under $3.00/GPU/h
 get h100 3$/h | = H100 under $3.00/GPU/h
+get h100 US$3/h | = H100 under $3.00/GPU/h
+get h100 USD 3/h | = H100 under $3.00/GPU/h
+get h100 $3/h max | = H100 under $3.00/GPU/h
 get h100 max 3/h | = H100 under $3.00/GPU/h
 get h100 under $3/hr | = H100 under $3.00/GPU/h
 get h100 $3 an hour | = H100 under $3.00/GPU/h
@@ -270,8 +313,11 @@ get h100 max price 3 | = H100 under $3.00/GPU/h
 get h100 price under $3 | = H100 under $3.00/GPU/h
 get h100 cap $3 | = H100 under $3.00/GPU/h
 get h100 budget $3/h | = H100 under $3.00/GPU/h
+get h100 budget of $3/h | = H100 under $3.00/GPU/h
 get h100 under $1,000.00 | = H100 under $1000.00/GPU/h
+get h100 under $3.1250 | = H100 under $3.1250/GPU/h
 get 2x h100 under $3/gpu/h | = 2x H100 under $3.00/GPU/h
+get 2x h100 under 3/gpu/h | = 2x H100 under $3.00/GPU/h
 get 2x h100 under $3 per gpu | = 2x H100 under $3.00/GPU/h
 get 2x h100 under $3 each | = 2x H100 under $3.00/GPU/h
 get 2x h100 under $3 per GPU and hour | = 2x H100 under $3.00/GPU/h
@@ -307,7 +353,7 @@ get h100 cheap | ! I don't know "cheap"
 get h100 cheapest | = H100
 get the cheapest h100 | = H100
 get cheapest h100 in eu for 2h | = H100 EU for 2h
-get h100 under €3 | ! I can't read the price "€3"
+get h100 under €3 | ! I can't read the price "€3". A price is in dollars
 get h100 under 3,50€ | ! I can't read the price "3.50€"
 get h100 £3 | ! I can't read the price "£3"
 get h100 $-3 | ! I can't read the price "$-3"
@@ -326,7 +372,7 @@ get h100 under $8 per machine | ! A price is per GPU and hour, not "per machine"
 get h100 over $3 | ! I don't know "over"
 get h100 more than $3 | ! I don't know "more"
 get h100 at $3 | ! I don't know "at"
-get h100 under $3 max $4 | ! One price at a time
+get h100 under $3 max $4 | ! One price at a time; I read $3.00 and $4.00.
 get h100 50 cents | ! Is "50" its memory, 50 GB
 get h100 price | ! I don't know "price"
 """
@@ -335,6 +381,7 @@ OPTIONS = """
 get h100 --eu | = H100 EU
 get h100 --region eu | = H100 EU
 get h100 --region=eu | = H100 EU
+get h100 6h --gpu h100 | = H100 for 6h
 get h100 —region eu | = H100 EU
 get h100 --spot | = H100 spot
 get h100 --on-demand | = H100
@@ -372,7 +419,7 @@ get h100 -- | = H100
 get h100 -- for H200 in US at $9 | = H100 -- for H200 in US at $9
 get h100 -- now | = H100 -- now
 get h100 - fine-tune | ! I don't know "-"
-get h100 for training | ! I don't know "training"
+get h100 for training | ! I don't know "training". A note goes after --.
 get h100 fine-tune run 7 | ! I don't know "fine-tune"
 get h100 # test | ! I don't know "#"
 """
@@ -380,6 +427,7 @@ get h100 # test | ! I don't know "#"
 NOW = """
 get h100 now | = H100
 rent h100 now | = H100
+rent h100 now please | = H100
 get now h100 | = H100
 get h100 eu now please | = H100 EU
 get h100 asap | ~ H100
@@ -407,6 +455,10 @@ need h100 now | ~ H100
 want 2 h100 now | ~ 2x H100
 h100 now | ~ H100
 h100 eu | ~ H100 EU
+h100 in europe | ~ H100 EU
+EU h100 | ~ H100 EU
+`get` h100 eu | ~ H100 EU
+rent h100 eu | = H100 EU
 8xH100 europe spot | ~ 8x H100 EU spot
 US h100 | ~ H100 US
 i need 2 h100 in eu | ~ 2x H100 EU
@@ -417,7 +469,7 @@ get h100? | ~ H100
 give me an h100 | ! I don't know "give"
 """
 
-AS_PEOPLE_TYPE = """
+MIXED = """
 get H100 EU. | = H100 EU
 Get h100 Eu | = H100 EU
 GET H100 | = H100
@@ -515,7 +567,7 @@ get 8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready | ~ 8x H100 EU
 get h100 6 hous | ! I can't tell what "6 hous" is. Write 6x for GPUs, 6h for hours
 get h100 6 Stunden | ! I can't tell what "6 Stunden" is
 get h100 3 and a half hours | ! I can't tell what "3" is. Write 3x for GPUs, 3h for hours
-get 4x h100 max 8 | ! I can't tell what "max 8" limits. A price has a dollar sign
+get 4x h100 max 8 | ! A price has a dollar sign. Try: /gpu get 4x H100 under $8.00/h
 get h100 under three | ! I can't tell what "under three" limits
 get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB? Try: /gpu get nvidia-a100-sxm4-80gb EU spot for 3h
 get 4x h100 for 0h $8 | ! is too short
@@ -539,6 +591,6 @@ RENT H100 NOW | = H100
 
 CORPUS = [
     (line.rpartition(" | ")[0], line.rpartition(" | ")[2])
-    for part in (HOW_MANY, WHERE, HOW_LONG, HOW_DEAR, OPTIONS, NOTES, NOW, AS_PEOPLE_TYPE)
+    for part in (GPUS_AND_COUNTS, REGIONS_CONTRACTS_VENDORS, DURATIONS, PRICES, OPTIONS, NOTES, NOW, MIXED)
     for line in part.strip().splitlines()
 ]

@@ -86,7 +86,7 @@ async def card(ours: Team) -> Json:
     while True:
         seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=last, wait=20)
         assert seen["messages"], "nobody posts the card"
-        found = [m for m in seen["messages"] if "Being made" in m["reads"] and not m["only_you"]]
+        found = [m for m in seen["messages"] if "Starting" in m["reads"] and not m["only_you"]]
         if found:
             return dict(found[0])
         last = seen["last"]

@@ -1,4 +1,4 @@
-"""Natural requests: none is taken for something else, and none that could mean something else is bought."""
+"""Requests as people type them: each is read as it was meant, and `now` rents only what has one meaning."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Request
-from handlers.parsing.commands import Get, spell
+from handlers.parsing.commands import Get
+from handlers.parsing.request_text import request_text
 from tests.handlers.asking import LEASE, command
 from tests.handlers.requests_corpus import CORPUS
 
 NOTE = re.compile(r"\s*(?:--|—|–)(?=\s|$).*|$")
-CLEAN = [text for text, meant in CORPUS if meant.startswith("=")]
-OTHERS = [text for text, meant in CORPUS if not meant.startswith("=")]
+UNAMBIGUOUS = [text for text, meant in CORPUS if meant.startswith("=")]
+OTHER = [text for text, meant in CORPUS if not meant.startswith("=")]
 
 
 def says_now(text: str) -> bool:
@@ -24,12 +25,12 @@ def says_now(text: str) -> bool:
 
 
 def with_now(text: str) -> str:
-    """The same with `now`, before its note."""
+    """Return the text with `now` in front of its note."""
     return text if says_now(text) else NOTE.sub(lambda note: " now" + note.group(), text, count=1)
 
 
-def reading(text: str) -> Request | str:
-    """The request, or the first sentence of the mistake, in small letters."""
+def meaning_of(text: str) -> Request | str:
+    """Return the request, or the first sentence of the mistake in lower case."""
     try:
         found = command(text)
     except Mistake as mistake:
@@ -38,31 +39,31 @@ def reading(text: str) -> Request | str:
     return changed(found.request, note=found.request.note.lower())
 
 
-def test_the_corpus_is_large_and_has_nothing_twice() -> None:
+def test_the_corpus_is_large_and_has_no_request_twice() -> None:
     assert len(CORPUS) >= 260
     assert len({text for text, _ in CORPUS}) == len(CORPUS)
 
 
 @pytest.mark.parametrize(("text", "meant"), CORPUS)
-def test_a_request_is_taken_for_what_it_says(text: str, meant: str) -> None:
-    sign, _, what = meant.partition(" ")
+def test_a_request_is_read_as_it_was_meant(text: str, meant: str) -> None:
+    sign, _, words = meant.partition(" ")
     if sign == "!":
         with pytest.raises(Mistake) as caught:
             command(text)
-        assert what in caught.value.words
+        assert words in caught.value.words
         assert "Try: " in caught.value.words
         assert len(caught.value.words) < 400
     else:
         found = command(text)
         assert isinstance(found, Get)
-        assert spell(found.request, default_lease=LEASE) == what
+        assert request_text(found.request, default_lease=LEASE) == words
 
 
 MISTAKES = [text for text, meant in CORPUS if meant.startswith("!")]
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_what_a_mistake_says_to_type_is_no_mistake(text: str) -> None:
+def test_the_command_that_a_mistake_suggests_is_readable(text: str) -> None:
     with pytest.raises(Mistake) as caught:
         command(text)
     for suggested in caught.value.words.rpartition("Try: ")[2].split(", or "):
@@ -75,21 +76,21 @@ def test_what_a_mistake_says_to_type_is_no_mistake(text: str) -> None:
     ["h100 no spot", "h100 without spot", "h100 not in us", "h100 outside eu", "h100 except nebius",
      "h100 over $3", "h100 more than $3", "h100 > $3", "h100 at least 6h", "h100 minimum 6h"],
 )  # fmt: skip
-def test_a_suggestion_leaves_out_what_someone_does_not_want(text: str) -> None:
+def test_a_suggestion_leaves_out_words_after_a_negation_or_minimum(text: str) -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get {text}")
     assert caught.value.words.endswith("Try: /gpu get H100")
 
 
-@pytest.mark.parametrize("text", CLEAN)
-def test_now_rents_what_was_read_completely(text: str) -> None:
+@pytest.mark.parametrize("text", UNAMBIGUOUS)
+def test_now_rents_an_unambiguous_request(text: str) -> None:
     found = command(with_now(text))
     assert isinstance(found, Get)
     assert found.now
 
 
-@pytest.mark.parametrize("text", OTHERS)
-def test_now_rents_nothing_else(text: str) -> None:
+@pytest.mark.parametrize("text", OTHER)
+def test_now_rents_no_other_request(text: str) -> None:
     with suppress(Mistake):
         for typed in (text, with_now(text), f"{text} now", f"{text} asap now"):
             found = command(typed)
@@ -98,15 +99,15 @@ def test_now_rents_nothing_else(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text, _ in CORPUS])
-def test_capitals_and_spaces_change_nothing(text: str) -> None:
-    read = reading(text)
+def test_capitals_and_spaces_do_not_change_the_meaning(text: str) -> None:
+    meaning = meaning_of(text)
     for typed in (text.upper(), text.lower(), text.replace(" ", "  "), f"  {text} "):
-        assert reading(typed) == read
+        assert meaning_of(typed) == meaning
 
 
-@pytest.mark.parametrize("text", CLEAN)
-def test_what_the_bot_spells_is_clean(text: str) -> None:
+@pytest.mark.parametrize("text", UNAMBIGUOUS)
+def test_the_text_that_the_bot_writes_for_a_request_is_unambiguous(text: str) -> None:
     found = command(text)
     assert isinstance(found, Get)
     request = changed(found.request, note="")
-    assert command(f"get {spell(request, default_lease=LEASE)} now") == Get(request=request, now=True)
+    assert command(f"get {request_text(request, default_lease=LEASE)} now") == Get(request=request, now=True)

@@ -20,7 +20,7 @@ from tests.store import make
 async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
     """A request over the hourly limit, waiting in the approvals channel."""
     message = await ours.offered(user, an_offer(f"o-{user}-{rate}", rate, **offer), note=note)
-    await ours.click(user, message, "Ask: over")
+    await ours.click(user, message, "Ask for")
     assert (await ours.submit(user))["ok"]
     await ours.deliver()
     (rental,) = [rental for rental in await ours.rentals() if rental.owner == user]

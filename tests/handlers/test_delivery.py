@@ -69,7 +69,7 @@ async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", error)
         await ours.deliver()
-        assert (await ours.look(ANA, GPUS, "Being made"))["reads"].count(rental) == 1
+        assert (await ours.look(ANA, GPUS, "Starting"))["reads"].count(rental) == 1
         assert (await card_of(ours, rental)).channel == GPUS
 
 
@@ -101,7 +101,7 @@ async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp
         rental = await rented(ours)
         await refused(ours, "chat.postMessage", "invalid_blocks")
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Being made")
+        card = await ours.look(ANA, TRAINING, "Starting")
         assert rental in card["text"]
         assert card["buttons"] == []
 

@@ -103,12 +103,12 @@ async def requests(ours: Team, endpoint: str) -> int:
 async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         rental = await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.told(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await make_due_and_deliver(ours)
-        assert await shown(ours, "Being made") == []
+        assert await shown(ours, "Starting") == []
         (card,) = await shown(ours, "Cancelled: 1x H100 EU")
         assert card["buttons"] == []
 
@@ -143,16 +143,16 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         failing = await fault(ours, "conversations.history", times=None, **failure)
         for _ in range(3):
             await make_due_and_deliver(ours)
-        assert len(await shown(ours, "Being made")) == 1
+        assert len(await shown(ours, "Starting")) == 1
         await lift(ours, failing)
         await make_due(ours)
-        await edited(ours, "Being made")
-        assert len(await shown(ours, "Being made")) == 1
+        await edited(ours, "Starting")
+        assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await counted(ours, POSTED_TWICE) == 0
 
@@ -162,7 +162,7 @@ async def test_a_conversation_counts_as_unreadable_only_after_the_same_unknown_e
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made", times=1)
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=1)
         await ours.deliver()
         unknown = {"kind": "garbage", "body": json.dumps({"ok": False, "error": "an_error_of_next_year"})}
         outage = await fault(ours, "conversations.history", "status", status=500, times=None)
@@ -172,17 +172,17 @@ async def test_a_conversation_counts_as_unreadable_only_after_the_same_unknown_e
         unlisted = await fault(ours, "conversations.history", **unknown, times=None)
         for _ in range(UNKNOWN_ERROR_TRIES - 1):
             await make_due_and_deliver(ours)
-        assert len(await shown(ours, "Being made")) == 1, "the outage before it does not count"
+        assert len(await shown(ours, "Starting")) == 1, "the outage before it does not count"
         await make_due_and_deliver(ours)
         await lift(ours, unlisted)
         await make_due_and_deliver(ours)
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
 
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made")
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         hanging = await fault(ours, "conversations.history", "hold_before")
         await make_due(ours)
@@ -208,18 +208,18 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await rented(ours)
-        await fault(ours, "chat.postMessage", "cut_after", match="Being made", times=3)
+        await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=3)
         await ours.deliver()
         refused = json.dumps({"ok": False, "error": "missing_scope"})
         blind = await fault(ours, "conversations.history", "garbage", body=refused, times=None)
         for _ in range(4):
             await make_due_and_deliver(ours)
         # The answer to the re-post was lost too. The third post waits for 10 min.
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
         assert await counted(ours, POSTED_TWICE) == 1
         await lift(ours, blind)
         await make_due_and_deliver(ours)
-        assert len(await shown(ours, "Being made")) == 2
+        assert len(await shown(ours, "Starting")) == 2
         busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
         edits = await requests(ours, "chat.update")
         for minutes in (1, 11):
@@ -291,7 +291,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
         refused = json.dumps({"ok": False, "error": "invalid_blocks"})
         await fault(ours, "chat.postMessage", "garbage", body=refused)
         await ours.deliver()
-        assert len(await shown(ours, "Being made")) == 1
+        assert len(await shown(ours, "Starting")) == 1
         assert pace.posts == await requests(ours, "chat.postMessage") > 1
 
 

@@ -1,4 +1,4 @@
-"""The commands after `/gpu`, and what people are told who mistype one."""
+"""The commands after `/gpu`, and the messages for mistyped ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from handlers.parsing.commands import (
     Show,
     ShowCatalog,
     Ssh,
-    parse,
+    parse_command,
 )
 from tests.handlers.asking import CATALOG, LEASE, LONGEST, command
 
@@ -52,51 +52,21 @@ def mistake(text: str) -> Mistake:
         ("get h100 nebus", "Nearest: nebius. Try: /gpu get H100 vendor nebius", "nebius"),
         ("get h100 vendor nebus", 'I don\'t know the vendor "nebus". Nearest: nebius.', "nebius"),
         ("get h100 in Narnia", 'I don\'t know the region "Narnia". Regions: US, EU, APAC, Other.', None),
-        ("get h100 us-east-1", '"us-east-1"', None),
-        ("get h100 for training", 'I don\'t know "training". A note goes after --.', None),
-        ("get h100 vendor", 'After "vendor" comes a name.', None),
         ("get h100 vendor spot", 'After "vendor" comes a name.', None),
         ("get h100 region 8x", 'After "region" comes a name.', None),
-        ("get h100 eu us", "One region at a time; I read EU and US. Try: /gpu get H100 EU", None),
-        ("get h100 a100", "One GPU at a time; I read H100 and A100.", None),
-        ("get 2x h100 x4", "One number of GPUs at a time; I read 2 and 4.", None),
-        ("get h100 spot ondemand", "One contract at a time", None),
-        ("get h100 nebius scaleway", "One vendor at a time", None),
-        ("get h100 under $3 max $4", "One price at a time; I read $3.00 and $4.00.", None),
-        ("get h100 6h 2d", "One time at a time; I read 6h and 48h.", None),
-        ("get 0x h100", "0 GPUs is nothing to rent.", None),
-        ("get 100000 h100", "100000 GPUs are more than anyone rents", None),
-        ("get -2 h100", 'I can\'t read "-2"', None),
-        ("get 1.5x h100", 'I can\'t read "1.5x"', None),
         ("get h100 1e999", 'I can\'t read "1e999"', None),
         ("get h100 under 1e999", 'I can\'t read the price "1e999".', None),
-        ("get h100 under -3", 'I can\'t read the price "-3".', None),
-        ("get h100 $-3", 'I can\'t read the price "$-3".', None),
-        ("get h100 under $0", "can't be right", None),
         ("get h100 max $999999999", "can't be right", None),
         ("get h100 max $3.000000001", "can't be right", None),
-        ("get 4x h100 max 8", "A price has a dollar sign. Try: /gpu get 4x H100 under $8.00/h", None),
-        ("get h100 max 8 gpus", '"max 8 gpus" is no exact number of GPUs, and I need one.', None),
-        ("get h100 for 100h", "100h is too long: a lease is at most 72h", None),
         ("get h100 for 999999999 weeks", "is too long", None),
-        ("get h100 for 0h", "is too short", None),
-        ("get h100 for 30s", "30s is too short", None),
-        ("get h100 for -3h", 'I can\'t read "-3h".', None),
-        ("get h100 until 18:00", 'I can\'t read the time "until 18:00".', None),
-        ("get h100 for 6:30", 'I can\'t read the time "6:30".', None),
-        ("get h100 under €3", 'I can\'t read the price "€3". A price is in dollars', None),
-        ("get h100 under 3,50€", 'I can\'t read the price "3.50€". A price is in dollars', None),
-        ("get h100 £3", 'I can\'t read the price "£3".', None),
         ("get h100 3 €", '"€"', None),
         ("get h100 under $1.000,50", "A price of $1000.50 per GPU and hour can't be right.", None),
         ("get h100 under $2,000", 'I can\'t read the price "$2,000".', None),
         ("get h100 under $2,000.50", "A price of $2000.50 per GPU and hour can't be right.", None),
-        ("get h100 18:00", "I can't read the time \"18:00\". A machine starts when it is rented.", None),
         ("get a100 80gb", "can be nvidia-a100-sxm4-80gb or nvidia-a100-pcie-80gb. Try: /gpu get",
      "nvidia-a100-pcie-80gb"),
         ("get h100 24gb",
      'I don\'t know the GPU "H100 24gb". There is: nvidia-h100-sxm5-80gb', "nvidia-h100-pcie-80gb"),
-        ("get h100 nvl", "nvl", None),
         ("get " + "h100 " * 300, "too long", None),
         ("get h100 " + "\ufdfa" * 900, "too long", None),
         ("get " + "1 " * 100, "too long", None),
@@ -136,7 +106,7 @@ def mistake(text: str) -> Mistake:
         ("pause k7mq2", "takes nothing more", None),
     ],
 )  # fmt: skip
-def test_mistakes_say_what_to_type(text: str, says: str, nearest: str | None) -> None:
+def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, nearest: str | None) -> None:
     found = mistake(text)
     assert says in found.words
     assert nearest is None or nearest in found.nearest
@@ -181,21 +151,21 @@ def test_mistakes_say_what_to_type(text: str, says: str, nearest: str | None) ->
         ("delete k7mq2 now please", Destroy(id="k7mq2")),
         ("Cancel k7mq2", Destroy(id="k7mq2")),
         ("extend k7mq2", Extend(id="k7mq2")),
-        ("extend k7mq2 2h", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 by 2 hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 for another 90m", Extend(id="k7mq2", hours=timedelta(minutes=90))),
-        ("extend 2h k7mq2", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 for 2 more hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 2h30", Extend(id="k7mq2", hours=timedelta(hours=2, minutes=30))),
-        ("extend k7mq2 +2h", Extend(id="k7mq2", hours=timedelta(hours=2))),
-        ("extend k7mq2 by two hours", Extend(id="k7mq2", hours=timedelta(hours=2))),
+        ("extend k7mq2 2h", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 by 2 hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 for another 90m", Extend(id="k7mq2", duration=timedelta(minutes=90))),
+        ("extend 2h k7mq2", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 for 2 more hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 2h30", Extend(id="k7mq2", duration=timedelta(hours=2, minutes=30))),
+        ("extend k7mq2 +2h", Extend(id="k7mq2", duration=timedelta(hours=2))),
+        ("extend k7mq2 by two hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
         ("ssh into k7mq2", Ssh(id="k7mq2")),
         ("vendors", ShowCatalog()),
         ("list everything", ListRentals(all=True)),
-        ("extend 23456 2h", Extend(id="23456", hours=timedelta(hours=2))),
+        ("extend 23456 2h", Extend(id="23456", duration=timedelta(hours=2))),
         ("extend 2222h", Extend(id="2222h")),
         ("keep k7mq2", Keep(id="k7mq2")),
-        ("keep k7mq2 for 4h", Keep(id="k7mq2", hours=timedelta(hours=4))),
+        ("keep k7mq2 for 4h", Keep(id="k7mq2", duration=timedelta(hours=4))),
         ("pause", Pause()),
         ("resume", Resume()),
         ("key", KeyShow()),
@@ -212,7 +182,7 @@ def test_mistakes_say_what_to_type(text: str, says: str, nearest: str | None) ->
         ("sk-ssh-ed25519@openssh.com AAAA", KeySet(line="sk-ssh-ed25519@openssh.com AAAA")),
     ],
 )
-def test_commands(text: str, meant: Command) -> None:
+def test_each_command_is_read_in_all_its_spellings(text: str, meant: Command) -> None:
     assert command(text) == meant
 
 
@@ -229,13 +199,13 @@ def test_a_private_key_anywhere_is_refused_before_anything_else_and_never_echoed
     ["spend", "reserve", "deploy", "lease", "usage", "same as last time", "use", "please", "reuse k7mq2",
      "resize k7mq2", "release", "remote", "bend", "desktop", "report", "price"],
 )  # fmt: skip
-def test_only_a_slip_of_the_hand_leads_to_a_command_that_stops_something(text: str) -> None:
+def test_a_word_that_is_no_typo_of_a_stopping_command_does_not_suggest_one(text: str) -> None:
     found = mistake(text)
     assert not {"destroy", "pause", "resume"} & set(found.nearest)
     assert "/gpu help" in found.words
 
 
-# --- anything at all
+# --- any text
 
 BITS = """get
 H100 8 x × 8x : , - -- — under < max $ $3 for 6h 6 h m d 1e9 .5 -3 EU us in region vendor from nebius
@@ -257,4 +227,4 @@ def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
         changed(CATALOG, gpus={}, vendors=(), regions=(), contracts=()),
     ):
         with suppress(Mistake):
-            parse(text, catalog, default_lease=LEASE, max_lease=LONGEST)
+            parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST)

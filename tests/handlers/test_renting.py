@@ -45,7 +45,7 @@ async def test_of_two_clicks_one_rents_and_the_other_is_told(tmp_path: Path) -> 
 async def test_over_a_limit_the_click_asks_and_buys_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o8", "18.40", count=8), count=8)
-        await ours.click(ANA, message, "Ask: over $10.00/h")
+        await ours.click(ANA, message, "Ask for $18.40/h")
         dialog = await ours.modal(ANA)
         assert dialog is not None
         assert "An approver decides; nothing is rented until then." in dialog["reads"]

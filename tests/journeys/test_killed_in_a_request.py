@@ -56,7 +56,7 @@ async def test_while_it_deletes(world: World, when: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("words", ["Being made", "Hyperstack accepted", "is ready until"])
+@pytest.mark.parametrize("words", ["Starting", "Hyperstack accepted", "is ready until"])
 async def test_while_it_posts(world: World, when: str, words: str) -> None:
     """The card, a reply in its thread, the owner's direct message."""
     offers = await world.offers()

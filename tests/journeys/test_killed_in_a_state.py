@@ -24,12 +24,16 @@ async def test_waiting_for_approval(world: World) -> None:
     await adds_up(world, bought=await world.bought())
 
 
-async def test_waiting_for_approval_that_lapses_while_it_is_down(world: World) -> None:
+async def test_waiting_for_approval_that_expires_while_it_is_down(world: World) -> None:
     rental = await world.rents(text=MANY)
     await world.kill()
     world.clock.jump(timedelta(hours=9).total_seconds())
     await world.restart()
-    await world.until_card(rental, "Lapsed")
+    await world.until_card(rental, "Expired")
+    expired = await world.reads("Ana", "Nobody decided by")
+    assert "your 8x H100" in expired.text
+    await world.clicks("Ana", expired, "Ask again")
+    await world.reads("Ana", "8x H100 in EU, on demand, 1 h from ready")
     await adds_up(world, bought=[])
 
 

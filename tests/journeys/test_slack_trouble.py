@@ -88,7 +88,7 @@ async def test_slack_asks_to_wait(world: World) -> None:
 async def test_the_channel_is_archived_before_the_card_is_there(world: World) -> None:
     """The card and its thread go to the home channel."""
     offers = await world.offers()
-    held = await world.hold("chat.postMessage", "before", match="Being made")
+    held = await world.hold("chat.postMessage", "before", match="Starting")
     await world.clicks("Ana", offers, "Rent")
     await held.met()
     await world.sandbox.slack.patch(f"channels/{TRAINING}", {"archived": True})

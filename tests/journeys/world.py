@@ -177,7 +177,7 @@ class World:
 
     async def rental_of_new_card(self, name: str = "Ana") -> str:
         """Return the id of the rental that a click on Rent made, as soon as its card is there."""
-        card = await self.reads(name, "Being made")
+        card = await self.reads(name, "Starting")
         found = RENTAL_ID.search(card.text)
         if found is None:
             raise Missed(f"no rental's id in {card.text!r}")

@@ -12,7 +12,7 @@ import pytest
 from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import account, ending
-from bot.market.client import Patience
+from bot.market.client import Timeouts
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -174,7 +174,7 @@ class Anything:
 
 @pytest.mark.parametrize("seed", range(12, 24))
 async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there: str, seed: int) -> None:
-    async with world(there, patience=Patience(procure=5, offers=5, other=5)) as here:
+    async with world(there, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
         anything = Anything(here, seed)
         for _ in range(40):
             with suppress(GpubotError):  # as people are refused, and the sweep is by an outage

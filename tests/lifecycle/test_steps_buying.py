@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.market.client import Patience
+from bot.market.client import Timeouts
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.money import cost
@@ -186,7 +186,7 @@ async def test_an_offer_that_a_lost_call_bought_is_this_attempts(there: str) -> 
 
 
 async def test_a_call_that_hangs_is_looked_up_when_its_time_is_over(there: str) -> None:
-    async with world(there, patience=Patience(procure=0.5)) as here:
+    async with world(there, timeouts=Timeouts(procure=0.5)) as here:
         fault = await here.fault("procure_offer", "hang")
         rental = await here.get()
         await here.met(fault)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import BuyingBlock, BuyingBlocked, Changed, NeedsKey, Refused, RentsAlready, TooLate
-from bot.lifecycle.service import account, deciding, renting
+from bot.lifecycle.service import account, deciding, previews, renting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -57,7 +57,7 @@ async def test_withdrawn_it_is_over(here: World) -> None:
     assert await here.details(rental) == [E.ASKED, E.WITHDRAWN]
 
 
-async def test_what_nobody_decides_lapses(here: World) -> None:
+async def test_what_nobody_decides_expires(here: World) -> None:
     rental = await here.get(count=8)
     await here.oversleep(8 * HOUR - SECOND)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
@@ -65,8 +65,18 @@ async def test_what_nobody_decides_lapses(here: World) -> None:
     rental = await here.rental(rental.id)
     assert rental.state is State.EXPIRED
     assert await here.direct(rental) == [(ANA.id, E.EXPIRED)]
-    with pytest.raises(TooLate, match="lapsed before anyone decided"):
+    with pytest.raises(TooLate, match="expired before anyone decided"):
         await here.approve(rental)
+
+
+async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_rental(here: World) -> None:
+    rental = await here.get(count=8)
+    quote = await here.ask(count=8, lease=3 * HOUR, changes=rental.id)
+    await here.rent(quote)
+    assert (await previews.to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
+    await here.oversleep(8 * HOUR)
+    again = await previews.to_ask_again(here.deps, ANA, quote.id)
+    assert (again.changes, again.request) == (None, quote.request)
 
 
 async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None:
@@ -85,7 +95,7 @@ async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)
     for decision in (deciding.approve, deciding.deny):
-        with pytest.raises(TooLate, match="lapsed"):
+        with pytest.raises(TooLate, match="expired"):
             await decision(here.deps, BEN, rental.id, 1)
     await here.settle()
     assert (await here.rental(rental.id)).state is State.EXPIRED

@@ -327,7 +327,7 @@ async def test_otherwise_the_old_end_stands(here: World, how: str) -> None:
 async def test_an_extension_is_not_approved_once_its_old_end_has_come(here: World) -> None:
     rental = await asking_for_more(here)
     here.jump(end_of(rental) - here.now)
-    with pytest.raises(TooLate, match="lapsed"):
+    with pytest.raises(TooLate, match="expired"):
         await here.approve(rental)
     await here.settle()
     assert await count(here, rental, E.EXTENSION_EXPIRED) == 1

@@ -23,7 +23,7 @@ from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
-from bot.market.client import PATIENCE, ComputeClear, Patience
+from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -382,7 +382,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    url: str, *, rules: Rules = RULES, patience: Patience = PATIENCE, knock: float = 1.0
+    url: str, *, rules: Rules = RULES, timeouts: Timeouts = TIMEOUTS, knock: float = 1.0
 ) -> AsyncIterator[World]:
     """A world at noon. `knock` is how many real seconds an SSH banner may take.
 
@@ -399,7 +399,7 @@ async def world(
         async def on_token(refused: bool) -> None:
             await note_token(deps, refused)
 
-        market = ComputeClear(outside.url, SecretStr(outside.sandbox.token), clock, patience, on_token)
+        market = ComputeClear(outside.url, SecretStr(outside.sandbox.token), clock, timeouts, on_token)
         deps = StepDeps(
             store=store,
             clock=clock,

@@ -13,7 +13,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.clock import MovedClock
-from bot.market.client import ComputeClear, Patience
+from bot.market.client import ComputeClear, Timeouts
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = "cc-secret-token-7f3a"  # noqa: S105 - the fake server's own
@@ -130,6 +130,6 @@ async def market(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
 @pytest.fixture
 async def hasty(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
     """Waits next to no time for an answer."""
-    client = ComputeClear(api.url, SecretStr(TOKEN), clock, Patience(procure=0.05, offers=0.05, other=0.05))
+    client = ComputeClear(api.url, SecretStr(TOKEN), clock, Timeouts(procure=0.05, offers=0.05, other=0.05))
     yield client
     await client.aclose()

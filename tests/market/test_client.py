@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bot.clock import MovedClock
 from bot.errors import LockedOut, MarketAway, RateLimited
 from bot.market.client import ComputeClear
-from bot.market.transport import LARGEST_BODY
+from bot.market.transport import MAX_BODY
 from bot.model.request import Contract, Request
 from tests.market.conftest import NOON, TOKEN, Api
 
@@ -227,7 +227,7 @@ async def test_no_answer_in_time_leaves_it_open(api: Api, hasty: ComputeClear) -
 
 
 async def test_too_large_an_answer_is_not_read(api: Api, market: ComputeClear) -> None:
-    api.writes("/resources", b"[" + b" " * LARGEST_BODY + b"]")
+    api.writes("/resources", b"[" + b" " * MAX_BODY + b"]")
     with pytest.raises(MarketAway):
         await market.resources()
 
@@ -358,7 +358,7 @@ async def test_each_call_is_counted_by_how_it_was_answered(api: Api, clock: Move
     assert told == [
         ("list_resources", "2xx"),
         ("list_resources", "2xx"),
-        ("list_resources", "senseless"),
+        ("list_resources", "unusable"),
         ("get_resource", "4xx"),
         ("delete_resource", "4xx"),
         ("offer_status", "no_answer"),

@@ -18,7 +18,7 @@ from bot.clock import MovedClock
 from bot.errors import MarketAway
 from bot.market import wire
 from bot.market.client import GPUS, ComputeClear
-from bot.market.transport import LARGEST_BODY, LARGEST_ON_LOOP, Answer
+from bot.market.transport import MAX_BODY, MAX_ON_LOOP, Answer
 from tests.market.conftest import TOKEN, Api
 from tests.market.test_client import H100_EU, OFFER, RESOURCE, an_offer, buy
 
@@ -95,7 +95,7 @@ async def test_an_answer_may_come_in_one_gzip(api: Api, market: ComputeClear) ->
         ("gzip", packed(1, b'{"status": ') + packed(1, b'"procured"}')),
         ("gzip", packed(1, b'{"status": "procured"}')[:-9]),
         ("gzip", b'{"status": "procured"}'),
-        ("gzip", packed(1, b" " * LARGEST_BODY + b'{"status": "procured"}')),
+        ("gzip", packed(1, b" " * MAX_BODY + b'{"status": "procured"}')),
     ],
     ids=["twice", "deflate", "two ways", "two members", "cut", "none", "too large"],
 )
@@ -110,7 +110,7 @@ async def test_a_body_in_any_other_form_leaves_a_purchase_open(
 
 
 async def test_a_small_body_that_would_grow_takes_no_memory(api: Api, market: ComputeClear) -> None:
-    grows = packed(2, b" " * (4 * LARGEST_BODY))
+    grows = packed(2, b" " * (4 * MAX_BODY))
     assert len(grows) < 4096
     api.writes("/resources", grows, Content_Encoding="gzip, gzip")
     tracemalloc.start()
@@ -120,35 +120,35 @@ async def test_a_small_body_that_would_grow_takes_no_memory(api: Api, market: Co
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < LARGEST_BODY
+    assert most < MAX_BODY
 
 
 async def test_a_large_answer_is_read_off_the_loop(api: Api, market: ComputeClear) -> None:
     async def reader(content: bytes) -> int:
-        return await market._http.made(GPUS, Answer(200, content), lambda _: threading.get_ident())
+        return await market._http.read(GPUS, Answer(200, content), lambda _: threading.get_ident())
 
     assert await reader(b"[]") == threading.get_ident()
-    assert await reader(b"[" + b" " * LARGEST_ON_LOOP + b"]") != threading.get_ident()
+    assert await reader(b"[" + b" " * MAX_ON_LOOP + b"]") != threading.get_ident()
 
 
 # --- lists
 
 
 async def test_lists_of_what_can_be_bought_are_read_up_to_a_number(api: Api, market: ComputeClear) -> None:
-    names = [f"gpu {number}" for number in range(wire.MOST_GPU_NAMES + 100)]
+    names = [f"gpu {number}" for number in range(wire.MAX_GPU_NAMES + 100)]
     api.says("/available_gpus", {name: [f"{name} 80gb", f"{name} 40gb"] for name in names})
     for path in ("vendors", "regions", "contracts"):
         api.says(f"/available_{path}", names)
     catalog = await market.catalog()
     assert {len(found) for found in (catalog.gpus, catalog.vendors, catalog.regions, catalog.contracts)} == {
-        wire.MOST_NAMES
+        wire.MAX_NAMES
     }
     api.says("/available_gpus", {"H100": names})
-    assert [len(found) for found in (await market.catalog()).gpus.values()] == [wire.MOST_GPU_NAMES]
-    offers = [an_offer(offer_id=f"o{number}") for number in range(wire.MOST_OFFERS + 3)]
+    assert [len(found) for found in (await market.catalog()).gpus.values()] == [wire.MAX_GPU_NAMES]
+    offers = [an_offer(offer_id=f"o{number}") for number in range(wire.MAX_OFFERS + 3)]
     api.says("/get_offers", {"offers": offers})
     with capture_logs() as lines:
-        assert len(await market.offers(H100_EU)) == wire.MOST_OFFERS
+        assert len(await market.offers(H100_EU)) == wire.MAX_OFFERS
     assert [line["reasons"] for line in lines] == [{"too many": 3}]
 
 
@@ -156,7 +156,7 @@ async def test_lists_of_what_can_be_bought_are_read_up_to_a_number(api: Api, mar
 async def test_of_a_list_without_an_end_of_what_may_bill_no_part_is_believed(
     api: Api, market: ComputeClear, name: str
 ) -> None:
-    found = [{"resource_id": f"r{number}"} for number in range(wire.MOST_RESOURCES + 1)]
+    found = [{"resource_id": f"r{number}"} for number in range(wire.MAX_RESOURCES + 1)]
     api.says("/resources", {"resources": found})
     api.says(f"/offers/{OFFER}/status", {"status": "ready", name: found})
     api.says("/procure_offer", {"status": "procured", "resource_ids": [each["resource_id"] for each in found]})

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.clock import MovedClock
 from bot.errors import LockedOut, MarketAway
 from bot.lifecycle.ports import Market, Prober
-from bot.market.client import ComputeClear, Patience
+from bot.market.client import ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.request import Contract, Request
 from bot.probe.banner import SshProber
@@ -131,7 +131,7 @@ async def test_when_the_answer_is_lost_only_looking_tells_and_nothing_is_asked_t
         world.url,
         SecretStr(world.sandbox.token),
         MovedClock(NOON),
-        Patience(procure=0.2 if kind == "hang" else 30),
+        Timeouts(procure=0.2 if kind == "hang" else 30),
     )
     offer = (await market.offers(H100_EU))[0]
     await world.control("faults", endpoint="procure_offer", kind=kind)

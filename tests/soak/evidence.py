@@ -68,9 +68,7 @@ def private(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
 
 
 CARD = (
-    message(
-        11, f"Being made: {SUBJECT}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]
-    ),
+    message(11, f"Starting: {SUBJECT}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
     message(
         13,
         f"Ready: {SUBJECT}. $2.42/h since 12:02. Ends 13:05.",

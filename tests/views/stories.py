@@ -1,18 +1,18 @@
-"""The storyboard's people and rentals, as models, and a reader for what was rendered."""
+"""The storyboard's people and rentals, as models."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
-from bot.model.rental import Decider, Ending, Lease, Question, Rental, Waiting
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList
@@ -29,34 +29,6 @@ S = timedelta(seconds=1)
 def clock(hour: int, minute: int, second: int = 0, *, day: int = 24) -> datetime:
     """A time of Tuesday, 24 November 2026."""
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
-
-
-def read(markup: str, now: datetime) -> str:
-    """mrkdwn as a reader in UTC sees it."""
-
-    def token(found: re.Match[str]) -> str:
-        moment = datetime.fromtimestamp(int(found[1]), UTC)
-        days = (moment.date() - now.date()).days
-        pretty = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, f"{moment:%b %d}")
-        return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
-
-    shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
-    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def buttons(blocks: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """The buttons that a reader sees, in order."""
-    shown = []
-    for block in blocks:
-        shown += [element for element in block.get("elements", ()) if element["type"] == "button"]
-        if "accessory" in block:
-            shown.append(block["accessory"])
-    return shown
-
-
-def labels(blocks: tuple[dict[str, Any], ...]) -> list[str]:
-    """What stands on them."""
-    return [button["text"]["text"] for button in buttons(blocks)]
 
 
 def request(**changes: Any) -> Request:
@@ -150,16 +122,32 @@ def making() -> RentalDetails:
     )
 
 
+LONGER = Extension(
+    envelope=envelope("2.42", "2.47", 101_000_000, version=2, lease=30 * H),
+    ends_at=clock(18, 40, day=25),
+    asked_by=ANA,
+    asked_at=clock(18, 10),
+)
+QUOTE = Quote(
+    id="q1",
+    state=QuoteState.FOUND,
+    owner=ANA,
+    asked_in="C0TRAIN",
+    card_channel="C0TRAIN",
+    request=request(),
+    created_at=clock(12, 35),
+    offers=(HYPERSTACK, NEBIUS, SCALEWAY),
+)
 READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
 
 
-def lease(ends_at: datetime | None = None) -> Lease:
+def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Lease:
     """k7mq2's, from 12:40 to 18:40."""
     return Lease(
         ready_at=clock(12, 40),
         ends_at=ends_at or clock(18, 40),
         seen_at=clock(12, 40),
-        question=Question(at=clock(14, 40)),
+        question=Question(at=ask_at),
     )
 
 
@@ -200,7 +188,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
     )
 
 
-def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> RentalDetails:
+def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None, **changes: Any) -> RentalDetails:
     """k7mq2, destroyed at 18:41."""
     length = 6 * H + 4 * M
     row = LedgerRow(
@@ -213,7 +201,7 @@ def gone(*events: Event, state: State = State.DESTROYED, **changes: Any) -> Rent
         amount=cost(Decimal("2.42"), length),
         estimated=False,
     )
-    ending = Ending(outcome=state, since=clock(18, 40))
+    ending = Ending(outcome=state, why=why, since=clock(18, 40))
     known = changed(ready(*events).rental, state=state, ending=ending, over_at=clock(18, 41), **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
@@ -232,7 +220,9 @@ ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), ac
 
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
-    """p4wd9, 8x H100, waiting for approval since 14:05."""
+    """p4wd9, 8x H100, waiting for approval since 14:05, or over without one."""
+    if changes.get("state", State.AWAITING_APPROVAL).over:
+        changes["waiting"] = None
     known = changed(
         rental(
             State.AWAITING_APPROVAL,

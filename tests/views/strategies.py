@@ -1,4 +1,4 @@
-"""Anything that the models allow, with the worst text."""
+"""Hypothesis strategies: any value that the models allow, with hostile text."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ events = st.builds(
     facts=facts,
 )
 spents = st.builds(AccruedCost, amount=amount, estimated=st.booleans())
-stories = st.builds(
+details = st.builds(
     RentalDetails,
     rental=rentals,
     attempts=st.lists(attempts, max_size=2).map(tuple),
@@ -258,7 +258,7 @@ quotes = st.builds(
     created_at=moment,
     nearby=st.lists(nearby, max_size=7).map(tuple),
 )
-rows = st.builds(
+choices = st.builds(
     OfferChoice,
     offer=offers,
     envelope=envelopes,

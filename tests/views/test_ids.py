@@ -1,4 +1,4 @@
-"""What a button carries comes back as it was, and nonsense is refused."""
+"""Ids and the values of buttons: what was encoded is decoded, anything else is refused."""
 
 from __future__ import annotations
 
@@ -101,6 +101,6 @@ def test_unknown_actions_are_refused(name: str) -> None:
 
 def test_ids_are_unique_and_every_action_is_listed() -> None:
     assert set(CARRIES) == set(Action)
-    everything = [*Action, *Callback, *Field]
-    assert len({str(one) for one in [*Action, *Callback]}) == len(Action) + len(Callback)
-    assert all(0 < len(one) <= 255 for one in everything)
+    ids = [*Action, *Callback, *Field]
+    assert len({str(each) for each in [*Action, *Callback]}) == len(Action) + len(Callback)
+    assert all(0 < len(each) <= 255 for each in ids)

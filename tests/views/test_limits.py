@@ -1,4 +1,4 @@
-"""Whatever the models hold, Slack takes what is rendered, and no foreign text does more than be read."""
+"""Properties of all views: Slack accepts what they render, foreign text can't mention, link or forge a line."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ THOROUGH = settings(
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
-def hold(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
-    """Checks a message: limits, markup, and that its buttons lead somewhere."""
+def assert_sound(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
+    """Check a message: its limits, its markup, and that its buttons carry what their action takes."""
     blocks: Any = (
         json.loads(json.dumps(rendered.blocks).replace(PINGS[0], "").replace(PINGS[1], ""))
         if mentions
@@ -47,20 +47,20 @@ def hold(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
     live = list(buttons(rendered.blocks))
     assert not (rendered.closed and live)
     for button in live:
-        hold_button(button)
+        assert_button_decodes(button)
 
 
 def test_a_verb_that_would_lose_digits_of_its_amount_stands_alone() -> None:
     def submit(label: str) -> str:
-        made = blocks.modal(Callback.KEY, "Title", submit=label)
-        return str(made["submit"]["text"])
+        view = blocks.modal(Callback.KEY, "Title", submit=label)
+        return str(view["submit"]["text"])
 
     assert submit("Approve up to $99,999.99") == "Approve up to $99,999.99"
     assert submit("Approve up to $123,456.78") == "Approve"
     assert submit("Rent from &lt;$0.01/h") == "Rent from <$0.01/h"
 
 
-def hold_button(button: dict[str, Any]) -> None:
+def assert_button_decodes(button: dict[str, Any]) -> None:
     action = action_of(button["action_id"])
     kind = CARRIES[action]
     if kind is None:
@@ -71,16 +71,16 @@ def hold_button(button: dict[str, Any]) -> None:
 
 @THOROUGH
 @given(
-    details=some.stories,
+    details=some.details,
     event=some.events,
     kind=st.sampled_from(MessageKind),
     now=some.moment,
     shown=st.integers(0, 1),
 )
-def test_messages_of_the_outbox(
+def test_messages_of_the_outbox_are_sound(
     details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
 ) -> None:
-    told = changed(details, events=(event, *details.events))
+    with_event = changed(details, events=(event, *details.events))
     for reader in (details.rental.owner, "U0CARL"):
         message = Message(
             kind=kind,
@@ -89,56 +89,75 @@ def test_messages_of_the_outbox(
             envelope=details.rental.envelope.version,
             created_at=now,
         )
-        rendered = render_message(message, event, told, rules=RULES, now=now)
+        rendered = render_message(message, event, with_event, rules=RULES, now=now)
         if rendered is not None:
-            hold(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
+            assert_sound(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
 
 
 @THOROUGH
 @given(
     quote=some.quotes,
-    rows=st.lists(some.rows, max_size=25),
+    choices=st.lists(some.choices, max_size=25),
     now=some.moment,
     everything=st.booleans(),
-    room=st.none()
+    still_waiting=st.none() | some.requests,
+    asked_in=st.none()
     | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
 )
-def test_answers_to_a_quote(
-    quote: Quote, rows: list[OfferChoice], now: datetime, everything: bool, room: Channel | None
+def test_answers_to_a_search_are_sound(
+    *,
+    quote: Quote,
+    choices: list[OfferChoice],
+    now: datetime,
+    everything: bool,
+    still_waiting: Request | None,
+    asked_in: Channel | None,
 ) -> None:
-    hold(offers.found(quote, rows, rules=RULES, now=now, everything=everything, asked_in=room))
-    hold(offers.none_found(quote))
-    hold(offers.unanswered(quote, now=now))
-    hold(offers.looking(quote))
+    assert_sound(
+        offers.found(
+            quote,
+            choices,
+            rules=RULES,
+            now=now,
+            everything=everything,
+            asked_in=asked_in,
+            still_waiting=still_waiting,
+        )
+    )
+    assert_sound(offers.none_found(quote))
+    assert_sound(offers.unanswered(quote, now=now))
+    assert_sound(offers.looking(quote))
 
 
 @THOROUGH
 @given(
-    stories=st.lists(some.stories, max_size=3),
+    rentals=st.lists(some.details, max_size=3),
     more=st.integers(0, 10**6),
     now=some.moment,
     everyone=st.booleans(),
 )
-def test_lists(stories: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
-    for many in (stories, (stories * lists.ROWS)[: lists.ROWS]):
+def test_lists_are_sound(rentals: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
+    for many in (rentals, (rentals * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
-        hold(lists.listing(live, everyone=everyone, rules=RULES, now=now))
+        assert_sound(lists.listing(live, everyone=everyone, rules=RULES, now=now))
         live = listed(*many[: lists.HOME_ROWS], more=more)
-        hold(lists.home(live, rules=RULES, now=now))
-    for details in stories:
+        assert_sound(lists.home(live, rules=RULES, now=now))
+    for details in rentals:
         long = changed(details, events=details.events * 20)
-        hold(lists.show(long, reader="U0ANA", rules=RULES, now=now))
-        hold(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
-        hold(offers.rents_already(details.rental, "q1", "o1"))
-        hold(replies.chosen(details.rental))
+        assert_sound(lists.show(long, reader="U0ANA", rules=RULES, now=now))
+        assert_sound(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        assert_sound(offers.rents_already(details.rental, "q1", "o1"))
+        assert_sound(replies.rented(details.rental))
 
 
 @THOROUGH
-@given(details=some.stories, quote=some.quotes, row=some.rows, catalog=some.catalogs, key=st.none() | some.keys)
-def test_dialogs(
-    details: RentalDetails, quote: Quote, row: OfferChoice, catalog: Catalog, key: Key | None
+@given(
+    details=some.details, quote=some.quotes, choice=some.choices, catalog=some.catalogs, key=st.none() | some.keys
+)
+def test_dialogs_are_sound_and_hold_no_clock_time(
+    details: RentalDetails, quote: Quote, choice: OfferChoice, catalog: Catalog, key: Key | None
 ) -> None:
-    sound = changed(row, offer=changed(row.offer, offer_id="o-1"))
+    sound = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
     now = details.rental.created_at
     for view in (
         modals.key(key),
@@ -150,13 +169,13 @@ def test_dialogs(
         modals.extend(details, rules=RULES, now=now),
     ):
         assert problems_of_view(view) == []
-        assert not [one for one in text_objects(view) if one["type"] == "mrkdwn" and "<!date" in one["text"]]
+        assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         Callback(view["callback_id"])
-    hold(lists.catalog(catalog, rules=RULES, now=now))
+    assert_sound(lists.catalog(catalog, rules=RULES, now=now))
 
 
 @given(words=some.text, nearest=st.lists(some.text, max_size=7), key=some.keys, other=st.none() | some.rental_id)
-def test_short_answers(words: str, nearest: list[str], key: Key, other: str | None) -> None:
+def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other: str | None) -> None:
     for problem in (
         Mistake(words, tuple(nearest)),
         NeedsKey(words),
@@ -166,10 +185,10 @@ def test_short_answers(words: str, nearest: list[str], key: Key, other: str | No
         Changed(words, other),
         Outage(words),
     ):
-        hold(replies.error(problem))
-    hold(replies.key_shown(key))
-    hold(replies.key_saved(key, 2))
-    hold(replies.bug(words))
+        assert_sound(replies.error(problem))
+    assert_sound(replies.key_shown(key))
+    assert_sound(replies.key_saved(key, 2))
+    assert_sound(replies.bug(words))
 
 
 @given(note=some.text)
@@ -191,15 +210,15 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
     rendered = lists.listing(live, everyone=True, rules=RULES, now=clock(14, 6))
-    hold(rendered)
-    for said in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
-        assert "385 more not shown." in said
+    assert_sound(rendered)
+    for text in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
+        assert "385 more not shown." in text
 
 
-def test_time_can_be_far_away() -> None:
+def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
     details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
     message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
     rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
     assert rendered is not None
-    hold(rendered)
+    assert_sound(rendered)

@@ -144,7 +144,7 @@ def _check_not_lapsed(deps: Deps, rental: Rental) -> None:
     else:
         return
     if until <= deps.clock.now():
-        raise TooLate(f"The request {rental.id} lapsed before anyone decided. I changed nothing.", rental.id)
+        raise TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
@@ -163,7 +163,7 @@ async def _how_it_went(tx: Tx, deps: Deps, person: Person, rental: Rental) -> st
         return f"{rental.id} doesn't wait for a decision. I changed nothing."
     last = decided[-1]
     if last.kind not in WORDS or last.actor is None:
-        return f"The request {rental.id} lapsed before anyone decided. I changed nothing."
+        return f"The request {rental.id} expired before anyone decided. I changed nothing."
     ago = _ago(last.at, deps.clock.now())
     if last.actor == person.id:
         return f"You {WORDS[last.kind]} it {ago} ago. I changed nothing."

@@ -161,4 +161,4 @@ def _does(state: State) -> str:
     if state.over:
         return "is over"
     waits = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
-    return waits.get(state, "is being made")
+    return waits.get(state, "is starting")

@@ -43,6 +43,8 @@ class QuoteView(Frozen):
     zone: str | None = None
     asked_in: Channel | None = None
     """The channel it was asked in, if it is known."""
+    still_waiting: Request | None = None
+    """The request that it would change, while that waits for a decision."""
 
 
 class RentPreview(Frozen):
@@ -64,11 +66,13 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         return QuoteView(quote=quote)
     owner = await tx.people.get(quote.owner, EVER)
     block = await buying_block(tx)
+    to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
         choices=await _with_usual(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.room(quote.asked_in, EVER),
+        still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
     )
 
 
@@ -133,12 +137,15 @@ async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: s
 
 
 async def to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, to ask for it or something like it again.
+    """Return a person's own quote, to ask for it or something like it again. If it changed a request that is over,
+    it asks for a new rental.
 
     Raise TooLate if it is unknown, Refused if it is somebody else's.
     """
     async with deps.store.read() as tx:
-        return await _own_quote(tx, person, quote_id)
+        quote = await _own_quote(tx, person, quote_id)
+        rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+        return changed(quote, changes=None) if rental is not None and rental.state.over else quote
 
 
 async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:

@@ -1,7 +1,7 @@
-"""What each event says, from its facts alone. Threads, direct messages and histories tell it in these words.
+"""The words of each event, from its facts, for threads, direct messages and histories.
 
-A fact that an event doesn't carry is left out of its sentence, so the same words serve readers who may not see
-another's money (`without_money`).
+A sentence leaves out the facts that its event doesn't have. `without_money` uses this for readers who may not see
+another person's money.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.summary import RentalDetails
 from handlers.views.event_text import asking, buying, ending, running, trouble
-from handlers.views.event_text.base import Said, Scene, sentence_case
-from handlers.views.event_text.ending import short
+from handlers.views.event_text.composition import EventContext, EventText, sentence_case
+from handlers.views.event_text.ending import short_resource_id
 from handlers.views.event_text.running import asks_again
 from handlers.views.format import Times
 
-TELLERS = {**asking.TELLERS, **buying.TELLERS, **running.TELLERS, **ending.TELLERS, **trouble.TELLERS}
+TEXTS = {**asking.TEXTS, **buying.TEXTS, **running.TEXTS, **ending.TEXTS, **trouble.TEXTS}
 
 
-def said(event: Event, details: RentalDetails, at: Times, *, timed: bool = True) -> Said | None:
-    """The words of an event of a rental; None for the account's own events. Without when it happened unless
-    `timed`."""
-    teller = TELLERS.get(event.kind)
-    return teller(Scene(event, details, at, timed)) if teller else None
+def event_text(event: Event, details: RentalDetails, times: Times, *, timed: bool = True) -> EventText | None:
+    """Return the words of a rental's event. Return None for an event of the account. They say when it happened
+    only if `timed`."""
+    write = TEXTS.get(event.kind)
+    return write(EventContext(event, details, times, timed)) if write else None
 
 
 def without_money(facts: Facts) -> Facts:
-    """The facts for readers whom the money doesn't concern."""
+    """Return the facts without the money, for readers who may not see it."""
     nothing = dict.fromkeys(("rate", "before", "max_rate", "total", "amount", "estimate", "estimated", "paid"))
     return changed(facts, **nothing)
 
 
-__all__ = ["TELLERS", "Said", "Scene", "asks_again", "said", "sentence_case", "short", "without_money"]
+__all__ = ["TEXTS", "EventText", "asks_again", "event_text", "sentence_case", "short_resource_id", "without_money"]

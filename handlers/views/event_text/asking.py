@@ -1,21 +1,30 @@
-"""Asking and deciding."""
+"""Requests and decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from bot.model.event import EventKind, Facts
-from handlers.views.event_text.base import Said, Scene, allowed, billed, in_all, join, sentence_case
-from handlers.views.format import difference, per_hour, place, reason, what
-from handlers.views.rental_text import so_far
+from handlers.views.event_text.composition import (
+    EventContext,
+    EventText,
+    allowed,
+    cost_of,
+    join,
+    sentence_case,
+    total_text,
+)
+from handlers.views.format import difference, per_hour
+from handlers.views.machine_text import describe, place
+from handlers.views.rental_text import reason, so_far
 
 
-def _asked(scene: Scene) -> Said:
-    return Said("Approval asked for", join(allowed(scene.facts), in_all(scene.facts)), colon=True)
+def _asked(context: EventContext) -> EventText:
+    return EventText("Approval asked for", join(allowed(context.facts), total_text(context.facts)), colon=True)
 
 
-def _asked_again(scene: Scene) -> Said:
-    facts = scene.facts
+def _asked_again(context: EventContext) -> EventText:
+    facts = context.facts
     why = reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
     now = f"Now {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
@@ -23,65 +32,65 @@ def _asked_again(scene: Scene) -> Said:
     more = ""
     if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         more = f", {difference(facts.before, facts.rate)}"
-    lapses = f"Lapses {scene.at.on(facts.until)}." if facts.until else None
-    return Said(
+    expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
+    return EventText(
         "Waiting for a decision",
-        join(f"{why}.", _by_then(facts), f"{now}{more}." if now else None, lapses),
+        join(f"{why}.", _cost_by_then(facts), f"{now}{more}." if now else None, expires),
         colon=True,
     )
 
 
-def _by_then(facts: Facts) -> str | None:
-    """What it has cost, where nothing of it is alive: whoever read that it may be rented learns that it isn't."""
-    bill = billed(facts)
-    if bill is None:
+def _cost_by_then(facts: Facts) -> str | None:
+    """Return what it has cost if nothing of it is alive. An earlier reply may have said that it may be rented."""
+    cost = cost_of(facts)
+    if cost is None:
         return None
-    return "Nothing is rented." if bill.amount == 0 and not bill.estimated else f"{so_far(bill)}."
+    return "Nothing is rented." if cost.amount == 0 and not cost.estimated else f"{so_far(cost)}."
 
 
-def _changed(scene: Scene) -> Said:
-    envelope = scene.details.rental.envelope
-    now = f"now {what(envelope)}." if envelope.version == scene.facts.envelope else None
-    return Said(
-        f"{scene.actor} changed the request",
-        join(now, sentence_case(allowed(scene.facts)), in_all(scene.facts)),
+def _changed(context: EventContext) -> EventText:
+    envelope = context.details.rental.envelope
+    now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
+    return EventText(
+        f"{context.actor} changed the request",
+        join(now, sentence_case(allowed(context.facts)), total_text(context.facts)),
         colon=now is not None,
     )
 
 
-def _approved(scene: Scene) -> Said:
-    if scene.event.actor == scene.details.rental.owner and scene.facts.self_approved is False:
-        return Said(f"{scene.actor} goes on", allowed(scene.facts), colon=True)
-    own = " (own request)" if scene.facts.self_approved else ""
-    return Said(f"Approved{scene.by_at}{own}", allowed(scene.facts), colon=True)
+def _approved(context: EventContext) -> EventText:
+    if context.event.actor == context.details.rental.owner and context.facts.self_approved is False:
+        return EventText(f"{context.actor} goes on", allowed(context.facts), colon=True)
+    own = " (own request)" if context.facts.self_approved else ""
+    return EventText(f"Approved{context.by_at}{own}", allowed(context.facts), colon=True)
 
 
-def _no_more(word: str) -> Callable[[Scene], Said]:
-    """Denied, lapsed, withdrawn. Where something still runs, its destruction is told too."""
+def _request_over(word: str) -> Callable[[EventContext], EventText]:
+    """Return the words for a request that ended as `word`: denied, expired or withdrawn."""
 
-    def tell(scene: Scene) -> Said:
-        bill = billed(scene.facts)
+    def write(context: EventContext) -> EventText:
+        cost = cost_of(context.facts)
         rest = ""
-        if bill is not None and bill.amount == 0 and not bill.estimated:
-            rest = "It cost nothing." if scene.details.attempts else "Nothing was rented."
-        elif bill is not None:
-            rest = f"{sentence_case(so_far(bill))}."
-        return Said(f"{word}{scene.by_at}", rest)
+        if cost is not None and cost.amount == 0 and not cost.estimated:
+            rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
+        elif cost is not None:
+            rest = f"{sentence_case(so_far(cost))}."
+        return EventText(f"{word}{context.by_at}", rest)
 
-    return tell
-
-
-def _started(scene: Scene) -> Said:
-    return Said(f"{scene.actor} rented within the limits", allowed(scene.facts), colon=True)
+    return write
 
 
-TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
+def _started(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} rented within the limits", allowed(context.facts), colon=True)
+
+
+TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ASKED: _asked,
     EventKind.ASKED_AGAIN: _asked_again,
     EventKind.CHANGED: _changed,
     EventKind.APPROVED: _approved,
-    EventKind.DENIED: _no_more("Denied"),
-    EventKind.EXPIRED: _no_more("Lapsed"),
-    EventKind.WITHDRAWN: _no_more("Withdrawn"),
+    EventKind.DENIED: _request_over("Denied"),
+    EventKind.EXPIRED: _request_over("Expired"),
+    EventKind.WITHDRAWN: _request_over("Withdrawn"),
     EventKind.STARTED: _started,
 }

@@ -1,4 +1,4 @@
-"""While it runs."""
+"""While the machine runs."""
 
 from __future__ import annotations
 
@@ -6,70 +6,74 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.model.event import EventKind
-from handlers.views.event_text.base import Said, Scene
-from handlers.views.format import Times, about, span
+from handlers.views.event_text.composition import EventContext, EventText
+from handlers.views.format import Times, about_span, span
 
 
-def _kept(scene: Scene) -> Said:
-    facts, lease = scene.facts, scene.details.rental.lease
-    ends_at = facts.since or (lease.ends_at if lease else None)
-    return Said(f"{scene.actor} keeps it", asks_again(facts.until, ends_at, scene.at))
+def _kept(context: EventContext) -> EventText:
+    facts, rental = context.facts, context.details.rental
+    own = context.event.actor == rental.owner
+    lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
+    ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
+    return EventText(lead, asks_again(facts.until, ends_at, context.times))
 
 
-def asks_again(until: datetime | None, ends: datetime | None, at: Times) -> str:
-    """When it is asked about again, and that its end stands. `until` is None if it isn't asked about again."""
+def asks_again(until: datetime | None, ends: datetime | None, times: Times) -> str:
+    """Say when the bot asks again, and that the end stands. `until` is None if it never asks again."""
     if ends and (until is None or until >= ends):
-        return f"It ends {at.at(ends)}; I don't ask again before."
+        return f"It still ends {times.time(ends)}; I don't ask again before."
     if until is None:
         return "I don't ask again."
-    either = f"; it ends {at.at(ends)} either way" if ends else ""
-    return f"I ask again {at.when(until)}{either}."
+    either = f"; it ends {times.time(ends)} either way" if ends else ""
+    return f"I ask again {times.at_time(until)}{either}."
 
 
-def _still_needed(scene: Scene) -> Said:
-    quiet = f", nothing here for {about(scene.facts.span)}" if scene.facts.span else ""
-    return Said(f"Asked whether it is still needed{quiet}")
+def _still_needed(context: EventContext) -> EventText:
+    quiet = f", nothing here for {about_span(context.facts.span)}" if context.facts.span else ""
+    return EventText(f"Asked whether it is still needed{quiet}")
 
 
-def _ending(scene: Scene) -> Said:
-    end = f" {scene.at.at(scene.facts.until)}" if scene.facts.until else ""
-    return Said(f"Told that it ends{end}")
+def _ending(context: EventContext) -> EventText:
+    end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
+    return EventText(f"Told that it ends{end}")
 
 
-def _end_word(scene: Scene) -> str:
-    return scene.at.at(scene.facts.until) if scene.facts.until else "as before"
+def _end_text(context: EventContext) -> str:
+    return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 
-def _extended(scene: Scene) -> Said:
-    by = f" by {span(scene.facts.span)}" if scene.facts.span else ""
-    return Said(f"{scene.actor} extended it{by}", f"it ends {_end_word(scene)}.", colon=True)
+def _extended(context: EventContext) -> EventText:
+    by = f" by {span(context.facts.span)}" if context.facts.span else ""
+    return EventText(f"{context.actor} extended it{by}", f"it ends {_end_text(context)}.", colon=True)
 
 
-def _extension_asked(scene: Scene) -> Said:
-    until = f", until {_end_word(scene)}" if scene.facts.until else ""
-    stands = f" Its end, {scene.at.at(scene.facts.since)}, stands until then." if scene.facts.since else ""
-    more = f"{span(scene.facts.span)} more" if scene.facts.span else "more time"
-    return Said(f"{scene.actor} asks for {more}{until}", f"An approver decides.{stands}")
+def _extension_asked(context: EventContext) -> EventText:
+    until = f", until {_end_text(context)}" if context.facts.until else ""
+    stands = (
+        f" Its end, {context.times.time(context.facts.since)}, stands until then." if context.facts.since else ""
+    )
+    more = f"{span(context.facts.span)} more" if context.facts.span else "more time"
+    return EventText(f"{context.actor} asks for {more}{until}", f"An approver decides.{stands}")
 
 
-def _extension_approved(scene: Scene) -> Said:
-    own = " (own request)" if scene.facts.self_approved else ""
-    return Said(f"More time approved by {scene.actor}{own}", f"it ends {_end_word(scene)}.", colon=True)
+def _extension_approved(context: EventContext) -> EventText:
+    own = " (own request)" if context.facts.self_approved else ""
+    return EventText(f"More time approved by {context.actor}{own}", f"it ends {_end_text(context)}.", colon=True)
 
 
-def _extension_over(words: str) -> Callable[[Scene], Said]:
-    def tell(scene: Scene) -> Said:
-        by = f" by {scene.actor}" if scene.event.actor else ""
-        return Said(f"{words}{by}", f"it ends {_end_word(scene)}.", colon=True)
+def _extension_over(words: str) -> Callable[[EventContext], EventText]:
+    def write(context: EventContext) -> EventText:
+        by = f" by {context.actor}" if context.event.actor else ""
+        return EventText(f"{words}{by}", f"it ends {_end_text(context)}.", colon=True)
 
-    return tell
-
-
-def _extension_withdrawn(scene: Scene) -> Said:
-    return Said(f"{scene.actor} no longer asks for more time", f"it ends {_end_word(scene)}.", colon=True)
+    return write
 
 
-TELLERS: dict[EventKind, Callable[[Scene], Said]] = {
+def _extension_withdrawn(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} no longer asks for more time", f"it ends {_end_text(context)}.", colon=True)
+
+
+TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
     EventKind.ENDING: _ending,

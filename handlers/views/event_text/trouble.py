@@ -1,41 +1,41 @@
-"""When our own side fails, from the event alone: the rental itself may be what can't be read."""
+"""Failures of our own. The words come from the event alone, because the rental may be what can't be read."""
 
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind
-from handlers.views.event_text.base import Said, Scene, join
+from handlers.views.event_text.composition import EventContext, EventText, join
 from handlers.views.format import Times, escape, plural, span
 
 
-def trouble(event: Event, at: Times) -> Said | None:
-    """The words of an event about our own failures; None for other events."""
+def trouble(event: Event, times: Times) -> EventText | None:
+    """Return the words of an event about a rental's failing step. Return None for other events."""
     facts = event.facts
     rental = escape(facts.name or "a rental", 20)
     number = f"Tell an admin the number {escape(facts.number, 20)}; it is in my log." if facts.number else None
     match event.kind:
         case EventKind.STEP_FAILED:
-            until = f"If it goes on, I delete its machine {at.when(facts.until)}." if facts.until else None
-            times = plural(facts.count or 1, "time")
-            rest = join(f"that failed {times} in a row. I keep trying.", until, number)
-            return Said(f"I can't look after {rental}", rest, colon=True)
+            until = f"If it goes on, I delete its machine {times.at_time(facts.until)}." if facts.until else None
+            failures = plural(facts.count or 1, "time")
+            rest = join(f"that failed {failures} in a row. I keep trying.", until, number)
+            return EventText(f"I can't look after {rental}", rest, colon=True)
         case EventKind.STEP_WORKS:
-            return Said(f"I look after {rental} again ({escape(facts.number or '', 20)})")
+            return EventText(f"I look after {rental} again ({escape(facts.number or '', 20)})")
         case EventKind.DELETED_OVERDUE:
-            end = f"it should have ended {at.when(facts.since)}, " if facts.since else ""
+            end = f"it should have ended {times.at_time(facts.since)}, " if facts.since else ""
             rest = f"{end}and my usual way failed. The vendor has yet to confirm it."
-            return Said(f"Deleted {rental}'s machine", rest, colon=True)
+            return EventText(f"Deleted {rental}'s machine", rest, colon=True)
     return None
 
 
-def _told(scene: Scene) -> Said:
-    return trouble(scene.event, scene.at) or Said("")
+def _failure(context: EventContext) -> EventText:
+    return trouble(context.event, context.times) or EventText("")
 
 
-TELLERS = dict.fromkeys((EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE), _told)
+TEXTS = dict.fromkeys((EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE), _failure)
 
 
-def outage(event: Event, at: Times) -> str | None:
-    """The text about a store that doesn't work; None for other events."""
+def outage(event: Event, times: Times) -> str | None:
+    """Return the text about a store that doesn't work. Return None for other events."""
     facts = event.facts
     rental = escape(facts.name, 20) if facts.name else None
     match event.kind:
@@ -51,8 +51,8 @@ def outage(event: Event, at: Times) -> str | None:
                 f"What runs is still deleted{late}. Make room on its disk and I go on."
             )
         case EventKind.NO_WRITES:
-            ends = f" It ends {at.when(facts.since)}" if facts.since else ""
-            gone = f" and is deleted {at.when(facts.until)}." if facts.until and ends else ""
+            ends = f" It ends {times.at_time(facts.since)}" if facts.since else ""
+            gone = f" and is deleted {times.at_time(facts.until)}." if facts.until and ends else ""
             return (
                 f"Extend can't be written now for {rental}: my database takes no writes.{ends}{gone} "
                 "Copy results off: the disk goes too."

@@ -1,5 +1,7 @@
-"""Where a machine is, out of what a vendor wrote. People paste the command that we build from it into a shell, so
-nothing passes that is not an address or a host name."""
+"""Reads a machine's address from the vendor's data.
+
+People paste the SSH command that the bot builds from it into a shell, so only an IP address or a host name passes.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +16,34 @@ _HOST_NAME = re.compile(
 )
 _ALL_DIGITS = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
 _DESTINATION = re.compile(r"(?:[a-z_][a-z0-9_.-]{0,31}@)?(\S+)", re.IGNORECASE)
-_TAKES_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
+_OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """A usable IP address or host name in its plain form. Loopback is one too."""
+    """Return an IP address or host name in its plain form, loopback too. Return None if it is neither."""
     if not isinstance(value, str) or len(value) > 260 or not value.isascii():
         return None
     written = value.strip().lower()
     try:
-        # A scope (`fe80::1%eth0`) may be any text, and means nothing on another machine.
         address = ipaddress.ip_address(written.removeprefix("[").removesuffix("]"))
     except ValueError:
-        named = _HOST_NAME.fullmatch(written) and not _ALL_DIGITS.fullmatch(written)
-        return written if named else None
+        is_name = _HOST_NAME.fullmatch(written) and not _ALL_DIGITS.fullmatch(written)
+        return written if is_name else None
+    # A scope (`fe80::1%eth0`) may be any text, and means nothing on another machine.
     if "%" in written or address.is_unspecified or address.is_multicast:
         return None
     return str(address)
 
 
 def port(value: object) -> int | None:
-    """A TCP port."""
+    """Return a TCP port. Return None if it is none."""
     return whole(value, 1, 65535)
 
 
 def from_command(value: object) -> tuple[str | None, int | None]:
-    """Host and port of `ssh [-p PORT] [USER@]HOST`; of any other command neither.
+    """Return host and port of `ssh [-p PORT] [USER@]HOST`. Return (None, None) for any other command.
 
-    The user is not read: it is root at every vendor (guide, "Use").
+    The user is ignored: it is root at every vendor (docs/compute-clear.md, "Status and resources").
     """
     if not isinstance(value, str) or len(value) > 500:
         return None, None
@@ -51,31 +53,32 @@ def from_command(value: object) -> tuple[str | None, int | None]:
     found_host: str | None = None
     found_port: int | None = None
     rest = iter(words[1:])
-    for part in rest:
-        if part == "-p":
+    for word in rest:
+        if word == "-p":
             found_port = port(next(rest, None))
-        elif part.startswith("-p"):
-            found_port = port(part[2:])
-        elif part in _TAKES_VALUE:
+        elif word.startswith("-p"):
+            found_port = port(word[2:])
+        elif word in _OPTIONS_WITH_VALUE:
             next(rest, None)
-        elif part.startswith("-"):
+        elif word.startswith("-"):
             continue
         elif found_host is None:
-            destination = _DESTINATION.fullmatch(part)
+            destination = _DESTINATION.fullmatch(word)
             found_host = host(destination.group(1)) if destination else None
             if found_host is None:
                 return None, None
-        else:  # a command to run there
+        else:  # a command to run on the machine
             return None, None
     return found_host, found_port
 
 
-def of_access(access: object) -> tuple[str | None, int | None]:
-    """Host and port of a resource's `access`, the port 22 where none is named; two times None until there are."""
+def from_access(access: object) -> tuple[str | None, int | None]:
+    """Return host and port of a resource's `access`; the port is 22 if none is given. Return (None, None) without
+    a host."""
     if not isinstance(access, dict):
         return None, None
     command_host, command_port = from_command(access.get("ssh_command"))
-    found = host(access.get("external_ip")) or command_host
-    if found is None:
+    found_host = host(access.get("external_ip")) or command_host
+    if found_host is None:
         return None, None
-    return found, port(access.get("ssh_port")) or command_port or SSH_PORT
+    return found_host, port(access.get("ssh_port")) or command_port or SSH_PORT

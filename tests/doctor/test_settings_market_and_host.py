@@ -1,4 +1,4 @@
-"""What the doctor says about settings, the policy, Compute Clear, the database and this machine."""
+"""What the doctor finds about settings, the policy, Compute Clear, the database and this machine."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from store.migrations import HEAD
 from tests.doctor.conftest import Practice
 from tests.recording_proxy import no_proxies, recording_proxy
 
-PATIENCE = 60
+TIMEOUT = 60
 
 
 # --- settings and policy
 
 
-async def test_what_is_not_set_has_a_line_each_and_the_rest_is_checked(practice: Practice) -> None:
+async def test_each_missing_or_wrong_setting_has_a_line_and_the_rest_is_checked(practice: Practice) -> None:
     practice.env.delenv("SLACK_BOT_TOKEN")
     practice.set(GPUBOT_ADMINS="cleo")
     findings = await practice.examine()
@@ -58,7 +58,7 @@ async def test_a_policy_with_mistakes_has_a_line_for_each(practice: Practice) ->
     ]
 
 
-async def test_a_policy_that_is_not_there(practice: Practice) -> None:
+async def test_a_missing_policy_file_is_not_ok(practice: Practice) -> None:
     practice.set(GPUBOT_POLICY="/nowhere/policy.yml")
     assert await practice.wrongs() == [
         "not ok  policy: I can't read /nowhere/policy.yml: No such file or directory."
@@ -98,7 +98,7 @@ async def test_a_dotenv_that_can_not_be_read_is_one_line_and_the_rest_is_checked
         ("GPUBOT_POLICY", "/"),
     ],
 )
-async def test_a_setting_that_run_would_end_with_is_one_line(practice: Practice, name: str, value: str) -> None:
+async def test_a_setting_that_run_would_refuse_is_one_line(practice: Practice, name: str, value: str) -> None:
     practice.set(**{name: value})
     (line,) = await practice.wrongs()
     assert "bug" not in line
@@ -108,12 +108,12 @@ async def test_a_setting_that_run_would_end_with_is_one_line(practice: Practice,
 # --- Compute Clear
 
 
-async def test_compute_clear_refuses_the_token(practice: Practice) -> None:
+async def test_a_refused_token_is_not_ok_and_what_needs_it_is_not_checked(practice: Practice) -> None:
     await practice.market("token", valid=False)
     findings = await practice.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
         "not ok  Compute Clear token: refused. "
-        "Copy it anew from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
+        "Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
     ]
     assert [f.what for f in findings if f.mark == "left"] == ["Compute Clear catalogue", "Compute Clear resources"]
 
@@ -143,7 +143,7 @@ async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_ma
         )
 
 
-async def test_what_compute_clear_has_is_told(practice: Practice) -> None:
+async def test_the_sizes_of_the_catalogue_and_the_account_are_shown(practice: Practice) -> None:
     await practice.market("resources", name="train-3", gpu_type="H100", rate="2.10")
     lines = [f.line() for f in await practice.examine()]
     assert "ok      Compute Clear token: taken." in lines
@@ -153,7 +153,7 @@ async def test_what_compute_clear_has_is_told(practice: Practice) -> None:
     assert any(line.startswith("ok      Compute Clear resources: 1 on the account, in ") for line in lines)
 
 
-async def test_the_url_leads_to_another_server(practice: Practice) -> None:
+async def test_an_address_that_leads_to_another_server_is_not_ok(practice: Practice) -> None:
     practice.set(COMPUTE_CLEAR_URL=practice.slack.url)
     assert await practice.wrongs() == [
         "not ok  Compute Clear catalogue: Compute Clear refused the question (404). "
@@ -163,14 +163,14 @@ async def test_the_url_leads_to_another_server(practice: Practice) -> None:
     ]
 
 
-async def test_nobody_answers_where_compute_clear_should(practice: Practice) -> None:
+async def test_an_address_that_nobody_answers_at_is_not_ok(practice: Practice) -> None:
     await practice.compute.stop()
     catalog_cache, resources = await practice.wrongs()
     assert "Compute Clear catalogue: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in catalog_cache
     assert "Compute Clear resources: Compute Clear can't be reached. Check COMPUTE_CLEAR_URL" in resources
 
 
-async def test_one_endpoint_that_fails_leaves_the_other(practice: Practice) -> None:
+async def test_a_failing_endpoint_does_not_affect_the_other(practice: Practice) -> None:
     await practice.market("faults", endpoint="list_resources", kind="garbage")
     (line,) = await practice.wrongs()
     assert line.startswith("not ok  Compute Clear resources: Compute Clear's answer makes no sense to me.")
@@ -179,7 +179,7 @@ async def test_one_endpoint_that_fails_leaves_the_other(practice: Practice) -> N
 # --- the database
 
 
-async def test_a_running_gpubot_has_the_database_and_that_is_fine(practice: Practice) -> None:
+async def test_a_database_in_use_by_gpubot_is_ok(practice: Practice) -> None:
     database = await Database.open(f"sqlite:///{practice.database}", claimant="gpubot", clock=SystemClock())
     findings = await practice.examine()
     await database.close()
@@ -189,7 +189,7 @@ async def test_a_running_gpubot_has_the_database_and_that_is_fine(practice: Prac
     assert all_well(findings)
 
 
-async def test_a_database_that_is_not_there_yet_is_not_made(practice: Practice) -> None:
+async def test_a_missing_database_is_not_created(practice: Practice) -> None:
     path = practice.folder / "new" / "gpubot.sqlite"
     practice.set(GPUBOT_DATABASE_URL=f"sqlite:///{path}")
     findings = await practice.examine()
@@ -197,7 +197,7 @@ async def test_a_database_that_is_not_there_yet_is_not_made(practice: Practice) 
     assert not path.parent.exists()
 
 
-async def test_a_folder_that_can_not_be_made(practice: Practice) -> None:
+async def test_a_database_folder_that_can_not_be_created_is_not_ok(practice: Practice) -> None:
     (practice.folder / "file").touch()
     practice.set(GPUBOT_DATABASE_URL=f"sqlite:///{practice.folder}/file/gpubot.sqlite")
     (line,) = await practice.wrongs()
@@ -205,7 +205,7 @@ async def test_a_folder_that_can_not_be_made(practice: Practice) -> None:
     assert line.endswith(f"can't be made: {practice.folder}/file is no folder.")
 
 
-async def test_an_empty_file_is_filled_by_the_start_and_not_by_the_doctor(practice: Practice) -> None:
+async def test_an_empty_database_file_is_not_migrated(practice: Practice) -> None:
     practice.database.write_bytes(b"")
     findings = await practice.examine()
     assert "ok      database: opens; gpubot run brings its schema up to date." in [f.line() for f in findings]
@@ -213,14 +213,14 @@ async def test_an_empty_file_is_filled_by_the_start_and_not_by_the_doctor(practi
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
-async def test_a_database_that_is_none(practice: Practice) -> None:
+async def test_a_file_that_is_no_database_is_not_ok(practice: Practice) -> None:
     practice.database.write_text("no database at all, but some text of a certain length\n" * 30)
     assert await practice.wrongs() == [
         "not ok  database: The database can't be used. It is no SQLite database.",
     ]
 
 
-async def test_a_database_of_a_newer_gpubot(practice: Practice) -> None:
+async def test_a_database_of_a_newer_gpubot_is_not_ok(practice: Practice) -> None:
     with closing(sqlite3.connect(practice.database, isolation_level=None)) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     assert await practice.wrongs() == [
@@ -228,7 +228,7 @@ async def test_a_database_of_a_newer_gpubot(practice: Practice) -> None:
     ]
 
 
-async def test_another_program_holds_the_write_lock(practice: Practice) -> None:
+async def test_a_database_that_another_program_locks_is_not_ok(practice: Practice) -> None:
     with closing(sqlite3.connect(practice.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await practice.wrongs() == [
@@ -243,14 +243,14 @@ async def test_another_program_holds_the_write_lock(practice: Practice) -> None:
         "postgresql://bot:hunter2secret/more@127.0.0.1/gpubot",
     ],
 )
-async def test_a_database_address_that_is_none_shows_no_password(practice: Practice, url: str) -> None:
+async def test_a_malformed_database_address_is_shown_without_its_password(practice: Practice, url: str) -> None:
     practice.secrets += ["hunter2secret"]
     practice.set(GPUBOT_DATABASE_URL=url)
     (line,) = await practice.wrongs()
     assert "database: GPUBOT_DATABASE_URL is no address that PostgreSQL understands" in line
 
 
-async def test_no_database_server_answers(practice: Practice) -> None:
+async def test_a_database_server_that_does_not_answer_is_not_ok(practice: Practice) -> None:
     practice.secrets += ["hunter2secret"]
     practice.set(GPUBOT_DATABASE_URL="postgresql://bot:hunter2secret@127.0.0.1:1/gpubot")
     (line,) = await practice.wrongs()
@@ -260,7 +260,7 @@ async def test_no_database_server_answers(practice: Practice) -> None:
 # --- this machine
 
 
-async def test_a_running_gpubot_has_the_port_and_that_is_fine(practice: Practice) -> None:
+async def test_a_port_in_use_by_gpubot_is_ok(practice: Practice) -> None:
     async def report() -> health.Report:
         return {"clock": {"revision": 0}, "settled": True}
 
@@ -276,7 +276,7 @@ async def test_a_running_gpubot_has_the_port_and_that_is_fine(practice: Practice
     assert f"ok      GPUBOT_HTTP: a running gpubot answers on {address}." in [f.line() for f in findings]
 
 
-async def test_another_program_has_the_port(practice: Practice) -> None:
+async def test_a_port_in_use_by_another_program_is_not_ok(practice: Practice) -> None:
     address = practice.slack.url.removeprefix("http://")
     practice.set(GPUBOT_HTTP=address)
     assert await practice.wrongs() == [
@@ -284,7 +284,7 @@ async def test_another_program_has_the_port(practice: Practice) -> None:
     ]
 
 
-async def test_an_address_of_another_machine(practice: Practice) -> None:
+async def test_a_listen_address_of_another_machine_is_not_ok(practice: Practice) -> None:
     practice.set(GPUBOT_HTTP="192.0.2.7:8600")
     (line,) = await practice.wrongs()
     assert line.startswith("not ok  GPUBOT_HTTP: I can't listen on 192.0.2.7:8600: ")
@@ -293,7 +293,7 @@ async def test_an_address_of_another_machine(practice: Practice) -> None:
 
 @asynccontextmanager
 async def market_at(ahead: timedelta) -> AsyncIterator[str]:
-    """A Compute Clear whose clock is elsewhere."""
+    """Serve a Compute Clear whose clock is ahead of this machine's."""
 
     async def answer(request: web.Request) -> web.Response:
         body = {"/available_gpus": {"H100": ["nvidia-h100"]}, "/resources": {"resources": []}}.get(
@@ -324,7 +324,7 @@ async def test_a_clock_that_is_far_off_is_a_hint(practice: Practice) -> None:
 
 
 async def doctor(folder: Path) -> tuple[int | None, str, str]:
-    """`gpubot doctor` as a process: exit status, what it prints, and what it complains of."""
+    """Run `gpubot doctor` as a process. Return its status, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -334,11 +334,11 @@ async def doctor(folder: Path) -> tuple[int | None, str, str]:
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
     )
-    out, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    out, errors = await asyncio.wait_for(process.communicate(), TIMEOUT)
     return process.returncode, out.decode(), errors.decode()
 
 
-async def test_the_command_ends_well_where_all_is_well(practice: Practice) -> None:
+async def test_the_command_ends_with_status_0_if_all_is_well(practice: Practice) -> None:
     practice.env.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     status, out, errors = await doctor(practice.folder)
     assert (status, errors) == (0, "")
@@ -360,7 +360,7 @@ async def test_the_command_ends_with_status_1_and_prints_no_secret(practice: Pra
         assert secret not in out + errors
 
 
-async def test_an_older_schema_is_left_to_the_start(practice: Practice) -> None:
+async def test_an_older_schema_is_ok_because_run_migrates_it(practice: Practice) -> None:
     with closing(sqlite3.connect(practice.database, isolation_level=None)) as database:
         database.execute("UPDATE alembic_version SET version_num = '0000'")
     findings = await practice.examine()
@@ -374,7 +374,7 @@ async def test_migrate_refuses_a_database_of_a_newer_gpubot(practice: Practice) 
         await migrate(f"sqlite:///{practice.database}")
 
 
-async def test_a_borrowed_clock_answers_or_is_named(practice: Practice) -> None:
+async def test_a_sandbox_clock_is_ok_only_if_it_answers(practice: Practice) -> None:
     practice.set(GPUBOT_CLOCK_URL=practice.compute_url)
     lines = [finding.line() for finding in await practice.examine()]
     assert "ok      GPUBOT_CLOCK_URL: a sandbox's clock, at 2026-11-24 12:00 UTC." in lines

@@ -1,4 +1,4 @@
-"""This machine: the database, the port, the clock."""
+"""Checks this machine: the database, the port, the proxies, the clock."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.clock import Clock
-from bot.doctor.findings import Case, Finding, hint, left, ok, wrong
+from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from bot.proxies import proxy_for
 from bot.sandbox_clock import clock_of
 from store.preflight import Condition, condition
 
-SKEW = timedelta(seconds=60)
-DATABASE, HTTP, CLOCK, BORROWED = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
+MAX_CLOCK_GAP = timedelta(seconds=60)
+DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 PROXY = "proxy"
 
-_SAID = {
+_DATABASE_WORDS = {
     Condition.MISSING: "not there yet; gpubot run makes it.",
     Condition.OLDER: "opens; gpubot run brings its schema up to date.",
     Condition.READY: "opens, takes writes, and its schema is up to date.",
 }
 
 
-async def database(case: Case) -> list[Finding]:
-    """Whether the next start can have it."""
-    lacking = case.lacks("GPUBOT_DATABASE_URL")
-    if lacking:
-        return [left(DATABASE, lacking)]
+async def database(context: CheckContext) -> list[Finding]:
+    """Return whether the next start can use the database."""
+    blocked = context.blocked_by("GPUBOT_DATABASE_URL")
+    if blocked:
+        return [not_checked(DATABASE, blocked)]
     try:
-        found = await condition(case.settings.database_url.get_secret_value())
+        found = await condition(context.settings.database_url.get_secret_value())
     except InUse:
         return [ok(DATABASE, "a running gpubot has it. That is fine; a second one could not start.")]
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
-        if case.settings.database_url.get_secret_value().startswith("postgresql:"):
+        if context.settings.database_url.get_secret_value().startswith("postgresql:"):
             return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
         return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
-    return [ok(DATABASE, _SAID[found])]
+    return [ok(DATABASE, _DATABASE_WORDS[found])]
 
 
-async def port(case: Case, session: aiohttp.ClientSession) -> list[Finding]:
-    """Whether /health and /metrics can be served where GPUBOT_HTTP says."""
-    lacking = case.lacks("GPUBOT_HTTP")
-    if lacking:
-        return [left(HTTP, lacking)]
-    address = case.settings.http
+async def port(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
+    """Return whether /health and /metrics can be served at the address in GPUBOT_HTTP."""
+    blocked = context.blocked_by("GPUBOT_HTTP")
+    if blocked:
+        return [not_checked(HTTP, blocked)]
+    address = context.settings.http
     host, _, number = address.rpartition(":")
     try:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), host.strip("[]"), int(number))
@@ -71,20 +71,20 @@ async def port(case: Case, session: aiohttp.ClientSession) -> list[Finding]:
 async def _is_gpubot(address: str, session: aiohttp.ClientSession) -> bool:
     try:
         async with session.get(f"http://{address}/health") as answer:
-            said = await answer.json()
+            report = await answer.json()
     except (aiohttp.ClientError, OSError, ValueError):
         return False
-    return isinstance(said, dict) and "settled" in said
+    return isinstance(report, dict) and "settled" in report
 
 
-def proxies(case: Case) -> list[Finding]:
-    """Which proxy of the environment is used for what; nothing if none is."""
+def proxies(context: CheckContext) -> list[Finding]:
+    """Return which proxies of the environment are used, and for what."""
     found: list[Finding] = []
     for name, setting, url in (
-        ("Slack", "SLACK_API_URL", case.settings.slack_api_url),
-        ("Compute Clear", "COMPUTE_CLEAR_URL", case.settings.compute_clear_url),
+        ("Slack", "SLACK_API_URL", context.settings.slack_api_url),
+        ("Compute Clear", "COMPUTE_CLEAR_URL", context.settings.compute_clear_url),
     ):
-        if case.lacks(setting):
+        if context.blocked_by(setting):
             continue
         try:
             proxy = proxy_for(url)
@@ -92,39 +92,42 @@ def proxies(case: Case) -> list[Finding]:
             found.append(wrong(PROXY, error.words))
         else:
             if proxy is not None:
-                # Without the user and password that it may have.
+                # The proxy's user and password, if any, are left out.
                 found.append(ok(PROXY, f"{name} is asked through {urlsplit(proxy).netloc.rpartition('@')[2]}."))
     return found
 
 
-async def borrowed(case: Case, session: aiohttp.ClientSession) -> list[Finding]:
-    """Whether a clock answers where GPUBOT_CLOCK_URL says; nothing where it isn't set."""
-    if case.settings.clock_url is None or case.lacks(BORROWED):
+async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
+    """Return whether a clock answers at GPUBOT_CLOCK_URL. Return nothing if that isn't set."""
+    if context.settings.clock_url is None or context.blocked_by(SANDBOX_CLOCK):
         return []
     try:
-        seen = await clock_of(case.settings.clock_url, session)
+        clock = await clock_of(context.settings.clock_url, session)
     except Unusable as error:
-        return [wrong(BORROWED, error.words.removeprefix(f"{BORROWED}: "))]
-    return [ok(BORROWED, f"a sandbox's clock, at {seen.now():%Y-%m-%d %H:%M} UTC.")]
+        return [wrong(SANDBOX_CLOCK, error.words.removeprefix(f"{SANDBOX_CLOCK}: "))]
+    return [ok(SANDBOX_CLOCK, f"a sandbox's clock, at {clock.now():%Y-%m-%d %H:%M} UTC.")]
 
 
-def skew(date: str | None, clock: Clock) -> timedelta | None:
-    """How far this machine's clock is ahead of the one that wrote a Date header, None where there is none."""
+def gap_to(date: str | None, clock: Clock) -> timedelta | None:
+    """Return how far this machine's clock is ahead of the server that wrote this Date header. Return None without
+    a header."""
     try:
-        told = parsedate_to_datetime(date or "")
+        server_time = parsedate_to_datetime(date or "")
     except ValueError:
         return None
-    return clock.real() - (told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC))
+    if server_time.tzinfo is None:
+        server_time = server_time.replace(tzinfo=UTC)
+    return clock.real() - server_time.astimezone(UTC)
 
 
-def clock(skews: dict[str, timedelta | None]) -> list[Finding]:
-    """Compares this machine's clock with those of others."""
-    known = {name: gap for name, gap in skews.items() if gap is not None}
+def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
+    """Return how far this machine's clock is ahead of each server's. A negative gap means that it is behind."""
+    known = {name: gap for name, gap in gaps.items() if gap is not None}
     if not known:
         return [hint(CLOCK, "nobody told me the time, so I can't compare it.")]
-    far = {name: gap for name, gap in known.items() if abs(gap) > SKEW}
+    far = {name: gap for name, gap in known.items() if abs(gap) > MAX_CLOCK_GAP}
     if not far:
-        return [ok(CLOCK, f"within {int(SKEW.total_seconds())} s of {' and '.join(known)}.")]
+        return [ok(CLOCK, f"within {int(MAX_CLOCK_GAP.total_seconds())} s of {' and '.join(known)}.")]
     return [
         hint(
             CLOCK,

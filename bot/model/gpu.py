@@ -1,0 +1,162 @@
+"""GPU names: what they mean, how they compare, how people write them and how they are shown.
+
+A family is what people ask for (`H100`). A canonical name is what a vendor sells, one variant of a family:
+`nvidia-h100-sxm5-80gb`. Its parts after the family (`sxm5`, `80gb`) are the variant's features.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+_MAKERS = ("nvidia", "amd", "intel", "google")
+_BRANDS = ("geforce", "tesla", "instinct", "quadro")
+_TWO_WORD_FAMILIES = frozenset({"rtx", "gtx", "gh", "mi", "titan"})
+"""The first words of families that have two: `RTX 4090`."""
+_SEPARATORS = re.compile(r"[\s_-]+")
+MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)?"
+"""A regular expression for what people may type before a GPU's name, in lower case."""
+
+
+# --- comparing
+
+
+def name_key(name: str) -> str:
+    """Return the name without case, spaces, hyphens and other punctuation. Names with equal keys are the same."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def same_name(name: str, other: str) -> bool:
+    """Return whether two names differ only in case, spaces and punctuation."""
+    return name_key(name) == name_key(other)
+
+
+def _name_words(canonical: str) -> list[str]:
+    """Return the words of a canonical name in lower case, without its maker and brand."""
+    words = _SEPARATORS.split(canonical.lower())
+    return [word for word in words if word and word not in {*_MAKERS, *_BRANDS}]
+
+
+# --- families
+
+
+class Families:
+    """The catalogue's families, found by family or canonical name.
+
+    Make one for a whole list of offers. Comparing each offer with each name takes minutes if both lists are long.
+    """
+
+    def __init__(self, families: Mapping[str, tuple[str, ...]]) -> None:
+        self._by_family: dict[str, str] = {}
+        self._by_name: dict[str, str] = {}
+        for family, canonical_names in families.items():
+            self._by_family.setdefault(name_key(family), family)
+            for name in (family, *canonical_names):
+                self._by_name.setdefault(name_key(name), family)
+
+    def family_of(self, canonical: str, stated: str | None) -> str:
+        """Return the family of a canonical name. `stated` is the family that the offer itself states, if any.
+
+        The catalogue decides. If it doesn't list the name, the stated family counts, then the name's first words.
+        """
+        listed = self._by_name.get(name_key(canonical))
+        if listed is not None:
+            return listed
+        if stated is not None:
+            return self._by_family.get(name_key(stated), stated)
+        words = _name_words(canonical)
+        length = 2 if words and words[0] in _TWO_WORD_FAMILIES else 1
+        derived = " ".join(words[:length]).upper()
+        return self._by_family.get(name_key(derived), derived or canonical)
+
+
+# --- variants
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A canonical name and what sets it apart within its family: `sxm5`, `80gb`."""
+
+    name: str
+    features: frozenset[str]
+
+    def has(self, feature: str) -> bool:
+        """Return whether a typed feature describes this variant: `80gb`, `80g`, `sxm` or `sxm5`."""
+        memory = re.fullmatch(r"(\d+)\s*gb?", feature)
+        wanted = f"{memory.group(1)}gb" if memory else feature.replace("-", "")
+        return any(
+            own == wanted or (wanted.isalpha() and own.rstrip("0123456789") == wanted) for own in self.features
+        )
+
+
+def variant_of(canonical: str, family: str) -> Variant:
+    """Return the variant that a canonical name of the family stands for."""
+    words = _name_words(canonical)
+    for length in range(1, len(words) + 1):
+        if same_name("".join(words[:length]), family):
+            return Variant(canonical, frozenset(words[length:]))
+    return Variant(canonical, frozenset(words))
+
+
+def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
+    """Return the gigabytes of memory that the variants have."""
+    sizes = (re.fullmatch(r"(\d{1,4})gb", feature) for variant in variants for feature in variant.features)
+    return frozenset(int(size.group(1)) for size in sizes if size)
+
+
+# --- what people write
+
+
+def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """Yield what people write for a GPU, in lower case and without its maker, each with the family or canonical
+    name that it means.
+
+    A spelling may come twice. Its first meaning counts: a family wins over a canonical name that is written alike.
+    """
+    for family in families:
+        yield family.lower(), family
+    for canonical_names in families.values():
+        for name in canonical_names:
+            yield re.sub(rf"^{MAKER}", "", name.lower()), name
+    # `4090` alone, if only one family has that number.
+    by_number: dict[str, list[tuple[str, str]]] = {}
+    for family in families:
+        number = re.fullmatch(r"[a-z]+[\s_-]*(\d{4,}.*)", family.lower())
+        if number:
+            by_number.setdefault(name_key(number.group(1)), []).append((number.group(1), family))
+    for same_number in by_number.values():
+        if len(same_number) == 1:
+            yield same_number[0]
+
+
+# --- what people read
+
+
+def display_name(name: str) -> str:
+    """Return a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`. Return a family as it is."""
+    if "-" not in name:
+        return name
+    parts = [part for part in name.lower().split("-") if part]
+    # AWS makes chips of its own, but it is also a vendor: `aws h100` names no maker, so it is not in _MAKERS.
+    if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
+        parts = parts[1:]
+    return " ".join(_display_part(part) for part in parts) or name
+
+
+def _display_part(part: str) -> str:
+    if re.fullmatch(r"sxm\d*", part):
+        return "SXM"
+    if part == "pcie":
+        return "PCIe"
+    if memory := re.fullmatch(r"(\d+)gb", part):
+        return f"{memory[1]} GB"
+    return part.upper()
+
+
+def display_variant(canonical: str, family: str) -> str:
+    """Return what a canonical name adds to its family: `SXM 80 GB`. Return the whole name if it adds nothing."""
+    name, prefix = display_name(canonical), display_name(family)
+    if not name.upper().startswith(prefix.upper()):
+        return name
+    return name[len(prefix) :].strip() or name

@@ -1,0 +1,41 @@
+"""The buttons of a machine that several messages have: extend it, take back the request for more time, destroy."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.money import cost
+from bot.model.rental import Rental
+from bot.policy.leases import may_extend_by
+from bot.policy.rules import Rules
+from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
+from handlers.views.blocks import Json, button
+from handlers.views.format import dollars, span
+
+EXTEND_BY = timedelta(hours=2)
+
+
+def extend_button(
+    rental: Rental, rules: Rules, now: datetime, *, longer: timedelta = EXTEND_BY, again: bool = False
+) -> Json | None:
+    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Return None if the
+    rules don't allow a lease that long, or if more time is asked for already."""
+    lease = rental.lease
+    if lease is None or not may_extend_by(longer, rental, now, rules):
+        return None
+    money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
+    value = ExtendValue.of(rental.id, longer, lease.ends_at)
+    return button(f"Extend {span(longer)}{' more' if again else ''}{money}", Action.EXTEND, value)
+
+
+def take_back_button(rental: Rental) -> Json | None:
+    """Return `Take the request back` while more time is asked for, else None."""
+    if rental.extension is None:
+        return None
+    value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
+    return button("Take the request back", Action.WITHDRAW, value)
+
+
+def destroy_button(rental: Rental) -> Json:
+    """Return `Destroy k7mq2`."""
+    return button(f"Destroy {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")

@@ -1,0 +1,90 @@
+"""Machines as people read them: vendors, GPUs, what was asked for, and the SSH command."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from bot.model.gpu import display_name, display_variant, name_key
+from bot.model.request import Contract, Envelope, Request
+from handlers.views.format import clean, escape
+
+_VENDORS = {
+    "aws": "AWS",
+    "coreweave": "CoreWeave",
+    "datacrunch": "DataCrunch",
+    "digitalocean": "DigitalOcean",
+    "fluidstack": "FluidStack",
+    "gcp": "GCP",
+    "hpcai": "HPC-AI",
+    "imwt": "IMWT",
+    "massedcompute": "Massed Compute",
+    "oci": "OCI",
+    "ovh": "OVH",
+    "runpod": "RunPod",
+    "tensordock": "TensorDock",
+    "vastai": "Vast.ai",
+}
+
+
+def vendor(name: str | None) -> str:
+    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`, `the vendor` for None."""
+    known = clean(name or "", 40)
+    if not known:
+        return "the vendor"
+    words = re.split(r"[_\s-]+", known)
+    return escape(
+        _VENDORS.get(name_key(known)) or " ".join(word[:1].upper() + word[1:] for word in words if word) or known
+    )
+
+
+def place(name: str | None, region: str | None, join: str = " ") -> str:
+    """Return the vendor and its own name of the region: `Hyperstack nor-1`."""
+    return vendor(name) + (join + escape(region, 40) if region else "")
+
+
+def gpu(name: str) -> str:
+    """A family as it is, a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`."""
+    return escape(display_name(clean(name, 60)))
+
+
+def variant(name: str, family: str) -> str:
+    """Return what a GPU's name says beyond its family: `SXM 80 GB`."""
+    return escape(display_variant(clean(name, 60), clean(family, 60)))
+
+
+def machines(count: int, name: str) -> str:
+    """Return `8x H100`."""
+    return f"{count}x {gpu(name)}"
+
+
+def describe(wanted: Envelope | Request) -> str:
+    """Return `1x H100 EU`, or `1x H100 EU spot`."""
+    parts = [machines(wanted.count, wanted.gpu)]
+    if wanted.region:
+        parts.append(escape(wanted.region, 20))
+    if wanted.contract is Contract.SPOT:
+        parts.append("spot")
+    return " ".join(parts)
+
+
+def contract(value: Contract) -> str:
+    """Return `on demand` or `spot`."""
+    return "spot" if value is Contract.SPOT else "on demand"
+
+
+def ssh_command(host: str | None, port: int | None) -> str | None:
+    """Return the command that opens a machine, or None if its address is not a sound host and port.
+
+    No other code builds it: the address comes from a vendor and must not smuggle options or shell code."""
+    if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
+        return None
+    return f"ssh root@{host}" if port in {None, 22} else f"ssh -p {port} root@{host}"
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return "%" not in host and bool(ipaddress.ip_address(host))
+    except ValueError:
+        label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+        return len(host) <= 253 and re.fullmatch(rf"{label}(?:\.{label})*", host) is not None

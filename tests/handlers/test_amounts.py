@@ -1,0 +1,140 @@
+"""Durations, prices and normalized text, each without the request around it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from handlers.parsing.durations import DURATION, parse_duration
+from handlers.parsing.normalize import normalize, normalize_within
+from handlers.parsing.prices import Money, match_money
+from handlers.parsing.slack_text import plain_text, split_note
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("6h", 360),
+        ("6 hours", 360),
+        ("6hrs", 360),
+        ("6-hour", 360),
+        ("90m", 90),
+        ("90 min", 90),
+        ("1.5h", 90),
+        ("1h30m", 90),
+        ("1h30", 90),
+        ("1 h 30 min", 90),
+        ("1 hour and 30 minutes", 90),
+        ("an hour", 60),
+        ("half an hour", 30),
+        ("six hours", 360),
+        ("two days", 2 * 1440),
+        ("2d", 2 * 1440),
+        ("1w 1d", 8 * 1440),
+        ("120s", 2),
+        ("999999999 weeks", 1_000_000 * 60),
+    ],
+)
+def test_a_duration_is_read_in_all_its_spellings(text: str, minutes: int) -> None:
+    assert re.fullmatch(DURATION, text)
+    assert parse_duration(text) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("text", ["6", "h", "6x", "1.500h", "6h 2d", "6h 6h", "-3h", "1h 30", "8 h100s", "2-4h"])
+def test_other_text_is_no_duration(text: str) -> None:
+    assert not re.fullmatch(DURATION, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("$3", Money(Decimal(3))),
+        ("us$3", Money(Decimal(3))),
+        ("usd 3", Money(Decimal(3))),
+        ("3$", Money(Decimal(3))),
+        ("3 dollars", Money(Decimal(3))),
+        ("$.50", Money(Decimal("0.50"))),
+        ("3/h", Money(Decimal(3), per_hour=True)),
+        ("$3 an hour", Money(Decimal(3), per_hour=True)),
+        ("$3 hourly", Money(Decimal(3), per_hour=True)),
+        ("$3/gpu", Money(Decimal(3), per_gpu=True)),
+        ("$3 each", Money(Decimal(3), per_gpu=True)),
+        ("$3/gpu/h", Money(Decimal(3), per_gpu=True, per_hour=True)),
+        ("$3/h/gpu", Money(Decimal(3), per_gpu=True, per_hour=True)),
+        ("$3/gpu-hour", Money(Decimal(3), per_gpu=True, per_hour=True)),
+        ("$3 per gpu and hour", Money(Decimal(3), per_gpu=True, per_hour=True)),
+        ("$3 or less", Money(Decimal(3), limit=True)),
+        ("$3/h max", Money(Decimal(3), per_hour=True, limit=True)),
+        ("$20 in total", Money(Decimal(20), total=True)),
+        ("$20 budget", Money(Decimal(20), total=True, limit=True)),
+        ("$3/h budget", Money(Decimal(3), per_hour=True, limit=True)),
+        ("$50/day", Money(Decimal(50), other_unit="/day")),
+        ("$50 a month", Money(Decimal(50), other_unit="a month")),
+    ],
+)
+def test_a_price_is_read_with_the_words_after_it(text: str, money: Money) -> None:
+    assert match_money(text, 0) == (len(text), money)
+
+
+@pytest.mark.parametrize("text", ["3", "$", "$-3", "$3k", "$1e9", "$2.500", "3 h", "€3"])
+def test_other_text_is_no_price(text: str) -> None:
+    assert match_money(text, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "normalized"),
+    [
+        ("2,50", "2.50"),
+        ("$1.000,50", "$1000.50"),
+        ("$1,000.50", "$1000.50"),
+        ("2,500", "2,500"),
+        ("2.500", "2.500"),
+        ("h100,eu; spot", "h100 eu spot"),
+        ("8×H100", "8xH100"),
+        ("*8x H100*", "8x H100"),
+        ("H100's", "H100s"),
+        ("region: EU.", "region EU"),
+        ("at 18:00", "at 18:00"),
+        ("a\n\u200bb", "a b"),
+    ],
+)
+def test_text_is_normalized_but_ambiguous_numbers_stay(text: str, normalized: str) -> None:
+    assert normalize(text) == normalized
+
+
+def test_a_text_that_normalizing_makes_too_long_is_refused() -> None:
+    assert normalize_within("ab", 2) == "ab"
+    assert normalize_within("abc", 2) is None
+    assert normalize_within("\ufdfa", 10) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("&lt; $3 &amp; spot", "< $3 & spot"),
+        ("&amp;lt;", "&lt;"),
+        ("<@U12|ana> <#C1|gpus> <!here> <@U12>", "@ana #gpus @here @U12"),
+        ("<https://x.io/a|x.io/a> <mailto:a@b.c>", "x.io/a a@b.c"),
+        ("<!subteam^S1|@ml>", "@ml"),
+        ("a\u202eb\n", "ab\n"),
+    ],
+)
+def test_slacks_markup_is_removed(text: str, plain: str) -> None:
+    assert plain_text(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "request_part", "note"),
+    [
+        ("h100 -- run 7", "h100 ", "run 7"),
+        ("h100 — run 7", "h100 ", "run 7"),
+        ("h100 --eu", "h100 --eu", ""),
+        ("h100 2 – 4 hours", "h100 2 – 4 hours", ""),
+        ("h100 -- a -- b", "h100 ", "a -- b"),
+    ],
+)
+def test_a_note_follows_a_dash_with_a_space_after_it(text: str, request_part: str, note: str) -> None:
+    assert split_note(text) == (request_part, note)

@@ -1,0 +1,169 @@
+"""Messages and dialogs as text, so that a test can compare what people read."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.model.event import Event
+from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.summary import RentalDetails
+from handlers.views.blocks import Rendered
+from handlers.views.render import render_message
+from tests.views.stories import ANA, RULES, ready
+
+Json = dict[str, Any]
+WIDTH = 100
+
+
+def read(markup: str, now: datetime) -> str:
+    """Return mrkdwn as a reader in UTC sees it."""
+
+    def token(found: re.Match[str]) -> str:
+        moment = datetime.fromtimestamp(int(found[1]), UTC)
+        days = (moment.date() - now.date()).days
+        pretty = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, f"{moment:%b %d}")
+        return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
+
+    shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
+    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def message(rendered: Rendered | None, now: datetime) -> str:
+    """Return a message as text: a line for each line of its blocks, small print indented, buttons in brackets.
+
+    What only the fallback text says, or only the blocks, is marked as such.
+    """
+    if rendered is None:
+        return "(nothing)"
+    assert not (rendered.closed and list(buttons(rendered.blocks))), "a closed message has a live button"
+    lines = [line for block in rendered.blocks for line in _block(block, now)]
+    fallback = read(rendered.text, now)
+    words, fallback_words = _words(" ".join(lines)), _words(fallback)
+    marked = [
+        line if line.startswith("[") or _words(line) in fallback_words else f"{line} (not in the fallback)"
+        for line in lines
+    ]
+    only = [f"(fallback) {line}" for line in fallback.splitlines() if _words(line) not in words]
+    return _wrapped([*only, *marked])
+
+
+def _words(text: str) -> str:
+    """Return text without bold marks, line ends and the buttons at the end of its lines."""
+    return " ".join(re.sub(r"   \[[^]]*]", "", text).replace("*", "").split())
+
+
+def dialog(view: Json, now: datetime) -> str:
+    """Return a dialog as text: its title, its blocks, then the buttons that close it."""
+    ends = [view[name]["text"] for name in ("submit", "close") if name in view]
+    lines = [f"== {view['title']['text']} ==", *(line for block in view["blocks"] for line in _block(block, now))]
+    return _wrapped([*lines, " ".join(f"[{label}]" for label in ends)])
+
+
+def page(*texts: str) -> str:
+    """Return texts one below the other, each after an empty line."""
+    return "".join(f"\n{text}\n" for text in texts)
+
+
+def buttons(blocks: tuple[Json, ...]) -> Iterator[Json]:
+    """Yield the buttons that a reader sees, in order."""
+    for block in blocks:
+        yield from (element for element in block.get("elements", ()) if element["type"] == "button")
+        if "accessory" in block:
+            yield block["accessory"]
+
+
+def labels(blocks: tuple[Json, ...]) -> list[str]:
+    """Return the labels of the buttons."""
+    return [button["text"]["text"] for button in buttons(blocks)]
+
+
+def _wrapped(lines: list[str]) -> str:
+    return "\n".join(
+        textwrap.fill(
+            line.strip(),
+            WIDTH,
+            initial_indent=" " * (len(line) - len(line.lstrip())),
+            subsequent_indent="      ",
+            break_on_hyphens=False,
+            break_long_words=False,
+            replace_whitespace=False,
+            drop_whitespace=True,
+        )
+        for line in lines
+    )
+
+
+def _block(block: Json, now: datetime) -> list[str]:
+    match block["type"]:
+        case "section":
+            lines = read(block["text"]["text"], now).splitlines()
+            if "accessory" in block:
+                lines[0] += f"   [{block['accessory']['text']['text']}]"
+            return lines
+        case "context":
+            return [f"  {line}" for part in block["elements"] for line in read(part["text"], now).splitlines()]
+        case "actions":
+            return [" ".join(f"[{label}]" for label in labels((block,)))]
+        case "input":
+            return [f"{block['label']['text']}: {_input(block['element'])}"]
+    raise AssertionError(f"no way to show {block['type']}")
+
+
+def _input(element: Json) -> str:
+    if element["type"] == "static_select":
+        chosen = element.get("initial_option")
+        options = [
+            f"({option['text']['text']})" if option == chosen else option["text"]["text"]
+            for option in element["options"]
+        ]
+        return " | ".join(options)
+    return f"({element.get('initial_value', '')})"
+
+
+def outbox(
+    kind: MessageKind,
+    details: RentalDetails | None,
+    now: datetime,
+    event: Event | None = None,
+    *,
+    to: str = ANA,
+    shown: int = 1,
+    envelope: int = 1,
+) -> Rendered | None:
+    """Render a message of the outbox; `shown` is 0 before it is posted."""
+    row = Message(
+        kind=kind,
+        to=stored_destination(to),
+        rental_id="k7mq2",
+        shown_version=shown,
+        envelope=envelope,
+        created_at=now,
+    )
+    return render_message(row, event, details, rules=RULES, now=now)
+
+
+def card(details: RentalDetails, now: datetime) -> str:
+    """Return the card as text."""
+    return message(outbox(MessageKind.CARD, details, now), now)
+
+
+def thread(event: Event, details: RentalDetails | None = None) -> str:
+    """Return the reply below the card as text, posted when its event happened."""
+    return message(outbox(MessageKind.THREAD, details or ready(), event.at, event), event.at)
+
+
+def direct(event: Event, details: RentalDetails, now: datetime | None = None, *, to: str = ANA) -> str:
+    """Return the direct message about an event as text, as of `now` or of the event."""
+    shown_at = now or event.at
+    return message(outbox(MessageKind.DIRECT, details, shown_at, event, to=to), shown_at)
+
+
+def approval(event: Event, details: RentalDetails, now: datetime, *, shown: int = 1, envelope: int = 1) -> str:
+    """Return the message to the approvers as text."""
+    return message(
+        outbox(MessageKind.APPROVAL, details, now, event, to="C0GPUS", shown=shown, envelope=envelope), now
+    )

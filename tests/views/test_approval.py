@@ -1,0 +1,102 @@
+"""What approvers are asked, and what the same message says once it is decided."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import EventKind
+from tests.views.screens import approval, page
+from tests.views.stories import (
+    ANA,
+    ASKED,
+    BEN,
+    LONGER,
+    H,
+    clock,
+    envelope,
+    gone,
+    happened,
+    ready,
+    request,
+    waiting,
+)
+
+K = EventKind
+
+
+def test_a_request_mentions_the_approvers_once() -> None:
+    first = approval(ASKED, waiting(), clock(14, 5), shown=0)
+    assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
+
+Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
+      if it sells out.
+  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+  Asked: <!subteam^S0GPU>, <@U0BEN>.
+[Approve up to $137.54] [Deny]
+
+Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+  Over the $10.00/h and $100.00 limits. $18.40/h now ($2.30 per GPU, as of 14:05); allows $21.16/h
+      if it sells out.
+  Ana runs now: 1x A100, since 09:12. Expires today at 22:05.
+[Approve up to $137.54] [Deny]
+""")
+
+
+def test_the_same_message_then_says_the_answer_with_the_day_if_it_is_not_today() -> None:
+    newer = envelope("18.40", "21.16", 137_540_000, count=8, version=2)
+    approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
+    answers = (
+        approved,
+        happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False),
+        happened(K.EXPIRED, clock(14, 12), amount=0, estimated=False),
+        happened(K.CHANGED, clock(14, 10), ANA, envelope=2),
+    )
+    rented = changed(waiting(approved), rental=changed(gone().rental, id="p4wd9"))
+    assert page(
+        *(approval(ASKED, waiting(answer, envelope=newer), clock(14, 12)) for answer in answers),
+        approval(ASKED, rented, clock(9, 0, day=25)),
+    ) == snapshot("""\
+
+Approved by Ben at 14:12: up to $21.16/h for 6 h. 8x H100 EU for Ana, p4wd9.
+
+Denied by Ben at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
+
+Expired at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
+
+Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.
+
+Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 EU for Ana, p4wd9.
+""")
+
+
+def test_a_longer_lease_is_asked_for_with_what_it_adds() -> None:
+    asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, envelope=2, until=clock(18, 40, day=25))
+    approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, envelope=2, until=clock(18, 40, day=25))
+    eight = changed(
+        LONGER, envelope=envelope("18.40", "21.16", 79_050_000, version=2, count=8), ends_at=clock(20, 40)
+    )
+    big = ready(asked, extension=eight, request=request(count=8), rate=Decimal("18.40"), spent=13_430_000)
+    assert page(
+        approval(asked, ready(asked, extension=LONGER, spent=13_430_000), clock(18, 10), envelope=2),
+        approval(asked, big, clock(18, 10), envelope=2),
+        approval(asked, ready(asked, approved), clock(18, 20), envelope=2),
+    ) == snapshot("""\
+
+Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
+  Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
+      fine-tune run 7
+  Ana runs nothing else. It ends today at 18:40 if nobody decides.
+[Approve up to $101.00] [Deny]
+
+Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
+  Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
+      fine-tune run 7
+  Ana runs nothing else. It ends today at 18:40 if nobody decides.
+[Approve up to $79.05] [Deny]
+
+More time approved by Ben: it ends tomorrow at 18:40. 1x H100 EU for Ana, k7mq2.
+""")

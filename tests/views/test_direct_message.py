@@ -1,0 +1,342 @@
+"""What one person is told in a direct message, and how it changes until nothing is left to decide."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.rental import Alarm, Decider, Waiting
+from bot.model.state import State
+from tests.views.screens import direct, page
+from tests.views.stories import (
+    ANA,
+    BEN,
+    CARL,
+    LONGER,
+    READY_EVENT,
+    H,
+    M,
+    S,
+    clock,
+    envelope,
+    gone,
+    happened,
+    lease,
+    making,
+    ready,
+    rental,
+    waiting,
+)
+
+K = EventKind
+FREE: dict[str, Any] = {"amount": 0, "estimated": False}
+
+
+def test_ready_has_the_command_for_its_owner_alone() -> None:
+    silent = happened(K.SILENT, READY_EVENT.at)
+    assert page(
+        direct(READY_EVENT, ready()),
+        direct(READY_EVENT, ready(silent, host="2001:db8::7", port=2222)),
+        direct(READY_EVENT, ready(), to=CARL),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh root@203.0.113.7`
+Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again
+
+(fallback) /gpu ssh k7mq2 shows this again.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh -p 2222 root@2001:db8::7`
+Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+Nothing answers on its SSH port yet; it may need another minute.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again
+
+Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+[Extend] [Destroy k7mq2]
+""")
+
+
+def test_ready_says_if_the_lease_is_shorter_or_more_time_is_asked_for_and_how_it_ended() -> None:
+    assert page(
+        direct(READY_EVENT, ready(lease=lease(clock(17, 40)))),
+        direct(READY_EVENT, ready(extension=LONGER), clock(18, 10)),
+        direct(READY_EVENT, gone(), clock(18, 42)),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again.
+Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. That is sooner than asked: it bills more than
+      planned, and at most $16.06 was accepted.
+`ssh root@203.0.113.7`
+Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again
+
+(fallback) /gpu ssh k7mq2 shows this again.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh root@203.0.113.7`
+Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+More time is asked for, until tomorrow at 18:40.
+[Take the request back] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again
+
+Destroyed 18:41: your 1x H100 (k7mq2).
+""")
+
+
+QUESTION = happened(K.STILL_NEEDED, clock(14, 40), id=8, span=2 * H, amount=4_960_000, estimated=False)
+
+
+def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
+    exact = happened(K.STILL_NEEDED, clock(14, 40), id=8, span=29 * M + 59 * S)
+    assert page(direct(QUESTION, ready(QUESTION)), direct(exact, ready(exact))) == snapshot("""\
+
+Still needed? k7mq2: nothing here for 2 h. I can't see inside; it may be busy or idle. $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Still needed? k7mq2: nothing here for 30 min. I can't see inside; it may be busy or idle. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+""")
+
+
+def test_still_needed_shows_the_answer_without_naming_its_reader() -> None:
+    kept: dict[str, Any] = {"until": clock(15, 41), "since": clock(18, 40), "span": H}
+    more: dict[str, Any] = {"until": clock(20, 40), "since": clock(18, 40), "span": 2 * H}
+    assert page(
+        *(
+            direct(QUESTION, ready(QUESTION, answer), answer.at)
+            for answer in (
+                happened(K.KEPT, clock(14, 41), ANA, id=9, **kept),
+                happened(K.KEPT, clock(14, 41), CARL, id=9, **kept),
+                happened(K.EXTENDED, clock(14, 41), ANA, id=9, **more),
+                happened(K.EXTENDED, clock(14, 41), CARL, id=9, **more),
+                happened(K.EXTENSION_ASKED, clock(14, 41), ANA, id=9, **more),
+                happened(K.STILL_NEEDED, clock(17, 40), id=9),
+            )
+        )
+    ) == snapshot("""\
+
+Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
+[Extend 2 h, about $4.84]
+
+Still needed? k7mq2: Carl says that it is still needed. I ask again at 15:41; it ends 18:40 either
+      way.
+[Extend 2 h, about $4.84]
+
+Still needed? k7mq2: yes. It ends 20:40.
+
+Still needed? k7mq2: Carl extended it by 2 h: it ends 20:40.
+
+Still needed? k7mq2: more time is asked for. An approver decides. Its end, 18:40, stands until then.
+
+Still needed? k7mq2: no answer. I asked again at 17:40.
+""")
+
+
+def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_again() -> None:
+    kept = happened(K.KEPT, clock(14, 41), ANA, id=9, until=clock(18, 41), since=clock(18, 40), span=4 * H)
+    again = happened(K.STILL_NEEDED, clock(16, 0), id=10)
+    assert page(
+        direct(QUESTION, ready(QUESTION, kept), kept.at),
+        direct(QUESTION, ready(QUESTION, kept, extension=LONGER), clock(18, 10)),
+        direct(QUESTION, ready(QUESTION, kept, lease=lease(clock(20, 40))), clock(18, 10)),
+        direct(QUESTION, ready(QUESTION, kept, again), again.at),
+    ) == snapshot("""\
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before. More time is asked for; an
+      approver decides.
+
+Still needed? k7mq2: yes. It ends 20:40 now.
+
+Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
+""")
+
+
+NOTICE = happened(K.ENDING, clock(18, 10), id=10, until=clock(18, 40))
+
+
+def test_an_end_that_is_near_can_be_extended() -> None:
+    again = happened(K.ENDING, clock(18, 30), id=11, until=clock(18, 40))
+    assert page(
+        direct(NOTICE, ready(NOTICE)),
+        direct(NOTICE, ready(NOTICE, extension=LONGER)),
+        direct(NOTICE, ready(NOTICE, lease=lease(clock(20, 40))), clock(18, 11)),
+        direct(NOTICE, ready(NOTICE, again), clock(18, 30)),
+    ) == snapshot("""\
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. More time is asked for;
+      an approver decides.
+[Destroy k7mq2]
+
+Extended: 1x H100 (k7mq2). It ends 20:40 now.
+
+Ends 18:40: 1x H100 (k7mq2). I told you again at 18:30.
+""")
+
+
+def test_a_question_about_what_has_ended_says_that_and_no_money() -> None:
+    assert page(
+        *(direct(event, gone(event), clock(18, 42)) for event in (QUESTION, NOTICE)),
+        *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
+    ) == snapshot("""\
+
+Destroyed 18:41: 1x H100 (k7mq2).
+
+Destroyed 18:41: 1x H100 (k7mq2).
+
+Being destroyed: 1x H100 (k7mq2).
+
+Being destroyed: 1x H100 (k7mq2).
+""")
+
+
+ALARM = happened(
+    K.NOT_CONFIRMED,
+    clock(18, 46),
+    id=11,
+    rate=Decimal("2.42"),
+    resource_id="3c90c3cc",
+    detail="vendor timeout",
+)
+
+
+def test_not_confirmed_gone_until_someone_is_on_it_and_until_it_is() -> None:
+    destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
+    taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))
+    again = happened(K.NOT_CONFIRMED, clock(18, 56), id=12)
+    assert page(
+        direct(ALARM, ready(ALARM, **destroying), to=CARL),
+        direct(ALARM, taken, clock(18, 47), to=CARL),
+        direct(ALARM, taken, clock(18, 47)),
+        direct(ALARM, ready(ALARM, again, **destroying), clock(18, 56)),
+        direct(ALARM, gone(ALARM), clock(18, 59)),
+    ) == snapshot("""\
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
+      vendor timeout.
+[I'm on it]
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
+      vendor timeout. You are on it.
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
+      vendor timeout. Carl is on it.
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
+      vendor timeout. I told you again at 18:56.
+
+Confirmed gone: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.
+""")
+
+
+def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
+    again = happened(
+        K.ASKED_AGAIN,
+        clock(12, 39),
+        id=5,
+        why=Why.DEARER,
+        envelope=2,
+        rate=Decimal("2.90"),
+        before=Decimal("2.47"),
+        vendor="scaleway",
+        vendor_region="fr-par-2",
+        until=clock(20, 39),
+    )
+    approved = happened(K.APPROVED, clock(12, 45), BEN, id=6, envelope=2, max_rate=Decimal("2.90"))
+
+    def asks(decider: Decider) -> Any:
+        waits = rental(
+            State.AWAITING_APPROVAL,
+            waiting=Waiting(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
+            envelope=envelope("2.90", "2.90", 18_850_000, version=2),
+        )
+        return changed(making(), rental=waits, events=(again,))
+
+    assert page(
+        direct(again, asks(Decider.OWNER)),
+        direct(again, asks(Decider.APPROVER)),
+        direct(again, changed(making(), events=(again, approved)), clock(12, 46)),
+        direct(again, changed(making(), events=(again,)), clock(12, 46)),
+    ) == snapshot("""\
+
+Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now $2.90/h from
+      Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+[Go on up to $2.90/h] [Withdraw]
+
+Waiting for an approver: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now
+      $2.90/h from Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+[Withdraw]
+
+Approved by Ben at 12:45: your 1x H100 EU, k7mq2. Up to $2.90/h.
+
+Decided: your 1x H100 EU, k7mq2. It is starting.
+""")
+
+
+def test_what_its_owner_has_only_to_know() -> None:
+    end: dict[str, Any] = {"until": clock(18, 40)}
+    assert page(
+        *(
+            direct(event, ready(event))
+            for event in (
+                happened(K.APPROVED, clock(14, 9), BEN, max_rate=Decimal("2.47"), hours=6 * H),
+                happened(K.DENIED, clock(14, 9), BEN, **FREE),
+                happened(K.EXTENSION_DENIED, clock(18, 12), BEN, **end),
+                happened(K.EXTENSION_EXPIRED, clock(18, 40), **end),
+                happened(K.KEPT, clock(14, 40), CARL, until=clock(15, 40), since=clock(18, 40)),
+                happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius"),
+                happened(K.ENDED, clock(12, 40), end=State.FAILED, why=Why.NOTHING_LEFT, **FREE),
+                happened(K.ENDED, clock(22, 7), end=State.EXPIRED, amount=420_000, estimated=False),
+            )
+        )
+    ) == snapshot("""\
+
+Approved by Ben at 14:09: your 1x H100 EU, k7mq2. Up to $2.47/h for 6 h.
+
+Denied by Ben at 14:09: your 1x H100 EU, k7mq2. It cost nothing.
+
+More time denied by Ben: your 1x H100 EU, k7mq2. It ends 18:40.
+
+Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
+
+Carl says that it is still needed: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40
+      either way.
+
+Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it. Ask again: /gpu get
+
+Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
+      again: /gpu get
+
+Expired 22:07: your 1x H100 EU, k7mq2. Everything is gone, confirmed by the vendor. $0.42 computed.
+      Ask again: /gpu get
+""")
+
+
+def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> None:
+    expired = happened(K.EXPIRED, clock(22, 5), **FREE)
+    assert page(
+        direct(expired, waiting(expired, state=State.EXPIRED)),
+        direct(expired, ready(expired, state=State.EXPIRED), clock(9, 0, day=25)),
+    ) == snapshot("""\
+
+Nobody decided by 22:05: your 8x H100, p4wd9. Nothing was rented.
+[Ask again]
+
+Nobody decided by yesterday at 22:05: your 1x H100, k7mq2. It cost nothing.
+[Ask again]
+""")

@@ -1,0 +1,165 @@
+"""The dialogs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from inline_snapshot import snapshot
+
+from bot.model.person import Key
+from bot.policy.spending import OfferChoice, Over
+from handlers.ids import ANSWERS_WITH, Callback, Field
+from handlers.views import modals
+from tests.slack_limits import problems_of_view, text_objects
+from tests.views.screens import dialog, page
+from tests.views.stories import (
+    HYPERSTACK,
+    LONGER,
+    QUOTE,
+    RULES,
+    clock,
+    envelope,
+    lease,
+    making,
+    ready,
+    request,
+    waiting,
+)
+from tests.views.test_lists import CATALOG
+
+NOW = clock(18, 10)
+KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
+ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
+
+
+def test_destroying_names_what_and_what_it_has_cost() -> None:
+    views = [modals.destroy_confirm(details) for details in (ready(spent=14_070_000), making(), waiting())]
+    assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
+
+== Destroy k7mq2? ==
+1x H100, Ana. Everything on it is lost. $14.07 so far.
+[Destroy k7mq2] [Go back]
+
+== Cancel k7mq2? ==
+1x H100, Ana. It is still starting; what was bought is destroyed. $0.06 so far.
+[Cancel k7mq2] [Go back]
+
+== Withdraw p4wd9? ==
+8x H100, Ana. It is not asked for any more. Nothing is rented.
+[Withdraw p4wd9] [Go back]
+""")
+
+
+def test_renting_and_approving_much_is_confirmed_with_its_total() -> None:
+    assert page(
+        dialog(modals.rent_confirm(QUOTE, OfferChoice(offer=HYPERSTACK, envelope=envelope()), rules=RULES), NOW),
+        dialog(modals.rent_confirm(QUOTE, ASKS, rules=RULES), NOW),
+        dialog(modals.approve_confirm(waiting(), rules=RULES), NOW),
+        dialog(modals.approve_confirm(ready(extension=LONGER), rules=RULES), NOW),
+    ) == snapshot("""\
+
+== Rent at $2.15/h? ==
+1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+[Rent from $2.15/h] [Go back]
+
+== Ask for approval? ==
+1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+About $12.90, at most $137.54: if it sells out I take the next, up to $2.47/h.
+Over the $10.00/h and $100.00 limits. An approver decides; nothing is rented until then.
+[Ask] [Go back]
+
+== Approve p4wd9? ==
+8x H100 EU, 6 h, for Ana: fine-tune run 7
+Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
+[Approve up to $137.54] [Go back]
+
+== Approve k7mq2? ==
+1x H100 EU, 24 h more, for Ana: fine-tune run 7
+$4.96 so far; $101.00 in all with the longer lease.
+[Approve up to $101.00] [Go back]
+""")
+    assert modals.approve_confirm(waiting(), rules=RULES)["private_metadata"] == "p4wd9:1"
+
+
+def test_extending_offers_what_the_rules_allow() -> None:
+    longest = ready(lease=lease(clock(12, 40, day=27)))
+    views = [modals.extend(each, rules=RULES, now=NOW) for each in (ready(), longest, ready(extension=LONGER))]
+    assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
+
+== Extend k7mq2? ==
+1x H100, Ana. It ends in 30 min.
+Longer by: 1 h, about $2.42 | (2 h, about $4.84) | 4 h, about $9.68 | 8 h, about $19.36 | 12 h,
+      about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
+[Extend] [Go back]
+
+== Extend k7mq2? ==
+A lease is at most 3 days; this one can't be longer.
+[Close]
+
+== Extend k7mq2? ==
+More time is asked for already. An approver decides.
+[Close]
+""")
+
+
+def test_the_form_is_filled_in_with_the_request() -> None:
+    wanted = request(max_gpu_rate=Decimal("3.00"), vendor="nebius", gpu="nvidia-h100-pcie-80gb")
+    filled, empty = modals.form(CATALOG, rules=RULES, request=wanted), modals.form(CATALOG, rules=RULES)
+    assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
+
+== Get GPUs ==
+GPU: (H100 PCIe 80 GB) | H100 | A100 | H100 SXM 80 GB | A100 SXM 80 GB
+How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
+Region: Anywhere | (EU) | US
+Contract: (on demand) | spot
+Vendor: Any vendor | (Nebius) | Hyperstack
+At most, in dollars per GPU and hour: (3.00)
+For how long: (6h)
+Note: (fine-tune run 7)
+[Show offers] [Go back]
+
+== Get GPUs ==
+GPU: H100 | A100 | H100 SXM 80 GB | H100 PCIe 80 GB | A100 SXM 80 GB
+How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
+Region: (Anywhere) | US | EU
+Contract: (on demand) | spot
+Vendor: (Any vendor) | Hyperstack | Nebius
+At most, in dollars per GPU and hour: ()
+For how long: (4h)
+Note: ()
+[Show offers] [Go back]
+""")
+    assert problems_of_view(filled) == []
+    assert filled["blocks"][0]["block_id"] == Field.GPU
+
+
+def test_asking_for_a_key_says_which_one_is_known() -> None:
+    assert page(*(dialog(modals.key(known), NOW) for known in (KEY, None))) == snapshot("""\
+
+== Your SSH key ==
+The public one: it lets you into what you rent. Never the private one. Your key now: "you@laptop",
+      SHA256:abc.
+Public key: ()
+[Save] [Go back]
+
+== Your SSH key ==
+The public one: it lets you into what you rent. Never the private one.
+Public key: ()
+[Save] [Go back]
+""")
+
+
+def test_no_dialog_holds_a_clock_time() -> None:
+    for view in (
+        modals.destroy_confirm(ready()),
+        modals.approve_confirm(waiting(), rules=RULES),
+        modals.extend(ready(), rules=RULES, now=NOW),
+        modals.rent_confirm(QUOTE, ASKS, rules=RULES),
+        modals.key(KEY),
+    ):
+        assert not [text for text in text_objects(view) if "<!date" in text["text"]]
+
+
+def test_each_dialog_with_a_submit_button_is_listed_with_what_it_carries() -> None:
+    assert set(ANSWERS_WITH) == set(Callback) - {Callback.NOTICE}

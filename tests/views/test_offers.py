@@ -1,0 +1,268 @@
+"""The answer to `/gpu get`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.errors import NextStep, Refused
+from bot.model.base import changed
+from bot.model.offer import Offer
+from bot.model.person import Channel
+from bot.model.quote import Nearby
+from bot.model.request import Contract
+from bot.model.state import State
+from bot.policy.spending import OfferChoice, Over
+from handlers.views import offers
+from tests.views.screens import labels, message, page
+from tests.views.stories import (
+    HYPERSTACK,
+    NEBIUS,
+    QUOTE,
+    RULES,
+    SCALEWAY,
+    M,
+    clock,
+    envelope,
+    offer,
+    rental,
+    request,
+)
+
+NOW = clock(12, 35)
+ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
+EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
+EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
+
+
+def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
+    return [OfferChoice(offer=each, envelope=envelope(), usual=3 * M, **fields) for each in offers]
+
+
+def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
+    quote = options.pop("quote", QUOTE)
+    return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
+
+
+def test_the_offers_are_a_plan_with_one_recommended_button() -> None:
+    more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(5)]
+    eight = rows((*ALL, *more))
+    assert page(found(eight), found(eight, everything=True)) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
+$3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[All 8] [Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
+$3.11/h  Scaleway, fr-par-2: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $3.11/h]
+$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
+$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
+$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
+$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
+$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+    answer = offers.found(QUOTE, eight, rules=RULES, now=NOW)
+    styles = [block["accessory"].get("style") for block in answer.blocks if "accessory" in block]
+    assert styles == ["primary", None, None]
+
+
+def test_over_a_limit_the_button_asks_and_what_is_refused_has_none() -> None:
+    asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
+    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
+    hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
+    assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready*
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
+About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1
+Not for you: Only $3.00/h is left.
+  Over the $10.00/h and $100.00 limits: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
+About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+  Over the $10.00/h limit: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
+About $110.40, at most $137.54: if it sells out I take the next, up to $21.16/h.
+$18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
+  Over the $10.00/h or $100.00 limit: an approver decides.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+
+
+def test_a_refusal_of_all_offers_is_said_once() -> None:
+    why = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
+    assert page(found(rows(refused=why))) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready*
+Nothing here can be rented now. You have 4 rentals; your team's limit is 4 a person. Destroy one
+      first: see /gpu list.
+$2.15/h  Hyperstack, nor-1
+$2.42/h  Nebius, eu-north1
+$3.11/h  Scaleway, fr-par-2
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+
+
+def test_the_first_line_says_all_that_was_understood() -> None:
+    requests = (
+        request(count=8, max_gpu_rate=Decimal("2.50")),
+        request(count=4, max_gpu_rate=Decimal(8), cap_said_per_gpu=False),
+        request(vendor="nebius"),
+    )
+    heads = [found(quote=changed(QUOTE, request=each)).splitlines()[0].strip("*") for each in requests]
+    assert heads == snapshot(
+        [
+            "8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready",
+            "4x H100 in EU, on demand, under $8.00 per GPU, $32.00/h in all, 6 h from ready",
+            "1x H100 in EU from Nebius, on demand, 6 h from ready",
+        ]
+    )
+
+
+def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
+    change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
+    refused = rows(refused=Refused("Only $3.00/h is left."))
+    assert page(found(**change), found(refused, **change)) == snapshot("""\
+
+*Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
+$3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+  Your 8x request still stands until you click one of these.
+[Refresh] [Change]
+
+*Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
+Nothing here can be rented now. Only $3.00/h is left.
+$2.15/h  Hyperstack, nor-1
+$2.42/h  Nebius, eu-north1
+$3.11/h  Scaleway, fr-par-2
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+  Your 8x request still stands.
+[Refresh] [Change]
+""")
+
+
+def test_the_answer_says_where_the_card_goes_if_not_here() -> None:
+    quote = changed(QUOTE, card_channel="C0GPUS")
+    channels = (
+        Channel(id="C0TRAIN", member=False),
+        Channel(id="C0TRAIN", member=True, shared=True),
+        Channel(id="D0ANA", member=True, direct=True),
+    )
+    assert [found(quote=quote, asked_in=each).splitlines()[-2] for each in channels] == snapshot(
+        [
+            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
+            "  People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
+            "  The card will go to <#C0GPUS>.",
+        ]
+    )
+
+
+def test_nothing_found_shows_what_is_near_and_buys_nothing() -> None:
+    cap = Decimal("2.00")
+    near = (
+        Nearby(request=request(), cheapest=HYPERSTACK),
+        Nearby(request=request(region="US", max_gpu_rate=cap), cheapest=offer("a", "1.90", "nebius", "us")),
+        Nearby(
+            request=request(contract=Contract.SPOT, max_gpu_rate=cap),
+            cheapest=offer("b", "1.20", "nebius", "eu"),
+        ),
+    )
+    none = changed(QUOTE, request=request(max_gpu_rate=cap))
+    answers = (offers.none_found(changed(none, nearby=near)), offers.none_found(none))
+    assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
+
+(fallback) No H100 in EU under $2.00 per GPU and hour now. Close to it: Show from $2.15 in EU, Show
+      US from $1.90, Show spot from $1.20.
+No H100 in EU under $2.00 per GPU and hour now.
+[Show from $2.15 in EU] [Show US from $1.90] [Show spot from $1.20] [Change]
+
+No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either.
+[Change]
+""")
+
+
+def test_near_requests_that_read_the_same_are_one_button() -> None:
+    cheap = offer("a", "1.90", "lambda", "us-1")
+    near = (
+        Nearby(request=request(), cheapest=HYPERSTACK),
+        Nearby(request=request(region=None, max_gpu_rate=Decimal(2)), cheapest=cheap),
+        Nearby(request=request(region=None), cheapest=cheap),
+    )
+    answer = offers.none_found(changed(QUOTE, request=request(max_gpu_rate=Decimal(2)), nearby=near))
+    assert labels(answer.blocks) == snapshot(["Show from $2.15 in EU", "Show anywhere from $1.90", "Change"])
+    assert [button["value"] for button in answer.blocks[1]["elements"][:2]] == ["q1:0", "q1:1"]
+
+
+def test_what_is_near_fits_on_a_phone() -> None:
+    far = request(count=8, region=None, vendor=None, contract=Contract.SPOT)
+    near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
+    asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
+    assert [offers.nearby_label(each, near) for each in (asked, changed(asked, vendor=None))] == snapshot(
+        ["Show any from $2.72/GPU", "Show anywhere from $2.72/GPU"]
+    )
+
+
+def test_answers_without_offers() -> None:
+    assert page(
+        *(
+            message(answer, NOW)
+            for answer in (
+                offers.looking(QUOTE),
+                offers.waiting_for_key(),
+                offers.rents_already(rental(State.READY), "q1", "o-hyper"),
+                offers.rents_already(rental(State.PROVISIONING), "q1", "o-hyper"),
+                offers.unanswered(QUOTE, now=clock(12, 37)),
+                offers.unanswered(QUOTE, now=NOW, locked_out=True),
+            )
+        )
+    ) == snapshot("""\
+
+Looking for 1x H100 in EU.
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+You already rent 1x H100 EU (k7mq2, ready). Another one?
+[Rent another] [Show k7mq2]
+
+You already rent 1x H100 EU (k7mq2, starting). Another one?
+[Rent another] [Show k7mq2]
+
+Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+[Try again]
+
+Compute Clear refuses my token, so I can't look now; the admins know. Nothing is rented, and I won't
+      rent later on my own.
+[Try again]
+""")

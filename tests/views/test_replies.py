@@ -1,0 +1,214 @@
+"""Short private answers to commands and clicks, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.errors import (
+    BuyingBlock,
+    BuyingBlocked,
+    Changed,
+    GpubotError,
+    Mistake,
+    NeedsKey,
+    NextStep,
+    PrivateKey,
+    Refused,
+    TooLate,
+)
+from bot.model.person import Key
+from bot.model.state import State
+from handlers.views import replies
+from handlers.views.blocks import Rendered
+from handlers.views.error_text import BLOCKS, NEXT_STEPS
+from handlers.views.rental_text import reader_times
+from tests.views.screens import message, page
+from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
+
+NOW = clock(14, 40)
+TIMES = reader_times(RULES, NOW, None)
+KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
+
+
+def texts(*answers: Rendered) -> str:
+    return page(*(message(answer, NOW) for answer in answers))
+
+
+def test_an_error_says_what_to_do_instead() -> None:
+    errors: tuple[GpubotError, ...] = (
+        Mistake(
+            'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100', ("H100", "H200", "A10")
+        ),
+        Refused("Only approvers decide this. I changed nothing."),
+        TooLate("Ben approved it 2 s before you. I changed nothing.", "p4wd9"),
+        Changed("It has changed.", "p4wd9"),
+        PrivateKey(),
+        NeedsKey("Set a key first."),
+        Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
+        Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
+        BuyingBlocked(BuyingBlock.PAUSED),
+        BuyingBlocked(BuyingBlock.TOKEN_REFUSED),
+    )
+    assert texts(*map(replies.error, errors)) == snapshot("""\
+
+I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100
+[Choose from a list]
+
+Only approvers decide this. I changed nothing.
+
+Ben approved it 2 s before you. I changed nothing.
+[Show p4wd9]
+
+It has changed.
+[Show p4wd9]
+
+That was a private key. I dropped it and no channel shows it, but it went through Slack. Make a new
+      pair, then /gpu key with the line from the .pub file.
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
+
+I don't know zzzzz. /gpu list shows yours.
+
+Buying is paused. An admin can go on with /gpu resume. Nothing was rented.
+
+Compute Clear refuses my token, so I can't rent now. Admins know. Nothing was rented.
+""")
+
+
+@pytest.mark.parametrize("words", [NEXT_STEPS, BLOCKS])
+def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
+    assert set(words) == set(type(next(iter(words))))
+
+
+def test_people_and_channels_in_an_error_are_never_pinged() -> None:
+    shown = replies.error(Mistake('I don\'t know "<!channel> <@U1>".'))
+    assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;".'
+
+
+def test_a_bug_has_a_number_and_says_nothing_that_is_not_known() -> None:
+    assert texts(
+        replies.bug("E-4F2K", rented=False),
+        replies.bug("E-4F2K"),
+        replies.store_busy(),
+        replies.posted_twice(),
+    ) == snapshot("""\
+
+Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
+
+Something broke on my side. /gpu list shows what is rented. Tell an admin the number E-4F2K.
+
+I couldn't write that down, so nothing was done. Try again in a moment.
+
+This was posted twice. Use the other one.
+""")
+
+
+def test_answers_about_keys() -> None:
+    nameless = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=NOW)
+    assert texts(
+        replies.key_saved(KEY, 1),
+        replies.key_saved(nameless, 0),
+        replies.key_shown(KEY),
+        replies.key_shown(nameless),
+        replies.key_shown(None),
+    ) == snapshot("""\
+
+Your key "you@laptop" is set: SHA256:abc. Going on with 1 search.
+
+Your key is set: SHA256:abc.
+
+Your key: "you@laptop", SHA256:abc. What you rent from now on opens with it.
+[Change]
+
+Your key: without a comment, SHA256:abc. What you rent from now on opens with it.
+[Change]
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+""")
+
+
+def test_what_a_click_on_an_offer_made() -> None:
+    assert texts(replies.rented(rental(State.PROCURING)), replies.rented(waiting().rental)) == snapshot("""\
+
+Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
+
+Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+""")
+
+
+def test_more_time_or_still_needed_by_command() -> None:
+    use = ready().rental
+    assert texts(
+        replies.extended(use, TIMES),
+        replies.extended(ready(extension=LONGER).rental, TIMES),
+        replies.extended_just_now(use, 2 * H, TIMES, RULES),
+        replies.still_needed(ready(lease=lease(ask_at=clock(15, 40))).rental, TIMES, RULES),
+        replies.still_needed(ready(lease=lease(ask_at=clock(18, 40))).rental, TIMES, RULES),
+        replies.still_needed(use, TIMES, RULES),
+    ) == snapshot("""\
+
+k7mq2 is extended. It ends 18:40.
+
+Asked for approval: k7mq2 until tomorrow at 18:40. It ends 18:40 if nobody decides.
+
+You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
+[Extend 2 h more, about $4.84]
+
+k7mq2 is still needed. I ask again at 15:40; it ends 18:40 either way.
+[Extend 2 h, about $4.84]
+
+k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
+
+k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+[Extend 2 h, about $4.84]
+""")
+
+
+def test_destroying_by_command() -> None:
+    destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
+    assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
+
+Being destroyed: 1x H100 EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
+
+Withdrawn: 8x H100 EU, p4wd9.
+""")
+
+
+def test_pausing_a_click_on_an_old_version_and_words_that_are_no_command() -> None:
+    assert texts(
+        replies.paused(True),
+        replies.paused(False),
+        replies.resumed(True),
+        replies.resumed(False),
+        replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
+        replies.only_commands(),
+    ) == snapshot("""\
+
+Buying is paused. Destroying goes on. /gpu resume starts it again.
+
+Buying was already paused. Destroying goes on. /gpu resume starts it again.
+
+Buying goes on again.
+
+Buying wasn't paused.
+
+The request p4wd9 has changed.
+Here it is.
+
+I read commands, also here. Try: /gpu get H100 EU, or /gpu help
+""")

@@ -1,0 +1,257 @@
+"""The replies below a card: what each event says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.lifecycle.notifications import QUIET
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind, Facts
+from bot.model.state import State
+from tests.views.screens import page, thread
+from tests.views.stories import (
+    ANA,
+    BEN,
+    CARL,
+    READY_EVENT,
+    H,
+    M,
+    S,
+    clock,
+    gone,
+    happened,
+    making,
+    waiting,
+)
+
+K = EventKind
+HYPER: dict[str, Any] = {"vendor": "hyperstack", "rate": Decimal("2.15")}
+ALLOWED: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total": 137_540_000, "envelope": 1}
+FREE: dict[str, Any] = {"amount": 0, "estimated": False}
+
+
+def test_a_request_and_its_decision() -> None:
+    again: dict[str, Any] = {"why": Why.BUYING_BLOCKED, "rate": Decimal("1.90")}
+    assert page(
+        thread(happened(K.CHANGED, clock(14, 8), ANA, **ALLOWED), waiting()),
+        thread(happened(K.APPROVED, clock(14, 12), BEN, **ALLOWED), waiting()),
+        thread(happened(K.APPROVED, clock(14, 12), BEN, self_approved=True, **ALLOWED), waiting()),
+        thread(happened(K.APPROVED, clock(14, 12), ANA, self_approved=False, **ALLOWED), waiting()),
+        thread(happened(K.DENIED, clock(14, 12), BEN), waiting()),
+        thread(happened(K.DENIED, clock(14, 12), BEN, **FREE), waiting()),
+        thread(happened(K.WITHDRAWN, clock(14, 12), ANA, **FREE), waiting()),
+        thread(happened(K.EXPIRED, clock(22, 5), **FREE), waiting()),
+        thread(happened(K.EXPIRED, clock(22, 5), **FREE), making()),
+        thread(happened(K.EXPIRED, clock(22, 5), amount=420_000, estimated=False), making()),
+        thread(happened(K.ENDED, clock(14, 9), ANA, end=State.WITHDRAWN, **FREE), waiting()),
+        *(
+            thread(happened(K.ASKED_AGAIN, clock(12, 39), **again, **bill), making())
+            for bill in (FREE, {"amount": 420_000, "estimated": False}, {})
+        ),
+    ) == snapshot("""\
+
+Ana changed the request: now 8x H100 EU. Up to $21.16/h for 6 h. At most $137.54 in all.
+
+Approved by Ben at 14:12: up to $21.16/h for 6 h.
+
+Approved by Ben at 14:12 (own request): up to $21.16/h for 6 h.
+
+Ana goes on: up to $21.16/h for 6 h.
+
+Denied by Ben at 14:12.
+
+Denied by Ben at 14:12. Nothing was rented.
+
+Withdrawn by Ana at 14:12. Nothing was rented.
+
+Expired at 22:05. Nothing was rented.
+
+Expired at 22:05. It cost nothing.
+
+Expired at 22:05. $0.42 so far.
+
+Withdrawn by Ana at 14:09. Nothing was rented.
+
+Waiting for a decision: buying was held up too long. Nothing is rented. Now $1.90/h.
+
+Waiting for a decision: buying was held up too long. $0.42 so far. Now $1.90/h.
+
+Waiting for a decision: buying was held up too long. Now $1.90/h.
+""")
+
+
+def test_from_renting_until_ready() -> None:
+    sold_out: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.SOLD_OUT, "paid": False}
+    next_one: dict[str, Any] = {"vendor": "nebius", "rate": Decimal("2.42"), "before": Decimal("2.15")}
+    given_up: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.TOO_SLOW}
+    assert page(
+        thread(happened(K.RENTING, clock(12, 36), **HYPER)),
+        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.SOLD_OUT, paid=False)),
+        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.VENDOR_FAILED)),
+        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.VENDOR_FAILED, paid=True)),
+        thread(happened(K.RENTING, clock(12, 37), **next_one, **sold_out)),
+        thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW)),
+        thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW, span=15 * M)),
+        thread(happened(K.RENTING, clock(12, 52), **{**next_one, "rate": Decimal("2.05")}, **given_up)),
+        thread(happened(K.ACCEPTED, clock(12, 36), **HYPER)),
+        thread(happened(K.ACCEPTED, clock(12, 36), **HYPER, span=3 * M)),
+        thread(happened(K.WAITING, clock(12, 36), why=Why.OUTAGE, until=clock(12, 46))),
+        thread(happened(K.SILENT, clock(12, 40))),
+        thread(READY_EVENT),
+        thread(changed(READY_EVENT, facts=Facts(span=51 * S))),
+    ) == snapshot("""\
+
+Renting from Hyperstack at $2.15/h.
+
+Hyperstack sold out; it cost nothing.
+
+Hyperstack could not make it.
+
+Hyperstack could not make it; it may have cost something.
+
+Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you accepted.
+
+Hyperstack did not get it ready. I'm destroying that machine; it may bill until it is gone. Then I
+      look for the next offer.
+
+Hyperstack did not get it ready in 15 min. I'm destroying that machine; it may bill until it is
+      gone. Then I look for the next offer.
+
+Now Nebius at $2.05/h, -$0.10.
+
+Hyperstack accepted; the machine is starting.
+
+Hyperstack accepted; the machine is starting. Usually ready in 3 min.
+
+Held up: Compute Clear doesn't answer. I try until 12:46, then ask again.
+
+It runs, but nothing answers on its SSH port yet. It may need another minute.
+
+Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready after 51 s: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
+    whys = (None, Why.RATE_LIMITED, Why.UNAUTHORIZED, Why.BOUGHT_BEFORE, Why.VENDOR_FAILED)
+    assert page(
+        *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
+    ) == snapshot("""\
+
+I asked Hyperstack and got no answer: it may be rented. I'm checking and will say here. Don't rent
+      again.
+
+I asked Hyperstack, but Compute Clear asked me to slow down: it may be rented. I'm checking and will
+      say here. Don't rent again.
+
+I asked Hyperstack, but Compute Clear refuses my token: it may be rented. I'm checking and will say
+      here. Don't rent again.
+
+Compute Clear says that Hyperstack's offer was bought already: it may be rented. I'm checking and
+      will say here. Don't rent again.
+
+Hyperstack says that it failed. Something may be rented all the same. I'm checking and will say
+      here. Don't rent again.
+""")
+
+
+def test_while_it_runs() -> None:
+    end: dict[str, Any] = {"until": clock(20, 40), "since": clock(18, 40), "span": 2 * H}
+    tomorrow: dict[str, Any] = {"until": clock(0, 44, day=25), "since": clock(1, 44, day=25)}
+    assert page(
+        thread(happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40), span=H)),
+        thread(happened(K.KEPT, clock(14, 40), CARL, until=clock(15, 40), since=clock(18, 40), span=H)),
+        thread(happened(K.KEPT, clock(20, 44), ANA, **tomorrow)),
+        thread(happened(K.KEPT, clock(14, 40), ANA, until=clock(18, 40), since=clock(18, 40))),
+        thread(happened(K.KEPT, clock(14, 40), ANA, since=clock(18, 40))),
+        thread(happened(K.EXTENDED, clock(18, 10), ANA, **end)),
+        thread(happened(K.EXTENSION_ASKED, clock(18, 10), ANA, **end)),
+        thread(happened(K.EXTENSION_APPROVED, clock(18, 12), BEN, until=clock(20, 40))),
+        thread(happened(K.EXTENSION_APPROVED, clock(18, 12), BEN, until=clock(20, 40), self_approved=True)),
+        thread(happened(K.EXTENSION_DENIED, clock(18, 12), BEN, until=clock(18, 40))),
+        thread(happened(K.EXTENSION_WITHDRAWN, clock(18, 12), ANA, until=clock(18, 40))),
+        thread(happened(K.EXTENSION_EXPIRED, clock(18, 40), until=clock(18, 40))),
+        thread(happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius")),
+    ) == snapshot("""\
+
+Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
+
+Carl says that it is still needed. I ask again at 15:40; it ends 18:40 either way.
+
+Ana still needs it. I ask again tomorrow at 00:44; it ends tomorrow at 01:44 either way.
+
+Ana still needs it. It still ends 18:40; I don't ask again before.
+
+Ana still needs it. It still ends 18:40; I don't ask again before.
+
+Ana extended it by 2 h: it ends 20:40.
+
+Ana asks for 2 h more, until 20:40. An approver decides. Its end, 18:40, stands until then.
+
+More time approved by Ben: it ends 20:40.
+
+More time approved by Ben (own request): it ends 20:40.
+
+More time denied by Ben: it ends 18:40.
+
+Ana no longer asks for more time: it ends 18:40.
+
+Nobody decided on more time: it ends 18:40.
+
+Lost 14:10: Nebius took it.
+""")
+
+
+def test_how_it_ends() -> None:
+    lease: dict[str, Any] = {"span": 6 * H + 4 * M, "rate": Decimal("2.42")}
+    cost: dict[str, Any] = {"amount": 14_681_333, "estimated": False}
+    alarm: dict[str, Any] = {"rate": Decimal("2.42"), "resource_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a"}
+    extra: dict[str, Any] = {"vendor": "nebius", "resource_id": "r-1"}
+    destroyed: dict[str, Any] = {"end": State.DESTROYED, **lease, **cost}
+    assert page(
+        thread(happened(K.DESTROYING, clock(18, 40), why=Why.LEASE_ENDED, **cost)),
+        thread(happened(K.DESTROYING, clock(18, 40), ANA, why=Why.ASKED, **FREE)),
+        thread(happened(K.ENDED, clock(18, 41), **destroyed)),
+        thread(happened(K.ENDED, clock(18, 41), **destroyed, estimate=14_520_000)),
+        thread(happened(K.ENDED, clock(12, 40), end=State.FAILED, why=Why.NOTHING_LEFT, **FREE)),
+        thread(happened(K.ENDED, clock(12, 40), ANA, end=State.CANCELLED, **cost)),
+        thread(happened(K.ENDED, clock(22, 7), end=State.EXPIRED, **cost)),
+        thread(happened(K.NOT_CONFIRMED, clock(18, 46), **alarm, detail="vendor timeout")),
+        thread(happened(K.TAKEN_ON, clock(18, 47), CARL)),
+        thread(happened(K.EXTRA_RESOURCE, clock(18, 50), **extra, rate=Decimal("2.42"))),
+        thread(happened(K.EXTRA_GONE, clock(18, 55), **extra, **cost), gone()),
+    ) == snapshot("""\
+
+Being destroyed: its lease ended. $14.68 so far.
+
+Being destroyed: Ana asked for it.
+
+Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.
+
+Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed. Estimate was $14.52.
+
+Failed 12:40: nothing is left within what was allowed. It cost nothing.
+
+Cancelled by Ana at 12:40. Everything is gone, confirmed by the vendor. $14.68 computed.
+
+Expired 22:07. Everything is gone, confirmed by the vendor. $14.68 computed.
+
+Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
+      vendor timeout.
+
+Carl is on it. I keep trying too.
+
+Nebius made a machine that nobody wants any more (resource r-1). I'm deleting it; it may bill
+      $2.42/h until it is gone.
+
+Gone 18:55 too, confirmed by the vendor. In all $14.68 computed.
+""")
+
+
+def test_the_thread_is_silent_about_what_another_message_says() -> None:
+    assert {thread(happened(kind, clock(12, 0))) for kind in QUIET} == {"(nothing)"}
