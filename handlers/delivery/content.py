@@ -70,7 +70,7 @@ async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, *, looking: bool) -> R
     """Render the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
-    view = await quote_view(tx, deps, quote, most=offers.shown_of(everything=False))
+    view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
     return quote_answer(view, rules=deps.rules, now=deps.clock.now())
 
 

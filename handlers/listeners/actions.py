@@ -40,7 +40,7 @@ async def all_offers(context: Context, interaction: UserInteraction) -> Outcome:
     """The whole list in the place of the short one."""
     value, deps = QuoteValue.decode(interaction.value), context.deps
     view = await previews.own_offers(
-        deps, interaction.person, value.quote_id, most=offers.shown_of(everything=True)
+        deps, interaction.person, value.quote_id, most=offers.most_shown(everything=True)
     )
     said = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
     return Reply(said=said, replaces=True)

@@ -1,4 +1,4 @@
-"""Errors as Slack shows them: their words, and their facts in Slack's own way."""
+"""Errors as people read them in Slack: their words, then their facts as commands and channels."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
 
 
 def error_text(problem: GpubotError) -> str:
-    """Return an error as mrkdwn that mentions nobody: its words can hold what people typed."""
+    """Return an error as mrkdwn. Its words are escaped: they can have what people typed, such as a mention."""
     if isinstance(problem, BuyingBlocked):
         return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
     return _with_facts(problem, LONGEST)
 
 
-def why_not(problem: GpubotError) -> str:
-    """Return why an offer can't be rented, as mrkdwn, for the offer itself."""
+def refusal_text(problem: GpubotError) -> str:
+    """Return why an offer can't be rented, as mrkdwn, to stand below that offer."""
     return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
 
 

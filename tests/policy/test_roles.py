@@ -8,7 +8,17 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.person import Person
-from bot.policy.roles import may_destroy, may_extend, may_look, may_open, may_use_in, roles_of, sees_money
+from bot.policy.roles import (
+    approvers_of,
+    has_buttons,
+    may_destroy,
+    may_extend,
+    may_look,
+    may_open,
+    may_use_in,
+    roles_of,
+    sees_money,
+)
 from bot.policy.rules import Approvers, Rules, Use
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
@@ -63,6 +73,8 @@ def test_without_named_approvers_the_admins_approve() -> None:
     rules = Rules(admins=(ADMIN, "U0OTHER"))
     assert roles(person(ADMIN), rules) == {"user", "admin", "approver"}
     assert roles(person(), rules) == {"user"}
+    assert approvers_of(rules) == Approvers(people=rules.admins)
+    assert approvers_of(RULES) == RULES.approvers
 
 
 @pytest.mark.parametrize(
@@ -110,5 +122,6 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
     assert may_look(who, ANA.id, RULES) is looks
     assert sees_money(who, ANA.id, RULES) is money
     assert may_open(who.id, ANA.id) is command
+    assert has_buttons(who.id, ANA.id) is (who.id == ANA.id)
     assert may_extend(who, ANA.id, RULES) is extends
     assert may_destroy(who, ANA.id, RULES) is destroys
