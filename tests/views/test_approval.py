@@ -8,6 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.state import State
 from tests.views.screens import approval, page
 from tests.views.stories import (
     ANA,
@@ -55,9 +56,11 @@ def test_the_same_message_then_says_the_answer_with_the_day_if_it_is_not_today()
         happened(K.EXPIRED, clock(14, 12), amount=0, estimated=False),
         happened(K.CHANGED, clock(14, 10), ANA, envelope=2),
     )
+    withdrawn = waiting(state=State.WITHDRAWN)
     rented = changed(waiting(approved), rental=changed(gone().rental, id="p4wd9"))
     assert page(
         *(approval(ASKED, waiting(answer, envelope=newer), clock(14, 12)) for answer in answers),
+        approval(ASKED, withdrawn, clock(14, 12)),
         approval(ASKED, rented, clock(9, 0, day=25)),
     ) == snapshot("""\
 
@@ -68,6 +71,8 @@ Denied by Ben at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
 Expired at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
 
 Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.
+
+No longer asked: 8x H100 EU for Ana, p4wd9. Withdrawn.
 
 Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 EU for Ana, p4wd9.
 """)

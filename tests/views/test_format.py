@@ -246,5 +246,32 @@ def test_cutting_breaks_no_markup(parts: list[str], limit: int) -> None:
     assert loose_markup(short) == []
 
 
+def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purpose() -> None:
+    names = {"U0ANA": "Ana", "U0EVE": "<!channel>"}
+    assert {user: format.person(names, user) for user in ("U0ANA", "U0EVE", "U0BEN", None)} == snapshot(
+        {"U0ANA": "Ana", "U0EVE": "&lt;!channel&gt;", "U0BEN": "U0BEN", None: "gpubot"}
+    )
+    assert [
+        format.mention("U0ANA"),
+        format.mention("<!channel>"),
+        format.mention_group("S0GPU"),
+        format.mention_group("<!here>"),
+        format.channel("C0GPUS"),
+        format.channel("D0ANA"),
+    ] == snapshot(
+        ["<@U0ANA>", "&lt;!channel&gt;", "<!subteam^S0GPU>", "&lt;!here&gt;", "<#C0GPUS>", "a direct message"]
+    )
+
+
+def test_clauses_become_sentences() -> None:
+    assert [
+        format.join("Nothing was rented.", None, "", "It ends."),
+        format.sentence("nebius sold out"),
+        format.with_full_stop("Another one?"),
+        format.plural(1, "machine"),
+        format.plural(2, "search", "searches"),
+    ] == snapshot(["Nothing was rented. It ends.", "Nebius sold out.", "Another one?", "1 machine", "2 searches"])
+
+
 def test_plain_text_shows_what_was_escaped() -> None:
     assert plain("&lt;$0.01 &amp; &amp;lt;", 75)["text"] == "<$0.01 & &lt;"

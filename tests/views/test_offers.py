@@ -80,6 +80,23 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
     assert styles == ["primary", None, None]
 
 
+def test_offers_beyond_the_longest_answer_are_counted() -> None:
+    lines = found(rows(), everything=True, count=25).splitlines()
+    assert lines[-2] == snapshot(
+        "  22 more offers not shown. Prices stand until 13:05. Nothing is reserved: it can sell out."
+    )
+
+
+def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
+    too_long = changed(HYPERSTACK, offer_id="o" * 300)
+    assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
+        [
+            "$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.",
+            "About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.",
+        ]
+    )
+
+
 def test_over_a_limit_the_button_asks_and_what_is_refused_has_none() -> None:
     asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
