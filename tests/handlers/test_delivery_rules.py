@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from slack_sdk.errors import SlackApiError
 
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
@@ -14,6 +15,7 @@ from handlers.delivery.fallback import next_destination
 from handlers.delivery.posting import digest, post_target
 from handlers.delivery.read_back import Place
 from handlers.delivery.reposts import LONGEST_WAIT, SEARCH_AFTER, Repost, due
+from handlers.slack_api.error_codes import passes
 from handlers.views.blocks import Rendered
 from tests.handlers.team import NOON
 from tests.store import make
@@ -62,6 +64,26 @@ def test_a_message_is_posted_there(
     """A thread goes below its card, wherever that is; a card's channel is the one that Slack answered with."""
     above = None if card is None else changed(message(CARD, ANA), channel=card[0], ts=card[1])
     assert post_target(message(of, TRAINING), above) == target
+
+
+@pytest.mark.parametrize(
+    ("code", "passing"),
+    [
+        ("ratelimited", True),
+        ("rate_limited", True),
+        ("fatal_error", True),
+        ("internal_error", True),
+        ("team_added_to_org", True),
+        ("not_in_channel", False),
+        ("restricted_action_read_only_channel", False),
+        ("is_archived", False),
+        ("some_error_of_next_year", False),
+    ],
+)
+def test_every_error_that_slack_does_not_document_as_passing_refuses_the_destination(
+    code: str, *, passing: bool
+) -> None:
+    assert passes(SlackApiError("refused", {"ok": False, "error": code})) is passing
 
 
 @pytest.mark.parametrize(
