@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_message_is_posted_there(
 def test_every_error_that_slack_does_not_document_as_passing_refuses_the_destination(
     code: str, *, passing: bool
 ) -> None:
-    assert passes(SlackApiError("refused", {"ok": False, "error": code})) is passing
+    assert passes(refused(code)) is passing
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,12 @@ def test_a_digest_changes_with_the_text_and_with_the_blocks_alone() -> None:
     assert digest(rendered) == digest(changed(rendered, blocks=({"block_id": "b", "type": "divider"},)))
     assert digest(rendered) != digest(changed(rendered, text="Ready."))
     assert digest(rendered) != digest(changed(rendered, blocks=()))
+
+
+def refused(code: str) -> SlackApiError:
+    """Return the error that Slack's SDK raises for an answer with this code."""
+    error: Callable[[str, dict[str, object]], SlackApiError] = SlackApiError
+    return error("refused", {"ok": False, "error": code})
 
 
 def message(kind: MessageKind, to: Destination) -> Message:

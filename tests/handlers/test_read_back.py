@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.message import to_channel
@@ -14,6 +13,7 @@ from handlers.delivery.pace import Pace
 from handlers.delivery.read_back import METADATA, PAGES, UNKNOWN_ERROR_TRIES, Finder, SearchAgain, Unreadable
 from handlers.slack_api.error_codes import TOKEN_RETRY
 from tests.handlers.team import NOON
+from tests.handlers.test_delivery_rules import refused
 from tests.lifecycle.world import Clock
 from tests.store import make
 
@@ -29,10 +29,6 @@ def post_of(message_id: int, ts: str) -> Json:
 
 def page(*posts: Json, cursor: str = "") -> Json:
     return {"ok": True, "messages": list(posts), "response_metadata": {"next_cursor": cursor}}
-
-
-def refused(code: str) -> SlackApiError:
-    return SlackApiError("refused", {"ok": False, "error": code})
 
 
 OURS, OTHER = post_of(7, "2.0"), post_of(8, "3.0")
