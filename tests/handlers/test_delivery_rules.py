@@ -40,7 +40,7 @@ MINUTE = timedelta(minutes=1)
         (MessageKind.REPLY, ANA, [ANA]),
     ],
 )
-def test_a_message_falls_back_along_this_chain(
+def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admins(
     kind: MessageKind, owner: Destination, chain: list[Destination]
 ) -> None:
     tried = [chain[0]]
@@ -59,7 +59,7 @@ def test_a_message_falls_back_along_this_chain(
         (THREAD, (None, None), (ANA, None)),
     ],
 )
-def test_a_message_is_posted_there(
+def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_destination(
     of: MessageKind, card: tuple[str | None, str | None] | None, target: tuple[Destination, str | None]
 ) -> None:
     """A thread goes below its card, wherever that is; a card's channel is the one that Slack answered with."""
@@ -97,7 +97,7 @@ def test_every_error_that_slack_does_not_document_as_passing_refuses_the_destina
         ([("C2", "2.0")], [("C2", "2.0")]),
     ],
 )
-def test_of_several_posts_the_one_that_the_outbox_knows_keeps_its_buttons(
+def test_of_several_posts_of_a_message_the_one_that_the_outbox_knows_keeps_its_buttons(
     places: list[Place], others: list[Place]
 ) -> None:
     known = changed(message(CARD, TRAINING), channel="C1", ts="2.0")

@@ -65,14 +65,14 @@ def finder(slack: Slack, pace: Pace | None = None) -> Finder:
         (refused("thread_not_found"), None),
     ],
 )
-async def test_a_conversation_that_slack_shows_has_the_post_or_certainly_not(
+async def test_in_a_readable_conversation_the_post_is_found_or_certainly_absent(
     answer: Json | Exception, place: tuple[str, str] | None
 ) -> None:
     assert await finder(Slack(answer)).find(MESSAGE, HERE, None, NOON) == place
 
 
 @pytest.mark.parametrize("answer", [page(OF_A_BOT), refused("missing_scope"), refused("channel_not_found")])
-async def test_without_metadata_or_access_nobody_can_know_whether_the_post_is_there(
+async def test_a_conversation_without_metadata_or_access_is_unreadable(
     answer: Json | Exception,
 ) -> None:
     with pytest.raises(Unreadable):

@@ -1,4 +1,4 @@
-"""What approvers are asked, and what the same message says once it is decided."""
+"""The message that asks approvers, and the same message once they decided."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
 """)
 
 
-def test_the_same_message_then_says_the_answer_with_the_day_if_it_is_not_today() -> None:
+def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
     newer = envelope("18.40", "21.16", 137_540_000, count=8, version=2)
     approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
     answers = (
@@ -78,7 +78,7 @@ Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 EU for Ana, 
 """)
 
 
-def test_a_longer_lease_is_asked_for_with_what_it_adds() -> None:
+def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total() -> None:
     asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, envelope=2, until=clock(18, 40, day=25))
     approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, envelope=2, until=clock(18, 40, day=25))
     eight = changed(

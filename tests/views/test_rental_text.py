@@ -23,7 +23,7 @@ def with_cost(details: RentalDetails, amount: int, *, estimated: bool = False) -
     return changed(details, spent=AccruedCost(amount=amount, estimated=estimated))
 
 
-def test_the_state_of_a_rental_now_is_one_sentence() -> None:
+def test_the_current_state_of_a_rental_is_one_sentence() -> None:
     rentals = (
         waiting(),
         making(),
