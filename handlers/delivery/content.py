@@ -17,8 +17,7 @@ from handlers.views.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """Return what a message shows now; for an answer, use `answer_body`. Return None if there is nothing to say any
-    more."""
+    """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
