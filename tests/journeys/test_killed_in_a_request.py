@@ -1,4 +1,4 @@
-"""SIGKILL while the sandbox holds a request of the bot's, before or after it acts."""
+"""SIGKILL while the sandbox holds a request of the bot, before or after the request takes effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOTH = pytest.mark.parametrize("when", ["before", "after"])
 
 
 @BOTH
-async def test_while_it_rents(world: World, when: str) -> None:
+async def test_killed_while_it_rents_it_rents_once(world: World, when: str) -> None:
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")
@@ -23,12 +23,12 @@ async def test_while_it_rents(world: World, when: str) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    # Held before acting, the first call bought nothing: once that is proven, the next offer is taken.
+    # A call that was held before it acted bought nothing. Once that is proven, the next offer is bought.
     await adds_up(world, bought=["nebius" if when == "before" else "hyperstack"])
 
 
 @BOTH
-async def test_while_it_asks_how_far_it_is(world: World, when: str) -> None:
+async def test_killed_while_it_polls_it_polls_again(world: World, when: str) -> None:
     rental = await world.rents()
     held = await world.hold("offer_status", when)
     await world.comes_due()
@@ -42,7 +42,7 @@ async def test_while_it_asks_how_far_it_is(world: World, when: str) -> None:
 
 
 @BOTH
-async def test_while_it_deletes(world: World, when: str) -> None:
+async def test_killed_while_it_deletes_the_machine_is_deleted(world: World, when: str) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     held = await world.hold("delete_resource", when)
@@ -57,8 +57,8 @@ async def test_while_it_deletes(world: World, when: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("words", ["Starting", "Hyperstack accepted", "is ready until"])
-async def test_while_it_posts(world: World, when: str, words: str) -> None:
-    """The card, a reply in its thread, the owner's direct message."""
+async def test_killed_while_it_posts_each_message_is_posted_once(world: World, when: str, words: str) -> None:
+    """`words` select the card, a reply in its thread, and the owner's direct message."""
     offers = await world.offers()
     held = await world.hold("chat.postMessage", when, match=words)
     await world.clicks("Ana", offers, "Rent")
@@ -70,14 +70,14 @@ async def test_while_it_posts(world: World, when: str, words: str) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    # Renting goes on beside telling: where its call was cut off too, it is the next offer that was rented.
+    # The purchase runs at the same time. If the kill interrupts it too, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
     await adds_up(world, bought=bought)
 
 
 @BOTH
-async def test_while_it_edits(world: World, when: str) -> None:
+async def test_killed_while_it_edits_the_card_is_up_to_date_after_the_next_start(world: World, when: str) -> None:
     rental = await world.rents()
     held = await world.hold("chat.update", when, match="Ready")
     await world.until_met(held)
