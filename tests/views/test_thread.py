@@ -217,7 +217,7 @@ def test_how_it_ends() -> None:
         thread(happened(K.DESTROYING, clock(18, 40), why=Why.LEASE_ENDED, **cost)),
         thread(happened(K.DESTROYING, clock(18, 40), ANA, why=Why.ASKED, **FREE)),
         thread(happened(K.ENDED, clock(18, 41), **destroyed)),
-        thread(happened(K.ENDED, clock(18, 41), **destroyed, estimate=14_520_000)),
+        thread(happened(K.ENDED, clock(18, 41), **destroyed, estimate=12_100_000)),
         thread(happened(K.ENDED, clock(12, 40), end=State.FAILED, why=Why.NOTHING_LEFT, **FREE)),
         thread(happened(K.ENDED, clock(12, 40), ANA, end=State.CANCELLED, **cost)),
         thread(happened(K.ENDED, clock(22, 7), end=State.EXPIRED, **cost)),
@@ -233,7 +233,7 @@ Being destroyed: Ana asked for it.
 
 Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed.
 
-Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed. Estimate was $14.52.
+Gone 18:41, confirmed by the vendor. 6 h 4 min at $2.42/h: $14.68 computed. Estimate was $12.10.
 
 Failed 12:40: nothing is left within what was allowed. It cost nothing.
 
