@@ -11,7 +11,7 @@ from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job
 from bot.lifecycle.overdue import OverdueDeletion
-from bot.lifecycle.ports import Store
+from bot.lifecycle.ports.store import Store
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
 from bot.metrics import Metrics

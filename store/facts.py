@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.rental import Rental
 from store import merging
@@ -67,7 +67,7 @@ def _attempt_of(row: Row[Any]) -> Attempt:
 
 
 class Facts:
-    """The part of bot.lifecycle.ports.Rentals about attempts, resources and the ledger."""
+    """The part of bot.lifecycle.ports.store.Rentals about attempts, resources and the ledger."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.model.attempt import AttemptState, Resource
 from store import claims
 from store.mapping import add_new, given, model, values
@@ -70,7 +70,7 @@ _ACCEPTED = (
 
 
 class Overdue:
-    """bot.lifecycle.ports.Overdue."""
+    """bot.lifecycle.ports.store.Overdue."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
+from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
@@ -90,7 +90,7 @@ def _was(rental: Rental | Claimed) -> Values:
 
 
 class Rentals(Facts):
-    """bot.lifecycle.ports.Rentals."""
+    """bot.lifecycle.ports.store.Rentals."""
 
     def __init__(
         self,

@@ -9,7 +9,8 @@ from bot.errors import BuyingBlock
 from bot.lifecycle.account import set_block, tell_admins
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import ResourceView, Tx
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import see
 from bot.model.attempt import Attempt, AttemptState, Resource

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.clock import Clock
 from bot.errors import LockedOut, MarketAway
-from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.anomalies import Anomalies
 from bot.market.offer_query import query

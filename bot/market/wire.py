@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import fields, ssh_address
 from bot.market.anomalies import Anomalies
 from bot.model.base import changed

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.clock import MovedClock
 from bot.errors import LockedOut, MarketAway
-from bot.lifecycle.ports import Market, Prober
+from bot.lifecycle.ports.outside import Market, Prober
 from bot.market.client import ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.request import Contract, Request

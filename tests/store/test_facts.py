@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, AttemptState, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind

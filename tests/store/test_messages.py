@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change, Unsendable
+from bot.lifecycle.ports.records import Change, Unsendable
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall, to_channel

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports import Change, KnownResource
+from bot.lifecycle.ports.records import Change, KnownResource
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from store.db import Database

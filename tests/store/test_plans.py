@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports import EVER, Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person

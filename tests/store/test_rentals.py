@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind

@@ -18,7 +18,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, StoreBusy
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from store.db import Database, migrate
 from tests.databases import START, Postgres, cut_connections, fresh_postgres, fresh_sqlite
 from tests.store import make

@@ -10,7 +10,7 @@ from bot.lifecycle.account import check_buying
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.transitions import finish
 from bot.model.base import changed

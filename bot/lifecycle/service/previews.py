@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, NextStep, Refused, TooLate
 from bot.lifecycle.account import buying_block, is_set
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import EVER, Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_decider
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready

@@ -9,7 +9,8 @@ from decimal import Decimal
 from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.billing import so_far
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import LiveCost, Tx
+from bot.lifecycle.ports.records import LiveCost
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event

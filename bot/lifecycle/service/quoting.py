@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, changed
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import OFFER_LIFE

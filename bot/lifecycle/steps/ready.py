@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import OfferProgress, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import read
