@@ -52,8 +52,9 @@ _HAS_LIVE = by(attempts.c.rental_id).where(attempts.c.live).with_only_columns(at
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
     offer = attempt.offer
     return {
-        **values(attempt, without=frozenset({"marked_for_deletion"})),
+        **values(attempt, without=frozenset({"marked_for_deletion", "reopened"})),
         "delete_wanted": attempt.marked_for_deletion,
+        "late": attempt.reopened,
         "offer_id": offer.offer_id,
         "vendor": offer.vendor,
         "gpu": offer.gpu,
@@ -63,7 +64,7 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
-    return model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted})
+    return model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted, "reopened": row.late})
 
 
 class Facts:

@@ -21,7 +21,7 @@ def attempt(known: Attempt, said: Attempt) -> Attempt:
         **({"state": known.state, "why": known.why, "detail": known.detail} if older else {}),
         answered_at=said.answered_at or known.answered_at,
         accepted=said.accepted or known.accepted,
-        late=said.late or known.late,
+        reopened=said.reopened or known.reopened,
         marked_for_deletion=said.marked_for_deletion or known.marked_for_deletion,
         delete_accepted_at=known.delete_accepted_at or said.delete_accepted_at,
     )

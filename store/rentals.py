@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
-from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from store import claims, costs
@@ -28,7 +27,6 @@ _SPENDING = 0x67707562
 
 _c = rentals.c
 _GET = by(_c.id)
-_RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
 # Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
@@ -175,9 +173,6 @@ class Rentals(Facts):
         found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
 
-    async def recent(self, owner: str, limit: int) -> list[Rental]:
-        return rentals_of(await self._conn.execute(_RECENT, {"of": owner, "most": limit}))
-
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
 
@@ -204,5 +199,5 @@ class Rentals(Facts):
         if changes and after.state is State.READY:
             await self.became_ready(after)
         if before is None or after.version > before.version:
-            transition = changes or any(event.kind is not EventKind.PROGRESS for event in change.events)
+            transition = changes or bool(change.events)
             await self._messages.show(after.id, after.version, transition=transition)

@@ -171,10 +171,10 @@ attempts = Table(
     Column("why", EnumText(Why)),
     _text("detail"),
     _flag("accepted"),
-    _text("progress"),
+    Column("progress", SafeText, nullable=False, default=""),  # no model field: nothing reads it
     _flag("delete_wanted"),
     _moment("delete_accepted_at"),
-    _flag("late"),
+    _flag("late"),  # Attempt.reopened
     _moment("empty_since"),
     _text("offer_id"),  # the offer's, for the index that gives each offer one attempt
     _text("vendor"),  # the offer's, as gpu: for how long machines there usually take

@@ -165,7 +165,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        held = changed(current, state=AttemptState.BOUGHT, late=True, marked_for_deletion=True)
+        held = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
         resource = see(found.resource, view, held, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)

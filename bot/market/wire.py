@@ -278,15 +278,12 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     resources = _check_length(fields.entries(fields.field(body, "resources")))
     named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
     return OfferProgress(
-        found=True,
         ready=ready,
         failed=failed,
-        untouched=untouched,
         in_progress=not (ready or failed or untouched),
         progress=fields.text(fields.field(body, "progress"), 100) or "",
         detail=fields.text(fields.field(body, "failure_reason"), 300) or "",
         all_running=bool(instances) and all(_runs(instance, anomalies) for instance in instances),
-        instances=len(instances),
         resource_ids=tuple(dict.fromkeys(found for found in named if found is not None)),
     )
 

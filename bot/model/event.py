@@ -29,13 +29,11 @@ class EventKind(StrEnum):
     RENTING = "renting"
     """An attempt is intended; facts.before is the rate of the attempt before, if any."""
     NO_ANSWER = "no_answer"
-    ATTEMPT_FAILED = "attempt_failed"
     GIVEN_UP = "given_up"
     """An attempt was accepted but did not get ready; it is being destroyed and the next one follows."""
     ACCEPTED = "accepted"
     WAITING = "waiting"
     """Buying is held up: outage, pause, a refused token."""
-    PROGRESS = "progress"
     SILENT = "silent"
     """It runs, but nothing answered on its SSH port."""
     READY = "ready"
@@ -97,7 +95,6 @@ class Facts(Frozen):
     envelope: int | None = None
     why: Why | None = None
     detail: str | None = None
-    progress: str | None = None
     span: timedelta | None = None
     hours: timedelta | None = None
     until: Instant | None = None

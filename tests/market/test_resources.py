@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import MarketAway
+from bot.lifecycle.ports.outside import OfferProgress
 from bot.market.client import ComputeClear
 from tests.market.conftest import NOON, Api
 
@@ -17,7 +18,7 @@ STATUS_PATH = f"/offers/{OFFER}/status"
 
 
 async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, market: ComputeClear) -> None:
-    assert not (await market.progress(OFFER)).found
+    assert await market.progress(OFFER) == OfferProgress()
     api.says(
         STATUS_PATH,
         {
@@ -28,8 +29,8 @@ async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, marke
         },
     )
     progress = await market.progress(OFFER)
-    assert (progress.found, progress.ready, progress.in_progress) == (True, True, False)
-    assert (progress.all_running, progress.instances) == (True, 1)
+    assert (progress.ready, progress.in_progress) == (True, False)
+    assert progress.all_running
 
 
 async def test_resources_of_an_offer_leave_out_what_names_only_other_offers(

@@ -212,7 +212,7 @@ async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(datab
 
 async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted"
+        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, reopened=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,

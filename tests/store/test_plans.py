@@ -97,7 +97,6 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("ledger_rental", lambda tx: tx.rentals.live_costs()),
     ("resources_alive", lambda tx: tx.rentals.live_costs()),
     (OF_ONE_PERSON, lambda tx: tx.people.seen(make.ANA, START)),
-    ("rentals_owner", lambda tx: tx.rentals.recent(make.ANA, 9)),
     ("resources_alive", lambda tx: tx.rentals.alive_resources()),
     ("resources_rental", lambda tx: tx.rentals.resources("k7mq2")),
     ("ledger_rental", lambda tx: tx.rentals.ledger("k7mq2")),

@@ -171,7 +171,6 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
-        assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
 async def test_what_lives_is_counted_by_state(database: Database) -> None:

@@ -90,9 +90,6 @@ def test_from_renting_until_ready() -> None:
     given_up: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.TOO_SLOW}
     assert page(
         thread(happened(K.RENTING, clock(12, 36), **HYPER)),
-        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.SOLD_OUT, paid=False)),
-        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.VENDOR_FAILED)),
-        thread(happened(K.ATTEMPT_FAILED, clock(12, 36), **HYPER, why=Why.VENDOR_FAILED, paid=True)),
         thread(happened(K.RENTING, clock(12, 37), **next_one, **sold_out)),
         thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW)),
         thread(happened(K.GIVEN_UP, clock(12, 51), **HYPER, why=Why.TOO_SLOW, span=15 * M)),
@@ -106,12 +103,6 @@ def test_from_renting_until_ready() -> None:
     ) == snapshot("""\
 
 Renting from Hyperstack at $2.15/h.
-
-Hyperstack sold out; it cost nothing.
-
-Hyperstack could not make it.
-
-Hyperstack could not make it; it may have cost something.
 
 Hyperstack sold out; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you accepted.
 

@@ -28,21 +28,17 @@ class Procured(Frozen):
 
 
 class OfferProgress(Frozen):
-    """How far an offer's procurement is."""
+    """How far an offer's procurement is. No flag is set if nobody procured it: the status is `available` or
+    `expired`, or the offer is not found."""
 
-    found: bool
-    """False on 404."""
     ready: bool = False
     failed: bool = False
     in_progress: bool = False
     """Procurement began and has not ended; also for words we don't know."""
-    untouched: bool = False
-    """`available` or `expired`: nobody procured it."""
     progress: str = ""
     detail: str = ""
     all_running: bool = False
     """There are instances, and every one of them runs."""
-    instances: int = 0
     resource_ids: tuple[str, ...] = ()
     """The resources that the status names."""
 

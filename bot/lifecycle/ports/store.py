@@ -82,9 +82,6 @@ class Rentals(Protocol):
     async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Those of the ids that there are."""
 
-    async def recent(self, owner: str, limit: int) -> list[Rental]:
-        """The newest of one person, over or not."""
-
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...
     async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:

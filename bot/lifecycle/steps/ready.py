@@ -72,7 +72,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         missing = any(view is None for view in views.values())
-        progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress(found=True)
+        progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress()
     except MarketAway:
         return snapshot
     snapshot = read(snapshot, attempt, views, progress, now) if views else snapshot
