@@ -60,14 +60,14 @@ class Account:
         else:
             await put(self._conn, account, {"name": name, "value": value})
 
-    async def named(self, prefix: str) -> dict[str, str]:
+    async def with_prefix(self, prefix: str) -> dict[str, str]:
         rows = await self._conn.execute(_NAMED, {"prefix": prefix})
         return {row.name: row.value for row in rows}
 
-    async def count(self, name: str) -> None:
+    async def increment(self, name: str) -> None:
         await self._conn.execute(_counting(self._conn.dialect.name), {"name": name})
 
-    async def counted(self, name: str) -> int:
+    async def get_count(self, name: str) -> int:
         return int(await self.get(name) or 0)
 
     async def mark(self, name: str, at: datetime, before: datetime) -> bool:

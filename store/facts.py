@@ -85,7 +85,7 @@ class Facts:
             await add_new(self._conn, ledger, values(row))
 
     async def became_ready(self, rental: Rental) -> None:
-        """Notes on its newest attempt when a rental became ready, for `usual_ready`."""
+        """Notes on its newest attempt when a rental became ready, for `median_time_to_ready`."""
         newest = {"of": rental.id, "nth": rental.attempts, "ready_at": rental.running.ready_at}
         await self._conn.execute(_CHANGE_ATTEMPT, newest)
 
@@ -127,21 +127,21 @@ class Facts:
     async def resources(self, rental_id: str) -> list[Resource]:
         return models(Resource, await self._conn.execute(_RESOURCES, {"of": rental_id}))
 
-    async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+    async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         ours = select(resources).where(resources.c.resource_id.in_(resource_ids))
         return {row.resource_id: model(Resource, row) for row in await self._conn.execute(ours)}
 
-    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+    async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         pairs = {(one.rental_id, one.attempt) for one in resources}
         asked = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
         found = [_attempt_of(row) for row in await self._conn.execute(asked)]
         behind = {(attempt.rental_id, attempt.n): attempt for attempt in found}
         return {one.resource_id: behind[one.rental_id, one.attempt] for one in resources}
 
-    async def attempt_of_offer(self, offer_id: str) -> Attempt | None:
+    async def attempt_by_offer(self, offer_id: str) -> Attempt | None:
         return await self._first_attempt(_BY_OFFER, offer_id)
 
-    async def attempt_named(self, resource_name: str) -> Attempt | None:
+    async def attempt_by_name(self, resource_name: str) -> Attempt | None:
         return await self._first_attempt(_BY_NAME, resource_name)
 
     async def _first_attempt(self, statement: Select[Any], of: str) -> Attempt | None:
@@ -159,7 +159,7 @@ class Facts:
         rows = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
         return [model(LedgerRow, row) for row in await self._conn.execute(rows)]
 
-    async def usual_ready(self, vendor: str, gpu: str) -> float | None:
+    async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         last = await self._conn.execute(_USUAL, {"at": vendor, "of": gpu})
         took = [(row.ready_at - row.intended_at).total_seconds() for row in last]
         return median(took) if len(took) >= _ENOUGH else None

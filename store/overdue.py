@@ -75,8 +75,8 @@ class Overdue:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
-        found = [await claims.oldest(self._conn, table, but) for table in (quotes, rentals)]
+    async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
+        found = [await claims.oldest(self._conn, table, without) for table in (quotes, rentals)]
         return min((one for one in found if one is not None), key=lambda one: one[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
@@ -98,11 +98,13 @@ class Overdue:
             UnfinishedAttempt.model_validate({**row, "resources": of[row["rental_id"], row["n"]]}) for row in rows
         ]
 
-    async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+    async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
         asked = {"ids": list(resource_ids), "of": attempt.rental_id, "nth": attempt.n}
         return set((await self._conn.execute(_TAKEN, asked)).scalars())
 
-    async def mark(self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime) -> bool:
+    async def mark_for_deletion(
+        self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
+    ) -> bool:
         marked = await self._conn.execute(_MARK, {"of": attempt.rental_id, "nth": attempt.n})
         for one in deleted:
             new = Resource(

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.person import Channel, Key, Person
 from bot.model.state import State
 from store.mapping import by, given, model, put, values
-from store.tables import keys, people, rentals, rooms
+from store.tables import channels, keys, people, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = by(people.c.id).where(people.c.asked_at >= given(people.c.asked_at, "not_before"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
-_ROOM = by(rooms.c.id).where(rooms.c.asked_at >= given(rooms.c.asked_at, "not_before"))
+_CHANNEL = by(channels.c.id).where(channels.c.asked_at >= given(channels.c.asked_at, "not_before"))
 _KEY = by(keys.c.user_id)
 
 _now = given(rentals.c.seen_at, "now")
@@ -62,16 +62,16 @@ class People:
     async def set_key(self, user_id: str, key: Key) -> None:
         await put(self._conn, keys, {**values(key), "user_id": user_id})
 
-    async def seen(self, user_id: str, now: datetime) -> None:
+    async def note_seen(self, user_id: str, now: datetime) -> None:
         """Leaves their rentals' versions and due times alone: the step that asks "Still needed?" reads it."""
         await self._conn.execute(_SEEN, {"who": user_id, "now": now})
 
-    async def room(self, channel: str, not_before: datetime) -> Channel | None:
-        row = (await self._conn.execute(_ROOM, {"of": channel, "not_before": not_before})).first()
+    async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:
+        row = (await self._conn.execute(_CHANNEL, {"of": channel_id, "not_before": not_before})).first()
         return None if row is None else model(Channel, row)
 
-    async def put_room(self, room: Channel, real_now: datetime) -> None:
-        await put(self._conn, rooms, {**values(room), "asked_at": real_now})
+    async def put_channel(self, channel: Channel, real_now: datetime) -> None:
+        await put(self._conn, channels, {**values(channel), "asked_at": real_now})
 
-    async def forget_room(self, channel: str) -> None:
-        await self._conn.execute(delete(rooms).where(rooms.c.id == channel))
+    async def forget_channel(self, channel_id: str) -> None:
+        await self._conn.execute(delete(channels).where(channels.c.id == channel_id))

@@ -74,8 +74,8 @@ class Quotes:
     async def release(self, quote_id: str) -> None:
         await claims.release(self._conn, quotes, quote_id)
 
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, quotes, but)
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
+        await claims.release_all(self._conn, quotes, without)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, quotes)

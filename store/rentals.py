@@ -143,13 +143,13 @@ class Rentals(Facts):
     async def release(self, rental_id: str) -> None:
         await claims.release(self._conn, rentals, rental_id)
 
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, rentals, but)
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
+        await claims.release_all(self._conn, rentals, without)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, rentals)
 
-    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
+    async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_NUDGE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
@@ -171,7 +171,7 @@ class Rentals(Facts):
     async def live_costs(self) -> list[LiveCost]:
         return await costs.live_costs(self._conn)
 
-    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+    async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
 
@@ -190,7 +190,7 @@ class Rentals(Facts):
             return await add_new(self._conn, rentals, fields)
         for name in _BORN_WITH | {"due_at"}:
             del fields[name]
-        given_now = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases}
+        given_now = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases_claim}
         updated = await self._conn.execute(_APPLY, {**fields, **_was(before), **given_now})
         return updated.rowcount == 1
 

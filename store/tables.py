@@ -312,7 +312,7 @@ keys = Table(
     _moment("set_at", nullable=False),
 )
 
-rooms = Table(
+channels = Table(
     "rooms",
     metadata,
     Column("id", SafeText, primary_key=True),

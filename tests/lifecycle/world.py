@@ -67,14 +67,14 @@ class Clock(MovedClock):
         await super().pause(0)
 
 
-class KnownRooms:
-    """Rooms that a test made, with the bot in them."""
+class KnownChannels:
+    """Channels that the bot is a member of."""
 
     def __init__(self, *channels: str) -> None:
-        self._rooms = {channel: Channel(id=channel, member=True) for channel in channels}
+        self._channels = {channel: Channel(id=channel, member=True) for channel in channels}
 
-    async def room(self, channel: str) -> Channel:
-        return self._rooms.get(channel, Channel(id=channel, member=False))
+    async def get(self, channel: str) -> Channel:
+        return self._channels.get(channel, Channel(id=channel, member=False))
 
 
 class World:
@@ -394,7 +394,7 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
-        channels = KnownRooms(TRAINING, HOME)
+        channels = KnownChannels(TRAINING, HOME)
 
         async def on_token(refused: bool) -> None:
             await note_token(deps, refused)
