@@ -53,7 +53,7 @@ class HealthReport:
             next_due = await self.engine.next_due()
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
                 refresh_at = await tx.messages.next_refresh()
         except GpubotError:
             next_due, refresh_at = None, None

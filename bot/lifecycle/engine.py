@@ -164,8 +164,8 @@ class Engine:
     async def _release_stale_claims(self) -> None:
         """Release all claims except those of running steps."""
         async with self.deps.store.write() as tx:
-            await tx.quotes.release_all(but=self._tasks.values())
-            await tx.rentals.release_all(but=self._tasks.values())
+            await tx.quotes.release_all(without=self._tasks.values())
+            await tx.rentals.release_all(without=self._tasks.values())
         self._stale_claims = False
 
     async def drain(self) -> None:

@@ -57,7 +57,7 @@ def change(
     attempts: tuple[Attempt, ...] = (),
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
-    releases: bool = False,
+    releases_claim: bool = False,
 ) -> Change:
     """A change with all that it tells."""
     messages: list[tuple[int | None, Message]] = []
@@ -75,7 +75,7 @@ def change(
         attempts=attempts,
         resources=resources,
         ledger=ledger,
-        releases=releases,
+        releases_claim=releases_claim,
     )
 
 

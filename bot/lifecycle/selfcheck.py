@@ -114,7 +114,7 @@ class SelfCheck:
         running = [key for key, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
         try:
             async with self.deps.store.read() as tx:
-                oldest = await tx.overdue.oldest_due(but=running)
+                oldest = await tx.overdue.oldest_due(without=running)
         except GpubotError:
             self.reads = False
             return

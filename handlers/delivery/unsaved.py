@@ -49,9 +49,9 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
     else:
         await tx.messages.save(message)
     if given_up:
-        await tx.account.count(GIVEN_UP)
+        await tx.account.increment(GIVEN_UP)
     if result.unverified:
-        await tx.account.count(POSTED_TWICE)
+        await tx.account.increment(POSTED_TWICE)
     if result.reposted:
         await reposts.record(tx, message.id, deps.clock.real())
 

@@ -67,14 +67,14 @@ class Clock(MovedClock):
         await super().pause(0)
 
 
-class KnownRooms:
-    """Rooms that a test made, with the bot in them."""
+class KnownChannels:
+    """Channels that the bot is a member of."""
 
     def __init__(self, *channels: str) -> None:
-        self._rooms = {channel: Channel(id=channel, member=True) for channel in channels}
+        self._channels = {channel: Channel(id=channel, member=True) for channel in channels}
 
-    async def room(self, channel: str) -> Channel:
-        return self._rooms.get(channel, Channel(id=channel, member=False))
+    async def get(self, channel: str) -> Channel:
+        return self._channels.get(channel, Channel(id=channel, member=False))
 
 
 class World:
@@ -290,7 +290,7 @@ class World:
         """Return all rentals there ever were, oldest first."""
         ids = dict.fromkeys(event.rental_id for event in await self.history() if event.rental_id is not None)
         async with self.deps.store.read() as tx:
-            return list((await tx.rentals.known(list(ids))).values())
+            return list((await tx.rentals.get_many(list(ids))).values())
 
     async def quote(self, quote_id: str) -> Quote:
         async with self.deps.store.read() as tx:
@@ -399,7 +399,7 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
-        channels = KnownRooms(TRAINING, HOME)
+        channels = KnownChannels(TRAINING, HOME)
 
         async def on_token(refused: bool) -> None:
             await note_token(deps, refused)

@@ -90,7 +90,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
     await show(database, await card_of(database))
     async with database.write() as tx:
         await tx.rentals.defer(rental, None)
-        await tx.rentals.nudge([rental.id], rental.created_at)
+        await tx.rentals.make_due([rental.id], rental.created_at)
     assert await due(database) == []
 
 

@@ -113,5 +113,5 @@ class DirectPosts(Protocol):
 class Channels(Protocol):
     """What is known of Slack conversations."""
 
-    async def room(self, channel: str) -> Channel:
-        """Never raises: where Slack doesn't answer, a room we are no member of."""
+    async def get(self, channel: str) -> Channel:
+        """Return the conversation. If Slack doesn't answer, return one that we are no member of. Never raise."""

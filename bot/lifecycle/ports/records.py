@@ -111,7 +111,7 @@ class Change(Frozen):
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
-    releases: bool = False
+    releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ class Quotes(Protocol):
         """End its claim and set when it is next due."""
 
     async def release(self, quote_id: str) -> None: ...
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
         """Ends every claim, but for those of these quotes."""
 
     async def next_due(self) -> datetime | None: ...
@@ -62,7 +62,7 @@ class Rentals(Protocol):
         """Takes what is due and unclaimed, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
         """Ends every claim, but for those of these rentals."""
 
     async def next_due(self) -> datetime | None: ...
@@ -79,27 +79,27 @@ class Rentals(Protocol):
     async def live_costs(self) -> list[LiveCost]:
         """All that are not over, oldest first, with what they cost, in a few queries however many there are."""
 
-    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+    async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Those of the ids that there are."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...
-    async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+    async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         """Those of the ids that are ours."""
 
-    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+    async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         """The attempt of each resource, by the resource's id."""
 
-    async def attempt_of_offer(self, offer_id: str) -> Attempt | None: ...
-    async def attempt_named(self, resource_name: str) -> Attempt | None: ...
+    async def attempt_by_offer(self, offer_id: str) -> Attempt | None: ...
+    async def attempt_by_name(self, resource_name: str) -> Attempt | None: ...
     async def alive_resources(self) -> list[Resource]:
         """Those that are not gone."""
 
-    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
+    async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         """Makes them due now."""
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
-    async def usual_ready(self, vendor: str, gpu: str) -> float | None:
+    async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Median seconds from procurement to ready of the last rentals there, None with fewer than 3."""
 
     async def any_ever(self) -> bool: ...
@@ -169,12 +169,12 @@ class People(Protocol):
 
     async def key(self, user_id: str) -> Key | None: ...
     async def set_key(self, user_id: str, key: Key) -> None: ...
-    async def seen(self, user_id: str, now: datetime) -> None:
+    async def note_seen(self, user_id: str, now: datetime) -> None:
         """A sign of life: their ready rentals count as in use now."""
 
-    async def room(self, channel: str, not_before: datetime) -> Channel | None: ...
-    async def put_room(self, room: Channel, real_now: datetime) -> None: ...
-    async def forget_room(self, channel: str) -> None: ...
+    async def channel(self, channel_id: str, not_before: datetime) -> Channel | None: ...
+    async def put_channel(self, channel: Channel, real_now: datetime) -> None: ...
+    async def forget_channel(self, channel_id: str) -> None: ...
 
 
 class Account(Protocol):
@@ -182,13 +182,13 @@ class Account(Protocol):
 
     async def get(self, name: str) -> str | None: ...
     async def set(self, name: str, value: str | None) -> None: ...
-    async def named(self, prefix: str) -> dict[str, str]:
+    async def with_prefix(self, prefix: str) -> dict[str, str]:
         """Return all facts whose name begins with `prefix`."""
 
-    async def count(self, name: str) -> None:
+    async def increment(self, name: str) -> None:
         """Add one to a number that is kept under `name`; it starts at 0."""
 
-    async def counted(self, name: str) -> int:
+    async def get_count(self, name: str) -> int:
         """Return the number that is kept under `name`."""
 
     async def mark(self, name: str, at: datetime, before: datetime) -> bool:
@@ -208,14 +208,16 @@ class Overdue(Protocol):
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """The same attempt as it is now. None if it is settled."""
 
-    async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+    async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
         """Which of the ids belong to other attempts."""
 
-    async def mark(self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime) -> bool:
+    async def mark_for_deletion(
+        self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
+    ) -> bool:
         """Marks the attempt for deletion, and notes that the deletion of these resources was accepted. Returns
         False if it was marked already."""
 
-    async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
+    async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         """The id of the quote or rental that is due first, claimed or not, and when; without the ids `but`."""
 
 

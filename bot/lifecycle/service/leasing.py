@@ -42,7 +42,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)
@@ -115,7 +115,7 @@ async def extend(
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)

@@ -40,7 +40,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> Ren
     snapshot = await load_snapshot(tx, rental)
     waits = rental.waiting_envelope is not None
     events = tuple(await tx.events.of(rental.id))
-    usual = await tx.rentals.usual_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
+    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
     return RentalDetails(
         rental=rental,
         attempts=snapshot.attempts,
@@ -100,7 +100,7 @@ async def listing(deps: Deps, person: Person, *, everyone: bool, most: int) -> R
         own = [cost for cost in live if cost.owner == person.id]
         wanted = live if everyone else own
         shown = [cost.rental_id for cost in wanted[:most]]
-        rentals = await tx.rentals.known(shown)
+        rentals = await tx.rentals.get_many(shown)
         names = await tx.people.names({rental.owner for rental in rentals.values()})
     return RentalList(
         shown=tuple(

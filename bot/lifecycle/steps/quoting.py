@@ -93,7 +93,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         if now - quote.created_at >= GIVE_UP_AFTER:
             return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
         return changed(quote, due_at=soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER))
-    room = await deps.channels.room(quote.asked_in)
+    room = await deps.channels.get(quote.asked_in)
     return changed(
         quote,
         state=QuoteState.FOUND if offers else QuoteState.NONE,

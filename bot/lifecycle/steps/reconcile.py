@@ -61,7 +61,7 @@ async def of_others(deps: StepDeps, attempt: Attempt, resource_ids: Collection[s
     if not resource_ids:
         return set()
     async with deps.store.read() as tx:
-        known = await tx.rentals.known_resources(list(resource_ids))
+        known = await tx.rentals.resources_by_id(list(resource_ids))
     ours = (attempt.rental_id, attempt.n)
     taken = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
     if taken:
