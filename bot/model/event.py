@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from pydantic import model_validator
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
@@ -112,6 +115,14 @@ class Facts(Frozen):
     self_approved: bool | None = None
     number: str | None = None
     """Of a failure, as it stands in the log."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed_field(cls, stored: Any) -> Any:
+        """Accept facts that were stored while there was a field `progress`. It was always null."""
+        return (
+            {name: stored[name] for name in stored if name != "progress"} if isinstance(stored, dict) else stored
+        )
 
 
 class Event(Frozen):
