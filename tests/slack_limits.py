@@ -1,4 +1,4 @@
-"""Slack's limits on messages and views, as a check that returns what is wrong.
+"""Checks messages and views against Slack's limits.
 
 The numbers are those of docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
 docs.slack.dev/reference/views.
@@ -59,7 +59,7 @@ def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
 
 
 def text_objects(part: Any) -> Iterator[Json]:
-    """Yield each text object in a part of a message."""
+    """Yield every text object in a part of a message."""
     if isinstance(part, dict):
         if part.get("type") in {"mrkdwn", "plain_text"}:
             yield part
@@ -72,7 +72,7 @@ def text_objects(part: Any) -> Iterator[Json]:
 
 
 def buttons(part: Any) -> Iterator[Json]:
-    """Yield each button in a part of a message."""
+    """Yield every button in a part of a message."""
     if isinstance(part, dict):
         if part.get("type") == "button":
             yield part
@@ -159,8 +159,8 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
 
 
 def loose_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
-    """Return the markup that the bot must not write: anything in angle brackets but date tokens, channel names and
-    `mentions`, a bare `&`, an open code span, or an invisible direction mark."""
+    """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
+    bare `&`, an open code span, and control or direction characters."""
     bare = TOKEN.sub("", markup)
     for mention in mentions:
         bare = bare.replace(mention, "")
