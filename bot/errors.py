@@ -1,27 +1,27 @@
 """Everything that can go wrong, by what the person who reads it can do.
 
     GpubotError
-    +-- Mistake            the person typed something wrong: says what to type instead
-    |   +-- NeedsKey       an SSH key is missing; set one, then rent
-    |   +-- PrivateKey     a private key was sent; it is neither stored nor logged
-    |   +-- Unusable       a setting can't be used: says which and why; ends the start
-    |   +-- RentsAlready   the person rents the same already; confirm that another one is meant
-    +-- Refused            the team's rules say no: says who may, or what would be allowed
-    |   +-- BuyingBlocked  nothing is bought for anyone now
-    +-- TooLate            someone or something was faster: says what is true now
-    |   +-- Changed        the request has changed since its button was shown
-    |   +-- Repeated       the same was done just now; confirm that more is meant
-    +-- Outage             temporary: nothing was done, try again
-    |   +-- StoreBusy      the database did not take it
-    |   +-- MarketAway     the marketplace did not answer, or asks to wait
-    |       +-- LockedOut    it refuses our token
-    |       +-- RateLimited  it asks us to slow down (429)
-    +-- CannotOpen         the database can't be used at all: says why; ends the start
-        +-- InUse          another gpubot has it open
+    +-- Mistake                 the person typed something wrong: says what to type instead
+    |   +-- NeedsKey            an SSH key is missing; set one, then rent
+    |   +-- PrivateKey          a private key was sent; it is neither stored nor logged
+    |   +-- Unusable            a setting can't be used: says which and why; ends the start
+    |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
+    +-- Refused                 the team's rules say no: says who may, or what would be allowed
+    |   +-- BuyingBlocked       nothing is bought for anyone now
+    +-- TooLate                 someone or something was faster: says what is true now
+    |   +-- Changed             the request has changed since its button was shown
+    |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
+    +-- Outage                  temporary: nothing was done, try again
+    |   +-- StoreBusy           the database did not take it
+    |   +-- MarketAway          the marketplace did not answer, or asks to wait
+    |       +-- LockedOut       it refuses our token
+    |       +-- RateLimited     it asks us to slow down (429)
+    +-- CannotOpen              the database can't be used at all: says why; ends the start
+        +-- InUse               another gpubot has it open
 
-    Conflict               control flow between the store and its callers; nobody reads it
-    +-- Stale              a guarded write found a newer row; load it again and decide again
-    +-- OfferTaken         the offer already had its one attempt; take the next offer
+    Conflict                    control flow between the store and its callers; people never read it
+    +-- Stale                   a guarded write found a newer row; load it again and decide again
+    +-- OfferTaken              the offer already had its one attempt; take the next offer
 
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
@@ -75,7 +75,7 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can do it right. `nearest` are the choices that come closest."""
+    """The person can correct it. `nearest` are the choices that come closest."""
 
     def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -100,7 +100,7 @@ class Unusable(Mistake):
     """The bot can't run with these settings; the words say which and why."""
 
 
-class RentsAlready(Mistake):
+class DuplicateRental(Mistake):
     """The person rents the same already. Nothing was done; a click that confirms another one goes on."""
 
     def __init__(self, words: str, rental_id: str) -> None:
@@ -117,7 +117,7 @@ class Refused(GpubotError):
 
 
 class BuyingBlocked(Refused):
-    """Nothing is bought for anyone now, for the reason in `block`."""
+    """Nothing is bought for anyone now. `block` is the reason."""
 
     def __init__(self, block: BuyingBlock) -> None:
         super().__init__("Nothing was rented.")
@@ -136,9 +136,9 @@ class Changed(TooLate):
     """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
 
 
-class Repeated(TooLate):
-    """The person asked for the same just now, and it was done. Nothing was added; a click that confirms more goes
-    on."""
+class DuplicateExtension(TooLate):
+    """The person asked for the same extension just now, and it was made. Nothing was added; a click that confirms
+    more time goes on."""
 
 
 class Outage(GpubotError):
@@ -189,11 +189,11 @@ class InUse(CannotOpen):
 
 
 class Conflict(Exception):
-    """Base of what the store tells its callers about a lost race. Nobody reads it."""
+    """Base of the errors by which the store reports a lost race to its callers. People never read them."""
 
 
 class Stale(Conflict):
-    """A compare-and-set lost: the caller loads again and decides again."""
+    """A compare-and-set lost. The caller loads the row again and decides again."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")

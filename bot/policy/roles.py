@@ -1,4 +1,4 @@
-"""Who may do and see what."""
+"""Who may do what, and who may see what."""
 
 from __future__ import annotations
 
@@ -55,6 +55,16 @@ def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
+def may_deny(person: Person, rules: Rules) -> bool:
+    """Return whether a person may deny a request: approvers, also their own one."""
+    return roles_of(person, rules).approver
+
+
+def may_use_quote(person_id: str, owner: str) -> bool:
+    """Return whether a person may see a quote, rent from it and ask for it again: its owner alone."""
+    return person_id == owner
+
+
 # --- a rental of `owner`
 
 
@@ -74,9 +84,24 @@ def may_open(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
+def may_accept(person_id: str, owner: str) -> bool:
+    """Return whether a person may accept what a rental's owner decides without an approver: its owner alone."""
+    return person_id == owner
+
+
+def may_change(person_id: str, owner: str) -> bool:
+    """Return whether a person may replace a request that waits: its owner alone."""
+    return person_id == owner
+
+
 def may_extend(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental, or withdraw a request: its owner and admins."""
+    """Return whether a person may keep or extend a rental: its owner and admins."""
     return person.id == owner or roles_of(person, rules).admin
+
+
+def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
+    return may_extend(person, owner, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:

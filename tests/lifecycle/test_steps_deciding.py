@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.errors import BuyingBlock, BuyingBlocked, Changed, NeedsKey, Refused, RentsAlready, TooLate
+from bot.errors import BuyingBlock, BuyingBlocked, Changed, DuplicateRental, NeedsKey, Refused, TooLate
 from bot.lifecycle.service import account, deciding, previews, renting
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -73,9 +73,9 @@ async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_re
     rental = await here.get(count=8)
     quote = await here.ask(count=8, lease=3 * HOUR, changes=rental.id)
     await here.rent(quote)
-    assert (await previews.to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
+    assert (await previews.quote_to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
     await here.oversleep(8 * HOUR)
-    again = await previews.to_ask_again(here.deps, ANA, quote.id)
+    again = await previews.quote_to_ask_again(here.deps, ANA, quote.id)
     assert (again.changes, again.request) == (None, quote.request)
 
 
@@ -147,7 +147,7 @@ async def test_a_list_makes_one_rental_for_who_asked_while_its_prices_stand(here
 async def test_the_same_again_is_asked_about(here: World) -> None:
     rental = await here.get()
     quote = await here.ask()
-    with pytest.raises(RentsAlready) as caught:
+    with pytest.raises(DuplicateRental) as caught:
         await renting.rent(here.deps, ANA, quote.id, quote.offers[0].offer_id)
     assert caught.value.rental_id == rental.id
     again = await here.rent(quote)
