@@ -8,7 +8,9 @@
     |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
     +-- Refused                 the team's rules say no: says who may, or what would be allowed
     |   +-- BuyingBlocked       nothing is bought for anyone now
+    |   +-- OwnerOnly           only the rental's owner gets its SSH command
     +-- TooLate                 someone or something was faster: says what is true now
+    |   +-- AlreadyDecided      somebody decided the request before
     |   +-- Changed             the request has changed since its button was shown
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
@@ -25,13 +27,14 @@
 
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
-Words are plain text for any surface. What each surface writes in its own way (a command, a channel) is a fact in
-a field; Slack's way is handlers/views/replies.py.
+Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
+fact in a field. Slack's way is handlers/views/error_text.py.
 """
 
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -63,6 +66,14 @@ class BuyingBlock(StrEnum):
     """An admin paused buying, or the bot did because its database is empty while machines of its run."""
     TOKEN_REFUSED = "locked_out"  # noqa: S105 - the name of a state
     """The marketplace refuses our token."""
+
+
+class Decision(Enum):
+    """What somebody decided about a request or an extension."""
+
+    APPROVED = auto()
+    DENIED = auto()
+    WITHDREW = auto()
 
 
 class GpubotError(Exception):
@@ -124,12 +135,33 @@ class BuyingBlocked(Refused):
         self.block = block
 
 
+class OwnerOnly(Refused):
+    """Only the owner of this rental gets its SSH command. `owner` is their name, or None if it is unknown."""
+
+    def __init__(self, rental_id: str, owner: str | None) -> None:
+        super().__init__("I can't show you that.")
+        self.rental_id = rental_id
+        self.owner = owner
+
+
 class TooLate(GpubotError):
     """Already decided or gone. Nothing was changed. `rental_id` names the rental if it is known."""
 
     def __init__(self, words: str, rental_id: str | None = None, *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
         self.rental_id = rental_id
+
+
+class AlreadyDecided(TooLate):
+    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` is whether the
+    reader is that person."""
+
+    def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:
+        super().__init__("I changed nothing.", rental_id)
+        self.decision = decision
+        self.name = name
+        self.own = own
+        self.ago = ago
 
 
 class Changed(TooLate):

@@ -84,7 +84,7 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """Whether it bought or may have bought, and its deletion is not accepted. A rental has at most one such."""
+        """Whether it bought or may have bought, and its deletion is not accepted. A rental has one at most."""
         return self.delete_accepted_at is None and not self.late and not self.settled
 
     @property
@@ -96,8 +96,8 @@ class Attempt(Frozen):
 NAMED = "named"
 """Our status of a resource that the answer to a purchase named and no read has shown yet."""
 UNSEEN = "unseen"
-"""Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the offer's,
-and it is gone from the start. Its ledger row is for what the purchase may have billed."""
+"""Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the
+offer's, and it is gone from the start. Its ledger row is for what the purchase may have billed."""
 
 
 class Resource(Frozen):

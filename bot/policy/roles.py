@@ -11,11 +11,11 @@ class Roles(Frozen):
     """The roles that the rules give one person now."""
 
     user: bool
-    """May ask, rent and look."""
+    """They may ask, rent and look."""
     approver: bool
     admin: bool
     sole_admin: bool
-    """The only admin, with no other approvers: may approve their own requests."""
+    """They are the only admin and nobody else approves, so they may approve their own requests."""
 
 
 def is_member(person: Person) -> bool:
@@ -69,7 +69,7 @@ def may_use_quote(person_id: str, owner: str) -> bool:
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental, apart from its money: their own, and as a user everyone's."""
+    """Return whether a person may see a rental, without its money: its owner and every user."""
     return person.id == owner or may_use(person, rules)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.clock import MovedClock
-from bot.errors import GpubotError, Outage, TooLate
+from bot.errors import AlreadyDecided, Decision, GpubotError, Outage, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.deciding import approve, deny, withdraw
 from bot.lifecycle.service.ending import destroy
@@ -151,8 +151,9 @@ async def test_of_fifty_approvals_and_denials_the_first_decides(database: Databa
     assert happened == [EventKind.STARTED, EventKind.APPROVED if approved else EventKind.DENIED]
     queued = await messages(database, "k7mq2")
     assert told(queued) == [("card", make.HOME), ("direct", ANA.id), ("thread", make.HOME)]
-    word = "approved" if approved else "denied"
-    assert all(f" {word} it " in answer.words for answer in lost if isinstance(answer, TooLate))
+    decision = Decision.APPROVED if approved else Decision.DENIED
+    late = [answer for answer in lost if isinstance(answer, TooLate)]
+    assert [answer.decision for answer in late if isinstance(answer, AlreadyDecided)] == [decision] * len(late)
 
 
 async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, deps: Deps) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from bot.errors import Changed, NextStep, Refused, TooLate
+from bot.errors import AlreadyDecided, Changed, Decision, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.deps import Deps, transact
@@ -25,16 +23,15 @@ from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, che
 
 ONLY_REQUESTER = "Only who asked can withdraw it. I changed nothing."
 
-_DECISION_VERBS = {
-    EventKind.APPROVED: "approved",
-    EventKind.DENIED: "denied",
-    EventKind.WITHDRAWN: "withdrew",
-    EventKind.EXTENSION_APPROVED: "approved",
-    EventKind.EXTENSION_DENIED: "denied",
-    EventKind.EXTENSION_WITHDRAWN: "withdrew",
+_DECISIONS = {
+    EventKind.APPROVED: Decision.APPROVED,
+    EventKind.DENIED: Decision.DENIED,
+    EventKind.WITHDRAWN: Decision.WITHDREW,
+    EventKind.EXTENSION_APPROVED: Decision.APPROVED,
+    EventKind.EXTENSION_DENIED: Decision.DENIED,
+    EventKind.EXTENSION_WITHDRAWN: Decision.WITHDREW,
 }
-_DECISIONS = frozenset({*_DECISION_VERBS, EventKind.EXPIRED, EventKind.EXTENSION_EXPIRED})
-"""The events that end the wait of a request or an extension."""
+_EXPIRIES = frozenset({EventKind.EXPIRED, EventKind.EXTENSION_EXPIRED})
 
 
 async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
@@ -137,7 +134,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     if rental.waiting_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
-        raise TooLate(await _decision_words(tx, deps, person, rental), rental.id)
+        raise await _why_nothing_waits(tx, deps, person, rental)
     return rental
 
 
@@ -150,7 +147,7 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
     else:
         return
     if expires_at <= deps.clock.now():
-        raise TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
+        raise _expired(rental)
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
@@ -165,27 +162,25 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
         )
 
 
-async def _decision_words(tx: Tx, deps: Deps, person: Person, rental: Rental) -> str:
-    """Return who decided it, how and when, for a person whose click came later."""
-    decided = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
-    if not decided:
-        return f"{rental.id} doesn't wait for a decision. I changed nothing."
-    last = decided[-1]
-    if last.kind not in _DECISION_VERBS or last.actor is None:
-        return f"The request {rental.id} expired before anyone decided. I changed nothing."
-    verb, span = _DECISION_VERBS[last.kind], _rounded(deps.clock.now(), last.at)
-    if last.actor == person.id:
-        return f"You {verb} it {span} ago. I changed nothing."
-    name = (await tx.people.names([last.actor])).get(last.actor) or "Someone else"
-    return f"{name} {verb} it {span} before you. I changed nothing."
+async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
+    """Return the error for a person whose click came after the decision."""
+    ends = [event for event in await tx.events.of(rental.id) if event.kind in _EXPIRIES | _DECISIONS.keys()]
+    if not ends:
+        return TooLate(f"{rental.id} doesn't wait for a decision. I changed nothing.", rental.id)
+    last = ends[-1]
+    if last.kind in _EXPIRIES or last.actor is None:
+        return _expired(rental)
+    return AlreadyDecided(
+        rental.id,
+        _DECISIONS[last.kind],
+        name=(await tx.people.names([last.actor])).get(last.actor),
+        own=last.actor == person.id,
+        ago=deps.clock.now() - last.at,
+    )
 
 
-def _rounded(now: datetime, then: datetime) -> str:
-    """Return the time since then in whole seconds, minutes or hours."""
-    seconds = max(int((now - then).total_seconds()), 0)
-    if seconds < 60:
-        return f"{seconds} s" if seconds else "a moment"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+def _expired(rental: Rental) -> TooLate:
+    return TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
 
 
 # --- changes

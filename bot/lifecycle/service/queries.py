@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake, NextStep, Refused
+from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.billing import so_far
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports import LiveCost, Tx
@@ -68,12 +68,11 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental whose SSH command the person may see. Raise as `show`, and Refused unless they own it."""
+    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if it isn't theirs."""
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
         if not may_open(person.id, rental.owner):
-            name = (await tx.people.names([rental.owner])).get(rental.owner) or "its owner"
-            raise Refused(f"Only {name} gets the command for {rental.id}.")
+            raise OwnerOnly(rental.id, (await tx.people.names([rental.owner])).get(rental.owner))
         return await details_for(tx, deps, person, rental)
 
 
