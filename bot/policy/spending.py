@@ -283,7 +283,7 @@ def offer_choice(
     spent: Micros = 0,
     block: BuyingBlock | None = None,
 ) -> OfferChoice:
-    """Return an offer with what `check_rent` returns or raises for it. `block` is why buying is blocked, or None."""
+    """Return an offer with what `check_rent` returns or raises for it. `block` is why buying is blocked."""
     refused: GpubotError | None = None
     try:
         proposal = check_rent(

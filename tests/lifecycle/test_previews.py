@@ -1,4 +1,4 @@
-"""What people see before they decide: offers as the rules judge them, and whether a click is confirmed first."""
+"""What people see before they decide: offers with what the rules say, and whether a click is confirmed first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lists are made of: the same cost as in each rental's details, and as many queries for many as for row."""
+"""Lists have the same costs as each rental's details, and take as many SQL queries for many rentals as for one."""
 
 from __future__ import annotations
 
