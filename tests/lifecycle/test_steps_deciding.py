@@ -283,7 +283,7 @@ async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_o
 
 
 async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
-    """Check that the rental waits, notifies once, and is decided again after a quarter of an hour. Return it then."""
+    """Check that it waits, notifies once, and is decided again after a quarter of an hour. Return it then."""
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now
