@@ -61,7 +61,8 @@ class HealthReport:
         due = (next_due is not None and next_due <= now) or self.overdue.due()
         # A refresh that Slack's pace holds back may wait for a minute: it keeps nothing from being settled.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
-        next_at = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        later = refresh_at if refresh_at is not None and refresh_at > now else None
+        next_at = soonest(next_due, later, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
