@@ -65,6 +65,11 @@ def may_use_quote(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
+def may_pause_buying(person: Person, rules: Rules) -> bool:
+    """Return whether a person may pause and resume buying: admins."""
+    return roles_of(person, rules).admin
+
+
 # --- a rental of `owner`
 
 
