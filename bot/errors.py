@@ -42,7 +42,7 @@ NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
 def bug_number() -> str:
-    """Return a new number, such as E-4F2K, for the log and for the person who met the bug."""
+    """Return a new number, such as E-4F2K, for the log and for the person who ran into the bug."""
     return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
 
 
@@ -55,7 +55,7 @@ class NextStep(Enum):
     LIST_YOURS = auto()
     LIST_ALL = auto()
     DESTROY_ONE = auto()
-    """One of the person's own rentals, to make room for another."""
+    """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
 
 
@@ -120,7 +120,7 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are those that the bot may be used in, if another one is why."""
+    """The rules don't allow it. `channels` are those in which the bot may be used, if it was used in another one."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)

@@ -21,7 +21,7 @@ from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
-ONLY_REQUESTER = "Only who asked can withdraw it. I changed nothing."
+_ONLY_REQUESTER = "Only who asked can withdraw it. I changed nothing."
 
 _DECISIONS = {
     EventKind.APPROVED: Decision.APPROVED,
@@ -56,7 +56,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         now = deps.clock.now()
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)
-        facts = _envelope_facts(rental, self_approved=self_approved)
+        facts = _decision_facts(rental, self_approved=self_approved)
         return await _apply(
             tx,
             deps,
@@ -91,9 +91,9 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_REQUESTER)
+        rental = await _load_waiting(tx, deps, person, rental_id, refusal=_ONLY_REQUESTER)
         if not may_withdraw(person, rental.owner, deps.rules):
-            raise Refused(ONLY_REQUESTER)
+            raise Refused(_ONLY_REQUESTER)
         _check_not_expired(deps, rental)
         if rental.newest_envelope.version != version:
             words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
@@ -186,7 +186,7 @@ def _expired(rental: Rental) -> TooLate:
 # --- changes
 
 
-def _envelope_facts(rental: Rental, *, self_approved: bool) -> Facts:
+def _decision_facts(rental: Rental, *, self_approved: bool) -> Facts:
     envelope = rental.newest_envelope
     return Facts(
         envelope=envelope.version,
@@ -209,7 +209,7 @@ async def _approve_extension(
         notices_given=notices_past(extension.ends_at, now, deps.rules),
     )
     after = transitions.extend(rental, envelope=extension.envelope, lease=lease, now=now, approved_by=person.id)
-    facts = _envelope_facts(rental, self_approved=self_approved)
+    facts = _decision_facts(rental, self_approved=self_approved)
     return await _apply(
         tx,
         deps,
@@ -222,7 +222,7 @@ async def _approve_extension(
 async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
     now = deps.clock.now()
     after = transitions.drop_extension(rental, now)
-    facts = changed(_envelope_facts(rental, self_approved=False), until=rental.running.ends_at)
+    facts = changed(_decision_facts(rental, self_approved=False), until=rental.running.ends_at)
     return await _apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
