@@ -135,6 +135,6 @@ def _buttons(details: RentalDetails) -> list[Json]:
         extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
         return [details_button, extend, destroy_button(rental)]
     if rental.state is State.DESTROYING:
-        nobody_is_on_it = rental.alarm is not None and rental.alarm.count > 0 and rental.alarm.taken_on_by is None
-        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if nobody_is_on_it else [])]
+        may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
+        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
     return [details_button, button("Cancel", Action.CANCEL, this)]

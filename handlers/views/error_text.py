@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, NextStep, Refused
-from handlers.views.format import channel, escape
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlock,
+    BuyingBlocked,
+    Decision,
+    GpubotError,
+    NextStep,
+    OwnerOnly,
+    Refused,
+)
+from handlers.views.format import channel, escape, rough_span
 
 LONGEST = 1500
 
@@ -27,18 +36,32 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
         BuyingBlock.TOKEN_REFUSED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
     }
 )
+DECISIONS: Mapping[Decision, str] = MappingProxyType(
+    {Decision.APPROVED: "approved", Decision.DENIED: "denied", Decision.WITHDREW: "withdrew"}
+)
 
 
 def error_text(problem: GpubotError) -> str:
     """Return an error as mrkdwn. Its words are escaped: they can have what people typed, such as a mention."""
     if isinstance(problem, BuyingBlocked):
         return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, AlreadyDecided):
+        return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, OwnerOnly):
+        return f"Only {escape(problem.owner or 'its owner')} gets the command for {escape(problem.rental_id)}."
     return _with_facts(problem, LONGEST)
 
 
 def refusal_text(problem: GpubotError) -> str:
     """Return why an offer can't be rented, as mrkdwn, to stand below that offer."""
     return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+
+
+def _decision(problem: AlreadyDecided) -> str:
+    verb, ago = DECISIONS[problem.decision], rough_span(problem.ago)
+    if problem.own:
+        return f"You {verb} it {ago} ago."
+    return f"{escape(problem.name or 'Someone else')} {verb} it {ago} before you."
 
 
 def _with_facts(problem: GpubotError, longest: int) -> str:

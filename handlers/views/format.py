@@ -144,6 +144,14 @@ def about_span(length: timedelta) -> str:
     return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
 
 
+def rough_span(length: timedelta) -> str:
+    """Return a span in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "a moment"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     """Return `1 machine` or `3 machines`."""
     return f"{count} {singular if count == 1 else plural_form or singular + 's'}"

@@ -88,6 +88,13 @@ def test_an_estimated_span_is_in_whole_minutes() -> None:
     assert [format.about_span(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
 
 
+def test_a_rough_span_has_one_unit() -> None:
+    seconds = (-5, 0.5, 40, 119, 3599, 7300, 400_000)
+    assert [format.rough_span(timedelta(seconds=each)) for each in seconds] == snapshot(
+        ["a moment", "a moment", "40 s", "1 min", "59 min", "2 h", "111 h"]
+    )
+
+
 def test_a_time_of_today_has_no_day_and_every_other_time_has_one() -> None:
     times = format.Times(now=clock(12, 0), zone="UTC")
     assert [
