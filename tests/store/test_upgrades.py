@@ -1,77 +1,32 @@
-"""A database of each schema that was ever released is brought up to today's: all of it or nothing.
-
-`at_0001.sql` has a rental that bills; the later files have rentals in every state. The code of each schema wrote
-its file. When a schema is released, a dump of it is added here.
-"""
+"""A database of each released schema is migrated to the newest one: all of it or nothing."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen
 from bot.lifecycle.ports import Billing, Change
 from bot.model.attempt import AttemptState
 from bot.model.state import State
-from bot.policy.leases import OVERDUE_GRACES, overdue_grace
 from store.db import Database, migrate
 from store.migrations import HEAD
-from tests.databases import START, Postgres
-from tests.lifecycle.world import world
+from tests.databases import START
 from tests.store import make
+from tests.store.old_databases import at, run
 from tests.store.schemas import contents, engine, indexes, shapes
-
-T = TypeVar("T")
 
 HOUR = timedelta(hours=1)
 RATE = "2.4200000000000000000000000000010"
 """More digits than any float has, and a last one that a number would lose."""
-
-_numbers = count(1)
-
-
-def _schema(revision: str) -> Callable[[Connection], None]:
-    def run(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", "store:migrations")
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    return run
-
-
-def _rows(revision: str) -> list[str]:
-    """Return the statements that fill a database of this revision."""
-    return (Path(__file__).parent / f"at_{revision}.sql").read_text().rstrip(";\n").split(";\n")
-
-
-def _run(*statements: str) -> Callable[[Connection], None]:
-    def run(connection: Connection) -> None:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-    return run
-
-
-async def at(database: AsyncEngine, do: Callable[[Connection], T]) -> T:
-    """What `do` returns, in a transaction of its own."""
-    async with database.begin() as conn:
-        return await conn.run_sync(do)
 
 
 async def as_it_lies(url: str) -> tuple[Any, Any, Any]:
@@ -79,42 +34,6 @@ async def as_it_lies(url: str) -> tuple[Any, Any, Any]:
     found = [await at(database, look) for look in (shapes, indexes, contents)]
     await database.dispose()
     return found[0], found[1], found[2]
-
-
-async def run(url: str, *statements: str) -> None:
-    database = engine(url)
-    await at(database, _run(*statements))
-    await database.dispose()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The kind of database."""
-    return str(request.param)
-
-
-@pytest.fixture
-def schema() -> str:
-    """The revision that the old database has, unless a test says otherwise."""
-    return "0001"
-
-
-@pytest.fixture
-async def old(request: pytest.FixtureRequest, tmp_path: Path, kind: str, schema: str) -> AsyncIterator[str]:
-    """The URL of a database at an older revision that holds rentals."""
-    url = f"sqlite:///{tmp_path}/old.db"
-    if kind == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        name = f"old_{next(_numbers)}"
-        await server.run(f"CREATE DATABASE {name}")
-        url = server.url(name)
-    database = engine(url)
-    await at(database, _schema(schema))
-    await at(database, _run(*_rows(schema)))
-    await database.dispose()
-    yield url
-    if kind == "postgresql":
-        await server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
@@ -228,18 +147,6 @@ async def test_a_machine_that_an_older_version_rented_is_found_from_its_end_on(
         states |= {State.PROCURING, State.PROVISIONING, State.DESTROYING}
     assert found.keys() == states
     await database.close()
-
-
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0003")])
-async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> None:
-    _, _, before = await as_it_lies(old)
-    async with world(old) as here:
-        here.jump(3 * 24 * HOUR)  # past the end of each
-        await here.overdue.look()
-        here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))
-        await here.overdue.look()
-        asked = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
-    assert asked == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
 
 
 @each_schema
