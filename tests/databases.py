@@ -101,6 +101,18 @@ async def cut_connections(url: str) -> None:
     await connection.close()
 
 
+@pytest.fixture
+async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
+    """The URL of an empty, migrated SQLite database."""
+    return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, templates: dict[str, Any]) -> str:
+    """The URL of an empty, migrated PostgreSQL database."""
+    return await fresh_postgres(postgres, templates)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def url(
     request: pytest.FixtureRequest,

@@ -1,4 +1,4 @@
-"""A rental is changed by whoever read it last, and by nobody else."""
+"""A rental is changed only from its newest version."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Datab
     assert (card.target_version, card.shown_version, card.due_at is not None) == (1, 0, True)
 
 
-async def test_of_two_changes_read_together_the_first_is_written(database: Database) -> None:
+async def test_of_two_changes_of_one_version_only_the_first_is_written(database: Database) -> None:
     before = await make.begun(database)
     first = await applied(database, before, make.next_of(before, state=State.PROVISIONING))
     second = Change(
@@ -65,7 +65,7 @@ async def test_of_two_changes_read_together_the_first_is_written(database: Datab
         assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
 
 
-async def test_a_quote_makes_one_rental(database: Database) -> None:
+async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
     await make.begun(database, make.rental("aaaaa", quote_id="q1"))
     second = make.rental("bbbbb", quote_id="q1")
     with pytest.raises(Stale):
@@ -76,7 +76,7 @@ async def test_a_quote_makes_one_rental(database: Database) -> None:
         assert await tx.rentals.attempts("bbbbb") == []
 
 
-async def test_an_id_in_use_is_not_taken_over(database: Database) -> None:
+async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Database) -> None:
     first = await make.begun(database)
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q2", owner=make.BEN))
@@ -86,7 +86,7 @@ async def test_an_id_in_use_is_not_taken_over(database: Database) -> None:
     assert await stored(database) == first
 
 
-async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) -> None:
+async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) -> None:
     before = await make.begun(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
@@ -98,7 +98,7 @@ async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) 
         assert await tx.rentals.next_due() == START + HOUR
 
 
-async def test_deferring_sets_when_it_is_due_and_ends_the_claim(database: Database) -> None:
+async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database) -> None:
     rental = await make.begun(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
@@ -108,11 +108,11 @@ async def test_deferring_sets_when_it_is_due_and_ends_the_claim(database: Databa
     assert (await stored(database)).version == rental.version
 
 
-@pytest.mark.parametrize("way", ["changed", "nudged"])
-async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database: Database, way: str) -> None:
+@pytest.mark.parametrize("writer", ["change", "make_due"])
+async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: Database, writer: str) -> None:
     rental = await make.begun(database)
     soon = START + timedelta(seconds=1)
-    if way == "changed":
+    if writer == "change":
         await applied(database, rental, make.next_of(rental, due_at=soon))
     else:
         async with database.write() as tx:
@@ -122,7 +122,7 @@ async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database:
     assert (await stored(database)).due_at == soon
 
 
-async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Database) -> None:
+async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step(database: Database) -> None:
     before = await make.begun(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
@@ -134,7 +134,7 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
     assert (await stored(database)).due_at is None
 
 
-async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(database: Database) -> None:
+async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_rental(database: Database) -> None:
     before = await make.begun(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
@@ -143,7 +143,7 @@ async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(
     assert (now.running.seen_at, now.running.notices_given) == (START + HOUR, 1)
 
 
-async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) -> None:
+async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_only(database: Database) -> None:
     for name, owner, state in (
         ("mine1", make.ANA, State.READY),
         ("mine2", make.ANA, State.PROVISIONING),
@@ -158,7 +158,7 @@ async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) 
     assert (await stored(database, "mine1")).version == 1
 
 
-async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> None:
+async def test_live_and_recent_rentals_are_listed(database: Database) -> None:
     for index, (name, owner, state) in enumerate(
         (
             ("aaaaa", make.ANA, State.READY),
@@ -174,7 +174,7 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
         assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
-async def test_what_lives_is_counted_by_state(database: Database) -> None:
+async def test_live_rentals_are_counted_by_state(database: Database) -> None:
     states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
     for n, state in enumerate(states):
         await make.begun(database, make.rental(f"r{n}", state=state))
@@ -182,7 +182,7 @@ async def test_what_lives_is_counted_by_state(database: Database) -> None:
         assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
 
 
-async def test_several_are_read_and_made_due_at_once(database: Database) -> None:
+async def test_several_rentals_are_read_and_made_due_at_once(database: Database) -> None:
     first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
     async with database.write() as tx:
         await tx.rentals.make_due(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
@@ -193,7 +193,7 @@ async def test_several_are_read_and_made_due_at_once(database: Database) -> None
     assert third.due_at == START
 
 
-async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Database) -> None:
+async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(database: Database) -> None:
     rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
     for name, rate in rates.items():
         owner = make.BEN if name == "bbbbb" else make.ANA
@@ -204,12 +204,12 @@ async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Databas
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
         other = await tx.rentals.usage(make.ANA, without="aaaaa")
-    # A ten-millionth of a dollar counts as a whole micro-dollar: the sum is never below what may be spent.
+    # A fraction of a micro-dollar is rounded up, so that the sum is never below what may be spent.
     assert (usage.person_rentals, usage.team_rate) == (2, Decimal("2.570001"))
     assert (other.person_rentals, other.team_rate) == (1, Decimal("0.100001"))
 
 
-async def test_a_rental_that_ends_uses_nothing_more(database: Database) -> None:
+async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:
     before = await make.begun(database)
     await applied(database, before, make.next_of(before, state=State.DESTROYED, due_at=None))
     async with database.read() as tx:

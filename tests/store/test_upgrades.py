@@ -26,12 +26,12 @@ from tests.store.schemas import contents, engine, indexes, shapes
 
 HOUR = timedelta(hours=1)
 RATE = "2.4200000000000000000000000000010"
-"""More digits than any float has, and a last one that a number would lose."""
+"""It has more digits than a float, so a float would lose the last one."""
 
 
-async def as_it_lies(url: str) -> tuple[Any, Any, Any]:
+async def whole_database(url: str) -> tuple[Any, Any, Any]:
     database = engine(url)
-    found = [await at(database, look) for look in (shapes, indexes, contents)]
+    found = [await at(database, read) for read in (shapes, indexes, contents)]
     await database.dispose()
     return found[0], found[1], found[2]
 
@@ -40,12 +40,12 @@ each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
 
 
 @each_schema
-async def test_every_row_is_still_there_and_the_new_columns_are_filled(old: str) -> None:
-    _, _, before = await as_it_lies(old)
+async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old: str) -> None:
+    _, _, before = await whole_database(old)
     await migrate(old)
-    _, _, after = await as_it_lies(old)
+    _, _, after = await whole_database(old)
     assert after["alembic_version"] == [{"version_num": HEAD}]
-    # As texts: a number would lose the last digits.
+    # Compared as texts, because a number would lose the last digits.
     assert [row["rate"] for row in after["attempts"]] == [
         json.loads(row["offer"])["rate"] for row in after["attempts"]
     ]
@@ -55,21 +55,21 @@ async def test_every_row_is_still_there_and_the_new_columns_are_filled(old: str)
         assert [{column: row[column] for column in columns} for row in after[name]] == before[name]
 
 
-async def test_the_store_reads_it_and_goes_on_writing(old: str, clock: MovedClock) -> None:
+async def test_the_store_reads_and_writes_an_upgraded_database(old: str, clock: MovedClock) -> None:
     database = await Database.open(old, claimant="test", clock=clock)
     async with database.read() as tx:
         rental = await tx.rentals.get("k7mq2")
         first, second = await tx.rentals.attempts("k7mq2")
         gone, alive = await tx.rentals.resources("k7mq2")
         (row,) = await tx.rentals.ledger("k7mq2")
-        (standing,) = await tx.rentals.live_costs()
+        (cost,) = await tx.rentals.live_costs()
     assert rental is not None
     assert (rental.state, rental.rate) == (State.READY, Decimal(RATE))
     assert (first.state, second.state) == (AttemptState.GONE, AttemptState.BOUGHT)
     assert row == make.ledger_row(rate=Decimal("2.150"))
     assert (gone.resource_id, alive.resource_id) == ("res-1", "res-2")
-    assert standing.billed == 2_150_000
-    assert standing.alive == (
+    assert cost.billed == 2_150_000
+    assert cost.alive == (
         Billing(
             rate=None,
             valid_from=None,
@@ -79,7 +79,7 @@ async def test_the_store_reads_it_and_goes_on_writing(old: str, clock: MovedCloc
             billed_to=None,
         ),
     )
-    assert str(standing.alive[0].offer_rate) == RATE
+    assert str(cost.alive[0].offer_rate) == RATE
 
     third = make.attempt(n=3, state=AttemptState.FAILED)
     again = make.ledger_row(n=2, started_at=row.ended_at, ended_at=row.ended_at + HOUR, amount=1)
@@ -93,8 +93,8 @@ async def test_the_store_reads_it_and_goes_on_writing(old: str, clock: MovedCloc
 
 
 @pytest.mark.parametrize("schema", ["0002", "0003"])
-async def test_rentals_in_every_state_are_read_and_written(old: str, clock: MovedClock) -> None:
-    _, _, before = await as_it_lies(old)
+async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(old: str, clock: MovedClock) -> None:
+    _, _, before = await whole_database(old)
     ids = [row["id"] for row in before["rentals"]]
     database = await Database.open(old, claimant="test", clock=clock)
     found = []
@@ -123,10 +123,10 @@ async def test_rentals_in_every_state_are_read_and_written(old: str, clock: Move
 
 
 @each_schema
-async def test_a_machine_that_an_older_version_rented_is_found_from_its_end_on(
+async def test_a_machine_of_an_older_version_is_overdue_from_its_end_on(
     old: str, clock: MovedClock, schema: str
 ) -> None:
-    _, _, before = await as_it_lies(old)
+    _, _, before = await whole_database(old)
     database = await Database.open(old, claimant="test", clock=clock)
     found = {}
     async with database.read() as tx:
@@ -150,7 +150,7 @@ async def test_a_machine_that_an_older_version_rented_is_found_from_its_end_on(
 
 
 @each_schema
-async def test_references_are_checked_again_afterwards(old: str, clock: MovedClock) -> None:
+async def test_references_are_checked_after_an_upgrade(old: str, clock: MovedClock) -> None:
     database = await Database.open(old, claimant="test", clock=clock)
 
     async def orphan() -> None:
@@ -162,25 +162,25 @@ async def test_references_are_checked_again_afterwards(old: str, clock: MovedClo
     await database.close()
 
 
-async def test_an_upgrade_that_fails_half_way_changes_nothing_and_can_be_run_again(old: str) -> None:
-    # The ledger comes before the attempts: by then its table has been replaced.
+async def test_an_upgrade_that_fails_half_way_changes_nothing_and_can_be_repeated(old: str) -> None:
+    # The migration replaces the ledger before it reaches the attempts.
     await run(old, """UPDATE attempts SET offer = replace(offer, '"rate"', '"price"') WHERE n = 2""")
-    before = await as_it_lies(old)
+    before = await whole_database(old)
     with pytest.raises(KeyError, match="rate"):
         await migrate(old)
-    assert await as_it_lies(old) == before
+    assert await whole_database(old) == before
     await run(old, """UPDATE attempts SET offer = replace(offer, '"price"', '"rate"')""")
     await migrate(old)
-    assert (await as_it_lies(old))[2]["alembic_version"] == [{"version_num": HEAD}]
+    assert (await whole_database(old))[2]["alembic_version"] == [{"version_num": HEAD}]
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 async def test_a_file_with_a_row_that_refers_to_nothing_is_left_as_it_was(old: str) -> None:
-    # As a shell does it: there SQLite checks no references unless it is told to.
+    # A connection of sqlite3 checks no references by default.
     with closing(sqlite3.connect(old.removeprefix("sqlite:///"), isolation_level=None)) as shell:
         shell.execute("DELETE FROM resources WHERE resource_id = 'res-1'")
-    before = await as_it_lies(old)
+    before = await whole_database(old)
     with pytest.raises(CannotOpen, match="ledger has a row whose row in resources is missing") as refused:
         await migrate(old)
     assert len(refused.value.words.splitlines()) == 1
-    assert await as_it_lies(old) == before
+    assert await whole_database(old) == before
