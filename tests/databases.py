@@ -1,6 +1,6 @@
-"""Fresh databases for tests, one a test, on SQLite and on a real PostgreSQL.
+"""An empty, migrated database for each test, on SQLite and on a real PostgreSQL.
 
-A schema is migrated once for each test process; each test gets a copy of the file, or the emptied database.
+Each test process migrates a schema once. Then each test gets a copy of the file, or the emptied database.
 In a folder's conftest: `from tests.databases import clock, database, postgres, templates, url`.
 """
 
@@ -23,7 +23,7 @@ from store.db import Database, migrate
 from store.tables import metadata
 
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
-"""Our time when a test begins; it stands still until the test moves it."""
+"""Our time when a test begins. It changes only if the test moves it."""
 
 _numbers = count(1)
 
@@ -38,7 +38,7 @@ class Postgres:
         return str(self.server.get_uri(database=database))
 
     async def run(self, *statements: str) -> None:
-        """Runs statements one by one, outside any transaction."""
+        """Run statements one by one, outside any transaction."""
         connection = await asyncpg.connect(self.url())
         try:
             for statement in statements:
@@ -56,12 +56,12 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Any]:
-    """What has been migrated once in this test process: by database, what is copied."""
+    """By kind of database, what this test process migrated: a file to copy, or the name of a database."""
     return {}
 
 
 async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.TempPathFactory) -> str:
-    """The URL of a new, migrated SQLite database in `folder`."""
+    """Create an empty, migrated SQLite database in `folder`. Return its URL."""
     if "sqlite" not in templates:
         templates["sqlite"] = factory.mktemp("template") / "gpubot.db"
         await migrate(f"sqlite:///{templates['sqlite']}")
@@ -71,8 +71,8 @@ async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.
 
 
 async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
-    """The URL of a migrated PostgreSQL database that is empty and that nobody is connected to: the same for
-    each test, as making one takes long."""
+    """Empty a migrated PostgreSQL database, end its connections and return its URL. Every test uses the same one,
+    because creating one takes long."""
     url = postgres.url("gpubot")
     if "postgresql" not in templates:
         templates["postgresql"] = "gpubot"
@@ -92,7 +92,7 @@ async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
 
 
 async def cut_connections(url: str) -> None:
-    """Ends every other connection to a PostgreSQL database, as its restart does."""
+    """End every other connection to a PostgreSQL database, as its restart does."""
     connection = await asyncpg.connect(url)
     await connection.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"

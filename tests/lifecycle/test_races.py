@@ -130,7 +130,7 @@ async def test_the_teams_last_dollar_is_spent_once(database: Database, deps: Dep
 
 
 async def waiting(database: Database) -> Rental:
-    return await make.begun(
+    return await make.store_rental(
         database,
         make.rental(
             state=State.AWAITING_APPROVAL,
@@ -171,7 +171,7 @@ async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Databas
 
 
 async def in_use(database: Database) -> Rental:
-    return await make.begun(
+    return await make.store_rental(
         database,
         make.rental(
             state=State.READY,

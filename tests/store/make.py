@@ -177,7 +177,7 @@ def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
     return Change.model_construct(before=before, after=after, **fields)
 
 
-async def begun(
+async def store_rental(
     database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
     """Store a rental with its quote, an event, its card and these attempts. Return it."""

@@ -27,7 +27,7 @@ RESOURCE = make.resource()
 
 async def destroyed_meanwhile(database: Database) -> Rental:
     """Store a rental with one attempt, and destroy it. Return it as it was before."""
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
     return before
@@ -130,8 +130,10 @@ async def test_the_intent_of_a_stale_change_is_not_written(database: Database) -
 
 async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     offer = make.offer("offer-x")
-    await make.begun(database, make.rental("aaaaa"), make.attempt("aaaaa", offer=offer, state=AttemptState.FAILED))
-    other = await make.begun(database, make.rental("bbbbb"))
+    await make.store_rental(
+        database, make.rental("aaaaa"), make.attempt("aaaaa", offer=offer, state=AttemptState.FAILED)
+    )
+    other = await make.store_rental(database, make.rental("bbbbb"))
     change = Change(
         before=other,
         after=make.next_of(other, attempts=1),
@@ -157,7 +159,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
 
 
 async def test_of_several_rentals_that_want_one_offer_at_once_one_gets_it(database: Database) -> None:
-    rentals = [await make.begun(database, make.rental(f"rent{n}")) for n in range(8)]
+    rentals = [await make.store_rental(database, make.rental(f"rent{n}")) for n in range(8)]
 
     async def intend(rental: Rental) -> bool:
         intent = make.attempt(rental.id, offer=make.offer("offer-x"))
@@ -177,7 +179,7 @@ async def test_of_several_rentals_that_want_one_offer_at_once_one_gets_it(databa
 
 
 async def test_the_database_refuses_a_second_live_attempt(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
 
     async def buy_again() -> None:
         async with database.write() as tx:
@@ -192,7 +194,7 @@ async def test_the_database_refuses_a_second_live_attempt(database: Database) ->
 
 
 async def test_one_change_may_end_an_attempt_and_add_the_next(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     async with database.write() as tx:
         await tx.rentals.apply(
@@ -203,7 +205,7 @@ async def test_one_change_may_end_an_attempt_and_add_the_next(database: Database
 
 async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_is_live(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
-    before = await make.begun(database, make.rental(attempts=2), failed, make.attempt(n=2))
+    before = await make.store_rental(database, make.rental(attempts=2), failed, make.attempt(n=2))
     late = changed(failed, state=AttemptState.BOUGHT)
     async with database.write() as tx:
         await tx.rentals.apply(
@@ -228,7 +230,7 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
         delete_accepted_at=START + MINUTE,
         gone_at=START + 2 * MINUTE,
     )
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
@@ -237,7 +239,7 @@ async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Data
 
 async def test_resources_are_found_by_id_and_if_they_are_alive(database: Database) -> None:
     gone = make.resource("res-2", status="deleted", gone_at=START)
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
     async with database.read() as tx:
@@ -250,7 +252,7 @@ async def test_resources_are_found_by_id_and_if_they_are_alive(database: Databas
 
 
 async def test_a_ledger_row_is_written_once(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     row = make.ledger_row()
     for amount in (row.amount, 1):
         async with database.write() as tx:
@@ -268,7 +270,7 @@ async def test_a_ledger_row_is_written_once(database: Database) -> None:
 
 
 async def test_a_resource_that_came_back_gets_a_second_ledger_row(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     first = make.ledger_row()
     second = make.ledger_row(n=2, started_at=first.ended_at, ended_at=first.ended_at + MINUTE, amount=35_833)
     for row in (first, second, changed(second, amount=1)):
@@ -285,7 +287,7 @@ async def test_the_median_time_to_ready_needs_three_machines(database: Database)
     medians = []
     for n, minutes in enumerate((1, 3, 8)):
         name = f"rent{n}"
-        before = await make.begun(
+        before = await make.store_rental(
             database, make.rental(name, state=State.PROVISIONING, attempts=1), make.attempt(name)
         )
         after = make.next_of(before, state=State.READY, lease=make.lease(ready_at=START + minutes * MINUTE))

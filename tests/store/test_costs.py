@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_bill(database: Database) -> None:
     rental = make.rental("aaaaa", state=State.READY, attempts=2, rate=Decimal("2.42"))
     offer = make.offer("offer-a", rate=Decimal("2.4200000000000001"))
-    await make.begun(
+    await make.store_rental(
         database,
         rental,
         make.attempt("aaaaa", state=AttemptState.GONE),
@@ -59,7 +59,7 @@ async def test_a_rental_that_is_over_is_left_out_even_if_a_resource_of_it_is_ali
         (("later", State.READY), ("ended", State.LOST), ("first", State.PROCURING))
     ):
         made = make.rental(name, state=state, attempts=1, created_at=START - number * HOUR)
-        await make.begun(database, made, make.attempt(name, state=AttemptState.BOUGHT))
+        await make.store_rental(database, made, make.attempt(name, state=AttemptState.BOUGHT))
         async with database.write() as tx:
             await tx.rentals.apply(
                 Change(

@@ -74,7 +74,7 @@ async def test_a_connection_that_ends_anywhere_raises_store_busy_and_the_next_tr
 ) -> None:
     proxy, url = cut
     database = await Database.open(url, claimant="test", clock=clock)
-    await make.begun(database, make.rental(attempts=1), make.attempt())
+    await make.store_rental(database, make.rental(attempts=1), make.attempt())
     outages = 0
     for piece in count(1):
         proxy.arm(piece, how, everyone=everyone)

@@ -130,7 +130,7 @@ async def test_a_row_lock_that_postgresql_does_not_give_in_time_raises_store_bus
     postgres_url: str, clock: MovedClock
 ) -> None:
     database = await Database.open(postgres_url, claimant="test", clock=clock)
-    await make.begun(database)
+    await make.store_rental(database)
     other = await asyncpg.connect(postgres_url)
     async with other.transaction():
         await other.execute("SELECT id FROM rentals FOR UPDATE")

@@ -20,7 +20,7 @@ async def store_ready_rental(
     database: Database, rental_id: str = "k7mq2", ends_at: datetime = START + HOUR, **fields: object
 ) -> None:
     """Store a ready rental with one machine."""
-    before = await make.begun(
+    before = await make.store_rental(
         database,
         make.rental(rental_id, state=State.PROVISIONING, attempts=1),
         make.attempt(rental_id=rental_id, offer=make.offer(f"offer-{rental_id}")),

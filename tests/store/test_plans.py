@@ -174,12 +174,12 @@ async def test_a_frequent_query_uses_its_index(database: Database, index: str, q
 
 @pytest.mark.parametrize("query", BY_KEY)
 async def test_a_query_by_key_reads_no_whole_table(database: Database, query: Query) -> None:
-    await make.begun(database, make.rental(attempts=1), make.attempt())
+    await make.store_rental(database, make.rental(attempts=1), make.attempt())
     await planned(database, query)
 
 
 async def test_a_change_reads_no_whole_table(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     change = Change(
         before=before,
         after=make.next_of(before),

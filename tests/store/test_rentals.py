@@ -35,7 +35,7 @@ async def applied(database: Database, before: Rental, after: Rental, **written: 
 
 
 async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     assert await stored(database) == rental
     async with database.read() as tx:
         events = await tx.events.of("k7mq2")
@@ -48,7 +48,7 @@ async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Datab
 
 
 async def test_of_two_changes_of_one_version_only_the_first_is_written(database: Database) -> None:
-    before = await make.begun(database)
+    before = await make.store_rental(database)
     first = await applied(database, before, make.next_of(before, state=State.PROVISIONING))
     second = Change(
         before=before,
@@ -66,7 +66,7 @@ async def test_of_two_changes_of_one_version_only_the_first_is_written(database:
 
 
 async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
-    await make.begun(database, make.rental("aaaaa", quote_id="q1"))
+    await make.store_rental(database, make.rental("aaaaa", quote_id="q1"))
     second = make.rental("bbbbb", quote_id="q1")
     with pytest.raises(Stale):
         async with database.write() as tx:
@@ -77,7 +77,7 @@ async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
 
 
 async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Database) -> None:
-    first = await make.begun(database)
+    first = await make.store_rental(database)
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q2", owner=make.BEN))
     with pytest.raises(Stale):
@@ -87,7 +87,7 @@ async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Databa
 
 
 async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) -> None:
-    before = await make.begun(database)
+    before = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
     kept = await applied(database, before, make.next_of(before))
@@ -99,7 +99,7 @@ async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) ->
 
 
 async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
         await tx.rentals.defer(rental, START + HOUR)
@@ -110,7 +110,7 @@ async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database
 
 @pytest.mark.parametrize("writer", ["change", "make_due"])
 async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: Database, writer: str) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
     if writer == "change":
         await applied(database, rental, make.next_of(rental, due_at=soon))
@@ -123,7 +123,7 @@ async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: 
 
 
 async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step(database: Database) -> None:
-    before = await make.begun(database)
+    before = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
         await tx.rentals.make_due([before.id], soon)
@@ -135,7 +135,7 @@ async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step
 
 
 async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_rental(database: Database) -> None:
-    before = await make.begun(database, make.rental(state=State.READY, lease=make.lease()))
+    before = await make.store_rental(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
     await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
@@ -149,7 +149,7 @@ async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_onl
         ("mine2", make.ANA, State.PROVISIONING),
         ("other", make.BEN, State.READY),
     ):
-        await make.begun(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
+        await make.store_rental(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
         await tx.people.note_seen(make.ANA, START)
@@ -167,7 +167,9 @@ async def test_live_and_recent_rentals_are_listed(database: Database) -> None:
             ("ddddd", make.ANA, State.DESTROYING),
         )
     ):
-        await make.begun(database, make.rental(name, owner=owner, state=state, created_at=START + index * HOUR))
+        await make.store_rental(
+            database, make.rental(name, owner=owner, state=state, created_at=START + index * HOUR)
+        )
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
@@ -177,13 +179,15 @@ async def test_live_and_recent_rentals_are_listed(database: Database) -> None:
 async def test_live_rentals_are_counted_by_state(database: Database) -> None:
     states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
     for n, state in enumerate(states):
-        await make.begun(database, make.rental(f"r{n}", state=state))
+        await make.store_rental(database, make.rental(f"r{n}", state=state))
     async with database.read() as tx:
         assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
 
 
 async def test_several_rentals_are_read_and_made_due_at_once(database: Database) -> None:
-    first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
+    first, second, third = [
+        await make.store_rental(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")
+    ]
     async with database.write() as tx:
         await tx.rentals.make_due(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
         found = await tx.rentals.get_many(["aaaaa", "bbbbb", "zzzzz"])
@@ -198,9 +202,9 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
     for name, rate in rates.items():
         owner = make.BEN if name == "bbbbb" else make.ANA
         envelope = make.envelope(max_rate=Decimal(rate))
-        await make.begun(database, make.rental(name, owner=owner, envelope=envelope))
+        await make.store_rental(database, make.rental(name, owner=owner, envelope=envelope))
     over = make.rental("ddddd", state=State.DESTROYED, envelope=make.envelope(max_rate=Decimal(50)))
-    await make.begun(database, over)
+    await make.store_rental(database, over)
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
         other = await tx.rentals.usage(make.ANA, without="aaaaa")
@@ -210,7 +214,7 @@ async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(dat
 
 
 async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:
-    before = await make.begun(database)
+    before = await make.store_rental(database)
     await applied(database, before, make.next_of(before, state=State.DESTROYED, due_at=None))
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)

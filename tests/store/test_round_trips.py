@@ -208,7 +208,7 @@ async def test_characters_that_no_database_takes_are_replaced(database: Database
     attempt = make.attempt(
         state=AttemptState.UNKNOWN, detail=strange, offer=make.offer("strange", vendor_region="eu\ud800")
     )
-    await make.begun(database, make.rental(attempts=1), attempt)
+    await make.store_rental(database, make.rental(attempts=1), attempt)
     async with database.read() as tx:
         [kept] = await tx.rentals.attempts("k7mq2")
     assert (kept.detail, kept.offer.vendor_region) == ("a\ufffdb?c", "eu?")
