@@ -45,7 +45,7 @@ def _time_text(at: datetime) -> str:
 
 
 class Account:
-    """bot.lifecycle.ports.Account."""
+    """bot.lifecycle.ports.store.Account."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
@@ -53,8 +53,9 @@ _HAS_LIVE = select_by(attempts.c.rental_id).where(attempts.c.live).with_only_col
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
     offer = attempt.offer
     return {
-        **values(attempt, without=frozenset({"marked_for_deletion"})),
+        **values(attempt, without=frozenset({"marked_for_deletion", "reopened"})),
         "delete_wanted": attempt.marked_for_deletion,
+        "late": attempt.reopened,
         "offer_id": offer.offer_id,
         "vendor": offer.vendor,
         "gpu": offer.gpu,
@@ -64,11 +65,11 @@ def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
-    return to_model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted})
+    return to_model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted, "reopened": row.late})
 
 
 class Attempts:
-    """The part of bot.lifecycle.ports.Rentals about attempts, resources and the ledger."""
+    """The part of bot.lifecycle.ports.store.Rentals about attempts, resources and the ledger."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Billing, LiveCost
+from bot.lifecycle.ports.records import Billing, LiveCost
 from store.tables import attempts, ledger, rentals, resources
 
 _r, _a, _l = resources.c, attempts.c, ledger.c

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
-from bot.lifecycle.ports import Change, Store
+from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.store import Store
 from store import claims, migrating
 from store.account import Account
 from store.connections import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
@@ -30,7 +31,7 @@ _WRITES_TRIED = "writes_tried_at"
 
 
 class Transaction:
-    """bot.lifecycle.ports.Tx over one connection."""
+    """bot.lifecycle.ports.store.Tx over one connection."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
         self.stale_changes: list[Change] = []
@@ -78,7 +79,7 @@ async def close(engines: Engines, ownership: Ownership) -> None:
 
 
 class Database:
-    """bot.lifecycle.ports.Store. One process has a database open at a time."""
+    """bot.lifecycle.ports.store.Store. One process has a database open at a time."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
         """Use `open`."""
@@ -220,7 +221,7 @@ class Database:
 
 
 class Background:
-    """bot.lifecycle.ports.Store; see `Database.in_background`."""
+    """bot.lifecycle.ports.store.Store; see `Database.in_background`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -15,7 +15,7 @@ _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
 
 
 class Events:
-    """bot.lifecycle.ports.Events."""
+    """bot.lifecycle.ports.store.Events."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

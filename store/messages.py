@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Unsendable
+from bot.lifecycle.ports.records import Unsendable
 from bot.model.message import Destination, Message, MessageKind
 from store.columns import SafeText
 from store.mapping import Values, insert_new, param, select_by, to_model, values
@@ -139,7 +139,7 @@ def _messages(rows: Iterable[Row[Any]]) -> list[Message]:
 
 
 class Messages:
-    """bot.lifecycle.ports.Messages."""
+    """bot.lifecycle.ports.store.Messages."""
 
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
         self._conn = conn

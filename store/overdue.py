@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.model.attempt import AttemptState, Resource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
@@ -73,7 +73,7 @@ _NOTE_DELETION = (
 
 
 class Overdue:
-    """bot.lifecycle.ports.Overdue."""
+    """bot.lifecycle.ports.store.Overdue."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

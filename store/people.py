@@ -34,7 +34,7 @@ _SEEN = (
 
 
 class People:
-    """bot.lifecycle.ports.People."""
+    """bot.lifecycle.ports.store.People."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

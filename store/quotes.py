@@ -40,7 +40,7 @@ _WAITING_FOR_KEY = (
 
 
 class Quotes:
-    """bot.lifecycle.ports.Quotes."""
+    """bot.lifecycle.ports.store.Quotes."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

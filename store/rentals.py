@@ -10,9 +10,8 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
+from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
-from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from store import claims, costs
@@ -28,7 +27,6 @@ _SPENDING_LOCK = 0x67707562
 
 _c = rentals.c
 _GET = select_by(_c.id)
-_RECENT = select_by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("max_rows"))
 # Not ordered here: SQLite would then use the index over everything that an owner ever had. Python sorts.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
@@ -92,7 +90,7 @@ def _as_read(rental: Rental | Claimed) -> Values:
 
 
 class Rentals(Attempts):
-    """bot.lifecycle.ports.Rentals."""
+    """bot.lifecycle.ports.store.Rentals."""
 
     def __init__(
         self,
@@ -177,9 +175,6 @@ class Rentals(Attempts):
         found = await self._conn.execute(_MANY, {"ids": list(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
 
-    async def recent(self, owner: str, limit: int) -> list[Rental]:
-        return rentals_of(await self._conn.execute(_RECENT, {"key": owner, "max_rows": limit}))
-
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
 
@@ -206,5 +201,5 @@ class Rentals(Attempts):
         if state_changed and after.state is State.READY:
             await self.write_ready_time(after)
         if before is None or after.version > before.version:
-            transition = state_changed or any(event.kind is not EventKind.PROGRESS for event in change.events)
+            transition = state_changed or bool(change.events)
             await self._messages.show(after.id, after.version, transition=transition)

@@ -171,10 +171,10 @@ attempts = Table(
     Column("why", EnumText(Why)),
     _text("detail"),
     _bool("accepted"),
-    _text("progress"),
+    Column("progress", SafeText, nullable=False, default=""),  # no model field: nothing reads it
     _bool("delete_wanted"),
     _time("delete_accepted_at"),
-    _bool("late"),
+    _bool("late"),  # Attempt.reopened
     _time("empty_since"),
     _text("offer_id"),  # the offer's, for the index that allows an offer one attempt
     _text("vendor"),  # the offer's, as gpu: for the median time to ready

@@ -1,4 +1,4 @@
-"""The optional parts of a rental. Each function fails if the rental doesn't have the part."""
+"""Parts of a rental that may be None. Each function fails if its part is None."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def waiting(rental: Rental) -> Waiting:
 
 
 def blocked(rental: Rental) -> Blocked:
-    """Return since when and why buying is blocked."""
+    """Return since when and why its purchase is blocked."""
     assert rental.blocked is not None
     return rental.blocked
 

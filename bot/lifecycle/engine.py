@@ -11,7 +11,8 @@ import structlog
 
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import Claimed, Tx
+from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.step_failures import StepFailures
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest

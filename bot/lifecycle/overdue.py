@@ -16,7 +16,7 @@ import structlog
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account import send_notices
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace

@@ -10,7 +10,7 @@ from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

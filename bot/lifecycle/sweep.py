@@ -9,7 +9,8 @@ from bot.errors import BuyingBlock
 from bot.lifecycle.account import set_block, tell_admins
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import ResourceView, Tx
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import see
 from bot.model.attempt import Attempt, AttemptState, Resource
@@ -164,7 +165,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        held = changed(current, state=AttemptState.BOUGHT, late=True, marked_for_deletion=True)
+        held = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
         resource = see(found.resource, view, held, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, Instant
 
 PREFIX = "twin:"

@@ -9,7 +9,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.message import Message
 from handlers.delivery import reposts
 from handlers.delivery.fallback import fall_back

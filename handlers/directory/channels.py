@@ -30,7 +30,7 @@ _log = structlog.get_logger("gpubot.rooms")
 
 
 class SlackChannels:
-    """bot.lifecycle.ports.Channels: from the store's cache, else asked."""
+    """bot.lifecycle.ports.outside.Channels: from the store's cache, else asked."""
 
     def __init__(self, deps: Deps, client: AsyncWebClient) -> None:
         self._deps = deps

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.message import Message
 from bot.model.rental import Rental

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, AttemptState, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -216,7 +216,7 @@ async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_i
 
 async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted"
+        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, reopened=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,

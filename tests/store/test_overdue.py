@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from bot.lifecycle.ports import Change, KnownResource
+from bot.lifecycle.ports.records import Change, KnownResource
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from store.db import Database

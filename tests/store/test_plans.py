@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports import EVER, Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -96,7 +97,6 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("ledger_rental", lambda tx: tx.rentals.live_costs()),
     ("resources_alive", lambda tx: tx.rentals.live_costs()),
     (OF_ONE_PERSON, lambda tx: tx.people.note_seen(make.ANA, START)),
-    ("rentals_owner", lambda tx: tx.rentals.recent(make.ANA, 9)),
     ("resources_alive", lambda tx: tx.rentals.alive_resources()),
     ("resources_rental", lambda tx: tx.rentals.resources("k7mq2")),
     ("ledger_rental", lambda tx: tx.rentals.ledger("k7mq2")),

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
@@ -173,7 +173,6 @@ async def test_live_and_recent_rentals_are_listed(database: Database) -> None:
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
-        assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
 async def test_live_rentals_are_counted_by_state(database: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import Refused, StoreBusy
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from store.db import Database
 from tests.store import make
 from tests.store.fact import read, write

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen
-from bot.lifecycle.ports import Billing, Change
+from bot.lifecycle.ports.records import Billing, Change
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from store.db import Database, migrate

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bot.clock import Clock
 from bot.errors import GpubotError, LockedOut, MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import Market
+from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
 from bot.lifecycle.steps.polling import poll_at, soonest

@@ -10,7 +10,7 @@ import structlog
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import OfferProgress, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
 from bot.model.base import changed
