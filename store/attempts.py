@@ -97,7 +97,7 @@ class Attempts:
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Stored attempts first: a rental may have one live attempt, so the last one must end before the next begins.
+        # Stored attempts first: a rental has one live attempt, so the last one must end before the next is stored.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
