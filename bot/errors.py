@@ -120,7 +120,7 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are set if the bot may be used in those only, and this is another one."""
+    """The rules don't allow it. `channels` are set if the bot may be used only there and was used elsewhere."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)

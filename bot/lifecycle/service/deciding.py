@@ -7,7 +7,7 @@ from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
@@ -45,7 +45,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
         self_approved = check_may_decide(person, rental, deps.rules)
         _check_version(deps, rental, version)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _approve_extension(
                 tx, deps, person, rental, rental.extension, self_approved=self_approved
@@ -76,7 +76,7 @@ async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rent
         if not may_deny(person, deps.rules):
             raise Refused(ONLY_APPROVERS)
         _check_version(deps, rental, version)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED)
         return await _end_request(tx, deps, person, rental, State.DENIED)
@@ -98,7 +98,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
         if rental.newest_envelope.version != version:
             words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
             raise TooLate(words, rental.id)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_WITHDRAWN)
         return await _end_request(tx, deps, person, rental, State.WITHDRAWN)

@@ -8,7 +8,7 @@ from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
@@ -42,7 +42,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
             by=person.id,
         )
         await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)
