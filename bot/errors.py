@@ -120,7 +120,7 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are set if the bot may be used only there and was used elsewhere."""
+    """The rules don't allow it. `channels` are those in which the bot may be used, if it was used in another."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)

@@ -68,11 +68,11 @@ class Attempt(Frozen):
     detail: str = ""
     """The market's own words. Data, never markup."""
     accepted: bool = False
-    """The answer to the procure call itself was that it was accepted."""
+    """The procure call itself was answered with acceptance."""
     marked_for_deletion: bool = False
     """Any resource that appears for it is deleted too."""
     delete_accepted_at: Instant | None = None
-    """When the market first had accepted the deletion of all its resources. From then on it is no longer live."""
+    """When the deletion of all its resources was first accepted; from then on it is no longer live."""
     reopened: bool = False
     """A resource appeared after the attempt was settled. It is deleted in addition to the rental's
     live attempt."""
