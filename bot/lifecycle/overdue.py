@@ -42,7 +42,7 @@ AttemptKey = tuple[str, int]
 
 @dataclass(frozen=True)
 class PastEnd:
-    """Since when an attempt has been past its end, counting only time in which the bot ran."""
+    """From when on an attempt's graces count: its end, or the first check after it if the bot was down then."""
 
     end: datetime
     since: datetime
@@ -118,8 +118,10 @@ class OverdueDeletion:
 
     # --- when an attempt is overdue
 
-    async def _overdue_at(self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime) ->
-    datetime:     end, graces = self._end(attempt)
+    async def _overdue_at(
+        self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
+    ) -> datetime:
+        end, graces = self._end(attempt)
         since = end if end > now else await self._past_end_since(attempt, end, checked_at, now)
         return since + graces * overdue_grace(self._deps.rules)
 

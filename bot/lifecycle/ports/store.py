@@ -56,8 +56,7 @@ class Rentals(Protocol):
         attempt has had one already."""
 
     async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
-        """End its claim and set when it is next due, if it did not change meanwhile. No listener of `on_commit` is
-        called."""
+        """End its claim and set when it is next due, unless it changed meanwhile. No message becomes due."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
         """Claim what is due and unclaimed, and return it, oldest first."""
