@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service.ending import WHEN_TAKEN_ON
+from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look_up
@@ -110,7 +110,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         vendor=offer.vendor,
         since=rental.ending.since if rental.ending else None,
     )
-    next_at = now + (WHEN_TAKEN_ON if alarm.taken_on_by else ALARM_AGAIN)
+    next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
     snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
     return snapshot.with_rental(raise_alarm(rental, alarm, next_at))
 
