@@ -235,9 +235,9 @@ async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> Non
     _, _, before = await as_it_lies(old)
     async with world(old) as here:
         here.jump(3 * 24 * HOUR)  # past the end of each
-        await here.overdue.look()
+        await here.overdue.delete_overdue()
         here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))
-        await here.overdue.look()
+        await here.overdue.delete_overdue()
         asked = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
     assert asked == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
 
