@@ -11,7 +11,7 @@ from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job
 from bot.lifecycle.overdue import OverdueDeletion
-from bot.lifecycle.ports import Store
+from bot.lifecycle.ports.store import Store
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
 from bot.metrics import Metrics
@@ -53,7 +53,7 @@ class HealthReport:
             next_due = await self.engine.next_due()
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
                 refresh_at = await tx.messages.next_refresh()
         except GpubotError:
             next_due, refresh_at = None, None
@@ -61,7 +61,8 @@ class HealthReport:
         due = (next_due is not None and next_due <= now) or self.overdue.due()
         # A refresh may wait up to a minute for its turn in Slack's pace. The report is settled all the same.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
-        next_at = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        later = refresh_at if refresh_at is not None and refresh_at > now else None
+        next_at = soonest(next_due, later, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits

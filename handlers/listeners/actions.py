@@ -39,7 +39,7 @@ async def rent_another(context: Context, interaction: UserInteraction) -> Outcom
 async def all_offers(context: Context, interaction: UserInteraction) -> Outcome:
     """The whole list in the place of the short one."""
     value, deps = QuoteValue.decode(interaction.value), context.deps
-    view = await previews.own_offers(
+    view = await previews.offers_of_quote(
         deps, interaction.person, value.quote_id, most=offers.shown_of(everything=True)
     )
     said = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
@@ -48,7 +48,7 @@ async def all_offers(context: Context, interaction: UserInteraction) -> Outcome:
 
 async def ask_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Refresh, and Try again."""
-    quote = await previews.to_ask_again(
+    quote = await previews.quote_to_ask_again(
         context.deps, interaction.person, QuoteValue.decode(interaction.value).quote_id
     )
     return await operations.ask(context, interaction, quote.request, like=quote)
@@ -64,7 +64,7 @@ async def show_nearby(context: Context, interaction: UserInteraction) -> Outcome
 async def change(context: Context, interaction: UserInteraction) -> Outcome:
     """The form, filled in with what was asked for."""
     value = QuoteValue.decode(interaction.value)
-    quote = await previews.to_ask_again(context.deps, interaction.person, value.quote_id)
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
     return operations.form(context, interaction, like=quote, carries=value)
 
 
@@ -79,7 +79,7 @@ async def choose_from_list(context: Context, interaction: UserInteraction) -> Ou
 async def change_rental(context: Context, interaction: UserInteraction) -> Outcome:
     """The form, filled in with the request that waits."""
     value = VersionValue.decode(interaction.value)
-    quote = await previews.to_change(context.deps, interaction.person, value.rental_id)
+    quote = await previews.quote_to_change(context.deps, interaction.person, value.rental_id)
     return operations.form(context, interaction, like=quote, carries=value)
 
 
@@ -125,7 +125,7 @@ async def keep(context: Context, interaction: UserInteraction) -> Outcome:
 
 
 async def taken_on(context: Context, interaction: UserInteraction) -> Outcome:
-    await ending.take_on(context.deps, interaction.person, RentalValue.decode(interaction.value).rental_id)
+    await ending.take_on_alarm(context.deps, interaction.person, RentalValue.decode(interaction.value).rental_id)
     return None
 
 

@@ -71,7 +71,7 @@ async def _look(context: Context, interaction: UserInteraction, command: Look) -
         case commands.ShowCatalog():
             return Reply(said=_catalog(context, interaction))
         case commands.Help():
-            roles = queries.roles(context.deps, interaction.person)
+            roles = queries.own_roles(context.deps, interaction.person)
             return Reply(said=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))
         case commands.Home():
             return Reply(said=await _home(context, interaction))
@@ -116,12 +116,12 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 
 async def _live(context: Context, interaction: UserInteraction, *, everyone: bool, most: int) -> RentalList:
     """What is not over, with its sums: all who may use the bot see the team's."""
-    return await queries.listing(context.deps, interaction.person, everyone=everyone, most=most)
+    return await queries.live_rentals(context.deps, interaction.person, everyone=everyone, most=most)
 
 
 async def _ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Rendered:
     return lists.ssh(
-        await queries.to_open(context.deps, interaction.person, rental_id),
+        await queries.ssh_details(context.deps, interaction.person, rental_id),
         reader=interaction.person.id,
         rules=context.deps.rules,
         now=context.deps.clock.now(),

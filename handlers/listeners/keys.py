@@ -16,9 +16,9 @@ async def save(context: Context, interaction: UserInteraction, line: str) -> Out
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
     """One's own key."""
-    return Reply(said=replies.key_shown(await queries.key_of(context.deps, interaction.person)))
+    return Reply(said=replies.key_shown(await queries.own_key(context.deps, interaction.person)))
 
 
 async def ask(context: Context, interaction: UserInteraction) -> Outcome:
     """The dialog that asks for one."""
-    return Opens(view=modals.key(await previews.to_set_key(context.deps, interaction.person)))
+    return Opens(view=modals.key(await previews.key_to_replace(context.deps, interaction.person)))

@@ -36,9 +36,9 @@ async def _like(context: Context, interaction: UserInteraction) -> Quote | None:
         return None
     if ":" not in interaction.value:
         quote_id = QuoteValue.decode(interaction.value).quote_id
-        return await previews.to_ask_again(context.deps, interaction.person, quote_id)
+        return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
     rental_id = VersionValue.decode(interaction.value).rental_id
-    quote = await previews.to_change(context.deps, interaction.person, rental_id)
+    quote = await previews.quote_to_change(context.deps, interaction.person, rental_id)
     return changed(quote, changes=rental_id)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import Changed, MarketAway, RentsAlready, Repeated
+from bot.errors import Changed, DuplicateExtension, DuplicateRental, MarketAway
 from bot.lifecycle.service import deciding, ending, leasing, previews, queries, quoting, renting
-from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.quote import Quote
 from bot.model.request import Request
@@ -18,8 +17,6 @@ from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.format import Times, escape
 from handlers.views.rental_text import reader_times
-
-ASKS = frozenset({EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED})
 
 
 def known_catalog(context: Context) -> Catalog:
@@ -100,8 +97,8 @@ async def rent_confirmed(
         rental = await renting.rent(
             context.deps, interaction.person, value.quote_id, value.offer_id, another=another
         )
-    except RentsAlready as twin:
-        details = await queries.show(context.deps, interaction.person, twin.rental_id)
+    except DuplicateRental as duplicate:
+        details = await queries.show(context.deps, interaction.person, duplicate.rental_id)
         return Reply(said=offers.rents_already(details.rental, value.quote_id, value.offer_id))
     return Reply(said=replies.rented(rental), replaces=True)
 
@@ -136,13 +133,11 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
 
 
 async def _newer(context: Context, interaction: UserInteraction, rental_id: str, change: Changed) -> Outcome:
-    details = await previews.newest(context.deps, interaction.person, rental_id)
-    envelope = details.rental.waiting_envelope or details.rental.envelope
-    asked = next((event for event in reversed(details.events) if event.kind in ASKS), None)
+    newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     current = approval(
-        details,
-        version=envelope.version,
-        asked=asked,
+        newest.details,
+        version=newest.version,
+        asked=newest.asked,
         first=False,
         rules=context.deps.rules,
         now=context.deps.clock.now(),
@@ -156,7 +151,7 @@ async def _newer(context: Context, interaction: UserInteraction, rental_id: str,
 
 async def extend_form(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """The dialog that asks by how much."""
-    details = await previews.to_extend(context.deps, interaction.person, rental_id)
+    details = await previews.rental_to_extend(context.deps, interaction.person, rental_id)
     return Opens(view=modals.extend(details, rules=context.deps.rules, now=context.deps.clock.now()))
 
 
@@ -171,7 +166,7 @@ async def extend(
     """A longer lease, or the wish for one. The same command again asks whether still more is meant."""
     try:
         rental = await leasing.extend(context.deps, interaction.person, rental_id, span, shown_end=shown_end)
-    except Repeated:
+    except DuplicateExtension:
         details = await queries.show(context.deps, interaction.person, rental_id)
         return Reply(
             said=replies.extended_just_now(details.rental, span, _times(context, interaction), context.deps.rules)
@@ -189,7 +184,7 @@ async def keep(context: Context, interaction: UserInteraction, rental_id: str, s
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """The dialog before every destroy and cancel, with what it has cost by now."""
-    details = await previews.to_destroy(context.deps, interaction.person, rental_id)
+    details = await previews.rental_to_destroy(context.deps, interaction.person, rental_id)
     return Opens(view=modals.destroy_confirm(details))
 
 

@@ -97,7 +97,7 @@ class Anything:
         if how < 0.3 and rental.state in {State.PROVISIONING, State.READY}:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
-            await ending.take_on(self.here.deps, who, rental.id)
+            await ending.take_on_alarm(self.here.deps, who, rental.id)
         else:
             await ending.destroy(self.here.deps, who, rental.id)
 
@@ -135,7 +135,7 @@ class Anything:
         for machine in await self.here.alive():
             if machine["offer_id"] is not None and machine["status"] != "deleting":
                 async with self.here.deps.store.read() as tx:
-                    attempt = await tx.rentals.attempt_of_offer(machine["offer_id"])
+                    attempt = await tx.rentals.attempt_by_offer(machine["offer_id"])
                 assert attempt is not None
                 running.setdefault(attempt.rental_id, set()).add(attempt.n)
         assert all(len(attempts) == 1 for attempts in running.values()), running

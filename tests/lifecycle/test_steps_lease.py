@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
+from bot.errors import Changed, DuplicateExtension, Mistake, Refused, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
@@ -74,6 +74,27 @@ async def test_two_notices_that_were_overslept_are_told_as_one(here: World) -> N
     assert await count(here, rental, E.ENDING) == 1
     await here.pass_time(5 * MINUTE)
     assert await count(here, rental, E.ENDING) == 1
+
+
+@pytest.mark.parametrize("how", ["extended by its owner", "extended by an admin", "approved"])
+async def test_after_an_extension_the_next_notice_is_skipped_if_it_is_not_the_last(here: World, how: str) -> None:
+    rental = await here.ready(lease=24 * HOUR if how == "approved" else HOUR)
+    await sleep_to(here, end_of(rental) - 30 * MINUTE)
+    notices = await count(here, rental, E.ENDING)
+    if how == "approved":
+        rental = await here.approve(await here.extend(rental, 24 * HOUR))
+        await sleep_to(here, end_of(rental) - 2 * HOUR - 30 * MINUTE)
+        rental = await here.approve(await here.extend(rental, 3 * MINUTE))
+    else:
+        rental = await here.extend(rental, 2 * HOUR, ANA if how == "extended by its owner" else CLEO)
+    ends = end_of(rental)
+    await here.pass_time(ends - here.now - 2 * HOUR + MINUTE)
+    await sleep_to(here, ends - 30 * MINUTE - SECOND)
+    assert await count(here, rental, E.ENDING) == notices
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.ENDING) == notices + 1
+    assert (await here.said(rental, E.ENDING)).facts.span == 30 * MINUTE
+    assert await destroyed_at(here, rental) == ends
 
 
 @pytest.mark.parametrize("hours", [1, 3])
@@ -242,7 +263,7 @@ async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> Non
     ends = end_of(rental)
     await here.extend(rental, 2 * HOUR)
     await here.pass_time(MINUTE + 59 * SECOND)
-    with pytest.raises(Repeated, match=r"You asked for 2h more just now\. I added nothing more\."):
+    with pytest.raises(DuplicateExtension, match=r"You asked for 2h more just now\. I added nothing more\."):
         await here.extend(rental, 2 * HOUR)
     shown = int(end_of(await here.rental(rental.id)).timestamp())
     assert shown == int((ends + 2 * HOUR).timestamp())
@@ -260,7 +281,7 @@ async def test_the_same_wish_within_two_minutes_asks_an_approver_once(here: Worl
     with pytest.raises(TooLate, match="already asks"):
         await here.extend(rental, 24 * HOUR)
     rental = await getattr(here, decision)(rental)
-    with pytest.raises(Repeated):
+    with pytest.raises(DuplicateExtension):
         await here.extend(rental, 24 * HOUR)
     rental = await here.rental(rental.id)
     assert rental.extension is None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service.ending import WHEN_TAKEN_ON
+from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look
@@ -31,7 +31,7 @@ def doomed(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 
 def marked_as_overdue(attempt: Attempt) -> bool:
     """Whether the overdue deletion marked an attempt of a rental that is being made: a step gives its reason."""
-    return attempt.marked_for_deletion and not attempt.late and attempt.why in {None, Why.NO_ANSWER}
+    return attempt.marked_for_deletion and not attempt.reopened and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -41,7 +41,7 @@ async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """
     for attempt in doomed(snapshot):
         snapshot = await _tend(deps, snapshot, attempt)
-        if attempt.late and _same(snapshot, attempt).settled:
+        if attempt.reopened and _same(snapshot, attempt).settled:
             bill = snapshot.spent(deps.clock.now())
             facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, deps.clock.now(), facts)
@@ -105,7 +105,7 @@ def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         return replace(snapshot, rental=changed(rental, alarm=Alarm(at=now + ALARM_AFTER)))
     if now < alarm.at:
         return snapshot
-    again = WHEN_TAKEN_ON if alarm.taken_on_by else ALARM_AGAIN
+    again = TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN
     alive = [r for attempt in waiting for r in snapshot.resources_of(attempt) if r.gone_at is None]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,
