@@ -143,8 +143,8 @@ async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> Non
     await database.dispose()
     async with world(old) as here:
         here.jump(3 * 24 * HOUR)  # past the end of each lease
-        await here.overdue.look()
+        await here.overdue.delete_overdue()
         here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))
-        await here.overdue.look()
+        await here.overdue.delete_overdue()
         deleted = {call["path"].rpartition("/")[2] for call in await here.calls("delete_resource")}
     assert deleted == {row["resource_id"] for row in before["resources"] if row["gone_at"] is None}
