@@ -158,7 +158,7 @@ async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_onl
     assert (await stored(database, "mine1")).version == 1
 
 
-async def test_live_and_recent_rentals_are_listed(database: Database) -> None:
+async def test_live_rentals_of_all_or_of_one_person_are_listed_oldest_first(database: Database) -> None:
     for index, (name, owner, state) in enumerate(
         (
             ("aaaaa", make.ANA, State.READY),
