@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.billing import hourly, ledger_row, spent
+from bot.lifecycle.billing import hourly, ledger_row, ledger_span, spent
 from bot.model.attempt import Resource
 from bot.model.base import changed
 from tests.databases import START
@@ -103,3 +103,10 @@ def test_where_a_part_says_no_price_the_offers_counts() -> None:
     attempt = make.attempt()
     assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.offer.rate
     assert hourly([], attempt) == attempt.offer.rate
+
+
+def test_the_span_of_a_ledger_is_from_its_first_start_to_its_last_end() -> None:
+    first = ledger_row(gone(), make.attempt(), make.ANA)
+    later = changed(first, started_at=START + 7 * HOUR, ended_at=START + 9 * HOUR)
+    assert ledger_span([later, first]) == 9 * HOUR
+    assert ledger_span([]) is None

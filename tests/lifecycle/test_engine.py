@@ -26,7 +26,7 @@ async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotte
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     other = sqlite3.connect(there.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     await here.release(fault)
@@ -44,7 +44,7 @@ async def test_nothing_is_due_twice(here: World) -> None:
     fault = await here.fault("procure_offer", "hold_before")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     for _ in range(5):
         here.jump(MINUTE)
         await here.engine.run_pass()
@@ -105,7 +105,7 @@ async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its
     offers, others = await here.ask(), await here.ask(BEN)
     first = await here.rent(offers, settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     second = await here.rent(others, person=BEN, settle=False)
     store.in_doubt = True
     with pytest.raises(StoreBusy):
@@ -133,7 +133,7 @@ async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
             reply_url="https://slack.test/reply",
         )
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     async with asyncio.timeout(20):
         while not (await here.rental(rental.id)).state.over:

@@ -51,7 +51,7 @@ async def test_what_was_answered_counts_where_somebody_else_decided_meanwhile(he
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     await here.release(fault)
     await here.until(rental, State.CANCELLED)

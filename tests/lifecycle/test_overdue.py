@@ -57,7 +57,7 @@ def logs() -> Iterator[list[Any]]:
 def breaks(here: World) -> Senseless:
     """From now on each step that looks at a machine fails."""
     market = Senseless(here.deps.market)
-    here.works_with(replace(here.deps, market=cast(Market, market)))
+    here.restart(replace(here.deps, market=cast(Market, market)))
     return market
 
 
@@ -99,7 +99,7 @@ async def test_three_failed_steps_in_a_row_are_told_once_with_the_number_in_the_
     assert (await here.rental(rental.id)).version == rental.version
 
     # A restart neither tells it again nor forgets to tell that it works.
-    here.works_with(here.deps)
+    here.restart(here.deps)
     await here.pass_time(10 * MINUTE)
     assert len(await here.notices(E.STEP_FAILED)) == 2
     market.broken = False
@@ -181,7 +181,7 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     rental = await here.get()
     if seen:
         await here.pass_time(MINUTE)
-        here.works_with(replace(good, prober=Wrong()))
+        here.restart(replace(good, prober=Wrong()))
     else:
         breaks(here)
     assert rental.accepted_at is not None
@@ -190,7 +190,7 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
-    here.works_with(good)
+    here.restart(good)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
     assert len(await here.bought()) == 1
@@ -201,7 +201,7 @@ async def test_what_a_lost_purchase_made_is_deleted_although_its_lookup_fails(he
     await here.fault("procure_offer", "cut_after")
     market = Senseless(here.deps.market)
     good = here.deps
-    here.works_with(replace(good, market=cast(Market, market)))
+    here.restart(replace(good, market=cast(Market, market)))
     rental = await here.rent(await here.ask())
     assert rental.state is State.PROCURING
     await here.pass_time(TIME_OUT + GRACE + MINUTE)
@@ -244,7 +244,7 @@ class Hanging(Senseless):
 async def test_a_step_that_hangs_counts_as_well(here: World) -> None:
     rental = await here.ready()
     market = Hanging(here.deps.market)
-    here.works_with(replace(here.deps, market=cast(Market, market)))
+    here.restart(replace(here.deps, market=cast(Market, market)))
     here.jump(3 * MINUTE + 30 * SECOND)
     await here.engine.run_pass()
     assert here.engine.in_flight == 1
@@ -332,7 +332,7 @@ async def test_an_extension_in_the_last_moment_is_seen(here: World) -> None:
         await leasing.extend(good, ANA, rental.id, HOUR)
 
     market = Between(good.market, extend)
-    here.works_with(replace(good, market=cast(Market, market)))
+    here.restart(replace(good, market=cast(Market, market)))
     await here.pass_time(ends(rental) + 2 * GRACE + MINUTE - here.now)
     assert len(await here.alive()) == 1
     assert await here.calls("delete_resource") == []
@@ -349,7 +349,7 @@ async def test_after_a_pause_of_the_bot_the_graces_begin_when_it_is_back(here: W
     assert len(await here.alive()) == 1
     # A restart doesn't restart the graces: a step may be what ends the process.
     for _ in range(3):
-        here.works_with(here.deps)
+        here.restart(here.deps)
         await here.pass_time(20 * SECOND)
     await here.pass_time(MINUTE)
     assert await here.alive() == []
@@ -401,7 +401,7 @@ async def test_a_machine_is_deleted_although_it_cannot_be_written_and_is_written
     rental = await here.ready()
     good, store = here.deps, Full(here.deps.store)
     await here.pass_time(ends(rental) - MINUTE - here.now)
-    here.works_with(replace(good, store=store))
+    here.restart(replace(good, store=store))
     await minutes(here, 2 * GRACE + 3 * MINUTE)
     assert await here.alive() == []
     assert [attempt.marked_for_deletion for attempt in await here.attempts(rental)] == [False]
@@ -416,9 +416,9 @@ async def test_while_the_store_cannot_be_read_nothing_is_deleted(here: World) ->
     good, store = here.deps, Full(here.deps.store)
     await here.pass_time(ends(rental) - MINUTE - here.now)
     store.away = True
-    here.works_with(replace(good, store=store))
+    here.restart(replace(good, store=store))
     await minutes(here, HOUR)
     assert len(await here.alive()) == 1
     assert await here.calls("delete_resource") == []
-    here.works_with(good)
+    here.restart(good)
     await over(here, rental, State.DESTROYED)

@@ -82,7 +82,7 @@ async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
     fault = await here.fault("get_resource", "hold_before")
     here.jump(4 * MINUTE)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     assert list(here.engine.under_way()) == [rental.id]
     for span, wrong in ((4 * MINUTE, []), (2 * MINUTE, []), (MINUTE, ["work is late by 60 s"])):
         here.jump(span)

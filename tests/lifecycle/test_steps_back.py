@@ -68,7 +68,7 @@ async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_lif
     total = sum(row.amount for row in rows)
     assert abs(total - await here.bill()) <= 1
     assert await spent(here, rental) == total
-    gone = (await here.said(rental, E.EXTRA_GONE)).facts
+    gone = (await here.last_event(rental, E.EXTRA_GONE)).facts
     assert gone.amount == total
 
 

@@ -40,7 +40,7 @@ async def test_sold_out_goes_to_the_next_inside_the_envelope_and_cost_nothing(he
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, Why.SOLD_OUT)
     assert (second.state, second.offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
-    told = (await here.said(rental, E.RENTING)).facts
+    told = (await here.last_event(rental, E.RENTING)).facts
     assert (told.vendor, told.rate, told.before_vendor, told.before) == (
         "nebius",
         Decimal("2.42"),
@@ -93,7 +93,7 @@ async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World
     rental = await here.until(await here.get(gpu="L4"), State.FAILED, within=2 * HOUR)
     assert ending(rental).why is Why.NOTHING_LEFT
     assert await here.bill() == 0
-    assert (await here.said(rental, E.ENDED)).facts.amount == 0
+    assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
 
 
 # --- an outcome that nobody knows
@@ -142,7 +142,7 @@ async def test_a_call_that_bought_nothing_is_proven_empty_before_the_next(
     await here.fault("procure_offer", kind, status=status)
     rental = await here.get()
     began = here.now
-    assert (await here.said(rental, E.NO_ANSWER)).facts.why is why
+    assert (await here.last_event(rental, E.NO_ANSWER)).facts.why is why
     await here.pass_time(MINUTE + 50 * SECOND)
     assert len(await here.attempts(rental)) == 1
     rental = await here.until(rental, State.PROVISIONING)
@@ -169,7 +169,7 @@ async def test_asked_to_slow_down_for_a_quarter_of_an_hour_its_owner_decides_aga
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
     assert 15 * MINUTE <= here.now - clicked < 19 * MINUTE
-    assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
+    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bill() == 0
 
 
@@ -189,7 +189,7 @@ async def test_a_call_that_hangs_is_looked_up_when_its_time_is_over(there: str) 
     async with world(there, timeouts=Timeouts(procure=0.5)) as here:
         fault = await here.fault("procure_offer", "hang")
         rental = await here.get()
-        await here.met(fault)
+        await here.until_hit(fault)
         assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
         await ends_well(here, rental, "nebius")
         assert await here.bought() == ["nebius"]
@@ -216,7 +216,7 @@ async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_
     await here.outside.http.delete("/_control/faults")
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
-    assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
+    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bought() == []
 
 
@@ -247,9 +247,9 @@ async def test_two_of_four_machines_are_given_up_after_the_time_out_and_all_dele
     await here.behaves("hyperstack", "partial", times=1)
     rental = await here.get()
     began = here.now
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     assert (here.now - began).total_seconds() >= 15 * 60
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
     rental = await ends_well(here, rental, "nebius")
     assert len([r for r in await here.resources(rental) if r.attempt == 1]) == 4
     assert len(await here.ledger(rental)) == 5
@@ -260,8 +260,8 @@ async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(he
     await here.behaves("hyperstack", "slow")
     rental = await here.until(await here.get(lease=30 * MINUTE), State.AWAITING_APPROVAL)
     assert (waiting(rental).why, waiting(rental).decider) == (Why.DEARER, Decider.OWNER)
-    first = (await here.said(rental, E.STARTED)).facts
-    again = (await here.said(rental, E.ASKED_AGAIN)).facts
+    first = (await here.last_event(rental, E.STARTED)).facts
+    again = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert first.total is not None
     assert again.total is not None
     assert again.total > first.total
@@ -287,7 +287,7 @@ async def test_a_second_try_is_given_up_before_the_total_could_be_passed(here: W
 async def test_a_vendor_that_fails_after_it_accepted_is_followed_by_the_next(here: World) -> None:
     await here.behaves("hyperstack", "fails_later", times=1)
     rental = await ends_well(here, await here.get(), "nebius")
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
     assert len(await here.ledger(rental)) == 2
 
 
@@ -305,7 +305,7 @@ async def test_a_machine_that_vanishes_before_it_was_seen_is_not_said_to_cost_no
     (row,) = await here.ledger(rental)
     assert row.estimated
     assert row.amount >= await here.bill()
-    ended = (await here.said(rental, E.ENDED)).facts
+    ended = (await here.last_event(rental, E.ENDED)).facts
     assert (ended.amount, ended.estimated) == (row.amount, True)
 
 
@@ -315,7 +315,7 @@ async def test_the_next_attempt_does_not_say_that_a_machine_nobody_saw_cost_noth
     await here.vanish(rental, "missing")
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
-    assert (await here.said(rental, E.RENTING)).facts.paid is True
+    assert (await here.last_event(rental, E.RENTING)).facts.paid is True
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
@@ -323,7 +323,7 @@ async def test_a_machine_that_vanishes_while_it_is_made_is_followed_by_the_next(
     rental = await here.get()
     await here.pass_time(MINUTE)
     await here.vanish(rental, how)
-    await here.until_told(rental, E.GIVEN_UP)
+    await here.until_event(rental, E.GIVEN_UP)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
     first, _ = await here.attempts(rental)

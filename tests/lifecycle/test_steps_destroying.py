@@ -51,18 +51,18 @@ async def test_while_it_is_made_it_is_cancelled_and_the_machine_deleted(here: Wo
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.CANCELLED)
     rental = await over(here, rental, State.CANCELLED)
     assert await here.bill() > 0
-    assert (await here.said(rental, E.ENDED)).actor is None
-    assert (await here.said(rental, E.DESTROYING)).actor == ANA.id
+    assert (await here.last_event(rental, E.ENDED)).actor is None
+    assert (await here.last_event(rental, E.DESTROYING)).actor == ANA.id
 
 
 async def test_in_use_it_is_destroyed_with_a_receipt(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(20 * MINUTE)
     rental = await over(here, await here.destroy(rental), State.DESTROYED)
-    said = (await here.said(rental, E.ENDED)).facts
-    assert (said.amount, said.estimated, said.paid) == (await here.bill(), False, True)
+    facts = (await here.last_event(rental, E.ENDED)).facts
+    assert (facts.amount, facts.estimated, facts.paid) == (await here.bill(), False, True)
     (row,) = await here.ledger(rental)
-    assert said.span == row.ended_at - row.started_at
+    assert facts.span == row.ended_at - row.started_at
 
 
 async def test_while_its_purchase_is_looked_up_it_is_cancelled_and_what_was_bought_deleted(here: World) -> None:
@@ -80,7 +80,7 @@ async def test_while_an_empty_purchase_is_looked_up_the_end_waits_for_the_proof(
     await here.pass_time(MINUTE)
     assert (await here.rental(rental.id)).state is State.DESTROYING
     rental = await over(here, rental, State.CANCELLED)
-    assert (await here.said(rental, E.ENDED)).facts.paid is False
+    assert (await here.last_event(rental, E.ENDED)).facts.paid is False
 
 
 @pytest.mark.parametrize("kind", ["hold_before", "hold_after"])
@@ -90,7 +90,7 @@ async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_fo
     fault = await here.fault("procure_offer", kind)
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     destroying = await ending.destroy(here.deps, ANA, rental.id)
     assert (destroying.state, ending_of(destroying).outcome) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
@@ -131,7 +131,7 @@ async def test_with_an_earlier_machine_still_going_it_is_cancelled_and_both_are_
 
 async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_use(here: World) -> None:
     rental = await here.until(await followed(here), State.READY)
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
     await here.behaves("hyperstack", "normal")
     await here.pass_time(2 * MINUTE)
@@ -144,7 +144,7 @@ async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_
 async def test_a_lost_machine_with_an_earlier_one_still_going_ends_as_lost_when_that_is_gone(here: World) -> None:
     rental = await here.until(await followed(here), State.READY)
     await here.vanish(rental, "deleted")
-    rental = await here.until_told(rental, E.LOST)
+    rental = await here.until_event(rental, E.LOST)
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.LOST)
     await here.behaves("hyperstack", "normal")
     await over(here, rental, State.LOST)
@@ -173,11 +173,11 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     assert E.NOT_CONFIRMED not in await here.details(rental)
     await here.pass_time(30 * SECOND)
     assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
-    said = await here.said(rental, E.NOT_CONFIRMED)
+    event = await here.last_event(rental, E.NOT_CONFIRMED)
     (machine,) = await here.alive()
-    assert said.facts.resource_id == machine["resource_id"]
-    assert said.facts.rate == rental.rate
-    assert said.facts.detail
+    assert event.facts.resource_id == machine["resource_id"]
+    assert event.facts.rate == rental.rate
+    assert event.facts.detail
     told = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
     assert sorted(told) == [ANA.id, CLEO.id]
     await here.oversleep(29 * MINUTE)
@@ -195,7 +195,7 @@ async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here:
     with pytest.raises(TooLate):
         await ending.take_on_alarm(here.deps, CLEO, rental.id)
     rental = await here.destroy(rental)
-    await here.until_told(rental, E.NOT_CONFIRMED)
+    await here.until_event(rental, E.NOT_CONFIRMED)
     await ending.take_on_alarm(here.deps, CLEO, rental.id)
     with pytest.raises(TooLate, match="Someone is on"):
         await ending.take_on_alarm(here.deps, ANA, rental.id)
@@ -212,7 +212,7 @@ async def test_a_deletion_that_was_accepted_and_does_nothing_is_told_too(here: W
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=8 * 60)
     rental = await here.destroy(rental)
-    await here.until_told(rental, E.NOT_CONFIRMED)
+    await here.until_event(rental, E.NOT_CONFIRMED)
     rental = await over(here, rental, State.DESTROYED)
     assert len([c for c in await here.calls("delete_resource") if c["status"] == 200]) >= 1
 
@@ -244,8 +244,8 @@ async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str
     (row,) = await here.ledger(rental)
     assert row.estimated is (how == "missing")
     assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
-    said = (await here.said(rental, E.LOST)).facts
-    assert (said.why, said.amount) == (Why.VENDOR_TOOK_IT, row.amount)
+    facts = (await here.last_event(rental, E.LOST)).facts
+    assert (facts.why, facts.amount) == (Why.VENDOR_TOOK_IT, row.amount)
 
 
 async def test_a_machine_that_is_denied_for_less_than_a_minute_is_not_lost(here: World) -> None:

@@ -50,7 +50,7 @@ async def test_a_machine_that_was_named_and_never_seen_may_have_cost_something(h
     await here.fault("procure_offer", "garbage", body=json.dumps(answer))
     rental = await here.get()
     assert rental.state is State.PROVISIONING
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     rental = await here.until(rental, State.READY)
     first, second = await here.attempts(rental)
     assert (first.state, second.offer.vendor) == (AttemptState.GONE, "nebius")
@@ -65,7 +65,7 @@ async def test_a_name_that_cannot_be_looked_up_keeps_nothing_else_from_being_pro
     await here.behaves("hyperstack", "sold_out")
     lie = await here.fault("offer_status", "garbage", times=None, body=json.dumps(named))
     rental = await here.get()
-    await here.until_told(rental, E.RENTING)
+    await here.until_event(rental, E.RENTING)
     await here.release(lie)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
@@ -101,9 +101,9 @@ async def test_what_is_under_way_with_nothing_to_show_is_given_up_and_told(here:
         await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY),
     ]
     rental = await here.until(await here.get(), State.PROVISIONING)
-    rental = await here.until_told(rental, E.GIVEN_UP)
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.GIVEN_UP)
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert len(await here.attempts(rental)) == 1
     for lie in lies:
         await here.release(lie)
@@ -116,9 +116,9 @@ async def test_a_failed_purchase_that_stays_under_way_is_told_and_nothing_else_i
     lie = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
     rental = await here.get()
     began = here.now
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     assert here.now - began >= 15 * MINUTE
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert len(await here.attempts(rental)) == 1
     await here.release(lie)
     rental = await here.until(rental, State.READY)
@@ -151,8 +151,8 @@ async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out_t
     lie = await listed(here, free)
     await here.pass_time(MINUTE)
     assert [r.rate for r in await here.resources(rental)] == [0]
-    rental = await here.until_told(rental, E.GIVEN_UP)
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await here.until_event(rental, E.GIVEN_UP)
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
     await here.release(lie)
     await here.until(await here.destroy(rental), State.CANCELLED)
 
@@ -259,7 +259,7 @@ async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(t
             fault = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
         else:
             fault = await here.fault("list_resources", "status", times=None, status=503)
-        rental = await here.until_told(rental, E.GIVEN_UP)
+        rental = await here.until_event(rental, E.GIVEN_UP)
         assert 15 * MINUTE <= here.now - began <= 16 * MINUTE
         await here.release(fault)
         await here.until(await here.destroy(rental), State.CANCELLED)

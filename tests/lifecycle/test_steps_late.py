@@ -58,7 +58,7 @@ async def test_what_it_billed_while_the_bot_slept_makes_its_lease_shorter(here: 
     rental = await here.until(rental, State.READY)
     lease = rental.running
     assert 4 * HOUR < lease.ends_at - lease.ready_at < 5 * HOUR
-    assert (await here.said(rental, E.READY)).facts.until == lease.ends_at
+    assert (await here.last_event(rental, E.READY)).facts.until == lease.ends_at
     await here.oversleep(lease.ends_at - here.now)
     await here.until(rental, State.DESTROYED)
     assert await here.bill() <= rental.envelope.total
@@ -87,7 +87,7 @@ async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: Wor
     fault = await here.fault("get_offers", "hold_before")
     rental = await here.rent(quote, settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await account.pause(here.deps, CLEO)
     await here.release(fault)
     await here.settle()

@@ -73,7 +73,7 @@ async def believed_empty(here: World) -> Rental:
     ]
     rental = await here.get()
     await here.pass_time(2 * MINUTE)
-    await here.until_told(rental, E.RENTING)
+    await here.until_event(rental, E.RENTING)
     for lie in lies:
         await here.release(lie)
     first, second = await here.attempts(rental)
@@ -117,7 +117,7 @@ async def test_a_list_that_is_older_than_the_deletion_brings_nothing_back(here: 
     rental = await here.ready()
     fault = await here.fault("list_resources", "hold_after")
     sweeping = asyncio.create_task(sweep(here.deps))
-    await here.met(fault)
+    await here.until_hit(fault)
     await here.until(await here.destroy(rental), State.DESTROYED)
     await here.release(fault)
     await sweeping

@@ -24,10 +24,8 @@ from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
-from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
+from bot.model.event import EventKind
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
@@ -36,6 +34,7 @@ from bot.model.state import State
 from bot.policy.rules import Approvers, Rules
 from bot.probe.banner import SshProber
 from store.db import Database
+from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 HOME, TRAINING = "C0HOME", "C0TRAIN"
@@ -77,7 +76,7 @@ class KnownChannels:
         return self._channels.get(channel, Channel(id=channel, member=False))
 
 
-class World:
+class World(WorldReader):
     """Use `world`."""
 
     def __init__(self, deps: StepDeps, market: ComputeClear, outside: ComputeWorld, clock: Clock) -> None:
@@ -108,13 +107,26 @@ class World:
             if self.overdue.due():
                 await self.overdue.delete_overdue()
             if not self.unread:
-                await self.read_all()
+                await self.deliver_all()
             due = await self.engine.next_due()
             if due is None or due > self.now:
                 return
         raise AssertionError("something is due for ever")
 
-    def works_with(self, deps: StepDeps) -> None:
+    async def deliver_all(self) -> None:
+        """Slack takes all that is queued, and people see it."""
+        async with self.deps.store.read() as tx:
+            waiting = await tx.messages.due(self.now, 1000)
+        if not waiting:
+            return
+        async with self.deps.store.write() as tx:
+            for message in waiting:
+                posted: dict[str, Any] = {"shown_version": message.target_version, "due_at": None}
+                if message.posted_at is None:
+                    posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
+                await tx.messages.save(changed(message, **posted))
+
+    def restart(self, deps: StepDeps) -> None:
         """From now on the bot has these works, as after a restart."""
         self.deps = deps
         self.engine = Engine(deps, claimant="another")
@@ -152,7 +164,7 @@ class World:
         assert found.state in states, f"{found.state}: {await self.details(rental_id)}"
         return found
 
-    async def until_told(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
+    async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
         """Lets time pass until something more of this kind has happened to the rental."""
         before = (await self.details(rental)).count(kind)
 
@@ -250,7 +262,7 @@ class World:
         added = await self.outside.control("faults", endpoint=endpoint, kind=kind, **particulars)
         return str(added["id"])
 
-    async def met(self, fault: str) -> None:
+    async def until_hit(self, fault: str) -> None:
         """Waits until a fault has met its request."""
         answer = await self.outside.look(f"faults/{fault}?wait=20")
         assert answer["hits"] >= 1
@@ -264,125 +276,6 @@ class World:
         for resource in await self.alive():
             if resource["name"] == f"gpubot-{rental.id}-{rental.attempts}":
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
-
-    # --- what is then true ----------------------------------------------------------------------------------
-
-    async def read_all(self) -> None:
-        """Slack takes all that is queued, and people see it."""
-        async with self.deps.store.read() as tx:
-            waiting = await tx.messages.due(self.now, 1000)
-        if not waiting:
-            return
-        async with self.deps.store.write() as tx:
-            for message in waiting:
-                posted: dict[str, Any] = {"shown_version": message.target_version, "due_at": None}
-                if message.posted_at is None:
-                    posted |= {"posted_at": self.now, "channel": message.to.value, "ts": f"{message.id}.0"}
-                await tx.messages.save(changed(message, **posted))
-
-    async def rental(self, rental_id: str) -> Rental:
-        async with self.deps.store.read() as tx:
-            found = await tx.rentals.get(rental_id)
-        assert found is not None
-        return found
-
-    async def rentals(self) -> list[Rental]:
-        """Return all rentals there ever were, oldest first."""
-        ids = dict.fromkeys(event.rental_id for event in await self.history() if event.rental_id is not None)
-        async with self.deps.store.read() as tx:
-            return list((await tx.rentals.get_many(list(ids))).values())
-
-    async def quote(self, quote_id: str) -> Quote:
-        async with self.deps.store.read() as tx:
-            found = await tx.quotes.get(quote_id)
-        assert found is not None
-        return found
-
-    async def events(self, rental: Rental | str) -> list[Event]:
-        async with self.deps.store.read() as tx:
-            return await tx.events.of(rental if isinstance(rental, str) else rental.id)
-
-    async def details(self, rental: Rental | str) -> list[EventKind]:
-        """What happened to it, in order."""
-        return [event.kind for event in await self.events(rental)]
-
-    async def history(self) -> list[Event]:
-        """Return every event, in order."""
-        found, event_id = [], 1
-        async with self.deps.store.read() as tx:
-            while (event := await tx.events.get(event_id)) is not None:
-                found.append(event)
-                event_id += 1
-        return found
-
-    async def account_history(self) -> list[Event]:
-        """Return the events of the account as a whole."""
-        return [event for event in await self.history() if event.rental_id is None]
-
-    async def account_events(self) -> list[EventKind]:
-        """The same by kind."""
-        return [event.kind for event in await self.account_history()]
-
-    async def account_event(self, kind: EventKind) -> Event:
-        """The last of a kind."""
-        return [event for event in await self.account_history() if event.kind is kind][-1]
-
-    async def said(self, rental: Rental | str, kind: EventKind) -> Event:
-        """The last event of a kind."""
-        return [event for event in await self.events(rental) if event.kind is kind][-1]
-
-    async def attempts(self, rental: Rental) -> list[Attempt]:
-        async with self.deps.store.read() as tx:
-            return await tx.rentals.attempts(rental.id)
-
-    async def resources(self, rental: Rental) -> list[Resource]:
-        async with self.deps.store.read() as tx:
-            return await tx.rentals.resources(rental.id)
-
-    async def ledger(self, rental: Rental) -> list[LedgerRow]:
-        async with self.deps.store.read() as tx:
-            return await tx.rentals.ledger(rental.id)
-
-    async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
-        """Who was told what by direct message."""
-        async with self.deps.store.read() as tx:
-            messages: list[Message] = await tx.messages.direct_of(rental.id)
-            told = []
-            for message in messages:
-                event = await tx.events.get(message.event_id or 0)
-                assert event is not None
-                told.append((message.to.value, event.kind))
-        return told
-
-    async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
-        """Who got a notice of this kind, in order."""
-        found = []
-        async with self.deps.store.read() as tx:
-            for number in range(1, 2000):
-                message = await tx.messages.get(number)
-                if message is not None and message.kind is MessageKind.NOTICE:
-                    event = await tx.events.get(message.event_id or 0)
-                    if event is not None and event.kind is kind:
-                        found.append((message.to.value, event))
-        return found
-
-    async def alive(self) -> list[dict[str, Any]]:
-        """The account's resources that bill."""
-        account = await self.outside.look("account")
-        return [resource for resource in account["resources"] if resource["alive"]]
-
-    async def bought(self) -> list[str]:
-        """From whom something was bought, in order."""
-        return [offer["vendor"] for offer in (await self.outside.look("account"))["offers_bought"]]
-
-    async def bill(self) -> int:
-        """Micro-dollars, by the vendors' own count."""
-        return int((await self.outside.look("bill"))["total_micros"])
-
-    async def calls(self, endpoint: str) -> list[dict[str, Any]]:
-        """The calls that the marketplace got at an endpoint."""
-        found: list[dict[str, Any]] = (await self.outside.look(f"traffic?after=0&endpoint={endpoint}"))["requests"]
-        return found
 
 
 @asynccontextmanager
