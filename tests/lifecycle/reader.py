@@ -47,7 +47,7 @@ class WorldReader:
             return await tx.events.of(rental if isinstance(rental, str) else rental.id)
 
     async def details(self, rental: Rental | str) -> list[EventKind]:
-        """What happened to it, in order."""
+        """Return the kinds of its events, in order."""
         return [event.kind for event in await self.events(rental)]
 
     async def history(self) -> list[Event]:
@@ -64,15 +64,15 @@ class WorldReader:
         return [event for event in await self.history() if event.rental_id is None]
 
     async def account_events(self) -> list[EventKind]:
-        """The same by kind."""
+        """Return the kinds of the events of the account, in order."""
         return [event.kind for event in await self.account_history()]
 
     async def account_event(self, kind: EventKind) -> Event:
-        """The last of a kind."""
+        """Return the last event of the account of a kind."""
         return [event for event in await self.account_history() if event.kind is kind][-1]
 
     async def last_event(self, rental: Rental | str, kind: EventKind) -> Event:
-        """The last event of a kind."""
+        """Return the last event of a rental of a kind."""
         return [event for event in await self.events(rental) if event.kind is kind][-1]
 
     async def attempts(self, rental: Rental) -> list[Attempt]:
@@ -88,18 +88,18 @@ class WorldReader:
             return await tx.rentals.ledger(rental.id)
 
     async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
-        """Who was told what by direct message."""
+        """Return who was notified of what by direct message, in order."""
         async with self.deps.store.read() as tx:
             messages: list[Message] = await tx.messages.direct_of(rental.id)
-            told = []
+            sent = []
             for message in messages:
                 event = await tx.events.get(message.event_id or 0)
                 assert event is not None
-                told.append((message.to.value, event.kind))
-        return told
+                sent.append((message.to.value, event.kind))
+        return sent
 
     async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
-        """Who got a notice of this kind, in order."""
+        """Return who got a notice of this kind, in order."""
         found = []
         async with self.deps.store.read() as tx:
             for number in range(1, 2000):
@@ -111,19 +111,19 @@ class WorldReader:
         return found
 
     async def alive(self) -> list[dict[str, Any]]:
-        """The account's resources that bill."""
+        """Return the account's resources that bill."""
         account = await self.outside.look("account")
         return [resource for resource in account["resources"] if resource["alive"]]
 
     async def bought(self) -> list[str]:
-        """From whom something was bought, in order."""
+        """Return the vendors of all purchases, in order."""
         return [offer["vendor"] for offer in (await self.outside.look("account"))["offers_bought"]]
 
     async def bill(self) -> int:
-        """Micro-dollars, by the vendors' own count."""
+        """Return the vendors' bill in micro-dollars."""
         return int((await self.outside.look("bill"))["total_micros"])
 
     async def calls(self, endpoint: str) -> list[dict[str, Any]]:
-        """The calls that the marketplace got at an endpoint."""
+        """Return the calls that the marketplace got at an endpoint."""
         found: list[dict[str, Any]] = (await self.outside.look(f"traffic?after=0&endpoint={endpoint}"))["requests"]
         return found

@@ -43,7 +43,7 @@ def of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_life_billed(
+async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets_a_second_ledger_row(
     here: World, ended: bool
 ) -> None:
     rental = await here.ready()

@@ -90,8 +90,8 @@ async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_re
     assert (again.changes, again.request) == (None, quote.request)
 
 
-async def test_nobody_gets_a_direct_message_about_their_own_action(there: str) -> None:
-    async with world(there, rules=changed(RULES, self_approval=True)) as here:
+async def test_nobody_gets_a_direct_message_about_their_own_action(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=changed(RULES, self_approval=True)) as here:
         own = await here.approve(await here.get(person=BEN, count=8), BEN)
         assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
         back = await here.destroy(await here.get(count=8))
@@ -191,9 +191,9 @@ async def test_a_request_with_now_rents_nothing_that_needs_an_approval_or_a_conf
     assert (await here.ask(now=True, lease=24 * HOUR)).rental_id is None
 
 
-async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(there: str) -> None:
+async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(sqlite_url: str) -> None:
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
-    async with world(there, rules=rules) as here:
+    async with world(sqlite_url, rules=rules) as here:
         rental = await here.get()
         assert rental.envelope.max_rate == Decimal("2.47")
         with pytest.raises(Refused, match=r"\$2.13/h is left"):

@@ -190,9 +190,9 @@ async def test_an_extension_over_a_newer_longest_lease_is_not_approved(here: Wor
         await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 2)
 
 
-async def test_an_admin_does_not_approve_the_extension_that_they_asked_for(there: str) -> None:
+async def test_an_admin_does_not_approve_the_extension_that_they_asked_for(sqlite_url: str) -> None:
     rules = changed(RULES, approvers=Approvers(), admins=(CLEO.id, DORA.id))
-    async with world(there, rules=rules) as here:
+    async with world(sqlite_url, rules=rules) as here:
         rental = await here.ready(lease=24 * HOUR)
         await here.oversleep(20 * HOUR)
         rental = await here.extend(rental, 24 * HOUR, CLEO)

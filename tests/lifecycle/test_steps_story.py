@@ -31,7 +31,7 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     assert await here.direct(rental) == [(ANA.id, E.READY)]
 
 
-async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here: World) -> None:
+async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     ends_at = rental.running.ends_at
     rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)

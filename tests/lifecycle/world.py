@@ -1,8 +1,8 @@
-"""The lifecycle whole, without Slack: a real store, the real marketplace client against the sandbox, the engine.
+"""The whole lifecycle without Slack: a real store, the engine, and the real marketplace client against the
+sandbox.
 
-Two clocks stand still and are moved together. `pass_time` goes through everything that becomes due on the way, as
-time does; `jump` lets the bot oversleep. Whoever wakes up reads what was queued for Slack at once, unless
-`unread` says that Slack takes nothing.
+Two clocks stand still and are moved together. `pass_time` runs everything that becomes due on the way; `jump`
+skips it, as if the bot was down. Queued messages are delivered at once, unless `unread` is set.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 
 
 class Clock(MovedClock):
-    """The wall moves along with our time, so that nothing has to be waited for."""
+    """Real time moves along with our time, so that no test waits."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
         self.paused = asyncio.Event()
-        """Set once somebody waits for the wall."""
+        """Set once something pauses in real time."""
 
     def real(self) -> datetime:
         return self.now()
 
     async def pause(self, seconds: float) -> None:
-        """A moved wall needs no waiting."""
+        """Return at once."""
         self.paused.set()
         await super().pause(0)
 
@@ -95,12 +95,12 @@ class World(WorldReader):
     # --- time -----------------------------------------------------------------------------------------------
 
     def jump(self, span: timedelta) -> None:
-        """Moves both clocks; nothing is done on the way."""
+        """Move both clocks without running anything on the way."""
         self.outside.clock.jump(span.total_seconds())
         self.clock.put(self.outside.clock.now())
 
     async def settle(self) -> None:
-        """Does what is due until nothing is."""
+        """Run what is due until nothing is."""
         for _ in range(200):
             await self.engine.run_pass()
             await self.engine.drain()
@@ -114,7 +114,7 @@ class World(WorldReader):
         raise AssertionError("something is due for ever")
 
     async def deliver_all(self) -> None:
-        """Slack takes all that is queued, and people see it."""
+        """Mark all queued messages as posted."""
         async with self.deps.store.read() as tx:
             waiting = await tx.messages.due(self.now, 1000)
         if not waiting:
@@ -127,13 +127,13 @@ class World(WorldReader):
                 await tx.messages.save(changed(message, **posted))
 
     def restart(self, deps: StepDeps) -> None:
-        """From now on the bot has these works, as after a restart."""
+        """Go on with other parts, as after a restart."""
         self.deps = deps
         self.engine = Engine(deps, claimant="another")
         self.overdue = OverdueDeletion(deps)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
-        """Lets time pass, and everything happen at its time."""
+        """Let time pass, running everything at its time."""
         target = self.now + span
         await self.settle()
         while (due := soonest(await self.engine.next_due(), self.overdue.next_at)) is not None and due <= target:
@@ -146,12 +146,12 @@ class World(WorldReader):
             await self.settle()
 
     async def oversleep(self, span: timedelta) -> None:
-        """Nothing is done for a while, then what is due."""
+        """Let time pass while the bot is down, then run what is due."""
         self.jump(span)
         await self.settle()
 
     async def until(self, rental: Rental | str, *states: State, within: timedelta = HOUR) -> Rental:
-        """Lets time pass until the rental is in one of these states."""
+        """Let time pass until the rental is in one of these states."""
         rental_id = rental if isinstance(rental, str) else rental.id
 
         async def arrived() -> bool:
@@ -165,7 +165,7 @@ class World(WorldReader):
         return found
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
-        """Lets time pass until something more of this kind has happened to the rental."""
+        """Let time pass until the rental has one more event of this kind."""
         before = (await self.details(rental)).count(kind)
 
         async def happened() -> bool:
@@ -180,7 +180,7 @@ class World(WorldReader):
     async def ask(
         self, person: Person = ANA, *, changes: str | None = None, now: bool = False, **wish: Any
     ) -> Quote:
-        """Asks, and answers the quote with what was found."""
+        """Ask for offers, and return the quote with what was found."""
         request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
         quote = await quoting.ask(
             self.deps,
@@ -198,7 +198,7 @@ class World(WorldReader):
     async def rent(
         self, quote: Quote, vendor: str | None = None, person: Person = ANA, *, settle: bool = True
     ) -> Rental:
-        """Clicks on the first offer, or on a vendor's."""
+        """Rent the first offer, or the first of a vendor."""
         offer = next(o for o in quote.offers if vendor in (None, o.vendor))
         rental = await renting.rent(self.deps, person, quote.id, offer.offer_id, another=True)
         if settle:
@@ -206,19 +206,19 @@ class World(WorldReader):
         return await self.rental(rental.id)
 
     async def get(self, *, person: Person = ANA, **wish: Any) -> Rental:
-        """Asks, and rents the first offer."""
+        """Ask for offers and rent the first."""
         return await self.rent(await self.ask(person, **wish), person=person)
 
     async def ready(self, **wish: Any) -> Rental:
-        """A machine that is in use."""
+        """Return a new rental that is ready."""
         return await self.until(await self.get(**wish), State.READY)
 
     async def approve(self, rental: Rental, person: Person = BEN) -> Rental:
-        """Approves what waits now."""
+        """Approve what waits now."""
         return await self._decide(deciding.approve, rental, person)
 
     async def deny(self, rental: Rental, person: Person = BEN) -> Rental:
-        """Denies what waits now."""
+        """Deny what waits now."""
         return await self._decide(deciding.deny, rental, person)
 
     async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
@@ -247,32 +247,32 @@ class World(WorldReader):
         return await self.rental(rental.id)
 
     async def sweep(self) -> None:
-        """Compares the account with the store, and does what follows from it."""
+        """Run the sweep and the steps that it makes due."""
         await sweep(self.deps)
         await self.settle()
 
     # --- what the outside does ------------------------------------------------------------------------------
 
     async def behaves(self, vendor: str, behaviour: str, **particulars: Any) -> None:
-        """How a vendor behaves from now on; `*` is all."""
+        """Set how a vendor behaves from now on; `*` means all."""
         await self.outside.control(f"vendors/{vendor}", behaviour=behaviour, **particulars)
 
     async def fault(self, endpoint: str, kind: str, **particulars: Any) -> str:
-        """Adds a fault; its id."""
+        """Add a fault and return its id."""
         added = await self.outside.control("faults", endpoint=endpoint, kind=kind, **particulars)
         return str(added["id"])
 
     async def until_hit(self, fault: str) -> None:
-        """Waits until a fault has met its request."""
+        """Wait until a request has hit a fault."""
         answer = await self.outside.look(f"faults/{fault}?wait=20")
         assert answer["hits"] >= 1
 
     async def release(self, fault: str) -> None:
-        """Lets go what a fault holds, and ends the fault."""
+        """End a fault and let the requests that it holds go on."""
         await self.outside.control(f"faults/{fault}/release")
 
     async def vanish(self, rental: Rental, how: str) -> None:
-        """The vendor takes the machines of a rental's newest attempt back."""
+        """Let the vendor take the machines of a rental's newest attempt."""
         for resource in await self.alive():
             if resource["name"] == f"gpubot-{rental.id}-{rental.attempts}":
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
@@ -280,9 +280,9 @@ class World(WorldReader):
 
 @asynccontextmanager
 async def world(
-    url: str, *, rules: Rules = RULES, timeouts: Timeouts = TIMEOUTS, knock: float = 1.0
+    url: str, *, rules: Rules = RULES, timeouts: Timeouts = TIMEOUTS, ssh_timeout: float = 1.0
 ) -> AsyncIterator[World]:
-    """A world at noon. `knock` is how many real seconds an SSH banner may take.
+    """Yield a world at noon. `ssh_timeout` is how many real seconds an SSH banner may take.
 
     Ana, Ben and Cleo have keys; Ben approves, Cleo is an admin.
     """
@@ -303,7 +303,7 @@ async def world(
             clock=clock,
             rules=rules,
             market=market,
-            prober=SshProber(seconds=knock),
+            prober=SshProber(seconds=ssh_timeout),
             channels=channels,
         )
         async with store.write() as tx:
