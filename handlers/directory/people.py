@@ -80,7 +80,7 @@ class People:
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
 
-    async def who(self, user_id: str, team_id: str = "") -> Person:
+    async def get(self, user_id: str, team_id: str = "") -> Person:
         """Someone, as known for at most 15 minutes. `team_id` is the payload's, empty where it has none.
 
         Raises Refused for nobody we may know, Outage where Slack doesn't say in time, StoreBusy.

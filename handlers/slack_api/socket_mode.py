@@ -43,7 +43,7 @@ def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHan
     connection = AsyncSocketModeHandler(app, app_token)
 
     async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-        with gate.entered():
+        with gate.handling():
             await connection.handle(connection.client, request)
 
     connection.client.socket_mode_request_listeners[:] = [handle]

@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.policy.rules import Rules, Use
-from handlers.listeners.hints import A_MINUTE
+from handlers.listeners.hints import PER_MINUTE
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, SHARED
 from tests.handlers.team import RULES, Team, team
@@ -21,7 +21,7 @@ async def outcome(ours: Team, event_id: str) -> tuple[str, int]:
 
 async def test_what_the_store_does_not_take_comes_again(tmp_path: Path) -> None:
     async with team(tmp_path, timing=Timing(retries=(0.0, 0.0, 0.0))) as ours:
-        await ours.context.people.who(ANA)
+        await ours.context.people.get(ANA)
         with ours.locked():
             sent = await ours.world.act("event", type="user_change", user={"id": ANA})
             await ours.world.get("traffic", after=0, endpoint="envelope", wait=5)
@@ -102,9 +102,9 @@ async def test_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules
 
 async def test_hints_for_many_stay_few(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(A_MINUTE + 10)]
+        people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(PER_MINUTE + 10)]
         await writes(ours, *people)
-        assert [await hints(ours, person) for person in people].count(1) == A_MINUTE
+        assert [await hints(ours, person) for person in people].count(1) == PER_MINUTE
 
 
 async def test_while_slack_asks_to_wait_hints_wait_as_all_posts_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.ids import OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata
 
@@ -40,7 +41,7 @@ def test_an_answer_to_the_first_message_of_a_thread_is_seen_in_the_channel() -> 
     assert clicked(thread_ts="2.0").thread_ts == ""
 
 
-def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
+def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
     longest = Interaction(
         kind=interaction.InteractionKind.CLICK,
         name="rent",
@@ -49,15 +50,15 @@ def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
         channel="C" + "1" * 20,
         reply_url="https://hooks.slack.com/actions/" + "x" * 200,
         thread_ts="1764000000.000100",
-    ).carried('"' * 320, 1_764_000_000, another=True)
+    ).metadata(OfferValue(quote_id="q" * 64, offer_id='"' * 255), 1_764_000_000, another=True)
     assert len(longest.model_dump_json()) < 3000
     assert ModalMetadata.read(longest.model_dump_json()) == longest
 
 
-def test_what_an_older_version_carried_is_read() -> None:
+def test_metadata_of_an_older_version_is_read() -> None:
     old = '{"value":"k7mq2","channel":"C1","reply_url":"https://x","ephemeral":true,"on_surface":false}'
     assert ModalMetadata.read(old).value == "k7mq2"
 
 
-def test_what_a_newer_version_carried_is_read_as_far_as_we_know_it() -> None:
+def test_unknown_fields_in_metadata_of_a_newer_version_are_ignored() -> None:
     assert ModalMetadata.read('{"value":"k7mq2","of_next_year":1}').value == "k7mq2"

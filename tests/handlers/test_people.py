@@ -62,8 +62,8 @@ async def test_an_outsider_can_click_and_changes_nothing(tmp_path: Path) -> None
 
 async def test_the_payloads_team_counts_even_against_what_is_known(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert not (await ours.context.people.who(ANA)).outsider
-        assert (await ours.context.people.who(ANA, OTHER_TEAM)).outsider
+        assert not (await ours.context.people.get(ANA)).outsider
+        assert (await ours.context.people.get(ANA, OTHER_TEAM)).outsider
 
 
 ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
@@ -142,12 +142,12 @@ async def test_who_changes_while_slack_is_asked_about_them_is_asked_about_again(
     async with team(tmp_path) as ours:
         people = ours.context.people
         held = await ours.world.act("faults", endpoint="users.info", kind="hold_after")
-        first = asyncio.create_task(people.who(ANA))
+        first = asyncio.create_task(people.get(ANA))
         assert (await ours.world.get(f"faults/{held['id']}", wait=5))["hits"] == 1
         await people.forget(ANA)
         await ours.world.act(f"faults/{held['id']}/release")
         await first
-        await people.who(ANA)
+        await people.get(ANA)
         assert await calls(ours, "users.info") == 2
 
 
@@ -155,8 +155,8 @@ async def test_group_members_are_asked_for_once_for_everyone(tmp_path: Path) -> 
     async with team(tmp_path) as ours:
         await asyncio.gather(*(ours.told(user, "help") for user in (ANA, BEN, CLEO)))
         assert await calls(ours, "usergroups.users.list") == 1
-        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
-        assert (await ours.context.people.who(ANA)).groups == frozenset()
+        assert (await ours.context.people.get(BEN)).groups == {APPROVERS}
+        assert (await ours.context.people.get(ANA)).groups == frozenset()
 
 
 async def test_who_leaves_a_group_is_no_approver_any_more(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_who_leaves_a_group_is_no_approver_any_more(tmp_path: Path) -> Non
         await ours.click(ANA, message, "Ask")
         await ours.submit(ANA)
         await ours.deliver()
-        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
+        assert (await ours.context.people.get(BEN)).groups == {APPROVERS}
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[CLEO])
         await settled_events(ours)
         await ours.click(BEN, await ours.look(BEN, APPROVALS, "Approve up to"), "Deny")
@@ -175,16 +175,16 @@ async def test_who_leaves_a_group_is_no_approver_any_more(tmp_path: Path) -> Non
 async def test_without_groups_and_guest_flags_nobody_is_in_one_and_nobody_is_a_guest(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("lacks", usergroups=True, guest_flags=True)
-        assert (await ours.context.people.who(BEN)).groups == frozenset()
-        assert not (await ours.context.people.who(GUS)).guest
+        assert (await ours.context.people.get(BEN)).groups == frozenset()
+        assert not (await ours.context.people.get(GUS)).guest
 
 
 async def test_names_and_zones_come_along(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        ana = await ours.context.people.who(ANA)
+        ana = await ours.context.people.get(ANA)
         assert (ana.name, ana.tz, ana.guest, ana.bot) == ("Ana", "Europe/Berlin", False, False)
-        assert (await ours.context.people.who(GUS)).guest
-        assert (await ours.context.people.who(BOT_USER)).bot
+        assert (await ours.context.people.get(GUS)).guest
+        assert (await ours.context.people.get(BOT_USER)).bot
 
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
@@ -201,7 +201,7 @@ async def test_an_answer_that_is_none_means_refused(tmp_path: Path, fails: dict[
     async with team(tmp_path) as ours:
         await fault(ours, "users.info", **fails)
         with pytest.raises(Outage):
-            await ours.context.people.who(ANA)
+            await ours.context.people.get(ANA)
 
 
 async def test_an_old_answer_is_asked_anew(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ async def test_an_old_answer_is_asked_anew(tmp_path: Path) -> None:
         async with ours.deps.store.write() as tx:
             known = Person(id=ANA, name="Ana of old")
             await tx.people.put(known, real_now - timedelta(minutes=14))
-        assert (await ours.context.people.who(ANA)).name == "Ana of old"
+        assert (await ours.context.people.get(ANA)).name == "Ana of old"
         async with ours.deps.store.write() as tx:
             await tx.people.put(known, real_now - timedelta(minutes=16))
-        assert (await ours.context.people.who(ANA)).name == "Ana"
+        assert (await ours.context.people.get(ANA)).name == "Ana"
 
 
 # --- rooms

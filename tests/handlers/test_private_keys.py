@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.errors import PrivateKey
-from handlers.ids import Action, Callback, Field
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
 from handlers.listeners import actions, modals
 from handlers.listeners.interaction import click, submission
-from handlers.listeners.wrapper import guarded
+from handlers.listeners.wrapper import make_listener
 from handlers.views.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
@@ -87,12 +87,12 @@ async def test_no_input_of_any_dialog_and_nothing_that_a_dialog_or_button_carrie
         async def ack(**answer: Any) -> None:
             told.append(answer)
 
-        submit = guarded(ours.context, submission, modals.submitted)
-        clicks = guarded(ours.context, click, actions.click)
+        submit = make_listener(ours.context, submission, modals.submitted)
+        clicks = make_listener(ours.context, click, actions.click)
         with capture_logs() as lines:
-            for callback in Callback:
+            for callback_id in MODAL_VALUES:
                 view = {
-                    "callback_id": callback.value,
+                    "callback_id": callback_id,
                     "blocks": [{"type": "input", "block_id": one} for one in Field],
                 }
                 for field in Field:
@@ -104,9 +104,9 @@ async def test_no_input_of_any_dialog_and_nothing_that_a_dialog_or_button_carrie
                 assert told.pop()["errors"] == {"gpu": WORDS}
                 await submit(ack, {**person, "view": {**view, "private_metadata": f'{{"reply_url": "{key}"}}'}})
                 assert told.pop()["errors"] == {Field.KEY_LINE: WORDS}
-            for action in Action:
+            for action_id in ACTION_VALUES:
                 where = {"channel_id": TRAINING, "is_ephemeral": True}
-                pressed = [{"action_id": action.value, "value": f"q1:{key}"}]
+                pressed = [{"action_id": action_id, "value": f"q1:{key}"}]
                 await clicks(ack, {**person, "container": where, "actions": pressed})
                 assert (await ours.replies())[-1] == WORDS
         assert not kept(ours, key)

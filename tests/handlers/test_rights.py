@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,10 @@ import pytest
 
 from bot.model.rental import Rental
 from bot.model.state import State
-from handlers.ids import (
-    ANSWERS_WITH,
-    CARRIES,
-    Action,
-    Callback,
-    Value,
-)
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, Value
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
-from handlers.listeners.wrapper import guarded
+from handlers.listeners.wrapper import make_listener
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.team import NOON, Team, team
 from tests.handlers.test_deciding import asked, change_to, question
@@ -39,7 +33,7 @@ async def with_others(ours: Team) -> None:
     await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
 
-async def submits(ours: Team, user: str, callback: Callback, value: str, **inputs: str) -> str:
+async def submits(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
     """Submit a dialog that was never opened for this person. Return the acknowledgement and the answers."""
     acknowledged: list[dict[str, Any]] = []
 
@@ -48,11 +42,11 @@ async def submits(ours: Team, user: str, callback: Callback, value: str, **input
 
     before = len(await ours.replies())
     view = {
-        "callback_id": callback.value,
+        "callback_id": callback_id,
         "private_metadata": f'{{"value": "{value}"}}',
         "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
     }
-    await guarded(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
+    await make_listener(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
     return f"{acknowledged} {(await ours.replies())[before:]}"
 
 
@@ -77,7 +71,7 @@ async def test_people_who_may_not_decide_read_nothing_of_a_request_by_an_old_but
                 assert reply == (
                     "Ben denied it a moment before you. I changed nothing." if knows else ONLY_APPROVERS
                 )
-        answer = await submits(ours, user, Callback.APPROVE_CONFIRM, f"{rental.id}:1")
+        answer = await submits(ours, user, Callback.APPROVE_CONFIRM.id, f"{rental.id}:1")
         assert (ONLY_APPROVERS in answer) == (not knows)
         assert "$" not in answer
         assert await ours.modal(user) is None
@@ -129,9 +123,11 @@ async def test_owners_who_lost_their_rights_still_get_into_their_machines(tmp_pa
         assert "Allowed: up to" in await ours.told(ANA, f"show {rental.id}")
 
 
-def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
-    """Return every value that a button or dialog can carry about somebody else's rental and its search."""
-    a = {
+def values_of(value_type: type[Value], rental: Rental) -> list[str]:
+    """Return the values of a type that name somebody else's rental or search."""
+    if value_type is NoValue:
+        return []
+    fields = {
         "rental_id": rental.id,
         "quote_id": rental.quote_id,
         "offer_id": rental.clicked_offer,
@@ -139,11 +135,15 @@ def values_of(kind: type[Value], rental: Rental) -> Iterator[str]:
         "hours": 2,
         "seconds": None,
     }
-    for version in (1, 2):
-        for end in (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1):
-            yield kind.model_validate(
-                {name: {**a, "version": version, "shown_end": int(end)}[name] for name in kind.model_fields}
-            ).encode()
+    ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)
+    values = [
+        {**fields, "version": version, "shown_end": int(end)} for version, end in itertools.product((1, 2), ends)
+    ]
+    encoded = [
+        value_type.model_validate({name: value[name] for name in value_type.model_fields}).encode()
+        for value in values
+    ]
+    return list(dict.fromkeys(encoded))
 
 
 @pytest.mark.parametrize("user", [GUS, EVE], ids=["guest", "member"])
@@ -158,14 +158,14 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
             await change_to(ours, rental)
         before = await ours.rental(rental.id)
         first = len(await ours.queued())
-        for action, kind in CARRIES.items():
+        for action_id, value_type in ACTION_VALUES.items():
             # Members may look at what others rent, without its money.
-            looks = action in {Action.DETAILS, Action.SHOW_RENTAL} and user == EVE
-            for value in dict.fromkeys(values_of(kind, rental)) if kind and not looks else ():
-                await ours.forge(user, action.value, value)
-        for callback, kinds in ANSWERS_WITH.items():
-            for value in (value for kind in kinds for value in values_of(kind, rental)):
-                await submits(ours, user, callback, value, hours="2")
+            looks = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id} and user == EVE
+            for value in () if looks else values_of(value_type, rental):
+                await ours.forge(user, action_id, value)
+        for callback_id, value_types in MODAL_VALUES.items():
+            for value in (value for value_type in value_types for value in values_of(value_type, rental)):
+                await submits(ours, user, callback_id, value, hours="2")
         answers = [str(message.body) for message in (await ours.queued())[first:]]
         assert len(answers) > 20
         assert [(secret, words) for words in answers for secret in SECRETS if secret in words] == []
