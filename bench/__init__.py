@@ -1,1 +1,1 @@
-"""How fast gpubot is and how much memory it takes: the real bot against the sandbox, beside a baseline."""
+"""How fast gpubot is and how much memory it takes: the real bot against the sandbox, compared with a baseline."""

@@ -51,7 +51,7 @@ async def measure(size: Size, folder: Path) -> list[Figure]:
 
 
 async def _compare(size: Size, act: Act, plain: Act) -> tuple[list[float], list[float]]:
-    """Return what the bot took, and what the empty app took: half of it before, half after."""
+    """Return the times of the bot, and those of the empty app: half measured before the bot, half after."""
     before = await at_rate(size.rate, size.load_seconds / 2, plain)
     took = await at_rate(size.rate, size.load_seconds, act)
     after = await at_rate(size.rate, size.load_seconds / 2, plain)

@@ -19,7 +19,7 @@ from sandbox.client import ControlError
 
 
 async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
-    """Measure in a folder of its own. Raise NotRunning or ControlError if something does not run."""
+    """Measure every figure in an empty folder. Raise NotRunning or ControlError if something does not run."""
     started = await starts.measure(size, folder)
     yield figure("start", started.bot, "s", started.empty)
     for each in await acks.measure(size, folder):

@@ -29,7 +29,7 @@ LOOK_EVERY = 1.0
 """Real seconds between two reads of the due times, each of which lasts for 15 s."""
 OWNERS = 200
 CLOCKS_APART = timedelta(seconds=0.25)
-"""How much too early a poll may seem: the bot follows the sandbox's clock over HTTP."""
+"""How much too early a poll can seem, because the bot follows the sandbox's clock over HTTP."""
 DUE = """
     select attempts.offer_id, rentals.due_at from rentals join attempts on attempts.rental_id = rentals.id
     where rentals.state = 'provisioning'
@@ -40,7 +40,7 @@ Times = Mapping[str, Sequence[datetime]]
 
 
 class Polls(Frozen):
-    """What was measured."""
+    """The measured figures."""
 
     lateness: float
     """p99, real seconds."""

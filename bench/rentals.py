@@ -144,7 +144,7 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
 
 
 def _lease(now: datetime) -> Lease:
-    """A lease that began just now, whose owner showed no sign of life for so long that they are asked."""
+    """Return a lease that began just now. Its owner did nothing for so long that they are asked about it."""
     return Lease(ready_at=now, ends_at=now + LEASE, seen_at=now - LEASE, question=Question(at=now))
 
 
@@ -205,7 +205,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) 
     kinds = [EventKind.STARTED, EventKind.RENTING, EventKind.ACCEPTED]
     if rental.state is State.READY:
         kinds.append(EventKind.READY)
-    # Without the check of the transition table: no rental of ours begins in use.
+    # Unchecked, because the transition table lets no rental begin in use.
     return Change.model_construct(
         before=None,
         after=rental,

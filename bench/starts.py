@@ -12,7 +12,7 @@ from bot.model.base import Frozen
 
 
 class Starts(Frozen):
-    """What was measured."""
+    """The measured figures."""
 
     bot: float
     """Real seconds."""

@@ -92,12 +92,12 @@ def migrate() -> None:
     from bot.dependencies import check_dependencies
     from bot.logs import set_up_logs
     from bot.settings import read_settings
-    from store.db import migrate as bring_up
+    from store.db import migrate as migrate_database
 
     check_dependencies()
     settings = read_settings()
     set_up_logs(settings.log)
-    asyncio.run(bring_up(settings.database_url.get_secret_value()))
+    asyncio.run(migrate_database(settings.database_url.get_secret_value()))
 
 
 def _command() -> str:
@@ -106,13 +106,12 @@ def _command() -> str:
 
 
 def main() -> None:
-    """Run a command. On an error that a person can fix, print its words and exit with 1. On a bug, print only its
-    class and places, and exit with 1."""
+    """Run a command. On an error that a person can fix, print its words and exit with 1. On a bug, log only its
+    class and where it was raised, and exit with 1."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a terminal that can't show a character shows "?" instead of failing
+            # Without this, printing a character that the terminal's encoding lacks would end the command.
+            stream.reconfigure(errors="replace")
     try:
         cli()
     except GpubotError as error:

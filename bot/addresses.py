@@ -1,4 +1,4 @@
-"""Hosts, ports and web addresses as settings hold them. The checks raise ValueError with what to write instead."""
+"""Checks of hosts, ports and web addresses in settings. A ValueError says what to write instead."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PORT = re.compile(r"[0-9]{1,5}")
-_PLAIN = re.compile(r"[!-~]+")
+_VISIBLE_ASCII = re.compile(r"[!-~]+")
 LONGEST_HOST = 253
-"""RFC 1035, section 2.3.4, without the dot at its end; a label has 63 at most."""
+"""Characters without the final dot (RFC 1035, section 2.3.4). A label has at most 63."""
 
 
 def check_host(host: str) -> None:
-    """Raise ValueError unless it is the name or address of a host."""
+    """Raise ValueError unless it is a host name or an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -24,7 +24,7 @@ def check_host(host: str) -> None:
 
 
 def check_port(port: str) -> None:
-    """Raise ValueError unless it is a port that can be named."""
+    """Raise ValueError unless it is a number from 1 to 65535."""
     if not _PORT.fullmatch(port):
         raise ValueError("its port is no number")
     if not 0 < int(port) <= 65535:
@@ -43,7 +43,10 @@ def check_listen_address(value: str) -> None:
 
 
 def check_web_address(value: str) -> None:
-    """Raise ValueError unless it is an http or https URL that every client can call: host, port and path alone."""
+    """Raise ValueError unless it is an http or https URL of only a host, a port and a path.
+
+    Each HTTP client of the bot reads such a URL in the same way.
+    """
     try:
         parts = urlsplit(value)
         host = parts.hostname
@@ -52,7 +55,7 @@ def check_web_address(value: str) -> None:
     if (
         not host
         or parts.scheme not in {"http", "https"}
-        or not _PLAIN.fullmatch(value)
+        or not _VISIBLE_ASCII.fullmatch(value)
         or "\\" in value
         or parts.query
         or parts.fragment
@@ -60,9 +63,9 @@ def check_web_address(value: str) -> None:
         raise ValueError("it must be a web address, such as https://example.com/")
     if "@" in parts.netloc:
         raise ValueError("leave out the name and password before the @")
-    after = parts.netloc.rpartition("]")[2]
-    if ":" in after:
-        check_port(after.partition(":")[2])
+    after_ipv6_host = parts.netloc.rpartition("]")[2]
+    if ":" in after_ipv6_host:
+        check_port(after_ipv6_host.partition(":")[2])
     if parts.netloc.startswith("[") and ":" not in host:
         raise ValueError("its host is no name or address of a machine")
     check_host(host)

@@ -1,4 +1,4 @@
-"""The composition root: builds every part from Settings, starts it, stops it."""
+"""The composition root: build every part from Settings, start it, stop it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ log = structlog.get_logger("gpubot")
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES = 15, 10
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
-"""Real seconds: longer than Slack waits for an acknowledgement (3 s)."""
+"""Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""
 DRAIN_STEPS = 10.0
 """Real seconds."""
 CLAIMANT = "gpubot"
@@ -175,7 +175,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
 
 
 def tokens_of(settings: Settings) -> Tokens:
-    """Return Slack's tokens as the settings have them."""
+    """Return Slack's tokens from the settings."""
     return Tokens(bot=settings.slack_bot_token.get_secret_value(), app=settings.slack_app_token.get_secret_value())
 
 
@@ -212,5 +212,5 @@ async def _drain(work: Coroutine[Any, Any, None]) -> None:
         async with asyncio.timeout(DRAIN_STEPS):
             await work
     except TimeoutError:
-        # Nothing is lost: each call was written as intended before it was made, and the next start looks it up.
+        # Nothing is lost: the intent of a call is committed before it, and the next start looks up its outcome.
         log.warning("gpubot.not_drained")

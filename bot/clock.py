@@ -1,8 +1,8 @@
 """Time. No other module of the bot reads a clock or sleeps.
 
 There are two clocks. *Our* time (`now`, `sleep_until`) decides offers, leases, approvals, polls and billing;
-tests and the sandbox can move it. *Real* time (`real`, `monotonic`, `pause`) is for spans that the outside
-measures: acknowledgements, the pace of posts, Retry-After, HTTP time-outs, claims.
+tests and the sandbox can move it. *Real* time (`real`, `monotonic`, `pause`) is for spans that other systems
+measure: acknowledgements, the pace of posts, Retry-After, HTTP time-outs, claims.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """How often our time was moved, as far as this clock knows."""
+        """How often our time was moved or its speed was changed, as far as this clock knows."""
 
     def now(self) -> datetime:
         """Return our time."""
@@ -33,11 +33,11 @@ class Clock(Protocol):
         """Return once our time has reached `moment` or `wake` is set. With None, wait for `wake` alone."""
 
     async def pause(self, seconds: float) -> None:
-        """Sleep for real seconds."""
+        """Sleep for that many real seconds."""
 
 
-async def _first(wake: asyncio.Event, moved: asyncio.Event, seconds: float | None) -> None:
-    """Wait for either event, at most for real seconds."""
+async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: float | None) -> None:
+    """Wait for one of two events, for at most `seconds` of real time."""
     waits = {asyncio.ensure_future(wake.wait()), asyncio.ensure_future(moved.wait())}
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -66,15 +66,15 @@ class SystemClock:
             left = None if moment is None else (moment - self.now()).total_seconds()
             if left is not None and left <= 0:
                 return
-            # At most an hour: if the machine's clock is set meanwhile, the wait would be wrong.
-            await _first(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
+            # At most an hour at once: a longer wait would be wrong if someone sets the machine's clock meanwhile.
+            await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
 class MovedClock(SystemClock):
-    """A clock that is moved: our time starts at `start` and runs at `speed` (0 stands still)."""
+    """A clock that can be moved. Our time starts at `start` and runs at `speed`; at 0 it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -87,7 +87,7 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Set our time, but never back, and wake everything that sleeps by it."""
+        """Set our time, but never back, and wake everything that sleeps until a moment of it."""
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
         self._speed = self._speed if speed is None else speed
@@ -105,4 +105,4 @@ class MovedClock(SystemClock):
             if left is not None and left <= 0:
                 return
             timeout = left / self._speed if left is not None and self._speed > 0 else None
-            await _first(wake, self._moved, timeout)
+            await _wait_for_either(wake, self._moved, timeout)

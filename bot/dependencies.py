@@ -1,7 +1,8 @@
-"""Private parts of other packages that the bot uses, and the check that they are still there.
+"""Private parts of other packages that the bot uses, and the check that they exist.
 
-pyproject.toml has an upper bound for each of these packages. Raise it once the parts were looked at in the new
-version; without them a write would wait on a thread for each step, or a call could be made twice unseen.
+pyproject.toml has an upper bound for each of these packages. Before you raise it, check the parts in the new
+version. Without aiosqlite's, each step of a write would wait for a thread. Without aiohttp's, it could repeat a
+call unnoticed.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
     "aiosqlite": ("Connection._execute", "Connection._connection", "Connection._thread"),
 }
-"""By package. `bot/market/transport.py` and `store/inline_sqlite.py` use them."""
+"""The parts by package, used in `bot/market/transport.py` and `store/inline_sqlite.py`."""
 
 
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:
-    """Raise Unusable, with one line for each package, if a part is not there."""
+    """Raise Unusable if a part is missing, with one line for each package."""
     missing = {"aiohttp": _missing_of_aiohttp(http), "aiosqlite": _missing_of_aiosqlite(sqlite)}
     lines = [
         f"{package} {_version(package)} lacks {', '.join(parts)}, which I need. "
@@ -37,25 +38,26 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 
 
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
-    """Return the parts of aiohttp that are missing. Its session must read the switch when it makes a request."""
+    """Return the parts of aiohttp that are missing. The switch counts only if ClientSession's request code reads
+    it."""
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names
     return [] if reads else list(PRIVATE["aiohttp"])
 
 
 def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
-    """Return the parts of aiosqlite that are missing. Nothing is opened, and no thread is started."""
-    connection = package.Connection(_never, iter_chunk_size=64)
-    there = {
+    """Return the parts of aiosqlite that are missing. Open nothing and start no thread."""
+    connection = package.Connection(_open_nothing, iter_chunk_size=64)
+    present = {
         "Connection._execute": inspect.iscoroutinefunction(getattr(package.Connection, "_execute", None)),
         "Connection._connection": getattr(connection, "_connection", connection) is None,
         "Connection._thread": isinstance(getattr(connection, "_thread", None), threading.Thread),
     }
-    return [part for part in PRIVATE["aiosqlite"] if not there[part]]
+    return [part for part in PRIVATE["aiosqlite"] if not present[part]]
 
 
-def _never() -> None:
-    """Opens nothing."""
+def _open_nothing() -> None:
+    """Take the place of the function that opens the database. It is never called."""
 
 
 def _version(package: str) -> str:

@@ -1,4 +1,4 @@
-"""The `.env` beside the bot: read once, with its mistakes as lines for people."""
+"""Reads the `.env` file of the working directory, with its mistakes as lines for people."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ ENV_FILE = Path(".env")
 
 @dataclass(frozen=True)
 class EnvFile:
-    """What `.env` holds."""
+    """The content of a `.env` file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
-    """By name, in capitals. Empty ones are left out."""
+    """Values by name in capitals, without the empty ones."""
     wrong: str | None = None
-    """One line for a person if the file can't be read, or has a line that can't."""
+    """One line for a person if the file, or a line of it, can't be read."""
     readable: bool = True
-    """False if nothing of it was read, so that a setting that is missing may be in it."""
+    """False if the file could not be read. A missing setting may then be in it."""
 
 
 def read_env_file(path: Path = ENV_FILE) -> EnvFile:
-    """Return what the file holds; nothing if there is none."""
+    """Return the content of the file. Return an empty EnvFile if there is no file."""
     if not os.path.lexists(path):
         return EnvFile()
     try:
@@ -44,14 +44,14 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
         # A statement starts at the blank lines before it.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} is not as I expect: write NAME=value, and close each quote."
-    # Without the bad ones: of those dotenv logs a line of its own.
+    # Leave out bad statements: dotenv would log a warning of its own about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)
 
 
 def open_to_others(path: Path = ENV_FILE) -> bool:
-    """Whether people other than the file's owner can read or write it. False if there is no file."""
+    """Return whether people other than the file's owner can read or write it. Return False if there is no file."""
     try:
         return bool(stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO))
     except OSError:

@@ -1,4 +1,4 @@
-"""The HTTP server of `/health` and `/metrics` on GPUBOT_HTTP, for operators, monitors and tests that move time."""
+"""The HTTP server of `/health` and `/metrics` on GPUBOT_HTTP, for operators, monitors and tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ LONGEST_WAIT = 60.0
 READ_EVERY = 0.02
 """Real seconds between two reports while a request waits."""
 MOST_WAITERS = 3
-"""How many requests may wait. Each reads the store fifty times a second, so a further one is answered at once."""
+"""How many requests may wait. Each reads the store 50 times a second, so a further one is answered at once."""
 
 
 async def serve(
     address: str, clock: Clock, report: Callable[[], Awaitable[Report]], exposition: Callable[[], Awaitable[bytes]]
 ) -> web.AppRunner:
-    """Start the server and return its runner; the caller cleans it up. `report` makes the answer of /health,
-    `exposition` that of /metrics. Raise OSError if the port is taken."""
+    """Start the server and return its runner, which the caller must clean up.
+
+    `report` returns the answer of /health, and `exposition` that of /metrics. Raise OSError if the port is taken.
+    """
     waiting = 0
 
     async def health(request: web.Request) -> web.Response:
@@ -45,9 +47,8 @@ async def serve(
             waiting += 1
             try:
                 while not (current["settled"] and current["clock"]["revision"] >= revision):
-                    if (
-                        clock.monotonic() >= until or request.transport is None
-                    ):  # None: the client has disconnected
+                    disconnected = request.transport is None
+                    if disconnected or clock.monotonic() >= until:
                         break
                     await clock.pause(READ_EVERY)
                     current = await report()
@@ -72,8 +73,7 @@ async def serve(
 
 
 def _seconds(text: str) -> float:
-    """Return a number of seconds. Raise ValueError for anything else, also for `nan`, which would wait for
-    ever."""
+    """Return a number of seconds. Raise ValueError for anything else, and for `nan`: no deadline would end it."""
     seconds = float(text)
     if math.isnan(seconds):
         raise ValueError

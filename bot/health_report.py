@@ -1,4 +1,4 @@
-"""What /health and /metrics say: how far every running part is."""
+"""The content of /health and /metrics: the state of every part that runs."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class HealthReport:
     gate: Gate
     metrics: Metrics
     commits: int = 0
-    """How many transactions that write were committed since the start."""
+    """How many write transactions were committed since the start."""
 
     def __post_init__(self) -> None:
         self.store.on_commit(self._count_commit)
 
     async def read(self) -> health.Report:
-        """Return what /health shows. `settled` is true if nothing is due, under way or undelivered at the revision
-        of the clock that the report names."""
+        """Return the answer of /health. `settled` is true if nothing is due, under way or undelivered at the clock
+        revision that the report names."""
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
         await self.selfcheck.measure()
@@ -59,9 +59,10 @@ class HealthReport:
             next_due, refresh_at = None, None
         undelivered, posted_twice, given_up = counts
         due = (next_due is not None and next_due <= now) or self.overdue.due()
-        # A refresh that Slack's pace holds back may wait for a minute: it keeps nothing from being settled.
+        # A refresh may wait up to a minute for its turn in Slack's pace. The report is settled all the same.
         refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
-        next_at = soonest(next_due, self.overdue.next_at, *(job.next_at for job in self.jobs))
+        later = refresh_at if refresh_at is not None and refresh_at > now else None
+        next_at = soonest(next_due, later, self.overdue.next_at, *(job.next_at for job in self.jobs))
         under_way = self._under_way()
         # The figures above were read one after the other. They describe one moment only if nothing ran meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
@@ -86,7 +87,7 @@ class HealthReport:
         }
 
     async def exposition(self) -> bytes:
-        """Return what /metrics shows, in Prometheus's text format."""
+        """Return the answer of /metrics in Prometheus's text format."""
         try:
             async with self.store.read() as tx:
                 live: dict[State, int] | None = await tx.rentals.states()

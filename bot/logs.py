@@ -1,7 +1,7 @@
-"""Log lines: structlog, one line a fact, ids instead of content. What libraries log goes the same way.
+"""Log lines: structlog, one line for each fact, with ids instead of content. Lines of libraries go the same way.
 
-Every way in which Python itself reports an exception or a warning ends here too: its own reports show the words of
-an exception, which may hold a token, a key or what people typed.
+Python's own reports of exceptions and warnings are replaced too. They show the message of an exception, which may
+hold a token, a key or what people typed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from bot.settings import LogFormat
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")
-"""Libraries that log what they carry: only what went wrong passes."""
+"""Libraries whose log lines may hold content. Only their errors are logged."""
 
 
 class _Library(logging.Handler):
-    """A library's record as a line of ours: where it was said, not what, which may hold content."""
+    """Logs where a library logged a record. The record's own text is left out, because it may hold content."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
-            return  # Bolt's loggers set a level of their own
+            return  # the level set in set_up_logs is not enough: Bolt's loggers set one of their own
         error = record.exc_info[1] if record.exc_info else None
         structlog.get_logger().log(
             record.levelno,
@@ -40,8 +40,8 @@ class _Library(logging.Handler):
         )
 
 
-class _Unfailing:
-    """A stream that drops what it can't write: a full disk under the log must not end what is being done."""
+class _LossyStream:
+    """A stream that drops what it can't write. A full disk under the log must not end the work that logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -57,13 +57,13 @@ class _Unfailing:
 
 
 def keep_quiet() -> None:
-    """No log lines at all, for commands whose output is for people. Only what ends the process is still logged."""
+    """Log only exceptions that end the process, for commands whose output is for people."""
     _configure(LogFormat.CONSOLE, logging.CRITICAL)
     logging.getLogger().handlers = [logging.NullHandler()]
 
 
 def set_up_logs(how: LogFormat) -> None:
-    """Sends every log line to standard error, as text for people or as JSON."""
+    """Write every log line to standard error, as text for people or as JSON."""
     _configure(how, logging.INFO)
     root = logging.getLogger()
     root.handlers = [_Library()]
@@ -73,7 +73,7 @@ def set_up_logs(how: LogFormat) -> None:
 
 
 def log_uncaught(error: BaseException) -> None:
-    """Logs an exception that ends the process. Sets up logs for people if none were set up before."""
+    """Log an exception that ends the process. Set up logs for people if none were set up before."""
     if not structlog.is_configured():
         _configure(LogFormat.CONSOLE, logging.INFO)
     structlog.get_logger().critical("uncaught", exc_info=error)
@@ -97,7 +97,7 @@ def _configure(how: LogFormat, least: int) -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     sys.excepthook = _uncaught
@@ -107,7 +107,7 @@ def _configure(how: LogFormat, least: int) -> None:
 
 
 def _without_content(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Return the line with classes and places instead of exceptions."""
+    """Return the line with the classes of exceptions and their places in the code, instead of their messages."""
     error = line.pop("exc_info", None)
     line.pop("stack_info", None)
     if error is True:
@@ -124,11 +124,11 @@ def _without_content(_: object, __: str, line: structlog.typing.EventDict) -> st
 
 def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if "raised" in line:
-        line["exception"] = as_text(line.pop("raised"))  # the renderer's name for what it writes below the line
+        line["exception"] = as_text(line.pop("raised"))  # ConsoleRenderer writes this key below the line
     return line
 
 
-# --- what Python reports itself
+# --- instead of Python's own reports
 
 
 def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
@@ -140,12 +140,12 @@ def _uncaught_in_thread(ended: threading.ExceptHookArgs) -> None:
         structlog.get_logger().error("uncaught", exc_info=ended.exc_value)
 
 
-def _unraisable(passed: sys.UnraisableHookArgs) -> None:
-    if passed.exc_value is not None:
-        structlog.get_logger().error("uncaught", exc_info=passed.exc_value)
+def _unraisable(ignored: sys.UnraisableHookArgs) -> None:
+    if ignored.exc_value is not None:
+        structlog.get_logger().error("uncaught", exc_info=ignored.exc_value)
 
 
-def _warned(  # noqa: PLR0917 - as Python calls it
+def _warned(  # noqa: PLR0917 - the signature that warnings.showwarning has
     message: Warning | str,
     category: type[Warning],
     filename: str,

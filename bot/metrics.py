@@ -11,7 +11,7 @@ from bot.model.attempt import Attempt
 from bot.model.state import State
 
 LATE = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""Buckets in seconds. The bot polls every 15 s; work that is 15 minutes late buys nothing without asking again."""
+"""Buckets in seconds. The bot polls every 15 s. If buying is 15 minutes late, the owner is asked again."""
 
 
 class Metrics:
@@ -57,7 +57,7 @@ class Metrics:
         self._calls.labels(call, outcome).inc()
 
     def late(self, seconds: float) -> None:
-        """Record how many seconds after its due time work was started."""
+        """Record how many seconds after its due time a step was started."""
         self._late.observe(seconds)
 
     def failed(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Which proxy a request goes through. Every client of the bot asks here and nowhere else."""
+"""Chooses the proxy of a request from the environment. Every HTTP client of the bot uses it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from urllib.request import getproxies, proxy_bypass
 from bot.errors import Unusable
 
 _SAME_AS = {"ws": "http", "wss": "https"}
-"""A WebSocket starts as a request and takes the proxy of one."""
-_SPOKEN = frozenset({"http", "https"})
+"""A WebSocket starts as an HTTP request and uses its proxy."""
+_SUPPORTED = frozenset({"http", "https"})
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this machine."""
+    """Return whether a URL names this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -23,22 +23,23 @@ def is_loopback(url: str) -> bool:
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the URL of the proxy for a request to `url`, user and password included.
+    """Return the URL of the proxy for a request to `url`, with user and password.
 
-    HTTP_PROXY or HTTPS_PROXY by the scheme of `url`, else ALL_PROXY; lower-case names win. Return None if none is
-    set, if NO_PROXY names the host, and always for this machine: it may be spoken to in plain http, in which a
-    proxy would read the token. Raise Unusable if the proxy can't be used; the words hold nothing of its URL.
+    It is that of HTTP_PROXY or HTTPS_PROXY, by the scheme of `url`, else of ALL_PROXY; lower-case names win.
+    Return None if none is set or NO_PROXY names the host. Return None for this machine too: requests to it may be
+    plain http, and a proxy would read the token. Raise Unusable if the proxy can't be used; the words show nothing
+    of its URL, which may have a password.
     """
     if is_loopback(url):
         return None
     parts = urlsplit(url)
     scheme = _SAME_AS.get(parts.scheme, parts.scheme)
-    named = getproxies()
-    source = next((name for name in (scheme, "all") if named.get(name)), None)
+    proxies = getproxies()
+    source = next((name for name in (scheme, "all") if proxies.get(name)), None)
     if source is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    # "proxy:3128" means http, as with curl.
-    proxy = named[source] if "://" in named[source] else f"http://{named[source]}"
+    # Without a scheme ("proxy:3128") it is an http proxy, as for curl.
+    proxy = proxies[source] if "://" in proxies[source] else f"http://{proxies[source]}"
     setting = f"{source.upper()}_PROXY"
     try:
         found = urlsplit(proxy)
@@ -47,7 +48,7 @@ def proxy_for(url: str) -> str | None:
         usable = False
     if not usable:
         raise Unusable(f"{setting} is not the address of a proxy. Write it as http://HOST:PORT.")
-    if found.scheme not in _SPOKEN:
+    if found.scheme not in _SUPPORTED:
         raise Unusable(
             f"{setting} names a {found.scheme} proxy, and I can use only http and https ones. "
             f"Name one of those, or list {parts.hostname} in NO_PROXY."

@@ -13,14 +13,14 @@ from bot.errors import Unusable
 WAIT = aiohttp.ClientTimeout(total=40)
 """The sandbox answers a waiting request within 30 real seconds."""
 RETRY = 0.2
-"""Real seconds until the sandbox is asked again after it gave no answer."""
+"""Real seconds between two tries while the sandbox gives no answer."""
 
 Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
-"""Returns the sandbox's time, speed and revision. Given a revision, it returns after the next change."""
+"""Return the sandbox's time, speed and revision. With a revision, return after the next change."""
 
 
 class FollowedClock(MovedClock):
-    """A clock that is set to the sandbox's after each change. Between two changes it runs on at the same speed."""
+    """A clock that copies each change of the sandbox's clock. Between changes it runs at the sandbox's speed."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(datetime.fromtimestamp(0, UTC))
@@ -31,7 +31,7 @@ class FollowedClock(MovedClock):
         await self._read(None)
 
     async def follow(self) -> None:
-        """Take over every change until cancelled. While the sandbox does not answer, time runs on."""
+        """Copy every change until cancelled. While the sandbox does not answer, time goes on at the last speed."""
         while True:
             try:
                 await self._read(self.revision)

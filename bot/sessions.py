@@ -1,4 +1,4 @@
-"""HTTP sessions for every client of the bot: through the environment's proxy, and never redirected."""
+"""HTTP sessions that use the environment's proxy and follow no redirect."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from yarl import URL
 from bot.errors import Unusable
 from bot.proxies import proxy_for
 
-_MOVED = frozenset({301, 302, 303, 307, 308})
-"""The statuses for which aiohttp asks again at another address."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""The statuses for which aiohttp repeats the request at another address."""
 
 
 class Redirected(aiohttp.ClientError):
-    """The answer sends us to another address, which is not followed: the token would go there too."""
+    """The answer is a redirect. It is not followed, because the token would go to the other address too."""
 
 
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
-    """Sends a request through the proxy that `proxy_for` names. Raises ClientConnectionError if it can't be used.
+    """Send a request through the proxy that `proxy_for` returns. Raise ClientConnectionError if it can't be used.
 
-    What the caller asked for does not count: Slack's SDK asks for the environment's proxy at every address.
+    Ignore the caller's choice of a proxy: Slack's SDK would use one also for requests to this machine.
     """
     try:
         proxy = proxy_for(str(request.url))
@@ -34,7 +34,7 @@ async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> Clie
         address = URL(proxy)
         login = _login(address)
         request.update_proxy(address.with_user(None), None, login)
-        if not request.is_ssl():  # then the request itself goes to the proxy, and no CONNECT before it
+        if not request.is_ssl():  # a plain http request goes to the proxy itself, without a CONNECT before it
             request.headers.update(login)
     return await send(request)
 
@@ -47,7 +47,7 @@ def _login(proxy: URL) -> dict[str, str]:
 
 async def _without_redirects(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     answer = await send(request)
-    if answer.status in _MOVED:
+    if answer.status in _REDIRECTS:
         answer.close()
         raise Redirected(f"redirected with status {answer.status}")
     return answer
@@ -57,8 +57,8 @@ MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_pro
 
 
 def new_session(**options: Any) -> aiohttp.ClientSession:
-    """A session for calls to Slack and to this machine, with aiohttp's own `options`; to be closed.
+    """Return a session for calls to Slack and to this machine, with aiohttp's `options`. The caller closes it.
 
-    A redirect raises Redirected, also in a client that follows them by default, as Slack's SDK does.
+    It raises Redirected for a redirect, also if the client that uses it would follow one, as Slack's SDK would.
     """
     return aiohttp.ClientSession(middlewares=MIDDLEWARES, **options)

@@ -1,4 +1,4 @@
-"""Settings: the environment first, a `.env` beside it, any of them from a file by `<NAME>_FILE`."""
+"""Settings, read from the environment, else from `.env`, else from the files that `<NAME>_FILE` names."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def _field(name: str, **more: Any) -> Any:
 
 
 class _Files(PydanticBaseSettingsSource):
-    """Values that were read from `.env` and from the files that `<NAME>_FILE` names, as container platforms mount
-    secrets."""
+    """Values that were read from `.env` and from the files that `<NAME>_FILE` names. Container platforms mount
+    secrets as such files."""
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
@@ -53,7 +53,7 @@ class _Files(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What `gpubot run` needs to know. Secrets never show in a repr or a log."""
+    """The settings of `gpubot run`. Secrets never show in a repr or a log."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
 
 
 def _sendable(token: SecretStr) -> SecretStr:
-    """A token that can stand in a header."""
+    """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
     value = token.get_secret_value()
     if not value.isascii() or " " in value:
         raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
@@ -170,10 +170,7 @@ def _sendable(token: SecretStr) -> SecretStr:
 
 
 def read_settings() -> Settings:
-    """Settings from the environment, else `.env`, else the files that `<NAME>_FILE` names.
-
-    Raises Mistake with one line for each setting that is missing or wrong; no value of a secret is in it.
-    """
+    """Return the settings. Raise Mistake with one line for each that is missing or wrong, without any secret."""
     settings, wrong = read_partly()
     if wrong:
         raise Mistake("\n".join(dict.fromkeys(wrong.values())))
@@ -181,10 +178,10 @@ def read_settings() -> Settings:
 
 
 def read_partly() -> tuple[Settings, dict[str, str]]:
-    """The settings, and one line for each that is missing or wrong, by its name. A `.env` that can't be read has a
-    line too, which stands for each setting that may be in it.
+    """Return the settings, and a line for each that is missing or wrong, by its name.
 
-    What is wrong has a value in the settings that stands in for it and must not be used.
+    A `.env` that can't be read has one line, which stands for all settings that may be in it. A wrong setting gets
+    a stand-in value, which must not be used.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file)
@@ -204,7 +201,7 @@ def read_partly() -> tuple[Settings, dict[str, str]]:
                     if name not in wrong
                 }
                 if not lines:
-                    raise  # a value that stands in is wrong: ours to mend
+                    raise  # a bug: a stand-in value is not valid
                 if not env_file.readable and env_file.wrong:
                     missing = {str(p["loc"][0]) for p in error.errors() if p["type"] == "missing"}
                     lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
@@ -217,8 +214,8 @@ def read_partly() -> tuple[Settings, dict[str, str]]:
 
 
 def _from_files(env_file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
-    """The values that are not in the environment but in `.env` or in a file that `<NAME>_FILE` names, and a line
-    for each such file that can't be read."""
+    """Return the values in `.env` and in the files that `<NAME>_FILE` names, and a line for each such file that
+    can't be read."""
     values, wrong = {}, {}
     for field in Settings.model_fields.values():
         name = str(field.validation_alias)
@@ -236,7 +233,8 @@ def _from_files(env_file: EnvFile) -> tuple[dict[str, str], dict[str, str]]:
 
 
 _FILES: ContextVar[Mapping[str, str]] = ContextVar("files", default=MappingProxyType({}))
-"""What the files hold while Settings are made: pydantic-settings makes its sources itself."""
+"""The values of the files while Settings are made. pydantic-settings creates its sources, so they can't be passed
+as an argument."""
 _STAND_INS = {
     "SLACK_BOT_TOKEN": "xoxb-",
     "SLACK_APP_TOKEN": "xapp-",
@@ -244,7 +242,7 @@ _STAND_INS = {
     "GPUBOT_CHANNEL": "C0",
     "GPUBOT_ADMINS": "U0",
 }
-"""For settings without a default."""
+"""Stand-in values of the settings without a default."""
 _HINTS = {
     "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
     "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp-",
@@ -257,6 +255,7 @@ _HINTS = {
 
 
 def _line(name: str, kind: str, message: str) -> str:
+    """Return the line for a setting that pydantic found to be missing or wrong, without its value."""
     hint = _HINTS.get(name, "")
     if kind == "missing":
         return f"{name} is not set. It is {hint}."

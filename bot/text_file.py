@@ -1,11 +1,11 @@
-"""Small text files that people write: read within a bound, and each failure as one clear reason."""
+"""Reads small text files that people write, up to a maximum size, with one clear reason for each failure."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 LARGEST = 256 * 1024
-"""Bytes. Policies, `.env` files and tokens are far smaller."""
+"""Bytes. Policy files, `.env` files and tokens are far smaller."""
 
 
 class Unreadable(Exception):
@@ -14,7 +14,7 @@ class Unreadable(Exception):
 
 def read_text(path: Path, largest: int = LARGEST) -> str:
     """Return the file's text. Raise Unreadable if it can't be opened, is larger than `largest` bytes, or is not
-    UTF-8. Never read more than that, so that `/dev/zero` or a disk image can't fill the memory."""
+    UTF-8. Never read more than `largest` bytes: `/dev/zero` or a disk image would fill the memory."""
     try:
         with path.open("rb") as file:
             content = file.read(largest + 1)

@@ -1,7 +1,7 @@
-"""Exceptions as logs show them: of which class, and where in the code.
+"""Exceptions as logs show them: their classes and where in the code they were raised.
 
-The words of an exception and the variables of a frame can hold a token, a key or what people typed, so neither is
-shown. Source lines aren't either: an installed file may be newer than the code that runs.
+The message of an exception and the variables of a frame can hold a token, a key or what people typed, so neither
+is shown. Source lines are not shown either: an installed file may be newer than the code that runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_FRAMES = 20
 
 
 class Part(TypedDict):
-    """One exception of those that led to another."""
+    """One exception: the one that was raised, or one of those that led to it."""
 
     error: str
     """Its class, and the name of its error number if it has one: `OSError ENOSPC`."""
@@ -29,8 +29,8 @@ class Part(TypedDict):
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return an exception, then its cause or context and, for a group, its members; each of these is followed by
-    its own. At most MOST_EXCEPTIONS."""
+    """Return the exception, then its cause or context and the members of a group, each followed by its own. Return
+    at most MOST_EXCEPTIONS."""
     parts: list[Part] = []
     seen: set[int] = set()
     waiting = [(error, "raised")]
@@ -50,7 +50,7 @@ def parts_of(error: BaseException) -> list[Part]:
 
 
 def as_text(parts: list[Part]) -> str:
-    """Return the same for people: a line for each exception, and below it one for each frame."""
+    """Return the parts as text for people: a line for each exception, and below it one for each frame."""
     lines = []
     for part in parts:
         lines.append(part["error"] if part["how"] == "raised" else f"{part['how']}: {part['error']}")

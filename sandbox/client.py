@@ -29,7 +29,7 @@ class ControlError(Exception):
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a sandbox listens and the tokens that it accepts, as the line says that it prints when it is ready."""
+    """The URLs of a running sandbox, and the tokens that it accepts."""
 
     compute: str
     slack: str
@@ -41,7 +41,7 @@ class Addresses:
 
     @classmethod
     def read(cls, line: bytes) -> Addresses:
-        """Return what the line says that `python -m sandbox` prints."""
+        """Return the addresses in the line that `python -m sandbox` prints when it is ready."""
         return cls(**json.loads(line))
 
 
@@ -57,7 +57,7 @@ class ClockState(_Answer):
 
 
 class Outcome(_Answer):
-    """How a command, a click or a submission ended for the person; `payload` is what the app acknowledged with."""
+    """How a command, a click or a submission ended for the person. `payload` is that of the acknowledgement."""
 
     ok: bool
     error: str | None = None
@@ -155,14 +155,14 @@ class Machine(_Answer):
 
 
 class Account(_Answer):
-    """What the account bought, and every resource that came of it."""
+    """The offers that the account bought, and every resource of the account."""
 
     offers_bought: tuple[Purchase, ...]
     resources: tuple[Machine, ...]
 
 
 class BillLine(_Answer):
-    """What one resource cost so far, in micro-dollars."""
+    """The cost of one resource so far, in micro-dollars."""
 
     resource_id: str
     name: str
@@ -229,7 +229,7 @@ class Server:
         return sum(int(fault["hits"]) for fault in (await self.get("faults"))["faults"])
 
     async def remove_faults(self) -> None:
-        """Remove every fault; what is held goes on."""
+        """Remove every fault. Requests that are held go on."""
         await self.call("DELETE", "faults", None)
 
     async def traffic(self, **query: object) -> list[LoggedRequest]:
@@ -299,9 +299,9 @@ class SandboxClient:
     async def click(
         self, user: str, message: SeenMessage, button: str | Button, *, as_read: bool = False
     ) -> Outcome:
-        """Click a button, or the first whose text begins so.
+        """Click a button, or the first one whose text begins with `button`.
 
-        `as_read` clicks the message as it was when it was read: on a screen that is behind.
+        With `as_read`, click the message as it was when it was read, although it may have changed since.
         """
         target = message.button(button) if isinstance(button, str) else button
         order: Json = {"user": user, "channel": message.channel, "ts": message.ts}
@@ -330,7 +330,7 @@ class SandboxClient:
         versions: bool = False,
         wait: float | None = None,
     ) -> list[SeenMessage]:
-        """Return the messages that changed for someone after the change numbered `after`, in order of change.
+        """Return the messages that changed for someone after the change with the number `after`, in that order.
 
         Each is returned once as it is now, or with `versions` in every state that it went through. `wait` is how
         many real seconds to wait for the first.
@@ -365,15 +365,15 @@ class SandboxClient:
     # --- the market and the account
 
     async def vendor(self, name: str, behaviour: str, **fields: object) -> None:
-        """Set how a vendor behaves from now on; `*` sets all."""
+        """Set how a vendor behaves from now on. `*` sets all vendors."""
         await self.compute.post(f"vendors/{name}", {"behaviour": behaviour, **fields})
 
     async def vanish(self, resource_id: str, how: str) -> None:
-        """Let the vendor take a machine back: `deleted`, or `missing` as if it had never been."""
+        """Let the vendor take a machine back: `deleted`, or `missing` as if it had never existed."""
         await self.compute.post(f"resources/{resource_id}/vanish", {"how": how})
 
     async def account(self) -> Account:
-        """Return what was bought, and every resource."""
+        """Return the offers that were bought, and every resource."""
         return Account.model_validate(await self.compute.get("account"))
 
     async def bill(self) -> list[BillLine]:

@@ -13,7 +13,7 @@ from functools import partial
 
 
 async def real_sleep(seconds: float) -> None:
-    """Sleep for so many seconds of real time."""
+    """Sleep for that many seconds of real time."""
     await asyncio.sleep(max(0.0, seconds))
 
 

@@ -25,7 +25,7 @@ def host_key() -> asyncssh.SSHKey:
 
 @dataclass(frozen=True)
 class HostInfo:
-    """What the shell of a host knows of its machine."""
+    """The machine of a host, as its shell shows it."""
 
     hostname: str
     gpus: Sequence[Gpu]

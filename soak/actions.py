@@ -1,4 +1,4 @@
-"""What people may do, as data. The plan draws from this; `people` carries it out."""
+"""The actions of people, as data. A plan draws from them, and `people` carries them out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANNELS = {
     "Gus": ("#gpus", "dm"),
     "Olga": ("#shared",),
 }
-"""Where each person can type."""
+"""The channels in which each person can type."""
 NOTE = "soaknote"
 """The prefix of every note: no note may be logged."""
 
@@ -35,7 +35,7 @@ class ActionKind(StrEnum):
 
 
 class Dialog(StrEnum):
-    """What someone does with the modal that opens."""
+    """What someone does with a modal that opens."""
 
     SUBMIT = "submit"
     SUBMIT_TWICE = "submit_twice"
@@ -55,11 +55,11 @@ class Action:
     text: str = ""
     labels: tuple[str, ...] = ()
     pick: float = 0.0
-    """Which of the buttons or rentals that are there: 0 is the newest, near 1 the oldest."""
+    """Selects one of the buttons or rentals that the person sees: 0 is the newest, near 1 the oldest."""
     twice: bool = False
     """A double click."""
     stale: bool = False
-    """Click on a screen that is behind: the message as it was before."""
+    """Click the message as it was when it was read, although it may have changed since."""
     dialog: Dialog = Dialog.SUBMIT
 
 
@@ -98,7 +98,7 @@ _STRANGER = (
 
 
 def opening_actions(source: random.Random) -> tuple[Action, ...]:
-    """Return what happens before anything fails: everyone sets a key, two rent, and one asks an approver."""
+    """Return the actions before anything fails: everyone sets a key, two rent, and one asks an approver."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
     rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
     asks = [
@@ -109,7 +109,7 @@ def opening_actions(source: random.Random) -> tuple[Action, ...]:
 
 
 def draw_action(source: random.Random, lasts: float) -> Action:
-    """Draw something that someone does within a round of so many seconds."""
+    """Draw an action of someone within a round of that many seconds."""
     who = source.choices(("Ana", "Ben", "Cleo", GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
     after = source.uniform(0, lasts)
     if who == OUTSIDER:

@@ -30,7 +30,7 @@ class Store(Protocol):
         """GPUBOT_DATABASE_URL."""
 
     async def disturb(self, seconds: float) -> None:
-        """Make it fail or wait for about so many real seconds."""
+        """Make it fail or wait for about that many real seconds."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What fails outside the bot: control calls to the sandbox and the calls that undo them, as data for the plan."""
+"""Failures outside the bot, as data for the plan: the control calls that cause them and those that end them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ HOSTILE_BODIES = (
 
 
 def draw_disturbance(source: random.Random, lasts: float) -> Disturbance:
-    """Draw a failure that begins within so many seconds."""
+    """Draw a failure that begins within that many seconds."""
     after = source.uniform(0, lasts)
     kind = source.choices(
         ("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2)

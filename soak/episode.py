@@ -111,7 +111,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     clock = SystemClock()
 
     async def after(seconds: float, work: Coroutine[Any, Any, Any], count: str) -> None:
-        """Do `work` after so many real seconds, and count it if it was possible."""
+        """Do `work` after that many real seconds, and count it if it was possible."""
         try:
             await clock.pause(seconds)
         except asyncio.CancelledError:
@@ -140,7 +140,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
     tasks.append(asyncio.create_task(jump()))
     try:
         await _kill(world, each.kill, outcome)
-        # Actions that are under way end soon: Slack itself tells people within 3 s that the bot is gone.
+        # Actions that are under way end soon: Slack shows an error after 3 s without an acknowledgement.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:

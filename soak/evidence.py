@@ -1,4 +1,4 @@
-"""What an episode leaves behind: the sandbox's account and bill, what people saw and did, and the bot's log.
+"""The record of an episode: the sandbox's account and bill, what people saw and did, and the bot's log.
 
 Nothing here comes from the bot's database. The checks are functions of this data, so that a test can change it.
 """
@@ -33,7 +33,7 @@ class PerformedAction:
     kind: str
     """A button's action id, a modal's callback id, or `command`."""
     text: str = ""
-    """What was typed."""
+    """The text that was typed."""
     value: str = ""
     """The value of the button or of the modal."""
     rental: str | None = None
@@ -116,7 +116,7 @@ class Evidence:
     seen: dict[str, tuple[SeenMessage, ...]]
     """By name, every state of every message that someone saw, in order."""
     modals: tuple[tuple[str, str], ...]
-    """Who saw a modal, and what it said."""
+    """The name of the person who saw a modal, and its text."""
     actions: tuple[PerformedAction, ...]
     jumps: tuple[Jump, ...]
     machines: tuple[Machine, ...]

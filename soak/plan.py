@@ -1,7 +1,7 @@
-"""What happens in an episode, all of it drawn from the seed beforehand: the same seed makes the same plan.
+"""The plan of an episode, drawn from a seed before it runs: the same seed makes the same plan.
 
 What people see when they act depends on how fast the bot is, so a plan can't name the button that someone clicks.
-Instead it holds a number from 0 to 1, which picks one of the buttons that they see then.
+Instead it has a number from 0 to 1, which selects one of the buttons that they see then.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Kill:
     after_acting: bool
     """Whether the held request has taken effect."""
     again_after: float | None
-    """Kill it once more, so soon after its next start began."""
+    """If set, kill it again that many seconds after its next start began."""
     down: float
     """Sandbox seconds until it is started again."""
 

@@ -1,4 +1,4 @@
-"""What a soak prints."""
+"""The lines that a soak prints."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ class World:
     taken_back: set[str] = field(default_factory=set)
     """The ids of the resources that their vendor took back."""
     modals: list[tuple[str, str]] = field(default_factory=list)
-    """Who saw a modal, and what it said."""
+    """The name of the person who saw a modal, and its text."""
     health: dict[str, Any] = field(default_factory=dict)
     """The newest /health."""
 
     # --- the process
 
     async def start(self) -> None:
-        """Start the bot, whatever fails at the moment. Raise Finding if it doesn't come up."""
+        """Start the bot. Raise Finding if it does not start, whichever disturbances are in force."""
         self.settings["GPUBOT_HTTP"] = f"127.0.0.1:{free_port()}"
         try:
             self.bot = await start_bot(self.settings, self.log, connections=0)
@@ -90,7 +90,7 @@ class World:
         if graceful:
             status = await stop(bot.process)
             if status != 0:
-                raise Finding(f"Told to stop, gpubot run ended with status {status}: {self._tail()}")
+                raise Finding(f"After SIGTERM, gpubot run ended with status {status}: {self._tail()}")
             self.graceful_stops += 1
         else:
             bot.kill()
@@ -122,7 +122,7 @@ class World:
     # --- time
 
     async def pass_time(self, seconds: float) -> None:
-        """Let sandbox time pass in short steps, each once the bot has caught up or had its time to."""
+        """Let sandbox time pass in short steps. Before each, give the bot `CATCH_UP` seconds to catch up."""
         while seconds > 0:
             step = min(seconds, STEP)
             caught_up = await self._caught_up()
@@ -180,7 +180,7 @@ class World:
     # --- disturbances
 
     async def start_disturbance(self, disturbance: Disturbance) -> None:
-        """Let something fail from now on."""
+        """Begin a failure."""
         self.disturbances_met[disturbance.name] += 1
         if disturbance.machine is not None:
             await self._take_a_machine_back(disturbance, disturbance.machine)

@@ -1,7 +1,7 @@
-"""A program in which everything breaks that can, with secrets in its variables and in the words of its exceptions.
+"""A program that fails in every way, with secrets in its variables and in the messages of its exceptions.
 
-`python -m tests.broken_program console|json|quiet|none`: how the bot logs; `quiet` is for commands that log
-nothing, `none` leaves logging as Python has it.
+`python -m tests.broken_program console|json|quiet|none` sets how it logs. `quiet` is for commands that log
+nothing, and `none` sets up no logging.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SECRETS = (TOKEN, NOTE, KEY)
 
 
 class NotWritten(Exception):
-    """An error whose words quote what it was about."""
+    """An error whose message quotes content."""
 
 
 def breaks() -> NoReturn:
-    """Raises a group, of an error that another one caused and of one that came up while a third was handled."""
+    """Raise a group of two errors: one with a cause, and one that was raised while another one was handled."""
     token, note, key = SECRETS
     raise ExceptionGroup(f"{token} {note} {key}", [_caused(note, key), _while_handling(token, note)])
 
@@ -51,14 +51,14 @@ def _while_handling(token: str, note: str) -> Exception:
         try:
             raise OSError(28, f"{token} {note}")
         except OSError:
-            raise RuntimeError(f"{token}: {note}")  # noqa: B904 - what comes up while another one is handled
+            raise RuntimeError(f"{token}: {note}")  # noqa: B904 - raised while another one is handled
     except RuntimeError as error:
         error.add_note(f"with {token} and {note}")
         return error
 
 
 class BreaksWhenCollected:
-    """Raises where nobody can catch it."""
+    """Raises an exception in a place where nothing can catch it."""
 
     def __del__(self) -> None:
         breaks()
@@ -95,7 +95,7 @@ def in_a_thread() -> None:
 
 
 def main() -> None:
-    """Breaks everywhere, and at last ends with an exception of a command."""
+    """Fail in every way, and end with an exception in a command."""
     how = sys.argv[1]
     if how == "quiet":
         keep_quiet()

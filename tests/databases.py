@@ -1,4 +1,4 @@
-"""Fresh databases for tests, one a test, on SQLite and on a real PostgreSQL.
+"""A new database for each test, on SQLite and on a real PostgreSQL.
 
 A schema is migrated once for each test process; each test gets a copy of the file, or the emptied database.
 In a folder's conftest: `from tests.databases import clock, database, postgres, templates, url`.
@@ -30,7 +30,7 @@ _numbers = count(1)
 
 @dataclass
 class Postgres:
-    """A server of this test process alone."""
+    """The PostgreSQL server of this test process."""
 
     server: Any
 
@@ -38,7 +38,7 @@ class Postgres:
         return str(self.server.get_uri(database=database))
 
     async def run(self, *statements: str) -> None:
-        """Runs statements one by one, outside any transaction."""
+        """Run statements one by one, outside any transaction."""
         connection = await asyncpg.connect(self.url())
         try:
             for statement in statements:
@@ -49,19 +49,19 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Started when the first test asks for it."""
+    """A PostgreSQL server, started for the first test that needs it."""
     with postgres_server() as server:
         yield Postgres(server)
 
 
 @pytest.fixture(scope="session")
 def templates() -> dict[str, Any]:
-    """What has been migrated once in this test process: by database, what is copied."""
+    """The databases that were migrated in this test process, by kind. Tests get copies of them."""
     return {}
 
 
 async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.TempPathFactory) -> str:
-    """The URL of a new, migrated SQLite database in `folder`."""
+    """Return the URL of a new, migrated SQLite database in `folder`."""
     if "sqlite" not in templates:
         templates["sqlite"] = factory.mktemp("template") / "gpubot.db"
         await migrate(f"sqlite:///{templates['sqlite']}")
@@ -71,8 +71,10 @@ async def fresh_sqlite(folder: Path, templates: dict[str, Any], factory: pytest.
 
 
 async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
-    """The URL of a migrated PostgreSQL database that is empty and that nobody is connected to: the same for
-    each test, as making one takes long."""
+    """Return the URL of a migrated, empty PostgreSQL database without connections.
+
+    It is the same one for all tests of the process, because creating one takes long.
+    """
     url = postgres.url("gpubot")
     if "postgresql" not in templates:
         templates["postgresql"] = "gpubot"
@@ -92,7 +94,7 @@ async def fresh_postgres(postgres: Postgres, templates: dict[str, Any]) -> str:
 
 
 async def cut_connections(url: str) -> None:
-    """Ends every other connection to a PostgreSQL database, as its restart does."""
+    """End every other connection to a PostgreSQL database, as its restart would."""
     connection = await asyncpg.connect(url)
     await connection.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -108,7 +110,7 @@ async def url(
     tmp_path_factory: pytest.TempPathFactory,
     templates: dict[str, Any],
 ) -> str:
-    """The URL of an empty, migrated database, of either kind."""
+    """The URL of an empty, migrated database of each kind."""
     if request.param == "sqlite":
         return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
     return await fresh_postgres(request.getfixturevalue("postgres"), templates)
@@ -116,13 +118,13 @@ async def url(
 
 @pytest.fixture
 def clock() -> MovedClock:
-    """Stands at START."""
+    """A clock that stands at START."""
     return MovedClock(START)
 
 
 @pytest.fixture
 async def database(url: str, clock: MovedClock) -> AsyncIterator[Database]:
-    """Open, and closed after the test."""
+    """An open database, which is closed after the test."""
     opened = await Database.open(url, claimant="test", clock=clock)
     yield opened
     await opened.close()

@@ -1,4 +1,4 @@
-"""An HTTP proxy on this machine that writes down what it is asked, and leads nowhere."""
+"""An HTTP proxy on this machine that records its requests and forwards none."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NAMES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "no_
 
 @dataclass
 class RecordingProxy:
-    """Answers 200 to a request, and refuses to open a tunnel."""
+    """A proxy that answers 200 to each request and refuses each tunnel."""
 
     url: str = ""
     heads: list[str] = field(default_factory=list)
-    """The request line and headers of each request, as they came in."""
+    """The request line and headers of each request."""
 
     @property
     def asked(self) -> list[str]:
@@ -46,7 +46,7 @@ async def recording_proxy() -> AsyncIterator[RecordingProxy]:
 
 
 def no_proxies(env: pytest.MonkeyPatch) -> None:
-    """As if the environment named none."""
+    """Remove all proxies from the environment."""
     for name in NAMES:
         env.delenv(name, raising=False)
         env.delenv(name.upper(), raising=False)

@@ -1,4 +1,4 @@
-"""The parts of a rental that a test expects it to have."""
+"""Parts of a rental that may be None. Each function fails if its part is None."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from bot.model.rental import Alarm, Blocked, Ending, Rental, Waiting
 
 
 def waiting(rental: Rental) -> Waiting:
-    """The decision that it waits for."""
+    """Return the decision that it waits for."""
     assert rental.waiting is not None
     return rental.waiting
 
 
 def blocked(rental: Rental) -> Blocked:
-    """Since when and why buying is blocked."""
+    """Return since when and why its purchase is blocked."""
     assert rental.blocked is not None
     return rental.blocked
 
 
 def ending(rental: Rental) -> Ending:
-    """How it ended, or will have."""
+    """Return how it ended, or will end."""
     assert rental.ending is not None
     return rental.ending
 
 
 def alarm(rental: Rental) -> Alarm:
-    """The alarm about its deletion."""
+    """Return the alarm about its deletion."""
     assert rental.alarm is not None
     return rental.alarm

@@ -1,4 +1,4 @@
-"""Slack's limits on messages and views, as a check that says what is wrong.
+"""Checks messages and views against Slack's limits.
 
 The numbers are those of docs.slack.dev/reference/block-kit (blocks, block elements, composition objects) and
 docs.slack.dev/reference/views.
@@ -18,7 +18,7 @@ ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
 
 def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> list[str]:
-    """What Slack would refuse in a message."""
+    """Return what Slack would refuse in a message."""
     found = []
     if not 0 < len(text.encode()) <= 4000:
         found.append(f"text has {len(text.encode())} bytes")
@@ -28,7 +28,7 @@ def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> lis
 
 
 def problems_of_view(view: Json) -> list[str]:
-    """What Slack would refuse in a modal or Home view."""
+    """Return what Slack would refuse in a modal or Home view."""
     found = []
     if not 0 < len(view["blocks"]) <= 100:
         found.append(f"{len(view['blocks'])} blocks")
@@ -59,7 +59,7 @@ def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
 
 
 def text_objects(part: Any) -> Iterator[Json]:
-    """Every text object in a part of a message."""
+    """Yield every text object in a part of a message."""
     if isinstance(part, dict):
         if part.get("type") in {"mrkdwn", "plain_text"}:
             yield part
@@ -72,7 +72,7 @@ def text_objects(part: Any) -> Iterator[Json]:
 
 
 def buttons(part: Any) -> Iterator[Json]:
-    """Every button in a part of a message."""
+    """Yield every button in a part of a message."""
     if isinstance(part, dict):
         if part.get("type") == "button":
             yield part
@@ -159,8 +159,8 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
 
 
 def loose_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
-    """What in mrkdwn isn't ours: anything in angle brackets but date tokens, channel names and `mentions`, a bare
-    `&`, an open code span, or an invisible direction mark."""
+    """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
+    bare `&`, an open code span, and control or direction characters."""
     bare = TOKEN.sub("", markup)
     for mention in mentions:
         bare = bare.replace(mention, "")

@@ -1,4 +1,4 @@
-"""Private parts of other packages: each is bounded, known, and looked for at the start."""
+"""Each private part of another package is checked at the start, and the package has an upper bound."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from bot.errors import Unusable
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"_mapping", "_replace"}
-"""Of SQLAlchemy's rows and of named tuples: part of what is promised, in spite of their names."""
+"""Public attributes in spite of their names: of SQLAlchemy's rows and of named tuples."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}
 PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
 
 
-def test_the_parts_are_there() -> None:
+def test_the_installed_packages_have_the_private_parts() -> None:
     dependencies.check_dependencies()
 
 
-def test_no_private_part_of_another_package_is_used_that_is_not_looked_for() -> None:
+def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> None:
     known = {part.rpartition(".")[2] for parts in dependencies.PRIVATE.values() for part in parts}
     used = set()
     for folder in ("bot", "handlers", "store"):
@@ -49,28 +49,28 @@ def test_a_package_whose_private_parts_are_used_has_an_upper_bound(package: str)
 @pytest.mark.parametrize(
     "need", [*REQUIRED.values(), *map(Requirement, PROJECT["optional-dependencies"]["dev"])], ids=str
 )
-def test_what_is_pinned_is_what_is_allowed(need: Requirement) -> None:
+def test_each_pinned_version_is_within_the_bounds(need: Requirement) -> None:
     pinned = {name.lower().replace("_", "-"): version for name, version in PINNED.items()}
     assert Version(pinned[need.name.lower()]) in need.specifier
 
 
-def test_a_version_without_the_parts_is_told_in_one_line_a_package() -> None:
+def test_for_a_version_without_the_parts_the_error_has_one_line_for_each_package() -> None:
     class ClientSession:
         async def _request(self) -> None:
-            """Repeats nothing, and reads no switch."""
+            """Read no `_retry_connection`."""
 
     class Connection:
         def __init__(self, connector: object, iter_chunk_size: int) -> None:
-            """Has none of the parts."""
+            """Create none of the parts."""
 
     http, sqlite = ModuleType("aiohttp"), ModuleType("aiosqlite")
     vars(http)["ClientSession"] = ClientSession
     vars(sqlite)["Connection"] = Connection
     with pytest.raises(Unusable) as refused:
         dependencies.check_dependencies(http, sqlite)
-    todo = "which I need. Install the versions that constraints.txt names: make setup."
+    fix = "which I need. Install the versions that constraints.txt names: make setup."
     assert refused.value.words.splitlines() == [
-        f"aiohttp {aiohttp.__version__} lacks ClientSession._retry_connection, {todo}",
+        f"aiohttp {aiohttp.__version__} lacks ClientSession._retry_connection, {fix}",
         f"aiosqlite {aiosqlite.__version__} lacks Connection._execute, Connection._connection, "
-        f"Connection._thread, {todo}",
+        f"Connection._thread, {fix}",
     ]

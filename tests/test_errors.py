@@ -1,4 +1,4 @@
-"""Errors that people read, and control flow that nobody reads."""
+"""Errors that people read, and errors that are only control flow."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.errors import Conflict, GpubotError, OfferTaken, Stale
 
 
 @pytest.mark.parametrize("conflict", [Stale(), OfferTaken("o1")])
-def test_control_flow_is_no_error_that_people_read(conflict: Conflict) -> None:
+def test_an_error_that_is_control_flow_is_not_one_that_people_read(conflict: Conflict) -> None:
     assert not isinstance(conflict, GpubotError)
 
 
 @pytest.mark.parametrize("module", ["bot.policy", "bot.lifecycle", "bot.model", "bot.errors"])
-def test_no_words_below_the_surfaces_name_a_command_a_person_or_a_channel(module: str) -> None:
+def test_no_error_below_the_surfaces_names_a_command_a_person_or_a_channel(module: str) -> None:
     root = Path(__file__).parents[1] / module.replace(".", "/")
     files = [root.with_suffix(".py")] if root.with_suffix(".py").exists() else sorted(root.rglob("*.py"))
     assert files

@@ -1,4 +1,4 @@
-"""`/health` with `wait`: how long it waits, for how many, and for whom no longer."""
+"""How long `/health` waits with `wait`, and for how many requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOR_EVER = {"settled": "0", "wait": "60"}
 
 
 class StoppedClock(MovedClock):
-    """Its monotonic time goes on only when it is told to."""
+    """A clock whose monotonic time a test sets."""
 
     def __init__(self) -> None:
         super().__init__(NOON)
@@ -31,8 +31,8 @@ class StoppedClock(MovedClock):
         await asyncio.sleep(0)
 
 
-class Place:
-    """A health server over a bot that is never settled unless told so."""
+class HealthServer:
+    """A server of /health. Its report is not settled until a test sets `settled`."""
 
     def __init__(self, session: aiohttp.ClientSession, clock: StoppedClock) -> None:
         self.session = session
@@ -41,11 +41,11 @@ class Place:
         self.settled = False
         self.reports = 0
         self.report_takes = 0.0
-        self.looked = asyncio.Event()
+        self.reported = asyncio.Event()
 
     async def report(self) -> health.Report:
         self.reports += 1
-        self.looked.set()
+        self.reported.set()
         self.clock.seconds += self.report_takes
         return {"settled": self.settled, "clock": {"revision": 0}}
 
@@ -54,24 +54,24 @@ class Place:
             assert answer.status == 200
             return dict(await answer.json())
 
-    async def asks(self, count: int) -> list[asyncio.Task[health.Report]]:
-        """That many wait; returns once all do."""
-        asking = []
+    async def start_waiting(self, count: int) -> list[asyncio.Task[health.Report]]:
+        """Start that many requests that wait. Return once each of them waits."""
+        waiting = []
         for _ in range(count):
-            asking.append(asyncio.create_task(self.ask(**FOR_EVER)))
-            await self.looks(20)
-        return asking
+            waiting.append(asyncio.create_task(self.ask(**FOR_EVER)))
+            await self.until_reports(20)
+        return waiting
 
-    async def looks(self, times: int) -> None:
-        """Returns when the bot has been looked at that many times more."""
+    async def until_reports(self, times: int) -> None:
+        """Return after that many more reports."""
         enough = self.reports + times
         async with asyncio.timeout(20):
             while self.reports < enough:
-                self.looked.clear()
-                await self.looked.wait()
+                self.reported.clear()
+                await self.reported.wait()
 
-    async def nobody_waits(self) -> None:
-        """Returns once each answer costs one look and no other."""
+    async def until_nobody_waits(self) -> None:
+        """Return once a request that does not wait causes the only report."""
         before = -1
         async with asyncio.timeout(20):
             while self.reports != before + 1:
@@ -80,62 +80,67 @@ class Place:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    async with _place() as made:
-        yield made
+async def server() -> AsyncIterator[HealthServer]:
+    async with _serve() as started:
+        yield started
 
 
 @asynccontextmanager
-async def _place() -> AsyncIterator[Place]:
+async def _serve() -> AsyncIterator[HealthServer]:
     async with aiohttp.ClientSession() as session:
-        made = Place(session, StoppedClock())
+        server = HealthServer(session, StoppedClock())
 
-        async def figures() -> bytes:
+        async def metrics() -> bytes:
             return b""
 
-        server = await health.serve("127.0.0.1:0", made.clock, made.report, figures)
-        made.url = f"http://127.0.0.1:{server.addresses[0][1]}/health"
-        yield made
-        await server.cleanup()
+        runner = await health.serve("127.0.0.1:0", server.clock, server.report, metrics)
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/health"
+        yield server
+        await runner.cleanup()
 
 
-async def test_a_wait_ends_by_the_clock_however_long_each_look_takes(place: Place) -> None:
-    place.report_takes = 7.0
-    said = await place.ask(settled="0", wait="20")
-    assert not said["settled"]
-    assert place.reports == 3, "the one after 21 s is the last"
+async def test_a_wait_ends_in_time_although_each_report_takes_seconds(server: HealthServer) -> None:
+    server.report_takes = 7.0
+    report = await server.ask(settled="0", wait="20")
+    assert not report["settled"]
+    assert server.reports == 3, "the report after 21 s is the last"
 
 
 @pytest.mark.parametrize("wait", ["nan", "-nan", "soon", ""])
-async def test_a_wait_that_is_no_number_of_seconds_is_refused_at_once(place: Place, wait: str) -> None:
-    async with asyncio.timeout(20), place.session.get(place.url, params={"settled": "0", "wait": wait}) as answer:
+async def test_a_wait_that_is_not_a_number_of_seconds_is_refused_without_a_report(
+    server: HealthServer, wait: str
+) -> None:
+    async with (
+        asyncio.timeout(20),
+        server.session.get(server.url, params={"settled": "0", "wait": wait}) as answer,
+    ):
         assert answer.status == 400
-    assert place.reports == 0
+    assert server.reports == 0
 
 
-async def test_a_wait_ends_when_all_is_settled(place: Place) -> None:
-    [asking] = await place.asks(1)
-    place.settled = True
-    assert (await asking)["settled"]
+async def test_a_wait_ends_once_everything_is_settled(server: HealthServer) -> None:
+    [waiting] = await server.start_waiting(1)
+    server.settled = True
+    assert (await waiting)["settled"]
 
 
-async def test_a_fourth_who_waits_is_answered_at_once_until_one_is_done(place: Place) -> None:
-    asking = await place.asks(3)
-    assert not (await place.ask(**FOR_EVER))["settled"]
-    assert not any(task.done() for task in asking)
-    place.clock.seconds += 61
-    await asyncio.gather(*asking)
-    [again] = await place.asks(1)
-    place.settled = True
+async def test_a_fourth_waiting_request_is_answered_at_once_until_another_one_ends(server: HealthServer) -> None:
+    waiting = await server.start_waiting(3)
+    assert not (await server.ask(**FOR_EVER))["settled"]
+    assert not any(task.done() for task in waiting)
+    server.clock.seconds += 61
+    await asyncio.gather(*waiting)
+    [again] = await server.start_waiting(1)
+    server.settled = True
     assert (await again)["settled"]
 
 
-async def test_nothing_is_read_any_more_for_a_client_that_left(place: Place) -> None:
-    for task in await place.asks(3):
+async def test_a_wait_ends_when_its_client_disconnects(server: HealthServer) -> None:
+    for task in await server.start_waiting(3):
         task.cancel()
-    before = place.reports
-    await place.nobody_waits()
-    assert place.reports - before < 1000, "60 s of looking are 3,000 looks each"
-    [asking] = await place.asks(1)
-    place.settled = True
-    assert (await asking)["settled"], "those who left don't count as waiting"
+    before = server.reports
+    await server.until_nobody_waits()
+    assert server.reports - before < 1000, "in 60 s each request would cause 3,000 reports"
+    [waiting] = await server.start_waiting(1)
+    server.settled = True
+    assert (await waiting)["settled"], "a disconnected client does not count as waiting"

@@ -1,4 +1,4 @@
-"""What is logged of things that break: where, and of which class; never a variable, nor an exception's words."""
+"""Exceptions in the log: their classes and places, never variables or the text of a message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(how: str) -> str:
-    """All that the program that breaks everywhere writes."""
+    """Run the program that fails in every way. Return what it writes to standard error."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "tests.broken_program", how],
@@ -33,22 +33,22 @@ def run(how: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["console", "json", "quiet", "none"])
-def test_no_secret_of_a_variable_or_of_an_exceptions_words_is_logged(how: str) -> None:
+def test_no_secret_in_a_variable_or_in_an_exceptions_message_is_logged(how: str) -> None:
     written = run(how)
     assert [secret for secret in SECRETS if secret in written] == []
     assert "tests/broken_program.py:" in written
     assert "ExceptionGroup" in written
 
 
-def test_a_line_says_what_broke_where_with_all_that_led_to_it() -> None:
+def test_a_line_has_the_class_and_the_place_of_an_exception_and_of_its_causes() -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in run("json").splitlines()]
     shown = [
         ["ExceptionGroup", "__main__.NotWritten", "KeyError", "RuntimeError", "OSError ENOSPC"],
         ["raised", "member", "cause", "member", "context"],
     ]
-    told = [line for line in lines if "raised" in line]
-    assert [line["event"] for line in told] == ["step.failed", "library", "library", *["uncaught"] * 3]
-    for line in told:
+    reported = [line for line in lines if "raised" in line]
+    assert [line["event"] for line in reported] == ["step.failed", "library", "library", *["uncaught"] * 3]
+    for line in reported:
         parts = line["raised"]
         assert [[part["error"] for part in parts], [part["how"] for part in parts]] == shown
         assert all(part["where"] for part in parts)

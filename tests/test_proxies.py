@@ -1,4 +1,4 @@
-"""Proxies of the environment, and redirects: where the bot's requests go, and with what."""
+"""The bot's requests go through the environment's proxy and follow no redirect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SECRETS = ("xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret-7f3a")
 
 @pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """The settings of a bot whose Slack and market are names that only a proxy could know; no proxy."""
+    """Settings of a bot with hosts that don't exist, and an environment without a proxy."""
     no_proxies(monkeypatch)
     monkeypatch.chdir(tmp_path)
     for name, value in {
@@ -62,8 +62,8 @@ async def built(stack: AsyncExitStack) -> Parts:
     return await stack.enter_async_context(build(read_settings(), rules))
 
 
-async def answers(parts: Parts, url: str) -> None:
-    """Sends a private answer to a `response_url`."""
+async def send_reply(parts: Parts, url: str) -> None:
+    """Send a private reply to a `response_url`."""
     answer = Message(
         kind=MessageKind.REPLY, to=to_response_url(url), body={"text": "hello"}, created_at=SystemClock().now()
     )
@@ -71,9 +71,7 @@ async def answers(parts: Parts, url: str) -> None:
 
 
 @pytest.mark.parametrize("login", ["", "ana:pass%21word@"])
-async def test_every_client_goes_through_the_proxy(
-    env: pytest.MonkeyPatch, proxy: RecordingProxy, login: str
-) -> None:
+async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: RecordingProxy, login: str) -> None:
     url = proxy.url.replace("//", f"//{login}")
     env.setenv("HTTPS_PROXY", url)
     env.setenv("http_proxy", url)
@@ -83,8 +81,8 @@ async def test_every_client_goes_through_the_proxy(
             await parts.client.auth_test()
         with pytest.raises(MarketAway) as away:
             await parts.catalog_cache.get()
-        await answers(parts, "https://hooks.slack.test/commands/1")
-        await answers(parts, "http://hooks.slack.test/commands/2")
+        await send_reply(parts, "https://hooks.slack.test/commands/1")
+        await send_reply(parts, "http://hooks.slack.test/commands/2")
     assert not away.value.acted
     assert set(proxy.asked) == {
         "CONNECT slack.test:443",
@@ -97,10 +95,10 @@ async def test_every_client_goes_through_the_proxy(
         assert not [secret for secret in SECRETS if secret in head]
 
 
-async def test_nothing_for_this_machine_goes_through_a_proxy(
+async def test_no_request_to_this_machine_uses_a_proxy(
     env: pytest.MonkeyPatch, proxy: RecordingProxy, api: Api
 ) -> None:
-    """In plain http the proxy would read the tokens."""
+    """The proxy could read the tokens in plain http."""
     async with workspace() as world, AsyncExitStack() as stack:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY"):
             env.setenv(name, proxy.url)
@@ -108,18 +106,18 @@ async def test_nothing_for_this_machine_goes_through_a_proxy(
         env.setenv("SLACK_API_URL", f"{world.url}/api/")
         env.setenv("SLACK_BOT_TOKEN", world.sandbox.bot_token)
         env.setenv("COMPUTE_CLEAR_URL", api.url)
-        api.says("/available_gpus", {"H100": []})
-        api.says("/answers", {})
+        api.answer("/available_gpus", {"H100": []})
+        api.answer("/answers", {})
         parts = await built(stack)
         assert (await parts.client.auth_test())["ok"]
         assert "H100" in (await parts.catalog_cache.get()).gpus
-        await answers(parts, f"{api.url}/answers")
+        await send_reply(parts, f"{api.url}/answers")
         assert "/answers" in [seen.path for seen in api.seen]
         app = AsyncApp(client=parts.client, signing_secret="")
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         with suppress(TimeoutError):
-            # With a proxy between, the SDK tries for ever.
+            # Through a proxy, the SDK would try for ever.
             async with asyncio.timeout(5):
                 await connecting
         assert await sockets.connected() == 1
@@ -151,7 +149,7 @@ async def test_nothing_for_this_machine_goes_through_a_proxy(
         ("https://127.3.2.1/", {"https_proxy": "http://p:1"}, None),
     ],
 )
-def test_the_proxy_for_an_address(
+def test_the_environment_decides_the_proxy_of_an_address(
     env: pytest.MonkeyPatch, url: str, named: dict[str, str], found: str | None
 ) -> None:
     for name, value in named.items():
@@ -178,7 +176,7 @@ def test_the_proxy_for_an_address(
         ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT."),
     ],
 )
-async def test_a_proxy_that_can_not_be_used_ends_the_start(
+async def test_the_start_fails_if_the_proxy_can_not_be_used(
     env: pytest.MonkeyPatch, named: dict[str, str], words: str
 ) -> None:
     for name, value in named.items():
@@ -193,41 +191,41 @@ async def test_a_proxy_that_can_not_be_used_ends_the_start(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_of_slack_is_not_followed(env: pytest.MonkeyPatch, api: Api, status: int) -> None:
-    """The token in it would go to wherever the answer says."""
+async def test_no_redirect_of_slack_is_followed(env: pytest.MonkeyPatch, api: Api, status: int) -> None:
+    """The token would go to the address that the answer names."""
     env.setenv("SLACK_API_URL", f"{api.url}/api/")
     for path in ("/api/auth.test", "/answers", "/link"):
-        api.says(path, {}, status, Location=f"{api.url}/elsewhere")
-    api.says("/elsewhere", {"ok": True})
+        api.answer(path, {}, status, Location=f"{api.url}/elsewhere")
+    api.answer("/elsewhere", {"ok": True})
     async with AsyncExitStack() as stack:
         parts = await built(stack)
         with pytest.raises(NO_ANSWER) as redirected:
             await parts.client.auth_test()
         assert not isinstance(redirected.value, SlackApiError)
-        await answers(parts, f"{api.url}/answers")
+        await send_reply(parts, f"{api.url}/answers")
         session = await stack.enter_async_context(new_session())
         with pytest.raises(aiohttp.ClientError):
             await session.ws_connect(f"{api.url}/link")
     assert [seen.path for seen in api.seen] == ["/api/auth.test", "/answers", "/link"]
 
 
-async def test_a_socket_is_not_led_elsewhere(env: pytest.MonkeyPatch, api: Api) -> None:
-    over = asyncio.Event()
+async def test_a_socket_follows_no_redirect(env: pytest.MonkeyPatch, api: Api) -> None:
+    ended = asyncio.Event()
 
     class Failed(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            over.set()
+            ended.set()
 
     async def elsewhere(request: web.Request) -> web.StreamResponse:
-        over.set()
+        ended.set()
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         return socket
 
     api.answers["/elsewhere"] = elsewhere
-    api.says("/link", {}, 302, Location=f"{api.url}/elsewhere")
+    api.answer("/link", {}, 302, Location=f"{api.url}/elsewhere")
     env.setenv("SLACK_API_URL", f"{api.url}/api/")
-    api.says("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
+    api.answer("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
     async with AsyncExitStack() as stack:
         parts = await built(stack)
         app = AsyncApp(client=parts.client, signing_secret="")
@@ -235,7 +233,7 @@ async def test_a_socket_is_not_led_elsewhere(env: pytest.MonkeyPatch, api: Api) 
         sockets = Sockets(app, SECRETS[1], SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         async with asyncio.timeout(10):
-            await over.wait()
+            await ended.wait()
         app.logger.removeHandler(failed)
         await sockets.close()
         connecting.cancel()

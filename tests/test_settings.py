@@ -1,4 +1,4 @@
-"""Settings: where they come from, and one clear line for each that is missing or wrong."""
+"""The sources of settings, and one clear line for each setting that is missing or wrong."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GOOD = {
     "GPUBOT_ADMINS": "U0ANA0000, U0BEN0000",
 }
 SANDBOX = {"SLACK_API_URL": "http://127.0.0.1:8602/api/", "COMPUTE_CLEAR_URL": "http://localhost:8601"}
-OURS = ("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")
+PREFIXES = ("SLACK_", "COMPUTE_CLEAR_", "GPUBOT_")
 
 
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An empty folder, and the settings that must be set and nothing else."""
+    """An empty working directory, and an environment with only the settings that have no default."""
     for name in list(os.environ):
-        if name.startswith(OURS):
+        if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     for name, value in GOOD.items():
@@ -42,7 +42,7 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 
 def problems() -> list[str]:
-    """The lines that `gpubot run` would end with; no secret is in them."""
+    """Return the lines of the error that `gpubot run` would print. Check that they have no secret."""
     with pytest.raises(Mistake) as refused:
         read_settings()
     for secret in (BOT, APP, MARKET):
@@ -50,7 +50,7 @@ def problems() -> list[str]:
     return refused.value.words.splitlines()
 
 
-def test_what_holds_where_only_the_needed_is_set() -> None:
+def test_settings_without_a_value_get_their_defaults() -> None:
     settings = read_settings()
     assert settings.slack_bot_token.get_secret_value() == BOT
     assert settings.slack_api_url == "https://slack.com/api/"
@@ -63,7 +63,7 @@ def test_what_holds_where_only_the_needed_is_set() -> None:
     assert settings.database_url.get_secret_value().endswith("/gpubot/gpubot.sqlite")
 
 
-def test_a_dotenv_beside_it_fills_in_and_the_environment_wins(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_dotenv_gives_values_that_the_environment_does_not(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GPUBOT_CHANNEL=C0DOTENV0\nGPUBOT_HTTP=127.0.0.1:9000\nUNRELATED=1\n")
     assert read_settings().channel == "C0GPUS000"
     assert read_settings().http == "127.0.0.1:9000"
@@ -71,28 +71,30 @@ def test_a_dotenv_beside_it_fills_in_and_the_environment_wins(env: pytest.Monkey
     assert read_settings().channel == "C0DOTENV0"
 
 
-def test_a_secret_from_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_is_read_from_the_file_that_the_environment_names(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     env.delenv("SLACK_BOT_TOKEN")
     (tmp_path / "token").write_text("xoxb-from-a-file\n")
     env.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
     assert read_settings().slack_bot_token.get_secret_value() == "xoxb-from-a-file"
 
 
-def test_a_file_that_dotenv_names(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_is_read_from_the_file_that_a_dotenv_names(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.delenv("COMPUTE_CLEAR_TOKEN")
     (tmp_path / "token").write_text("from-a-file")
     (tmp_path / ".env").write_text(f"COMPUTE_CLEAR_TOKEN_FILE={tmp_path}/token\n")
     assert read_settings().compute_clear_token.get_secret_value() == "from-a-file"
 
 
-def test_the_environment_wins_over_a_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_wins_over_a_named_file(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "channel").write_text("C0FILE000")
     env.setenv("GPUBOT_CHANNEL_FILE", str(tmp_path / "channel"))
     assert read_settings().channel == "C0GPUS000"
 
 
 @pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "GPUBOT_POLICY"])
-def test_a_file_that_can_not_be_read_is_a_line_also_for_what_has_a_default(
+def test_a_named_file_that_can_not_be_read_is_an_error_also_for_a_setting_with_a_default(
     env: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     env.delenv(name, raising=False)
@@ -100,7 +102,7 @@ def test_a_file_that_can_not_be_read_is_a_line_also_for_what_has_a_default(
     assert problems() == [f"{name}_FILE: I can't read the file that it names: No such file or directory."]
 
 
-def test_every_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
+def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
     for name in GOOD:
         env.delenv(name)
     env.setenv("GPUBOT_ADMINS", "")
@@ -220,7 +222,7 @@ def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: s
         (b"\0" * 300 * 1024, [".env: I can't read it: it is larger than 256 KiB."]),
     ],
 )
-def test_a_dotenv_that_can_not_be_read_is_one_line_also_for_what_may_be_in_it(
+def test_an_unreadable_dotenv_is_one_line_also_for_settings_that_may_be_in_it(
     env: pytest.MonkeyPatch, tmp_path: Path, content: bytes, lines: list[str]
 ) -> None:
     (tmp_path / ".env").write_bytes(content)
@@ -231,7 +233,7 @@ def test_a_dotenv_that_can_not_be_read_is_one_line_also_for_what_may_be_in_it(
         assert problems() == lines
 
 
-def test_a_folder_in_the_place_of_a_file_is_a_line(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file_is_one_line(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     (tmp_path / "tokens").mkdir()
     env.setenv("GPUBOT_POLICY_FILE", str(tmp_path / "tokens"))
@@ -242,9 +244,7 @@ def test_a_folder_in_the_place_of_a_file_is_a_line(env: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize("content", [b"xoxb-1\0botsecret", b"xoxb-1\nbotsecret", b"xoxb-\xff", b"x" * 300 * 1024])
-def test_a_token_file_with_something_else_in_it_is_a_line(
-    env: pytest.MonkeyPatch, tmp_path: Path, content: bytes
-) -> None:
+def test_a_token_file_without_a_token_is_one_line(env: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     env.delenv("SLACK_BOT_TOKEN")
     (tmp_path / "token").write_bytes(content)
     env.setenv("SLACK_BOT_TOKEN_FILE", str(tmp_path / "token"))
@@ -273,7 +273,7 @@ ADDRESS = st.from_regex(r"\A(https?|ftp)://[\[\]a-z0-9:@%._/?#\\ -]{0,30}\Z")
     dotenv=st.binary(max_size=80) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_whatever_is_set_it_is_taken_and_usable_or_told_in_clear_lines(
+def test_any_values_are_either_usable_or_refused_in_clear_lines(
     env: pytest.MonkeyPatch, tmp_path: Path, values: dict[str, str], dotenv: bytes
 ) -> None:
     (tmp_path / ".env").write_bytes(dotenv)
@@ -293,7 +293,7 @@ def test_whatever_is_set_it_is_taken_and_usable_or_told_in_clear_lines(
                 assert yarl.URL(url).host
 
 
-def test_wrong_ones_are_told_together(env: pytest.MonkeyPatch) -> None:
+def test_all_wrong_settings_are_reported_together(env: pytest.MonkeyPatch) -> None:
     env.setenv("SLACK_BOT_TOKEN", "swapped")
     env.setenv("GPUBOT_CHANNEL", "gpus")
     env.setenv("GPUBOT_LOG", "xml")
@@ -304,7 +304,7 @@ def test_wrong_ones_are_told_together(env: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_plain_http_is_fine_on_this_machine(env: pytest.MonkeyPatch) -> None:
+def test_plain_http_is_allowed_to_this_machine(env: pytest.MonkeyPatch) -> None:
     for name, value in SANDBOX.items():
         env.setenv(name, value)
     assert read_settings().slack_api_url == SANDBOX["SLACK_API_URL"]
@@ -315,7 +315,7 @@ def test_a_slash_is_added_to_slacks_address_and_nothing_else(env: pytest.MonkeyP
     assert read_settings().slack_api_url == "https://slack.example.com/api/"
 
 
-def test_a_borrowed_clock_is_taken_in_a_sandbox(env: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_can_set_the_clock(env: pytest.MonkeyPatch) -> None:
     for name, value in SANDBOX.items():
         env.setenv(name, value)
     env.setenv("GPUBOT_CLOCK_URL", "http://[::1]:8601")
@@ -323,14 +323,16 @@ def test_a_borrowed_clock_is_taken_in_a_sandbox(env: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("outside", ["SLACK_API_URL", "COMPUTE_CLEAR_URL", "GPUBOT_CLOCK_URL"])
-def test_a_borrowed_clock_is_refused_where_anything_is_real(env: pytest.MonkeyPatch, outside: str) -> None:
+def test_a_sandboxs_clock_is_refused_if_slack_the_market_or_the_clock_is_elsewhere(
+    env: pytest.MonkeyPatch, outside: str
+) -> None:
     for name, value in {**SANDBOX, "GPUBOT_CLOCK_URL": "http://127.0.0.1:8601"}.items():
         env.setenv(name, value)
     env.setenv(outside, "https://example.com/api/")
     assert problems() == ["GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine."]
 
 
-def test_no_secret_shows(env: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_a_repr_or_a_dump(env: pytest.MonkeyPatch) -> None:
     env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
     settings = read_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
@@ -351,11 +353,11 @@ def test_no_secret_shows(env: pytest.MonkeyPatch) -> None:
         ("nonsense", False),
     ],
 )
-def test_what_counts_as_this_machine(url: str, loopback: bool) -> None:
+def test_only_loopback_addresses_are_this_machine(url: str, loopback: bool) -> None:
     assert is_loopback(url) is loopback
 
 
-async def test_run_ends_with_the_lines_and_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_run_prints_the_lines_and_exits_with_status_1(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     env.setenv("SLACK_BOT_TOKEN", "swapped-botsecret")
     env.delenv("GPUBOT_ADMINS")
     (tmp_path / ".env").write_text("GPUBOT_LOG='json\n")

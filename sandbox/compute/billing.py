@@ -22,7 +22,7 @@ def micros(rate: Decimal, start: datetime, end: datetime) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """One resource on the bill. `end` is None while it still bills."""
+    """The bill of one resource. `end` is None while it still bills."""
 
     resource_id: str
     name: str

@@ -1,4 +1,4 @@
-"""The state of the market: offers, procurements, and the machines that came of them.
+"""The state of the market: offers, procurements and their machines.
 
 Everything happens at a `now` that the caller gives, and nothing here waits. `schedule` has the times at which
 machines change on their own, so that their SSH hosts can follow.
@@ -55,7 +55,7 @@ class Offer:
 
 @dataclass
 class Procurement:
-    """An offer that was procured, and the machines that came of it."""
+    """An offer that was procured, and its machines."""
 
     offer: Offer
     at: datetime
@@ -71,7 +71,7 @@ class Procurement:
 
     @property
     def answered_failed(self) -> bool:
-        """Whether the procure call itself answered `failed`. A machine may have come of it all the same."""
+        """Whether the procure call itself answered `failed`. There may be a machine all the same."""
         return self.setting.behaviour in {
             Behaviour.SOLD_OUT,
             Behaviour.FAILS_WITH_RESOURCE,
@@ -84,7 +84,7 @@ class Market:
 
     def __init__(self, seed: int | None = None) -> None:
         """With a `seed`, ids are the same each time."""
-        self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - a seeded one is for repeating
+        self._ids = SystemRandom() if seed is None else Random(seed)  # noqa: S311 - made to be repeated, not to be secret
         self.offers: dict[str, Offer] = {}
         self._unbought: deque[Offer] = deque()
         """Offers that may have to be forgotten, the oldest first."""

@@ -78,7 +78,7 @@ class Compute(_Body):
 
 
 class Network(_Body):
-    """What its network must support."""
+    """The features that the machine's network must have."""
 
     supports_cilium: OptionalField[bool] = None
 

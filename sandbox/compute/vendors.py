@@ -1,4 +1,4 @@
-"""The vendors: what they sell where, how long they take, and how they can be made to misbehave."""
+"""The vendors: their regions and prices, how long they take, and how they can be made to misbehave."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -234,7 +234,7 @@ class VendorState:
     left: int | None = None
 
     def set(self, setting: BehaviourSetting) -> None:
-        """Behave so from now on."""
+        """Use this setting from now on."""
         self.setting, self.left = setting, setting.times
 
     def take(self, occasion: frozenset[Behaviour]) -> BehaviourSetting:

@@ -9,7 +9,7 @@ from sandbox.slack.options import add_options
 
 
 def ready_line(sandbox: SlackSandbox) -> dict[str, Any]:
-    """Return what the ready line says of the workspace."""
+    """Return the workspace's part of the ready line."""
     return {
         "slack": sandbox.url,
         "api": f"{sandbox.url}/api/",

@@ -1,4 +1,4 @@
-"""files.*: uploads, and the files that came of them.
+"""files.*: uploads, and the files that were uploaded.
 
 Rules: https://docs.slack.dev/reference/methods/files.getUploadURLExternal and its siblings.
 """

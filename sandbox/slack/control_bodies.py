@@ -68,7 +68,7 @@ class OpenHome(ControlModel):
 
 
 class PersonChange(ControlModel):
-    """A new person, or what changes of one."""
+    """A new person, or changes to one."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
     tz: str | None = None
@@ -80,7 +80,7 @@ class PersonChange(ControlModel):
 
 
 class ChannelChange(ControlModel):
-    """A new channel, or what changes of one."""
+    """A new channel, or changes to one."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")] | None = None
     private: bool | None = None
@@ -91,14 +91,14 @@ class ChannelChange(ControlModel):
 
 
 class GroupChange(ControlModel):
-    """A new user group, or what changes of one."""
+    """A new user group, or changes to one."""
 
     handle: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,21}$")] | None = None
     members: Strings | None = None
 
 
 class AppChange(ControlModel):
-    """What the installed app may do from now on."""
+    """The scopes, the events or the whole manifest of the installed app from now on."""
 
     scopes: Strings | None = None
     events: Strings | None = None
@@ -106,7 +106,7 @@ class AppChange(ControlModel):
 
 
 class Disconnect(ControlModel):
-    """What happens to the app's connections."""
+    """How the app's connections fail."""
 
     reason: Literal["warning", "refresh_requested"] | None = None
     kill: bool = False
@@ -116,7 +116,7 @@ class Disconnect(ControlModel):
 
 
 class LacksChange(ControlModel):
-    """What the workspace lacks from now on."""
+    """The features that the workspace lacks from now on."""
 
     metadata: bool | None = None
     history: bool | None = None

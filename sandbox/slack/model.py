@@ -100,7 +100,7 @@ class View:
     """As the app sent it, with every block_id and action_id filled in."""
     hash: str
     values: Json
-    """What is filled in: block_id, action_id, then the value in Slack's form."""
+    """The values that are filled in, by block_id and action_id, in Slack's form."""
     errors: Json = field(default_factory=dict)
     """By block_id, the errors of the last submission."""
 
@@ -112,7 +112,7 @@ class View:
 
 @dataclass(frozen=True)
 class Lacks:
-    """What a server that is only compatible with Slack may lack."""
+    """Features that a server may lack that is compatible with Slack."""
 
     metadata: bool = False
     history: bool = False

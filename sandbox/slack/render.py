@@ -1,4 +1,4 @@
-"""What a person reads of a message: mentions as names, dates in their time zone, no formatting characters.
+"""Messages as a person reads them: mentions as names, dates in their time zone, no formatting characters.
 
 mrkdwn rules: https://docs.slack.dev/messaging/formatting-message-text. Times are shown in 24 hours. A plain_text
 object is shown as it is, with its entities, so that a test notices text that was escaped needlessly.

@@ -52,7 +52,7 @@ class Workspace:
         """By person, the open modal."""
         self.homes: dict[str, View] = {}
         self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
-        """What a person chose in a message's menus, by (channel, ts, user): block_id, action_id, value."""
+        """The choices of a person in a message's menus, by (channel, ts, user), then by block_id and action_id."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None

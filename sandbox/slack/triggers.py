@@ -1,4 +1,4 @@
-"""What an app may do after an interaction: open a view by `trigger_id`, and answer by `response_url`.
+"""After an interaction an app can open a view by `trigger_id`, and answer by `response_url`.
 
 Rules: https://docs.slack.dev/interactivity/handling-user-interaction. Both expire in real time.
 """

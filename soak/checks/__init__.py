@@ -1,4 +1,4 @@
-"""What must hold: functions from the evidence to a list of what is wrong with it."""
+"""The checks: functions that return what is wrong in the evidence."""
 
 from __future__ import annotations
 

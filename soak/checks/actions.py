@@ -1,4 +1,4 @@
-"""Every acknowledged action had its effect, or the person was told why not."""
+"""Every acknowledged action had its effect, or the person was notified why not."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _extends(action: PerformedAction) -> bool:
 
 
 def every_decision_counts(evidence: Evidence) -> list[str]:
-    """An acknowledged decision is in the thread, or the person who made it was told why not."""
+    """An acknowledged decision is in the thread, or the person who made it was notified why not."""
     found = []
     for action in evidence.actions:
         if action.kind not in DECISIONS or not action.ok or action.rental is None:

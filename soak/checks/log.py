@@ -8,8 +8,8 @@ from collections import Counter
 from soak.actions import NOTE
 from soak.evidence import Evidence
 
-EXPECTED = frozenset({"slack.refused", "market.locked_out"})
-"""Errors that revoked tokens cause."""
+EXPECTED = frozenset({"slack.refused"})
+"""Errors that a revoked Slack token causes."""
 MAX_LINE, MAX_LINES = 400, 10
 """Characters of a line, and lines, that are reported."""
 CONNECTING = frozenset({"slack_bolt.AsyncApp"})

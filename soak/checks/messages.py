@@ -1,4 +1,4 @@
-"""What people read: each message once, and nothing that is out of date."""
+"""People read each message once, and nothing that is out of date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
 
 
 def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
-    """What can happen to a rental only once is in its thread only once, and its end is there."""
+    """Each transition that is possible only once is in the thread only once, and the end is there."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():

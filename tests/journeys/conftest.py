@@ -1,4 +1,4 @@
-"""A world for each journey, which must have been added up when the journey ends."""
+"""A world for each journey. The journey must end with `checks.adds_up`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database whose schema is up to date: making one costs each start half a second."""
+    """A database with the newest schema, to be copied: creating the schema takes half a second."""
     path = tmp_path_factory.mktemp("store") / "gpubot.sqlite"
     asyncio.run(migrate(f"sqlite:///{path}"))
     return path
@@ -34,23 +34,23 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, empty_store: Path) -> Path:
-    """Where a world lives."""
+    """The folder of a world, with an empty database."""
     shutil.copy(empty_store, tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """The sandbox and a bot that runs; Ana has a key."""
+    """A sandbox with a running bot, in which Ana has set a key."""
     async with open_world(folder) as made:
         await made.start()
         await made.sets_key()
         yield made
-        assert made.added_up or request.node.stash.get(_FAILED, False), "this journey was not added up"
+        assert made.added_up or request.node.stash.get(_FAILED, False), "this journey did not call adds_up"
 
 
 @pytest.fixture
-async def asleep(folder: Path) -> AsyncIterator[World]:
-    """As `world`, with a bot that is not started yet."""
+async def stopped_world(folder: Path) -> AsyncIterator[World]:
+    """A sandbox with a bot that is not started yet."""
     async with open_world(folder) as made:
         yield made

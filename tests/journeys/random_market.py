@@ -1,4 +1,4 @@
-"""A server of `openapi.yaml` that answers with random data: valid by the contract, and mostly without sense."""
+"""A server of `openapi.yaml` that answers with random data, which is valid by the contract and mostly unusable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.journeys.world import NOON
 
 CONTRACT = Path(__file__).parents[1] / "openapi.yaml"
 GOOD = 0.85
-"""How often an answer is a 200."""
+"""The share of answers with status 200."""
 WORDS: dict[str, list[Any]] = {
     "gpu_type": ["nvidia-h100-sxm5-80gb", "nvidia-h100-sxm5-80gb", "nvidia-a100-sxm4-80gb", "H100", ""],
     "gpu_family": ["H100", "A100", ""],
@@ -37,20 +37,28 @@ WORDS: dict[str, list[Any]] = {
     "ssh_port": [1, 0, -1, 10**6, None],
     "name": ["gpubot-aaaaa-1", "train-3", "`<!here>`", None],
 }
-"""What properties of these names are, now and then: words that mean something, and others that look like it."""
+"""Values for properties with these names, some usable and some only similar to usable ones."""
 DISCOVERED = {"available_regions": ["EU"], "available_contracts": ["ondemand"], "available_vendors": ["nebius"]}
-"""So that there is something to ask for."""
-SENSE = 0.3
-"""How often an offer is one that may be bought, whatever else it says."""
-GOES_TOGETHER = ("gpu_type", "gpu_family", "gpu_count", "region", "contract_type", "type", "total_price_per_hour")
+"""Names that are added to the random ones, so that there is something to ask for."""
+USABLE = 0.3
+"""The share of offers that can be bought."""
+OF_A_USABLE_OFFER = (
+    "gpu_type",
+    "gpu_family",
+    "gpu_count",
+    "region",
+    "contract_type",
+    "type",
+    "total_price_per_hour",
+)
 TEXTS = ["", "fine", "*bold* <@U0ANA0000> & more", "line\nbreak\u2028and\u202eturned", "é" * 300]
 
 
 class RandomMarket:
-    """Answers every operation of the contract. Remembers what it offered and what was bought of it."""
+    """Answers every operation of the contract, and remembers its offers and the purchases."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - repeatable, and guards nothing
+        self._random = random.Random(seed)  # noqa: S311 - made to be repeated, not to be secret
         self._contract: Any = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -59,7 +67,7 @@ class RandomMarket:
         self.procured: list[str] = []
 
     async def start(self) -> None:
-        """Serves on a free port of this machine."""
+        """Begin to serve on a free port of this machine."""
         app = web.Application()
         for path, methods in self._contract["paths"].items():
             for method, operation in methods.items():
@@ -70,7 +78,7 @@ class RandomMarket:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Stops serving."""
+        """Stop serving."""
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -80,19 +88,19 @@ class RandomMarket:
             self.asked[name] += 1
             status = 200
             if self._random.random() > GOOD:
-                # 401 would only say that the token is refused, which a journey of its own is about.
+                # Without 401: it would stop all buying, which test_market_trouble.py is about.
                 status = int(self._random.choice([code for code in operation["responses"] if code != "401"]))
-            about = dict(request.match_info)
+            ids = dict(request.match_info)
             if name == "procure_offer":
-                about = await request.json()
-                self.procured.append(about["offer_id"])
+                ids = await request.json()
+                self.procured.append(ids["offer_id"])
             body = self._make(self._schema(operation["responses"][str(status)]))
             if name in DISCOVERED:
                 body += DISCOVERED[name]
             if isinstance(body, dict) and status == 200:
                 for key in ("offer_id", "resource_id"):
-                    if key in body and key in about and self._random.random() < GOOD:
-                        body[key] = about[key]
+                    if key in body and key in ids and self._random.random() < GOOD:
+                        body[key] = ids[key]
                 for offer in body.get("offers", ()):
                     self.offered[offer["offer_id"]] = offer
             return web.Response(status=status, text=json.dumps(body), content_type="application/json")
@@ -113,7 +121,7 @@ class RandomMarket:
         return node
 
     def _make(self, schema: dict[str, Any], name: str = "") -> Any:
-        """A value that is valid by `schema`, for a property of that name."""
+        """Return a value that is valid by `schema`, for a property with that name."""
         schema, pick = self._resolved(schema), self._random
         kinds = schema.get("type", "object")
         kind = pick.choice(kinds) if isinstance(kinds, list) else kinds
@@ -143,8 +151,8 @@ class RandomMarket:
             for name, each in schema.get("properties", {}).items()
             if name in needed or pick.random() < 0.8
         }
-        if "gpu_count" in made and pick.random() < SENSE:
-            made |= {name: WORDS[name][0] for name in GOES_TOGETHER}
+        if "gpu_count" in made and pick.random() < USABLE:
+            made |= {name: WORDS[name][0] for name in OF_A_USABLE_OFFER}
         more = schema.get("additionalProperties")
         if isinstance(more, dict):
             made |= {family: ["nvidia-h100-sxm5-80gb"] for family in ("H100",)}

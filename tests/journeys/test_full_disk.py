@@ -1,4 +1,4 @@
-"""The disk is full: people are told without the database, and leases end all the same."""
+"""The disk is full: people are notified without the database, and leases end all the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.journeys.world import World
 MINUTE = timedelta(minutes=1)
 
 
-def disk(world: World, room: int) -> None:
-    """Every file of the bot can have so many bytes from now on, so that a write beyond them fails."""
-    resource.prlimit(world.bot.process.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+def limit_files(world: World, size: int) -> None:
+    """Let each write of the bot beyond that many bytes of a file fail from now on."""
+    resource.prlimit(world.bot.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 async def health(world: World) -> tuple[int, dict[str, Any]]:
@@ -23,28 +23,30 @@ async def health(world: World) -> tuple[int, dict[str, Any]]:
 
 
 async def next_overdue(world: World, after: datetime) -> datetime:
-    """When the overdue deletion comes next, once it has looked after that moment."""
+    """Wait until the overdue deletion is next due later than `after`. Return when it is due."""
     while True:
-        _, said = await health(world)
-        at = said["next_overdue"]
+        _, report = await health(world)
+        at = report["next_overdue"]
         if at is not None and datetime.fromisoformat(at) > after:
             return datetime.fromisoformat(at)
 
 
-async def test_a_full_disk(world: World) -> None:
+async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later_everything_catches_up(
+    world: World,
+) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     assert (await health(world))[0] == 200
-    disk(world, 1)
+    limit_files(world, 1)
     world.clock.jump(timedelta(minutes=4).total_seconds())
     admin = await world.reads("Cleo", "My database takes no writes")
     owner = await world.reads("Ana", f"Extend can't be written now for {rental}")
     assert admin.is_dm
     assert owner.is_dm
-    status, said = await health(world)
+    status, report = await health(world)
     assert status == 503
-    assert said["wrong"][0] == "the store takes no writes"
-    assert said["engine_lateness_seconds"] > 0
+    assert report["wrong"][0] == "the store takes no writes"
+    assert report["engine_lateness_seconds"] > 0
 
     world.clock.jump(timedelta(hours=1).total_seconds())
     at = await next_overdue(world, await world.now())
@@ -55,7 +57,7 @@ async def test_a_full_disk(world: World) -> None:
     await next_overdue(world, await world.now())
     assert await world.alive() == []
 
-    disk(world, resource.RLIM_INFINITY)
+    limit_files(world, resource.RLIM_INFINITY)
     await world.reads("Cleo", "My database works again")
     await world.reads("Ana", f"Extend works again for {rental}")
     card = await world.until_card(rental, "Destroyed", within=timedelta(hours=1))

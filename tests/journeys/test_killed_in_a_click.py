@@ -1,4 +1,4 @@
-"""SIGKILL while somebody clicks: what was acknowledged is never lost, what wasn't is never taken for done."""
+"""SIGKILL during a click: an acknowledged click is never lost, and another one is never done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.journeys.world import World
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Another process's write lock on the database."""
+    """Hold the database's write lock until the end of the block."""
     other = sqlite3.connect(database, isolation_level=None)
     try:
         other.execute("BEGIN IMMEDIATE")
@@ -23,7 +23,9 @@ def locked(database: Path) -> Iterator[None]:
         other.close()
 
 
-async def test_killed_before_the_click_is_written_down(world: World) -> None:
+async def test_killed_before_a_click_is_committed_nothing_is_rented_and_the_person_can_click_again(
+    world: World,
+) -> None:
     offers = await world.offers()
     with locked(world.database):
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
@@ -42,12 +44,14 @@ async def test_killed_before_the_click_is_written_down(world: World) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_a_click_that_the_store_does_not_take_is_told(world: World) -> None:
+async def test_a_click_that_the_database_does_not_take_is_answered_with_words_and_can_be_repeated(
+    world: World,
+) -> None:
     offers = await world.offers()
     with locked(world.database):
         await world.clicks("Ana", offers, "Rent")
-        told = await world.reads("Ana", "couldn't write that down")
-    assert told.only_you
+        answer = await world.reads("Ana", "couldn't write that down")
+    assert answer.only_you
     await world.play.settle()
     await world.clicks("Ana", offers, "Rent")
     await world.play.settle()
@@ -57,7 +61,7 @@ async def test_a_click_that_the_store_does_not_take_is_told(world: World) -> Non
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_killed_right_after_the_acknowledgement(world: World) -> None:
+async def test_killed_right_after_an_acknowledgement_the_next_start_does_what_was_asked(world: World) -> None:
     offers = await world.offers()
     assert (await world.clicks("Ana", offers, "Rent")).ok
     await world.kill()

@@ -1,4 +1,4 @@
-"""SIGKILL while the sandbox holds a request of the bot's, before or after it acts."""
+"""SIGKILL while the sandbox holds a request of the bot, before or after the request takes effect."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from tests.journeys.checks import adds_up
 from tests.journeys.world import World
 
 BOTH = pytest.mark.parametrize("when", ["before", "after"])
+SURFACES = ("Starting", "Hyperstack accepted", "is ready until")
+"""Words of the card, of a reply in its thread, and of the owner's direct message."""
 
 
 @BOTH
-async def test_while_it_rents(world: World, when: str) -> None:
+async def test_killed_while_it_rents_it_rents_once(world: World, when: str) -> None:
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")
@@ -23,14 +25,13 @@ async def test_while_it_rents(world: World, when: str) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    # Held before acting, the first call bought nothing: once that is proven, the next offer is taken.
+    # A call that was held before it acted bought nothing. Once that is proven, the next offer is bought.
     await adds_up(world, bought=["nebius" if when == "before" else "hyperstack"])
 
 
-@BOTH
-async def test_while_it_asks_how_far_it_is(world: World, when: str) -> None:
+async def test_killed_while_it_polls_it_polls_again(world: World) -> None:
     rental = await world.rents()
-    held = await world.hold("offer_status", when)
+    held = await world.hold("offer_status", "before")
     await world.comes_due()
     await held.met()
     await world.kill()
@@ -42,7 +43,7 @@ async def test_while_it_asks_how_far_it_is(world: World, when: str) -> None:
 
 
 @BOTH
-async def test_while_it_deletes(world: World, when: str) -> None:
+async def test_killed_while_it_deletes_the_machine_is_deleted(world: World, when: str) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     held = await world.hold("delete_resource", when)
@@ -55,12 +56,12 @@ async def test_while_it_deletes(world: World, when: str) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-@BOTH
-@pytest.mark.parametrize("words", ["Starting", "Hyperstack accepted", "is ready until"])
-async def test_while_it_posts(world: World, when: str, words: str) -> None:
-    """The card, a reply in its thread, the owner's direct message."""
+@pytest.mark.parametrize(
+    ("surface", "when"), [("Starting", "before"), *((surface, "after") for surface in SURFACES)]
+)
+async def test_killed_while_it_posts_each_message_is_posted_once(world: World, surface: str, when: str) -> None:
     offers = await world.offers()
-    held = await world.hold("chat.postMessage", when, match=words)
+    held = await world.hold("chat.postMessage", when, match=surface)
     await world.clicks("Ana", offers, "Rent")
     await world.until_met(held)
     await world.kill()
@@ -70,16 +71,15 @@ async def test_while_it_posts(world: World, when: str, words: str) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    # Renting goes on beside telling: where its call was cut off too, it is the next offer that was rented.
+    # The purchase runs at the same time. If the kill interrupts it too, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
     await adds_up(world, bought=bought)
 
 
-@BOTH
-async def test_while_it_edits(world: World, when: str) -> None:
+async def test_killed_while_it_edits_the_card_is_up_to_date_after_the_next_start(world: World) -> None:
     rental = await world.rents()
-    held = await world.hold("chat.update", when, match="Ready")
+    held = await world.hold("chat.update", "before", match="Ready")
     await world.until_met(held)
     await world.kill()
     await held.dropped()

@@ -1,4 +1,4 @@
-"""SIGKILL in every state, between requests: the next start goes on to the end."""
+"""SIGKILL in each state, between requests: after the next start the rental goes on to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.journeys.world import World
 MANY = "get 8xH100 EU for 1h"
 
 
-async def test_waiting_for_approval(world: World) -> None:
+async def test_killed_while_a_request_waits_it_can_still_be_approved(world: World) -> None:
     rental = await world.rents(text=MANY)
     card = await world.card(rental)
     assert card.text.startswith("Waiting for approval")
@@ -24,7 +24,7 @@ async def test_waiting_for_approval(world: World) -> None:
     await adds_up(world, bought=await world.bought())
 
 
-async def test_waiting_for_approval_that_expires_while_it_is_down(world: World) -> None:
+async def test_a_request_that_expires_while_the_bot_is_down_ends_and_can_be_asked_again(world: World) -> None:
     rental = await world.rents(text=MANY)
     await world.kill()
     world.clock.jump(timedelta(hours=9).total_seconds())
@@ -37,7 +37,7 @@ async def test_waiting_for_approval_that_expires_while_it_is_down(world: World) 
     await adds_up(world, bought=[])
 
 
-async def test_kept_from_renting_by_an_outage(world: World) -> None:
+async def test_killed_while_the_market_is_down_it_rents_after_the_next_start(world: World) -> None:
     offers = await world.offers()
     away = await world.sandbox.add_fault("procure_offer", "status", status=503, times=None)
     await world.clicks("Ana", offers, "Rent")
@@ -54,7 +54,7 @@ async def test_kept_from_renting_by_an_outage(world: World) -> None:
     await adds_up(world, bought=await world.bought())
 
 
-async def test_not_knowing_whether_it_was_rented(world: World) -> None:
+async def test_killed_with_an_unknown_outcome_of_a_purchase_the_next_start_finds_the_machine(world: World) -> None:
     offers = await world.offers()
     lost = await world.sandbox.add_fault("procure_offer", "cut_after")
     await world.clicks("Ana", offers, "Rent")
@@ -70,7 +70,7 @@ async def test_not_knowing_whether_it_was_rented(world: World) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_being_made_and_being_destroyed(world: World) -> None:
+async def test_killed_while_a_machine_starts_and_while_it_is_destroyed_both_go_on(world: World) -> None:
     rental = await world.rents()
     await world.next_due_time()
     await world.kill()
@@ -84,7 +84,7 @@ async def test_being_made_and_being_destroyed(world: World) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_ready_until_its_lease_ends(world: World) -> None:
+async def test_killed_while_a_machine_is_in_use_its_lease_still_ends(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()
@@ -93,8 +93,8 @@ async def test_ready_until_its_lease_ends(world: World) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_ready_and_its_lease_ended_while_it_was_down(world: World) -> None:
-    """Its owner was told of this end when it got ready, so it ends at once."""
+async def test_a_lease_that_ended_while_the_bot_was_down_ends_at_the_next_start(world: World) -> None:
+    """Its owner was notified of this end when it became ready, so nobody is asked first."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()

@@ -1,4 +1,4 @@
-"""The card in Slack moves while a machine is made and the vendor says nothing new."""
+"""The card in Slack is refreshed while a machine starts and the vendor reports nothing new."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def version(world: World, rental: str) -> int:
         return int(store.execute("SELECT version FROM rentals WHERE id = ?", (rental,)).fetchone()[0])
 
 
-async def test_the_card_moves_every_30_s_between_two_words_of_the_vendor_and_after_a_restart(world: World) -> None:
+async def test_the_card_shows_the_passed_time_every_30_s_although_the_vendor_reports_nothing_new(
+    world: World,
+) -> None:
     rental = await world.rents()
     await world.skips(REFRESH)
     before = version(world, rental)

@@ -1,4 +1,4 @@
-"""Cancel and destroy while the vendor is still being asked: nothing is bought for nobody."""
+"""Cancel and destroy during a purchase: a machine that it bought is not forgotten."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from tests.journeys.world import World
 pytestmark = pytest.mark.parametrize("when", ["before", "after"])
 
 
-async def test_cancelled_while_it_rents(world: World, when: str) -> None:
-    """The call goes through all the same; what it bought is destroyed."""
+async def test_a_purchase_that_is_cancelled_while_it_is_made_is_destroyed(world: World, when: str) -> None:
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")
@@ -24,8 +23,9 @@ async def test_cancelled_while_it_rents(world: World, when: str) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_destroyed_by_an_admin_while_it_rents_and_killed_then(world: World, when: str) -> None:
-    """Nobody knows what the call did; the next start finds out."""
+async def test_after_a_destroy_and_a_kill_during_a_purchase_the_next_start_cleans_up(
+    world: World, when: str
+) -> None:
     offers = await world.offers()
     held = await world.hold("procure_offer", when)
     await world.clicks("Ana", offers, "Rent")

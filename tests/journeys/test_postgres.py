@@ -1,4 +1,4 @@
-"""The story on PostgreSQL: the same process, killed in the middle, with its store in another one."""
+"""The bot on PostgreSQL, killed during a purchase."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from tests.journeys.world import World
 __all__ = ["postgres", "templates"]
 
 
-async def test_killed_while_it_rents(asleep: World, postgres: Postgres, templates: dict[str, Any]) -> None:
-    world = asleep
+async def test_killed_while_it_rents_on_postgresql_it_rents_once(
+    stopped_world: World, postgres: Postgres, templates: dict[str, Any]
+) -> None:
+    world = stopped_world
     await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres, templates))
     await world.sets_key()
     offers = await world.offers()

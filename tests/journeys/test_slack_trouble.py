@@ -1,4 +1,4 @@
-"""Slack closes connections, slows us down, archives channels and takes tokens back."""
+"""Slack closes connections, limits rates, archives channels and revokes tokens."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.journeys.world import WAIT, World
 LACKS = ("metadata", "history", "usergroups", "guest_flags", "ephemerals")
 
 
-async def clicks_until_taken(world: World, label: str, offers: SeenMessage) -> None:
-    """As people do: where Slack shows that a click didn't get through, they click again."""
+async def click_until_acknowledged(world: World, label: str, offers: SeenMessage) -> None:
+    """Click again for as long as Slack shows that the click failed, as people do."""
     while not (await world.clicks("Ana", offers, label)).ok:
         await world.sandbox.sockets(least=1, wait=WAIT)
 
@@ -31,13 +31,13 @@ async def clicks_until_taken(world: World, label: str, offers: SeenMessage) -> N
     [{"reason": "warning"}, {"reason": "refresh_requested"}, {"kill": True}],
     ids=lambda how: str(next(iter(how.values()))),
 )
-async def test_a_connection_goes_at_the_time_of_a_click(world: World, how: dict[str, object]) -> None:
-    """The other one carries it, or Slack says at once that it failed. It is done once."""
+async def test_a_click_during_a_lost_connection_is_done_once(world: World, how: dict[str, object]) -> None:
+    """The other connection delivers it, or Slack shows at once that it failed and the person clicks again."""
     offers = await world.offers()
     sockets = await world.sandbox.sockets()
     await world.sandbox.slack.post("sockets/disconnect", {**how, "socket": sockets.names[0]})
-    await clicks_until_taken(world, "Rent", offers)
-    # The one that went is replaced.
+    await click_until_acknowledged(world, "Rent", offers)
+    # The lost connection is replaced.
     assert (await world.sandbox.sockets(opened=sockets.opened + 1, least=2, wait=WAIT)).opened > sockets.opened
     await world.play.settle()
     rental = await world.rental()
@@ -46,8 +46,7 @@ async def test_a_connection_goes_at_the_time_of_a_click(world: World, how: dict[
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_one_connection_is_enough(world: World) -> None:
-    """Slack takes no new tickets: the connection that is left carries everything."""
+async def test_one_connection_is_enough_if_slack_gives_no_new_one(world: World) -> None:
     await world.sandbox.slack.post("sockets/disconnect", {"refuse_tickets": True})
     first = (await world.sandbox.sockets()).names[0]
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": first})
@@ -58,8 +57,7 @@ async def test_one_connection_is_enough(world: World) -> None:
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_told_to_stop_during_a_click(world: World) -> None:
-    """The click is written down and acknowledged before the process leaves."""
+async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World) -> None:
     offers = await world.offers()
     with locked(world.database):
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
@@ -75,7 +73,7 @@ async def test_told_to_stop_during_a_click(world: World) -> None:
     await adds_up(world, bought=await world.bought())
 
 
-async def test_slack_asks_to_wait(world: World) -> None:
+async def test_posts_that_slack_limits_are_sent_later(world: World) -> None:
     slow = await world.sandbox.add_fault("chat.postMessage", "status", status=429, retry_after=1, times=2)
     rental = await world.rents()
     await slow.met()
@@ -85,8 +83,7 @@ async def test_slack_asks_to_wait(world: World) -> None:
     await adds_up(world, bought=["hyperstack"], slowed=2)
 
 
-async def test_the_channel_is_archived_before_the_card_is_there(world: World) -> None:
-    """The card and its thread go to the home channel."""
+async def test_if_the_channel_is_archived_before_the_card_is_posted_the_home_channel_gets_it(world: World) -> None:
     offers = await world.offers()
     held = await world.hold("chat.postMessage", "before", match="Starting")
     await world.clicks("Ana", offers, "Rent")
@@ -101,18 +98,17 @@ async def test_the_channel_is_archived_before_the_card_is_there(world: World) ->
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_the_bot_is_taken_out_of_the_channel(world: World) -> None:
-    """What is told from then on is told at home, below a new card."""
+async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_new_card(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.sandbox.slack.patch(f"channels/{TRAINING}", {"bot": False})
     await world.destroys("Ana", rental, channel="dm")
     assert (await world.until_card(rental, "Destroyed")).channel == GPUS
-    assert any("Gone" in said for said in await world.thread(rental))
+    assert any("Gone" in reply for reply in await world.thread(rental))
     await adds_up(world, bought=["hyperstack"], moved=True)
 
 
-async def test_a_revoked_token_stops_the_telling_and_no_lease(world: World) -> None:
+async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_later(world: World) -> None:
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.sandbox.slack.post("tokens", {"bot": "revoked"})
@@ -124,23 +120,25 @@ async def test_a_revoked_token_stops_the_telling_and_no_lease(world: World) -> N
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_a_wrong_token_at_the_start_with_nothing_unfinished(asleep: World) -> None:
+async def test_with_a_wrong_token_and_nothing_unfinished_the_start_fails_with_one_line(
+    stopped_world: World,
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         "run",
-        env={**asleep.settings, "SLACK_BOT_TOKEN": "xoxb-wrong"},
-        cwd=asleep.folder,
+        env={**stopped_world.settings, "SLACK_BOT_TOKEN": "xoxb-wrong"},
+        cwd=stopped_world.folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert process.returncode == 1
-    plain = [line for line in said.decode().splitlines() if not _is_log(line)]
+    plain = [line for line in output.decode().splitlines() if not _is_log(line)]
     assert plain == ["SLACK_BOT_TOKEN: Slack refuses it (invalid_auth). gpubot doctor says more."]
     with pytest.raises(NotRunning, match="SLACK_APP_TOKEN: Slack refuses it"):
-        await asleep.start(SLACK_APP_TOKEN="xapp-wrong")  # noqa: S106 - wrong on purpose
+        await stopped_world.start(SLACK_APP_TOKEN="xapp-wrong")  # noqa: S106 - wrong on purpose
 
 
 def _is_log(line: str) -> bool:
@@ -150,8 +148,8 @@ def _is_log(line: str) -> bool:
         return False
 
 
-async def test_a_wrong_token_at_the_start_with_a_machine_that_runs(world: World) -> None:
-    """The engine goes on without Slack: the lease ends. With the right token all of it is told."""
+async def test_with_a_wrong_token_and_a_running_machine_the_bot_starts_and_the_lease_ends(world: World) -> None:
+    """With the right token later, everything that happened is posted."""
     rental = await world.rents()
     await world.until_card(rental, "Ready")
     await world.kill()
@@ -165,9 +163,11 @@ async def test_a_wrong_token_at_the_start_with_a_machine_that_runs(world: World)
     await adds_up(world, bought=["hyperstack"])
 
 
-async def test_a_server_that_lacks_the_niceties(world: World) -> None:
-    """No user groups, guest flags, metadata, history or private messages: the story goes its way. After a crash in
-    the gap one post is made twice, as nobody can look, and it is counted, also after the next crash."""
+async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repeated_post_is_counted(
+    world: World,
+) -> None:
+    """A crash between a post and its commit repeats the post, because the history can't be read. The count of such
+    posts survives the next crash."""
     await world.sandbox.slack.post("lacks", dict.fromkeys(LACKS, True))
     held = await world.hold("chat.postMessage", "after", match="Hyperstack accepted")
     await world.commands("Ana", "get H100 EU for 1h now")
@@ -183,8 +183,7 @@ async def test_a_server_that_lacks_the_niceties(world: World) -> None:
     await adds_up(world, bought=["hyperstack"], twice=1)
 
 
-async def test_a_machine_nobody_answers_for_is_asked_about(world: World) -> None:
-    """ "Still needed?", Keep by command, the end told ahead, Extend by button, and the lease's own end."""
+async def test_an_owner_is_asked_keeps_is_notified_of_the_end_and_extends(world: World) -> None:
     rental = await world.rents(text="get H100 EU for 3h")
     await world.until_card(rental, "Ready")
     await world.play.until_sees("Ana", "Still needed?", timedelta(hours=3), dm=True)

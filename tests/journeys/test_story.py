@@ -1,4 +1,4 @@
-"""A rental without trouble, told from Slack to the receipt."""
+"""A rental without trouble, from the command in Slack to the receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API server that answers whatever a test tells it to, over real HTTP."""
+"""An API server over real HTTP, with answers that a test sets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bot.market.client import ComputeClear, Timeouts
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = "cc-secret-token-7f3a"  # noqa: S105 - the fake server's own
 
-Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Seen:
-    """One request as it came in."""
+class ReceivedRequest:
+    """A request that the server received."""
 
     method: str
     path: str
@@ -35,18 +35,18 @@ class Seen:
 
 @dataclass
 class Api:
-    """Plays Compute Clear as badly as a test needs."""
+    """A server in the place of Compute Clear. It answers 404 to each path without an answer."""
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
-    answers: dict[str, Answering] = field(default_factory=dict)
+    seen: list[ReceivedRequest] = field(default_factory=list)
+    answers: dict[str, Answer] = field(default_factory=dict)
 
-    def says(self, path: str, body: object, status: int = 200, **headers: str) -> None:
-        """Answers JSON on a path."""
-        self.writes(path, json.dumps(body).encode(), status, **headers)
+    def answer(self, path: str, body: object, status: int = 200, **headers: str) -> None:
+        """Answer requests to a path with JSON from now on."""
+        self.answer_bytes(path, json.dumps(body).encode(), status, **headers)
 
-    def writes(self, path: str, content: bytes, status: int = 200, **headers: str) -> None:
-        """Answers these bytes on a path."""
+    def answer_bytes(self, path: str, content: bytes, status: int = 200, **headers: str) -> None:
+        """Answer requests to a path with these bytes from now on."""
 
         async def answer(_: web.Request) -> web.StreamResponse:
             shown = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -54,8 +54,8 @@ class Api:
 
         self.answers[path] = answer
 
-    def cuts(self, path: str) -> None:
-        """Takes the request and breaks the connection."""
+    def cut(self, path: str) -> None:
+        """Break the connection after each request to a path."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             assert request.transport is not None
@@ -64,8 +64,8 @@ class Api:
 
         self.answers[path] = answer
 
-    def hangs(self, path: str) -> None:
-        """Takes the request and never answers."""
+    def hang(self, path: str) -> None:
+        """Never answer requests to a path."""
 
         async def answer(_: web.Request) -> web.StreamResponse:
             await asyncio.Event().wait()
@@ -73,8 +73,8 @@ class Api:
 
         self.answers[path] = answer
 
-    def cuts_within(self, path: str) -> None:
-        """Breaks the connection in the middle of the answer."""
+    def cut_within_answer(self, path: str) -> None:
+        """Break the connection in the middle of each answer on a path."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse(headers={"Content-Length": "1000"})
@@ -88,7 +88,7 @@ class Api:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(
-            Seen(
+            ReceivedRequest(
                 request.method,
                 request.path,
                 dict(request.query),
@@ -128,8 +128,8 @@ async def market(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
 
 
 @pytest.fixture
-async def hasty(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
-    """Waits next to no time for an answer."""
+async def impatient_market(api: Api, clock: MovedClock) -> AsyncIterator[ComputeClear]:
+    """A client with a time-out of 50 ms for each call."""
     client = ComputeClear(api.url, SecretStr(TOKEN), clock, Timeouts(procure=0.05, offers=0.05, other=0.05))
     yield client
     await client.aclose()

@@ -1,4 +1,4 @@
-"""Offers as wire.py reads them, for its tests."""
+"""Reads offers with wire.py, for its tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue in memory."""
+"""CatalogCache reads the catalogue once, and keeps it during outages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.market.conftest import Api
 from tests.market.test_client import discovery
 
 
-async def test_the_first_time_it_is_read_once_for_all_who_wait(api: Api, market: ComputeClear) -> None:
+async def test_callers_that_wait_share_the_first_read(api: Api, market: ComputeClear) -> None:
     discovery(api)
     catalog_cache = CatalogCache(market)
     assert catalog_cache.known is None
@@ -22,9 +22,7 @@ async def test_the_first_time_it_is_read_once_for_all_who_wait(api: Api, market:
     assert len(api.seen) == 4
 
 
-async def test_a_first_time_that_fails_says_so_and_the_next_one_may_succeed(
-    api: Api, market: ComputeClear
-) -> None:
+async def test_a_first_read_that_fails_raises_and_the_next_one_can_succeed(api: Api, market: ComputeClear) -> None:
     catalog_cache = CatalogCache(market)
     with pytest.raises(MarketAway):
         await catalog_cache.get()
@@ -32,26 +30,28 @@ async def test_a_first_time_that_fails_says_so_and_the_next_one_may_succeed(
     assert "H100" in (await catalog_cache.get()).gpus
 
 
-async def test_an_outage_leaves_the_last_one_standing(api: Api, market: ComputeClear) -> None:
+async def test_an_outage_keeps_the_last_catalogue(api: Api, market: ComputeClear) -> None:
     discovery(api)
     catalog_cache = CatalogCache(market)
     first = await catalog_cache.get()
-    api.says("/available_gpus", {}, status=500)
+    api.answer("/available_gpus", {}, status=500)
     await catalog_cache.refresh()
     assert await catalog_cache.get() == first
-    api.says("/available_gpus", {"B200": ["nvidia-b200-sxm6-180gb"]})
-    api.says("/available_vendors", {}, status=500)
+    api.answer("/available_gpus", {"B200": ["nvidia-b200-sxm6-180gb"]})
+    api.answer("/available_vendors", {}, status=500)
     await catalog_cache.refresh()
     second = await catalog_cache.get()
     assert set(second.gpus) == {"B200"}
     assert second.vendors == first.vendors
 
 
-async def test_a_refused_token_is_told(api: Api, market: ComputeClear) -> None:
+async def test_a_refresh_raises_if_the_token_is_refused_and_keeps_the_last_catalogue(
+    api: Api, market: ComputeClear
+) -> None:
     discovery(api)
     catalog_cache = CatalogCache(market)
     first = await catalog_cache.get()
-    api.says("/available_vendors", {}, status=401)
+    api.answer("/available_vendors", {}, status=401)
     with pytest.raises(LockedOut):
         await catalog_cache.refresh()
     assert catalog_cache.known == first

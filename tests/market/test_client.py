@@ -1,9 +1,10 @@
-"""Compute Clear over real HTTP: what it answers, and what the lifecycle is then told."""
+"""Each answer of Compute Clear over real HTTP, and what the client returns or raises for it."""
 
 from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,10 +49,10 @@ async def buy(market: ComputeClear) -> Any:
 
 
 def discovery(api: Api) -> None:
-    api.says("/available_gpus", {"H100": ["nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"]})
-    api.says("/available_vendors", ["nebius", "hyperstack"])
-    api.says("/available_regions", {"regions": [{"name": "us"}, {"name": "eu"}]})
-    api.says("/available_contracts", [{"name": "on-demand"}, {"name": "spot"}])
+    api.answer("/available_gpus", {"H100": ["nvidia-h100-sxm5-80gb", "nvidia-h100-pcie-80gb"]})
+    api.answer("/available_vendors", ["nebius", "hyperstack"])
+    api.answer("/available_regions", {"regions": [{"name": "us"}, {"name": "eu"}]})
+    api.answer("/available_contracts", [{"name": "on-demand"}, {"name": "spot"}])
 
 
 async def test_the_catalogue_is_read_from_the_four_endpoints(api: Api, market: ComputeClear) -> None:
@@ -64,26 +65,26 @@ async def test_the_catalogue_is_read_from_the_four_endpoints(api: Api, market: C
     assert catalog.read_at == NOON
 
 
-async def test_regions_and_contracts_are_the_documented_ones_where_theirs_are_no_use(
+async def test_the_documented_regions_and_contracts_replace_unusable_answers(
     api: Api, market: ComputeClear
 ) -> None:
     discovery(api)
-    api.says("/available_regions", {"a": 1, "b": 2})
-    api.says("/available_contracts", {"detail": "down"}, status=503)
+    api.answer("/available_regions", {"a": 1, "b": 2})
+    api.answer("/available_contracts", {"detail": "down"}, status=503)
     catalog = await market.catalog()
     assert catalog.regions == ("US", "EU", "APAC", "Other")
     assert catalog.contracts == ("ondemand", "spot")
 
 
-async def test_without_gpu_families_there_is_no_catalogue(api: Api, market: ComputeClear) -> None:
+async def test_a_catalogue_without_gpu_families_is_an_outage(api: Api, market: ComputeClear) -> None:
     discovery(api)
-    api.says("/available_gpus", [])
+    api.answer("/available_gpus", [])
     with pytest.raises(MarketAway):
         await market.catalog()
 
 
-async def test_offers_are_asked_for_in_yaml_with_the_exact_cap(api: Api, market: ComputeClear) -> None:
-    api.says("/get_offers", {"offers": []})
+async def test_the_query_for_offers_is_yaml_with_the_exact_price_cap(api: Api, market: ComputeClear) -> None:
+    api.answer("/get_offers", {"offers": []})
     request = Request(
         gpu="H100", count=8, region="EU", contract=Contract.SPOT, vendor="nebius",
         max_gpu_rate=Decimal("3.10"), lease=timedelta(hours=6),
@@ -100,7 +101,7 @@ async def test_offers_are_asked_for_in_yaml_with_the_exact_cap(api: Api, market:
     }
 
 
-async def test_only_offers_that_fit_and_still_stand_come_back_cheapest_first(
+async def test_only_offers_that_fit_and_have_not_expired_are_returned_the_cheapest_first(
     api: Api, market: ComputeClear
 ) -> None:
     offers = [
@@ -115,15 +116,17 @@ async def test_only_offers_that_fit_and_still_stand_come_back_cheapest_first(
         an_offer(offer_id="over", expires_at=NOON.isoformat()),
         "nonsense",
     ]
-    api.says("/get_offers", {"offers": offers, "total_count": len(offers)})
+    api.answer("/get_offers", {"offers": offers, "total_count": len(offers)})
     found = await market.offers(H100_EU)
     assert [offer.offer_id for offer in found] == ["cheap", "dear"]
     assert found[0].rate == Decimal("2.15")
     assert found[0].expires_at == NOON + timedelta(minutes=30)
 
 
-async def test_a_purchase_sends_what_was_committed_and_tells_what_was_made(api: Api, market: ComputeClear) -> None:
-    api.says("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
+async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
+    api: Api, market: ComputeClear
+) -> None:
+    api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
     bought = await buy(market)
     assert bought.accepted
     assert bought.resource_ids == (RESOURCE,)
@@ -136,8 +139,8 @@ async def test_a_purchase_sends_what_was_committed_and_tells_what_was_made(api: 
     assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_a_failed_purchase_may_name_resources(api: Api, market: ComputeClear) -> None:
-    api.says(
+async def test_a_failed_purchase_can_name_resources(api: Api, market: ComputeClear) -> None:
+    api.answer(
         "/procure_offer",
         {"offer_id": OFFER, "status": "failed", "resource_ids": [RESOURCE], "error": "no\ncapacity"},
     )
@@ -151,17 +154,17 @@ async def test_a_failed_purchase_may_name_resources(api: Api, market: ComputeCle
     ("status", "refused", "expired"),
     [(404, True, False), (410, False, True), (422, True, False)],
 )
-async def test_refusals_that_the_reference_names_bought_nothing(
+async def test_a_documented_refusal_means_that_nothing_was_bought(
     api: Api, market: ComputeClear, status: int, refused: bool, expired: bool
 ) -> None:
-    api.says("/procure_offer", {"detail": "no"}, status=status)
+    api.answer("/procure_offer", {"detail": "no"}, status=status)
     answer = await buy(market)
     assert (answer.accepted, answer.refused, answer.expired) == (False, refused, expired)
     assert answer.detail == "no"
 
 
-async def test_bought_already_is_no_refusal(api: Api, market: ComputeClear) -> None:
-    api.says("/procure_offer", {"detail": "no"}, status=409)
+async def test_an_offer_that_was_bought_before_is_not_a_refusal(api: Api, market: ComputeClear) -> None:
+    api.answer("/procure_offer", {"detail": "no"}, status=409)
     answer = await buy(market)
     assert (answer.accepted, answer.refused, answer.expired) == (False, False, False)
     assert (answer.bought_before, answer.detail) == (True, "no")
@@ -192,47 +195,49 @@ async def test_bought_already_is_no_refusal(api: Api, market: ComputeClear) -> N
         (200, b'{"status": "\xff"}'),
     ],
 )
-async def test_after_any_other_answer_nobody_knows_whether_it_bought(
+async def test_after_any_other_answer_the_purchase_may_have_happened(
     api: Api, market: ComputeClear, status: int, content: bytes
 ) -> None:
-    api.writes("/procure_offer", content, status, Location="/procure_offer")
+    api.answer_bytes("/procure_offer", content, status, Location="/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(market)
     assert away.value.acted
     assert len(api.seen) == 1
 
 
-async def test_after_a_cut_nobody_knows_whether_it_bought_and_it_is_not_repeated(
+async def test_after_a_broken_connection_the_purchase_may_have_happened_and_is_not_repeated(
     api: Api, market: ComputeClear
 ) -> None:
-    api.cuts("/procure_offer")
+    api.cut("/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(market)
     assert away.value.acted
     assert len(api.seen) == 1
 
 
-async def test_a_cut_within_the_answer_leaves_it_open(api: Api, market: ComputeClear) -> None:
-    api.cuts_within("/procure_offer")
+async def test_after_a_connection_broken_within_the_answer_the_purchase_may_have_happened(
+    api: Api, market: ComputeClear
+) -> None:
+    api.cut_within_answer("/procure_offer")
     with pytest.raises(MarketAway) as away:
         await buy(market)
     assert away.value.acted
 
 
-async def test_no_answer_in_time_leaves_it_open(api: Api, hasty: ComputeClear) -> None:
-    api.hangs("/procure_offer")
+async def test_after_a_time_out_the_purchase_may_have_happened(api: Api, impatient_market: ComputeClear) -> None:
+    api.hang("/procure_offer")
     with pytest.raises(MarketAway) as away:
-        await buy(hasty)
+        await buy(impatient_market)
     assert away.value.acted
 
 
-async def test_too_large_an_answer_is_not_read(api: Api, market: ComputeClear) -> None:
-    api.writes("/resources", b"[" + b" " * MAX_BODY + b"]")
+async def test_an_answer_that_is_too_large_is_refused(api: Api, market: ComputeClear) -> None:
+    api.answer_bytes("/resources", b"[" + b" " * MAX_BODY + b"]")
     with pytest.raises(MarketAway):
         await market.resources()
 
 
-async def test_a_request_that_never_left_did_nothing(clock: MovedClock) -> None:
+async def test_a_request_that_was_not_sent_bought_nothing(clock: MovedClock) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         market = ComputeClear(f"http://127.0.0.1:{taken.getsockname()[1]}", SecretStr(TOKEN), clock)
@@ -242,9 +247,9 @@ async def test_a_request_that_never_left_did_nothing(clock: MovedClock) -> None:
         await market.aclose()
 
 
-async def test_a_purchase_does_not_use_a_connection_that_may_be_closing(api: Api, market: ComputeClear) -> None:
-    api.says("/procure_offer", {"offer_id": OFFER, "status": "procured"})
-    api.says("/resources", [])
+async def test_each_purchase_gets_a_new_connection(api: Api, market: ComputeClear) -> None:
+    api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured"})
+    api.answer("/resources", [])
     for _ in range(2):
         await market.resources()
         await buy(market)
@@ -253,38 +258,45 @@ async def test_a_purchase_does_not_use_a_connection_that_may_be_closing(api: Api
     assert len({asked, bought, bought_again}) == 3
 
 
-@pytest.mark.parametrize("path", ["/procure_offer", "/resources"])
-async def test_reads_are_not_repeated_on_a_connection_that_broke(
-    api: Api, market: ComputeClear, path: str
+@pytest.mark.parametrize(
+    "call",
+    [buy, lambda market: market.resources(), lambda market: market.delete("r1")],
+    ids=["procure", "resources", "delete"],
+)
+async def test_no_call_is_repeated_after_a_kept_connection_broke(
+    api: Api, market: ComputeClear, call: Callable[[ComputeClear], Awaitable[object]]
 ) -> None:
-    api.says("/resources", [])
+    api.answer("/resources", [])
     await market.resources()
-    api.cuts(path)
+    for path in ("/procure_offer", "/resources", "/resources/r1"):
+        api.cut(path)
     api.seen.clear()
     with pytest.raises(MarketAway):
-        await (buy(market) if path == "/procure_offer" else market.resources())
+        await call(market)
     assert len(api.seen) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("header", "seconds"),
     [("7", 7.0), ("0.5", 0.5), ("-1", None), ("soon", None), ("999999", 3600.0), ("NaN", None),
      ("Fri, 01 Jan 2100 00:00:00 GMT", 3600.0), ("Fri, 01 Jan 1999 00:00:00 GMT", 0.0)],
 )  # fmt: skip
-async def test_asked_to_wait_it_says_how_long(
-    api: Api, market: ComputeClear, said: str, meant: float | None
+async def test_the_error_of_a_429_has_the_seconds_of_retry_after(
+    api: Api, market: ComputeClear, header: str, seconds: float | None
 ) -> None:
-    api.says("/procure_offer", {}, status=429, Retry_After=said)
+    api.answer("/procure_offer", {}, status=429, Retry_After=header)
     with pytest.raises(RateLimited) as away:
         await buy(market)
-    assert away.value.retry_after == meant
+    assert away.value.retry_after == seconds
 
 
 @pytest.mark.parametrize(("status", "acted"), [(401, False), (403, True)])
-async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, status: int, acted: bool) -> None:
-    """The reference names 401 for a purchase, which is refused before anything is done; it doesn't name 403."""
+async def test_401_and_403_mean_that_the_token_is_refused(
+    api: Api, market: ComputeClear, status: int, acted: bool
+) -> None:
+    """Only 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
     for path in ("/procure_offer", "/available_gpus", "/resources"):
-        api.says(path, {"detail": "no"}, status=status)
+        api.answer(path, {"detail": "no"}, status=status)
     with pytest.raises(LockedOut) as locked_out:
         await buy(market)
     assert locked_out.value.acted is acted
@@ -294,37 +306,37 @@ async def test_a_refused_token_is_not_an_outage(api: Api, market: ComputeClear, 
         await market.resources()
 
 
-async def test_what_one_call_may_not_do_says_nothing_of_the_token(api: Api, clock: MovedClock) -> None:
-    """A token that may look and not buy, say: admins aren't told in turns that it is refused and that it isn't."""
-    told: list[bool] = []
+async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock: MovedClock) -> None:
+    """Otherwise a token that may read but not buy would notify the admins of every change to and fro."""
+    reported: list[bool] = []
 
     async def on_token(refused: bool) -> None:
-        told.append(refused)
+        reported.append(refused)
 
     client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_token=on_token)
-    api.says("/resources", {"resources": []})
-    api.says("/procure_offer", {"detail": "no"}, 403)
+    api.answer("/resources", {"resources": []})
+    api.answer("/procure_offer", {"detail": "no"}, 403)
     for _ in range(2):
         await client.resources()
         with pytest.raises(LockedOut):
             await buy(client)
-    assert told == [False]
-    api.says("/resources", {"detail": "no"}, 403)
+    assert reported == [False]
+    api.answer("/resources", {"detail": "no"}, 403)
     with pytest.raises(LockedOut):
         await client.resources()
     with pytest.raises(LockedOut):
         await buy(client)
-    assert told == [False, True]
+    assert reported == [False, True]
     await client.aclose()
 
 
-async def test_the_token_is_in_no_log_line_and_no_error(
-    api: Api, market: ComputeClear, hasty: ComputeClear, caplog: pytest.LogCaptureFixture
+async def test_no_log_line_and_no_error_has_the_token(
+    api: Api, market: ComputeClear, impatient_market: ComputeClear, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
-    api.says("/available_gpus", {"detail": TOKEN}, status=500)
-    api.cuts("/procure_offer")
-    api.says("/resources", {"detail": TOKEN}, status=401)
+    api.answer("/available_gpus", {"detail": TOKEN}, status=500)
+    api.cut("/procure_offer")
+    api.answer("/resources", {"detail": TOKEN}, status=401)
     errors: list[BaseException] = []
     with capture_logs() as lines:
         for call in (market.catalog(), buy(market), market.resources()):
@@ -339,23 +351,25 @@ async def test_the_token_is_in_no_log_line_and_no_error(
 # --- counting
 
 
-async def test_each_call_is_counted_by_how_it_was_answered(api: Api, clock: MovedClock) -> None:
-    told: list[tuple[str, str]] = []
-    client = ComputeClear(api.url, SecretStr(TOKEN), clock, on_call=lambda call, how: told.append((call, how)))
-    api.says("/resources", {"resources": []})
+async def test_each_call_is_counted_by_its_outcome(api: Api, clock: MovedClock) -> None:
+    counted: list[tuple[str, str]] = []
+    client = ComputeClear(
+        api.url, SecretStr(TOKEN), clock, on_call=lambda call, outcome: counted.append((call, outcome))
+    )
+    api.answer("/resources", {"resources": []})
     await client.resources()
-    api.says("/resources", {"resources": 3})
+    api.answer("/resources", {"resources": 3})
     with pytest.raises(MarketAway):
         await client.resources()
     assert await client.resource("r1") is None
-    api.says("/resources/r1", {}, 401)
+    api.answer("/resources/r1", {}, 401)
     with pytest.raises(LockedOut):
         await client.delete("r1")
-    api.cuts("/offers/o1/status")
+    api.cut("/offers/o1/status")
     with pytest.raises(MarketAway):
         await client.progress("o1")
     await client.aclose()
-    assert told == [
+    assert counted == [
         ("list_resources", "2xx"),
         ("list_resources", "2xx"),
         ("list_resources", "unusable"),

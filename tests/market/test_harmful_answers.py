@@ -1,4 +1,4 @@
-"""Answers that are made to harm: numbers without an end, bodies that grow, lists without an end, our own token."""
+"""Hostile answers: huge numbers, bodies that decompress to megabytes, endless lists, and our own token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HUGE = ("1e999999999", "-1e999999999", "1e-999999999", "9" * 5000, "NaN")
 
 
 def written(body: object, number: str) -> bytes:
-    """A body with `number` in place of each "@"."""
+    """Return the JSON of a body, with `number` in the place of each "@"."""
     return json.dumps(body).replace('"@"', number).encode()
 
 
@@ -35,40 +35,44 @@ def written(body: object, number: str) -> bytes:
 
 @pytest.mark.parametrize("number", HUGE)
 @pytest.mark.parametrize("name", ["total_price_per_hour", "gpu_count", "memory_in_gb", "a_field_of_next_year"])
-async def test_a_number_out_of_range_drops_its_own_offer_alone(
+async def test_a_number_out_of_range_drops_only_its_own_offer(
     api: Api, market: ComputeClear, name: str, number: str
 ) -> None:
     offers = [an_offer(offer_id="harms", **{name: "@"}), an_offer(offer_id="fits")]
-    api.writes("/get_offers", written({"offers": offers, "total_count": "@"}, number))
+    api.answer_bytes("/get_offers", written({"offers": offers, "total_count": "@"}, number))
     assert [offer.offer_id for offer in await market.offers(H100_EU)] == ["fits"]
 
 
 @pytest.mark.parametrize("number", HUGE)
-async def test_a_machine_with_a_number_out_of_range_is_seen_and_can_be_deleted(
+async def test_a_machine_with_a_number_out_of_range_is_listed_and_can_be_deleted(
     api: Api, market: ComputeClear, number: str
 ) -> None:
-    """It bills: it must not be lost from view, nor keep the others from it."""
+    """It bills, so neither it nor another machine may be missing from the list."""
     machine = {
         "resource_id": RESOURCE, "status": "running", "pricing_total_hourly": "@", "valid_from": "@",
         "access": {"external_ip": "10.1.2.3", "ssh_port": "@"}, "spec": {"gpu_type": "@"},
     }  # fmt: skip
-    api.writes("/resources", written({"resources": [machine, {"resource_id": "r2"}], "total_count": "@"}, number))
-    api.writes(f"/resources/{RESOURCE}", written(machine, number))
+    api.answer_bytes(
+        "/resources", written({"resources": [machine, {"resource_id": "r2"}], "total_count": "@"}, number)
+    )
+    api.answer_bytes(f"/resources/{RESOURCE}", written(machine, number))
     assert [view.resource_id for view in await market.resources()] == [RESOURCE, "r2"]
     seen = await market.resource(RESOURCE)
     assert seen is not None
     assert (seen.status, seen.rate, seen.host, seen.port) == ("running", None, "10.1.2.3", 22)
-    api.writes(f"/resources/{RESOURCE}", written({"deleted": "@"}, number))
+    api.answer_bytes(f"/resources/{RESOURCE}", written({"deleted": "@"}, number))
     assert await market.delete(RESOURCE)
 
 
 @pytest.mark.parametrize("number", HUGE)
-async def test_a_purchase_is_known_whatever_else_its_answer_says(
+async def test_a_purchase_is_read_although_its_answer_has_a_number_out_of_range(
     api: Api, market: ComputeClear, number: str
 ) -> None:
-    api.writes("/procure_offer", written({"status": "procured", "resource_ids": [RESOURCE], "cost": "@"}, number))
+    api.answer_bytes(
+        "/procure_offer", written({"status": "procured", "resource_ids": [RESOURCE], "cost": "@"}, number)
+    )
     assert (await buy(market)).resource_ids == (RESOURCE,)
-    api.writes(f"/offers/{OFFER}/status", written({"status": "ready", "progress": "@"}, number))
+    api.answer_bytes(f"/offers/{OFFER}/status", written({"status": "ready", "progress": "@"}, number))
     assert (await market.progress(OFFER)).ready
 
 
@@ -81,8 +85,8 @@ def packed(times: int, content: bytes) -> bytes:
     return content
 
 
-async def test_an_answer_may_come_in_one_gzip(api: Api, market: ComputeClear) -> None:
-    api.writes("/resources", packed(1, b'{"resources": [{"resource_id": "r1"}]}'), Content_Encoding="gzip")
+async def test_a_gzipped_answer_is_read(api: Api, market: ComputeClear) -> None:
+    api.answer_bytes("/resources", packed(1, b'{"resources": [{"resource_id": "r1"}]}'), Content_Encoding="gzip")
     assert [view.resource_id for view in await market.resources()] == ["r1"]
 
 
@@ -99,20 +103,22 @@ async def test_an_answer_may_come_in_one_gzip(api: Api, market: ComputeClear) ->
     ],
     ids=["twice", "deflate", "two ways", "two members", "cut", "none", "too large"],
 )
-async def test_a_body_in_any_other_form_leaves_a_purchase_open(
+async def test_after_a_body_in_any_other_encoding_the_purchase_may_have_happened(
     api: Api, market: ComputeClear, encoding: str, content: bytes
 ) -> None:
-    api.writes("/procure_offer", content, Content_Encoding=encoding)
+    api.answer_bytes("/procure_offer", content, Content_Encoding=encoding)
     with pytest.raises(MarketAway) as away:
         await buy(market)
     assert away.value.acted
     assert away.value.words == "Compute Clear's answer makes no sense to me."
 
 
-async def test_a_small_body_that_would_grow_takes_no_memory(api: Api, market: ComputeClear) -> None:
+async def test_a_small_body_that_would_decompress_to_megabytes_takes_no_memory(
+    api: Api, market: ComputeClear
+) -> None:
     grows = packed(2, b" " * (4 * MAX_BODY))
     assert len(grows) < 4096
-    api.writes("/resources", grows, Content_Encoding="gzip, gzip")
+    api.answer_bytes("/resources", grows, Content_Encoding="gzip, gzip")
     tracemalloc.start()
     try:
         with pytest.raises(MarketAway):
@@ -123,7 +129,7 @@ async def test_a_small_body_that_would_grow_takes_no_memory(api: Api, market: Co
     assert most < MAX_BODY
 
 
-async def test_a_large_answer_is_read_off_the_loop(api: Api, market: ComputeClear) -> None:
+async def test_a_large_answer_is_decoded_in_a_thread(api: Api, market: ComputeClear) -> None:
     async def reader(content: bytes) -> int:
         return await market._http.read(GPUS, Answer(200, content), lambda _: threading.get_ident())
 
@@ -131,35 +137,35 @@ async def test_a_large_answer_is_read_off_the_loop(api: Api, market: ComputeClea
     assert await reader(b"[" + b" " * MAX_ON_LOOP + b"]") != threading.get_ident()
 
 
-# --- lists
+# --- long lists
 
 
-async def test_lists_of_what_can_be_bought_are_read_up_to_a_number(api: Api, market: ComputeClear) -> None:
+async def test_lists_of_names_and_offers_are_read_up_to_a_limit(api: Api, market: ComputeClear) -> None:
     names = [f"gpu {number}" for number in range(wire.MAX_GPU_NAMES + 100)]
-    api.says("/available_gpus", {name: [f"{name} 80gb", f"{name} 40gb"] for name in names})
+    api.answer("/available_gpus", {name: [f"{name} 80gb", f"{name} 40gb"] for name in names})
     for path in ("vendors", "regions", "contracts"):
-        api.says(f"/available_{path}", names)
+        api.answer(f"/available_{path}", names)
     catalog = await market.catalog()
     assert {len(found) for found in (catalog.gpus, catalog.vendors, catalog.regions, catalog.contracts)} == {
         wire.MAX_NAMES
     }
-    api.says("/available_gpus", {"H100": names})
+    api.answer("/available_gpus", {"H100": names})
     assert [len(found) for found in (await market.catalog()).gpus.values()] == [wire.MAX_GPU_NAMES]
     offers = [an_offer(offer_id=f"o{number}") for number in range(wire.MAX_OFFERS + 3)]
-    api.says("/get_offers", {"offers": offers})
+    api.answer("/get_offers", {"offers": offers})
     with capture_logs() as lines:
         assert len(await market.offers(H100_EU)) == wire.MAX_OFFERS
     assert [line["reasons"] for line in lines] == [{"too many": 3}]
 
 
 @pytest.mark.parametrize("name", ["instances", "resources"])
-async def test_of_a_list_without_an_end_of_what_may_bill_no_part_is_believed(
+async def test_a_list_of_resources_beyond_the_limit_is_refused_as_a_whole(
     api: Api, market: ComputeClear, name: str
 ) -> None:
     found = [{"resource_id": f"r{number}"} for number in range(wire.MAX_RESOURCES + 1)]
-    api.says("/resources", {"resources": found})
-    api.says(f"/offers/{OFFER}/status", {"status": "ready", name: found})
-    api.says("/procure_offer", {"status": "procured", "resource_ids": [each["resource_id"] for each in found]})
+    api.answer("/resources", {"resources": found})
+    api.answer(f"/offers/{OFFER}/status", {"status": "ready", name: found})
+    api.answer("/procure_offer", {"status": "procured", "resource_ids": [each["resource_id"] for each in found]})
     for call in (market.resources(), market.resources(OFFER), market.progress(OFFER)):
         with pytest.raises(MarketAway):
             await call
@@ -174,7 +180,7 @@ SPECIAL = "cc/secret+token=7f3a&<x>"
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "text"),
     [
         (TOKEN, f"the token {TOKEN} may not"),
         (TOKEN, f"the token {TOKEN.upper()} may not"),
@@ -188,24 +194,24 @@ SPECIAL = "cc/secret+token=7f3a&<x>"
         (SPECIAL, "the token cc/secret+token=7f3a&amp;&lt;x&gt; may not"),
     ],
 )
-async def test_our_token_is_masked_in_whatever_the_market_says(
-    api: Api, clock: MovedClock, token: str, said: str
+async def test_our_token_is_masked_in_every_text_of_the_market(
+    api: Api, clock: MovedClock, token: str, text: str
 ) -> None:
     client = ComputeClear(api.url, SecretStr(token), clock)
-    machine = {"resource_id": "r1", "name": said, "status": said, "vendor": said, "spec": {"gpu": said}}
+    machine = {"resource_id": "r1", "name": text, "status": text, "vendor": text, "spec": {"gpu": text}}
     answers: list[Any] = []
     for status in (200, 422, 410):
-        api.says("/procure_offer", {"status": "failed", "error": said, "detail": said}, status)
+        api.answer("/procure_offer", {"status": "failed", "error": text, "detail": text}, status)
         answers.append(await buy(client))
-    api.says("/procure_offer", {"detail": [{"msg": said}]}, 500)
+    api.answer("/procure_offer", {"detail": [{"msg": text}]}, 500)
     with pytest.raises(MarketAway) as away:
         await buy(client)
-    api.says(f"/offers/{OFFER}/status", {"status": "failed", "progress": said, "failure_reason": said})
-    api.says("/resources", {"resources": [machine]})
-    api.says("/available_gpus", {said: [said]})
+    api.answer(f"/offers/{OFFER}/status", {"status": "failed", "progress": text, "failure_reason": text})
+    api.answer("/resources", {"resources": [machine]})
+    api.answer("/available_gpus", {text: [text]})
     for path in ("vendors", "regions", "contracts"):
-        api.says(f"/available_{path}", [said])
-    api.says("/get_offers", {"offers": [an_offer(vendor=said, vendor_region=said)]})
+        api.answer(f"/available_{path}", [text])
+    api.answer("/get_offers", {"offers": [an_offer(vendor=text, vendor_region=text)]})
     answers += [away.value.words, await client.progress(OFFER), await client.resources(), await client.catalog()]
     answers += [await client.offers(H100_EU)]
     await client.aclose()

@@ -1,4 +1,4 @@
-"""Compute Clear over real HTTP: offers under way, and the account's resources."""
+"""The progress of offers and the account's resources over real HTTP."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ RESOURCE = "3c90c3cc-0000-4000-8000-000000000002"
 STATUS_PATH = f"/offers/{OFFER}/status"
 
 
-async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, market: ComputeClear) -> None:
+async def test_the_progress_of_an_offer_is_read_and_an_unknown_offer_is_not_found(
+    api: Api, market: ComputeClear
+) -> None:
     assert not (await market.progress(OFFER)).found
-    api.says(
+    api.answer(
         STATUS_PATH,
         {
             "offer_id": OFFER,
@@ -32,7 +34,7 @@ async def test_progress_of_an_offer_and_of_one_that_is_not_found(api: Api, marke
     assert (progress.all_running, progress.instances) == (True, 1)
 
 
-async def test_resources_of_an_offer_leave_out_what_names_only_other_offers(
+async def test_the_resources_of_an_offer_leave_out_those_that_name_only_other_offers(
     api: Api, market: ComputeClear
 ) -> None:
     ours, bare, foreign = (
@@ -40,20 +42,20 @@ async def test_resources_of_an_offer_leave_out_what_names_only_other_offers(
         {"resource_id": "r2", "status": "running"},
         {"resource_id": "r3", "status": "running", "offer_history": [{"offer_id": "another"}]},
     )
-    api.says("/resources", {"items": [ours, bare, foreign]})
+    api.answer("/resources", {"items": [ours, bare, foreign]})
     assert [found.resource_id for found in await market.resources(OFFER)] == ["r1", "r2"]
     assert [found.resource_id for found in await market.resources()] == ["r1", "r2", "r3"]
     assert [seen.query for seen in api.seen] == [{"offer_id": OFFER}, {}]
 
 
-async def test_a_part_of_the_account_is_not_taken_for_the_whole(api: Api, market: ComputeClear) -> None:
-    api.says("/resources", {"resources": [{"resource_id": "r1", "status": "running"}], "total_count": 2})
+async def test_a_partial_list_of_the_account_is_refused(api: Api, market: ComputeClear) -> None:
+    api.answer("/resources", {"resources": [{"resource_id": "r1", "status": "running"}], "total_count": 2})
     with pytest.raises(MarketAway):
         await market.resources()
     assert len(await market.resources(OFFER)) == 1
 
 
-async def test_the_account_list_not_found_is_an_outage_but_an_offer_not_found_has_none(
+async def test_404_for_an_offer_means_no_resources_but_404_for_the_account_is_an_outage(
     market: ComputeClear,
 ) -> None:
     assert await market.resources(OFFER) == ()
@@ -61,10 +63,10 @@ async def test_the_account_list_not_found_is_an_outage_but_an_offer_not_found_ha
         await market.resources()
 
 
-async def test_one_resource_live_or_from_the_cache_or_not_found(api: Api, market: ComputeClear) -> None:
+async def test_one_resource_is_read_from_the_vendor_or_is_not_found(api: Api, market: ComputeClear) -> None:
     path = f"/resources/{RESOURCE}"
     assert await market.resource(RESOURCE) is None
-    api.says(
+    api.answer(
         path,
         {
             "resource_id": RESOURCE,
@@ -82,57 +84,57 @@ async def test_one_resource_live_or_from_the_cache_or_not_found(api: Api, market
     assert [seen.query for seen in api.seen] == [{}, {"force_refresh": "true"}]
 
 
-async def test_an_end_before_the_start_is_no_end(api: Api, market: ComputeClear) -> None:
-    """Else its line on the receipt would say for certain that it cost nothing."""
-    said = {
+async def test_an_end_before_the_start_is_ignored(api: Api, market: ComputeClear) -> None:
+    """Otherwise the receipt would say that the machine cost nothing."""
+    resource = {
         "resource_id": RESOURCE,
         "status": "deleted",
         "pricing_total_hourly": 2,
         "valid_from": "2026-03-02T11:00:00",
     }
     for end, taken in (("2026-03-02T10:59:59", None), ("2026-03-02T11:00:00", NOON - timedelta(hours=1))):
-        api.says(f"/resources/{RESOURCE}", {**said, "valid_to": end})
+        api.answer(f"/resources/{RESOURCE}", {**resource, "valid_to": end})
         found = await market.resource(RESOURCE)
         assert found is not None
         assert (found.deleted, found.valid_to) == (True, taken)
 
 
-async def test_an_answer_about_another_resource_is_no_answer(api: Api, market: ComputeClear) -> None:
-    api.says(f"/resources/{RESOURCE}", {"resource_id": "another", "status": "deleted"})
+async def test_an_answer_about_another_resource_is_refused(api: Api, market: ComputeClear) -> None:
+    api.answer(f"/resources/{RESOURCE}", {"resource_id": "another", "status": "deleted"})
     with pytest.raises(MarketAway):
         await market.resource(RESOURCE)
 
 
-async def test_a_delete_is_forced_and_repeating_it_is_success(api: Api, market: ComputeClear) -> None:
+async def test_a_deletion_is_forced_and_can_be_repeated(api: Api, market: ComputeClear) -> None:
     path = f"/resources/{RESOURCE}"
     assert await market.delete(RESOURCE) is False
-    api.says(path, {"resource_id": RESOURCE, "status": "deleting", "message": "ok"})
+    api.answer(path, {"resource_id": RESOURCE, "status": "deleting", "message": "ok"})
     assert await market.delete(RESOURCE) is True
-    api.writes(path, b"", status=204)
+    api.answer_bytes(path, b"", status=204)
     assert await market.delete(RESOURCE) is True
-    api.says(path, {"detail": "already deleted"}, status=409)
+    api.answer(path, {"detail": "already deleted"}, status=409)
     assert await market.delete(RESOURCE) is True
     assert {(seen.method, seen.query["force"]) for seen in api.seen} == {("DELETE", "true")}
 
 
-async def test_a_delete_without_a_clear_answer_is_not_taken_for_accepted(api: Api, market: ComputeClear) -> None:
+async def test_a_deletion_without_a_clear_answer_is_not_accepted(api: Api, market: ComputeClear) -> None:
     path = f"/resources/{RESOURCE}"
     for status, content in ((500, b"{}"), (200, b"oops"), (200, b"[]"), (422, b"{}")):
-        api.writes(path, content, status)
+        api.answer_bytes(path, content, status)
         with pytest.raises(MarketAway):
             await market.delete(RESOURCE)
 
 
-async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear) -> None:
+async def test_an_id_can_not_lead_to_another_path(api: Api, market: ComputeClear) -> None:
     assert await market.resource("../offers") is None
     assert api.seen[0].path == "/resources/../offers"
     assert len(api.seen) == 1
 
 
-async def test_the_ids_of_an_offers_resources_need_nothing_else_to_make_sense(
+async def test_the_ids_of_an_offers_resources_are_read_although_other_fields_are_unusable(
     api: Api, market: ComputeClear
 ) -> None:
-    api.says(
+    api.answer(
         "/resources",
         {
             "resources": [

@@ -1,4 +1,4 @@
-"""Their shapes to ours: tables for what we know."""
+"""Known shapes of answers, and the models that are read from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ from tests.market.reading import ONE, read_offer, read_offers
         ({"gpu_price_per_hour": 4, "storage_price_per_hour": "free"}, None),
     ],
 )
-def test_the_price_of_an_offer(prices: dict[str, object], rate: str | None) -> None:
+def test_the_price_of_an_offer_is_the_total_or_the_sum_of_its_parts(
+    prices: dict[str, object], rate: str | None
+) -> None:
     found = [offer.rate for offer in read_offers({**ONE, **prices})]
     assert found == ([] if rate is None else [Decimal(rate)])
 
@@ -63,7 +65,9 @@ def test_the_price_of_an_offer(prices: dict[str, object], rate: str | None) -> N
         ({"expires_at": "0001-01-01T00:00:00Z"}, "2026-03-02T12:30:00+00:00"),
     ],
 )
-def test_how_long_a_price_stands(times: dict[str, object], expires: str) -> None:
+def test_an_offer_expires_at_its_time_or_30_minutes_after_its_creation(
+    times: dict[str, object], expires: str
+) -> None:
     offer = read_offer(**times)
     assert offer is not None
     assert offer.expires_at.isoformat() == expires
@@ -86,11 +90,11 @@ def test_how_long_a_price_stands(times: dict[str, object], expires: str) -> None
         {"vendor": "\x00\u202e"},
     ],
 )
-def test_offers_that_make_no_sense_are_left_out(changes: dict[str, object]) -> None:
+def test_an_unusable_offer_is_left_out(changes: dict[str, object]) -> None:
     assert read_offer(**changes) is None
 
 
-def test_one_senseless_offer_does_not_take_the_others_with_it_and_is_logged() -> None:
+def test_unusable_offers_are_logged_and_the_others_are_kept() -> None:
     with capture_logs() as lines:
         found = read_offers({**ONE, "gpu_price_per_hour": 4}, {**ONE, "offer_id": "o2"}, 17)
     assert [offer.offer_id for offer in found] == ["o1"]
@@ -99,12 +103,12 @@ def test_one_senseless_offer_does_not_take_the_others_with_it_and_is_logged() ->
     assert line["reasons"] == {"no usable price": 1, "no object": 1}
 
 
-def test_the_first_of_two_offers_with_one_id_counts() -> None:
+def test_of_two_offers_with_the_same_id_the_first_is_kept() -> None:
     found = read_offers({**ONE, "total_price_per_hour": 4}, {**ONE, "total_price_per_hour": 1})
     assert [offer.rate for offer in found] == [4]
 
 
-def test_what_an_offer_does_not_say_is_filled_in_plainly() -> None:
+def test_fields_that_an_offer_lacks_get_defaults() -> None:
     offer = read_offer(
         region=None, contract_type=None, memory_in_gb=-1, vcpu_count=Decimal("28.0"), boot_disk_in_gb=0
     )
@@ -113,7 +117,7 @@ def test_what_an_offer_does_not_say_is_filled_in_plainly() -> None:
     assert (offer.memory_gb, offer.vcpus, offer.disk_gb) == (None, 28, None)
 
 
-def test_text_from_vendors_is_one_clean_short_line() -> None:
+def test_a_vendors_text_becomes_one_short_printable_line() -> None:
     offer = read_offer(
         vendor="neb\nius\x07\ud800", vendor_region="x" * 500, region="eu", contract_type="On-Demand"
     )
@@ -146,7 +150,7 @@ def test_text_from_vendors_is_one_clean_short_line() -> None:
         ("available", 17, "untouched"),
     ],
 )
-def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) -> None:
+def test_status_words_map_to_one_stage_of_the_procurement(status: object, stage: object, is_now: str) -> None:
     found = wire.progress({"offer_id": "o1", "status": status, "procurement_status": stage}, "o1", Anomalies())
     flags = ("ready", "failed", "in_progress", "untouched")
     assert found.found
@@ -167,14 +171,14 @@ def test_how_far_a_procurement_is(status: object, stage: object, is_now: str) ->
         ("running", False),
     ],
 )
-def test_whether_all_instances_run(instances: object, running: bool) -> None:
+def test_all_instances_run_only_if_each_of_them_does(instances: object, running: bool) -> None:
     body = {"procurement_status": "ready", "instances": instances, "progress": "2/4 instances running"}
     found = wire.progress(body, "o1", Anomalies())
     assert found.all_running is running
     assert found.progress == "2/4 instances running"
 
 
-def test_a_status_names_resources_once_each() -> None:
+def test_each_resource_of_a_status_is_returned_once() -> None:
     body = {
         "procurement_status": "pending",
         "instances": [{"resource_id": "r1"}, {"resource_id": None}, {"resource_id": "../r"}, "r9"],
@@ -185,7 +189,7 @@ def test_a_status_names_resources_once_each() -> None:
 
 
 @pytest.mark.parametrize("word", ["running", "pending", "deleting", "Deleted"])
-def test_words_of_an_instance_that_are_known_are_not_logged(word: str) -> None:
+def test_a_known_status_word_of_an_instance_is_not_logged(word: str) -> None:
     with capture_logs() as lines:
         wire.progress({"procurement_status": "ready", "instances": [{"status": word}]}, "o1", Anomalies())
     assert lines == []
@@ -208,23 +212,23 @@ def test_an_unknown_word_is_logged_once() -> None:
     [["US", "EU"], [{"name": "US"}, {"name": "EU", "id": 1}], {"regions": ["US", "EU"]},
      {"data": [{"name": "US"}, "EU", {}, 3, None]}],
 )  # fmt: skip
-def test_names_come_in_three_shapes(body: object) -> None:
+def test_names_are_read_from_lists_of_strings_of_objects_and_in_an_object(body: object) -> None:
     assert wire.names(body) == ("US", "EU")
 
 
 @pytest.mark.parametrize("body", [None, 3, "US", {}, [], {"a": ["US"], "b": 1}, [1], {"a": {"b": []}}])
-def test_names_in_any_other_shape_are_refused(body: object) -> None:
+def test_names_of_any_other_shape_are_refused(body: object) -> None:
     with pytest.raises(wire.UnusableAnswer):
         wire.names(body)
 
 
 @pytest.mark.parametrize("body", [[], {"resources": []}, {"items": []}])
-def test_resources_come_in_three_shapes(body: object) -> None:
+def test_resources_are_read_from_a_bare_list_and_under_both_keys(body: object) -> None:
     assert wire.resources(body, Anomalies()) == ()
 
 
 @pytest.mark.parametrize("body", [None, {}, {"resources": None}, "x", {"detail": "no"}])
-def test_resources_in_any_other_shape_are_refused(body: object) -> None:
+def test_resources_of_any_other_shape_are_refused(body: object) -> None:
     with pytest.raises(wire.UnusableAnswer):
         wire.resources(body, Anomalies())
 
@@ -265,11 +269,13 @@ def test_resources_in_any_other_shape_are_refused(body: object) -> None:
         ("1.2.3.4", (None, None)),
     ],
 )  # fmt: skip
-def test_where_a_machine_is(access: object, found: tuple[str | None, int | None]) -> None:
+def test_only_an_ip_address_or_a_host_name_is_taken_as_a_machines_address(
+    access: object, found: tuple[str | None, int | None]
+) -> None:
     assert ssh_address.from_access(access) == found
 
 
-def test_a_resource_says_what_it_can() -> None:
+def test_a_resource_is_read_although_some_fields_are_unusable() -> None:
     [found] = wire.resources(
         [
             {
@@ -288,8 +294,8 @@ def test_a_resource_says_what_it_can() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"NaNa", b"[" * 100_000, b'{"a":' * 100_000, b'"\xff"'])
-def test_what_is_no_json_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - any ValueError is what is promised
+def test_content_that_is_not_json_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - `decode` raises any ValueError
         fields.decode(content)
 
 
@@ -297,17 +303,17 @@ def test_what_is_no_json_is_refused(content: bytes) -> None:
     "written",
     ["NaN", "Infinity", "-Infinity", "1" * 5000, "1e999999999", "-1e-999999999", "0e999999999", "1e" + "9" * 30],
 )
-def test_a_number_out_of_range_is_one_value_that_can_not_be_read(written: str) -> None:
+def test_a_number_out_of_range_makes_only_its_own_value_unreadable(written: str) -> None:
     assert fields.decode(f'{{"a": [{written}, 1]}}'.encode()) == {"a": [fields.UNREADABLE, 1]}
     assert fields.number(fields.UNREADABLE) is None
 
 
-def test_a_key_that_stands_twice_says_nothing_unless_it_says_the_same() -> None:
-    said = b'{"status": "failed", "status": "procured", "n": 1, "n": 1, "ids": [], "ids": [1], "one": 2}'
-    assert fields.decode(said) == {"status": fields.UNREADABLE, "n": 1, "ids": fields.UNREADABLE, "one": 2}
+def test_a_key_with_two_different_values_is_unreadable() -> None:
+    content = b'{"status": "failed", "status": "procured", "n": 1, "n": 1, "ids": [], "ids": [1], "one": 2}'
+    assert fields.decode(content) == {"status": fields.UNREADABLE, "n": 1, "ids": fields.UNREADABLE, "one": 2}
 
 
-def test_numbers_are_read_exactly() -> None:
+def test_decimal_numbers_are_read_exactly() -> None:
     assert fields.decode(b"[2.10, 1e-9]") == [Decimal("2.10"), Decimal("1e-9")]
 
 
@@ -316,7 +322,7 @@ def test_numbers_are_read_exactly() -> None:
     vendor=st.none() | st.text(min_size=1),
     count=st.integers(1, 64),
 )
-def test_the_query_reads_back_as_what_was_asked(cap: Decimal, vendor: str | None, count: int) -> None:
+def test_the_query_has_the_exact_values_of_the_request(cap: Decimal, vendor: str | None, count: int) -> None:
     request = Request(
         gpu="RTX 4090",
         count=count,

@@ -1,4 +1,4 @@
-"""Their shapes to ours: hypothesis for what we don't know."""
+"""Generated answers: no reader crashes, and nothing unusable is read from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.market import fields, wire
 from bot.market.anomalies import Anomalies
 from tests.market.reading import FAMILIES, NOW, read_offers
 
-# --- anything at all
+# --- any JSON
 
 HUGE = (
     "1e999999999",
@@ -41,7 +41,7 @@ junk = st.recursive(plain, nested, max_leaves=12)
 
 
 def shaped(*names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with the API's own field names and anything in them."""
+    """Return objects with the API's field names, and any values in them."""
     return st.fixed_dictionaries(
         {}, optional=dict.fromkeys(names, junk | st.sampled_from(["o1", "running", "1.2.3.4"]))
     )
@@ -79,8 +79,8 @@ def test_no_answer_crashes_any_reader(body: object) -> None:
     | shaped("offer_id", "status", "resource_ids", "procurement_status", "instances", "total_count", "detail"),
     names=st.lists(st.sampled_from(HUGE), min_size=1, max_size=4),
 )
-def test_no_number_that_json_can_write_crashes_any_reader(body: object, names: list[str]) -> None:
-    """Each text of the body becomes a number, so that one stands in every field."""
+def test_no_json_number_crashes_any_reader(body: object, names: list[str]) -> None:
+    """Each text of the body is replaced by a number, so that every field gets one."""
     turns = cycle(names)
     written = re.sub(r'(?<=: )"[^"\\]*"', lambda _: next(turns), json.dumps(body, default=str))
     _read_every_way(fields.decode(written.encode()))
@@ -109,12 +109,12 @@ def _read_every_way(body: object) -> None:
     st.binary()
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)
 )
-def test_no_content_makes_the_decoder_raise_anything_but_value_error(content: bytes) -> None:
+def test_the_decoder_raises_only_value_errors(content: bytes) -> None:
     with suppress(ValueError):
         fields.decode(content)
 
 
-# --- random data that the schema allows
+# --- data that the schema allows
 
 prices = st.none() | st.decimals(min_value=-5, max_value=100, places=4)
 valid_offer = st.fixed_dictionaries(
@@ -140,7 +140,7 @@ valid_offer = st.fixed_dictionaries(
 
 
 @given(st.lists(valid_offer))
-def test_offers_that_are_kept_have_a_price_by_the_rule_and_sensible_values(entries: list[dict[str, Any]]) -> None:
+def test_each_offer_that_is_kept_has_its_price_and_usable_values(entries: list[dict[str, Any]]) -> None:
     by_id = {entry["offer_id"]: entry for entry in reversed(entries)}
     for found in read_offers(*entries):
         entry = by_id[found.offer_id]

@@ -1,4 +1,4 @@
-"""Looking for an SSH server at a port."""
+"""Whether an SSH server answers at a port."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.probe.banner import SshProber
 
 
 @asynccontextmanager
-async def a_port(says: bytes, *, stays: bool = False) -> AsyncIterator[int]:
-    """A port that says this to whoever connects, and then hangs up or stays silent."""
+async def listening(sent: bytes, *, stays: bool = False) -> AsyncIterator[int]:
+    """Listen on a port. Send `sent` to each client, and then close the connection unless it `stays` open."""
     gone = asyncio.Event()
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(says)
+        writer.write(sent)
         if stays:
             await gone.wait()
         writer.close()
@@ -29,14 +29,14 @@ async def a_port(says: bytes, *, stays: bool = False) -> AsyncIterator[int]:
             gone.set()
 
 
-@pytest.mark.parametrize("says", [b"SSH-2.0-OpenSSH_9.6\r\n", b"Welcome\r\n\r\nSSH-2.0-x\r\n", b"SSH-1.99-x\n"])
-async def test_a_server_that_introduces_itself_is_found(says: bytes) -> None:
-    async with a_port(says, stays=True) as port:
+@pytest.mark.parametrize("sent", [b"SSH-2.0-OpenSSH_9.6\r\n", b"Welcome\r\n\r\nSSH-2.0-x\r\n", b"SSH-1.99-x\n"])
+async def test_a_server_that_sends_an_ssh_banner_is_found(sent: bytes) -> None:
+    async with listening(sent, stays=True) as port:
         assert await SshProber().banner("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
-    "says",
+    "sent",
     [
         b"",
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -45,16 +45,16 @@ async def test_a_server_that_introduces_itself_is_found(says: bytes) -> None:
         b"line\n" * 1000 + b"SSH-2.0-x\n",
     ],
 )
-async def test_anything_else_is_not(says: bytes) -> None:
-    async with a_port(says) as port:
+async def test_a_server_that_sends_anything_else_is_not_found(sent: bytes) -> None:
+    async with listening(sent) as port:
         assert not await SshProber().banner("127.0.0.1", port)
 
 
-async def test_a_silent_port_is_given_up_on() -> None:
-    async with a_port(b"", stays=True) as port:
+async def test_a_silent_port_is_given_up_after_the_time_out() -> None:
+    async with listening(b"", stays=True) as port:
         assert not await SshProber(seconds=0.05).banner("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("a" * 300, 22), ("no.such.host.invalid", 22)])
-async def test_no_address_ever_raises(host: str, port: int) -> None:
+async def test_an_unusable_address_raises_nothing(host: str, port: int) -> None:
     assert not await SshProber().banner(host, port)
