@@ -14,7 +14,8 @@ from bench.posting import posting
 from bench.worlds import World
 from bot.clock import Clock, MovedClock
 from bot.lifecycle.deps import new_id
-from bot.lifecycle.ports import Change, ResourceView
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.records import Change
 from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed

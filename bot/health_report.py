@@ -11,7 +11,7 @@ from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.jobs import Job
 from bot.lifecycle.overdue import OverdueDeletion
-from bot.lifecycle.ports import Store
+from bot.lifecycle.ports.store import Store
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
 from bot.metrics import Metrics
@@ -53,7 +53,7 @@ class HealthReport:
             next_due = await self.engine.next_due()
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
-                counts += [await tx.account.counted(name) for name in (POSTED_TWICE, GIVEN_UP)]
+                counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
                 refresh_at = await tx.messages.next_refresh()
         except GpubotError:
             next_due, refresh_at = None, None

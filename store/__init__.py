@@ -1,1 +1,1 @@
-"""What survives a restart: the database behind bot.lifecycle.ports.Store, on SQLite or PostgreSQL."""
+"""The database behind bot.lifecycle.ports.store.Store, on SQLite or PostgreSQL."""

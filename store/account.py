@@ -1,4 +1,4 @@
-"""A few facts about the whole, by name: words, numbers that only grow, and moments."""
+"""Facts about the account and this bot, each under a name: texts, counters and times."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.mapping import by, put
+from store.mapping import select_by, upsert
 from store.tables import account
 
 _c = account.c
-_GET = by(_c.name).with_only_columns(_c.value)
-_BEGINS = _c.name.startswith(bindparam("prefix", type_=Text), autoescape=False)
-_NAMED = select(_c.name, _c.value).where(_BEGINS)
-_DROP_MARKS = delete(account).where(_BEGINS, _c.value < bindparam("before", type_=Text))
+_GET = select_by(_c.name).with_only_columns(_c.value)
+_HAS_PREFIX = _c.name.startswith(bindparam("prefix", type_=Text), autoescape=False)
+_WITH_PREFIX = select(_c.name, _c.value).where(_HAS_PREFIX)
+_DROP_MARKS = delete(account).where(_HAS_PREFIX, _c.value < bindparam("before", type_=Text))
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @cache
-def _counting(dialect: str) -> Any:
-    more = sql_cast(sql_cast(_c.value, Integer) + 1, Text)
+def _increment(dialect: str) -> Any:
+    incremented = sql_cast(sql_cast(_c.value, Integer) + 1, Text)
     insert = _INSERTS[dialect](account).values(value="1")
-    return insert.on_conflict_do_update(index_elements=[_c.name], set_={"value": more})
+    return insert.on_conflict_do_update(index_elements=[_c.name], set_={"value": incremented})
 
 
 @cache
-def _marking(dialect: str) -> Any:
+def _mark(dialect: str) -> Any:
     insert = _INSERTS[dialect](account)
     return insert.on_conflict_do_update(
         index_elements=[_c.name],
@@ -39,40 +39,40 @@ def _marking(dialect: str) -> Any:
     )
 
 
-def _moment(at: datetime) -> str:
-    """A moment as text of one width, which sorts as time does."""
+def _time_text(at: datetime) -> str:
+    """Return the time as text of one width, which sorts as time does."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Account:
-    """bot.lifecycle.ports.Account."""
+    """bot.lifecycle.ports.store.Account."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def get(self, name: str) -> str | None:
-        return cast(str | None, await self._conn.scalar(_GET, {"of": name}))
+        return cast(str | None, await self._conn.scalar(_GET, {"key": name}))
 
     async def set(self, name: str, value: str | None) -> None:
-        """None takes it away."""
+        """Store `value` under `name`. Remove what is there if it is None."""
         if value is None:
             await self._conn.execute(delete(account).where(account.c.name == name))
         else:
-            await put(self._conn, account, {"name": name, "value": value})
+            await upsert(self._conn, account, {"name": name, "value": value})
 
-    async def named(self, prefix: str) -> dict[str, str]:
-        rows = await self._conn.execute(_NAMED, {"prefix": prefix})
+    async def with_prefix(self, prefix: str) -> dict[str, str]:
+        rows = await self._conn.execute(_WITH_PREFIX, {"prefix": prefix})
         return {row.name: row.value for row in rows}
 
-    async def count(self, name: str) -> None:
-        await self._conn.execute(_counting(self._conn.dialect.name), {"name": name})
+    async def increment(self, name: str) -> None:
+        await self._conn.execute(_increment(self._conn.dialect.name), {"name": name})
 
-    async def counted(self, name: str) -> int:
+    async def get_count(self, name: str) -> int:
         return int(await self.get(name) or 0)
 
     async def mark(self, name: str, at: datetime, before: datetime) -> bool:
-        given = {"name": name, "value": _moment(at), "before": _moment(before)}
-        return (await self._conn.execute(_marking(self._conn.dialect.name), given)).rowcount == 1
+        values = {"name": name, "value": _time_text(at), "before": _time_text(before)}
+        return (await self._conn.execute(_mark(self._conn.dialect.name), values)).rowcount == 1
 
     async def drop_marks(self, prefix: str, before: datetime) -> None:
-        await self._conn.execute(_DROP_MARKS, {"prefix": prefix, "before": _moment(before)})
+        await self._conn.execute(_DROP_MARKS, {"prefix": prefix, "before": _time_text(before)})

@@ -1,4 +1,4 @@
-"""What is due, for the tables that an engine works through: quotes and rentals."""
+"""Due rows and claims on them, in the tables that the engine works through: quotes and rentals."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Row, Select, Table, Update, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.mapping import given
+from store.mapping import param
 
 
 @cache
-def _claiming(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
+def _claim(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
     due = (
         select(table.c.id)
-        .where(table.c.due_at <= given(table.c.due_at, "now"), table.c.claimed_by.is_(None))
+        .where(table.c.due_at <= param(table.c.due_at, "now"), table.c.claimed_by.is_(None))
         .order_by(table.c.due_at, table.c.id)
-        .limit(bindparam("most"))
+        .limit(bindparam("max_rows"))
         .with_for_update(skip_locked=True)
         .cte("due")
     )
     return (
         update(table)
         .where(table.c.id.in_(select(due.c.id)))
-        .values(claimed_by=given(table.c.claimed_by, "claimant"))
+        .values(claimed_by=param(table.c.claimed_by, "claimant"))
         .returning(*columns)
     )
 
@@ -40,31 +40,33 @@ async def claim(
     claimant: str,
     limit: int,
 ) -> list[Row[Any]]:
-    """Mark up to `limit` rows that are due and that nobody works on. Return these columns of them, longest due
-    first. `id` and `due_at` must be among the columns, and none that has to be parsed: one row that can't be read
-    would keep all others from being claimed."""
-    taken = await conn.execute(_claiming(table, columns), {"now": now, "claimant": claimant, "most": limit})
-    return sorted(taken.all(), key=lambda row: (row.due_at, row.id))
+    """Claim up to `limit` rows that are due and unclaimed. Return these columns of them, longest due first.
+
+    `id` and `due_at` must be among the columns. No column may need parsing, because one row that can't be parsed
+    would block the claims of all others.
+    """
+    claimed = await conn.execute(_claim(table, columns), {"now": now, "claimant": claimant, "max_rows": limit})
+    return sorted(claimed.all(), key=lambda row: (row.due_at, row.id))
 
 
 @cache
-def _releasing(table: Table) -> Update:
-    return update(table).where(table.c.id == bindparam("of")).values(claimed_by=None)
+def _release(table: Table) -> Update:
+    return update(table).where(table.c.id == bindparam("key")).values(claimed_by=None)
 
 
 async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
-    """Lets others claim it again."""
-    await conn.execute(_releasing(table), {"of": row_id})
+    """End the claim on a row, so that it can be claimed again."""
+    await conn.execute(_release(table), {"key": row_id})
 
 
-async def release_all(conn: AsyncConnection, table: Table, but: Collection[str] = ()) -> None:
-    """Forgets every claim but those of some rows: whoever made them is gone."""
-    forgetting = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
-    await conn.execute(forgetting.where(table.c.id.not_in(but)) if but else forgetting)
+async def release_all(conn: AsyncConnection, table: Table, without: Collection[str] = ()) -> None:
+    """End every claim but those on the rows `without`. Use it if the process that made them has ended."""
+    releasing = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
+    await conn.execute(releasing.where(table.c.id.not_in(without)) if without else releasing)
 
 
 @cache
-def _next(table: Table) -> Select[Any]:
+def _next_due(table: Table) -> Select[Any]:
     return (
         select(table.c.due_at)
         .where(table.c.due_at.is_not(None), table.c.claimed_by.is_(None))
@@ -74,12 +76,12 @@ def _next(table: Table) -> Select[Any]:
 
 
 async def next_due(conn: AsyncConnection, table: Table) -> datetime | None:
-    """When the next unclaimed row is due."""
-    return cast(datetime | None, await conn.scalar(_next(table)))
+    """Return when the next unclaimed row is due. Return None if no unclaimed row has a due time."""
+    return cast(datetime | None, await conn.scalar(_next_due(table)))
 
 
-async def oldest(conn: AsyncConnection, table: Table, but: Collection[str]) -> tuple[str, datetime] | None:
-    """The id of the row that is due first, claimed or not, and when; without the rows `but`."""
+async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:
+    """Return the id and the due time of the row that is due first, claimed or not, but for the rows `without`."""
     first = select(table.c.id, table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
-    row = (await conn.execute(first.where(table.c.id.not_in(but)) if but else first)).first()
+    row = (await conn.execute(first.where(table.c.id.not_in(without)) if without else first)).first()
     return None if row is None else (row.id, row.due_at)

@@ -1,4 +1,4 @@
-"""Column types: moments that sort, decimals that stay exact, destinations, and values stored as JSON text."""
+"""Column types: times that sort, exact decimals, safe text, enumerations, destinations and JSON text."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""A row number. SQLite gives numbers by itself to INTEGER keys only."""
+"""A row number. SQLite generates numbers for INTEGER keys only."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware moment in UTC, to the microsecond. On SQLite it is text of one width, which sorts as time does."""
+    """An aware time in UTC, to the microsecond. On SQLite it is text of one width, which sorts as time does."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -31,7 +31,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment without a time zone")
+            raise ValueError("a time without a time zone")
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
@@ -41,13 +41,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def storable(words: str) -> str:
-    """`words` with what no database takes replaced: PostgreSQL has no NUL, UTF-8 no lone surrogates."""
-    return words.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+def storable(text: str) -> str:
+    """Replace what a database refuses: PostgreSQL has no NUL in text, UTF-8 no lone surrogates."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 class SafeText(TypeDecorator[str]):
-    """Text, also of others, who may send anything."""
+    """Text from anyone, made storable."""
 
     impl = Text
     cache_ok = True
@@ -57,7 +57,7 @@ class SafeText(TypeDecorator[str]):
 
 
 class DecimalText(TypeDecorator[Decimal]):
-    """A decimal as its own text: no float and no rounding touches it. It is not for comparing or adding in SQL."""
+    """A decimal as text, so that it is never rounded. SQL must not compare or add it."""
 
     impl = Text
     cache_ok = True
@@ -70,20 +70,20 @@ class DecimalText(TypeDecorator[Decimal]):
 
 
 class EnumText(TypeDecorator[E], Generic[E]):
-    """One word of an enumeration, as text."""
+    """A member of an enumeration, as its value."""
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, words: type[E]) -> None:
+    def __init__(self, enum: type[E]) -> None:
         super().__init__()
-        self.words = words
+        self.enum = enum
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
-        return None if value is None else self.words(value).value
+        return None if value is None else self.enum(value).value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
-        return None if value is None else self.words(value)
+        return None if value is None else self.enum(value)
 
 
 class DestinationText(TypeDecorator[Destination]):
@@ -100,7 +100,7 @@ class DestinationText(TypeDecorator[Destination]):
 
 
 class JsonText(TypeDecorator[T], Generic[T]):
-    """A value inside another, as JSON text. Decimals and durations keep every digit."""
+    """A nested value as JSON text. Decimals and durations keep every digit."""
 
     impl = Text
     cache_ok = True
@@ -115,7 +115,7 @@ class JsonText(TypeDecorator[T], Generic[T]):
             return None
         try:
             return self._adapter.dump_json(value).decode()
-        except PydanticSerializationError:  # a lone surrogate in some text
+        except PydanticSerializationError:  # a text in it has a lone surrogate
             return storable(json.dumps(self._adapter.dump_python(value, mode="json"), ensure_ascii=False))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:

@@ -1,4 +1,4 @@
-"""Connections: how each database is opened."""
+"""How each database is connected to."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from bot.errors import CannotOpen
 from store import inline_sqlite
 
 PATIENCE = 1.0
-"""Real seconds that one statement waits for a lock of another process."""
+"""Real seconds for which a statement waits for a lock of another process."""
 QUEUE_PATIENCE = 1.75
-"""Real seconds that a transaction waits for its turn. Both together are less than the 3 s that Slack waits."""
+"""Real seconds for which a transaction waits for its turn. The sum of both is less than the 3 s of Slack."""
 
 _READER_PATIENCE = 0.05
-"""Readers wait for no writer; this is for the moment in which another process recovers or removes the log."""
+"""Readers wait for no writer, only while another process recovers or removes the write-ahead log."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Where to write and where to read."""
+    """The connections that write and those that read."""
 
     writer: AsyncEngine
     reader: AsyncEngine
 
     async def dispose(self) -> None:
-        """Close every connection that nobody uses."""
+        """Close every connection that is not in use."""
         try:
             await self.writer.dispose()
         finally:
@@ -42,7 +42,7 @@ class Engines:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file that a `sqlite:///PATH` names; None where the URL is PostgreSQL's. Raises CannotOpen for others."""
+    """Return the file of a `sqlite:///PATH`. Return None for a PostgreSQL URL. Raise CannotOpen for any other."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return None
@@ -54,7 +54,7 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def sqlite_engines(path: Path) -> Engines:
-    """One connection that writes, and a few that only read and never wait for it (WAL)."""
+    """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
     writer = create_async_engine(
         "sqlite+aiosqlite://",
         async_creator=partial(inline_sqlite.connect, path, patience=PATIENCE),
@@ -95,8 +95,8 @@ def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> Non
 
 @asynccontextmanager
 async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
-    """Inside, SQLite lets a table go that others refer to, so that its changed copy can take its place
-    (https://www.sqlite.org/lang_altertable.html, section 7). Once a transaction has begun, SQLite ignores this."""
+    """Let a table be replaced by its changed copy although others refer to it. Use it before the transaction
+    begins: SQLite ignores it later (https://www.sqlite.org/lang_altertable.html, section 7)."""
     if conn.dialect.name != "sqlite":
         yield
         return
@@ -109,7 +109,7 @@ async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
 
 
 async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE) -> asyncpg.Connection:
-    """One connection of PostgreSQL's own driver, which reads the URL as libpq does."""
+    """Connect with asyncpg, which reads the URL as libpq does."""
     return await asyncpg.connect(
         url,
         timeout=2 * PATIENCE,
@@ -124,7 +124,7 @@ async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE
 
 
 def postgres_engines(url: str, name: str) -> Engines:
-    """A pool for each, so that readers don't wait for writers. Reads see one moment throughout, as on SQLite."""
+    """Return a pool that writes and one that reads. Reads in a transaction see one snapshot, as on SQLite."""
 
     async def connect() -> asyncpg.Connection:
         return await postgres_connection(url, name)

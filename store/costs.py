@@ -1,4 +1,4 @@
-"""What all live rentals cost, in three queries however many there are."""
+"""The cost of all live rentals, in three queries however many rentals there are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Billing, LiveCost
+from bot.lifecycle.ports.records import Billing, LiveCost
 from store.tables import attempts, ledger, rentals, resources
 
 _r, _a, _l = resources.c, attempts.c, ledger.c
@@ -37,27 +37,27 @@ _ALIVE = (
 
 
 async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
-    """Each rental that is not over, oldest first."""
+    """Return the cost of each rental that is not over, oldest first."""
     live = (await conn.execute(_LIVE)).all()
-    rows, ends = defaultdict(list), dict[str, datetime]()
+    rows, billed_to = defaultdict(list), dict[str, datetime]()
     for row in await conn.execute(_BILLED):
         rows[row.rental_id].append(row)
-        ends[row.resource_id] = max(row.ended_at, ends.get(row.resource_id, row.ended_at))
+        billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
     alive = defaultdict(list)
-    for one in await conn.execute(_ALIVE):
-        said = {name: getattr(one, name) for name in Billing.model_fields if name != "billed_to"}
-        alive[one.rental_id].append(Billing(**said, billed_to=ends.get(one.resource_id)))
-    found = [
+    for resource in await conn.execute(_ALIVE):
+        fields = {name: getattr(resource, name) for name in Billing.model_fields if name != "billed_to"}
+        alive[resource.rental_id].append(Billing(**fields, billed_to=billed_to.get(resource.resource_id)))
+    costs = [
         LiveCost(
-            rental_id=one.id,
-            owner=one.owner,
-            state=one.state,
-            rate=one.rate,
-            created_at=one.created_at,
-            billed=sum(row.amount for row in rows[one.id]),
-            estimated=any(row.estimated for row in rows[one.id]),
-            alive=tuple(alive[one.id]),
+            rental_id=rental.id,
+            owner=rental.owner,
+            state=rental.state,
+            rate=rental.rate,
+            created_at=rental.created_at,
+            billed=sum(row.amount for row in rows[rental.id]),
+            estimated=any(row.estimated for row in rows[rental.id]),
+            alive=tuple(alive[rental.id]),
         )
-        for one in live
+        for rental in live
     ]
-    return sorted(found, key=lambda one: (one.created_at, one.rental_id))
+    return sorted(costs, key=lambda cost: (cost.created_at, cost.rental_id))

@@ -1,4 +1,4 @@
-"""The database: transactions that read or write, and who is told when something was written."""
+"""The database: its transactions, and the listeners that are called after each commit."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
-from bot.lifecycle.ports import Change, Store
+from bot.lifecycle.ports.records import Change
+from bot.lifecycle.ports.store import Store
 from store import claims, migrating
 from store.account import Account
 from store.connections import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
 from store.events import Events
-from store.file_lock import FileOwnership, Ownership, PostgresOwnership
 from store.messages import Messages
-from store.outages import DRIVER_ERRORS, connecting, in_time, let_go
+from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection
 from store.overdue import Overdue
+from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.tables import quotes, rentals
 
-_TRIED = "writes_tried_at"
-"""The name of the fact that `takes_writes` writes."""
+_WRITES_TRIED = "writes_tried_at"
+"""The name of the account's fact that `takes_writes` writes."""
 
 
 class Transaction:
-    """bot.lifecycle.ports.Tx over one connection."""
+    """bot.lifecycle.ports.store.Tx over one connection."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
-        self.lost: list[Change] = []
-        """Changes that came too late; their facts are kept whatever becomes of this transaction."""
+        self.stale_changes: list[Change] = []
+        """Changes of rentals that were changed meanwhile. Their facts are written in any case."""
         self.quotes = Quotes(conn)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
@@ -42,8 +43,8 @@ class Transaction:
             conn,
             self.events,
             self.messages,
-            locks=writes and conn.dialect.name == "postgresql",
-            lost=self.lost.append,
+            lock_spending=writes and conn.dialect.name == "postgresql",
+            on_stale=self.stale_changes.append,
         )
         self.people = People(conn)
         self.account = Account(conn)
@@ -51,16 +52,17 @@ class Transaction:
 
 
 async def migrate(url: str) -> None:
-    """Brings the schema up to date. Raises CannotOpen where the database is in use or can't be reached."""
-    ownership, engines = await own(url, "gpubot migrate")
+    """Bring the schema up to date. Raise CannotOpen if the database is in use or can't be reached."""
+    ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
         await migrating.upgrade(engines.writer)
     finally:
         await close(engines, ownership)
 
 
-async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
-    """The ownership of a database and its connections, both to be let go of. Raises CannotOpen, InUse."""
+async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
+    """Take a database for this process and return its connections too; end both with `close`. Raise InUse if
+    another process has it, and CannotOpen if it can't be used."""
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
@@ -68,7 +70,7 @@ async def own(url: str, claimant: str) -> tuple[Ownership, Engines]:
 
 
 async def close(engines: Engines, ownership: Ownership) -> None:
-    """Lets go of every connection, then of the ownership, also where the server is away."""
+    """Close every connection, then release the ownership. Raise nothing if the server is away."""
     try:
         with suppress(SQLAlchemyError, *DRIVER_ERRORS):
             await engines.dispose()
@@ -77,25 +79,28 @@ async def close(engines: Engines, ownership: Ownership) -> None:
 
 
 class Database:
-    """bot.lifecycle.ports.Store. One process has a database open at a time."""
+    """bot.lifecycle.ports.store.Store. One process has a database open at a time."""
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock) -> None:
-        """Use `open`. `engines` are for looking at, such as by doctor and tests."""
+        """Use `open`."""
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
-        # SQLite takes one writer at a time: they queue here, where waiting is cheap and has an end.
-        self._turn = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
+        # SQLite takes one writer at a time. Writers queue here, where waiting blocks no thread and times out.
+        self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
         self._commits = 0
         self.claims_left = False
-        """Whether claims of an earlier process may be left, because it took no writes when it was opened."""
+        """Whether claims of an earlier process may remain: the database took no writes when it was opened."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
-        """Takes the database for this process, brings its schema up to date, and forgets the claims of whoever
-        had it before. `url` is `sqlite:///PATH` or `postgresql://..`. Raises CannotOpen."""
-        ownership, engines = await own(url, claimant)
+        """Take the database for this process, migrate it, and end the claims of an earlier process.
+
+        `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, and StoreBusy if it
+        doesn't answer.
+        """
+        ownership, engines = await take_ownership(url, claimant)
         database = cls(engines, ownership, clock)
         try:
             await migrating.upgrade(engines.writer)
@@ -106,41 +111,41 @@ class Database:
         return database
 
     async def release_claims(self) -> None:
-        """Forget the claims of a process before this one, if the store takes it."""
+        """End the claims of an earlier process, if the database takes writes."""
         try:
             async with self._connection() as conn:
                 for table in (quotes, rentals):
                     await claims.release_all(conn, table)
                 await conn.commit()
         except StoreBusy:
-            # A bot that can read can still delete what is overdue, so it starts.
+            # A bot that can only read can still delete overdue machines, so this must not end the start.
             self.claims_left = True
 
     async def close(self) -> None:
-        """Lets go of every connection, then of the ownership."""
+        """Close every connection, then release the ownership."""
         await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
     def in_background(self) -> Store:
-        """The same database for work that nobody waits for. On SQLite its writers line up behind one another
-        first, so that however many there are, a person's write waits for one of them at most."""
-        return self if self._turn is None else Background(self)
+        """Return the same database for work that nobody waits for. On SQLite its writers queue among themselves
+        first, so that a person's write waits for one of them at most."""
+        return self if self._writer_lock is None else Background(self)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
-        """One moment throughout; writers are neither waited for nor seen. Raises StoreBusy."""
+        """Read one snapshot without waiting for writers. Raise StoreBusy if the database doesn't answer."""
         conn = self.engines.reader.connect()
-        async with connecting():
+        async with connection_errors():
             await conn.start()
         try:
-            async with connecting():
+            async with connection_errors():
                 await conn.begin()
-            async with in_time():
+            async with query_errors():
                 yield Transaction(conn, self._clock, writes=False)
         finally:
-            await let_go(conn)
+            await return_connection(conn)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
@@ -150,15 +155,15 @@ class Database:
                 yield tx
                 await self._commit(conn)
             except BaseException:
-                if tx.lost:
-                    await self._keep_facts(conn, tx.lost)
+                if tx.stale_changes:
+                    await self._write_facts_of(conn, tx.stale_changes)
                 raise
 
     async def takes_writes(self) -> bool:
         commits = self._commits
         try:
             async with self._connection() as conn:
-                await Account(conn).set(_TRIED, self._clock.real().isoformat())
+                await Account(conn).set(_WRITES_TRIED, self._clock.real().isoformat())
                 await conn.commit()
         except (GpubotError, DBAPIError):
             return self._commits > commits
@@ -166,61 +171,61 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a transaction begun on it, which is rolled back unless it was committed. Raises
-        StoreBusy for an outage at any moment of it."""
-        async with self._writing():
+        """Begin a transaction that writes, and roll it back at the end unless it was committed. Raise StoreBusy if
+        an outage begins at any time in it."""
+        async with self._writer_turn():
             await self._ownership.renew()
             conn = self.engines.writer.connect()
-            async with connecting():
+            async with connection_errors():
                 await conn.start()
             try:
-                async with connecting():
+                async with connection_errors():
                     await conn.begin()
-                async with in_time():
+                async with query_errors():
                     yield conn
             finally:
-                await let_go(conn)
+                await return_connection(conn)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
-        if self._turn is None:
+    async def _writer_turn(self) -> AsyncIterator[None]:
+        if self._writer_lock is None:
             yield
             return
         try:
             async with asyncio.timeout(QUEUE_PATIENCE):
-                await self._turn.acquire()
+                await self._writer_lock.acquire()
         except TimeoutError as error:
             raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
         try:
             yield
         finally:
-            self._turn.release()
+            self._writer_lock.release()
 
     async def _commit(self, conn: AsyncConnection) -> None:
         try:
             await conn.commit()
             self._commits += 1
         finally:
-            # Also where nobody knows whether it was written: looking once too often is cheap.
+            # Even if the commit failed, it may have been written; a listener that looks in vain does no harm.
             for listener in self._listeners:
                 listener()
 
-    async def _keep_facts(self, conn: AsyncConnection, lost: list[Change]) -> None:
-        """Takes back all but the facts of changes that came too late."""
+    async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
+        """Roll the transaction back, then write the facts of these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Transaction(conn, self._clock, writes=True)
-        for change in lost:
-            await tx.rentals.write(change, with_new=False)
+        for change in stale_changes:
+            await tx.rentals.write_facts(change, with_new=False)
         await self._commit(conn)
 
 
 class Background:
-    """bot.lifecycle.ports.Store; see `Database.in_background`."""
+    """bot.lifecycle.ports.store.Store; see `Database.in_background`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line = asyncio.Lock()
+        self._queue = asyncio.Lock()
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._database.on_commit(listener)
@@ -233,5 +238,5 @@ class Background:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
-        async with self._line, self._database.write() as tx:
+        async with self._queue, self._database.write() as tx:
             yield tx

@@ -1,4 +1,4 @@
-"""Events: a rental's history. They are added and read, never changed."""
+"""Events: the history of rentals and of the account. They are added and read, never changed."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event
-from store.mapping import by, first, models, values
+from store.mapping import fetch_first, select_by, to_models, values
 from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
-_GET = by(events.c.id)
-_OF = by(events.c.rental_id, events.c.id)
+_GET = select_by(events.c.id)
+_OF_RENTAL = select_by(events.c.rental_id, events.c.id)
 
 
 class Events:
-    """bot.lifecycle.ports.Events."""
+    """bot.lifecycle.ports.store.Events."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def add(self, event: Event) -> int:
-        """Writes it and returns the id that it was given."""
+        """Write the event and return its new id."""
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
         return int(added.scalar_one())
 
     async def of(self, rental_id: str) -> list[Event]:
-        """A rental's events in the order in which they happened."""
-        return models(Event, await self._conn.execute(_OF, {"of": rental_id}))
+        """Return the events of a rental in the order in which they happened."""
+        return to_models(Event, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
 
     async def get(self, event_id: int) -> Event | None:
-        return await first(self._conn, Event, _GET, event_id)
+        return await fetch_first(self._conn, Event, _GET, event_id)

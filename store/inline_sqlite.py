@@ -1,10 +1,9 @@
 """SQLite without a thread switch for each small step.
 
-aiosqlite hands every step (make a cursor, run, fetch, close) to a thread and back, which costs many times what
-the step itself does. Here only what may wait goes to the thread: a write lock that another process has, and
-committing, which waits for the disk. All else reads or changes pages in memory for microseconds, and runs where
-it is.
-docs/decisions/03-sqlite-on-the-loop.md has the figures.
+aiosqlite runs every step (make a cursor, run, fetch, close) on a thread, and the switch takes many times as long
+as the step. Here only the steps that may wait run on the thread: taking a write lock that another process has, and
+committing, which waits for the disk. Every other step reads or changes pages in memory within microseconds, so it
+runs on the event loop. docs/decisions/03-sqlite-on-the-loop.md has the measurements.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ import aiosqlite
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
-class NearConnection(aiosqlite.Connection):
-    """An aiosqlite connection that runs what can't wait without its thread."""
+class InlineConnection(aiosqlite.Connection):
+    """An aiosqlite connection that uses its thread only for steps that may wait."""
 
     patience = 0.0
-    """Real seconds for which it waits for a lock of another process."""
+    """Real seconds to wait for a lock of another process."""
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         db = self._connection
         waits = db is None or fn in (db.commit, db.close)
         if db is not None and args and args[0] == BEGIN_WRITING:
-            # Free, as nearly always: only other processes use this lock besides us, and here writers queue before.
+            # Our own writers queue before this, so only another process can hold the lock, which is rare.
             try:
-                return self._at_once(db, fn, *args, **kwargs)
+                return self._without_waiting(db, fn, *args, **kwargs)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     raise
@@ -41,7 +40,7 @@ class NearConnection(aiosqlite.Connection):
             return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]  # aiosqlite's own
         return fn(*args, **kwargs)
 
-    def _at_once(self, db: sqlite3.Connection, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _without_waiting(self, db: sqlite3.Connection, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         db.execute("PRAGMA busy_timeout = 0")
         try:
             return fn(*args, **kwargs)
@@ -49,8 +48,8 @@ class NearConnection(aiosqlite.Connection):
             db.execute(f"PRAGMA busy_timeout = {round(self.patience * 1000)}")
 
 
-async def connect(path: Path, *, patience: float) -> NearConnection:
-    """Opens the file. Nothing begins by itself; a lock is waited for up to `patience` real seconds."""
+async def connect(path: Path, *, patience: float) -> InlineConnection:
+    """Open the file without starting a transaction. Each lock is waited for up to `patience` real seconds."""
     connector = partial(
         sqlite3.connect,
         str(path),
@@ -58,9 +57,9 @@ async def connect(path: Path, *, patience: float) -> NearConnection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection = NearConnection(connector, iter_chunk_size=64)
+    connection = InlineConnection(connector, iter_chunk_size=64)
     connection.patience = patience
-    # A process that ends without closing its database must not wait for this thread.
+    # Otherwise a process that ends without closing its database would wait for this thread for ever.
     connection._thread.daemon = True
     await connection
     return connection

@@ -1,6 +1,6 @@
-"""Between models and rows: a column has the name of the field that it keeps, so one helper serves all.
+"""Models to rows and back. A column has the name of the field that it stores, so one function serves every table.
 
-Statements are built once and run with values by name: building one anew costs several times what running it does.
+Statements are built once and run with named values: building one takes several times as long as running it.
 """
 
 from __future__ import annotations
@@ -19,59 +19,59 @@ M = TypeVar("M", bound=BaseModel)
 Values = dict[str, Any]
 
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""Those that can say what to do on a conflict; both databases spell it alike."""
+"""The inserts with ON CONFLICT; SQLAlchemy has one for each database."""
 
 
 def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values:
-    """A model's fields as column values."""
+    """Return the fields of a model as column values, but for the fields in `without`."""
     return {name: getattr(model, name) for name in type(model).model_fields if name not in without}
 
 
-def model(kind: type[M], row: Row[Any] | Mapping[str, Any]) -> M:
-    """A row as a model; columns that the model doesn't have are left out."""
+def to_model(kind: type[M], row: Row[Any] | Mapping[str, Any]) -> M:
+    """Return a row as a model. Columns that the model doesn't have are left out."""
     mapping = row if isinstance(row, Mapping) else row._mapping
     return kind.model_validate({name: mapping[name] for name in kind.model_fields})
 
 
-def models(kind: type[M], rows: Iterable[Row[Any]]) -> list[M]:
-    """Rows as models."""
-    return [model(kind, row) for row in rows]
+def to_models(kind: type[M], rows: Iterable[Row[Any]]) -> list[M]:
+    """Return rows as models."""
+    return [to_model(kind, row) for row in rows]
 
 
-def given(column: ColumnElement[Any], name: str) -> Any:
-    """A value of a column's type that is named when a statement is run."""
+def param(column: ColumnElement[Any], name: str) -> Any:
+    """Return a parameter of a column's type, whose value is given when the statement runs."""
     return bindparam(name, type_=column.type)
 
 
-def by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
-    """All columns of the rows whose `column` is the value named `of`."""
-    return select(column.table).where(column == given(column, "of")).order_by(*order)
+def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
+    """Select the rows whose `column` equals the parameter `key`."""
+    return select(column.table).where(column == param(column, "key")).order_by(*order)
 
 
-async def first(conn: AsyncConnection, kind: type[M], statement: Select[Any], of: Any) -> M | None:
-    """The first row that `by` finds, as a model."""
-    row = (await conn.execute(statement, {"of": of})).first()
-    return None if row is None else model(kind, row)
-
-
-@cache
-def _adding(table: Table, dialect: str, unless: str | None) -> Any:
-    return _INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[unless] if unless else None)
+async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[Any], key: Any) -> M | None:
+    """Return the first row of a `select_by` as a model. Return None if there is none."""
+    row = (await conn.execute(statement, {"key": key})).first()
+    return None if row is None else to_model(kind, row)
 
 
 @cache
-def _putting(table: Table, dialect: str) -> Any:
+def _insert_new(table: Table, dialect: str, conflict_on: str | None) -> Any:
+    return _INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[conflict_on] if conflict_on else None)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> Any:
     insert = _INSERTS[dialect](table)
-    changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
-    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
+    columns = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns)
 
 
-async def add_new(conn: AsyncConnection, table: Table, row: Values, *, unless: str | None = None) -> bool:
-    """Inserts a row and says whether it did. It does not where a row is there that excludes it, for any reason
-    or, with `unless`, by having the same value in that column."""
-    return (await conn.execute(_adding(table, conn.dialect.name, unless), row)).rowcount == 1
+async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, conflict_on: str | None = None) -> bool:
+    """Insert a row and return True. Return False if it conflicts with a row that is there: on any unique
+    constraint, or only in the column `conflict_on`; then any other conflict raises IntegrityError."""
+    return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 
 
-async def put(conn: AsyncConnection, table: Table, row: Values) -> None:
-    """Inserts a row with all its columns, or makes the one with its primary key equal to it."""
-    await conn.execute(_putting(table, conn.dialect.name), row)
+async def upsert(conn: AsyncConnection, table: Table, row: Values) -> None:
+    """Insert a row, or overwrite every column of the row that has its primary key."""
+    await conn.execute(_upsert(table, conn.dialect.name), row)

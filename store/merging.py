@@ -1,7 +1,7 @@
-"""What is known of an attempt or a resource when two say something about it.
+"""Merge what the store has of an attempt or a resource with a new report of it.
 
-Facts are written whoever won the rental, so a copy that was read before may come late. It adds what it knows and
-takes nothing back: neither a deletion that was asked for or accepted, nor an answer, nor an end.
+Facts are written even if the rental was changed meanwhile, so a report may be based on an older copy. It adds what
+it knows and undoes nothing: no deletion that was requested or accepted, no answer and no end.
 """
 
 from __future__ import annotations
@@ -9,39 +9,40 @@ from __future__ import annotations
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 
-_UNDECIDED = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
-_DECIDED = 2
+_PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
+_ANSWERED = 2
+"""The progress of an attempt in any other state: the market answered."""
 
 
-def attempt(known: Attempt, said: Attempt) -> Attempt:
-    """`said`, with what may not be taken back kept from `known`."""
-    older = _UNDECIDED.get(said.state, _DECIDED) < _UNDECIDED.get(known.state, _DECIDED)
+def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
+    """Return `reported` without undoing anything that is in `stored`."""
+    older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
-        said,
-        **({"state": known.state, "why": known.why, "detail": known.detail} if older else {}),
-        answered_at=said.answered_at or known.answered_at,
-        accepted=said.accepted or known.accepted,
-        late=said.late or known.late,
-        marked_for_deletion=said.marked_for_deletion or known.marked_for_deletion,
-        delete_accepted_at=known.delete_accepted_at or said.delete_accepted_at,
+        reported,
+        **({"state": stored.state, "why": stored.why, "detail": stored.detail} if older else {}),
+        answered_at=reported.answered_at or stored.answered_at,
+        accepted=reported.accepted or stored.accepted,
+        reopened=reported.reopened or stored.reopened,
+        marked_for_deletion=reported.marked_for_deletion or stored.marked_for_deletion,
+        delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
     )
 
 
-def resource(known: Resource, said: Resource) -> Resource:
-    """`said`, with what may not be taken back kept from `known`, and what the API left out this time."""
-    # A newer look may find alive again what was taken for gone; an older one may not.
-    gone_at = said.gone_at if said.read_at > known.read_at else known.gone_at or said.gone_at
-    came_back = known.gone_at is not None and gone_at is None
+def merge_resource(stored: Resource, reported: Resource) -> Resource:
+    """Return `reported` without undoing anything that is in `stored`. Keep the fields that the API left out."""
+    # Only a newer read may find a resource alive that counts as gone.
+    gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
+    came_back = stored.gone_at is not None and gone_at is None
     return changed(
-        said,
-        status=known.status if known.read_at > said.read_at else said.status,
-        first_seen=min(known.first_seen, said.first_seen),
-        read_at=max(known.read_at, said.read_at),
-        rate=known.rate if said.rate is None else said.rate,
-        valid_from=said.valid_from or known.valid_from,
-        valid_to=said.valid_to if came_back else said.valid_to or known.valid_to,
-        host=said.host or known.host,
-        port=said.port or known.port,
-        delete_accepted_at=known.delete_accepted_at or said.delete_accepted_at,
+        reported,
+        status=stored.status if stored.read_at > reported.read_at else reported.status,
+        first_seen=min(stored.first_seen, reported.first_seen),
+        read_at=max(stored.read_at, reported.read_at),
+        rate=stored.rate if reported.rate is None else reported.rate,
+        valid_from=reported.valid_from or stored.valid_from,
+        valid_to=reported.valid_to if came_back else reported.valid_to or stored.valid_to,
+        host=reported.host or stored.host,
+        port=reported.port or stored.port,
+        delete_accepted_at=stored.delete_accepted_at or reported.delete_accepted_at,
         gone_at=gone_at,
     )

@@ -1,4 +1,4 @@
-"""The outbox. A message's `due_at` is real time, its `refresh_at` is ours."""
+"""The outbox. `due_at` is real time, `refresh_at` is our time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import Unsendable
+from bot.lifecycle.ports.records import Unsendable
 from bot.model.message import Destination, Message, MessageKind
 from store.columns import SafeText
-from store.mapping import Values, add_new, by, given, model, values
+from store.mapping import Values, insert_new, param, select_by, to_model, values
 from store.tables import messages, rentals
 
 _c = messages.c
@@ -33,13 +33,13 @@ _COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "created_at"})
 """Fields that never change."""
 
-_GET = by(_c.id)
-_CARD = by(_c.rental_id).where(_c.kind == MessageKind.CARD)
-_DIRECT = by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
+_GET = select_by(_c.id)
+_CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
+_DIRECT_OF_RENTAL = select_by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
 _UNSENT = and_(_c.shown == 0, ~_c.closed)
 _before = messages.alias("before")
-_BEHIND_ANOTHER = (
+_WAITS_FOR_ANOTHER = (
     select(_before.c.id)
     .where(
         _before.c.rental_id == _c.rental_id,
@@ -58,9 +58,9 @@ _POSTS_THEN_TRANSITIONS = case((_c.shown == 0, 0), (_c.urgent, 1), else_=2)
 """Posts and answers, then edits that show a transition, then edits that show progress."""
 _DUE = (
     select(messages)
-    .where(_c.due_at <= given(_c.due_at, "now"))
+    .where(_c.due_at <= param(_c.due_at, "now"))
     .order_by(_POSTS_THEN_TRANSITIONS, _c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("max_rows"))
 )
 # By the call that a message needs next, as `Message.next_call` computes it.
 _TO = type_coerce(_c.to, SafeText)
@@ -74,9 +74,9 @@ _SENDABLE = _DUE.where(
     ~and_(_EDITS, bindparam("edits", type_=Boolean)),
     ~and_(_FINDS, bindparam("finds", type_=Boolean)),
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
-    ~and_(_c.kind == MessageKind.THREAD, _BEHIND_ANOTHER),
+    ~and_(_c.kind == MessageKind.THREAD, _WAITS_FOR_ANOTHER),
 )
-_NEXT_DUE = select(_c.due_at).where(_c.due_at > given(_c.due_at, "after")).order_by(_c.due_at).limit(1)
+_NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
 _EVER = datetime.min.replace(tzinfo=UTC)
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
 
@@ -85,41 +85,41 @@ _TO_REFRESH = (
     select(messages)
     .where(
         _REFRESHES,
-        _c.refresh_at <= given(_c.refresh_at, "now"),
+        _c.refresh_at <= param(_c.refresh_at, "now"),
         _c.id.not_in(bindparam("without", expanding=True)),
     )
     .order_by(_c.refresh_at, _c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("max_rows"))
 )
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
 _SHOW = (
     update(messages)
     .where(
-        _c.rental_id == given(_c.rental_id, "of"),
+        _c.rental_id == param(_c.rental_id, "key"),
         _c.kind.in_([kind for kind in MessageKind if kind.surface]),
         ~_c.closed,
     )
     .values(
-        wanted=given(_c.wanted, "version"),
-        due_at=given(_c.due_at, "now"),
-        urgent=or_(_c.urgent, given(_c.urgent, "transition")),
+        wanted=param(_c.wanted, "version"),
+        due_at=param(_c.due_at, "now"),
+        urgent=or_(_c.urgent, param(_c.urgent, "transition")),
     )
 )
 
-_changed_since = _c.wanted > given(_c.wanted, "known")
+_CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
 """The rental changed after the message that is saved was read."""
 _SAVE = (
     update(messages)
-    .where(_c.id == given(_c.id, "of"))
+    .where(_c.id == param(_c.id, "key"))
     .values(
-        wanted=case((_changed_since, _c.wanted), else_=given(_c.wanted, "known")),
-        closed=case((_changed_since, false()), else_=given(_c.closed, "closes")),
+        wanted=case((_CHANGED_SINCE, _c.wanted), else_=param(_c.wanted, "read_version")),
+        closed=case((_CHANGED_SINCE, false()), else_=param(_c.closed, "close")),
         due_at=case(
-            (_changed_since, func.coalesce(given(_c.due_at, "later"), _c.due_at, given(_c.due_at, "now"))),
-            else_=given(_c.due_at, "later"),
+            (_CHANGED_SINCE, func.coalesce(param(_c.due_at, "next_due"), _c.due_at, param(_c.due_at, "now"))),
+            else_=param(_c.due_at, "next_due"),
         ),
-        urgent=and_(_c.urgent, or_(_changed_since, bindparam("behind", type_=Boolean))),
+        urgent=and_(_c.urgent, or_(_CHANGED_SINCE, bindparam("stays_behind", type_=Boolean))),
     )
 )
 
@@ -131,7 +131,7 @@ def _columns(message: Message, *, without: frozenset[str]) -> Values:
 
 def _message(row: Row[Any]) -> Message:
     fields = row._mapping
-    return model(Message, {**fields, **{field: fields[column] for field, column in _COLUMN_OF.items()}})
+    return to_model(Message, {**fields, **{field: fields[column] for field, column in _COLUMN_OF.items()}})
 
 
 def _messages(rows: Iterable[Row[Any]]) -> list[Message]:
@@ -139,7 +139,7 @@ def _messages(rows: Iterable[Row[Any]]) -> list[Message]:
 
 
 class Messages:
-    """bot.lifecycle.ports.Messages."""
+    """bot.lifecycle.ports.store.Messages."""
 
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
         self._conn = conn
@@ -149,32 +149,32 @@ class Messages:
         row = _columns(message, without=frozenset({"id"}))
         if message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
-        await add_new(self._conn, messages, row)
+        await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, version: int, *, transition: bool) -> None:
         """Make every open surface of a rental due, so that it shows this version. Edits that show a `transition`
         go before those that show progress."""
         await self._conn.execute(
-            _SHOW, {"of": rental_id, "version": version, "now": self._real_now, "transition": transition}
+            _SHOW, {"key": rental_id, "version": version, "now": self._real_now, "transition": transition}
         )
 
     async def get(self, message_id: int) -> Message | None:
-        row = (await self._conn.execute(_GET, {"of": message_id})).first()
+        row = (await self._conn.execute(_GET, {"key": message_id})).first()
         return None if row is None else _message(row)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
-        asked = {"now": real_now, "most": limit}
+        given = {"now": real_now, "max_rows": limit}
         if without is None:
-            return _messages(await self._conn.execute(_DUE, asked))
-        asked |= {**vars(without), "ids": list(without.ids), "channels": list(without.channels)}
-        return _messages(await self._conn.execute(_SENDABLE, asked))
+            return _messages(await self._conn.execute(_DUE, given))
+        given |= {**vars(without), "ids": list(without.ids), "channels": list(without.channels)}
+        return _messages(await self._conn.execute(_SENDABLE, given))
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or _EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        asked = {"now": now, "most": limit, "without": list(without)}
-        return _messages(await self._conn.execute(_TO_REFRESH, asked))
+        given = {"now": now, "max_rows": limit, "without": list(without)}
+        return _messages(await self._conn.execute(_TO_REFRESH, given))
 
     async def next_refresh(self) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
@@ -184,17 +184,17 @@ class Messages:
             _SAVE,
             {
                 **_columns(message, without=_FIXED | {"target_version", "closed", "due_at"}),
-                "of": message.id,
-                "known": message.target_version,
-                "closes": message.closed,
-                "later": message.due_at,
+                "key": message.id,
+                "read_version": message.target_version,
+                "close": message.closed,
+                "next_due": message.due_at,
                 "now": self._real_now,
-                "behind": message.shown_version < message.target_version,
+                "stays_behind": message.shown_version < message.target_version,
             },
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        row = (await self._conn.execute(_CARD, {"of": rental_id})).first()
+        row = (await self._conn.execute(_CARD, {"key": rental_id})).first()
         return None if row is None else _message(row)
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
@@ -215,7 +215,7 @@ class Messages:
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
-        return _messages(await self._conn.execute(_DIRECT, {"of": rental_id}))
+        return _messages(await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
 
     async def undelivered(self) -> int:
         return await self._conn.scalar(_UNDELIVERED) or 0

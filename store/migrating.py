@@ -1,4 +1,4 @@
-"""Brings a database's schema to the newest revision, all of it or nothing."""
+"""Bring the schema of a database to the newest revision, completely or not at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.errors import CannotOpen
 from store.connections import copying_tables
 from store.migrations import HEAD
-from store.outages import opening
+from store.outages import startup_errors
 
 
 def revision(connection: Connection) -> str | None:
-    """The schema's revision, None before the first."""
+    """Return the revision of the schema. Return None if the database is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -20,13 +20,13 @@ def revision(connection: Connection) -> str | None:
 
 
 def check_known(found: str | None) -> None:
-    """Raises CannotOpen for a revision that a newer version has made."""
+    """Raise CannotOpen if the revision is newer than this version of the bot."""
     if found is not None and found > HEAD:
         raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
 
 
 def _upgrade(connection: Connection) -> None:
-    # Most starts find nothing to do and need not load all of Alembic.
+    # Loading Alembic takes long, and most starts have nothing to migrate.
     from alembic import command  # noqa: PLC0415 - loaded where it is needed
     from alembic.config import Config  # noqa: PLC0415 - as above
 
@@ -39,7 +39,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _check_references(connection: Connection) -> None:
-    """Makes up for what SQLite didn't check meanwhile. Raises CannotOpen."""
+    """Raise CannotOpen if a row refers to a missing one: SQLite checks no references while tables are copied."""
     broken = connection.execute(text("PRAGMA foreign_key_check")).first()
     if broken is not None:
         raise CannotOpen(
@@ -49,8 +49,8 @@ def _check_references(connection: Connection) -> None:
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Runs what is missing. Raises StoreBusy where the database doesn't take it in time, else CannotOpen."""
-    async with opening(), engine.connect() as conn:
+    """Run the missing revisions. Raise StoreBusy in an outage, and CannotOpen if waiting does not help."""
+    async with startup_errors(), engine.connect() as conn:
         found = await conn.run_sync(revision)
         await conn.rollback()
         if found == HEAD:

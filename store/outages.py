@@ -1,4 +1,4 @@
-"""Which errors of a database are outages: nothing ends, and the person who asked is told to try again."""
+"""Which errors of a database are outages. They become StoreBusy: the bot goes on, and people may try again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.errors import CannotOpen, StoreBusy
 
 log = structlog.get_logger("gpubot.store")
 
-_SQLITE_AWAY = frozenset(
+_SQLITE_OUTAGES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -32,33 +32,33 @@ _SQLITE_AWAY = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-_POSTGRES_AWAY = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
-"""SQLSTATE classes and codes: no connection, not let in, no such database, deadlock, no room, cancelled or shut
-down, system error, damaged, idle for too long, read-only (a replica), no right to do that, a lock not given in
-time (PostgreSQL documentation, appendix A)."""
+_POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
+"""SQLSTATE classes and codes (PostgreSQL documentation, appendix A): connection lost, access refused, no such
+database, deadlock, out of resources, cancelled or shut down, system error, damaged, idle for too long, read-only
+(a replica), no permission, lock timeout."""
 
 DRIVER_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What PostgreSQL's driver raises by itself."""
+"""What asyncpg raises outside SQLAlchemy's DBAPIError."""
 
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "It is no SQLite database.",
     sqlite3.SQLITE_CORRUPT: "It is damaged; take the last good copy.",
     "42501": "Its user may not do that; grant it this database.",
 }
-"""By SQLite's code or PostgreSQL's SQLSTATE: what waiting won't mend at the start, and what may."""
+"""Outages that waiting does not end, and what to do. By SQLite's code or PostgreSQL's SQLSTATE."""
 
 
-def _away(error: DBAPIError) -> bool:
+def _is_outage(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     code = getattr(error.orig, "sqlite_errorcode", None)
     if code is not None:
-        return (code & 0xFF) in _SQLITE_AWAY
-    return _state_is_away(error.orig)
+        return (code & 0xFF) in _SQLITE_OUTAGES
+    return _has_outage_state(error.orig)
 
 
-def _state_is_away(error: object) -> bool:
-    return str(getattr(error, "sqlstate", None) or "").startswith(_POSTGRES_AWAY)
+def _has_outage_state(error: object) -> bool:
+    return str(getattr(error, "sqlstate", None) or "").startswith(_POSTGRES_OUTAGES)
 
 
 def _busy() -> StoreBusy:
@@ -66,53 +66,53 @@ def _busy() -> StoreBusy:
 
 
 @asynccontextmanager
-async def in_time() -> AsyncIterator[None]:
-    """Turns the database's "not now" into StoreBusy; what else goes wrong in it stays what it is.
+async def query_errors() -> AsyncIterator[None]:
+    """Raise StoreBusy instead of an error that is an outage of the database. Every other error passes.
 
-    No transaction is open across a call to anyone, so an OSError or a time-out in it is the database's. asyncpg
-    raises those by itself, and SQLAlchemy passes them on as they are.
+    No transaction is open during a call to another service, so an OSError or a time-out comes from the database.
+    asyncpg raises these, and SQLAlchemy does not wrap them.
     """
     try:
         yield
     except (PoolTimeout, PendingRollbackError, OSError, TimeoutError, asyncpg.InternalClientError) as error:
         raise _busy() from error
     except DBAPIError as error:
-        if _away(error):
+        if _is_outage(error):
             raise _busy() from error
         raise
     except asyncpg.PostgresError as error:
-        if _state_is_away(error):
+        if _has_outage_state(error):
             raise _busy() from error
         raise
 
 
 @asynccontextmanager
-async def connecting() -> AsyncIterator[None]:
-    """As `in_time`, and for whatever a driver raises by itself while it connects."""
+async def connection_errors() -> AsyncIterator[None]:
+    """As `query_errors`, and raise StoreBusy instead of any error of a driver. Use it while connecting."""
     try:
-        async with in_time():
+        async with query_errors():
             yield
     except DRIVER_ERRORS as error:
         raise _busy() from error
 
 
 @asynccontextmanager
-async def opening() -> AsyncIterator[None]:
-    """As `connecting`, and CannotOpen for what waiting won't mend."""
+async def startup_errors() -> AsyncIterator[None]:
+    """As `connection_errors`, but raise CannotOpen if waiting does not end the outage. Use it at the start."""
     try:
-        async with connecting():
+        async with connection_errors():
             yield
     except StoreBusy as busy:
         cause = getattr(busy.__cause__, "orig", None)
-        words = _UNUSABLE.get(getattr(cause, "sqlite_errorcode", None) or getattr(cause, "sqlstate", ""))
-        if words is None:
+        advice = _UNUSABLE.get(getattr(cause, "sqlite_errorcode", None) or getattr(cause, "sqlstate", ""))
+        if advice is None:
             raise
-        raise CannotOpen(f"The database can't be used. {words}") from busy
+        raise CannotOpen(f"The database can't be used. {advice}") from busy
 
 
-async def let_go(conn: AsyncConnection) -> None:
-    """Give a connection back to its pool, also if the task is cancelled meanwhile. Raise nothing if it has broken:
-    what was done on it is committed or lost by then, and a broken connection leaves the pool."""
+async def return_connection(conn: AsyncConnection) -> None:
+    """Return a connection to its pool, even if the task is cancelled meanwhile. Remove it from the pool if it is
+    broken; that raises nothing, because its transaction has ended by then."""
     await asyncio.shield(asyncio.ensure_future(_close(conn)))
 
 
@@ -121,7 +121,7 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except (SQLAlchemyError, *DRIVER_ERRORS) as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Without this, the pool counts it as in use until it is collected as garbage.
+        # Otherwise the pool counts it as in use until it is garbage-collected.
         with suppress(SQLAlchemyError, *DRIVER_ERRORS):
             await conn.invalidate()
             await conn.close()

@@ -1,4 +1,7 @@
-"""What the overdue deletion needs: bare columns, so that no offer, envelope or state is parsed for it."""
+"""What the overdue deletion reads and writes.
+
+It parses no offer, envelope or state, so that one that can't be parsed doesn't stop the deletion.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.model.attempt import AttemptState, Resource
 from store import claims
-from store.mapping import add_new, given, model, values
+from store.mapping import insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources
 
 _COLUMNS = (
@@ -34,9 +37,9 @@ _UNSETTLED = (
     .join(attempts, attempts.c.rental_id == rentals.c.id)
     .where(attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
 )
-_PAST_END = _UNSETTLED.where(rentals.c.ends_from <= given(rentals.c.ends_from, "by"))
-_ONE = _UNSETTLED.where(
-    attempts.c.rental_id == given(attempts.c.rental_id, "of"), attempts.c.n == given(attempts.c.n, "nth")
+_PAST_END = _UNSETTLED.where(rentals.c.ends_from <= param(rentals.c.ends_from, "by"))
+_ONE_UNSETTLED = _UNSETTLED.where(
+    attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
 )
 _RESOURCES = select(
     resources.c.resource_id,
@@ -46,73 +49,76 @@ _RESOURCES = select(
     resources.c.read_at,
     resources.c.delete_accepted_at,
 ).where(resources.c.rental_id.in_(bindparam("ids", expanding=True)), resources.c.gone_at.is_(None))
-_TAKEN = select(resources.c.resource_id).where(
+_OWNED_BY_OTHERS = select(resources.c.resource_id).where(
     resources.c.resource_id.in_(bindparam("ids", expanding=True)),
     or_(
-        resources.c.rental_id != given(resources.c.rental_id, "of"),
-        resources.c.attempt != given(resources.c.attempt, "nth"),
+        resources.c.rental_id != param(resources.c.rental_id, "key"),
+        resources.c.attempt != param(resources.c.attempt, "attempt_n"),
     ),
 )
 _MARK = (
     update(attempts)
     .where(
-        attempts.c.rental_id == given(attempts.c.rental_id, "of"),
-        attempts.c.n == given(attempts.c.n, "nth"),
+        attempts.c.rental_id == param(attempts.c.rental_id, "key"),
+        attempts.c.n == param(attempts.c.n, "attempt_n"),
         ~attempts.c.delete_wanted,
     )
     .values(delete_wanted=True)
 )
-_ACCEPTED = (
+_NOTE_DELETION = (
     update(resources)
-    .where(resources.c.resource_id == given(resources.c.resource_id, "which"))
-    .values(delete_accepted_at=func.coalesce(resources.c.delete_accepted_at, given(resources.c.read_at, "at")))
+    .where(resources.c.resource_id == param(resources.c.resource_id, "key"))
+    .values(delete_accepted_at=func.coalesce(resources.c.delete_accepted_at, param(resources.c.read_at, "at")))
 )
 
 
 class Overdue:
-    """bot.lifecycle.ports.Overdue."""
+    """bot.lifecycle.ports.store.Overdue."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
-        found = [await claims.oldest(self._conn, table, but) for table in (quotes, rentals)]
-        return min((one for one in found if one is not None), key=lambda one: one[1], default=None)
+    async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
+        oldest = [await claims.oldest_due(self._conn, table, without) for table in (quotes, rentals)]
+        return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         found = await self._conn.execute(_PAST_END, {"by": by})
         return await self._with_resources([dict(row._mapping) for row in found])
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        found = await self._conn.execute(_ONE, {"of": rental_id, "nth": n})
+        found = await self._conn.execute(_ONE_UNSETTLED, {"key": rental_id, "attempt_n": n})
         rows = await self._with_resources([dict(row._mapping) for row in found])
         return rows[0] if rows else None
 
     async def _with_resources(self, rows: list[dict[str, Any]]) -> list[UnfinishedAttempt]:
-        of: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
+        known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
             found = await self._conn.execute(_RESOURCES, {"ids": list({row["rental_id"] for row in rows})})
             for row in found:
-                of[row.rental_id, row.attempt].append(model(KnownResource, dict(row._mapping)))
+                known[row.rental_id, row.attempt].append(to_model(KnownResource, dict(row._mapping)))
         return [
-            UnfinishedAttempt.model_validate({**row, "resources": of[row["rental_id"], row["n"]]}) for row in rows
+            UnfinishedAttempt.model_validate({**row, "resources": known[row["rental_id"], row["n"]]})
+            for row in rows
         ]
 
-    async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        asked = {"ids": list(resource_ids), "of": attempt.rental_id, "nth": attempt.n}
-        return set((await self._conn.execute(_TAKEN, asked)).scalars())
+    async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+        given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
+        return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 
-    async def mark(self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime) -> bool:
-        marked = await self._conn.execute(_MARK, {"of": attempt.rental_id, "nth": attempt.n})
-        for one in deleted:
+    async def mark_for_deletion(
+        self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
+    ) -> bool:
+        marked = await self._conn.execute(_MARK, {"key": attempt.rental_id, "attempt_n": attempt.n})
+        for known in deleted:
             new = Resource(
-                resource_id=one.resource_id,
+                resource_id=known.resource_id,
                 rental_id=attempt.rental_id,
                 attempt=attempt.n,
-                status=one.status,
+                status=known.status,
                 first_seen=at,
                 read_at=at,
             )
-            await add_new(self._conn, resources, values(new))
-            await self._conn.execute(_ACCEPTED, {"which": one.resource_id, "at": at})
+            await insert_new(self._conn, resources, values(new))
+            await self._conn.execute(_NOTE_DELETION, {"key": known.resource_id, "at": at})
         return marked.rowcount == 1

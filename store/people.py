@@ -1,4 +1,4 @@
-"""People, their keys and rooms: what Slack said of them and when, and signs of life."""
+"""People, their keys, and channels, as Slack last described them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import Channel, Key, Person
 from bot.model.state import State
-from store.mapping import by, given, model, put, values
-from store.tables import keys, people, rentals, rooms
+from store.mapping import param, select_by, to_model, upsert, values
+from store.tables import channels, keys, people, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-_PERSON = by(people.c.id).where(people.c.asked_at >= given(people.c.asked_at, "not_before"))
+_PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
-_ROOM = by(rooms.c.id).where(rooms.c.asked_at >= given(rooms.c.asked_at, "not_before"))
-_KEY = by(keys.c.user_id)
+_CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= param(channels.c.asked_at, "not_before"))
+_KEY = select_by(keys.c.user_id)
 
-_now = given(rentals.c.seen_at, "now")
+_now = param(rentals.c.seen_at, "now")
 _SEEN = (
     update(rentals)
     .where(
-        rentals.c.owner == given(rentals.c.owner, "who"),
+        rentals.c.owner == param(rentals.c.owner, "owner_id"),
         rentals.c.live,
         rentals.c.state == State.READY,
         or_(rentals.c.seen_at.is_(None), rentals.c.seen_at < _now),
@@ -34,44 +34,44 @@ _SEEN = (
 
 
 class People:
-    """bot.lifecycle.ports.People."""
+    """bot.lifecycle.ports.store.People."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
-        row = (await self._conn.execute(_PERSON, {"of": user_id, "not_before": not_before})).first()
-        return None if row is None else model(Person, row)
+        row = (await self._conn.execute(_PERSON, {"key": user_id, "not_before": not_before})).first()
+        return None if row is None else to_model(Person, row)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         return {row.id: row.name for row in found}
 
     async def put(self, person: Person, real_now: datetime) -> None:
-        await put(self._conn, people, {**values(person), "asked_at": real_now})
+        await upsert(self._conn, people, {**values(person), "asked_at": real_now})
 
     async def forget(self, user_id: str | None = None) -> None:
-        """The name stays known, for what was said of them; the rest counts as asked long ago."""
-        forgetting = update(people).values(asked_at=_LONG_AGO)
-        await self._conn.execute(forgetting if user_id is None else forgetting.where(people.c.id == user_id))
+        """Let the row count as out of date. The name stays readable, for texts about that person."""
+        forget = update(people).values(asked_at=_LONG_AGO)
+        await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
 
     async def key(self, user_id: str) -> Key | None:
-        row = (await self._conn.execute(_KEY, {"of": user_id})).first()
-        return None if row is None else model(Key, row)
+        row = (await self._conn.execute(_KEY, {"key": user_id})).first()
+        return None if row is None else to_model(Key, row)
 
     async def set_key(self, user_id: str, key: Key) -> None:
-        await put(self._conn, keys, {**values(key), "user_id": user_id})
+        await upsert(self._conn, keys, {**values(key), "user_id": user_id})
 
-    async def seen(self, user_id: str, now: datetime) -> None:
-        """Leaves their rentals' versions and due times alone: the step that asks "Still needed?" reads it."""
-        await self._conn.execute(_SEEN, {"who": user_id, "now": now})
+    async def note_seen(self, user_id: str, now: datetime) -> None:
+        # Versions and due times stay: only the step that asks "Still needed?" reads this.
+        await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
-    async def room(self, channel: str, not_before: datetime) -> Channel | None:
-        row = (await self._conn.execute(_ROOM, {"of": channel, "not_before": not_before})).first()
-        return None if row is None else model(Channel, row)
+    async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:
+        row = (await self._conn.execute(_CHANNEL, {"key": channel_id, "not_before": not_before})).first()
+        return None if row is None else to_model(Channel, row)
 
-    async def put_room(self, room: Channel, real_now: datetime) -> None:
-        await put(self._conn, rooms, {**values(room), "asked_at": real_now})
+    async def put_channel(self, channel: Channel, real_now: datetime) -> None:
+        await upsert(self._conn, channels, {**values(channel), "asked_at": real_now})
 
-    async def forget_room(self, channel: str) -> None:
-        await self._conn.execute(delete(rooms).where(rooms.c.id == channel))
+    async def forget_channel(self, channel_id: str) -> None:
+        await self._conn.execute(delete(channels).where(channels.c.id == channel_id))

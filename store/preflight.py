@@ -1,4 +1,4 @@
-"""How a database is, without changing it: for whoever asks before the bot is started."""
+"""Check a database before the bot is started, without changing it."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from sqlalchemy import Connection, text
 from bot.errors import CannotOpen
 from store import migrating
 from store.connections import sqlite_path
-from store.db import close, own
+from store.db import close, take_ownership
 from store.migrations import HEAD
-from store.outages import opening
+from store.outages import startup_errors
 
-ASKER = "gpubot doctor"
+CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """What the next start will find."""
+    """What the next start of the bot will find."""
 
     MISSING = "missing"
-    """SQLite's file is not there yet; the start makes it."""
+    """SQLite's file does not exist; the start creates it."""
     OLDER = "older"
-    """Empty, or of an older schema; the start brings it up to date."""
+    """The database is empty or has an older schema; the start migrates it."""
     READY = "ready"
 
 
 async def condition(url: str) -> Condition:
-    """Opens the database, looks at its schema, writes something and takes it back.
+    """Open the database, read its schema, write something and roll it back. Return what was found.
 
-    Raises InUse where a gpubot has it open, CannotOpen where the next start would fail, and StoreBusy.
+    Raise InUse if a gpubot has it open, CannotOpen if the next start would fail, and StoreBusy in an outage.
     """
     path = sqlite_path(url)
-    if path is not None and not _is_there(path):
-        _check_makeable(path)
+    if path is not None and not _exists(path):
+        _check_creatable(path)
         return Condition.MISSING
-    ownership, engines = await own(url, ASKER)
+    ownership, engines = await take_ownership(url, CLAIMANT)
     try:
-        async with opening(), engines.writer.connect() as conn:
+        async with startup_errors(), engines.writer.connect() as conn:
             await conn.begin()
             found = await conn.run_sync(_try)
             await conn.rollback()
@@ -58,10 +58,10 @@ def _try(connection: Connection) -> str | None:
     return found
 
 
-def _is_there(path: Path) -> bool:
-    """Whether there is such a file. Raises CannotOpen where there can be none, as where its name is too long."""
+def _exists(path: Path) -> bool:
+    """Return whether the file exists. Raise CannotOpen if it can't, for example because its name is too long."""
     try:
-        os.stat(f"{path}.lock")  # the longest of the names beside it
+        os.stat(f"{path}.lock")  # the longest of the names that the start creates
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:
@@ -69,8 +69,8 @@ def _is_there(path: Path) -> bool:
     return os.path.exists(path)
 
 
-def _check_makeable(path: Path) -> None:
-    """Raises CannotOpen where the folder, or the nearest one above it that is there, can't be written."""
+def _check_creatable(path: Path) -> None:
+    """Raise CannotOpen unless the folder, or the nearest parent folder that exists, can be written."""
     folder = path.absolute().parent
     while not os.path.exists(folder):
         folder = folder.parent

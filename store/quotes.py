@@ -10,29 +10,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import Quote, QuoteState
 from store import claims
-from store.mapping import by, first, given, models, values
+from store.mapping import fetch_first, param, select_by, to_models, values
 from store.tables import quotes
 
-_GET = by(quotes.c.id)
+_GET = select_by(quotes.c.id)
 _ADD = insert(quotes)
 _SAVE = (
     update(quotes)
-    .where(quotes.c.id == given(quotes.c.id, "of"))
-    .values(rental_id=func.coalesce(quotes.c.rental_id, given(quotes.c.rental_id, "rental")))
+    .where(quotes.c.id == param(quotes.c.id, "key"))
+    .values(rental_id=func.coalesce(quotes.c.rental_id, param(quotes.c.rental_id, "rental")))
 )
 _DEFER = (
     update(quotes)
-    .where(quotes.c.id == given(quotes.c.id, "of"))
-    .values(due_at=given(quotes.c.due_at, "next_due"), claimed_by=None)
+    .where(quotes.c.id == param(quotes.c.id, "key"))
+    .values(due_at=param(quotes.c.due_at, "next_due"), claimed_by=None)
 )
-_ASKED = select(func.count()).where(
-    quotes.c.owner == given(quotes.c.owner, "who"), quotes.c.created_at >= given(quotes.c.created_at, "since")
+_ASKED_SINCE = select(func.count()).where(
+    quotes.c.owner == param(quotes.c.owner, "owner_id"), quotes.c.created_at >= param(quotes.c.created_at, "since")
 )
-_WAITING = (
+_WAITING_FOR_KEY = (
     select(quotes)
     .where(
-        quotes.c.owner == given(quotes.c.owner, "who"),
-        quotes.c.created_at >= given(quotes.c.created_at, "since"),
+        quotes.c.owner == param(quotes.c.owner, "owner_id"),
+        quotes.c.created_at >= param(quotes.c.created_at, "since"),
         quotes.c.state == QuoteState.WAITING_FOR_KEY,
     )
     .order_by(quotes.c.created_at, quotes.c.id)
@@ -40,27 +40,27 @@ _WAITING = (
 
 
 class Quotes:
-    """bot.lifecycle.ports.Quotes."""
+    """bot.lifecycle.ports.store.Quotes."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def get(self, quote_id: str) -> Quote | None:
-        return await first(self._conn, Quote, _GET, quote_id)
+        return await fetch_first(self._conn, Quote, _GET, quote_id)
 
     async def add(self, quote: Quote) -> None:
         await self._conn.execute(_ADD, values(quote))
 
     async def save(self, quote: Quote) -> None:
-        """Writes all of it, but never takes away the rental that a quote has made."""
+        """Write every field, but never remove the rental that the quote became."""
         fields = values(quote, without=frozenset({"id", "rental_id"}))
-        await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "of": quote.id})
+        await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> int:
-        return await self._conn.scalar(_ASKED, {"who": owner, "since": since}) or 0
+        return await self._conn.scalar(_ASKED_SINCE, {"owner_id": owner, "since": since}) or 0
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        return models(Quote, await self._conn.execute(_WAITING, {"who": owner, "since": since}))
+        return to_models(Quote, await self._conn.execute(_WAITING_FOR_KEY, {"owner_id": owner, "since": since}))
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         found = await claims.claim(
@@ -69,13 +69,13 @@ class Quotes:
         return [row.id for row in found]
 
     async def defer(self, quote_id: str, due_at: datetime) -> None:
-        await self._conn.execute(_DEFER, {"of": quote_id, "next_due": due_at})
+        await self._conn.execute(_DEFER, {"key": quote_id, "next_due": due_at})
 
     async def release(self, quote_id: str) -> None:
         await claims.release(self._conn, quotes, quote_id)
 
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, quotes, but)
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
+        await claims.release_all(self._conn, quotes, without)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, quotes)

@@ -1,4 +1,4 @@
-"""Between a rental and its row: the groups of fields that a rental has in each phase are columns side by side."""
+"""A rental to its row and back. The row has a plain column for each field of the groups (lease, ending ...)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Question, Rental, Wa
 from store.mapping import Values, values
 
 _PROMISED = -1
-"""`asked_times` while the moment of the next question is promised."""
+"""The value of `asked_times` while `question.promised`."""
 _GROUPS = frozenset({"waiting", "blocked", "lease", "ending", "alarm"})
-_SAME = frozenset(Rental.model_fields) - _GROUPS
+_PLAIN = frozenset(Rental.model_fields) - _GROUPS
 """The fields whose column has their name."""
 
 
 def rental_values(rental: Rental) -> Values:
-    """Return the values of a rental's columns, those too that only queries need."""
+    """Return the values of a rental's columns, including those that only queries need."""
     waiting, blocked, lease = rental.waiting, rental.blocked, rental.lease
     ending, alarm = rental.ending, rental.alarm
     return {
@@ -52,7 +52,7 @@ def rental_values(rental: Rental) -> Values:
 def rental_of(row: Row[Any]) -> Rental:
     """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
     return Rental(
-        **{name: row._mapping[name] for name in _SAME},
+        **{name: row._mapping[name] for name in _PLAIN},
         waiting=_waiting(row),
         blocked=Blocked(since=row.kept_since, why=row.kept_why) if row.kept_since else None,
         lease=_lease(row),
@@ -97,7 +97,7 @@ def _ending(row: Row[Any]) -> Ending | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the moment from which its machine's end is counted. Return None once nothing is left to do."""
+    """Return the time from which the end of its machine is counted. Return None once nothing is left to do."""
     if rental.state.over and rental.due_at is None:
         return None
     destroying_since = rental.ending.since if rental.ending else None

@@ -10,46 +10,46 @@ from sqlalchemy import Boolean, Text, and_, bindparam, case, func, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change, Claimed, LiveCost, Usage
+from bot.lifecycle.ports.records import Change, Claimed, LiveCost, Usage
 from bot.model.base import changed
-from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from store import claims, costs
+from store.attempts import Attempts
 from store.events import Events
-from store.facts import Facts
-from store.mapping import Values, add_new, by, given, models
+from store.mapping import Values, insert_new, param, select_by, to_models
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import rentals
 
-_SPENDING = 0x67707562
-"""The number of an advisory lock; any that nothing else in this database takes."""
+_SPENDING_LOCK = 0x67707562
+"""The number of an advisory lock. Nothing else in this database may take it."""
 
 _c = rentals.c
-_GET = by(_c.id)
-_RECENT = by(_c.owner, _c.created_at.desc(), _c.id).limit(bindparam("most"))
-# Sorted in Python: for an order, SQLite would take the index of all that an owner ever had.
+_GET = select_by(_c.id)
+# Not ordered here: SQLite would then use the index over everything that an owner ever had. Python sorts.
 _LIVE = select(rentals).where(_c.live)
-_LIVE_OF = _LIVE.where(_c.owner == given(_c.owner, "who"))
-_STATES = select(_c.state, func.count().label("many")).where(_c.live).group_by(_c.state)
-_KNOWN = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
+_LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
+_STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
+_MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
-_NUDGE = update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=given(_c.due_at, "now"))
-_HOLD_OFF = select(func.pg_advisory_xact_lock(_SPENDING))
+_MAKE_DUE = (
+    update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=param(_c.due_at, "now"))
+)
+_LOCK_SPENDING = select(func.pg_advisory_xact_lock(_SPENDING_LOCK))
 _USAGE = select(
-    func.count().filter(_c.owner == given(_c.owner, "who")),
+    func.count().filter(_c.owner == param(_c.owner, "owner_id")),
     func.coalesce(func.sum(_c.cap_micros), 0),
-).where(_c.live, _c.id.is_distinct_from(given(_c.id, "without")))
+).where(_c.live, _c.id.is_distinct_from(param(_c.id, "without")))
 
-_AS_IT_WAS = and_(_c.version == given(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
-_NUDGED = _c.due_at.is_distinct_from(given(_c.due_at, "was_due"))
+_UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
+_DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
 _DEFER = (
     update(rentals)
-    .where(_c.id == given(_c.id, "of"))
+    .where(_c.id == param(_c.id, "key"))
     .values(
         claimed_by=None,
-        due_at=case((and_(_AS_IT_WAS, ~_NUDGED), given(_c.due_at, "next_due")), else_=_c.due_at),
+        due_at=case((and_(_UNCHANGED, ~_DUE_TIME_CHANGED), param(_c.due_at, "next_due")), else_=_c.due_at),
     )
 )
 
@@ -63,34 +63,34 @@ _CLAIMED = (
     _c.due_at,
 )
 
-_BORN_WITH = frozenset({"id", "owner", "created_at", "card_channel"})
-"""What no change changes; where the card is, is Messages.redirect's."""
-_next = given(_c.due_at, "next_due")
-_seen = given(_c.seen_at, "seen")
+_CONSTANT = frozenset({"id", "owner", "created_at", "card_channel"})
+"""Columns that no change writes. Only Messages.redirect writes `card_channel`."""
+_next = param(_c.due_at, "next_due")
+_seen = param(_c.seen_at, "seen")
 _APPLY = (
     update(rentals)
-    .where(_c.id == given(_c.id, "of"), _AS_IT_WAS)
+    .where(_c.id == param(_c.id, "key"), _UNCHANGED)
     .values(
-        # A nudge that came since the rental was read is not forgotten: what is sooner holds.
-        due_at=case((and_(_NUDGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
-        # Nor is a sign of life.
+        # Keep a sooner time that `make_due` wrote after the rental was read.
+        due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
+        # Keep a later time that `People.note_seen` wrote.
         seen_at=case((or_(_c.seen_at.is_(None), _c.seen_at < _seen), _seen), else_=_c.seen_at),
         claimed_by=case((bindparam("releases", type_=Boolean), None), else_=_c.claimed_by),
     )
 )
 
 
-def _was(rental: Rental | Claimed) -> Values:
+def _as_read(rental: Rental | Claimed) -> Values:
     return {
-        "of": rental.id,
+        "key": rental.id,
         "was_version": rental.version,
         "was_state": str(rental.state),
         "was_due": rental.due_at,
     }
 
 
-class Rentals(Facts):
-    """bot.lifecycle.ports.Rentals."""
+class Rentals(Attempts):
+    """bot.lifecycle.ports.store.Rentals."""
 
     def __init__(
         self,
@@ -98,111 +98,108 @@ class Rentals(Facts):
         events: Events,
         messages: Messages,
         *,
-        locks: bool,
-        lost: Callable[[Change], None],
+        lock_spending: bool,
+        on_stale: Callable[[Change], None],
     ) -> None:
-        """`locks`: usage() has to hold off others by itself. `lost` is told of changes that came too late."""
+        """With `lock_spending`, `usage` takes a lock; SQLite doesn't need it, as it has one writer at a time.
+        `on_stale` is called with each change of a rental that was changed meanwhile."""
         super().__init__(conn)
         self._events = events
         self._messages = messages
-        self._locks = locks
-        self._lost = lost
+        self._lock_spending = lock_spending
+        self._on_stale = on_stale
 
     async def get(self, rental_id: str) -> Rental | None:
-        row = (await self._conn.execute(_GET, {"of": rental_id})).first()
+        row = (await self._conn.execute(_GET, {"key": rental_id})).first()
         return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
-        """What an intent would break (its offer is taken) undoes the whole change, even where the caller goes on
-        in the same transaction."""
+        # With a savepoint, OfferTaken undoes the whole change even if the caller goes on in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
-                held = await self._apply(change)
+                applied = await self._apply(change)
         else:
-            held = await self._apply(change)
-        if not held:
-            self._lost(change)
+            applied = await self._apply(change)
+        if not applied:
+            self._on_stale(change)
             raise Stale
 
     async def _apply(self, change: Change) -> bool:
-        held = await self._guard(change)
-        await self.write(change, with_new=held)
-        if held:
-            await self._tell(change)
-        return held
+        current = await self._write_rental(change)
+        await self.write_facts(change, with_new=current)
+        if current:
+            await self._write_history(change)
+        return current
 
     async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
-        """A nudge that came meanwhile is a change too: then it stays due."""
-        await self._conn.execute(_DEFER, {**_was(rental), "next_due": due_at})
+        """Leave the due time if `make_due` or a change wrote another one meanwhile."""
+        await self._conn.execute(_DEFER, {**_as_read(rental), "next_due": due_at})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
-        return models(
+        return to_models(
             Claimed, await claims.claim(self._conn, rentals, _CLAIMED, now, claimant=claimant, limit=limit)
         )
 
     async def release(self, rental_id: str) -> None:
         await claims.release(self._conn, rentals, rental_id)
 
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
-        await claims.release_all(self._conn, rentals, but)
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
+        await claims.release_all(self._conn, rentals, without)
 
     async def next_due(self) -> datetime | None:
         return await claims.next_due(self._conn, rentals)
 
-    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
-        await self._conn.execute(_NUDGE, {"ids": list(rental_ids), "now": now})
+    async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
+        await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
-        return {State(row.state): row.many for row in await self._conn.execute(_STATES)}
+        return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        if self._locks:
-            await self._conn.execute(_HOLD_OFF)
-        row = (await self._conn.execute(_USAGE, {"who": owner, "without": without})).one()
+        if self._lock_spending:
+            await self._conn.execute(_LOCK_SPENDING)
+        row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
         return Usage(person_rentals=row[0], team_rate=Decimal(int(row[1])).scaleb(-6))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
         if owner is None:
             rows = await self._conn.execute(_LIVE)
         else:
-            rows = await self._conn.execute(_LIVE_OF, {"who": owner})
+            rows = await self._conn.execute(_LIVE_OF_OWNER, {"owner_id": owner})
         return sorted(rentals_of(rows), key=lambda rental: (rental.created_at, rental.id))
 
     async def live_costs(self) -> list[LiveCost]:
         return await costs.live_costs(self._conn)
 
-    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        found = await self._conn.execute(_KNOWN, {"ids": list(rental_ids)})
+    async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+        found = await self._conn.execute(_MANY, {"ids": list(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
-
-    async def recent(self, owner: str, limit: int) -> list[Rental]:
-        return rentals_of(await self._conn.execute(_RECENT, {"of": owner, "most": limit}))
 
     async def any_ever(self) -> bool:
         return await self._conn.scalar(_ANY) is not None
 
-    async def _guard(self, change: Change) -> bool:
-        """Writes the rental if it is still as it was, and says whether it did."""
+    async def _write_rental(self, change: Change) -> bool:
+        """Write the rental and return True. Return False, and write nothing, if it was changed meanwhile."""
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
-            # False where its quote has made one already, or its id is in use.
-            return await add_new(self._conn, rentals, fields)
-        for name in _BORN_WITH | {"due_at"}:
+            # False if its quote has become a rental already, or if its id is in use.
+            return await insert_new(self._conn, rentals, fields)
+        for name in _CONSTANT | {"due_at"}:
             del fields[name]
-        given_now = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases}
-        updated = await self._conn.execute(_APPLY, {**fields, **_was(before), **given_now})
+        new = {"next_due": after.due_at, "seen": fields.pop("seen_at"), "releases": change.releases_claim}
+        updated = await self._conn.execute(_APPLY, {**fields, **_as_read(before), **new})
         return updated.rowcount == 1
 
-    async def _tell(self, change: Change) -> None:
+    async def _write_history(self, change: Change) -> None:
+        """Write the events and messages of a change, and make the rental's surfaces due."""
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
-            told = message if index is None else changed(message, event_id=ids[index])
-            await self._messages.add(told)
-        changes = before is None or before.state != after.state
-        if changes and after.state is State.READY:
-            await self.became_ready(after)
+            await self._messages.add(message if index is None else changed(message, event_id=ids[index]))
+        state_changed = before is None or before.state != after.state
+        if state_changed and after.state is State.READY:
+            await self.write_ready_time(after)
         if before is None or after.version > before.version:
-            transition = changes or any(event.kind is not EventKind.PROGRESS for event in change.events)
+            transition = state_changed or bool(change.events)
             await self._messages.show(after.id, after.version, transition=transition)

@@ -1,7 +1,7 @@
-"""The tables. A column has the name of the model's field that it keeps; the few that no model has say why.
+"""The tables. A column has the name of the model's field that it stores. Each column without a field says why.
 
-Each query that runs again and again has an index over just the rows that it is about (what is due, live, open),
-so that its cost follows these and not all that ever was. migrations/ makes the same schema; a test compares.
+Each frequent query has an index over only the rows that it needs (due, live, open), so that it doesn't become
+slower as the history grows. The migrations create the same schema; a test compares them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ metadata = MetaData(
     }
 )
 
-# Written as SQLAlchemy writes the condition in a query: SQLite uses the index for that very expression only.
+# SQLite uses the index only for the same expression, so this is what SQLAlchemy writes in a query.
 _LIVE = text("live = 1")
 
 
@@ -48,19 +48,19 @@ def _text(name: str) -> Column[str]:
     return Column(name, SafeText, nullable=False)
 
 
-def _maybe(name: str) -> Column[str]:
+def _optional_text(name: str) -> Column[str]:
     return Column(name, SafeText)
 
 
-def _flag(name: str) -> Column[bool]:
+def _bool(name: str) -> Column[bool]:
     return Column(name, Boolean, nullable=False)
 
 
-def _count(name: str) -> Column[int]:
+def _int(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
 
 
-def _moment(name: str, *, nullable: bool = True) -> Column[Any]:
+def _time(name: str, *, nullable: bool = True) -> Column[Any]:
     return Column(name, UtcDateTime, nullable=nullable)
 
 
@@ -71,19 +71,19 @@ quotes = Table(
     Column("state", EnumText(QuoteState), nullable=False),
     _text("owner"),
     _text("asked_in"),
-    _maybe("card_channel"),
+    _optional_text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
-    _flag("rent_now"),
-    _maybe("changes"),
-    _maybe("reply_url"),
-    _flag("replaces"),
-    _moment("created_at", nullable=False),
-    _moment("found_at"),
+    _bool("rent_now"),
+    _optional_text("changes"),
+    _optional_text("reply_url"),
+    _bool("replaces"),
+    _time("created_at", nullable=False),
+    _time("found_at"),
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
     Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
-    _maybe("rental_id"),
-    _moment("due_at"),
-    _maybe("claimed_by"),  # which engine is at work on it
+    _optional_text("rental_id"),
+    _time("due_at"),
+    _optional_text("claimed_by"),  # the engine whose step works on it
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
 
@@ -91,7 +91,7 @@ rentals = Table(
     "rentals",
     metadata,
     Column("id", SafeText, primary_key=True),
-    _count("version"),
+    _int("version"),
     Column("state", EnumText(State), nullable=False),
     Column("quote_id", SafeText, ForeignKey("quotes.id"), nullable=False, unique=True),
     _text("owner"),
@@ -101,46 +101,46 @@ rentals = Table(
     Column("envelope", JsonText[Envelope](Envelope), nullable=False),
     Column("decider", EnumText(Decider)),
     Column("asked_why", EnumText(Why)),
-    _maybe("approved_by"),
-    _moment("created_at", nullable=False),
-    _moment("lapses_at"),
-    _moment("procuring_since"),
-    _moment("kept_since"),
+    _optional_text("approved_by"),
+    _time("created_at", nullable=False),
+    _time("lapses_at"),
+    _time("procuring_since"),
+    _time("kept_since"),
     Column("kept_why", EnumText(Why)),
-    _count("attempts"),
+    _int("attempts"),
     Column("rate", DecimalText),
-    _maybe("vendor"),
-    _maybe("vendor_region"),
-    _moment("accepted_at"),
+    _optional_text("vendor"),
+    _optional_text("vendor_region"),
+    _time("accepted_at"),
     _text("progress"),
-    _moment("quiet_since_real"),
-    _maybe("host"),
+    _time("quiet_since_real"),
+    _optional_text("host"),
     Column("port", Integer),
-    _moment("ready_at"),
-    _moment("ends_at"),
-    _count("notices_given"),
+    _time("ready_at"),
+    _time("ends_at"),
+    _int("notices_given"),
     Column("extension", JsonText[Extension](Extension)),
-    _moment("ask_at"),
-    _count("asked_times"),
-    _moment("seen_at"),
+    _time("ask_at"),
+    _int("asked_times"),
+    _time("seen_at"),
     Column("end", EnumText(State)),
     Column("end_why", EnumText(Why)),
-    _maybe("end_by"),
-    _moment("destroying_since"),
-    _moment("alarm_at"),
-    _count("alarms"),
-    _maybe("taken_on_by"),
-    _moment("over_at"),
-    _moment("due_at"),
-    _maybe("claimed_by"),  # which engine is at work on it
-    _flag("live"),  # whether its state is not over, for the index below
-    _moment("ends_from"),  # the moment from which its machine's end is counted; none once nothing is left to do
-    Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate an hour, rounded up: SQL adds these up
+    _optional_text("end_by"),
+    _time("destroying_since"),
+    _time("alarm_at"),
+    _int("alarms"),
+    _optional_text("taken_on_by"),
+    _time("over_at"),
+    _time("due_at"),
+    _optional_text("claimed_by"),  # the engine whose step works on it
+    _bool("live"),  # whether its state is not over, for the index below
+    _time("ends_from"),  # see rental_rows._ends_from
+    Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
 Index(
     "rentals_live",
-    rentals.c.live,  # the same in all: it only makes SQLite prefer this index to the one above
+    rentals.c.live,  # always true; it makes SQLite prefer this index to the one above
     rentals.c.owner,
     rentals.c.cap_micros,
     rentals.c.id,
@@ -166,22 +166,22 @@ attempts = Table(
     _text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
-    _moment("intended_at", nullable=False),
-    _moment("answered_at"),
+    _time("intended_at", nullable=False),
+    _time("answered_at"),
     Column("why", EnumText(Why)),
     _text("detail"),
-    _flag("accepted"),
-    _text("progress"),
-    _flag("delete_wanted"),
-    _moment("delete_accepted_at"),
-    _flag("late"),
-    _moment("empty_since"),
-    _text("offer_id"),  # the offer's, for the index that gives each offer one attempt
-    _text("vendor"),  # the offer's, as gpu: for how long machines there usually take
+    _bool("accepted"),
+    Column("progress", SafeText, nullable=False, default=""),  # no model field: nothing reads it
+    _bool("delete_wanted"),
+    _time("delete_accepted_at"),
+    _bool("late"),  # Attempt.reopened
+    _time("empty_since"),
+    _text("offer_id"),  # the offer's, for the index that allows an offer one attempt
+    _text("vendor"),  # the offer's, as gpu: for the median time to ready
     _text("gpu"),
-    Column("rate", DecimalText, nullable=False),  # the offer's: for what is alive, where the API says no price
-    _flag("live"),  # Attempt.live, for the index that gives each rental one live attempt
-    _moment("ready_at"),  # when its rental became ready
+    Column("rate", DecimalText, nullable=False),  # the offer's: the rate of a resource for which the API has none
+    _bool("live"),  # Attempt.live, for the index that allows a rental one live attempt
+    _time("ready_at"),  # when its rental became ready
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
 Index("attempts_name", attempts.c.resource_name, unique=True)
@@ -207,18 +207,18 @@ resources = Table(
     metadata,
     Column("resource_id", SafeText, primary_key=True),
     _text("rental_id"),
-    _count("attempt"),
+    _int("attempt"),
     _text("status"),
-    _moment("first_seen", nullable=False),
-    _moment("read_at", nullable=False),
+    _time("first_seen", nullable=False),
+    _time("read_at", nullable=False),
     Column("rate", DecimalText),
-    _moment("valid_from"),
-    _moment("valid_to"),
-    _maybe("host"),
+    _time("valid_from"),
+    _time("valid_to"),
+    _optional_text("host"),
     Column("port", Integer),
-    _moment("delete_accepted_at"),
-    _moment("missing_since"),
-    _moment("gone_at"),
+    _time("delete_accepted_at"),
+    _time("missing_since"),
+    _time("gone_at"),
     _text("last_answer"),
     ForeignKeyConstraint(["rental_id", "attempt"], ["attempts.rental_id", "attempts.n"]),
 )
@@ -233,11 +233,11 @@ ledger = Table(
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("rental_id", SafeText, ForeignKey("rentals.id"), nullable=False),
     _text("owner"),
-    _moment("started_at", nullable=False),
-    _moment("ended_at", nullable=False),
+    _time("started_at", nullable=False),
+    _time("ended_at", nullable=False),
     Column("rate", DecimalText, nullable=False),
     Column("amount", BigInteger, nullable=False),
-    _flag("estimated"),
+    _bool("estimated"),
 )
 Index("ledger_rental", ledger.c.rental_id)
 
@@ -247,8 +247,8 @@ events = Table(
     Column("id", BigId, primary_key=True),
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     Column("kind", EnumText(EventKind), nullable=False),
-    _moment("at", nullable=False),
-    _maybe("actor"),
+    _time("at", nullable=False),
+    _optional_text("actor"),
     Column("facts", JsonText[Facts](Facts), nullable=False),
 )
 Index("events_rental", events.c.rental_id, events.c.id)
@@ -264,29 +264,29 @@ messages = Table(
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
-    _flag("broadcast"),
-    _count("wanted"),
-    _count("shown"),
+    _bool("broadcast"),
+    _int("wanted"),
+    _int("shown"),
     _text("digest"),
-    _maybe("channel"),
-    _maybe("ts"),
-    _moment("posted_at"),
-    _flag("sending"),
-    _count("tries"),
-    _flag("closed"),
-    _moment("created_at", nullable=False),
-    _moment("due_at"),
-    Column("urgent", Boolean, nullable=False, server_default=false()),  # its next edit shows a transition
-    _moment("refresh_at"),
+    _optional_text("channel"),
+    _optional_text("ts"),
+    _time("posted_at"),
+    _bool("sending"),
+    _int("tries"),
+    _bool("closed"),
+    _time("created_at", nullable=False),
+    _time("due_at"),
+    Column("urgent", Boolean, nullable=False, server_default=false()),  # whether its next edit shows a transition
+    _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
-_open = messages.c.due_at.is_not(None)
-Index("messages_due", messages.c.due_at, sqlite_where=_open, postgresql_where=_open)
-_moves = messages.c.refresh_at.is_not(None)
-Index("messages_refresh", messages.c.refresh_at, sqlite_where=_moves, postgresql_where=_moves)
+_due_messages = messages.c.due_at.is_not(None)
+Index("messages_due", messages.c.due_at, sqlite_where=_due_messages, postgresql_where=_due_messages)
+_refreshes = messages.c.refresh_at.is_not(None)
+Index("messages_refresh", messages.c.refresh_at, sqlite_where=_refreshes, postgresql_where=_refreshes)
 
 people = Table(
     "people",
@@ -294,12 +294,12 @@ people = Table(
     Column("id", SafeText, primary_key=True),
     _text("name"),
     _text("tz"),
-    _flag("guest"),
-    _flag("deactivated"),
-    _flag("outsider"),
-    _flag("bot"),
+    _bool("guest"),
+    _bool("deactivated"),
+    _bool("outsider"),
+    _bool("bot"),
     Column("groups", JsonText[frozenset[str]](frozenset[str]), nullable=False),
-    _moment("asked_at", nullable=False),  # real time at which Slack said so
+    _time("asked_at", nullable=False),  # real time at which Slack was asked
 )
 
 keys = Table(
@@ -309,17 +309,17 @@ keys = Table(
     _text("line"),
     _text("comment"),
     _text("fingerprint"),
-    _moment("set_at", nullable=False),
+    _time("set_at", nullable=False),
 )
 
-rooms = Table(
+channels = Table(
     "rooms",
     metadata,
     Column("id", SafeText, primary_key=True),
-    _flag("member"),
-    _flag("direct"),
-    _flag("shared"),
-    _moment("asked_at", nullable=False),  # real time at which Slack said so
+    _bool("member"),
+    _bool("direct"),
+    _bool("shared"),
+    _time("asked_at", nullable=False),  # real time at which Slack was asked
 )
 
 account = Table(

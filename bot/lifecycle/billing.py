@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from bot.lifecycle.ports import Billing
+from bot.lifecycle.ports.records import Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.money import Micros, cost
 from bot.model.summary import AccruedCost

@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
-from bot.lifecycle.ports import Channels, Market, Prober, Store, Tx
+from bot.lifecycle.ports.outside import Channels, Market, Prober
+from bot.lifecycle.ports.store import Store, Tx
 from bot.model.attempt import Attempt
 from bot.policy.rules import Rules
 

@@ -11,7 +11,8 @@ import structlog
 
 from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import Claimed, Tx
+from bot.lifecycle.ports.records import Claimed
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.step_failures import StepFailures
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
@@ -163,8 +164,8 @@ class Engine:
     async def _release_stale_claims(self) -> None:
         """Release all claims except those of running steps."""
         async with self.deps.store.write() as tx:
-            await tx.quotes.release_all(but=self._tasks.values())
-            await tx.rentals.release_all(but=self._tasks.values())
+            await tx.quotes.release_all(without=self._tasks.values())
+            await tx.rentals.release_all(without=self._tasks.values())
         self._stale_claims = False
 
     async def drain(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
@@ -18,7 +18,7 @@ AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
 """Told to the owner and the admins as notices: what keeps a step from working may also keep its rental's card,
 thread and direct messages from being rendered."""
 
-QUIET = frozenset({E.ASKED, E.STARTED, E.PROGRESS, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
+QUIET = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
 """Not in the thread: the card itself, the first "renting", or a direct message says it."""
 
 TO_OWNER = frozenset(
@@ -57,7 +57,7 @@ def change(
     attempts: tuple[Attempt, ...] = (),
     resources: tuple[Resource, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
-    releases: bool = False,
+    releases_claim: bool = False,
 ) -> Change:
     """A change with all that it tells."""
     messages: list[tuple[int | None, Message]] = []
@@ -75,7 +75,7 @@ def change(
         attempts=attempts,
         resources=resources,
         ledger=ledger,
-        releases=releases,
+        releases_claim=releases_claim,
     )
 
 

@@ -16,7 +16,7 @@ import structlog
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account import send_notices
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.steps.polling import soonest
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
@@ -220,7 +220,7 @@ class OverdueDeletion:
             return list(attempt.resources), False
         known = {one.resource_id: one for one in attempt.resources}
         async with self._deps.store.read() as tx:
-            others = await tx.overdue.of_others(attempt, statuses.keys() - known.keys())
+            others = await tx.overdue.owned_by_others(attempt, statuses.keys() - known.keys())
         for resource_id, status in statuses.items():
             if resource_id not in others and resource_id not in known:
                 known[resource_id] = KnownResource(resource_id=resource_id, status=status, read_at=now)
@@ -241,7 +241,7 @@ class OverdueDeletion:
             event = Event(rental_id=attempt.rental_id, kind=EventKind.DELETED_OVERDUE, at=now, facts=facts)
             try:
                 async with self._deps.store.write() as tx:
-                    if await tx.overdue.mark(attempt, deleted, now):
+                    if await tx.overdue.mark_for_deletion(attempt, deleted, now):
                         await send_notices(tx, self._deps, event, attempt.owner)
             except GpubotError as error:
                 log.warning("overdue.not_written", rental=attempt.rental_id, error=type(error).__name__)

@@ -14,7 +14,7 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.ports import DirectPosts
+from bot.lifecycle.ports.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 
@@ -114,7 +114,7 @@ class SelfCheck:
         running = [key for key, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
         try:
             async with self.deps.store.read() as tx:
-                oldest = await tx.overdue.oldest_due(but=running)
+                oldest = await tx.overdue.oldest_due(without=running)
         except GpubotError:
             self.reads = False
             return

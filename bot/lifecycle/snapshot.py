@@ -10,7 +10,7 @@ from bot.errors import Stale
 from bot.lifecycle.billing import ledger_row, spent
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -92,7 +92,7 @@ async def save(
     deps: StepDeps,
     snapshot: RentalSnapshot,
     *,
-    releases: bool = False,
+    releases_claim: bool = False,
     unless: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
     """Writes what is different from the store, and answers the case as it then is. Raises Stale where the rental
@@ -114,7 +114,7 @@ async def save(
             if unless is not None:
                 await unless(tx)
             if (
-                releases
+                releases_claim
                 and not (attempts or resources or ledger or snapshot.events)
                 and (changed(stored.rental, **due_only) == rental)
             ):
@@ -130,7 +130,7 @@ async def save(
                     attempts=attempts,
                     resources=resources,
                     ledger=ledger,
-                    releases=releases,
+                    releases_claim=releases_claim,
                 )
             )
     except Stale:

@@ -9,7 +9,8 @@ from bot.errors import BuyingBlock
 from bot.lifecycle.account import set_block, tell_admins
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import ResourceView, Tx
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import see
 from bot.model.attempt import Attempt, AttemptState, Resource
@@ -61,8 +62,8 @@ async def sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    known = await tx.rentals.known_resources([view.resource_id for view in views])
-    attempts = await tx.rentals.attempts_behind(list(known.values()))
+    known = await tx.rentals.resources_by_id([view.resource_id for view in views])
+    attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
         Found(
             view=view,
@@ -80,10 +81,10 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
     Anyone can choose a name, so it counts only if the API names no offers.
     """
     for offer_id in view.offer_ids:
-        attempt = await tx.rentals.attempt_of_offer(offer_id)
+        attempt = await tx.rentals.attempt_by_offer(offer_id)
         if attempt is not None:
             return attempt
-    return await tx.rentals.attempt_named(view.name) if view.name and not view.offer_ids else None
+    return await tx.rentals.attempt_by_name(view.name) if view.name and not view.offer_ids else None
 
 
 async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) -> None:
@@ -128,7 +129,7 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
     async def decision(tx: Tx) -> None:
         rental = await tx.rentals.get(attempt.rental_id)
-        known = await tx.rentals.known_resources([view.resource_id])
+        known = await tx.rentals.resources_by_id([view.resource_id])
         if rental is None or known.get(view.resource_id) != found.resource:
             return
         now = deps.clock.now()
@@ -164,7 +165,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        held = changed(current, state=AttemptState.BOUGHT, late=True, marked_for_deletion=True)
+        held = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
         resource = see(found.resource, view, held, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
@@ -188,4 +189,4 @@ async def _make_due(deps: StepDeps, rental_ids: Sequence[str]) -> None:
     unique = list(dict.fromkeys(rental_ids))
     for first in range(0, len(unique), BATCH):
         async with deps.store.write() as tx:
-            await tx.rentals.nudge(unique[first : first + BATCH], deps.clock.now())
+            await tx.rentals.make_due(unique[first : first + BATCH], deps.clock.now())

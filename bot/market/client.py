@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.clock import Clock
 from bot.errors import LockedOut, MarketAway
-from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.anomalies import Anomalies
 from bot.market.offer_query import query
@@ -142,7 +142,7 @@ class ComputeClear:
         """Return the offer's procurement status."""
         answer = await self._other(STATUS, "GET", f"/offers/{quote(offer_id, safe='')}/status")
         if answer.status == 404:
-            return OfferProgress(found=False)
+            return OfferProgress()
         return await self._read(STATUS, answer, lambda body: wire.progress(body, offer_id, self._anomalies))
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TypeVar
 
-from bot.lifecycle.ports import OfferProgress, Procured, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import fields, ssh_address
 from bot.market.anomalies import Anomalies
 from bot.model.base import changed
@@ -278,15 +278,12 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     resources = _check_length(fields.entries(fields.field(body, "resources")))
     named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
     return OfferProgress(
-        found=True,
         ready=ready,
         failed=failed,
-        untouched=untouched,
         in_progress=not (ready or failed or untouched),
         progress=fields.text(fields.field(body, "progress"), 100) or "",
         detail=fields.text(fields.field(body, "failure_reason"), 300) or "",
         all_running=bool(instances) and all(_runs(instance, anomalies) for instance in instances),
-        instances=len(instances),
         resource_ids=tuple(dict.fromkeys(found for found in named if found is not None)),
     )
 

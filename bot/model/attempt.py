@@ -47,8 +47,6 @@ class Why(StrEnum):
     ASKED = "asked"
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
-    NOT_WANTED = "not_wanted"
-    """A resource turned up for an attempt that nobody wanted any more."""
 
 
 class Attempt(Frozen):
@@ -71,12 +69,11 @@ class Attempt(Frozen):
     """The market's own words. Data, never markup."""
     accepted: bool = False
     """The procure call itself was answered with acceptance."""
-    progress: str = ""
     marked_for_deletion: bool = False
     """Any resource that appears for it is deleted too."""
     delete_accepted_at: Instant | None = None
     """When the deletion of all its resources was first accepted; from then on it is no longer live."""
-    late: bool = False
+    reopened: bool = False
     """A resource appeared after the attempt was settled. It is deleted in addition to the rental's
     live attempt."""
     empty_since: Instant | None = None
@@ -85,7 +82,7 @@ class Attempt(Frozen):
     @property
     def live(self) -> bool:
         """Bought or perhaps bought, and not yet accepted for deletion. A rental has at most one such attempt."""
-        return self.delete_accepted_at is None and not self.late and not self.settled
+        return self.delete_accepted_at is None and not self.reopened and not self.settled
 
     @property
     def settled(self) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from pydantic import model_validator
 
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
@@ -29,13 +32,11 @@ class EventKind(StrEnum):
     RENTING = "renting"
     """An attempt is intended; facts.before is the rate of the attempt before, if any."""
     NO_ANSWER = "no_answer"
-    ATTEMPT_FAILED = "attempt_failed"
     GIVEN_UP = "given_up"
     """An attempt was accepted but did not get ready; it is being destroyed and the next one follows."""
     ACCEPTED = "accepted"
     WAITING = "waiting"
     """Buying is held up: outage, pause, a refused token."""
-    PROGRESS = "progress"
     SILENT = "silent"
     """It runs, but nothing answered on its SSH port."""
     READY = "ready"
@@ -97,7 +98,6 @@ class Facts(Frozen):
     envelope: int | None = None
     why: Why | None = None
     detail: str | None = None
-    progress: str | None = None
     span: timedelta | None = None
     hours: timedelta | None = None
     until: Instant | None = None
@@ -115,6 +115,14 @@ class Facts(Frozen):
     self_approved: bool | None = None
     number: str | None = None
     """Of a failure, as it stands in the log."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed_field(cls, stored: Any) -> Any:
+        """Accept facts that were stored while there was a field `progress`. It was always null."""
+        return (
+            {name: stored[name] for name in stored if name != "progress"} if isinstance(stored, dict) else stored
+        )
 
 
 class Event(Frozen):

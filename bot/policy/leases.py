@@ -12,6 +12,8 @@ from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
 """After each "Still needed?" that nobody answered, the next one waits longer by this share of the first wait."""
+RECENTLY = timedelta(hours=1)
+"""An owner who read of an end this recently needs no notice of it, except the last."""
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
@@ -40,6 +42,16 @@ def next_notice(ends_at: datetime, given: int, rules: Rules) -> datetime | None:
     """Return when the next notice is due. Return None after the last."""
     remaining = rules.lease.notices[given:]
     return ends_at - remaining[0] if remaining else None
+
+
+def skips_notice(past: int, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
+    """Return whether a notice is skipped because its owner was notified of the same end within the last hour. The
+    last notice is never skipped.
+
+    `past` counts the notices that are over, with this one; `notified_at` is when the owner was last notified.
+    """
+    last = past >= len(rules.lease.notices)
+    return not last and notified_at is not None and now - notified_at <= RECENTLY
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused
 from bot.model.base import Frozen, changed
-from bot.model.money import MICROS_PER_DOLLAR, Micros, cost_at_most, micros, rate_for, whole_cents_below
+from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.request import Envelope, Request
@@ -186,6 +186,17 @@ def propose_extension(
         envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
+
+
+def receipt_estimate(
+    rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
+) -> Micros | None:
+    """Return the estimate that a receipt over `amount` shows: that of a `lease` at `rate`. Return None unless the
+    lease ran its length and the estimate was off by more than a tenth."""
+    if rate is None or not ran_its_length:
+        return None
+    estimate = cost(rate, lease)
+    return estimate if 10 * abs(amount - estimate) > estimate else None
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:

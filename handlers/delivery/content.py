@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import EVER, Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_message
 from bot.model.message import Message, MessageKind

@@ -68,7 +68,10 @@ seconds while Slack's answers are lost."""
 
 
 class DirectNotices:
-    """bot.lifecycle.ports.DirectPosts. It never waits for Slack's pace, because the self-check must go on."""
+    """Implement bot.lifecycle.ports.outside.DirectPosts.
+
+    It never waits for Slack's pace, because the self-check must go on.
+    """
 
     def __init__(self, client: AsyncWebClient, pace: Pace, clock: Clock, rules: Rules) -> None:
         self._client = client

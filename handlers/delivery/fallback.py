@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
 from bot.policy.rules import Rules

@@ -14,7 +14,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Tx, Unsendable
+from bot.lifecycle.ports.records import Unsendable
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from handlers.delivery import reposts

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, Instant
 
 PREFIX = "twin:"
@@ -55,7 +55,7 @@ async def read(tx: Tx, message_id: int) -> Repost | None:
 
 async def read_all(tx: Tx) -> dict[int, Repost]:
     """Return all re-posts whose other post is still searched for, by message id."""
-    rows = await tx.account.named(PREFIX)
+    rows = await tx.account.with_prefix(PREFIX)
     found = {int(name.removeprefix(PREFIX)): _parsed(value) for name, value in rows.items()}
     return {message_id: repost for message_id, repost in found.items() if repost is not None}
 

@@ -9,7 +9,7 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.message import Message
 from handlers.delivery import reposts
 from handlers.delivery.fallback import fall_back
@@ -49,9 +49,9 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
     else:
         await tx.messages.save(message)
     if given_up:
-        await tx.account.count(GIVEN_UP)
+        await tx.account.increment(GIVEN_UP)
     if result.unverified:
-        await tx.account.count(POSTED_TWICE)
+        await tx.account.increment(POSTED_TWICE)
     if result.reposted:
         await reposts.record(tx, message.id, deps.clock.real())
 

@@ -30,13 +30,13 @@ _log = structlog.get_logger("gpubot.rooms")
 
 
 class SlackChannels:
-    """bot.lifecycle.ports.Rooms: from the store's cache, else asked."""
+    """bot.lifecycle.ports.outside.Channels: from the store's cache, else asked."""
 
     def __init__(self, deps: Deps, client: AsyncWebClient) -> None:
         self._deps = deps
         self._client = client
 
-    async def room(self, channel: str) -> Channel:
+    async def get(self, channel: str) -> Channel:
         """Never raises: where neither the store nor Slack answers, a room we are no member of."""
         if channel.startswith("D"):
             return Channel(id=channel, member=True, direct=True)
@@ -54,19 +54,19 @@ class SlackChannels:
     async def forget(self, channel: str) -> None:
         """Something about the channel changed: asks again next time. Raises StoreBusy."""
         async with self._deps.store.write() as tx:
-            await tx.people.forget_room(channel)
+            await tx.people.forget_channel(channel)
 
     async def _known(self, channel: str) -> Channel | None:
         try:
             async with self._deps.store.read() as tx:
-                return await tx.people.room(channel, self._deps.clock.real() - KNOWN_FOR)
+                return await tx.people.channel(channel, self._deps.clock.real() - KNOWN_FOR)
         except StoreBusy:
             return None
 
     async def _remember(self, room: Channel) -> None:
         try:
             async with self._deps.store.write() as tx:
-                await tx.people.put_room(room, self._deps.clock.real())
+                await tx.people.put_channel(room, self._deps.clock.real())
         except StoreBusy:
             _log.info("rooms.not_kept", channel=room.id)
 

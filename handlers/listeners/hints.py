@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import Outage, Refused
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.policy.roles import may_use
 from bot.policy.rules import Rules
 from handlers.directory.people import People

@@ -47,7 +47,6 @@ _REASONS: dict[Why, str] = {
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} took it",
-    Why.NOT_WANTED: "nobody wanted it any more",
 }
 
 

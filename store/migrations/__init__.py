@@ -1,6 +1,6 @@
-"""How the schema came to be, revision by revision (Alembic).
+"""The revisions of the schema (Alembic).
 
-A revision that has landed is never edited, as databases have it. What changes after it is a revision of its own.
+A released revision is never edited, because databases have it already. Each later change is a new revision.
 """
 
 HEAD = "0004"

@@ -1,4 +1,4 @@
-"""Alembic runs this for every command. The connection comes from store/migrating.py, with a transaction begun."""
+"""Alembic runs this module for each command. store/migrating.py gives it a connection with an open transaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # Both databases take DDL in a transaction; the caller's is the only one.
+    # Both databases roll DDL back; the caller's transaction is the only one.
     transactional_ddl=True,
-    # SQLite can't alter most things in place: its tables are copied.
+    # SQLite can't alter most columns in place, so its tables are copied.
     render_as_batch=True,
 )
 context.run_migrations()

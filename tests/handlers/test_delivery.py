@@ -82,7 +82,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
         await ours.deliver()
         assert await ours.queued() == []
         async with ours.deps.store.read() as tx:
-            assert await tx.account.counted(GIVEN_UP) == 1
+            assert await tx.account.get_count(GIVEN_UP) == 1
 
 
 @pytest.mark.parametrize("error", ["ratelimited", "rate_limited", "team_added_to_org", "fatal_error"])

@@ -56,11 +56,11 @@ async def test_events_of_another_shape_are_passed_over(tmp_path: Path) -> None:
 async def test_a_channel_that_gets_shared_is_asked_about_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=False)
-        assert not (await ours.context.channels.room(SHARED)).shared
+        assert not (await ours.context.channels.get(SHARED)).shared
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=True)
         sent = await ours.world.act("event", type="channel_shared", channel=SHARED, connected_team_id="T2")
         assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
-        assert (await ours.context.channels.room(SHARED)).shared
+        assert (await ours.context.channels.get(SHARED)).shared
 
 
 async def writes(ours: Team, *people: str) -> None:

@@ -222,31 +222,31 @@ async def test_an_old_answer_is_asked_anew(tmp_path: Path) -> None:
 async def test_rooms_say_who_reads_and_whether_the_bot_is_there(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         channels = ours.context.channels
-        training = await channels.room(TRAINING)
+        training = await channels.get(TRAINING)
         assert (training.member, training.direct, training.shared) == (True, False, False)
-        assert (await channels.room(SHARED)).shared
-        assert not (await channels.room("C0QUIET00")).member
-        assert not (await channels.room("C0NOWHERE")).member
-        assert (await channels.room("D0ANA0000")).direct
-        await channels.room(TRAINING)
+        assert (await channels.get(SHARED)).shared
+        assert not (await channels.get("C0QUIET00")).member
+        assert not (await channels.get("C0NOWHERE")).member
+        assert (await channels.get("D0ANA0000")).direct
+        await channels.get(TRAINING)
         assert await calls(ours, "conversations.info") == 4
 
 
 async def test_a_room_is_asked_about_again_after_the_bot_was_invited(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         channels = ours.context.channels
-        assert not (await channels.room("C0QUIET00")).member
+        assert not (await channels.get("C0QUIET00")).member
         await ours.world.act("channels/C0QUIET00", "PATCH", bot=True)
         await settled_events(ours)
-        assert (await channels.room("C0QUIET00")).member
+        assert (await channels.get("C0QUIET00")).member
         await ours.world.act("channels/C0QUIET00", "PATCH", bot=False)
         await settled_events(ours)
-        assert not (await channels.room("C0QUIET00")).member
+        assert not (await channels.get("C0QUIET00")).member
 
 
 async def test_a_room_that_slack_says_nothing_of_is_none_of_ours_and_asked_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for fails in BROKEN:
             await fault(ours, "conversations.info", **fails)
-            assert not (await ours.context.channels.room(GPUS)).member
-        assert (await ours.context.channels.room(GPUS)).member
+            assert not (await ours.context.channels.get(GPUS)).member
+        assert (await ours.context.channels.get(GPUS)).member

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.message import Message
 from bot.model.rental import Rental
@@ -174,7 +174,7 @@ async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown
         await ours.deliver()
         assert (await reads(ours)).startswith("Ready")
         async with ours.deps.store.read() as tx:
-            assert await tx.account.counted(GIVEN_UP) == 0
+            assert await tx.account.get_count(GIVEN_UP) == 0
 
 
 async def test_refreshes_leave_the_pace_room_for_changes(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class Anything:
         for machine in await self.here.alive():
             if machine["offer_id"] is not None and machine["status"] != "deleting":
                 async with self.here.deps.store.read() as tx:
-                    attempt = await tx.rentals.attempt_of_offer(machine["offer_id"])
+                    attempt = await tx.rentals.attempt_by_offer(machine["offer_id"])
                 assert attempt is not None
                 running.setdefault(attempt.rental_id, set()).add(attempt.n)
         assert all(len(attempts) == 1 for attempts in running.values()), running

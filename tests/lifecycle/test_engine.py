@@ -13,7 +13,7 @@ import pytest
 
 from bot.errors import StoreBusy
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.ports import Store, Tx
+from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E

@@ -14,7 +14,8 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from bot.errors import StoreBusy, TooLate
-from bot.lifecycle.ports import Market, Store, Tx
+from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
 from bot.model.base import changed

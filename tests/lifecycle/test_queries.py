@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.lifecycle.service import queries
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind

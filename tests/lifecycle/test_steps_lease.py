@@ -76,6 +76,27 @@ async def test_two_notices_that_were_overslept_are_told_as_one(here: World) -> N
     assert await count(here, rental, E.ENDING) == 1
 
 
+@pytest.mark.parametrize("how", ["extended by its owner", "extended by an admin", "approved"])
+async def test_after_an_extension_the_next_notice_is_skipped_if_it_is_not_the_last(here: World, how: str) -> None:
+    rental = await here.ready(lease=24 * HOUR if how == "approved" else HOUR)
+    await sleep_to(here, end_of(rental) - 30 * MINUTE)
+    notices = await count(here, rental, E.ENDING)
+    if how == "approved":
+        rental = await here.approve(await here.extend(rental, 24 * HOUR))
+        await sleep_to(here, end_of(rental) - 2 * HOUR - 30 * MINUTE)
+        rental = await here.approve(await here.extend(rental, 3 * MINUTE))
+    else:
+        rental = await here.extend(rental, 2 * HOUR, ANA if how == "extended by its owner" else CLEO)
+    ends = end_of(rental)
+    await here.pass_time(ends - here.now - 2 * HOUR + MINUTE)
+    await sleep_to(here, ends - 30 * MINUTE - SECOND)
+    assert await count(here, rental, E.ENDING) == notices
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.ENDING) == notices + 1
+    assert (await here.said(rental, E.ENDING)).facts.span == 30 * MINUTE
+    assert await destroyed_at(here, rental) == ends
+
+
 @pytest.mark.parametrize("hours", [1, 3])
 async def test_an_end_that_nobody_could_read_of_is_said_and_waits_one_grace(here: World, hours: int) -> None:
     """Also where notices and the question whether it is needed were overslept."""

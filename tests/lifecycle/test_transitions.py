@@ -11,7 +11,7 @@ import pytest
 
 from bot.lifecycle import transitions
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.lifecycle.transitions import STARTS, TRANSITIONS, ForbiddenTransition
 from bot.model.attempt import Why
 from bot.model.base import changed

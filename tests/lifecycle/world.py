@@ -67,14 +67,14 @@ class Clock(MovedClock):
         await super().pause(0)
 
 
-class KnownRooms:
-    """Rooms that a test made, with the bot in them."""
+class KnownChannels:
+    """Channels that the bot is a member of."""
 
     def __init__(self, *channels: str) -> None:
-        self._rooms = {channel: Channel(id=channel, member=True) for channel in channels}
+        self._channels = {channel: Channel(id=channel, member=True) for channel in channels}
 
-    async def room(self, channel: str) -> Channel:
-        return self._rooms.get(channel, Channel(id=channel, member=False))
+    async def get(self, channel: str) -> Channel:
+        return self._channels.get(channel, Channel(id=channel, member=False))
 
 
 class World:
@@ -287,9 +287,10 @@ class World:
         return found
 
     async def rentals(self) -> list[Rental]:
-        """All there ever were, of the people of this world."""
+        """Return all rentals there ever were, oldest first."""
+        ids = dict.fromkeys(event.rental_id for event in await self.history() if event.rental_id is not None)
         async with self.deps.store.read() as tx:
-            return [r for person in (ANA, BEN, CLEO) for r in await tx.rentals.recent(person.id, 100)]
+            return list((await tx.rentals.get_many(list(ids))).values())
 
     async def quote(self, quote_id: str) -> Quote:
         async with self.deps.store.read() as tx:
@@ -305,14 +306,18 @@ class World:
         """What happened to it, in order."""
         return [event.kind for event in await self.events(rental)]
 
-    async def account_history(self) -> list[Event]:
-        """What happened to the account as a whole."""
+    async def history(self) -> list[Event]:
+        """Return every event, in order."""
         found, event_id = [], 1
         async with self.deps.store.read() as tx:
             while (event := await tx.events.get(event_id)) is not None:
                 found.append(event)
                 event_id += 1
-        return [event for event in found if event.rental_id is None]
+        return found
+
+    async def account_history(self) -> list[Event]:
+        """Return the events of the account as a whole."""
+        return [event for event in await self.history() if event.rental_id is None]
 
     async def account_events(self) -> list[EventKind]:
         """The same by kind."""
@@ -394,7 +399,7 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
-        channels = KnownRooms(TRAINING, HOME)
+        channels = KnownChannels(TRAINING, HOME)
 
         async def on_token(refused: bool) -> None:
             await note_token(deps, refused)

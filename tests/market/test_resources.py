@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import MarketAway
+from bot.lifecycle.ports.outside import OfferProgress
 from bot.market.client import ComputeClear
 from tests.market.conftest import NOON, Api
 
@@ -19,7 +20,7 @@ STATUS_PATH = f"/offers/{OFFER}/status"
 async def test_the_progress_of_an_offer_is_read_and_an_unknown_offer_is_not_found(
     api: Api, market: ComputeClear
 ) -> None:
-    assert not (await market.progress(OFFER)).found
+    assert await market.progress(OFFER) == OfferProgress()
     api.answer(
         STATUS_PATH,
         {
@@ -30,8 +31,8 @@ async def test_the_progress_of_an_offer_is_read_and_an_unknown_offer_is_not_foun
         },
     )
     progress = await market.progress(OFFER)
-    assert (progress.found, progress.ready, progress.in_progress) == (True, True, False)
-    assert (progress.all_running, progress.instances) == (True, 1)
+    assert (progress.ready, progress.in_progress) == (True, False)
+    assert progress.all_running
 
 
 async def test_the_resources_of_an_offer_leave_out_those_that_name_only_other_offers(

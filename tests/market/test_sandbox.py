@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports import Market, Prober
+from bot.lifecycle.ports.outside import Market, Prober
 from bot.market.client import ComputeClear
 from bot.model.base import changed
 from bot.model.request import Contract, Request
@@ -65,7 +65,7 @@ async def test_a_price_cap_is_for_each_gpu(market: ComputeClear, gpu: str) -> No
 async def test_a_machine_is_bought_reached_deleted_and_gone(world: ComputeWorld, market: Market) -> None:
     prober: Prober = SshProber()
     offer = (await market.offers(H100_EU))[0]
-    assert (await market.progress(offer.offer_id)).untouched
+    assert not (await market.progress(offer.offer_id)).in_progress
     bought = await market.procure(offer.offer_id, world.public_key, "gpubot-k7mq2-1")
     assert bought.accepted
     assert (await market.progress(offer.offer_id)).in_progress

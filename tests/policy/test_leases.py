@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from bot.model.base import changed
 from bot.model.rental import Extension
 from bot.model.state import State
-from bot.policy.leases import ask_after, ask_at, extension_left, may_end, may_extend_by, next_notice, notices_past
+from bot.policy.leases import (
+    ask_after,
+    ask_at,
+    extension_left,
+    may_end,
+    may_extend_by,
+    next_notice,
+    notices_past,
+    skips_notice,
+)
 from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
 from tests.databases import START
 from tests.store import make
@@ -39,6 +48,22 @@ def test_without_notices_in_the_rules_none_is_due() -> None:
     rules = Rules(lease=Lease(notices=()))
     assert next_notice(END, 0, rules) is None
     assert notices_past(END, END, rules) == 0
+
+
+@pytest.mark.parametrize(
+    ("past", "notified", "skipped"),
+    [
+        (1, MINUTE, True),
+        (1, HOUR, True),
+        (1, HOUR + timedelta(seconds=1), False),
+        (1, None, False),
+        (2, MINUTE, False),
+    ],
+)
+def test_a_notice_except_the_last_is_skipped_if_its_owner_was_notified_of_the_end_within_an_hour(
+    past: int, notified: timedelta | None, skipped: bool
+) -> None:
+    assert skips_notice(past, None if notified is None else END - notified, END, RULES) is skipped
 
 
 def test_after_each_unanswered_question_the_next_one_comes_later() -> None:

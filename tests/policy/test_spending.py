@@ -34,6 +34,7 @@ from bot.policy.spending import (
     propose,
     propose_extension,
     provisioning_budget,
+    receipt_estimate,
     recommended,
 )
 from tests.store import make
@@ -127,6 +128,23 @@ def test_what_earlier_attempts_billed_counts_towards_the_total() -> None:
 
 def test_a_lease_can_bill_from_procurement_to_deletion() -> None:
     assert billed_span(6 * HOUR, RULES) == timedelta(hours=6, minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("amount", "ran_its_length", "shown"),
+    [
+        (11_000_001, True, 10_000_000),
+        (8_999_999, True, 10_000_000),
+        (11_000_000, True, None),
+        (9_000_000, True, None),
+        (2_000_000, False, None),
+    ],
+)
+def test_a_receipt_shows_an_estimate_that_was_off_by_more_than_a_tenth_if_the_lease_ran_its_length(
+    amount: int, ran_its_length: bool, shown: int | None
+) -> None:
+    assert receipt_estimate(Decimal("2.5"), 4 * HOUR, amount, ran_its_length=ran_its_length) == shown
+    assert receipt_estimate(None, 4 * HOUR, amount, ran_its_length=ran_its_length) is None
 
 
 def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:

@@ -14,11 +14,11 @@ HOUR = timedelta(hours=1)
 async def test_what_is_counted_at_once_is_all_counted(database: Database) -> None:
     async def one() -> None:
         async with database.write() as tx:
-            await tx.account.count("count:a")
+            await tx.account.increment("count:a")
 
     await asyncio.gather(*(one() for _ in range(12)))
     async with database.read() as tx:
-        assert (await tx.account.counted("count:a"), await tx.account.counted("count:b")) == (12, 0)
+        assert (await tx.account.get_count("count:a"), await tx.account.get_count("count:b")) == (12, 0)
 
 
 async def test_a_mark_is_made_once_in_an_hour(database: Database) -> None:
@@ -33,7 +33,7 @@ async def test_a_mark_is_made_once_in_an_hour(database: Database) -> None:
     async with database.write() as tx:
         await tx.account.set("other", "kept")
         await tx.account.drop_marks("hint:", START + timedelta(seconds=1))
-        assert set(await tx.account.named("hint:")) == {"hint:U1"}
+        assert set(await tx.account.with_prefix("hint:")) == {"hint:U1"}
         assert await tx.account.get("other") == "kept"
 
 

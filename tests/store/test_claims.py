@@ -72,7 +72,7 @@ async def test_quotes_are_claimed_alike(database: Database) -> None:
 async def test_a_nudge_makes_it_due_now(database: Database) -> None:
     await make.begun(database, make.rental(due_at=None))
     async with database.write() as tx:
-        await tx.rentals.nudge(["k7mq2"], START + SECOND)
+        await tx.rentals.make_due(["k7mq2"], START + SECOND)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + SECOND
 
@@ -102,6 +102,6 @@ async def test_all_claims_end_but_those_that_are_named(database: Database) -> No
         await tx.rentals.release("free")
     async with database.write() as tx:
         await tx.quotes.release_all()
-        await tx.rentals.release_all(but=["mine"])
+        await tx.rentals.release_all(without=["mine"])
         assert {rental.id for rental in await tx.rentals.claim(START, "b", 9)} == {"lost", "free"}
         assert await tx.quotes.claim(START, "b", 9) == ["q1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.lifecycle.ports import Billing, Change, LiveCost
+from bot.lifecycle.ports.records import Billing, Change, LiveCost
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.state import State

@@ -15,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, Stale, StoreBusy
 from store.db import Database
-from store.outages import in_time
+from store.outages import query_errors
 from store.preflight import condition
 from tests.databases import Postgres, fresh_postgres
 from tests.store import make
 from tests.store.cutting import CuttingProxy, How, cutting_proxy
-from tests.store.test_facts import bought
+from tests.store.test_attempts import bought
 
 Work = Callable[[Database], Awaitable[object]]
 Cut = tuple[CuttingProxy, str]
@@ -141,7 +141,7 @@ async def test_wherever_a_connection_ends_at_the_start_one_line_says_so(
 )
 async def test_what_the_driver_raises_in_a_transaction_by_itself_is_an_outage(error: Exception) -> None:
     with pytest.raises(StoreBusy):
-        async with in_time():
+        async with query_errors():
             raise error
 
 
@@ -151,5 +151,5 @@ async def test_what_the_driver_raises_in_a_transaction_by_itself_is_an_outage(er
 )
 async def test_a_bug_in_a_transaction_stays_one(error: Exception) -> None:
     with pytest.raises(type(error)):
-        async with in_time():
+        async with query_errors():
             raise error

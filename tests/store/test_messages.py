@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports import Change, Unsendable
+from bot.lifecycle.ports.records import Change, Unsendable
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall, to_channel
@@ -81,7 +81,7 @@ async def test_ten_quick_changes_need_one_edit(database: Database) -> None:
     rental = await make.begun(database)
     await show(database, await card_of(database))
     for _ in range(10):
-        rental = await store_change(database, rental, event=EventKind.PROGRESS)
+        rental = await store_change(database, rental)
     assert [(m.kind, m.target_version) for m in await due(database)] == [(CARD, 11)]
 
 
@@ -90,7 +90,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
     await show(database, await card_of(database))
     async with database.write() as tx:
         await tx.rentals.defer(rental, None)
-        await tx.rentals.nudge([rental.id], rental.created_at)
+        await tx.rentals.make_due([rental.id], rental.created_at)
     assert await due(database) == []
 
 
@@ -123,23 +123,23 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
-    await change_named(database, rentals["works"], EventKind.PROGRESS)
+    await change_named(database, rentals["works"])
     moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
     # Progress that comes before the transition was shown does not move it back.
-    await change_named(database, moved, EventKind.PROGRESS)
+    await change_named(database, moved)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
     for message in await due(database):
         await show(database, message)
-    await change_named(database, make.next_of(moved), EventKind.PROGRESS)
+    await change_named(database, make.next_of(moved))
     assert [m.rental_id for m in await due(database)] == ["moves"]
 
 
-async def change_named(database: Database, before: Rental, kind: EventKind, **fields: object) -> Rental:
+async def change_named(database: Database, before: Rental, *kinds: EventKind, **fields: object) -> Rental:
     after = make.next_of(before, **fields)
-    event = make.event(kind, rental_id=before.id)
+    events = tuple(make.event(kind, rental_id=before.id) for kind in kinds)
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=(event,)))
+        await tx.rentals.apply(Change(before=before, after=after, events=events))
     return after
 
 

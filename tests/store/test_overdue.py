@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports import Change, KnownResource
+from bot.lifecycle.ports.records import Change, KnownResource
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from store.db import Database
@@ -49,8 +49,8 @@ async def test_an_attempt_is_found_from_its_end_on_without_reading_its_rental(da
         (found,) = await tx.overdue.past_end(START + HOUR)
         assert await tx.overdue.attempt("k7mq2", 1) == found
         assert await tx.overdue.attempt("k7mq2", 2) is None
-        assert await tx.overdue.oldest_due(but=()) is not None
-        assert await tx.overdue.of_others(found, ["res-k7mq2", "res-later", "res-new"]) == {"res-later"}
+        assert await tx.overdue.oldest_due(without=()) is not None
+        assert await tx.overdue.owned_by_others(found, ["res-k7mq2", "res-later", "res-new"]) == {"res-later"}
     assert (found.rental_id, found.n, found.newest, found.offer_id) == ("k7mq2", 1, True, "offer-k7mq2")
     assert [one.resource_id for one in found.resources] == ["res-k7mq2"]
 
@@ -60,8 +60,8 @@ async def test_what_was_deleted_is_written_to_the_attempts_own_rows(database: Da
     async with database.write() as tx:
         (found,) = await tx.overdue.past_end(START + HOUR)
         new = KnownResource(resource_id="res-new", status="running", read_at=START)
-        assert await tx.overdue.mark(found, [*found.resources, new], START + 2 * HOUR)
-        assert not await tx.overdue.mark(found, [], START + 3 * HOUR)
+        assert await tx.overdue.mark_for_deletion(found, [*found.resources, new], START + 2 * HOUR)
+        assert not await tx.overdue.mark_for_deletion(found, [], START + 3 * HOUR)
     async with database.read() as tx:
         (attempt,) = await tx.rentals.attempts("k7mq2")
         resources = await tx.rentals.resources("k7mq2")

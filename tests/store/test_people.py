@@ -54,12 +54,12 @@ async def test_names_stay_known_for_what_was_said_of_people(database: Database) 
 async def test_a_room_is_known_until_forgotten(database: Database) -> None:
     room = Channel(id="C1", member=True, shared=True)
     async with database.write() as tx:
-        await tx.people.put_room(Channel(id="C1", member=False), START)
-        await tx.people.put_room(room, AFTER)
-        assert await tx.people.room("C1", AFTER) == room
-        assert await tx.people.room("C2", START) is None
-        await tx.people.forget_room("C1")
-        assert await tx.people.room("C1", START) is None
+        await tx.people.put_channel(Channel(id="C1", member=False), START)
+        await tx.people.put_channel(room, AFTER)
+        assert await tx.people.channel("C1", AFTER) == room
+        assert await tx.people.channel("C2", START) is None
+        await tx.people.forget_channel("C1")
+        assert await tx.people.channel("C1", START) is None
 
 
 async def test_a_key_replaces_the_one_before(database: Database) -> None:

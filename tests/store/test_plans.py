@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bot.lifecycle.ports import EVER, Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
+from bot.lifecycle.ports.store import EVER
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
@@ -91,22 +92,21 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     (OF_ONE_PERSON, lambda tx: tx.rentals.live(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
-    ("rentals_claimed", lambda tx: tx.rentals.release_all(but=["a"])),
+    ("rentals_claimed", lambda tx: tx.rentals.release_all(without=["a"])),
     ("quotes_claimed", lambda tx: tx.quotes.release_all()),
     ("ledger_rental", lambda tx: tx.rentals.live_costs()),
     ("resources_alive", lambda tx: tx.rentals.live_costs()),
-    (OF_ONE_PERSON, lambda tx: tx.people.seen(make.ANA, START)),
-    ("rentals_owner", lambda tx: tx.rentals.recent(make.ANA, 9)),
+    (OF_ONE_PERSON, lambda tx: tx.people.note_seen(make.ANA, START)),
     ("resources_alive", lambda tx: tx.rentals.alive_resources()),
     ("resources_rental", lambda tx: tx.rentals.resources("k7mq2")),
     ("ledger_rental", lambda tx: tx.rentals.ledger("k7mq2")),
-    ("attempts_ready", lambda tx: tx.rentals.usual_ready("nebius", "h100")),
-    ("attempts_offer", lambda tx: tx.rentals.attempt_of_offer("o1")),
-    ("attempts_name", lambda tx: tx.rentals.attempt_named("gpubot-k7mq2-1")),
+    ("attempts_ready", lambda tx: tx.rentals.median_time_to_ready("nebius", "h100")),
+    ("attempts_offer", lambda tx: tx.rentals.attempt_by_offer("o1")),
+    ("attempts_name", lambda tx: tx.rentals.attempt_by_name("gpubot-k7mq2-1")),
     ("events_rental", lambda tx: tx.events.of("k7mq2")),
     ("rentals_end", lambda tx: tx.overdue.past_end(START)),
-    ("rentals_due", lambda tx: tx.overdue.oldest_due(but=())),
-    ("quotes_due", lambda tx: tx.overdue.oldest_due(but=("a", "b"))),
+    ("rentals_due", lambda tx: tx.overdue.oldest_due(without=())),
+    ("quotes_due", lambda tx: tx.overdue.oldest_due(without=("a", "b"))),
     ("messages_due", lambda tx: tx.messages.due(START, 9)),
     ("messages_due", lambda tx: tx.messages.next_due()),
     ("messages_due", lambda tx: tx.messages.undelivered()),
@@ -123,14 +123,14 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
 
 BY_KEY: list[Ask] = [
     lambda tx: tx.rentals.get("k7mq2"),
-    lambda tx: tx.rentals.known(["k7mq2", "p4wd9"]),
+    lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),
-    lambda tx: tx.rentals.nudge(["k7mq2", "p4wd9"], START),
+    lambda tx: tx.rentals.make_due(["k7mq2", "p4wd9"], START),
     lambda tx: tx.rentals.defer(RENTAL, START),
     lambda tx: tx.rentals.release("k7mq2"),
     lambda tx: tx.rentals.attempts("k7mq2"),
-    lambda tx: tx.rentals.known_resources(["r1", "r2"]),
-    lambda tx: tx.rentals.attempts_behind([make.resource("r1"), make.resource("r2")]),
+    lambda tx: tx.rentals.resources_by_id(["r1", "r2"]),
+    lambda tx: tx.rentals.attempts_of([make.resource("r1"), make.resource("r2")]),
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
     lambda tx: tx.quotes.release("q1"),
@@ -143,12 +143,12 @@ BY_KEY: list[Ask] = [
     lambda tx: tx.people.forget(make.ANA),
     lambda tx: tx.people.key(make.ANA),
     lambda tx: tx.people.set_key(make.ANA, KEY),
-    lambda tx: tx.people.room("C1", EVER),
-    lambda tx: tx.people.put_room(Channel(id="C1", member=True), START),
-    lambda tx: tx.people.forget_room("C1"),
+    lambda tx: tx.people.channel("C1", EVER),
+    lambda tx: tx.people.put_channel(Channel(id="C1", member=True), START),
+    lambda tx: tx.people.forget_channel("C1"),
     lambda tx: tx.overdue.attempt("k7mq2", 1),
-    lambda tx: tx.overdue.of_others(UNFINISHED, ["r1", "r2"]),
-    lambda tx: tx.overdue.mark(UNFINISHED, [], START),
+    lambda tx: tx.overdue.owned_by_others(UNFINISHED, ["r1", "r2"]),
+    lambda tx: tx.overdue.mark_for_deletion(UNFINISHED, [], START),
     lambda tx: tx.account.get("paused"),
     lambda tx: tx.account.set("paused", None),
 ]

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Stale
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind
@@ -93,7 +93,7 @@ async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) 
     kept = await applied(database, before, make.next_of(before))
     async with database.read() as tx:
         assert await tx.rentals.next_due() is None
-    await applied(database, kept, make.next_of(kept, due_at=START + HOUR), releases=True)
+    await applied(database, kept, make.next_of(kept, due_at=START + HOUR), releases_claim=True)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + HOUR
 
@@ -116,7 +116,7 @@ async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database:
         await applied(database, rental, make.next_of(rental, due_at=soon))
     else:
         async with database.write() as tx:
-            await tx.rentals.nudge([rental.id], soon)
+            await tx.rentals.make_due([rental.id], soon)
     async with database.write() as tx:
         await tx.rentals.defer(rental, START + HOUR)
     assert (await stored(database)).due_at == soon
@@ -126,7 +126,7 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
     before = await make.begun(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
-        await tx.rentals.nudge([before.id], soon)
+        await tx.rentals.make_due([before.id], soon)
     stepped = await applied(database, before, make.next_of(before, due_at=START + HOUR))
     assert (await stored(database)).due_at == soon
     again = changed(stepped, due_at=soon)
@@ -137,7 +137,7 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
 async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(database: Database) -> None:
     before = await make.begun(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
-        await tx.people.seen(make.ANA, START + HOUR)
+        await tx.people.note_seen(make.ANA, START + HOUR)
     await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
     now = await stored(database)
     assert (now.running.seen_at, now.running.notices_given) == (START + HOUR, 1)
@@ -151,8 +151,8 @@ async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) 
     ):
         await make.begun(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
     async with database.write() as tx:
-        await tx.people.seen(make.ANA, START + HOUR)
-        await tx.people.seen(make.ANA, START)
+        await tx.people.note_seen(make.ANA, START + HOUR)
+        await tx.people.note_seen(make.ANA, START)
     seen = {name: (await stored(database, name)).running.seen_at for name in ("mine1", "mine2", "other")}
     assert seen == {"mine1": START + HOUR, "mine2": START, "other": START}
     assert (await stored(database, "mine1")).version == 1
@@ -171,7 +171,6 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
-        assert [r.id for r in await tx.rentals.recent(make.ANA, 2)] == ["ddddd", "bbbbb"]
 
 
 async def test_what_lives_is_counted_by_state(database: Database) -> None:
@@ -185,9 +184,9 @@ async def test_what_lives_is_counted_by_state(database: Database) -> None:
 async def test_several_are_read_and_made_due_at_once(database: Database) -> None:
     first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
     async with database.write() as tx:
-        await tx.rentals.nudge(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
-        found = await tx.rentals.known(["aaaaa", "bbbbb", "zzzzz"])
-        assert await tx.rentals.known([]) == {}
+        await tx.rentals.make_due(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
+        found = await tx.rentals.get_many(["aaaaa", "bbbbb", "zzzzz"])
+        assert await tx.rentals.get_many([]) == {}
     assert found == {"aaaaa": changed(first, due_at=START + HOUR), "bbbbb": second}
     assert (await stored(database, "ccccc")).due_at == START + HOUR
     assert third.due_at == START

@@ -186,10 +186,10 @@ async def test_people_keys_and_rooms(
     async with database.write() as tx:
         await tx.people.put(person, asked)
         await tx.people.set_key(person.id, key)
-        await tx.people.put_room(room, asked)
+        await tx.people.put_channel(room, asked)
         assert await tx.people.get(person.id, asked) == person
         assert await tx.people.key(person.id) == key
-        assert await tx.people.room(room.id, asked) == room
+        assert await tx.people.channel(room.id, asked) == room
 
 
 @examples(40)

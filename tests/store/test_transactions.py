@@ -18,7 +18,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, StoreBusy
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from store.db import Database, migrate
 from tests.databases import START, Postgres, cut_connections, fresh_postgres, fresh_sqlite
 from tests.store import make
@@ -354,7 +354,7 @@ async def test_a_lock_that_postgresql_does_not_give_in_time_is_told(postgres_url
         await other.execute("SELECT id FROM rentals FOR UPDATE")
         with pytest.raises(StoreBusy):
             async with database.write() as tx:
-                await tx.rentals.nudge(["k7mq2"], START)
+                await tx.rentals.make_due(["k7mq2"], START)
     await other.close()
     await database.close()
 

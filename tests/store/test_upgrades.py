@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen
-from bot.lifecycle.ports import Billing, Change
+from bot.lifecycle.ports.records import Billing, Change
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace

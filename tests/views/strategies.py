@@ -206,7 +206,6 @@ facts = st.builds(
     envelope=st.none() | version,
     why=st.none() | st.sampled_from(Why),
     detail=maybe_text,
-    progress=maybe_text,
     span=st.none() | span,
     hours=st.none() | span,
     until=st.none() | moment,

@@ -206,7 +206,6 @@ def test_every_state_and_reason_has_words() -> None:
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
             "vendor_took_it": "Nebius took it",
-            "not_wanted": "nobody wanted it any more",
         }
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.errors import BuyingBlock, Refused
 from bot.lifecycle.account import is_set, set_block, tell_admins
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.policy.roles import roles_of

@@ -10,7 +10,7 @@ from bot.lifecycle.account import check_buying
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.transitions import finish
 from bot.model.base import changed
@@ -56,7 +56,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
         rental = await _undecided(tx, deps, person, rental_id, ONLY_APPROVERS)
         own = check_decider(person, rental, deps.rules)
         _check_version(deps, rental, version)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _extend(tx, deps, person, rental, own)
         await check_buying(tx)
@@ -85,7 +85,7 @@ async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rent
         if not roles_of(person, deps.rules).approver:
             raise Refused(ONLY_APPROVERS)
         _check_version(deps, rental, version)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, rental, EventKind.EXTENSION_DENIED, person)
         return await _end(tx, deps, rental, State.DENIED, person)
@@ -108,7 +108,7 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
         if _waiting_version(rental) != version:
             words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
             raise TooLate(words, rental.id)
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         if rental.extension is not None:
             return await _drop_extension(tx, deps, rental, EventKind.EXTENSION_WITHDRAWN, person)
         return await _end(tx, deps, rental, State.WITHDRAWN, person)

@@ -9,7 +9,7 @@ from bot.lifecycle import transitions
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.transitions import finish
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
@@ -54,7 +54,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
         end = _end_of(rental)
         after, events = finish(rental, end, attempts=attempts, at=now, bill=bill, why=Why.ASKED, by=person.id)
         await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)

@@ -10,7 +10,7 @@ from bot.lifecycle import transitions
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -42,7 +42,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)
@@ -115,7 +115,7 @@ async def extend(
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         return after
 
     return await transact(deps, decision)

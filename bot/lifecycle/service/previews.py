@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, NextStep, Refused, TooLate
 from bot.lifecycle.account import buying_block, is_set
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import EVER, Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.deciding import check_decider
 from bot.lifecycle.service.ending import destroyable
 from bot.lifecycle.service.leasing import ready
@@ -71,7 +71,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         quote=quote,
         choices=await _with_usual(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         zone=owner.tz if owner is not None else None,
-        asked_in=await tx.people.room(quote.asked_in, EVER),
+        asked_in=await tx.people.channel(quote.asked_in, EVER),
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
     )
 
@@ -110,7 +110,7 @@ async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
 async def _with_usual(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
     """Add to the recommended offer how long such machines usually take."""
     best = recommended(choices)
-    seconds = None if best is None else await tx.rentals.usual_ready(best.offer.vendor, best.offer.gpu)
+    seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:
         return tuple(choices)
     usual = timedelta(seconds=round(seconds))

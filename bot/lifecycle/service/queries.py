@@ -9,7 +9,8 @@ from decimal import Decimal
 from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.billing import so_far
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports import LiveCost, Tx
+from bot.lifecycle.ports.records import LiveCost
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event
@@ -39,7 +40,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> Ren
     snapshot = await load_snapshot(tx, rental)
     waits = rental.waiting_envelope is not None
     events = tuple(await tx.events.of(rental.id))
-    usual = await tx.rentals.usual_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
+    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
     return RentalDetails(
         rental=rental,
         attempts=snapshot.attempts,
@@ -99,7 +100,7 @@ async def listing(deps: Deps, person: Person, *, everyone: bool, most: int) -> R
         own = [cost for cost in live if cost.owner == person.id]
         wanted = live if everyone else own
         shown = [cost.rental_id for cost in wanted[:most]]
-        rentals = await tx.rentals.known(shown)
+        rentals = await tx.rentals.get_many(shown)
         names = await tx.people.names({rental.owner for rental in rentals.values()})
     return RentalList(
         shown=tuple(

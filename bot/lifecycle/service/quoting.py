@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, changed
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import OFFER_LIFE
@@ -74,7 +74,7 @@ async def ask(
             due_at=now if has_key else None,
         )
         await tx.quotes.add(quote)
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         if not has_key:
             await tx.messages.add(answer(quote, deps))
         return quote
@@ -109,7 +109,7 @@ async def set_key(deps: Deps, person: Person, line: str) -> KeySaved:
     async def decision(tx: Tx) -> KeySaved:
         now = deps.clock.now()
         await tx.people.set_key(person.id, key)
-        await tx.people.seen(person.id, now)
+        await tx.people.note_seen(person.id, now)
         waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
         for quote in waiting:
             await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))

@@ -10,7 +10,7 @@ from bot.lifecycle.account import check_buying
 from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports import Tx
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -49,7 +49,7 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
         rental, event = _new(deps, quote, offer, proposal, rental_id=await _free_id(tx))
         await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
-        await tx.people.seen(person.id, deps.clock.now())
+        await tx.people.note_seen(person.id, deps.clock.now())
         return rental
 
     return await transact(deps, decision)
@@ -159,5 +159,5 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
     )
     await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
-    await tx.people.seen(person.id, now)
+    await tx.people.note_seen(person.id, now)
     return after

@@ -31,7 +31,7 @@ def doomed(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 
 def marked_as_overdue(attempt: Attempt) -> bool:
     """Whether the overdue deletion marked an attempt of a rental that is being made: a step gives its reason."""
-    return attempt.marked_for_deletion and not attempt.late and attempt.why in {None, Why.NO_ANSWER}
+    return attempt.marked_for_deletion and not attempt.reopened and attempt.why in {None, Why.NO_ANSWER}
 
 
 async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -41,7 +41,7 @@ async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """
     for attempt in doomed(snapshot):
         snapshot = await _tend(deps, snapshot, attempt)
-        if attempt.late and _same(snapshot, attempt).settled:
+        if attempt.reopened and _same(snapshot, attempt).settled:
             bill = snapshot.spent(deps.clock.now())
             facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, deps.clock.now(), facts)

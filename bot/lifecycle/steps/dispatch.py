@@ -38,7 +38,7 @@ async def step(deps: StepDeps, rental_id: str) -> None:
         deletions = deletion.next_look(snapshot, deps.clock.now())
         if deletions is not None:
             snapshot = snapshot.with_due(soonest(deletions, snapshot.rental.due_at))
-        await save(deps, snapshot, releases=True)
+        await save(deps, snapshot, releases_claim=True)
     except Stale:
         async with deps.store.write() as tx:
             await tx.rentals.release(rental_id)

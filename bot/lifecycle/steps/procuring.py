@@ -9,7 +9,7 @@ from bot.errors import BuyingBlock, BuyingBlocked, LockedOut, MarketAway, OfferT
 from bot.lifecycle.account import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import Procured
+from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.service.renting import envelope_facts
 from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.deletion import marked_as_overdue

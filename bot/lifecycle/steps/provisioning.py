@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import OfferProgress
+from bot.lifecycle.ports.outside import OfferProgress
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import POLL, again_at, poll_at, soonest

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from bot.clock import Clock
 from bot.errors import GpubotError, LockedOut, MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import Market
+from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
 from bot.lifecycle.steps.polling import poll_at, soonest
@@ -93,7 +93,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         if now - quote.created_at >= GIVE_UP_AFTER:
             return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
         return changed(quote, due_at=soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER))
-    room = await deps.channels.room(quote.asked_in)
+    room = await deps.channels.get(quote.asked_in)
     return changed(
         quote,
         state=QuoteState.FOUND if offers else QuoteState.NONE,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import OfferProgress, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import read
@@ -15,13 +15,14 @@ from bot.lifecycle.transitions import drop_extension, finish, known_bill
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Lease, Question
+from bot.model.rental import Lease, Question, Rental
 from bot.model.state import State
-from bot.policy.leases import ask_at, may_end, next_notice, notices_past, overdue_at
+from bot.policy.leases import ask_at, may_end, next_notice, notices_past, overdue_at, skips_notice
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason looks at the machine too, if the last look is older."""
+SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -31,7 +32,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     snapshot = await _check(deps, snapshot)
     now = deps.clock.now()
     if snapshot.rental.state is State.READY:
-        snapshot = _notice(deps, snapshot, now)
+        snapshot = await _notice(deps, snapshot, now)
         snapshot = _ask(deps, snapshot, now)
         snapshot = await _end(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
@@ -71,7 +72,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         missing = any(view is None for view in views.values())
-        progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress(found=True)
+        progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress()
     except MarketAway:
         return snapshot
     snapshot = read(snapshot, attempt, views, progress, now) if views else snapshot
@@ -106,12 +107,15 @@ def _ran(snapshot: RentalSnapshot, now: datetime) -> timedelta:
 # --- is it needed
 
 
-def _notice(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+async def _notice(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     lease = snapshot.rental.running
     past = notices_past(lease.ends_at, now, deps.rules)
     if lease.ends_at <= now or past <= lease.notices_given:
         return snapshot
     snapshot = _with_lease(snapshot, changed(lease, notices_given=past))
+    notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
+    if skips_notice(past, max(notified, default=None), now, deps.rules):
+        return snapshot
     return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
 
 
@@ -172,8 +176,8 @@ async def _end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Renta
         facts = Facts(until=ends_at, hours=rental.extension.envelope.lease)
         snapshot = snapshot.with_rental(drop_extension(rental, now))
         snapshot = snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, facts)
-    told_at, said_at = await _told(deps, snapshot, ends_at)
-    ends = may_end(ends_at, told_at, said_at, deps.rules)
+    notified, tried = await _notified_of_end(deps, rental, ends_at)
+    ends = may_end(ends_at, min(notified, default=None), min(tried, default=None), deps.rules)
     if ends is None:
         # Nobody could have seen this end: say it, and wait one grace.
         until = now + deps.rules.lease.grace
@@ -197,22 +201,23 @@ def _ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
     return ended and overdue is not None and overdue <= deps.clock.now()
 
 
-async def _told(
-    deps: StepDeps, snapshot: RentalSnapshot, ends_at: datetime
-) -> tuple[datetime | None, datetime | None]:
-    """When its owner first could read of this end, and when the last chance to read it was given."""
+async def _notified_of_end(
+    deps: StepDeps, rental: Rental, ends_at: datetime
+) -> tuple[list[datetime], list[datetime]]:
+    """Return when the owner was notified of this end, and when it was last tried to notify them once the end had
+    come.
+
+    Slack took a direct message that states the end, or the owner set the end themselves.
+    """
     async with deps.store.read() as tx:
-        events = await tx.events.of(snapshot.rental.id)
-        direct = await tx.messages.direct_of(snapshot.rental.id)
-    says = {e.id for e in events if e.facts.until == ends_at}
-    told = [
-        m.posted_at
-        for m in direct
-        if m.event_id in says and m.posted_at is not None and m.to.value == snapshot.rental.owner
+        events = await tx.events.of(rental.id)
+        direct = await tx.messages.direct_of(rental.id)
+    stating = {event.id: event for event in events if event.facts.until == ends_at}
+    notified = [
+        message.posted_at
+        for message in direct
+        if message.event_id in stating and message.posted_at is not None and message.to.value == rental.owner
     ]
-    # Whoever extends it knows its new end.
-    told += [
-        e.at for e in events if e.id in says and e.kind is EventKind.EXTENDED and e.actor == snapshot.rental.owner
-    ]
-    last_chance = [e.at for e in events if e.kind is EventKind.ENDING and e.at >= ends_at]
-    return min(told, default=None), min(last_chance, default=None)
+    notified += [e.at for e in stating.values() if e.kind in SETS_END and e.actor == rental.owner]
+    tried = [event.at for event in events if event.kind is EventKind.ENDING and event.at >= ends_at]
+    return notified, tried

@@ -10,7 +10,7 @@ import structlog
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports import OfferProgress, ResourceView
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
 from bot.model.base import changed
@@ -61,7 +61,7 @@ async def of_others(deps: StepDeps, attempt: Attempt, resource_ids: Collection[s
     if not resource_ids:
         return set()
     async with deps.store.read() as tx:
-        known = await tx.rentals.known_resources(list(resource_ids))
+        known = await tx.rentals.resources_by_id(list(resource_ids))
     ours = (attempt.rental_id, attempt.n)
     taken = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
     if taken:

@@ -14,7 +14,7 @@ from handlers.views.event_text.composition import (
     market_answer,
     sentence_case,
 )
-from handlers.views.format import about_span, difference, dollars, escape, per_hour, span
+from handlers.views.format import about_span, difference, per_hour, span
 from handlers.views.rental_text import machine, owner, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
@@ -55,15 +55,6 @@ def _no_answer(context: EventContext) -> EventText:
     )
 
 
-def _attempt_failed(context: EventContext) -> EventText:
-    facts = context.facts
-    why = reason(facts.why or Why.VENDOR_FAILED, facts.vendor)
-    cost = free_text(facts.paid)
-    if facts.paid:
-        cost = "it may have cost something" if facts.amount is None else f"it cost {dollars(facts.amount)}"
-    return EventText(sentence_case(why) + (f"; {cost}" if cost else ""), market_answer(facts))
-
-
 def _given_up(context: EventContext) -> EventText:
     facts = context.facts
     late = f" in {about_span(facts.span)}" if facts.span else ""
@@ -87,10 +78,6 @@ def _waiting(context: EventContext) -> EventText:
     return EventText("Held up", f"{reason(facts.why or Why.OUTAGE, facts.vendor)}. {until}", colon=True)
 
 
-def _progress(context: EventContext) -> EventText:
-    return EventText("Starting", f"{escape(context.facts.progress or 'on its way')}.", colon=True)
-
-
 def _silent(_: EventContext) -> EventText:
     return EventText("It runs, but nothing answers on its SSH port yet", "It may need another minute.")
 
@@ -103,11 +90,9 @@ def _ready(context: EventContext) -> EventText:
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.RENTING: _renting,
     EventKind.NO_ANSWER: _no_answer,
-    EventKind.ATTEMPT_FAILED: _attempt_failed,
     EventKind.GIVEN_UP: _given_up,
     EventKind.ACCEPTED: _accepted,
     EventKind.WAITING: _waiting,
-    EventKind.PROGRESS: _progress,
     EventKind.SILENT: _silent,
     EventKind.READY: _ready,
 }

@@ -71,7 +71,7 @@ def _extra_gone(context: EventContext) -> EventText:
 
 
 def _cost(context: EventContext) -> str:
-    """Return `6 h 4 min at $2.42/h: $14.68 computed. Estimate was $14.52.`"""
+    """Return `6 h 4 min at $2.42/h: $14.68 computed. Estimate was $12.10.`"""
     facts = context.facts
     spent = cost_of(facts)
     if spent is None:

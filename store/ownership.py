@@ -1,4 +1,4 @@
-"""One process owns a database: a lock on a file beside SQLite's, an advisory lock on PostgreSQL."""
+"""One process owns a database: by a lock on a file next to SQLite's, by an advisory lock on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ import asyncpg
 
 from bot.errors import CannotOpen, InUse
 from store.connections import postgres_connection
-from store.outages import DRIVER_ERRORS, connecting
+from store.outages import DRIVER_ERRORS, connection_errors
 
-_OWNER = 0x67707561  # any number that nothing else in this database locks
+_OWNER_LOCK = 0x67707561
+"""The number of an advisory lock. Nothing else in this database may take it."""
 
 
 class Ownership(Protocol):
-    """Held until released; the system lets go of it when the process dies."""
+    """The right to use a database, until it is released or the process ends."""
 
     async def renew(self) -> None:
-        """Takes it again where it was lost. Raises StoreBusy where that is not possible now."""
+        """Take it again if it was lost. Raise StoreBusy if that is not possible now."""
 
     async def release(self) -> None: ...
 
 
 class FileOwnership:
-    """A lock on `PATH.lock`. Only this process can write the file while it is held, so it is never lost."""
+    """A lock on `PATH.lock`. The operating system keeps it until this process ends, so it is never lost."""
 
     def __init__(self, handle: int) -> None:
         self._handle: int | None = handle
 
     @classmethod
     def take(cls, path: Path) -> FileOwnership:
-        """Makes the folder (0700), the lock and the database file (0600) where they are missing. Raises
-        CannotOpen, InUse."""
+        """Create the folder (0700), the lock and the database file (0600) if they are missing, and take the lock.
+        Raise InUse if another process has it, and CannotOpen if a file can't be used."""
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -63,7 +64,7 @@ class FileOwnership:
 
 
 class PostgresOwnership:
-    """An advisory lock of a session of its own. It is lost with its connection, then taken again."""
+    """An advisory lock in a session of its own. It is lost with the connection, and can be taken again."""
 
     def __init__(self, url: str, name: str, session: asyncpg.Connection) -> None:
         self._url = url
@@ -73,13 +74,13 @@ class PostgresOwnership:
 
     @classmethod
     async def take(cls, url: str, name: str) -> PostgresOwnership:
-        """Raises CannotOpen, InUse."""
+        """Take the lock. Raise InUse if another process has it, and CannotOpen if the server can't be used."""
         try:
             return cls(url, name, await _owning_session(url, name))
         except asyncpg.LockNotAvailableError as error:
             raise InUse("The database is in use by another gpubot; stop that one first.") from error
-        except (ValueError, OverflowError) as error:  # OverflowError: a port that is too large
-            # Its text quotes parts of the URL, which can be parts of a password.
+        except (ValueError, OverflowError) as error:  # OverflowError: the port is too large
+            # The error is not shown: it quotes parts of the URL, which can be parts of a password.
             raise CannotOpen(
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
@@ -90,7 +91,7 @@ class PostgresOwnership:
     async def renew(self) -> None:
         if not self._session.is_closed():
             return
-        async with self._renewing, connecting():
+        async with self._renewing, connection_errors():
             if self._session.is_closed():
                 self._session = await _owning_session(self._url, self._name)
 
@@ -105,8 +106,8 @@ class PostgresOwnership:
 async def _owning_session(url: str, name: str) -> asyncpg.Connection:
     session = await postgres_connection(url, f"{name} (owner)")
     try:
-        # Waits a moment: the session of a process that was just killed may not have ended yet.
-        await session.execute(f"SELECT pg_advisory_lock({_OWNER})")
+        # This waits (lock_timeout), because the session of a process that was just killed may not have ended yet.
+        await session.execute(f"SELECT pg_advisory_lock({_OWNER_LOCK})")
     except BaseException:
         session.terminate()
         raise
@@ -114,5 +115,5 @@ async def _owning_session(url: str, name: str) -> asyncpg.Connection:
 
 
 def _one_line(error: BaseException) -> str:
-    words = " ".join(str(error).split()).rstrip(".")
-    return words or type(error).__name__
+    line = " ".join(str(error).split()).rstrip(".")
+    return line or type(error).__name__

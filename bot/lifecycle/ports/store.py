@@ -1,260 +1,28 @@
-"""What the lifecycle needs from outside. store/ and bot/market/ provide it; bot/app.py puts them together."""
+"""What the lifecycle needs from the store: one protocol for each table or subject."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Protocol, Self
+from typing import Protocol
 
-from pydantic import model_validator
-
-from bot.lifecycle.transitions import check_change
+from bot.lifecycle.ports.records import (
+    Change,
+    Claimed,
+    KnownResource,
+    LiveCost,
+    UnfinishedAttempt,
+    Unsendable,
+    Usage,
+)
 from bot.model.attempt import Attempt, LedgerRow, Resource
-from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.message import Destination, Message
-from bot.model.money import Micros
-from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
-from bot.model.request import Request
 from bot.model.state import State
-
-# --- the marketplace
-
-
-class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, refused without doubt, bought by an earlier call, or
-    failed (which may still have made a resource)."""
-
-    accepted: bool
-    resource_ids: tuple[str, ...] = ()
-    detail: str = ""
-    expired: bool = False
-    """410: the price no longer stands."""
-    refused: bool = False
-    """404, 422: nothing was bought."""
-    bought_before: bool = False
-    """409: this account bought the offer already, perhaps by a call that an older database doesn't know of."""
-
-
-class OfferProgress(Frozen):
-    """How far an offer's procurement is."""
-
-    found: bool
-    """False on 404."""
-    ready: bool = False
-    failed: bool = False
-    in_progress: bool = False
-    """Procurement began and has not ended; also for words we don't know."""
-    untouched: bool = False
-    """`available` or `expired`: nobody procured it."""
-    progress: str = ""
-    detail: str = ""
-    all_running: bool = False
-    """There are instances, and every one of them runs."""
-    instances: int = 0
-    resource_ids: tuple[str, ...] = ()
-    """The resources that the status names."""
-
-
-class ResourceView(Frozen):
-    """A resource as the marketplace shows it."""
-
-    resource_id: str
-    status: str
-    name: str | None = None
-    gpu: str | None = None
-    vendor: str | None = None
-    offer_ids: tuple[str, ...] = ()
-    created_at: Instant | None = None
-    rate: Decimal | None = None
-    valid_from: Instant | None = None
-    valid_to: Instant | None = None
-    host: str | None = None
-    """A validated IP address or host name; None until there is one."""
-    port: int | None = None
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the vendor confirmed that it is gone."""
-        return self.status == "deleted"
-
-
-class Market(Protocol):
-    """Compute Clear. Every call raises MarketAway or LockedOut where there is no usable answer; none is
-    repeated inside."""
-
-    async def catalog(self) -> Catalog:
-        """The four discovery endpoints."""
-
-    async def offers(self, request: Request) -> tuple[Offer, ...]:
-        """Offers that fit, cheapest first, filtered again by us."""
-
-    async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buys, once. MarketAway with `acted` means that nobody knows."""
-
-    async def progress(self, offer_id: str) -> OfferProgress:
-        """The offer's procurement status."""
-
-    async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """The account's resources, or those of one offer."""
-
-    async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """One resource, None on 404; `fresh` asks the vendor live."""
-
-    async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        """The status of each resource of an offer, by its id. Nothing else of them is read, so that no other
-        field of an answer can keep a machine from being deleted."""
-
-    async def delete(self, resource_id: str) -> bool:
-        """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
-
-
-class Prober(Protocol):
-    """Looks at a port from outside."""
-
-    async def banner(self, host: str, port: int) -> bool:
-        """Whether an SSH server introduces itself there, within a few real seconds."""
-
-
-class DirectPosts(Protocol):
-    """Messages outside the outbox, for when the store can't take them."""
-
-    async def post(self, user: str, event: Event) -> bool:
-        """Sends an event of the account to a person. Returns False if Slack did not take it. Never raises."""
-
-
-class Channels(Protocol):
-    """What is known of Slack conversations."""
-
-    async def room(self, channel: str) -> Channel:
-        """Never raises: where Slack doesn't answer, a room we are no member of."""
-
-
-# --- the store
-
-
-class Usage(Frozen):
-    """What all live envelopes add up to."""
-
-    person_rentals: int
-    team_rate: Decimal
-    """USD per hour: the sum of the highest rates that live envelopes allow."""
-
-
-class Billing(Frozen):
-    """A resource as its cost is made of it: what the marketplace says, and what counts where that says nothing."""
-
-    rate: Decimal | None
-    """USD per hour."""
-    valid_from: Instant | None
-    valid_to: Instant | None
-    offer_rate: Decimal
-    intended_at: Instant
-    """When its attempt was intended."""
-    billed_to: Instant | None
-    """Until when it is in the ledger; None where it isn't."""
-
-
-class LiveCost(Frozen):
-    """A live rental as a sum over many needs it."""
-
-    rental_id: str
-    owner: str
-    state: State
-    rate: Decimal | None
-    created_at: Instant
-    billed: Micros
-    """What of it is in the ledger."""
-    estimated: bool
-    """Whether part of that is."""
-    alive: tuple[Billing, ...]
-
-
-class KnownResource(Frozen):
-    """What deleting a resource needs to know of it."""
-
-    resource_id: str
-    status: str
-    """The API's word; `bot.model.attempt.NAMED` if nobody has seen it yet."""
-    read_at: Instant
-    delete_accepted_at: Instant | None = None
-
-
-class Claimed(Frozen):
-    """A rental that is due. It holds nothing that needs an envelope or a state to be parsed: a rental that can't
-    be loaded fails in its own step, and keeps no other from being claimed."""
-
-    id: str
-    version: int
-    state: str
-    owner: str
-    accepted_at: Instant | None
-    ends_at: Instant | None
-    due_at: Instant | None
-
-
-class UnfinishedAttempt(Frozen):
-    """An attempt that may still bill, with the moments from which its end is counted. It holds nothing that needs
-    an offer, an envelope or a state to be parsed."""
-
-    rental_id: str
-    n: int
-    newest: bool
-    """Whether it is the rental's last attempt; `accepted_at` and `ends_at` are about that one."""
-    owner: str
-    offer_id: str
-    intended_at: Instant
-    marked_for_deletion: bool
-    accepted_at: Instant | None
-    ends_at: Instant | None
-    destroying_since: Instant | None
-    over_at: Instant | None
-    resources: tuple[KnownResource, ...] = ()
-    """Those that are not gone."""
-
-
-class Change(Frozen):
-    """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
-    events and messages only if the rental is still as it was in `before`. An attempt that the store doesn't know
-    yet is an intent, part of the decision, and written only with it."""
-
-    before: Rental | None
-    """None: a new rental."""
-    after: Rental
-    events: tuple[Event, ...] = ()
-    messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of the event that it tells, or None."""
-    attempts: tuple[Attempt, ...] = ()
-    resources: tuple[Resource, ...] = ()
-    ledger: tuple[LedgerRow, ...] = ()
-    releases: bool = False
-    """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
-
-    @model_validator(mode="after")
-    def _check_transition(self) -> Self:
-        """Raise ForbiddenTransition if the table doesn't have it, so that no code path can bypass the table."""
-        check_change(None if self.before is None else self.before.state, self.after.state)
-        return self
-
-
-class Unsendable(Frozen):
-    """Messages that can't be sent now. The store skips them, so that what is behind them is found without reading
-    all of them first."""
-
-    ids: frozenset[int] = frozenset()
-    finds: bool = False
-    """Every post whose outcome is unknown, so that the conversation is read back first."""
-    posts: bool = False
-    """Every other post."""
-    channels: frozenset[str] = frozenset()
-    """Posts to these channels and people, by id."""
-    edits: bool = False
-    answers: bool = False
 
 
 class Quotes(Protocol):
@@ -274,7 +42,7 @@ class Quotes(Protocol):
         """End its claim and set when it is next due."""
 
     async def release(self, quote_id: str) -> None: ...
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
         """Ends every claim, but for those of these quotes."""
 
     async def next_due(self) -> datetime | None: ...
@@ -294,7 +62,7 @@ class Rentals(Protocol):
         """Takes what is due and unclaimed, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...
-    async def release_all(self, *, but: Collection[str] = ()) -> None:
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
         """Ends every claim, but for those of these rentals."""
 
     async def next_due(self) -> datetime | None: ...
@@ -311,30 +79,27 @@ class Rentals(Protocol):
     async def live_costs(self) -> list[LiveCost]:
         """All that are not over, oldest first, with what they cost, in a few queries however many there are."""
 
-    async def known(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+    async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Those of the ids that there are."""
-
-    async def recent(self, owner: str, limit: int) -> list[Rental]:
-        """The newest of one person, over or not."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...
-    async def known_resources(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+    async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
         """Those of the ids that are ours."""
 
-    async def attempts_behind(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+    async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         """The attempt of each resource, by the resource's id."""
 
-    async def attempt_of_offer(self, offer_id: str) -> Attempt | None: ...
-    async def attempt_named(self, resource_name: str) -> Attempt | None: ...
+    async def attempt_by_offer(self, offer_id: str) -> Attempt | None: ...
+    async def attempt_by_name(self, resource_name: str) -> Attempt | None: ...
     async def alive_resources(self) -> list[Resource]:
         """Those that are not gone."""
 
-    async def nudge(self, rental_ids: Collection[str], now: datetime) -> None:
+    async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         """Makes them due now."""
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
-    async def usual_ready(self, vendor: str, gpu: str) -> float | None:
+    async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Median seconds from procurement to ready of the last rentals there, None with fewer than 3."""
 
     async def any_ever(self) -> bool: ...
@@ -404,12 +169,12 @@ class People(Protocol):
 
     async def key(self, user_id: str) -> Key | None: ...
     async def set_key(self, user_id: str, key: Key) -> None: ...
-    async def seen(self, user_id: str, now: datetime) -> None:
+    async def note_seen(self, user_id: str, now: datetime) -> None:
         """A sign of life: their ready rentals count as in use now."""
 
-    async def room(self, channel: str, not_before: datetime) -> Channel | None: ...
-    async def put_room(self, room: Channel, real_now: datetime) -> None: ...
-    async def forget_room(self, channel: str) -> None: ...
+    async def channel(self, channel_id: str, not_before: datetime) -> Channel | None: ...
+    async def put_channel(self, channel: Channel, real_now: datetime) -> None: ...
+    async def forget_channel(self, channel_id: str) -> None: ...
 
 
 class Account(Protocol):
@@ -417,13 +182,13 @@ class Account(Protocol):
 
     async def get(self, name: str) -> str | None: ...
     async def set(self, name: str, value: str | None) -> None: ...
-    async def named(self, prefix: str) -> dict[str, str]:
+    async def with_prefix(self, prefix: str) -> dict[str, str]:
         """Return all facts whose name begins with `prefix`."""
 
-    async def count(self, name: str) -> None:
+    async def increment(self, name: str) -> None:
         """Add one to a number that is kept under `name`; it starts at 0."""
 
-    async def counted(self, name: str) -> int:
+    async def get_count(self, name: str) -> int:
         """Return the number that is kept under `name`."""
 
     async def mark(self, name: str, at: datetime, before: datetime) -> bool:
@@ -443,14 +208,16 @@ class Overdue(Protocol):
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """The same attempt as it is now. None if it is settled."""
 
-    async def of_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+    async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
         """Which of the ids belong to other attempts."""
 
-    async def mark(self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime) -> bool:
+    async def mark_for_deletion(
+        self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
+    ) -> bool:
         """Marks the attempt for deletion, and notes that the deletion of these resources was accepted. Returns
         False if it was marked already."""
 
-    async def oldest_due(self, but: Collection[str]) -> tuple[str, datetime] | None:
+    async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         """The id of the quote or rental that is due first, claimed or not, and when; without the ids `but`."""
 
 

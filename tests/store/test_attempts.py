@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.lifecycle.ports import Change
+from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, AttemptState, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -144,10 +144,10 @@ async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
     async with database.read() as tx:
         assert [attempt.offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == ["offer-bbbbb-1"]
         assert [event.kind for event in await tx.events.of("bbbbb")] == [EventKind.STARTED, EventKind.RENTING]
-        taken = await tx.rentals.attempt_of_offer("offer-x")
-        named = await tx.rentals.attempt_named("gpubot-bbbbb-1")
-        assert await tx.rentals.attempt_of_offer("offer-y") is None
-        assert await tx.rentals.attempt_named("someone's") is None
+        taken = await tx.rentals.attempt_by_offer("offer-x")
+        named = await tx.rentals.attempt_by_name("gpubot-bbbbb-1")
+        assert await tx.rentals.attempt_by_offer("offer-y") is None
+        assert await tx.rentals.attempt_by_name("someone's") is None
     assert taken is not None
     assert taken.rental_id == "aaaaa"
     assert named is not None
@@ -212,7 +212,7 @@ async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(datab
 
 async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
     known = changed(
-        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, late=True, detail="accepted"
+        BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, reopened=True, detail="accepted"
     )
     gone = changed(
         RESOURCE,
@@ -240,11 +240,11 @@ async def test_resources_are_found_by_id_and_while_they_live(database: Database)
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
     async with database.read() as tx:
         assert await tx.rentals.alive_resources() == [RESOURCE]
-        assert await tx.rentals.known_resources(["res-2", "res-9"]) == {"res-2": gone}
-        assert await tx.rentals.known_resources([]) == {}
+        assert await tx.rentals.resources_by_id(["res-2", "res-9"]) == {"res-2": gone}
+        assert await tx.rentals.resources_by_id([]) == {}
         [attempt] = await tx.rentals.attempts("k7mq2")
-        assert await tx.rentals.attempts_behind([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
-        assert await tx.rentals.attempts_behind([]) == {}
+        assert await tx.rentals.attempts_of([RESOURCE, gone]) == {"res-1": attempt, "res-2": attempt}
+        assert await tx.rentals.attempts_of([]) == {}
 
 
 async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
@@ -300,6 +300,6 @@ async def test_the_usual_time_to_ready_is_the_median_once_three_were_ready(datab
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=after))
         async with database.read() as tx:
-            usual.append(await tx.rentals.usual_ready("nebius", "nvidia-h100-sxm5-80gb"))
-            assert await tx.rentals.usual_ready("lambda", "nvidia-h100-sxm5-80gb") is None
+            usual.append(await tx.rentals.median_time_to_ready("nebius", "nvidia-h100-sxm5-80gb"))
+            assert await tx.rentals.median_time_to_ready("lambda", "nvidia-h100-sxm5-80gb") is None
     assert usual == [None, None, 180.0]

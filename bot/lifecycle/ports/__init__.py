@@ -1,0 +1,1 @@
+"""What the lifecycle needs from outside, as protocols. bot/app.py puts the implementations together."""

@@ -1,0 +1,169 @@
+"""Attempts, their resources and ledger rows: facts, which are written even if the rental was changed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Row, Select, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import OfferTaken
+from bot.lifecycle.ports.records import Change
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.rental import Rental
+from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
+from store.merging import merge_attempt, merge_resource
+from store.tables import attempts, ledger, resources
+
+_LAST = 20
+"""How many of the latest machines count for the median time to ready."""
+_FEWEST = 3
+"""With fewer machines there is no median."""
+
+_ATTEMPTS = select_by(attempts.c.rental_id, attempts.c.n)
+_LOCKED_ATTEMPTS = _ATTEMPTS.with_for_update()
+_BY_OFFER = select_by(attempts.c.offer_id)
+_BY_NAME = select_by(attempts.c.resource_name)
+_RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
+_LOCKED_RESOURCE = select_by(resources.c.resource_id).with_for_update()
+_LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+_ALIVE = (
+    select(resources)
+    .where(resources.c.gone_at.is_(None))
+    .order_by(resources.c.rental_id, resources.c.attempt, resources.c.resource_id)
+)
+_TIMES_TO_READY = (
+    select(attempts.c.intended_at, attempts.c.ready_at)
+    .where(
+        attempts.c.vendor == param(attempts.c.vendor, "vendor"),
+        attempts.c.gpu == param(attempts.c.gpu, "gpu"),
+        attempts.c.ready_at.is_not(None),
+    )
+    .order_by(attempts.c.ready_at.desc())
+    .limit(_LAST)
+)
+_UPDATE_ATTEMPT = update(attempts).where(
+    attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
+)
+_HAS_LIVE = select_by(attempts.c.rental_id).where(attempts.c.live).with_only_columns(attempts.c.n)
+
+
+def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
+    offer = attempt.offer
+    return {
+        **values(attempt, without=frozenset({"marked_for_deletion", "reopened"})),
+        "delete_wanted": attempt.marked_for_deletion,
+        "late": attempt.reopened,
+        "offer_id": offer.offer_id,
+        "vendor": offer.vendor,
+        "gpu": offer.gpu,
+        "rate": offer.rate,
+        "live": live,
+    }
+
+
+def _attempt_of(row: Row[Any]) -> Attempt:
+    return to_model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted, "reopened": row.late})
+
+
+class Attempts:
+    """The part of bot.lifecycle.ports.store.Rentals about attempts, resources and the ledger."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    # --- writing
+
+    async def write_facts(self, change: Change, *, with_new: bool) -> None:
+        """Write the facts of a change. Raise OfferTaken if the offer of a new attempt has had one.
+
+        An attempt that the store doesn't have yet is an intent, so part of the decision. It is written only
+        `with_new`.
+        """
+        if change.attempts:
+            await self._write_attempts(change.attempts, change.after.id, with_new=with_new)
+        for resource in change.resources:
+            await self._write_resource(resource)
+        for row in change.ledger:
+            await insert_new(self._conn, ledger, values(row))
+
+    async def write_ready_time(self, rental: Rental) -> None:
+        """Write on its newest attempt when a rental became ready, for `median_time_to_ready`."""
+        newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running.ready_at}
+        await self._conn.execute(_UPDATE_ATTEMPT, newest)
+
+    async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
+        stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
+        rows = {row.n: row for row in stored}
+        for attempt in reported:
+            if attempt.n in rows:
+                await self._update_attempt(rows[attempt.n], attempt)
+        for attempt in reported:
+            if attempt.n not in rows and with_new:
+                await self._insert_attempt(attempt)
+
+    async def _update_attempt(self, row: Any, reported: Attempt) -> None:
+        merged = merge_attempt(_attempt_of(row), reported)
+        live = merged.live
+        if live and not row.live:
+            # It was settled, then a resource of it appeared. A rental has one live attempt (a unique index), so
+            # it counts as live only if no later attempt does.
+            live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
+        row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
+        await self._conn.execute(_UPDATE_ATTEMPT, row_values)
+
+    async def _insert_attempt(self, attempt: Attempt) -> None:
+        fields = _attempt_values(attempt, live=attempt.live)
+        if not await insert_new(self._conn, attempts, fields, conflict_on="offer_id"):
+            raise OfferTaken(attempt.offer.offer_id)
+
+    async def _write_resource(self, reported: Resource) -> None:
+        row = (await self._conn.execute(_LOCKED_RESOURCE, {"key": reported.resource_id})).first()
+        merged = reported if row is None else merge_resource(to_model(Resource, row), reported)
+        await upsert(self._conn, resources, values(merged))
+
+    # --- reading
+
+    async def attempts(self, rental_id: str) -> list[Attempt]:
+        return [_attempt_of(row) for row in await self._conn.execute(_ATTEMPTS, {"key": rental_id})]
+
+    async def resources(self, rental_id: str) -> list[Resource]:
+        return to_models(Resource, await self._conn.execute(_RESOURCES, {"key": rental_id}))
+
+    async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+        found = select(resources).where(resources.c.resource_id.in_(resource_ids))
+        return {row.resource_id: to_model(Resource, row) for row in await self._conn.execute(found)}
+
+    async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+        pairs = {(resource.rental_id, resource.attempt) for resource in resources}
+        query = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
+        by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
+        return {resource.resource_id: by_key[resource.rental_id, resource.attempt] for resource in resources}
+
+    async def attempt_by_offer(self, offer_id: str) -> Attempt | None:
+        return await self._first_attempt(_BY_OFFER, offer_id)
+
+    async def attempt_by_name(self, resource_name: str) -> Attempt | None:
+        return await self._first_attempt(_BY_NAME, resource_name)
+
+    async def _first_attempt(self, statement: Select[Any], key: str) -> Attempt | None:
+        row = (await self._conn.execute(statement, {"key": key})).first()
+        return None if row is None else _attempt_of(row)
+
+    async def alive_resources(self) -> list[Resource]:
+        return to_models(Resource, await self._conn.execute(_ALIVE))
+
+    async def ledger(self, rental_id: str) -> list[LedgerRow]:
+        return to_models(LedgerRow, await self._conn.execute(_LEDGER, {"key": rental_id}))
+
+    async def whole_ledger(self) -> list[LedgerRow]:
+        """Return every row, oldest first."""
+        query = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+        return to_models(LedgerRow, await self._conn.execute(query))
+
+    async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
+        rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
+        seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
+        return median(seconds) if len(seconds) >= _FEWEST else None
