@@ -27,7 +27,7 @@ from bot.model.rental import Rental
 from bot.policy.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
-from handlers.directory.people import Home, People
+from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from handlers.listeners.wrapper import note_commit
@@ -250,7 +250,7 @@ async def team(
             context = Context(
                 deps=deps,
                 catalog=lambda: known[0],
-                people=People(deps, world.client, Home.of(await world.client.auth_test())),
+                people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
             )

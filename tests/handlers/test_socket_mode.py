@@ -46,7 +46,7 @@ async def test_a_ticket_that_is_refused_at_the_start_is_replaced_by_a_new_one() 
     async with workspace() as world:
         await world.act("sockets/disconnect", refuse_tickets=True)
         app = AsyncApp(client=world.client, signing_secret="")
-        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, patience=0.1)
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, ticket_seconds=0.1)
         connecting = asyncio.create_task(sockets.connect())
         try:
             tried = await world.get("traffic", endpoint="socket", wait="9", answered="true")

@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from handlers.directory.channels import SlackChannels
-from handlers.directory.people import Home, People
+from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
 from handlers.listeners import actions, events, modals
 from handlers.listeners.context import Context
@@ -45,7 +45,7 @@ async def app(tmp_path: Path) -> Any:
         Context(
             deps=deps,
             catalog=lambda: None,
-            people=People(deps, client, Home("T1")),
+            people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,
         ),
