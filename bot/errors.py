@@ -1,37 +1,40 @@
 """Everything that can go wrong, by what the person who reads it can do.
 
     GpubotError
-    +-- Mistake            the person typed something wrong: says what to type instead
-    |   +-- NeedsKey       an SSH key is missing; set one, then rent
-    |   +-- PrivateKey     a private key was sent; it is neither stored nor logged
-    |   +-- Unusable       a setting can't be used: says which and why; ends the start
-    |   +-- RentsAlready   the person rents the same already; confirm that another one is meant
-    +-- Refused            the team's rules say no: says who may, or what would be allowed
-    |   +-- BuyingBlocked  nothing is bought for anyone now
-    +-- TooLate            someone or something was faster: says what is true now
-    |   +-- Changed        the request has changed since its button was shown
-    |   +-- Repeated       the same was done just now; confirm that more is meant
-    +-- Outage             temporary: nothing was done, try again
-    |   +-- StoreBusy      the database did not take it
-    |   +-- MarketAway     the marketplace did not answer, or asks to wait
-    |       +-- LockedOut    it refuses our token
-    |       +-- RateLimited  it asks us to slow down (429)
-    +-- CannotOpen         the database can't be used at all: says why; ends the start
-        +-- InUse          another gpubot has it open
+    +-- Mistake                 the person typed something wrong: says what to type instead
+    |   +-- NeedsKey            an SSH key is missing; set one, then rent
+    |   +-- PrivateKey          a private key was sent; it is neither stored nor logged
+    |   +-- Unusable            a setting can't be used: says which and why; ends the start
+    |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
+    +-- Refused                 the team's rules say no: says who may, or what would be allowed
+    |   +-- BuyingBlocked       nothing is bought for anyone now
+    |   +-- OwnerOnly           only the rental's owner gets its SSH command
+    +-- TooLate                 someone or something was faster: says what is true now
+    |   +-- AlreadyDecided      somebody decided the request before
+    |   +-- Changed             the request has changed since its button was shown
+    |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
+    +-- Outage                  temporary: nothing was done, try again
+    |   +-- StoreBusy           the database did not take it
+    |   +-- MarketAway          the marketplace did not answer, or asks to wait
+    |       +-- LockedOut       it refuses our token
+    |       +-- RateLimited     it asks us to slow down (429)
+    +-- CannotOpen              the database can't be used at all: says why; ends the start
+        +-- InUse               another gpubot has it open
 
-    Conflict               control flow between the store and its callers; nobody reads it
-    +-- Stale              a guarded write found a newer row; load it again and decide again
-    +-- OfferTaken         the offer already had its one attempt; take the next offer
+    Conflict                    control flow between the store and its callers; people never read it
+    +-- Stale                   a guarded write found a newer row; load it again and decide again
+    +-- OfferTaken              the offer already had its one attempt; take the next offer
 
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
-Words are plain text for any surface. What each surface writes in its own way (a command, a channel) is a fact in
-a field; Slack's way is handlers/views/replies.py.
+Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
+fact in a field. Slack's way is handlers/views/error_text.py.
 """
 
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -39,7 +42,7 @@ NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
 def bug_number() -> str:
-    """Return a new number, such as E-4F2K, for the log and for the person who met the bug."""
+    """Return a new number, such as E-4F2K, for the log and for the person who ran into the bug."""
     return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
 
 
@@ -52,7 +55,7 @@ class NextStep(Enum):
     LIST_YOURS = auto()
     LIST_ALL = auto()
     DESTROY_ONE = auto()
-    """One of the person's own rentals, to make room for another."""
+    """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
 
 
@@ -65,6 +68,14 @@ class BuyingBlock(StrEnum):
     """The marketplace refuses our token."""
 
 
+class Decision(Enum):
+    """What somebody decided about a request or an extension."""
+
+    APPROVED = auto()
+    DENIED = auto()
+    WITHDREW = auto()
+
+
 class GpubotError(Exception):
     """Base of all errors that people read. Surfaces render `words` and `next_step`."""
 
@@ -75,7 +86,7 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can do it right. `nearest` are the choices that come closest."""
+    """The person can correct it. `nearest` are the choices that come closest."""
 
     def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -100,7 +111,7 @@ class Unusable(Mistake):
     """The bot can't run with these settings; the words say which and why."""
 
 
-class RentsAlready(Mistake):
+class DuplicateRental(Mistake):
     """The person rents the same already. Nothing was done; a click that confirms another one goes on."""
 
     def __init__(self, words: str, rental_id: str) -> None:
@@ -109,7 +120,7 @@ class RentsAlready(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are those that the bot may be used in, if another one is why."""
+    """The rules don't allow it. `channels` are those in which the bot may be used, if it was used in another."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -117,11 +128,20 @@ class Refused(GpubotError):
 
 
 class BuyingBlocked(Refused):
-    """Nothing is bought for anyone now, for the reason in `block`."""
+    """Nothing is bought for anyone now. `block` is the reason."""
 
     def __init__(self, block: BuyingBlock) -> None:
         super().__init__("Nothing was rented.")
         self.block = block
+
+
+class OwnerOnly(Refused):
+    """Only the owner of this rental gets its SSH command. `owner` is their name, or None if it is unknown."""
+
+    def __init__(self, rental_id: str, owner: str | None) -> None:
+        super().__init__("I can't show you that.")
+        self.rental_id = rental_id
+        self.owner = owner
 
 
 class TooLate(GpubotError):
@@ -132,13 +152,25 @@ class TooLate(GpubotError):
         self.rental_id = rental_id
 
 
+class AlreadyDecided(TooLate):
+    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` is whether the
+    reader is that person."""
+
+    def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:
+        super().__init__("I changed nothing.", rental_id)
+        self.decision = decision
+        self.name = name
+        self.own = own
+        self.ago = ago
+
+
 class Changed(TooLate):
     """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
 
 
-class Repeated(TooLate):
-    """The person asked for the same just now, and it was done. Nothing was added; a click that confirms more goes
-    on."""
+class DuplicateExtension(TooLate):
+    """The person asked for the same extension just now, and it was made. Nothing was added; a click that confirms
+    more time goes on."""
 
 
 class Outage(GpubotError):
@@ -189,11 +221,11 @@ class InUse(CannotOpen):
 
 
 class Conflict(Exception):
-    """Base of what the store tells its callers about a lost race. Nobody reads it."""
+    """Base of the errors by which the store reports a lost race to its callers. People never read them."""
 
 
 class Stale(Conflict):
-    """A compare-and-set lost: the caller loads again and decides again."""
+    """A compare-and-set lost. The caller loads the row again and decides again."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")

@@ -17,7 +17,7 @@ def test_an_error_that_is_control_flow_is_not_one_that_people_read(conflict: Con
 
 
 @pytest.mark.parametrize("module", ["bot.policy", "bot.lifecycle", "bot.model", "bot.errors"])
-def test_no_error_below_the_surfaces_names_a_command_a_person_or_a_channel(module: str) -> None:
+def test_errors_below_the_surfaces_have_no_words_with_a_command_or_a_mention(module: str) -> None:
     root = Path(__file__).parents[1] / module.replace(".", "/")
     files = [root.with_suffix(".py")] if root.with_suffix(".py").exists() else sorted(root.rglob("*.py"))
     assert files

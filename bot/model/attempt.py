@@ -1,4 +1,4 @@
-"""One procure of one offer for a rental, and the resources it made."""
+"""An attempt: one procure call of one offer for a rental. With it, the resources that it made and their cost."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from bot.model.offer import Offer
 
 
 class AttemptState(StrEnum):
-    """What is known of an attempt."""
+    """What is known about an attempt."""
 
     INTENDED = "intended"
-    """Committed; its one call may be under way, or the process died: nobody can tell the two apart."""
+    """Committed. Its one procure call may be under way, or the process died: the store can't tell which."""
     UNKNOWN = "unknown"
-    """Called without a clear answer: perhaps bought. Only lookups decide."""
+    """The call had no clear answer, so it may have bought. Only a lookup decides."""
     BOUGHT = "bought"
     FAILED = "failed"
     """Proven to have bought nothing."""
     GONE = "gone"
-    """It had resources and all of them are gone, or it was accepted and nothing of it was ever found."""
+    """All its resources are gone, or it was accepted and no resource of it was ever found."""
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. Mapped to words once, in handlers/views/format.py."""
+    """Why an attempt or a rental did not go on. The words for people are in handlers/views/format.py."""
 
     SOLD_OUT = "sold_out"
     EXPIRED = "expired"
     REFUSED = "refused"
     BOUGHT_BEFORE = "bought_before"
-    """The market said that the offer was bought already."""
+    """The market answered that the offer was bought before."""
     NO_ANSWER = "no_answer"
     RATE_LIMITED = "rate_limited"
     """The market asked us to slow down."""
@@ -50,7 +50,7 @@ class Why(StrEnum):
 
 
 class Attempt(Frozen):
-    """One procure of one offer. An `offer_id` gets at most one attempt ever."""
+    """One procure call of one offer. An offer has at most one attempt ever."""
 
     rental_id: str
     n: int
@@ -77,24 +77,24 @@ class Attempt(Frozen):
     """A resource appeared after the attempt was settled. It is deleted in addition to the rental's
     live attempt."""
     empty_since: Instant | None = None
-    """When a lookup first found nothing for it; a second look decides."""
+    """When a lookup first found nothing for it. A second lookup decides."""
 
     @property
     def live(self) -> bool:
-        """Bought or perhaps bought, and not yet accepted for deletion. A rental has at most one such attempt."""
+        """Whether it bought or may have bought, and its deletion is not accepted. A rental has one at most."""
         return self.delete_accepted_at is None and not self.reopened and not self.settled
 
     @property
     def settled(self) -> bool:
-        """Nothing of it can bill any more."""
+        """Whether nothing of it can bill any more."""
         return self.state in {AttemptState.FAILED, AttemptState.GONE}
 
 
 NAMED = "named"
-"""`status` of a resource that was named in answer to a purchase and not seen yet. No word of the API's."""
+"""Our status of a resource that the answer to a purchase named and no read has shown yet."""
 UNSEEN = "unseen"
-"""`status` of what stands in for the resource of a purchase that was accepted and never showed one. No word of the
-API's. Its id is the offer's, and it is gone from the start: it carries the ledger row of what may have billed."""
+"""Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the
+offer's, and it is gone from the start. Its ledger row is for what the purchase may have billed."""
 
 
 class Resource(Frozen):
@@ -107,25 +107,25 @@ class Resource(Frozen):
     first_seen: Instant
     read_at: Instant
     rate: Decimal | None = None
-    """`pricing_total_hourly`, USD per hour; None where the API didn't say."""
+    """`pricing_total_hourly`, USD per hour. None if the API didn't state it."""
     valid_from: Instant | None = None
     valid_to: Instant | None = None
     host: str | None = None
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """When it was first answered as not found; a second look decides."""
+    """When the market first answered that it doesn't exist. A second look decides."""
     gone_at: Instant | None = None
     last_answer: str = ""
-    """What the last delete was answered with, where it was not accepted. Data, never markup."""
+    """The answer to the last delete, if it was not accepted. Data, never markup."""
 
 
 class LedgerRow(Frozen):
-    """What one resource cost, written once, when it is gone."""
+    """What one resource cost. It is written once, when the resource is gone."""
 
     resource_id: str
     n: int = 1
-    """1 for a resource's first row; another one follows where it came back and went again."""
+    """1 for a resource's first row. If the resource comes back and goes again, it gets another row."""
     rental_id: str
     owner: str
     started_at: Instant
@@ -133,4 +133,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """The API gave less than start, end and price; what was missing is ours."""
+    """Whether the API left out the start, the end or the price, so that we had to estimate it."""

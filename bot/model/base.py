@@ -1,4 +1,4 @@
-"""What all models share: they are frozen, and an unknown field is a bug."""
+"""The base of all models. Models are frozen, and an unknown field is a bug."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Frozen(BaseModel):
-    """A value that is compared by content and never changed in place. `changed` makes a changed copy."""
+    """A value that is compared by content and never changed in place. To change one, copy it with `changed`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,4 +29,4 @@ def _utc(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A moment, always aware and in UTC."""
+"""A moment. Always in UTC; a datetime without a time zone is refused."""

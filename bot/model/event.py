@@ -19,26 +19,26 @@ class EventKind(StrEnum):
     """What happened. Each makes one reply in the thread, except those in `notifications.QUIET`."""
 
     ASKED = "asked"
-    """Approval is needed; facts.envelope says of which version."""
+    """An approver decides. `facts.envelope` is the version that they decide."""
     ASKED_AGAIN = "asked_again"
-    """Outside the envelope, too late, or kept from buying: someone decides again."""
+    """People decide again: no offer is inside the envelope, it is too late, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
     STARTED = "started"
-    """Rented within limits: no approval was needed."""
+    """Rented within the limits, so without an approval."""
     RENTING = "renting"
-    """An attempt is intended; facts.before is the rate of the attempt before, if any."""
+    """An attempt is intended. `facts.before` is the rate of the attempt before it, if any."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
-    """An attempt was accepted but did not get ready; it is being destroyed and the next one follows."""
+    """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
     ACCEPTED = "accepted"
     WAITING = "waiting"
-    """Buying is held up: outage, pause, a refused token."""
+    """Buying is blocked: an outage, a pause, a refused token."""
     SILENT = "silent"
-    """It runs, but nothing answered on its SSH port."""
+    """The machine runs, but nothing answered on its SSH port."""
     READY = "ready"
     KEPT = "kept"
     STILL_NEEDED = "still_needed"
@@ -55,18 +55,18 @@ class EventKind(StrEnum):
     TAKEN_ON = "taken_on"
     """Someone said "I'm on it"."""
     EXTRA_RESOURCE = "extra_resource"
-    """A resource turned up for an attempt that was over; it is being deleted."""
+    """A resource appeared for an attempt that was settled. It is being deleted."""
     EXTRA_GONE = "extra_gone"
     ENDED = "ended"
-    # Of a rental, and told as a notice, which needs nothing but the event:
+    # About a rental, sent as notices, which are rendered from the event alone:
     STEP_FAILED = "step_failed"
-    """Its step failed several times in a row; facts.number is in the log, facts.until is when its machine is
-    deleted even so, if that is known."""
+    """Its step failed several times in a row. `facts.number` is in the log. `facts.until` is when its machine is
+    deleted all the same, if that is known."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """Its machine was still there long after its end, so it was deleted without the rental's own step."""
-    # Of the account rather than of a rental:
+    """Its machine still existed long after its end, so it was deleted without the rental's own step."""
+    # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
     EMPTY_STORE = "empty_store"
     LOCKED_OUT = "locked_out"
@@ -74,25 +74,25 @@ class EventKind(StrEnum):
     LET_IN = "let_in"
     PAUSED = "paused"
     RESUMED = "resumed"
-    # Of the account, and posted without the outbox:
+    # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
     NO_WRITES = "no_writes"
-    """The store takes no writes. With facts.name: to the owner of that rental, which ends soon."""
+    """The store takes no writes. With `facts.name`, it is for the owner of that rental, which ends soon."""
     STORE_BACK = "store_back"
-    """The store works again; said to everyone who was told that it didn't."""
+    """The store works again. Everyone who was notified of its failure is notified of this."""
 
 
 class Facts(Frozen):
-    """What a reply says, frozen when it happened. Each kind uses some of these."""
+    """The facts of an event as they were when it happened. Each kind uses some of these."""
 
     vendor: str | None = None
     vendor_region: str | None = None
     rate: Decimal | None = None
     before: Decimal | None = None
-    """The rate of what came before."""
+    """The rate before this event."""
     before_vendor: str | None = None
-    """Whose attempt failed before this one."""
+    """The vendor of the attempt that failed before this one."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None
@@ -111,10 +111,10 @@ class Facts(Frozen):
     count: int | None = None
     end: State | None = None
     paid: bool | None = None
-    """Whether an attempt cost anything; None where the store doesn't know."""
+    """Whether the attempt cost anything. None if the store doesn't know."""
     self_approved: bool | None = None
     number: str | None = None
-    """Of a failure, as it stands in the log."""
+    """The number of a failure, as in the log."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,7 +126,7 @@ class Facts(Frozen):
 
 
 class Event(Frozen):
-    """Who, what, when, why; written in the transaction that makes the change it tells."""
+    """Who did what, when and why. It is written in the transaction that makes the change."""
 
     id: int = 0
     """Given by the store; 0 until then."""
@@ -134,5 +134,5 @@ class Event(Frozen):
     kind: EventKind
     at: Instant
     actor: str | None = None
-    """Slack user id; None is the bot itself."""
+    """Slack user id. None is the bot itself."""
     facts: Facts = Facts()

@@ -1,4 +1,4 @@
-"""The outbox: what is to be said in Slack, and what Slack already has."""
+"""The outbox: what is to be posted in Slack, and what Slack already shows."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bot.model.base import Frozen, Instant
 
 
 class MessageKind(StrEnum):
-    """What a message is about. It decides whether it is edited later: only surfaces are."""
+    """The kinds of messages. Only surfaces are edited after they were posted."""
 
     CARD = "card"
     """A surface: one for each rental, in `Rental.card_channel`."""
     THREAD = "thread"
-    """Posted once below the card, from the facts of one event."""
+    """Posted once in the card's thread, from the facts of one event."""
     APPROVAL = "approval"
     """A surface in the approvals channel, for one version of an envelope."""
     DIRECT = "direct"
     """A surface in one person's direct messages, made by one event."""
     NOTICE = "notice"
-    """Posted once to one person, from one event alone: about the account, or a rental whose step fails."""
+    """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
     QUOTE = "quote"
-    """Sent once to the person who asked: what was found."""
+    """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
     """Sent once to the person who asked: the search takes longer."""
     REPLY = "reply"

@@ -16,32 +16,32 @@ _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
 def _exact(rate: Decimal, span: timedelta) -> Fraction:
-    dollars, of = rate.as_integer_ratio()
+    numerator, denominator = rate.as_integer_ratio()
     microseconds = span // timedelta(microseconds=1)
-    return Fraction(dollars * MICROS_PER_DOLLAR * microseconds, of * _MICROSECONDS_PER_HOUR)
+    return Fraction(numerator * MICROS_PER_DOLLAR * microseconds, denominator * _MICROSECONDS_PER_HOUR)
 
 
 def cost(rate: Decimal, span: timedelta) -> Micros:
-    """What `rate` USD per hour comes to over `span`, rounded half-even once to the micro-dollar."""
+    """Return what `rate` USD per hour costs over `span`, rounded once, half to even, to a micro-dollar."""
     return round(_exact(rate, span))
 
 
 def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
-    """As `cost`, rounded up: for what a person is told it can come to."""
+    """Return the cost as `cost` does, but rounded up: for totals that must not be exceeded."""
     return math.ceil(_exact(rate, span))
 
 
 def rate_for(total: Micros, span: timedelta) -> Decimal:
-    """The highest hourly rate, in whole cents, that stays within `total` over `span`. Zero where none does."""
+    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`. Zero if none does."""
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))
     return max(Decimal(math.floor(cents)) * _CENT, Decimal(0))
 
 
 def whole_cents_below(rate: Decimal) -> Decimal:
-    """`rate` cut down to whole cents, so that the cap that is printed is the cap that holds."""
+    """Return `rate` cut down to whole cents, so that the cap that people read is the cap that holds."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
 def micros(dollars: Decimal) -> Micros:
-    """Whole micro-dollars of an amount of dollars, rounded up: for caps and limits."""
+    """Return dollars in whole micro-dollars, rounded up: for caps and limits."""
     return math.ceil(dollars * MICROS_PER_DOLLAR)

@@ -8,11 +8,11 @@ from decimal import Decimal
 from bot.model.base import Frozen, Instant
 
 OFFER_LIFE = timedelta(minutes=30)
-"""How long an offer's price stands where the API doesn't say (guide, "Get offers")."""
+"""How long an offer's price stands if the API doesn't state it (docs/compute-clear.md)."""
 
 
 class Offer(Frozen):
-    """An offer as we understand it. Its price stands until `expires_at`; its stock is reserved by no one."""
+    """An offer. Its price stands until `expires_at`. Nothing is reserved: it can sell out."""
 
     offer_id: str
     gpu: str
@@ -32,15 +32,15 @@ class Offer(Frozen):
 
     @property
     def gpu_rate(self) -> Decimal:
-        """USD per GPU and hour."""
+        """USD per hour for one GPU."""
         return self.rate / self.count
 
 
 class Catalog(Frozen):
-    """What the four discovery endpoints say can be asked for."""
+    """The names that a request can have, as read from the four discovery endpoints."""
 
     gpus: dict[str, tuple[str, ...]]
-    """Family to canonical names."""
+    """Each family with its canonical names."""
     vendors: tuple[str, ...]
     regions: tuple[str, ...]
     contracts: tuple[str, ...]

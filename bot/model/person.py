@@ -1,4 +1,4 @@
-"""People as Slack knows them."""
+"""People and conversations as Slack describes them, and people's SSH keys."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from bot.model.base import Frozen, Instant
 
 
 class Person(Frozen):
-    """Someone in Slack. Roles are the policy's, see bot/policy/roles.py."""
+    """Someone in Slack. Their roles follow from the policy: see bot/policy/roles.py."""
 
     id: str
     name: str
     tz: str = "UTC"
-    """IANA name; the offset is computed, as it changes without an event (Slack's `user_change` page)."""
+    """IANA name. Slack sends no event when daylight saving time changes the offset, so the offset is computed."""
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False
-    """Of another workspace, in a shared channel."""
+    """They belong to another workspace and share a channel with ours."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
-    """Ids of the user groups the policy names that this person is in."""
+    """Ids of the person's user groups, of those that the policy names."""
 
 
 class Key(Frozen):
-    """A person's public SSH key, re-encoded by us."""
+    """A person's public SSH key, re-encoded by `read_key`."""
 
     line: str
     """`<type> <base64>`, without the comment."""
@@ -33,11 +33,11 @@ class Key(Frozen):
 
 
 class Channel(Frozen):
-    """A Slack conversation as far as it matters for where a card goes."""
+    """A Slack conversation, with what decides whether a card can go there."""
 
     id: str
     member: bool
-    """Whether the bot can post there as a member."""
+    """Whether the bot is a member, so that it can post there."""
     direct: bool = False
     shared: bool = False
-    """Outsiders read it."""
+    """People of other workspaces read it."""

@@ -13,24 +13,24 @@ class QuoteState(StrEnum):
     """How far a quote is."""
 
     WAITING_FOR_KEY = "waiting_for_key"
-    """Its owner has no SSH key yet; it goes on by itself when one is set."""
+    """Its owner has no SSH key yet. When they set one, the search starts on its own."""
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
-    """Nothing matches now; `nearby` says what would have."""
+    """No offer matches now. `nearby` has similar requests that would find one."""
     UNANSWERED = "unanswered"
     """The marketplace gave no answer in time."""
 
 
 class Nearby(Frozen):
-    """A request close to the one that found nothing, and the cheapest price it would find."""
+    """A request similar to one that found nothing, and the cheapest offer for it."""
 
     request: Request
     cheapest: Offer
 
 
 class Quote(Frozen):
-    """A request and the offers found for it; makes at most one rental."""
+    """A request and the offers found for it. It makes at most one rental."""
 
     id: str
     state: QuoteState
@@ -39,16 +39,16 @@ class Quote(Frozen):
     asked_in: str
     """The channel the command was typed in."""
     card_channel: str | None = None
-    """Where a rental's card will go, once that is known."""
+    """Where the rental's card will go. None until that is known."""
     request: Request
     rent_now: bool = False
-    """Asked with `now`: rent the recommended offer if neither approval nor confirmation is needed."""
+    """The command had `now`: rent the recommended offer if it needs neither an approval nor a confirmation."""
     changes: str | None = None
     """The rental whose waiting request this quote would change."""
     reply_url: str | None = None
-    """Slack's `response_url`: 5 uses within 30 minutes."""
+    """Slack's `response_url`. It works 5 times within 30 minutes."""
     replaces: bool = False
-    """Whether the answer takes the place of the message that was clicked."""
+    """Whether the answer replaces the message that was clicked."""
     created_at: Instant
     found_at: Instant | None = None
     offers: tuple[Offer, ...] = ()

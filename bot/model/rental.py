@@ -1,4 +1,4 @@
-"""One request on its way to use and destruction."""
+"""A rental: one request, from the click to the destruction of its machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Waiting(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """Why it waits for a second decision; None for the first."""
+    """Why it waits for a second decision. None for the first."""
     expires_at: Instant
 
 
@@ -32,7 +32,7 @@ class Blocked(Frozen):
 
     since: Instant
     why: Why | None = None
-    """What its owner was told. None until they were."""
+    """The reason that its owner was notified of. None until then."""
 
 
 class Question(Frozen):
@@ -41,25 +41,25 @@ class Question(Frozen):
     at: Instant | None
     """None if the rules switch the question off."""
     times: int = 0
-    """How often in a row it was asked without a sign of life."""
+    """How often in a row it was asked without a sign of life since."""
     promised: bool = False
-    """Whether its owner read this moment after "Keep". It is asked then even if they show a sign of life."""
+    """Whether the answer to "Keep" named this moment. If so, no earlier sign of life puts it off."""
 
 
 class Lease(Frozen):
-    """How long a machine runs, and what its owner is asked and told meanwhile."""
+    """How long a machine runs, and the notices and questions that its owner gets meanwhile."""
 
     ready_at: Instant
     ends_at: Instant
     notices_given: int = 0
-    """How many of the policy's notices for this end are over."""
+    """How many of the policy's notices for this end were sent or skipped."""
     seen_at: Instant
     """The last sign of life of its owner."""
     question: Question
 
 
 class Extension(Frozen):
-    """A longer lease that waits for an approver, as an envelope of its own. It expires at the old end."""
+    """A longer lease that waits for an approver, with its own envelope. It expires at the old end."""
 
     envelope: Envelope
     ends_at: Instant
@@ -69,13 +69,13 @@ class Extension(Frozen):
 
 
 class Ending(Frozen):
-    """How a rental ended, or will have ended once its machines are gone."""
+    """How a rental ended, or how it will end once its machines are gone."""
 
     outcome: State
     why: Why | None = None
     by: str | None = None
     since: Instant | None = None
-    """When its destruction began. None if nothing was alive any more, so that it ended at once."""
+    """When its destruction began. None if no machine was alive, so that it ended at once."""
 
 
 class Alarm(Frozen):
@@ -86,6 +86,11 @@ class Alarm(Frozen):
     count: int = 0
     """How often they were notified."""
     taken_on_by: str | None = None
+
+    @property
+    def can_be_taken_on(self) -> bool:
+        """Whether people were notified of it and nobody has taken it on yet."""
+        return self.count > 0 and self.taken_on_by is None
 
 
 class Rental(Frozen):
@@ -100,29 +105,29 @@ class Rental(Frozen):
     card_channel: str
     request: Request
     clicked_offer: str
-    """The offer that was chosen; it is tried first."""
+    """The offer that the person chose. It is tried first."""
     envelope: Envelope
-    """In force, or asked for while it waits."""
+    """The envelope in force, or the one that is asked for while the request waits."""
     waiting: Waiting | None = None
     approved_by: str | None = None
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
     attempts: int = 0
-    """How many attempts were intended."""
+    """How many attempts it has had."""
     rate: Decimal | None = None
-    """USD per hour of the attempt that is live or was last."""
+    """USD per hour of the last attempt, then of its machine."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None
     """When the market accepted the live attempt."""
     progress: str = ""
     quiet_since_real: Instant | None = None
-    """Since when, in real time, the bot waits for an SSH server on its port."""
+    """Real time since which its SSH port has not answered."""
     host: str | None = None
     port: int | None = None
     lease: Lease | None = None
-    """Set once it is ready; it stays when the rental is over."""
+    """Set when it becomes ready. It stays when the rental is over."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""
@@ -130,31 +135,37 @@ class Rental(Frozen):
     """Set while something of it is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
-    """When it is next due for a step; None when done."""
+    """When its next step is due. None if there is none."""
 
     @property
     def waiting_envelope(self) -> Envelope | None:
-        """The envelope that waits for a decision: of the longer lease, or of the request. None if none waits."""
+        """Return the envelope that waits for a decision: the extension's, or the request's. Return None if none
+        waits."""
         if self.extension is not None:
             return self.extension.envelope
         return self.envelope if self.state is State.AWAITING_APPROVAL else None
 
     @property
+    def newest_envelope(self) -> Envelope:
+        """Return the envelope that waits for a decision, or the one in force if none waits."""
+        return self.waiting_envelope or self.envelope
+
+    @property
     def owner_decides(self) -> bool:
-        """Whether it waits for its owner. Everyone else only watches."""
+        """Whether its owner decides alone, without an approver."""
         return self.waiting is not None and self.waiting.decider is Decider.OWNER
 
     @property
     def unextended(self) -> Envelope:
-        """Return the envelope without the extension that was asked for. The extension's version stays used, so
-        that its old buttons can be told from those of the next one."""
+        """Return the envelope without the extension that was asked for. It takes the extension's version, so that
+        the next extension gets another version and old buttons are recognized."""
         if self.extension is None:
             return self.envelope
         return changed(self.envelope, version=self.extension.envelope.version)
 
     @property
     def running(self) -> Lease:
-        """Return the lease. Raise ValueError if the rental was never ready: a bug in the caller."""
+        """Return the lease. Raise ValueError if the rental was never ready, which is a bug in the caller."""
         if self.lease is None:
             raise ValueError(f"{self.id} has no lease")
         return self.lease

@@ -1,4 +1,4 @@
-"""What someone wants, and what a click or an approval allows."""
+"""A request is what someone wants. An envelope is what a click or an approval allows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.model.money import Micros
 
 
 class Contract(StrEnum):
-    """How a vendor sells: for as long as one wants, or until it wants the machine back."""
+    """How a vendor sells: for as long as the customer wants, or until the vendor wants the machine back."""
 
     ONDEMAND = "ondemand"
     SPOT = "spot"
@@ -26,34 +26,34 @@ class Request(Frozen):
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
     count: int = Field(default=1, ge=1)
     region: str | None = None
-    """A region group (US, EU, APAC, Other); None is anywhere."""
+    """A region group (US, EU, APAC, Other). None means any region."""
     contract: Contract = Contract.ONDEMAND
     vendor: str | None = None
     max_gpu_rate: Decimal | None = None
     """The person's own cap, USD per GPU and hour."""
     cap_said_per_gpu: bool = True
-    """False if several GPUs were asked for with a cap that did not say "per GPU", so that the offers show what it
-    comes to for all of them."""
+    """False if the person asked for several GPUs and didn't type "per GPU" after the cap. Then the offers also say
+    what the cap is for all GPUs, in case that was meant."""
     lease: timedelta
-    """From ready until it must be extended or is destroyed."""
+    """How long from ready until it must be extended or is destroyed."""
     note: str = ""
     """The person's words. Data, never markup."""
 
 
 class Envelope(Frozen):
-    """What a click or an approval allows. Inside it the bot acts alone."""
+    """What a click or an approval allows. Within it the bot acts without asking."""
 
     version: int = Field(ge=1)
-    """Raised with every change, so that an old button can be told from the current one."""
+    """Counts up with every change, so that an old button is recognized."""
     gpu: str
     count: int = Field(ge=1)
     region: str | None
     contract: Contract
     vendor: str | None
     price: Decimal
-    """USD per hour for the whole offer as it was clicked or quoted."""
+    """USD per hour for the whole offer, as it was clicked or quoted."""
     max_rate: Decimal
     """The highest USD per hour for the whole offer."""
     lease: timedelta
     total: Micros
-    """The most this rental can come to from procurement to deletion, earlier attempts included."""
+    """The most that the rental can cost from procurement to deletion, earlier attempts included."""

@@ -1,4 +1,4 @@
-"""The states of a rental. What may follow what is in bot/lifecycle/transitions.py alone."""
+"""The states of a rental. The transitions between them are in bot/lifecycle/transitions.py alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a rental is."""
+    """How far a rental is."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     PROCURING = "procuring"
@@ -23,7 +23,7 @@ class State(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other state can follow."""
         return self in ENDS
 
 

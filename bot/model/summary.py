@@ -1,4 +1,4 @@
-"""A rental with all that a reader may be told of it, and many with what a list tells: what views are given."""
+"""What views are given: one rental in detail, and many rentals in short."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from bot.model.rental import Rental
 
 
 class AccruedCost(Frozen):
-    """What a rental has cost so far."""
+    """What a rental has cost so far, from the ledger and from what still bills."""
 
     amount: Micros
     estimated: bool
-    """Part of it is ours, where the API said less than start and price."""
+    """Whether part of it is our estimate, because the API left out a start or a price."""
 
 
 class RentalSummary(Frozen):
-    """A rental as of one moment, in short."""
+    """A rental at one moment, as one line of a list."""
 
     rental: Rental
     spent: AccruedCost
     names: dict[str, str]
-    """User id to display name, of everyone whom it names."""
+    """The display names of the people in it, by user id."""
     sees_money: bool = False
-    """Whether its reader may see what it costs."""
+    """Whether the reader may see what it costs."""
 
 
 class RentalDetails(RentalSummary):
-    """A rental as of one moment, with its history; `names` has everyone whom that names."""
+    """A rental at one moment, with its history. `names` has the people in the history too."""
 
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
@@ -41,7 +41,7 @@ class RentalDetails(RentalSummary):
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()
-    """What its owner has that is not over, this one too; only while something of it waits for a decision."""
+    """All rentals of its owner that are not over, this one included. Empty unless a decision about it waits."""
 
     @property
     def current(self) -> Attempt | None:
@@ -53,19 +53,19 @@ class CostTotals(Frozen):
     """What live rentals cost together."""
 
     rate: Decimal
-    """USD per hour of what runs or is being made."""
+    """USD per hour, of all except those that wait for a decision."""
     amount: Micros
-    """What they have cost so far."""
+    """Micro-dollars, of all of them, so far."""
 
 
 class RentalList(Frozen):
-    """Live rentals as of one moment."""
+    """Live rentals at one moment."""
 
     shown: tuple[RentalSummary, ...]
-    """The oldest of those that were asked for."""
+    """The oldest of the rentals that were asked for."""
     more: int
-    """How many more there are."""
+    """How many more of them there are."""
     own: CostTotals
-    """Of the reader's."""
+    """Of the reader's own rentals."""
     team: CostTotals
-    """Of all."""
+    """Of all rentals."""

@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be kept and shown."""
+"""Text from outside, made safe to store and show; durations and rates as people type them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ ELLIPSIS = "…"
 
 
 def one_line(text: str, limit: int) -> str:
-    """`text` on one line without control, format, surrogate or unassigned characters, at most `limit` long.
+    """Return `text` on one line without control, format, surrogate or unassigned characters, at most `limit` long.
 
-    Those could forge a line, turn the reading direction, or not be storable. Spaces of all kinds become one.
+    Such characters could fake a line, turn the reading direction, or be impossible to store. Each run of spaces
+    becomes one space.
     """
     text = text[: limit * 4 + 100]
     if not text.isprintable():
@@ -21,7 +22,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def say_span(span: timedelta) -> str:
-    """A duration as one types it: `6h`, `1h30m`, `45m`, `90s`."""
+    """Return a duration as people type it: `6h`, `1h30m`, `45m`, `90s`."""
     minutes, seconds = divmod(span // timedelta(seconds=1), 60)
     if seconds:
         return f"{minutes * 60 + seconds}s"
@@ -30,12 +31,12 @@ def say_span(span: timedelta) -> str:
 
 
 def say_rate(rate: Decimal) -> str:
-    """Exact dollars with two decimals, or with four or more if it has them: three can be read as thousands."""
+    """Return exact dollars with two decimals, or with four or more: three can be misread as thousands."""
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"
 
 
 def short(word: str, limit: int = 40) -> str:
-    """A word as an error names it: on one line, and cut."""
+    """Return a word as an error quotes it: on one line, and cut."""
     return one_line(word, limit)

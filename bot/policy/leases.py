@@ -1,6 +1,6 @@
-"""When a lease's owner is notified and asked, how long it may become, and when it ends.
+"""The time rules, without I/O: when a lease's owner is notified and asked, how long it may become, when it ends.
 
-Time rules without I/O; every time is of our clock.
+Every time is of our clock, which a sandbox can move, and not real time.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from bot.model.rental import Lease, Rental
 from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
-"""After each "Still needed?" that nobody answered, the next one waits longer by this share of the first wait."""
+"""Each "Still needed?" without an answer makes the next wait longer by this share of the first one."""
 RECENTLY = timedelta(hours=1)
 """An owner who read of an end this recently needs no notice of it, except the last."""
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return how long after the last sign of life "Still needed?" is asked: a little later after each question
-    that nobody answered. Return None if the rules switch the question off."""
+    """Return how long after the last sign of life "Still needed?" is asked. The wait grows with each question
+    without an answer. Return None if the rules switch the question off."""
     if rules.check_in.after is None:
         return None
-    # Bounded, or a count from earlier rules could lead to a time that a datetime can't hold.
+    # Bounded: a count from earlier rules could lead to a time that a datetime can't hold.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 
@@ -55,16 +55,16 @@ def skips_notice(past: int, notified_at: datetime | None, now: datetime, rules: 
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
-    """Return by how much a lease may become longer, from its end or, if that has passed, from now.
+    """Return by how much a lease may become longer, from its end, or from now if the end has passed.
 
-    Zero if it is less than a minute, the shortest extension that anyone asks for.
+    Zero if that is less than a minute, the shortest span that people can type.
     """
     left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether the lease of a rental may become longer by `span`: not while an extension waits."""
+    """Return whether a lease may become longer by `span`. It may not while an extension waits."""
     if rental.lease is None or rental.extension is not None:
         return False
     return span <= extension_left(rental.lease, now, rules)
@@ -73,12 +73,12 @@ def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) 
 def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """Return from when on a machine may be destroyed at its end. Return None while this end was
-    posted to nobody.
+    """Return the earliest time at which a machine may be destroyed for its lease's end. Return None if nobody was
+    notified of this end and no post of it was tried.
 
-    `readable_at` is when its owner could first read of this end, `first_tried_at` when we first tried to post it.
-    The owner always has one grace after that. If Slack takes no posts, the end comes one grace after the first
-    try.
+    `readable_at` is when its owner could first read of this end, and `first_tried_at` when we first tried to post
+    it. The owner has at least one grace after they could read of it. If Slack takes no posts, the grace starts at
+    the first try.
     """
     known_at = readable_at or first_tried_at
     if known_at is None:
@@ -87,19 +87,19 @@ def may_end(
 
 
 OVERDUE_GRACES = 2
-"""How many graces after a lease's end the overdue deletion comes. The second is the one that `may_end` may add."""
+"""How many graces after a lease's end the overdue deletion comes. `may_end` can add one of them."""
 LEAST_GRACE = timedelta(minutes=5)
-"""With a shorter one, the overdue deletion would come before a step that is only slow."""
+"""A shorter grace would make the overdue deletion come before a step that is only slow."""
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """Return the grace of the overdue deletion, which gives a rental's own step time to act first."""
+    """Return the grace before the overdue deletion, in which the rental's own step can act first."""
     return max(rules.lease.grace, LEAST_GRACE)
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """Return when a machine is deleted although its rental's step did not end it: two graces after its lease, or
-    one grace after its time to get ready. Return None if it is neither leased nor accepted."""
+    """Return when a machine is deleted if its rental's own step has not ended it: two graces after the end of its
+    lease, or one grace after its time-out to get ready. Return None if it is neither leased nor accepted."""
     if ends_at is not None:
         return ends_at + OVERDUE_GRACES * overdue_grace(rules)
     if accepted_at is not None:

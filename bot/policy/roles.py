@@ -1,4 +1,4 @@
-"""Who may do and see what."""
+"""Who may do what, and who may see what."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class Roles(Frozen):
     """The roles that the rules give one person now."""
 
     user: bool
-    """May ask, rent and look."""
+    """They may ask, rent and look."""
     approver: bool
     admin: bool
     sole_admin: bool
-    """The only admin, with no other approvers: may approve their own requests."""
+    """They are the only admin and nobody else approves, so they may approve their own requests."""
 
 
 def is_member(person: Person) -> bool:
@@ -55,11 +55,26 @@ def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
+def may_deny(person: Person, rules: Rules) -> bool:
+    """Return whether a person may deny a request: approvers, also their own one."""
+    return roles_of(person, rules).approver
+
+
+def may_use_quote(person_id: str, owner: str) -> bool:
+    """Return whether a person may see a quote, rent from it and ask for it again: its owner alone."""
+    return person_id == owner
+
+
+def may_pause_buying(person: Person, rules: Rules) -> bool:
+    """Return whether a person may pause and resume buying: admins."""
+    return roles_of(person, rules).admin
+
+
 # --- a rental of `owner`
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental, apart from its money: their own, and as a user everyone's."""
+    """Return whether a person may see a rental, without its money: its owner and every user."""
     return person.id == owner or may_use(person, rules)
 
 
@@ -74,9 +89,24 @@ def may_open(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
+def may_accept(person_id: str, owner: str) -> bool:
+    """Return whether a person may accept what a rental's owner decides without an approver: its owner alone."""
+    return person_id == owner
+
+
+def may_change(person_id: str, owner: str) -> bool:
+    """Return whether a person may replace a request that waits: its owner alone."""
+    return person_id == owner
+
+
 def may_extend(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental, or withdraw a request: its owner and admins."""
+    """Return whether a person may keep or extend a rental: its owner and admins."""
     return person.id == owner or roles_of(person, rules).admin
+
+
+def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
+    """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
+    return may_extend(person, owner, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:

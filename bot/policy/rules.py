@@ -22,7 +22,7 @@ from bot.text_file import Unreadable, read_text
 MOST_LINES = 20
 """How many wrong values of one file are listed."""
 LONGEST_SPAN = timedelta(days=366)
-"""The longest span in a policy: longer than anyone needs, and short enough to be added to any date."""
+"""The longest span in a policy. It is short enough to be added to any date."""
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
@@ -121,7 +121,7 @@ class Use(Frozen):
 
 
 class AutoApprove(Frozen):
-    """Up to both limits no approver is asked. USD per hour, and USD in total."""
+    """Up to both limits, people rent without an approver. USD per hour, and USD in total."""
 
     per_hour: Dollars = Decimal("10.00")
     total: Dollars = Decimal("100.00")
@@ -142,7 +142,7 @@ class Approval(Frozen):
 class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     dearer: Share = Decimal("0.15")
-    """How much dearer than clicked the next offer may be."""
+    """How much more than the clicked offer another offer may cost."""
     provision_timeout: Span = timedelta(minutes=15)
 
 

@@ -1,4 +1,4 @@
-"""May this be bought, who decides, and how far may it go. Money rules without I/O."""
+"""The money rules, without I/O: what may be bought, who decides it, and up to which price and total."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.policy.roles import roles_of
 from bot.policy.rules import Rules
 
 CONFIRM_ABOVE: Micros = 50_000_000
-"""A rent or an approval that can come to more than this is confirmed in a dialog (storyboard)."""
+"""A rent or an approval whose total may be higher than this is confirmed in a dialog first."""
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
@@ -36,15 +36,15 @@ class Over(StrEnum):
 
 
 class Proposal(Frozen):
-    """What the rules make of a request at a price."""
+    """The envelope for a request at a price, and who decides it."""
 
     envelope: Envelope
     over: tuple[Over, ...]
-    """Empty: its owner may decide alone."""
+    """The limits that it is over. If empty, its owner decides alone."""
 
 
 class OfferChoice(Frozen):
-    """An offer, and what the rules make of it for the person who asked."""
+    """An offer with what the rules say about it, for the person who asked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -76,14 +76,13 @@ def needs_confirmation(envelope: Envelope) -> bool:
 
 
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
-    """Return how long a lease can bill at most: from procurement to deletion."""
+    """Return the longest time that a lease can bill, from procurement to deletion."""
     return lease + rules.procure.provision_timeout + rules.lease.grace
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return how long a machine at `rate` may take to get ready, so that its whole lease and the grace after it
-    still fit into `total` beside what was `billed` before. At most the rules' time-out; negative if not even the
-    lease fits."""
+    """Return how long a machine at `rate` may take to get ready, so that `billed`, that time, its whole lease and
+    the grace after it fit into `total`. At most the rules' time-out. Negative if not even the lease fits."""
     longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
     if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
@@ -93,8 +92,10 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return how much of a `lease` at `rate` still fits into `total` beside what was `billed` and the grace at its
-    end. Never less than a grace (or the lease, if that is shorter): the owner must be notified before the end."""
+    """Return how much of a `lease` at `rate` fits into `total` after `billed`, with the grace at its end.
+
+    At least one grace, or the lease if that is shorter: the owner must be notified before the end.
+    """
     shortest = min(lease, rules.lease.grace)
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
     if not rate or left >= Fraction(rate) * _hours(lease):
@@ -121,8 +122,9 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
-    """Return the limits that made an approver decide this envelope: those that its clicked price and the total at
-    that price are over. What earlier attempts billed is the part of its total that its rate doesn't explain."""
+    """Return the limits that made an approver decide this envelope: those that its clicked price, or the total at
+    that price, is over. The part of the envelope's total that its rate doesn't explain is what earlier attempts
+    billed."""
     span = billed_span(envelope.lease, rules)
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
     return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
@@ -212,33 +214,43 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
     return True
 
 
-# --- what nobody may rent, not even with an approval
+# --- limits that no approver can lift
+
+
+def count_allowed(count: int, rules: Rules) -> bool:
+    """Return whether one rental may have so many GPUs."""
+    return count <= rules.limits.per_rental_gpus
+
+
+def lease_allowed(lease: timedelta, rules: Rules) -> bool:
+    """Return whether a lease may be this long."""
+    return lease <= rules.lease.max
 
 
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
-    if lease > rules.lease.max:
+    if not lease_allowed(lease, rules):
         raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
 
 
-def gpus_words(rules: Rules) -> str:
-    """Return the most GPUs that one rental may have, such as `8 GPUs`."""
+def most_gpus(rules: Rules) -> str:
+    """Return how many GPUs one rental may have, such as `8 GPUs`."""
     most = rules.limits.per_rental_gpus
     return f"{most} GPU{'' if most == 1 else 's'}"
 
 
 def check_size(request: Request, rules: Rules) -> None:
     """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
-    if request.count > rules.limits.per_rental_gpus:
+    if not count_allowed(request.count, rules):
         raise Refused(
-            f"Your team's limit is {gpus_words(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
+            f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
     check_lease(request.lease, rules)
 
 
 def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
-    """Return what the team's limit leaves, USD per hour. Raise Refused if one more rental at `price` is over the
-    limits of the person or of the team."""
+    """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` is over
+    the person's limit or the team's."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
             f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
@@ -264,8 +276,8 @@ def check_rent(
     version: int = 1,
     spent: Micros = 0,
 ) -> Proposal:
-    """Return what `propose` makes of a request within what the team's limit leaves. Raise Refused or Mistake if
-    nobody may rent it at this price now."""
+    """Return the proposal for a request at a price, within what is left of the team's limit. Raise Refused or
+    Mistake if it can't be rented at this price now, not even with an approval."""
     check_size(request, rules)
     left = check_usage(price, person_rentals, team_rate, rules)
     return propose(request, price, rules, version=version, spent=spent, team_rate_left=left)
@@ -282,7 +294,7 @@ def offer_choice(
     spent: Micros = 0,
     block: BuyingBlock | None = None,
 ) -> OfferChoice:
-    """Return an offer with what `check_rent` makes of it. `block` is why nothing is bought for anyone now."""
+    """Return an offer with what `check_rent` returns or raises for it. `block` is why buying is blocked."""
     refused: GpubotError | None = None
     try:
         proposal = check_rent(
@@ -303,5 +315,5 @@ def offer_choice(
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest that may be rented, of choices with the cheapest first."""
+    """Return the first choice that may be rented. `choices` have the cheapest first."""
     return next((choice for choice in choices if choice.refused is None), None)

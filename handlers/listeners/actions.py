@@ -43,13 +43,13 @@ async def all_offers(context: Context, interaction: UserInteraction, value: Quot
     """Replace the short list by the whole one."""
     deps = context.deps
     most = shown_of(everything=True)
-    view = await previews.own_offers(deps, interaction.person, value.quote_id, most=most)
+    view = await previews.offers_of_quote(deps, interaction.person, value.quote_id, most=most)
     content = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
     return Reply(content=content, replaces_original=True)
 
 
 async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    quote = await previews.to_ask_again(context.deps, interaction.person, value.quote_id)
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
     return await offers.ask(context, interaction, quote.request, earlier=quote)
 
 
@@ -61,7 +61,7 @@ async def show_nearby(context: Context, interaction: UserInteraction, value: Nea
 
 async def change(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Open the form, filled in with what was asked for."""
-    quote = await previews.to_ask_again(context.deps, interaction.person, value.quote_id)
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
     return offers.open_form(context, interaction, earlier=quote, value=value)
 
 
@@ -79,7 +79,7 @@ async def add_key(context: Context, interaction: UserInteraction, _: NoValue) ->
 
 async def change_rental(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Open the form, filled in with the request that waits."""
-    quote = await previews.to_change(context.deps, interaction.person, value.rental_id)
+    quote = await previews.quote_to_change(context.deps, interaction.person, value.rental_id)
     return offers.open_form(context, interaction, earlier=quote, value=value)
 
 
@@ -112,7 +112,7 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
 
 
 async def take_on(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    await ending.take_on(context.deps, interaction.person, value.rental_id)
+    await ending.take_on_alarm(context.deps, interaction.person, value.rental_id)
     return None
 
 

@@ -70,7 +70,7 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
         case commands.ShowCatalog():
             return Reply(content=_catalog(context, interaction))
         case commands.Help():
-            roles = queries.roles(context.deps, interaction.person)
+            roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))
         case commands.Home():
             return Reply(content=await _home(context, interaction))
@@ -96,7 +96,7 @@ def _parse(context: Context, text: str) -> commands.Command:
 
 async def _list(context: Context, interaction: UserInteraction, *, everyone: bool) -> Rendered:
     return lists.listing(
-        await queries.listing(context.deps, interaction.person, everyone=everyone, most=lists.ROWS),
+        await queries.live_rentals(context.deps, interaction.person, everyone=everyone, most=lists.ROWS),
         everyone=everyone,
         rules=context.deps.rules,
         now=context.deps.clock.now(),
@@ -106,7 +106,7 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
 
 async def _home(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.home(
-        await queries.listing(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
+        await queries.live_rentals(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
         rules=context.deps.rules,
         now=context.deps.clock.now(),
         zone=interaction.person.tz,
@@ -115,7 +115,7 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 
 async def _ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Rendered:
     return lists.ssh(
-        await queries.to_open(context.deps, interaction.person, rental_id),
+        await queries.ssh_details(context.deps, interaction.person, rental_id),
         reader=interaction.person.id,
         rules=context.deps.rules,
         now=context.deps.clock.now(),

@@ -16,9 +16,9 @@ async def save(context: Context, interaction: UserInteraction, line: str) -> Out
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
     """Reply with the person's own key."""
-    return Reply(content=replies.key_shown(await queries.key_of(context.deps, interaction.person)))
+    return Reply(content=replies.key_shown(await queries.own_key(context.deps, interaction.person)))
 
 
 async def open_form(context: Context, interaction: UserInteraction) -> Outcome:
     """Open the dialog that asks for a key."""
-    return OpenModal(modal=modals.key(await previews.to_set_key(context.deps, interaction.person)))
+    return OpenModal(modal=modals.key(await previews.key_to_replace(context.deps, interaction.person)))

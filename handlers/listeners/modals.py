@@ -47,9 +47,9 @@ async def form(context: Context, interaction: UserInteraction, value: FormValue)
 async def _changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
     match value:
         case QuoteValue(quote_id=quote_id):
-            return await previews.to_ask_again(context.deps, interaction.person, quote_id)
+            return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
         case VersionValue(rental_id=rental_id):
-            quote = await previews.to_change(context.deps, interaction.person, rental_id)
+            quote = await previews.quote_to_change(context.deps, interaction.person, rental_id)
             return changed(quote, changes=rental_id)
         case NoValue():
             return None

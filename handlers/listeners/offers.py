@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import RentsAlready
+from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.quote import Quote
 from bot.model.request import Request
@@ -80,7 +80,7 @@ async def rent_confirmed(
         rental = await renting.rent(
             context.deps, interaction.person, value.quote_id, value.offer_id, another=another
         )
-    except RentsAlready as existing:
+    except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
     return Reply(content=replies.rented(rental), replaces_original=True)

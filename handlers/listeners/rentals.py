@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import Repeated
+from bot.errors import DuplicateExtension
 from bot.lifecycle.service import ending, leasing, previews, queries
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
@@ -30,7 +30,7 @@ async def show(context: Context, interaction: UserInteraction, rental_id: str) -
 
 async def open_extend_form(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """Open the dialog that asks how much longer the lease should be."""
-    details = await previews.to_extend(context.deps, interaction.person, rental_id)
+    details = await previews.rental_to_extend(context.deps, interaction.person, rental_id)
     return OpenModal(modal=modals.extend(details, rules=context.deps.rules, now=context.deps.clock.now()))
 
 
@@ -46,7 +46,7 @@ async def extend(
     still more is meant."""
     try:
         rental = await leasing.extend(context.deps, interaction.person, rental_id, longer, shown_end=shown_end)
-    except Repeated:
+    except DuplicateExtension:
         details = await queries.show(context.deps, interaction.person, rental_id)
         times = _times(context, interaction)
         return Reply(content=replies.extended_just_now(details.rental, longer, times, context.deps.rules))
@@ -62,7 +62,7 @@ async def keep(context: Context, interaction: UserInteraction, rental_id: str, s
 
 async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
     """Open the dialog before every destroy, cancel and withdrawal, with the cost so far."""
-    details = await previews.to_destroy(context.deps, interaction.person, rental_id)
+    details = await previews.rental_to_destroy(context.deps, interaction.person, rental_id)
     return OpenModal(modal=modals.destroy_confirm(details))
 
 

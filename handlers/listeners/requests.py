@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from bot.errors import Changed
 from bot.lifecycle.service import deciding, previews
-from bot.model.event import EventKind
 from handlers.ids import VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import modals, replies
 from handlers.views.approval import approval
 from handlers.views.format import escape
-
-REQUEST_EVENTS = frozenset({EventKind.ASKED, EventKind.ASKED_AGAIN, EventKind.CHANGED, EventKind.EXTENSION_ASKED})
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -44,13 +41,11 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
 async def _newer_version(
     context: Context, interaction: UserInteraction, rental_id: str, change: Changed
 ) -> Outcome:
-    details = await previews.newest(context.deps, interaction.person, rental_id)
-    envelope = details.rental.waiting_envelope or details.rental.envelope
-    asked = next((event for event in reversed(details.events) if event.kind in REQUEST_EVENTS), None)
+    newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     current = approval(
-        details,
-        version=envelope.version,
-        asked=asked,
+        newest.details,
+        version=newest.version,
+        asked=newest.asked,
         first=False,
         rules=context.deps.rules,
         now=context.deps.clock.now(),

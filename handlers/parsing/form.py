@@ -11,7 +11,7 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_rate, say_span
 from bot.policy.rules import Rules
-from bot.policy.spending import gpus_words
+from bot.policy.spending import count_allowed, lease_allowed, most_gpus
 from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.normalize import normalize
@@ -37,8 +37,8 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
     if not _sold(gpu, catalog):
         errors[Field.GPU] = "Nobody sells this one any more. Choose another."
-    if not _COUNT.fullmatch(count) or int(count) > rules.limits.per_rental_gpus:
-        errors[Field.COUNT] = f"Your team's limit is {gpus_words(rules)} a rental."
+    if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
+        errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} a rental."
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."
@@ -94,6 +94,6 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
 def _lease(text: str, rules: Rules, errors: dict[Field, str]) -> timedelta:
     typed = normalize(text).lower()
     lease = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
-    if not MIN_LEASE <= lease <= rules.lease.max:
+    if lease < MIN_LEASE or not lease_allowed(lease, rules):
         errors[Field.LEASE] = f"Such as 90m, 6h or 2d; at most {say_span(rules.lease.max)}."
     return lease

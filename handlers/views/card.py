@@ -135,6 +135,6 @@ def _buttons(details: RentalDetails) -> list[Json]:
         longer = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
         return [show, longer, destroy_button(rental)]
     if rental.state is State.DESTROYING:
-        take = rental.alarm is not None and rental.alarm.count > 0 and rental.alarm.taken_on_by is None
+        take = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [show, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
     return [show, button("Cancel", Action.CANCEL, this)]

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
-from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, NextStep, Refused
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlock,
+    BuyingBlocked,
+    Decision,
+    GpubotError,
+    NextStep,
+    OwnerOnly,
+    Refused,
+)
 from handlers.views.format import channel, escape
 
 LONGEST = 1500
@@ -27,18 +37,40 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
         BuyingBlock.TOKEN_REFUSED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
     }
 )
+DECISIONS: Mapping[Decision, str] = MappingProxyType(
+    {Decision.APPROVED: "approved", Decision.DENIED: "denied", Decision.WITHDREW: "withdrew"}
+)
 
 
 def error_text(problem: GpubotError) -> str:
     """Return an error as mrkdwn that mentions nobody: its words can hold what people typed."""
     if isinstance(problem, BuyingBlocked):
         return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, AlreadyDecided):
+        return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, OwnerOnly):
+        return f"Only {escape(problem.owner or 'its owner')} gets the command for {escape(problem.rental_id)}."
     return _with_facts(problem, LONGEST)
 
 
 def why_not(problem: GpubotError) -> str:
     """Return why an offer can't be rented, as mrkdwn, for the offer itself."""
     return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+
+
+def _decision(problem: AlreadyDecided) -> str:
+    verb, ago = DECISIONS[problem.decision], _rounded(problem.ago)
+    if problem.own:
+        return f"You {verb} it {ago} ago."
+    return f"{escape(problem.name or 'Someone else')} {verb} it {ago} before you."
+
+
+def _rounded(ago: timedelta) -> str:
+    """Return a time that has passed in whole seconds, minutes or hours: `40 s`, `3 min`."""
+    seconds = max(ago // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "a moment"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
 
 
 def _with_facts(problem: GpubotError, longest: int) -> str:

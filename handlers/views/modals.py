@@ -155,7 +155,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
 def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
     """Return the dialog before an approval of much money: of the request, or of the longer lease that waits."""
     rental, extension = details.rental, details.rental.extension
-    envelope = rental.waiting_envelope or rental.envelope
+    envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
     more = extension.ends_at - rental.running.ends_at if extension else None

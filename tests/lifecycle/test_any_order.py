@@ -97,7 +97,7 @@ class Anything:
         if how < 0.3 and rental.state in {State.PROVISIONING, State.READY}:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
-            await ending.take_on(self.here.deps, who, rental.id)
+            await ending.take_on_alarm(self.here.deps, who, rental.id)
         else:
             await ending.destroy(self.here.deps, who, rental.id)
 

@@ -1,4 +1,4 @@
-"""What people see before they decide: offers as the rules judge them, and whether a click is confirmed first."""
+"""What people see before they decide: offers with what the rules say, and whether a click is confirmed first."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
     async with database.write() as tx:
         await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes")
         await set_block(tx, BuyingBlock.PAUSED, ANA)
-    view = await previews.own_offers(deps, READER, "q1", most=1)
+    view = await previews.offers_of_quote(deps, READER, "q1", most=1)
     (choice,) = view.choices
     assert isinstance(choice.refused, BuyingBlocked)
     assert choice.refused.block is BuyingBlock.PAUSED
@@ -81,10 +81,10 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
 async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     with pytest.raises(Refused) as refused:
-        await previews.own_offers(deps, APPROVER, "q1", most=3)
+        await previews.offers_of_quote(deps, APPROVER, "q1", most=3)
     assert refused.value.next_step is NextStep.ASK_FOR_YOUR_OWN
     with pytest.raises(TooLate) as late:
-        await previews.to_ask_again(deps, READER, "gone")
+        await previews.quote_to_ask_again(deps, READER, "gone")
     assert late.value.next_step is NextStep.ASK_AGAIN
 
 

@@ -1,4 +1,4 @@
-"""What lists are made of: the same cost as in each rental's details, and as many queries for many as for row."""
+"""Lists have the same costs as each rental's details, and take as many SQL queries for many rentals as for one."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def counted(database: Database) -> Iterator[list[str]]:
 
 
 async def everyone(deps: Deps) -> RentalList:
-    return await queries.listing(deps, READER, everyone=True, most=15)
+    return await queries.live_rentals(deps, READER, everyone=True, most=15)
 
 
 async def own(deps: Deps) -> RentalList:
-    return await queries.listing(deps, READER, everyone=False, most=15)
+    return await queries.live_rentals(deps, READER, everyone=False, most=15)
 
 
 async def test_a_list_has_the_same_cost_for_each_rental_as_its_details(database: Database, deps: Deps) -> None:
@@ -121,12 +121,12 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
     over = make.rental("fffff", state=State.DESTROYED, rate=RATE)
     await make.begun(database, waits)
     await make.begun(database, over)
-    everything = await queries.listing(deps, READER, everyone=True, most=2)
+    everything = await queries.live_rentals(deps, READER, everyone=True, most=2)
     assert [row.rental.id for row in everything.shown] == ["aaaaa", "bbbbb"]
     assert everything.more == 3
     assert (everything.own.rate, everything.own.amount) == (3 * RATE, 3 * 6_450_000)
     assert (everything.team.rate, everything.team.amount) == (4 * RATE, 4 * 6_450_000)
-    hers = await queries.listing(deps, READER, everyone=False, most=2)
+    hers = await queries.live_rentals(deps, READER, everyone=False, most=2)
     assert [row.rental.id for row in hers.shown] == ["aaaaa", "ccccc"]
     assert (hers.more, hers.own, hers.team) == (2, everything.own, everything.team)
 

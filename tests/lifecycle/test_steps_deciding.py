@@ -1,4 +1,4 @@
-"""Requests that wait: for the first decision, and again when it went otherwise than was allowed."""
+"""Requests that wait for a decision: the first one, and a second one if buying went outside what was allowed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from bot.errors import BuyingBlock, BuyingBlocked, Changed, NeedsKey, Refused, RentsAlready, TooLate
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlock,
+    BuyingBlocked,
+    Changed,
+    Decision,
+    DuplicateRental,
+    NeedsKey,
+    Refused,
+    TooLate,
+)
 from bot.lifecycle.service import account, deciding, previews, renting
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -21,7 +31,7 @@ from tests.rentals import blocked, ending, waiting
 # --- the first decision
 
 
-async def test_over_the_limits_nothing_is_bought_until_an_approver_says_so(here: World) -> None:
+async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approved_it(here: World) -> None:
     rental = await here.get(count=8, lease=6 * HOUR)
     assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)
     await here.pass_time(HOUR)
@@ -35,20 +45,21 @@ async def test_over_the_limits_nothing_is_bought_until_an_approver_says_so(here:
     said = (await here.said(rental, E.APPROVED)).facts
     assert (said.max_rate, said.self_approved) == (Decimal("21.16"), False)
     assert (ANA.id, E.APPROVED) in await here.direct(rental)
-    with pytest.raises(TooLate, match=r"Ben approved it \d min before you"):
-        await deciding.deny(here.deps, DORA, rental.id, 1)
-    with pytest.raises(TooLate, match=r"You approved it \d min ago"):
-        await deciding.approve(here.deps, BEN, rental.id, 1)
+    for person in (DORA, BEN):
+        with pytest.raises(AlreadyDecided) as late:
+            await deciding.deny(here.deps, person, rental.id, 1)
+        assert (late.value.decision, late.value.name, late.value.own) == (Decision.APPROVED, "Ben", person == BEN)
+        assert late.value.ago == here.now - (await here.said(rental, E.APPROVED)).at
 
 
-async def test_denied_it_is_over_and_cost_nothing(here: World) -> None:
+async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     rental = await here.deny(await here.get(count=8))
     assert (rental.state, rental.due_at) == (State.DENIED, None)
     assert await here.details(rental) == [E.ASKED, E.DENIED]
     assert await here.calls("procure_offer") == []
 
 
-async def test_withdrawn_it_is_over(here: World) -> None:
+async def test_only_its_owner_withdraws_a_request_and_it_ends(here: World) -> None:
     rental = await here.get(count=8)
     with pytest.raises(Refused, match="Only who asked"):
         await here.withdraw(rental, BEN)
@@ -57,7 +68,7 @@ async def test_withdrawn_it_is_over(here: World) -> None:
     assert await here.details(rental) == [E.ASKED, E.WITHDRAWN]
 
 
-async def test_what_nobody_decides_expires(here: World) -> None:
+async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(here: World) -> None:
     rental = await here.get(count=8)
     await here.oversleep(8 * HOUR - SECOND)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
@@ -73,13 +84,13 @@ async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_re
     rental = await here.get(count=8)
     quote = await here.ask(count=8, lease=3 * HOUR, changes=rental.id)
     await here.rent(quote)
-    assert (await previews.to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
+    assert (await previews.quote_to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
     await here.oversleep(8 * HOUR)
-    again = await previews.to_ask_again(here.deps, ANA, quote.id)
+    again = await previews.quote_to_ask_again(here.deps, ANA, quote.id)
     assert (again.changes, again.request) == (None, quote.request)
 
 
-async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None:
+async def test_nobody_gets_a_direct_message_about_their_own_action(there: str) -> None:
     async with world(there, rules=changed(RULES, self_approval=True)) as here:
         own = await here.approve(await here.get(person=BEN, count=8), BEN)
         assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
@@ -91,7 +102,7 @@ async def test_nobody_is_pinged_for_what_they_did_themselves(there: str) -> None
         assert await here.direct(own) == [(BEN.id, E.ENDED)]
 
 
-async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here: World) -> None:
+async def test_an_expired_request_can_not_be_decided_even_before_the_engine_ended_it(here: World) -> None:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)
     for decision in (deciding.approve, deciding.deny):
@@ -101,7 +112,7 @@ async def test_what_has_lapsed_is_not_decided_even_before_that_was_written(here:
     assert (await here.rental(rental.id)).state is State.EXPIRED
 
 
-async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothing(here: World) -> None:
+async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_decides_nothing(here: World) -> None:
     rental = await here.get(count=8)
     quote = await here.ask(count=8, lease=3 * HOUR, region="US", changes=rental.id)
     changed = await here.rent(quote)
@@ -117,7 +128,7 @@ async def test_a_changed_request_is_a_new_version_and_an_old_click_decides_nothi
     assert (attempt.offer.region, attempt.offer.offer_id) == ("US", changed.clicked_offer)
 
 
-async def test_a_request_changed_to_less_is_bought_without_an_approver(here: World) -> None:
+async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_an_approver(here: World) -> None:
     rental = await here.get(count=8)
     changed = await here.rent(await here.ask(count=1, changes=rental.id))
     assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
@@ -128,10 +139,10 @@ async def test_a_request_changed_to_less_is_bought_without_an_approver(here: Wor
         await here.rent(await here.ask(count=2, changes=rental.id))
 
 
-# --- renting at all
+# --- renting
 
 
-async def test_a_list_makes_one_rental_for_who_asked_while_its_prices_stand(here: World) -> None:
+async def test_a_quote_makes_one_rental_for_its_owner_while_its_prices_stand(here: World) -> None:
     quote = await here.ask()
     with pytest.raises(Refused, match="Only who asked"):
         await here.rent(quote, person=BEN)
@@ -144,24 +155,24 @@ async def test_a_list_makes_one_rental_for_who_asked_while_its_prices_stand(here
         await here.rent(late)
 
 
-async def test_the_same_again_is_asked_about(here: World) -> None:
+async def test_renting_the_same_again_needs_a_confirmation(here: World) -> None:
     rental = await here.get()
     quote = await here.ask()
-    with pytest.raises(RentsAlready) as caught:
+    with pytest.raises(DuplicateRental) as caught:
         await renting.rent(here.deps, ANA, quote.id, quote.offers[0].offer_id)
     assert caught.value.rental_id == rental.id
     again = await here.rent(quote)
     assert again.id != rental.id
 
 
-async def test_what_is_being_destroyed_is_not_the_same_again(here: World) -> None:
+async def test_a_rental_that_is_being_destroyed_is_no_duplicate(here: World) -> None:
     await here.destroy(await here.get())
     quote = await here.ask()
     rental = await renting.rent(here.deps, ANA, quote.id, quote.offers[0].offer_id)
     await here.until(rental, State.READY)
 
 
-async def test_without_a_key_nothing_is_rented(here: World) -> None:
+async def test_renting_without_a_key_is_refused(here: World) -> None:
     quote = await here.ask()
     async with here.deps.store.write() as tx:
         await tx.quotes.add(changed(quote, id="q-dora", owner=DORA.id))
@@ -169,18 +180,18 @@ async def test_without_a_key_nothing_is_rented(here: World) -> None:
         await renting.rent(here.deps, DORA, "q-dora", quote.offers[0].offer_id)
 
 
-async def test_asked_with_now_the_first_offer_is_rented_at_once(here: World) -> None:
+async def test_a_request_with_now_rents_the_first_offer_at_once(here: World) -> None:
     quote = await here.ask(now=True)
     assert quote.rental_id is not None
     assert (await here.rental(quote.rental_id)).clicked_offer == quote.offers[0].offer_id
 
 
-async def test_asked_with_now_what_needs_an_approver_or_is_dear_is_only_shown(here: World) -> None:
+async def test_a_request_with_now_rents_nothing_that_needs_an_approval_or_a_confirmation(here: World) -> None:
     assert (await here.ask(now=True, count=8)).rental_id is None
     assert (await here.ask(now=True, lease=24 * HOUR)).rental_id is None
 
 
-async def test_the_teams_limit_counts_what_live_envelopes_allow(there: str) -> None:
+async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(there: str) -> None:
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
     async with world(there, rules=rules) as here:
         rental = await here.get()
@@ -192,10 +203,10 @@ async def test_the_teams_limit_counts_what_live_envelopes_allow(there: str) -> N
         await check(here)
 
 
-# --- again
+# --- the second decision
 
 
-async def test_with_nothing_left_inside_the_envelope_its_owner_is_asked_again(here: World) -> None:
+async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
@@ -211,7 +222,7 @@ async def test_with_nothing_left_inside_the_envelope_its_owner_is_asked_again(he
     assert await here.bought() == ["scaleway"]
 
 
-async def test_an_approved_envelope_is_never_passed_without_an_approver(here: World) -> None:
+async def test_going_beyond_an_approved_envelope_needs_an_approver_again(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.approve(await here.get(count=8))
@@ -225,7 +236,7 @@ async def test_an_approved_envelope_is_never_passed_without_an_approver(here: Wo
     assert rental.vendor == "datacrunch"
 
 
-async def test_asked_again_and_not_decided_it_lapses(here: World) -> None:
+async def test_a_second_decision_that_nobody_takes_expires(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
@@ -234,8 +245,8 @@ async def test_asked_again_and_not_decided_it_lapses(here: World) -> None:
     assert await here.bill() == 0
 
 
-async def waiting_beside_a_machine(here: World) -> Rental:
-    """Its owner is asked again, while an earlier attempt's machine is not gone."""
+async def waiting_with_an_earlier_machine(here: World) -> Rental:
+    """Return a rental whose owner decides again while the machine of an earlier attempt is not gone."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     await here.behaves("nebius", "sold_out")
     rental = await here.get()
@@ -246,8 +257,8 @@ async def waiting_beside_a_machine(here: World) -> Rental:
 
 
 @pytest.mark.parametrize("end", [State.WITHDRAWN, State.EXPIRED])
-async def test_it_ends_only_when_the_earlier_machine_is_gone(here: World, end: State) -> None:
-    rental = await waiting_beside_a_machine(here)
+async def test_a_request_that_ends_waits_until_its_earlier_machine_is_gone(here: World, end: State) -> None:
+    rental = await waiting_with_an_earlier_machine(here)
     if end is State.WITHDRAWN:
         await here.withdraw(rental)
     else:
@@ -260,19 +271,19 @@ async def test_it_ends_only_when_the_earlier_machine_is_gone(here: World, end: S
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill() > 0
 
 
-async def test_accepted_again_the_earlier_machine_is_still_deleted(here: World) -> None:
-    rental = await here.approve(await waiting_beside_a_machine(here), ANA)
+async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_offer(here: World) -> None:
+    rental = await here.approve(await waiting_with_an_earlier_machine(here), ANA)
     assert (rental.state, rental.vendor) == (State.PROVISIONING, "scaleway")
     await here.behaves("hyperstack", "normal")
     await here.until(rental, State.READY)
     assert [machine["vendor"] for machine in await here.alive()] == ["scaleway"]
 
 
-# --- kept from buying
+# --- buying is blocked
 
 
-async def kept(here: World, rental: Rental, why: Why) -> Rental:
-    """It waits, says so once, and asks again after a quarter of an hour."""
+async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
+    """Check that it waits, notifies once, and is decided again after a quarter of an hour. Return it then."""
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now
@@ -285,11 +296,11 @@ async def kept(here: World, rental: Rental, why: Why) -> Rental:
     return rental
 
 
-async def test_paused_for_a_quarter_of_an_hour_it_asks_again(here: World) -> None:
+async def test_after_a_pause_of_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     assert await account.pause(here.deps, CLEO)
     await here.settle()
-    rental = await kept(here, rental, Why.PAUSED)
+    rental = await blocked_until_asked_again(here, rental, Why.PAUSED)
     with pytest.raises(BuyingBlocked) as blocked:
         await here.approve(rental, ANA)
     assert blocked.value.block is BuyingBlock.PAUSED
@@ -301,7 +312,7 @@ async def test_paused_for_a_quarter_of_an_hour_it_asks_again(here: World) -> Non
     assert rental.state is State.PROVISIONING
 
 
-async def test_a_short_pause_only_delays(here: World) -> None:
+async def test_after_a_short_pause_buying_goes_on(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     await account.pause(here.deps, CLEO)
     await here.pass_time(5 * MINUTE)
@@ -311,7 +322,7 @@ async def test_a_short_pause_only_delays(here: World) -> None:
     assert rental.blocked is None
 
 
-async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: World) -> None:
+async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notified_once(here: World) -> None:
     offers = await here.ask(CLEO)
     rental = await here.rent(await here.ask(), settle=False)
     await here.outside.control("token", valid=False)
@@ -319,7 +330,7 @@ async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: W
     with pytest.raises(BuyingBlocked) as blocked:
         await here.rent(offers, person=CLEO)
     assert blocked.value.block is BuyingBlock.TOKEN_REFUSED
-    rental = await kept(here, rental, Why.UNAUTHORIZED)
+    rental = await blocked_until_asked_again(here, rental, Why.UNAUTHORIZED)
     await here.outside.control("token", valid=True)
     await here.sweep()
     assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
@@ -327,11 +338,11 @@ async def test_a_refused_token_pauses_and_is_told_once_and_fails_nothing(here: W
     assert rental.state is State.PROVISIONING
 
 
-async def test_an_outage_of_a_quarter_of_an_hour_asks_again(here: World) -> None:
+async def test_after_an_outage_of_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
     quote = await here.ask()
     here.jump(29 * MINUTE + 45 * SECOND)
     await here.fault("get_offers", "status", status=503, times=None)
-    rental = await kept(here, await here.rent(quote), Why.OUTAGE)
+    rental = await blocked_until_asked_again(here, await here.rent(quote), Why.OUTAGE)
     await here.outside.http.delete("/_control/faults")
     rental = await here.approve(rental, ANA)
     assert (rental.state, rental.vendor) == (State.PROVISIONING, "hyperstack")

@@ -193,12 +193,12 @@ async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here:
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     with pytest.raises(TooLate):
-        await ending.take_on(here.deps, CLEO, rental.id)
+        await ending.take_on_alarm(here.deps, CLEO, rental.id)
     rental = await here.destroy(rental)
     await here.until_told(rental, E.NOT_CONFIRMED)
-    await ending.take_on(here.deps, CLEO, rental.id)
+    await ending.take_on_alarm(here.deps, CLEO, rental.id)
     with pytest.raises(TooLate, match="Someone is on"):
-        await ending.take_on(here.deps, ANA, rental.id)
+        await ending.take_on_alarm(here.deps, ANA, rental.id)
     for told in (2, 3):
         await here.oversleep(119 * MINUTE)
         assert (await here.details(rental)).count(E.NOT_CONFIRMED) == told - 1

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.errors import Changed, Mistake, Refused, Repeated, TooLate
+from bot.errors import Changed, DuplicateExtension, Mistake, Refused, TooLate
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import deciding, leasing
 from bot.model.attempt import Why
@@ -263,7 +263,7 @@ async def test_the_same_wish_within_two_minutes_extends_once(here: World) -> Non
     ends = end_of(rental)
     await here.extend(rental, 2 * HOUR)
     await here.pass_time(MINUTE + 59 * SECOND)
-    with pytest.raises(Repeated, match=r"You asked for 2h more just now\. I added nothing more\."):
+    with pytest.raises(DuplicateExtension, match=r"You asked for 2h more just now\. I added nothing more\."):
         await here.extend(rental, 2 * HOUR)
     shown = int(end_of(await here.rental(rental.id)).timestamp())
     assert shown == int((ends + 2 * HOUR).timestamp())
@@ -281,7 +281,7 @@ async def test_the_same_wish_within_two_minutes_asks_an_approver_once(here: Worl
     with pytest.raises(TooLate, match="already asks"):
         await here.extend(rental, 24 * HOUR)
     rental = await getattr(here, decision)(rental)
-    with pytest.raises(Repeated):
+    with pytest.raises(DuplicateExtension):
         await here.extend(rental, 24 * HOUR)
     rental = await here.rental(rental.id)
     assert rental.extension is None

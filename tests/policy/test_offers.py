@@ -78,7 +78,7 @@ def test_offers_are_sorted_by_price_and_equal_prices_keep_their_order() -> None:
     assert cheapest_first([dear, b, a]) == cheapest_first([a, b, dear]) == (a, b, dear)
 
 
-def test_nearby_a_plain_request_is_only_the_other_contract() -> None:
+def test_a_request_without_wishes_has_only_the_other_contract_nearby() -> None:
     assert nearby(request()) == [request(contract=Contract.SPOT)]
 
 

@@ -1,4 +1,4 @@
-"""Who may do and see what."""
+"""Who may do what, and who may see what."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.person import Person
-from bot.policy.roles import may_destroy, may_extend, may_look, may_open, may_use_in, roles_of, sees_money
+from bot.policy.roles import (
+    may_accept,
+    may_change,
+    may_deny,
+    may_destroy,
+    may_extend,
+    may_look,
+    may_open,
+    may_pause_buying,
+    may_use_in,
+    may_use_quote,
+    may_withdraw,
+    roles_of,
+    sees_money,
+)
 from bot.policy.rules import Approvers, Rules, Use
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
@@ -112,3 +126,24 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
     assert may_open(who.id, ANA.id) is command
     assert may_extend(who, ANA.id, RULES) is extends
     assert may_destroy(who, ANA.id, RULES) is destroys
+
+
+@pytest.mark.parametrize(
+    ("who", "own", "withdraws", "denies", "pauses"),
+    [
+        (ANA, True, True, False, False),
+        (BEN, False, False, False, False),
+        (GUEST, False, False, False, False),
+        (person(APPROVER), False, False, True, False),
+        (person(ADMIN), False, True, False, True),
+        (person(ADMIN, deactivated=True), False, False, False, False),
+    ],
+)
+def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
+    who: Person, *, own: bool, withdraws: bool, denies: bool, pauses: bool
+) -> None:
+    for may in (may_use_quote, may_accept, may_change):
+        assert may(who.id, ANA.id) is own
+    assert may_withdraw(who, ANA.id, RULES) is withdraws
+    assert may_deny(who, RULES) is denies
+    assert may_pause_buying(who, RULES) is pauses

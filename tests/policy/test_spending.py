@@ -48,11 +48,11 @@ def request(**wishes: Any) -> Request:
 
 
 def dollars(amount: int) -> str:
-    """Return an amount as the storyboard prints it."""
+    """Return an amount as people read it."""
     return f"{Decimal(amount) / 1_000_000:.2f}"
 
 
-# --- the storyboard's numbers
+# --- worked examples
 
 
 def test_an_envelope_within_the_limits_allows_a_dearer_price_and_has_its_highest_total() -> None:

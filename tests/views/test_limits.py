@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import Changed, Mistake, NeedsKey, Outage, Refused, TooLate
+from bot.errors import AlreadyDecided, Changed, Decision, Mistake, NeedsKey, Outage, OwnerOnly, Refused, TooLate
 from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, to_channel, to_person
@@ -182,6 +182,8 @@ def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other
         TooLate(words, words),
         Changed(words, other),
         Outage(words),
+        AlreadyDecided(words, Decision.DENIED, name=words, own=False, ago=timedelta(seconds=2)),
+        OwnerOnly(words, words),
     ):
         assert_sound(replies.error(problem))
     assert_sound(replies.key_shown(key))

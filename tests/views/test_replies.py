@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import Enum
 
 import pytest
 from inline_snapshot import snapshot
 
 from bot.errors import (
+    AlreadyDecided,
     BuyingBlock,
     BuyingBlocked,
     Changed,
+    Decision,
     GpubotError,
     Mistake,
     NeedsKey,
     NextStep,
+    OwnerOnly,
     PrivateKey,
     Refused,
-    TooLate,
 )
 from bot.model.person import Key
 from bot.model.state import State
 from handlers.views import replies
 from handlers.views.blocks import Rendered
-from handlers.views.error_text import BLOCKS, NEXT_STEPS
+from handlers.views.error_text import BLOCKS, DECISIONS, NEXT_STEPS
 from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
 from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
@@ -44,7 +47,7 @@ def test_an_error_says_what_to_do_instead() -> None:
             'I don\'t know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100', ("H100", "H200", "A10")
         ),
         Refused("Only approvers decide this. I changed nothing."),
-        TooLate("Ben approved it 2 s before you. I changed nothing.", "p4wd9"),
+        AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         Changed("It has changed.", "p4wd9"),
         PrivateKey(),
         NeedsKey("Set a key first."),
@@ -85,9 +88,31 @@ Compute Clear refuses my token, so I can't rent now. Admins know. Nothing was re
 """)
 
 
-@pytest.mark.parametrize("words", [NEXT_STEPS, BLOCKS])
+@pytest.mark.parametrize("words", [NEXT_STEPS, BLOCKS, DECISIONS])
 def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
     assert set(words) == set(type(next(iter(words))))
+
+
+@pytest.mark.parametrize(
+    ("decision", "name", "own", "ago", "text"),
+    [
+        (Decision.DENIED, "Ben", False, timedelta(milliseconds=900), "Ben denied it a moment before you."),
+        (Decision.APPROVED, "Ben", False, timedelta(minutes=3, seconds=59), "Ben approved it 3 min before you."),
+        (Decision.WITHDREW, None, False, timedelta(hours=26), "Someone else withdrew it 26 h before you."),
+        (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You approved it 59 s ago."),
+        (Decision.DENIED, "<!here>", False, timedelta(0), "&lt;!here&gt; denied it a moment before you."),
+    ],
+)
+def test_a_late_click_is_answered_with_who_decided_and_when(
+    decision: Decision, name: str | None, *, own: bool, ago: timedelta, text: str
+) -> None:
+    shown = replies.error(AlreadyDecided("p4wd9", decision, name=name, own=own, ago=ago))
+    assert shown.text == f"{text} I changed nothing."
+
+
+@pytest.mark.parametrize(("owner", "text"), [("Ana", "Only Ana"), (None, "Only its owner")])
+def test_only_the_owner_gets_the_ssh_command(owner: str | None, text: str) -> None:
+    assert replies.error(OwnerOnly("k7mq2", owner)).text == f"{text} gets the command for k7mq2."
 
 
 def test_people_and_channels_in_an_error_are_never_pinged() -> None:

@@ -1,6 +1,7 @@
-"""What people can ask for and look at.
+"""What people can do and look at.
 
-Every function takes the person and checks, at that moment, whether they may.
+Every function that a command or a click leads to takes the person, and checks at that moment whether they may. It
+raises the errors of bot/errors.py, which have words for people.
 
 quoting   ask for offers, set a key
 renting   rent an offer, change a request that waits
@@ -8,6 +9,6 @@ deciding  approve, deny, accept, withdraw
 leasing   keep, extend
 ending    destroy, take on an alarm
 account   pause and resume buying
-previews  what people look at before they decide: offers, requests that wait, what a dialog confirms
-queries   what lists, `/gpu show` and messages show
+previews  what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
+queries   lists, `/gpu show` and the rentals in messages
 """

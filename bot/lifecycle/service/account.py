@@ -1,4 +1,4 @@
-"""Pausing and resuming buying for everyone. Neither destroys anything."""
+"""Pausing and resuming buying for everyone. Machines that run are not affected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.event import EventKind
 from bot.model.person import Person
-from bot.policy.roles import roles_of
+from bot.policy.roles import may_pause_buying
 
 
 async def pause(deps: Deps, person: Person) -> bool:
@@ -17,12 +17,12 @@ async def pause(deps: Deps, person: Person) -> bool:
 
 
 async def resume(deps: Deps, person: Person) -> bool:
-    """Go on buying. Return False if it wasn't paused. Raise Refused if the person is no admin."""
+    """Allow buying again. Return False if it wasn't paused. Raise Refused if the person is no admin."""
     return await _set(deps, person, paused=False)
 
 
 async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
-    if not roles_of(person, deps.rules).admin:
+    if not may_pause_buying(person, deps.rules):
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:

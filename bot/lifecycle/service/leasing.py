@@ -1,17 +1,17 @@
-"""Keeping and extending a machine that is in use: its owner and admins may."""
+"""Keeping and extending a machine that is in use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.errors import Mistake, NextStep, Refused, Repeated, TooLate
+from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
-from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -23,16 +23,19 @@ from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
 from bot.policy.spending import propose_extension
 
-SAME_WISH = timedelta(minutes=2)
-"""For so long the same command is taken for the same wish: an answer was lost, or it was sent twice."""
+DUPLICATE_WITHIN = timedelta(minutes=2)
+"""Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
 
 
 async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Rental:
-    """It is still needed: asks again after `span`, or never if the rules switch the question off. The lease's end
-    stands."""
+    """Note that the machine is still needed. The lease's end stands.
+
+    "Still needed?" is asked again after `span`, or never if the rules switch the question off. Raise as
+    `load_extendable`.
+    """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await ready(tx, deps, person, rental_id)
+        rental = await load_extendable(tx, deps, person, rental_id)
         now = deps.clock.now()
         again = None if deps.rules.check_in.after is None else now + span
         question = Question(at=again, promised=True)
@@ -51,16 +54,18 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
 async def extend(
     deps: Deps, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
 ) -> Rental:
-    """Makes the lease longer by `span`, from its end or, in its last grace, from now. Over the limits, the longer
-    lease waits for an approver and the end stands until then.
+    """Make the lease longer by `span`, from its end, or from now if the end has passed.
 
-    `shown_end` is the end that the button or dialog showed, as a Unix time: sent a second time, it does nothing. A
-    command shows none, and raises Repeated if the same person asked for the same length less than SAME_WISH ago.
-    Raises TooLate, Refused, or Mistake where the lease would be too long.
+    If that is over the limits, ask an approver instead. The end stands until they approve.
+
+    `shown_end` is the end that the button or dialog showed, as a Unix time, so that a second click adds nothing. A
+    command shows no end. It raises DuplicateExtension if this person asked for the same span less than
+    DUPLICATE_WITHIN ago. Also raise as `load_extendable`, Mistake if the lease would be too long, Refused if its
+    owner may no longer use the bot.
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await ready(tx, deps, person, rental_id)
+        rental = await load_extendable(tx, deps, person, rental_id)
         lease = rental.running
         if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
             raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
@@ -71,15 +76,10 @@ async def extend(
         now = deps.clock.now()
         if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
-            raise Repeated(words, rental.id)
-        _check_longer(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
+            raise DuplicateExtension(words, rental.id)
+        _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
         ends_at = max(lease.ends_at, now) + span
-        bill = spent(
-            await tx.rentals.ledger(rental.id),
-            await tx.rentals.resources(rental.id),
-            await tx.rentals.attempts(rental.id),
-            now,
-        )
+        bill = (await load_snapshot(tx, rental)).spent(now)
         proposal = propose_extension(
             rental.envelope,
             rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
@@ -91,7 +91,7 @@ async def extend(
         if proposal.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
-        # An extension says that it is needed, and is newer than any promised question.
+        # The extension is a sign of life, and it replaces a question that an earlier "Keep" promised.
         needed = changed(lease, seen_at=now, question=Question(at=ask_at(now, 0, deps.rules)))
         if proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
@@ -122,32 +122,34 @@ async def extend(
 
 
 def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
-    """Whether this person extended, or asked an approver to extend, by the same length less than SAME_WISH ago."""
+    """Return whether this person extended or asked to extend by the same span less than DUPLICATE_WITHIN ago."""
     return any(
         event.kind in {EventKind.EXTENDED, EventKind.EXTENSION_ASKED}
         and (event.actor, event.facts.span) == (person.id, span)
-        and now - event.at < SAME_WISH
+        and now - event.at < DUPLICATE_WITHIN
         for event in events
     )
 
 
-async def ready(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """A running rental that this person may keep or extend, within a transaction. Raises Mistake, Refused or
-    TooLate."""
+async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+    """Return a rental that this person may keep or extend now.
+
+    Raise Mistake if the id is unknown, Refused if the person may not, TooLate if its machine is not in use.
+    """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     if not may_extend(person, rental.owner, deps.rules):
         raise Refused("Its owner and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
-        raise TooLate(f"{rental.id} isn't ready: it {_does(rental.state)}. I changed nothing.", rental.id)
+        raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
-        raise TooLate(f"{rental.id} isn't ready: it {_does(State.DESTROYING)}. I changed nothing.", rental.id)
+        raise _not_ready(rental.id, State.DESTROYING)
     return rental
 
 
-def _check_longer(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Raise Mistake if a lease that may become longer by `left` is asked to become longer by more."""
+def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
+    """Raise Mistake if `span` is more than `left`, by which the lease may become longer."""
     most = say_span(rules.lease.max)
     if not left:
         raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
@@ -156,9 +158,8 @@ def _check_longer(rental_id: str, span: timedelta, left: timedelta, rules: Rules
         raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {say_span(left)}.")
 
 
-def _does(state: State) -> str:
-    """What a rental does that isn't ready."""
-    if state.over:
-        return "is over"
-    waits = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
-    return waits.get(state, "is starting")
+def _not_ready(rental_id: str, state: State) -> TooLate:
+    """Return the error for a rental that is in another state than ready."""
+    words = {State.AWAITING_APPROVAL: "waits for a decision", State.DESTROYING: "is being destroyed"}
+    does = "is over" if state.over else words.get(state, "is starting")
+    return TooLate(f"{rental_id} isn't ready: it {does}. I changed nothing.", rental_id)

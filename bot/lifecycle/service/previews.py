@@ -1,4 +1,4 @@
-"""What people look at before they decide: offers, and the facts of the dialogs that confirm."""
+"""What people see before they decide: offers, requests that wait, and the facts of confirmation dialogs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, NextStep, Refused, TooLate
 from bot.lifecycle.account import buying_block, is_set
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.notifications import ASKS_APPROVERS
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.deciding import check_decider
-from bot.lifecycle.service.ending import destroyable
-from bot.lifecycle.service.leasing import ready
+from bot.lifecycle.service.deciding import check_may_decide
+from bot.lifecycle.service.ending import load_destroyable
+from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import Frozen, changed
+from bot.model.event import Event
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
@@ -24,7 +26,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.roles import sees_money
+from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 
 # --- offers
@@ -35,16 +37,16 @@ class QuoteView(Frozen):
 
     quote: Quote
     rental: Rental | None = None
-    """What it made."""
+    """The rental that it made, if any."""
     choices: tuple[OfferChoice, ...] = ()
     """The first of its offers."""
     token_refused: bool = False
-    """Why nothing was found: the marketplace refuses our token."""
+    """Whether nothing was found because the marketplace refuses our token."""
     zone: str | None = None
     asked_in: Channel | None = None
-    """The channel it was asked in, if it is known."""
+    """The channel that it was asked in, if known."""
     still_waiting: Request | None = None
-    """The request that it would change, while that waits for a decision."""
+    """The request that it would change, if that still waits for a decision."""
 
 
 class RentPreview(Frozen):
@@ -54,8 +56,18 @@ class RentPreview(Frozen):
     choice: OfferChoice
 
 
+class RequestView(Frozen):
+    """The newest version of a request or an extension."""
+
+    details: RentalDetails
+    version: int
+    asked: Event | None
+    """The event that asked for it, if any did."""
+
+
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
-    """Return a quote for the message that answers it, which only its owner reads; `most` limits its offers."""
+    """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only its owner
+    gets the answer."""
     if quote.rental_id is not None:
         rental = await tx.rentals.get(quote.rental_id)
         if rental is not None:
@@ -76,8 +88,8 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     )
 
 
-async def own_offers(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
-    """Return a person's own quote with its offers. Raise as `to_ask_again`."""
+async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
+    """Return a person's own quote with its offers. Raise as `quote_to_ask_again`."""
     async with deps.store.read() as tx:
         return await quote_view(tx, deps, await _own_quote(tx, person, quote_id), most=most)
 
@@ -102,7 +114,7 @@ async def _choices(
 
 
 async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
-    """Return what the request that a quote would change has cost so far: the new envelope's total includes it."""
+    """Return what the request that a quote would change has cost so far. The new envelope's total includes it."""
     rental = await tx.rentals.get(rental_id) if rental_id is not None else None
     return 0 if rental is None else (await load_snapshot(tx, rental)).spent(now).amount
 
@@ -121,14 +133,14 @@ async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: s
     """Return the offer if renting it needs a confirmation dialog.
 
     Return None if it is cheap enough to rent at once, or if it cannot be rented; `renting.rent` then raises the
-    reason. Raise as `to_ask_again`.
+    reason. Raise as `quote_to_ask_again`.
     """
     async with deps.store.read() as tx:
         quote = await _own_quote(tx, person, quote_id)
         offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
         if offer is None or offer.expires_at <= deps.clock.now() or quote.rental_id is not None:
             return None
-        # A block of buying is not looked at here: it may end while the dialog is open.
+        # Ignore whether buying is blocked: the block may end while the dialog is open.
         (choice,) = await _choices(tx, deps, quote, [offer], block=None)
         return RentPreview(quote=quote, choice=choice) if choice.needs_confirmation else None
 
@@ -136,9 +148,9 @@ async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: s
 # --- asking again
 
 
-async def to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, to ask for it or something like it again. If it changed a request that is over,
-    it asks for a new rental.
+async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
+    """Return a person's own quote, for a new search with the same or a similar request. If the quote changed a
+    request that is over, the returned one changes none, so that the search is for a new rental.
 
     Raise TooLate if it is unknown, Refused if it is somebody else's.
     """
@@ -151,41 +163,44 @@ async def to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
 async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     quote = await tx.quotes.get(quote_id)
     if quote is None:
-        raise unknown_search()
-    if quote.owner != person.id:
+        raise _unknown_search()
+    if not may_use_quote(person.id, quote.owner):
         raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
 
-def unknown_search() -> TooLate:
+def _unknown_search() -> TooLate:
     """Return the error for a click on a search that the store no longer has."""
     return TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
 
 
 async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) -> tuple[Quote, Request]:
-    """Return a person's own quote and the request close to it that its button number `index` shows.
+    """Return a person's own quote and the similar request that is its number `index`.
 
-    Raise as `to_ask_again`, and TooLate if there is no such request.
+    Raise as `quote_to_ask_again`, and TooLate if there is no such request.
     """
-    quote = await to_ask_again(deps, person, quote_id)
+    quote = await quote_to_ask_again(deps, person, quote_id)
     if index >= len(quote.nearby):
-        raise unknown_search()
+        raise _unknown_search()
     return quote, quote.nearby[index].request
 
 
-async def to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
-    """Return the quote behind a person's own request while it waits, to change it. Raise TooLate or Refused."""
+async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
+    """Return the quote of a request that waits, to change it.
+
+    Raise Refused if the person may not change it, TooLate if it no longer waits.
+    """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental else None
-    if rental is not None and rental.owner != person.id:
+    if rental is not None and not may_change(person.id, rental.owner):
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
     return quote
 
 
-async def to_set_key(deps: Deps, person: Person) -> Key | None:
+async def key_to_replace(deps: Deps, person: Person) -> Key | None:
     """Return a person's key, to replace it. Raise Refused if they may not use the bot."""
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -196,10 +211,10 @@ async def to_set_key(deps: Deps, person: Person) -> Key | None:
 
 
 async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails | None:
-    """Return a rental if the person may approve version `version` of it and confirms that in a dialog first.
+    """Return the rental if the person's approval of version `version` needs a confirmation dialog.
 
-    Return None if its total needs no dialog, or if it cannot be approved; `deciding.approve` then raises the
-    reason.
+    Return None if its total is low enough to approve it at once, or if the person can't approve it;
+    `deciding.approve` then raises the reason.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -207,14 +222,14 @@ async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, versio
         if rental is None or envelope is None or envelope.version != version or not needs_confirmation(envelope):
             return None
         try:
-            check_decider(person, rental, deps.rules)
+            check_may_decide(person, rental, deps.rules)
         except Refused:
             return None
         return await details_for(tx, deps, person, rental)
 
 
-async def newest(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental as it is now, for a person who clicked on an old version of its request.
+async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
+    """Return the newest version of a request, for a person who clicked on an older one.
 
     Raise Refused if they may not see what it costs, TooLate if it is unknown.
     """
@@ -224,16 +239,18 @@ async def newest(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
             raise TooLate("I don't know this request any more.")
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
-        return await details_for(tx, deps, person, rental)
+        details = await details_for(tx, deps, person, rental)
+    asked = next((event for event in reversed(details.events) if event.kind in ASKS_APPROVERS), None)
+    return RequestView(details=details, version=rental.newest_envelope.version, asked=asked)
 
 
-async def to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental that this person may extend. Raise Mistake, Refused or TooLate if they may not now."""
+async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental that this person may extend now. Raise as `load_extendable`."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await ready(tx, deps, person, rental_id))
+        return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 
 
-async def to_destroy(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental that this person may destroy. Raise Mistake, Refused or TooLate if they may not now."""
+async def rental_to_destroy(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental that this person may destroy now. Raise as `ending.destroy`."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await destroyable(tx, deps, person, rental_id))
+        return await details_for(tx, deps, person, await load_destroyable(tx, deps, person, rental_id))

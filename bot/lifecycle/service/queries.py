@@ -1,4 +1,4 @@
-"""What lists, `/gpu show` and messages are made of: one rental in detail, and many in short."""
+"""What people read of rentals in lists, `/gpu show` and messages: one in detail, or many in short."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake, NextStep, Refused
+from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.billing import so_far
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
@@ -68,29 +68,28 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
         return await details_for(tx, deps, person, await _visible(tx, deps, person, rental_id))
 
 
-async def to_open(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with the way into its machine. Raise as `show`, and Refused for all but its owner."""
+async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if it isn't theirs."""
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
         if not may_open(person.id, rental.owner):
-            name = (await tx.people.names([rental.owner])).get(rental.owner) or "its owner"
-            raise Refused(f"Only {name} gets the command for {rental.id}.")
+            raise OwnerOnly(rental.id, (await tx.people.names([rental.owner])).get(rental.owner))
         return await details_for(tx, deps, person, rental)
 
 
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        check_user(person, deps.rules)  # first, or people who may not look could find out which ids exist
+        check_user(person, deps.rules)  # first: otherwise the answer would show which ids exist
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
 
 
-async def listing(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
-    """Return the live rentals of the person or of everyone, at most `most` of them, with the totals of all. Raise
-    Refused if the person may not use the bot.
+async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
+    """Return the live rentals of the person, or of everyone, and the cost of all. At most `most` are returned.
 
-    Slack waits for it: the number of queries must not grow with the number of rentals.
+    Raise Refused if the person may not use the bot. The number of SQL queries must not grow with the number of
+    rentals, since Slack waits for the answer.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -127,12 +126,12 @@ def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostT
     )
 
 
-def roles(deps: Deps, person: Person) -> Roles:
-    """Return a person's own roles, which decide what help shows them."""
+def own_roles(deps: Deps, person: Person) -> Roles:
+    """Return a person's own roles, for the help that fits them."""
     return roles_of(person, deps.rules)
 
 
-async def key_of(deps: Deps, person: Person) -> Key | None:
-    """Return a person's own key."""
+async def own_key(deps: Deps, person: Person) -> Key | None:
+    """Return a person's own key. Return None if they have none."""
     async with deps.store.read() as tx:
         return await tx.people.key(person.id)

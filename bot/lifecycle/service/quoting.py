@@ -19,7 +19,7 @@ from bot.policy.roles import may_use, may_use_in
 from bot.policy.rules import Rules
 from bot.policy.spending import check_size
 
-QUOTES_A_MINUTE = 6
+QUOTES_PER_MINUTE = 6
 
 
 def check_user(person: Person, rules: Rules) -> None:
@@ -29,8 +29,8 @@ def check_user(person: Person, rules: Rules) -> None:
 
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
-    """Raise Refused if the person may not use the bot, or nobody may in that channel. `direct`: it is a direct
-    message."""
+    """Raise Refused if the person may not use the bot, or if it may not be used in that channel. `direct` is
+    whether the channel is a direct message."""
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
         raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
@@ -48,17 +48,18 @@ async def ask(
     replaces: bool = False,
     changes: str | None = None,
 ) -> Quote:
-    """Store a quote for a request. The offers are sent to `reply_url` once they are found.
+    """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
 
-    Raise Refused or Mistake if the rules don't allow it, or after too many questions in a minute.
+    Raise Refused or Mistake if the rules don't allow the request, and Refused after QUOTES_PER_MINUTE searches
+    within a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
     check_size(request, deps.rules)
 
     async def decision(tx: Tx) -> Quote:
         now = deps.clock.now()
-        if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_A_MINUTE:
-            raise Refused(f"That's {QUOTES_A_MINUTE} searches in a minute. Wait a moment, then ask again.")
+        if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
+            raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
         has_key = await tx.people.key(person.id) is not None
         quote = Quote(
             id=new_id(12),
@@ -83,27 +84,27 @@ async def ask(
 
 
 def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
-    """Return the message that brings a quote to the person who asked."""
+    """Return the message that sends a quote to the person who asked."""
     real_now = deps.clock.real()
     to = stored_destination(quote.reply_url or quote.owner)
     return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
 
 
 class KeySaved(Frozen):
-    """A key that was stored, and how many searches waited for it and go on now."""
+    """A key that was stored, and how many searches waited for it and start now."""
 
     key: Key
     searches: int
 
 
 async def set_key(deps: Deps, person: Person, line: str) -> KeySaved:
-    """Check and store a person's public key. Their searches that waited for a key go on.
+    """Check and store a person's public key. Their searches that waited for a key start.
 
-    Raise Refused if the person may not use the bot; raise PrivateKey or Mistake if the line is no public key that
-    we accept. Then nothing is stored.
+    Raise Refused if the person may not use the bot, and PrivateKey or Mistake if the line is not a public key that
+    the bot accepts. In each case nothing is stored.
     """
     check_user(person, deps.rules)
-    # In a thread: reading a large key takes long enough to delay acknowledgements in the event loop.
+    # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
     key = await asyncio.to_thread(read_key, line, deps.clock.now())
 
     async def decision(tx: Tx) -> KeySaved:

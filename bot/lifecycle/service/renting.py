@@ -4,40 +4,44 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import NeedsKey, NextStep, Refused, RentsAlready, TooLate
+from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
-from bot.lifecycle.billing import spent
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Rental, Waiting
+from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.roles import may_change, may_use_quote
 from bot.policy.spending import Proposal, check_rent
 
 
 async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
-    """Rents the clicked offer, or asks for its approval. A quote makes at most one rental.
+    """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
 
-    Raises TooLate where the quote made one already or its price no longer stands, NeedsKey, RentsAlready unless
-    `another` is meant, and Refused where the rules say no.
+    Raise TooLate if the quote made one already or the price no longer stands, NeedsKey if the person has no key,
+    DuplicateRental if the person rents the same already and `another` is false, and Refused or Mistake if the
+    rules don't allow it.
     """
     check_user(person, deps.rules)
 
     async def decision(tx: Tx) -> Rental:
-        # First, as it waits for others who are renting: what is read after it is what they left.
+        # Read usage first: it takes the spending lock, so everything read after it includes other rentals that
+        # just committed.
         usage = await tx.rentals.usage(person.id)
-        quote, offer = await _clicked(tx, deps, person, quote_id, offer_id)
+        quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
         if quote.changes is not None:
-            return await _change(tx, deps, person, quote, offer)
+            return await _change_request(tx, deps, person, quote, offer)
         if not another:
-            await _check_twin(tx, person, quote)
+            await _check_duplicate(tx, person, quote.request)
         await check_buying(tx)
         proposal = check_rent(
             quote.request,
@@ -46,7 +50,7 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
             person_rentals=usage.person_rentals,
             team_rate=usage.team_rate,
         )
-        rental, event = _new(deps, quote, offer, proposal, rental_id=await _free_id(tx))
+        rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await _free_id(tx))
         await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
         await tx.people.note_seen(person.id, deps.clock.now())
@@ -55,12 +59,13 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
     return await transact(deps, decision)
 
 
-async def _clicked(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
+async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
+    """Return an offer and its quote. Raise TooLate, Refused or NeedsKey if this person can't rent it."""
     quote = await tx.quotes.get(quote_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
     if quote is None or offer is None:
         raise TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
-    if quote.owner != person.id:
+    if not may_use_quote(person.id, quote.owner):
         raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
@@ -71,17 +76,13 @@ async def _clicked(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: 
     return quote, offer
 
 
-async def _check_twin(tx: Tx, person: Person, quote: Quote) -> None:
-    wanted = quote.request
-    for twin in await tx.rentals.live(person.id):
-        if twin.state is State.DESTROYING:
-            continue
-        if (twin.request.gpu, twin.request.count, twin.request.region) == (
-            wanted.gpu,
-            wanted.count,
-            wanted.region,
-        ):
-            raise RentsAlready(f"You already rent the same ({twin.id}). Another one?", twin.id)
+async def _check_duplicate(tx: Tx, person: Person, request: Request) -> None:
+    """Raise DuplicateRental if the person rents as many of the same GPU in the same region already."""
+    for rental in await tx.rentals.live(person.id):
+        own = rental.request
+        same = (own.gpu, own.count, own.region) == (request.gpu, request.count, request.region)
+        if same and rental.state is not State.DESTROYING:
+            raise DuplicateRental(f"You already rent the same ({rental.id}). Another one?", rental.id)
 
 
 async def _free_id(tx: Tx) -> str:
@@ -90,7 +91,9 @@ async def _free_id(tx: Tx) -> str:
     return rental_id
 
 
-def _new(deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, *, rental_id: str) -> tuple[Rental, Event]:
+def _new_rental(
+    deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, *, rental_id: str
+) -> tuple[Rental, Event]:
     now = deps.clock.now()
     rental = transitions.new_rental(
         quote,
@@ -113,7 +116,7 @@ def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
 
 
 def envelope_facts(rental: Rental) -> Facts:
-    """What an envelope allows, as a reply tells it."""
+    """Return what the rental's envelope allows, for an event."""
     envelope, waiting = rental.envelope, rental.waiting
     return Facts(
         envelope=envelope.version,
@@ -126,22 +129,19 @@ def envelope_facts(rental: Rental) -> Facts:
     )
 
 
-async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
-    """Another request takes the place of one that waits: the next version of its envelope."""
+async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
+    """Replace a request that waits by that of the quote, with the next version of its envelope.
+
+    Raise Refused if the person may not change it, TooLate if it no longer waits.
+    """
     rental = await tx.rentals.get(quote.changes or "")
-    if rental is not None and rental.owner != person.id:
+    if rental is not None and not may_change(person.id, rental.owner):
         raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
     await check_buying(tx)
     usage = await tx.rentals.usage(person.id, without=rental.id)
     now = deps.clock.now()
-    billed = spent(
-        await tx.rentals.ledger(rental.id),
-        await tx.rentals.resources(rental.id),
-        await tx.rentals.attempts(rental.id),
-        now,
-    )
     proposal = check_rent(
         quote.request,
         offer.rate,
@@ -149,7 +149,7 @@ async def _change(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
         version=rental.envelope.version + 1,
-        spent=billed.amount,
+        spent=(await load_snapshot(tx, rental)).spent(now).amount,
     )
     after = transitions.change_request(
         rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now

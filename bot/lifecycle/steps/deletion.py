@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.service.ending import WHEN_TAKEN_ON
+from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.reconcile import look
@@ -105,7 +105,7 @@ def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         return replace(snapshot, rental=changed(rental, alarm=Alarm(at=now + ALARM_AFTER)))
     if now < alarm.at:
         return snapshot
-    again = WHEN_TAKEN_ON if alarm.taken_on_by else ALARM_AGAIN
+    again = TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN
     alive = [r for attempt in waiting for r in snapshot.resources_of(attempt) if r.gone_at is None]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,

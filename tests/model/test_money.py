@@ -1,4 +1,4 @@
-"""Amounts are exact: held against fractions."""
+"""Amounts are exact: each is compared with the same in fractions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOME_TIME = st.integers(1, 10**13).map(lambda n: timedelta(microseconds=n))
 
 
 def exact(rate: Decimal, span: timedelta) -> Fraction:
-    """Micro-dollars."""
+    """Return the exact cost in micro-dollars."""
     hours = Fraction(span // timedelta(microseconds=1), 3_600_000_000)
     return Fraction(rate) * hours * 1_000_000
 
@@ -36,7 +36,7 @@ def exact(rate: Decimal, span: timedelta) -> Fraction:
         ("0.0126", timedelta(seconds=1), 4),
     ],
 )
-def test_rate_times_time_is_rounded_half_even_once(rate: str, span: timedelta, amount: int) -> None:
+def test_a_cost_is_rounded_half_to_the_even_micro_dollar(rate: str, span: timedelta, amount: int) -> None:
     assert cost(Decimal(rate), span) == amount
 
 
@@ -50,7 +50,7 @@ def test_a_cost_is_the_nearest_micro_dollar(rate: Decimal, span: timedelta) -> N
 
 
 @given(RATES, SPANS)
-def test_at_most_is_the_first_micro_dollar_not_below(rate: Decimal, span: timedelta) -> None:
+def test_a_highest_cost_is_the_cost_rounded_up_to_a_micro_dollar(rate: Decimal, span: timedelta) -> None:
     assert 0 <= cost_at_most(rate, span) - exact(rate, span) < 1
 
 
@@ -62,17 +62,17 @@ def test_the_rate_for_a_total_is_the_highest_in_cents_that_stays_within_it(total
     assert exact(rate + Decimal("0.01"), span) > total
 
 
-def test_no_rate_is_below_zero() -> None:
+def test_the_rate_for_a_total_below_zero_is_zero() -> None:
     assert rate_for(-5_000_000, timedelta(hours=1)) == 0
 
 
 @given(RATES)
-def test_whole_cents_below_never_add_anything(rate: Decimal) -> None:
+def test_a_rate_is_cut_down_to_whole_cents(rate: Decimal) -> None:
     cut = whole_cents_below(rate)
     assert cut % Decimal("0.01") == 0
     assert Decimal(0) <= rate - cut < Decimal("0.01")
 
 
 @given(st.decimals("0", "100000", places=8))
-def test_an_amount_in_micros_is_rounded_up(dollars: Decimal) -> None:
+def test_dollars_are_rounded_up_to_a_micro_dollar(dollars: Decimal) -> None:
     assert 0 <= micros(dollars) - Fraction(dollars) * 1_000_000 < 1
