@@ -1,4 +1,4 @@
-"""What is read from Slack's payloads, whatever is missing from them."""
+"""Reading Slack's payloads, also if parts of them are missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READERS = (interaction.command, interaction.click, interaction.submission)
         {"view": {"private_metadata": "{", "state": {"values": {"gpu": {"gpu": {"selected_option": None}}}}}},
     ],
 )
-def test_payloads_of_another_shape_are_read_as_far_as_they_go(read: Any, body: dict[str, Any]) -> None:
+def test_absent_and_malformed_parts_of_a_payload_are_read_as_empty(read: Any, body: dict[str, Any]) -> None:
     assert isinstance(read(body), Interaction)
     assert interaction.input_blocks(body) == []
 
@@ -33,11 +33,11 @@ def clicked(**container: Any) -> Interaction:
     return interaction.click({"container": {"channel_id": "C1", "message_ts": "2.0", **container}})
 
 
-def test_an_answer_to_a_reply_goes_into_its_thread() -> None:
+def test_a_click_on_a_reply_is_answered_in_its_thread() -> None:
     assert clicked(thread_ts="1.0").thread_ts == "1.0"
 
 
-def test_an_answer_to_the_first_message_of_a_thread_is_seen_in_the_channel() -> None:
+def test_a_click_on_the_first_message_of_a_thread_is_answered_in_the_channel() -> None:
     assert clicked(thread_ts="2.0").thread_ts == ""
 
 
