@@ -185,7 +185,7 @@ class MarketAway(Outage):
     """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
 
     `retry_after` is in real seconds if the marketplace named it. `acted` is False if the call certainly bought
-    nothing: it only reads, never left, or was refused with an answer that the reference documents as such.
+    nothing: it only reads, was not sent, or was refused with 401 (docs/compute-clear.md, "Procure").
     """
 
     def __init__(self, words: str, *, retry_after: float | None = None, acted: bool = True) -> None:
@@ -197,8 +197,8 @@ class MarketAway(Outage):
 class LockedOut(MarketAway):
     """401 or 403: the marketplace answers nothing until someone replaces the token.
 
-    A purchase that was answered 403 may have been carried out all the same: the reference doesn't name 403, so a
-    gateway or a vendor may have sent it.
+    A purchase that was answered 403 may have been made all the same. 403 is not documented (docs/compute-clear.md,
+    "Token"), so a gateway or a vendor may have sent it.
     """
 
     def __init__(self, words: str, *, acted: bool = False) -> None:

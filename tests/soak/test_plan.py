@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 from soak.actions import ActionKind
 from soak.databases import KINDS
 from soak.disturbances import System
@@ -36,3 +39,13 @@ def test_everyone_acts_and_every_system_fails_in_some_round() -> None:
     assert any(kill.held for kill in kills)
     assert any(kill.again_after for kill in kills)
     assert any(each.checked for each in rounds)
+
+
+def test_each_button_that_people_look_for_is_in_the_views() -> None:
+    views = sorted((Path(__file__).parents[2] / "handlers" / "views").rglob("*.py"))
+    nodes = [node for view in views for node in ast.walk(ast.parse(view.read_text(encoding="utf-8")))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    rounds = [each for episode in plans(1, 300, KINDS) for each in episode.rounds]
+    labels = {label for each in rounds for action in each.actions for label in action.labels}
+    assert labels
+    assert {label for label in labels if not any(text.startswith(label) for text in texts)} == set()
