@@ -195,7 +195,11 @@ class ActionId(Generic[V]):
 
 
 class Action:
-    """Every action. Tests check that each has a view that shows it and a handler."""
+    """Every action. Tests check that each has a view that shows it and a handler.
+
+    CHANGE is for a search, CHANGE_RENTAL for a request that waits for approval. With ACCEPT, the owner agrees to a
+    price outside the envelope. With TAKEN_ON, somebody takes on a machine that the vendor doesn't delete.
+    """
 
     RENT = ActionId("rent", OfferValue)
     RENT_ANOTHER = ActionId("rent_another", OfferValue)

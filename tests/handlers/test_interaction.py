@@ -55,6 +55,15 @@ def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
     assert ModalMetadata.read(longest.model_dump_json()) == longest
 
 
+def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_of_its_value() -> None:
+    opened_by = clicked(is_ephemeral=True)
+    metadata = opened_by.metadata(OfferValue(quote_id="q1", offer_id="o1"), 1_764_000_000)
+    assert metadata.model_dump_json() == (
+        '{"value":"q1:o1","value_type":"offer","channel":"C1","reply_url":"","ephemeral":true,"on_surface":false,'
+        '"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+
+
 def test_metadata_of_an_older_version_is_read() -> None:
     old = '{"value":"k7mq2","channel":"C1","reply_url":"https://x","ephemeral":true,"on_surface":false}'
     assert ModalMetadata.read(old).value == "k7mq2"
