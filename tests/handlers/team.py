@@ -30,7 +30,7 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.listeners.wrapper import note_commit
+from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -116,6 +116,16 @@ class Team:
         return await self._handled(
             await self.world.act("click", user=user, channel=TRAINING, ts=posted["ts"], action_id=action_id)
         )
+
+    async def handle(self, read: Reader, handler: Handler, body: Json) -> list[Json]:
+        """Give a payload to a listener, as Bolt does. Return what it acknowledged with."""
+        acknowledgements: list[Json] = []
+
+        async def ack(**answer: Any) -> None:
+            acknowledgements.append(answer)
+
+        await make_listener(self.context, read, handler)(ack, body)
+        return acknowledgements
 
     async def _handled(self, outcome: Json) -> Json:
         """Return the outcome once the listener has ended: it goes on after the acknowledgement."""

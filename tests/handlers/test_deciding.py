@@ -29,6 +29,15 @@ async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = ""
     return rental
 
 
+async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
+    """Let a waiting request be outside its envelope, at a total that needs a dialog."""
+    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
+    decision = changed(waiting(rental), decider=Decider.OWNER)
+    after = make.next_of(rental, waiting=decision, envelope=envelope)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+
+
 async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
     """Return the message to the approvers as `user` sees it."""
     return await ours.look(user, APPROVALS, "Approve up to")
@@ -131,12 +140,7 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
 async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        async with ours.deps.store.write() as tx:
-            alone = {"price": Decimal("9.00"), "max_rate": Decimal("9.00"), "total": 60_000_000}
-            envelope = changed(rental.envelope, **alone)
-            waits = changed(waiting(rental), decider=Decider.OWNER)
-            after = make.next_of(rental, waiting=waits, envelope=envelope)
-            await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+        await let_the_owner_decide(ours, rental)
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None
         assert (await ours.replies())[-1] == "Only who asked decides this. I changed nothing."

@@ -6,28 +6,22 @@ Their ids, values and metadata are copied from that version: none of them is mad
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.lifecycle.notifications import change
 from bot.lifecycle.service import quoting, renting
 from bot.model.base import changed
 from bot.model.quote import Nearby, Quote
-from bot.model.rental import Decider
 from bot.model.state import State
 from handlers.ids import ACTION_VALUES, MODAL_VALUES
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
-from handlers.listeners.wrapper import make_listener
 from sandbox.slack.default import ANA, BEN, TRAINING
-from tests.handlers.team import KEY_LINE, NOON, RULES, Team, an_offer, team
-from tests.handlers.test_deciding import asked
+from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
+from tests.handlers.test_deciding import asked, let_the_owner_decide
 from tests.handlers.test_running import H, running
-from tests.rentals import ending, waiting
-from tests.store import make
+from tests.rentals import ending
 
 QUOTE = "q8f3mz2kq7wx"
 RENTAL = "k7mq2"
@@ -42,18 +36,11 @@ def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renting, "new_id", lambda: next(rentals))
 
 
-async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> dict[str, Any]:
-    """Submit a dialog that was open during the update. Return the acknowledgement."""
-    acknowledged: list[dict[str, Any]] = []
-
-    async def ack(**answer: Any) -> None:
-        acknowledged.append(answer)
-
+async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
+    """Submit a dialog that was open during the update."""
     state = {"values": {field: {field: {"value": entered}} for field, entered in inputs.items()}}
     view = {"callback_id": callback_id, "private_metadata": private_metadata, "state": state}
-    await make_listener(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
-    (answer,) = acknowledged
-    return answer
+    await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})
 
 
 async def title_of_modal(ours: Team, user: str) -> str:
@@ -65,16 +52,6 @@ async def title_of_modal(ours: Team, user: str) -> str:
 async def only_quote(ours: Team, user: str = ANA) -> Quote:
     (quote,) = await ours.quotes(user)
     return quote
-
-
-async def let_the_owner_decide(ours: Team) -> None:
-    """Let the waiting request be outside its envelope, at a total that needs a dialog."""
-    rental = await ours.rental(RENTAL)
-    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
-    decider = changed(waiting(rental), decider=Decider.OWNER)
-    after = make.next_of(rental, waiting=decider, envelope=envelope)
-    async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
 
 
 def test_every_id_that_stands_in_slack_is_known() -> None:
@@ -183,7 +160,7 @@ async def test_an_old_button_below_a_request_opens_its_dialog(
 async def test_an_old_accept_button_lets_the_owner_confirm_the_higher_price(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        await let_the_owner_decide(ours)
+        await let_the_owner_decide(ours, rental)
         await ours.forge(ANA, "accept", "k7mq2:1")
         assert await title_of_modal(ours, ANA) == f"Approve {rental.id}?"
 

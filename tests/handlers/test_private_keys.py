@@ -14,7 +14,6 @@ from bot.errors import PrivateKey
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
 from handlers.listeners import actions, modals
 from handlers.listeners.interaction import click, submission
-from handlers.listeners.wrapper import make_listener
 from handlers.views.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import KEY_LINE, Team, team
@@ -106,32 +105,27 @@ async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
     async with team(tmp_path) as ours:
         key = bare("secret")
         person = {"user": {"id": ANA}}
-        acks: list[dict[str, Any]] = []
 
-        async def ack(**answer: Any) -> None:
-            acks.append(answer)
+        async def submit(view: dict[str, Any]) -> dict[str, Any]:
+            (answer,) = await ours.handle(submission, modals.submitted, {**person, "view": view})
+            errors: dict[str, Any] = answer["errors"]
+            return errors
 
-        submit = make_listener(ours.context, submission, modals.submitted)
-        clicks = make_listener(ours.context, click, actions.click)
         with capture_logs() as lines:
             for callback_id in MODAL_VALUES:
-                view = {
-                    "callback_id": callback_id,
-                    "blocks": [{"type": "input", "block_id": one} for one in Field],
-                }
+                inputs = [{"type": "input", "block_id": field} for field in Field]
+                view = {"callback_id": callback_id, "blocks": inputs}
                 for field in Field:
                     values = {field.value: {field.value: {"type": "plain_text_input", "value": f"'{key}'"}}}
-                    await submit(ack, {**person, "view": {**view, "state": {"values": values}}})
-                    assert acks.pop() == {"response_action": "errors", "errors": {field.value: WORDS}}
+                    assert await submit({**view, "state": {"values": values}}) == {field.value: WORDS}
                 chosen = {"gpu": {"gpu": {"selected_option": {"value": key}}}}
-                await submit(ack, {**person, "view": {**view, "state": {"values": chosen}}})
-                assert acks.pop()["errors"] == {"gpu": WORDS}
-                await submit(ack, {**person, "view": {**view, "private_metadata": f'{{"reply_url": "{key}"}}'}})
-                assert acks.pop()["errors"] == {Field.KEY_LINE: WORDS}
+                assert await submit({**view, "state": {"values": chosen}}) == {"gpu": WORDS}
+                metadata = f'{{"reply_url": "{key}"}}'
+                assert await submit({**view, "private_metadata": metadata}) == {Field.KEY_LINE: WORDS}
             for action_id in ACTION_VALUES:
-                where = {"channel_id": TRAINING, "is_ephemeral": True}
-                pressed = [{"action_id": action_id, "value": f"q1:{key}"}]
-                await clicks(ack, {**person, "container": where, "actions": pressed})
+                container = {"channel_id": TRAINING, "is_ephemeral": True}
+                buttons = [{"action_id": action_id, "value": f"q1:{key}"}]
+                await ours.handle(click, actions.click, {**person, "container": container, "actions": buttons})
                 assert (await ours.replies())[-1] == WORDS
         assert not is_stored(ours, key)
         assert key[:12] not in str(lines)

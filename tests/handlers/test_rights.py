@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,6 @@ from bot.model.state import State
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, Value
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
-from handlers.listeners.wrapper import make_listener
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.team import NOON, Team, team
 from tests.handlers.test_deciding import asked, change_request, question
@@ -35,18 +33,13 @@ async def add_eve_and_gus(ours: Team) -> None:
 
 async def forge_submission(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
     """Submit a dialog that was not opened for this person. Return the acknowledgement and the replies."""
-    acknowledged: list[dict[str, Any]] = []
-
-    async def ack(**answer: Any) -> None:
-        acknowledged.append(answer)
-
     before = len(await ours.replies())
     view = {
         "callback_id": callback_id,
         "private_metadata": f'{{"value": "{value}"}}',
         "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
     }
-    await make_listener(ours.context, submission, modals.submitted)(ack, {"user": {"id": user}, "view": view})
+    acknowledged = await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})
     return f"{acknowledged} {(await ours.replies())[before:]}"
 
 

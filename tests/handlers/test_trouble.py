@@ -115,28 +115,16 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
 
 async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
-
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = make_listener(ours.context, submission, modals.submitted)
-        await listen(ack, {"user": {"id": ANA}, "view": modal_views.notice("Not done", "It is gone.").view})
-        (answer,) = answers
+        view = modal_views.notice("Not done", "It is gone.").view
+        (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
         assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
 
 
 @pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
 async def test_empty_slack_markup_in_a_command_is_no_bug(tmp_path: Path, text: str) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
-
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = make_listener(ours.context, command, commands.gpu)
-        await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": text})
-        assert "Something broke" not in str(answers)
+        body = {"user_id": ANA, "channel_id": TRAINING, "text": text}
+        assert "Something broke" not in str(await ours.handle(command, commands.gpu, body))
 
 
 async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path) -> None:
@@ -230,20 +218,15 @@ class Broken(Catalog):
 
 async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
 
-        async def writes_and_breaks(context: Context, interaction: UserInteraction) -> Outcome:
+        async def write_and_fail(context: Context, interaction: UserInteraction) -> Outcome:
             async with context.deps.store.write() as tx:
                 await tx.account.set("written", interaction.text)
             raise RuntimeError("secret")
 
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = make_listener(ours.context, command, writes_and_breaks)
+        body = {"user_id": ANA, "channel_id": TRAINING, "text": "yes"}
         with capture_logs() as lines:
-            await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": "yes"})
-        (answer,) = answers
+            (answer,) = await ours.handle(command, write_and_fail, body)
         assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
         assert "secret" not in str(lines)
         async with ours.deps.store.read() as tx:
