@@ -32,7 +32,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
-from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
+from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
 from store.db import Database
 from tests.handlers.asking import CATALOG
@@ -40,6 +40,8 @@ from tests.sandbox.slack_world import World, workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr ana@laptop"
+EVE = "U0NEW00001"
+"""A member who is no approver, after `add_eve_and_gus`."""
 RULES = Rules(
     admins=(CLEO,),
     approvers=Approvers(groups=(APPROVERS,)),
@@ -202,6 +204,11 @@ class Team:
         return [quote for quote in found if quote is not None and quote.owner == user]
 
     # --- preparing
+
+    async def add_eve_and_gus(self) -> None:
+        """Add a member and a guest to the channel. Neither may decide anything."""
+        await self.world.act("people", name="Eve")
+        await self.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
     async def has_key(self, *users: str) -> None:
         for user in users:

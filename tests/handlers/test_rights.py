@@ -13,22 +13,14 @@ from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue,
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
-from tests.handlers.team import NOON, Team, team
+from tests.handlers.team import EVE, NOON, Team, team
 from tests.handlers.test_deciding import asked, change_request, question
 from tests.handlers.test_running import running
 
-EVE = "U0NEW00001"
-"""A member who is no approver."""
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
 NOTE = "the merger with Initech"
 SECRETS = ("Ana", "Ben", ANA, BEN, "$", "203.0.113.7", "Initech", "H100 EU", "hyperstack", "Hyperstack")
-
-
-async def add_eve_and_gus(ours: Team) -> None:
-    """Add Eve, a member, and Gus, a guest, to the channel; neither may decide anything."""
-    await ours.world.act("people", name="Eve")
-    await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
 
 async def forge_submission(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
@@ -49,7 +41,7 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
     tmp_path: Path, user: str, now: str
 ) -> None:
     async with team(tmp_path) as ours:
-        await add_eve_and_gus(ours)
+        await ours.add_eve_and_gus()
         rental = await asked(ours)
         if now == "changed":
             await change_request(ours, rental)
@@ -89,7 +81,7 @@ async def test_only_the_owner_gets_the_ssh_command_and_guests_do_not_learn_whose
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
-        await add_eve_and_gus(ours)
+        await ours.add_eve_and_gus()
         rental = await running(ours)
         assert "ssh root@203.0.113.7" in await ours.command(ANA, f"ssh {rental.id}")
         for user in (CLEO, EVE):
@@ -137,7 +129,7 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
     tmp_path: Path, user: str, state: str
 ) -> None:
     async with team(tmp_path) as ours:
-        await add_eve_and_gus(ours)
+        await ours.add_eve_and_gus()
         rental = await running(ours) if state == "runs" else await asked(ours, note=NOTE)
         if state == "was changed":
             await change_request(ours, rental)
@@ -161,7 +153,7 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
 
 async def test_no_command_shows_a_guest_the_rental_of_somebody_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await add_eve_and_gus(ours)
+        await ours.add_eve_and_gus()
         rental = await running(ours)
         for words in ("", "list", "list all", "help", "key", "catalog", "pause", "resume", "get", "get H100 now"):
             answer = await ours.command(GUS, words)

@@ -16,7 +16,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Alarm, Ending, Lease, Question, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
-from tests.handlers.team import NOON, RULES, Team, an_offer, team
+from tests.handlers.team import EVE, NOON, RULES, Team, an_offer, team
 from tests.rentals import alarm, ending
 
 H = timedelta(hours=1)
@@ -58,7 +58,7 @@ async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_c
         queued = len(await ours.replies())
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert len(await ours.replies()) == queued, "the card before her shows it"
+        assert len(await ours.replies()) == queued, "the card that she clicked shows it"
 
 
 async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_path: Path) -> None:
@@ -73,13 +73,12 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await ours.world.act("people", name="Eve")
-        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        await ours.add_eve_and_gus()
         words = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
-        assert await ours.command("U0NEW00001", f"destroy {rental.id}") == words
-        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Destroy")
+        assert await ours.command(EVE, f"destroy {rental.id}") == words
+        await ours.click(EVE, await card(ours, EVE), "Destroy")
         assert (await ours.replies())[-1] == words
-        assert await ours.modal("U0NEW00001") is None
+        assert await ours.modal(EVE) is None
 
 
 async def test_a_second_destroy_changes_nothing(tmp_path: Path) -> None:
@@ -166,11 +165,10 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await ours.world.act("people", name="Eve")
-        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        await ours.add_eve_and_gus()
         await ours.click(BEN, await card(ours, BEN), "Details")
         assert "Allowed: up to $2.47/h" in (await ours.replies())[-1]
-        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Details")
+        await ours.click(EVE, await card(ours, EVE), "Details")
         assert "$" not in (await ours.replies())[-1]
         assert rental.id in (await ours.replies())[-1]
 
