@@ -17,7 +17,7 @@ from store.mapping import Values, insert_new, param, select_by, to_model, to_mod
 from store.merging import merge_attempt, merge_resource
 from store.tables import attempts, ledger, resources
 
-_LAST = 20
+_LATEST = 20
 """How many of the latest machines count for the median time to ready."""
 _FEWEST = 3
 """With fewer machines there is no median."""
@@ -42,7 +42,7 @@ _TIMES_TO_READY = (
         attempts.c.ready_at.is_not(None),
     )
     .order_by(attempts.c.ready_at.desc())
-    .limit(_LAST)
+    .limit(_LATEST)
 )
 _UPDATE_ATTEMPT = update(attempts).where(
     attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
@@ -97,6 +97,7 @@ class Attempts:
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
+        # Stored attempts first: a rental has one live attempt, so the last one must end before the next is stored.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)

@@ -1,6 +1,6 @@
 """A new database for each test, on SQLite and on a real PostgreSQL.
 
-A schema is migrated once for each test process; each test gets a copy of the file, or the emptied database.
+Each test process migrates a schema once. Then each test gets a copy of the file, or the emptied database.
 In a folder's conftest: `from tests.databases import clock, database, postgres, templates, url`.
 """
 
@@ -23,7 +23,7 @@ from store.db import Database, migrate
 from store.tables import metadata
 
 START = datetime(2025, 3, 4, 9, 0, tzinfo=UTC)
-"""Our time when a test begins; it stands still until the test moves it."""
+"""Our time when a test begins. It changes only if the test moves it."""
 
 _numbers = count(1)
 
@@ -101,6 +101,18 @@ async def cut_connections(url: str) -> None:
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await connection.close()
+
+
+@pytest.fixture
+async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
+    """The URL of an empty, migrated SQLite database."""
+    return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres, templates: dict[str, Any]) -> str:
+    """The URL of an empty, migrated PostgreSQL database."""
+    return await fresh_postgres(postgres, templates)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

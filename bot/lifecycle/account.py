@@ -29,7 +29,7 @@ async def check_buying(tx: Tx) -> None:
 
 
 async def is_set(tx: Tx, block: BuyingBlock) -> bool:
-    """Return whether buying is blocked for this reason, whether or not for another one too."""
+    """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
     return await tx.account.get(block.value) is not None
 
 
@@ -39,19 +39,19 @@ async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
-    """Note whether the marketplace refuses our token, and notify the admins. The client calls it after an answer
-    that differs from the last."""
+    """Store whether the marketplace refuses our token, and notify the admins. The client calls it when an answer
+    differs from the last in that."""
 
     async def decision(tx: Tx) -> None:
         if await is_set(tx, BuyingBlock.TOKEN_REFUSED) == refused:
             return
         await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes" if refused else None)
-        await tell_admins(tx, deps, EventKind.LOCKED_OUT if refused else EventKind.LET_IN)
+        await notify_admins(tx, deps, EventKind.LOCKED_OUT if refused else EventKind.LET_IN)
 
     await transact(deps, decision)
 
 
-async def tell_admins(
+async def notify_admins(
     tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, actor: str | None = None
 ) -> None:
     """Write an event of the account, with a notice for every admin except the `actor`."""

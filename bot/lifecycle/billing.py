@@ -1,9 +1,9 @@
-"""What a rental has cost: from the ledger for what is gone, from start and price for what still bills."""
+"""What a rental costs: ledger rows for resources that are gone, start and price for those that still bill."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.lifecycle.ports.records import Billing
@@ -13,12 +13,15 @@ from bot.model.summary import AccruedCost
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
-    """The row of a resource that is gone. What the API left out is ours, and marked as estimated. Where it came
-    back after rows were `written` of it, this one begins where the last of them ended."""
+    """Return the row of a resource that is gone. Raise ValueError if it isn't gone.
+
+    If the API left out its start, end or price, the bot's own is used and the row is marked as estimated. If rows
+    of the same resource were `written` before, it came back: this one begins at the end of the last.
+    """
     if resource.gone_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
     before = [row for row in written if row.resource_id == resource.resource_id]
-    started, rate = _from(_billing(resource, attempt, before))
+    started, rate = _unbilled(_billing(resource, attempt, before))
     ended = max(started, resource.valid_to or resource.gone_at)
     return LedgerRow(
         resource_id=resource.resource_id,
@@ -36,7 +39,7 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
 def spent(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> AccruedCost:
-    """What a rental has cost by `now`."""
+    """Return what a rental has cost by `now`."""
     rows = tuple(ledger)
     by_number = {attempt.n: attempt for attempt in attempts}
     alive = [
@@ -44,29 +47,39 @@ def spent(
         for one in resources
         if one.gone_at is None
     ]
-    return so_far(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
+    return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
 
 
-def so_far(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
-    """What is in the ledger, where part may be `estimated`, and what is alive has added to it by `now`."""
+def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
+    """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
+    `estimated` says whether a part of `billed` is."""
     amount = billed
     for one in alive:
-        start, rate = _from(one)
+        start, rate = _unbilled(one)
         amount += cost(rate, max(start, one.valid_to or now) - start)
         estimated = estimated or one.rate is None or one.valid_from is None
     return AccruedCost(amount=amount, estimated=estimated)
 
 
 def cost_something(bill: AccruedCost) -> bool | None:
-    """Whether a bill that is final is for anything; None if that isn't known, since it was only estimated."""
+    """Return whether a final bill is above zero. Return None if an estimated bill is zero: that isn't known."""
     return True if bill.amount else None if bill.estimated else False
 
 
+def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
+    """Return the time from the first start to the last end. Return None if there are no rows."""
+    rows = tuple(ledger)
+    if not rows:
+        return None
+    return max(row.ended_at for row in rows) - min(row.started_at for row in rows)
+
+
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """What an attempt costs an hour: what its resources that live say together, else what its offer said."""
+    """Return what an attempt costs an hour: the sum of its resources that are alive, or the offer's rate if one of
+    them has no rate."""
     rates = [resource.rate for resource in resources if resource.gone_at is None]
-    said = [rate for rate in rates if rate is not None]
-    return sum(said, start=Decimal(0)) if said and len(said) == len(rates) else attempt.offer.rate
+    known = [rate for rate in rates if rate is not None]
+    return sum(known, start=Decimal(0)) if known and len(known) == len(rates) else attempt.offer.rate
 
 
 def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) -> Billing:
@@ -80,7 +93,7 @@ def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) 
     )
 
 
-def _from(one: Billing) -> tuple[datetime, Decimal]:
-    """From when on it isn't in the ledger, and its price."""
+def _unbilled(one: Billing) -> tuple[datetime, Decimal]:
+    """Return from when on a resource is not in the ledger, and its rate."""
     start = one.valid_from or one.intended_at
     return max(start, one.billed_to or start), one.offer_rate if one.rate is None else one.rate

@@ -1,4 +1,4 @@
-"""What decisions and steps are given: the store, the clock, the rules, and the outside where it may be asked."""
+"""What services and steps are given: the store, the clock and the rules; steps also get the outside."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from bot.policy.rules import Rules
 T = TypeVar("T")
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Without what is misread when typed from a screen: i, l, o, 0, 1."""
+"""Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
 ID_LENGTH = 5
 TRIES = 20
-"""How often a decision that lost a race is made anew. Each loss means that somebody else has won."""
+"""How often a decision that lost a race is tried. Each loss means that another one was committed."""
 
 
 @dataclass(frozen=True)
 class Deps:
-    """What people's decisions need."""
+    """What services need."""
 
     store: Store
     clock: Clock
     rules: Rules
 
 
-def _nothing(_: Attempt) -> None:
+def _ignore(_: Attempt) -> None:
     return
 
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """What steps need besides: the outside."""
+    """What steps need in addition: the outside."""
 
     market: Market
     prober: Prober
     channels: Channels
-    on_attempt: Callable[[Attempt], None] = _nothing
-    """Told of an attempt once what is newly known of it was written."""
+    on_attempt: Callable[[Attempt], None] = _ignore
+    """Called with an attempt after its new state was written."""
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
-    """Runs `decision` in one short transaction, and anew from what is then true where it lost a race.
+    """Run `decision` in one short transaction and return its result. Run it again if it lost a race.
 
-    Raises what the decision raises, and StoreBusy where the database doesn't take it.
+    Raise what the decision raises, and StoreBusy if the database doesn't take it.
     """
     for _ in range(TRIES):
         try:
@@ -62,5 +62,5 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
 
 
 def new_id(length: int = ID_LENGTH) -> str:
-    """A short id that people can read out and type."""
+    """Return a new short id that people can read out and type."""
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(length))

@@ -1,4 +1,4 @@
-"""Who is told what: from an event to the messages that it makes. The words are in handlers/views/."""
+"""Who is notified of what: from an event to the messages that it makes. Their words are in handlers/views/."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bot.policy.rules import ReadyAnnouncement, Rules
 E = EventKind
 
 AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
-"""Told to the owner and the admins as notices: what keeps a step from working may also keep its rental's card,
-thread and direct messages from being rendered."""
+"""The owner and the admins are notified of these by notices. A rental whose step fails may also be one whose card,
+thread and direct messages can't be rendered."""
 
-QUIET = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
-"""Not in the thread: the card itself, the first "renting", or a direct message says it."""
+NOT_IN_THREAD = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
+"""The card itself, the first "renting", or a direct message says it."""
 
 TO_OWNER = frozenset(
     {
@@ -39,10 +39,10 @@ TO_OWNER = frozenset(
         E.LOST,
     }
 )
-"""One ping each, by DM, unless the owner did it."""
+"""The owner gets a direct message, unless they did it themselves."""
 
 TO_OWNER_FROM_OTHERS = frozenset({E.DESTROYING, E.KEPT, E.EXTENDED})
-"""By DM where another person did it. What the bot does by itself was announced, and its end is told."""
+"""The owner gets a direct message only if another person did it. If the bot did, the owner was notified before."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
 
@@ -59,14 +59,14 @@ def change(
     ledger: tuple[LedgerRow, ...] = (),
     releases_claim: bool = False,
 ) -> Change:
-    """A change with all that it tells."""
+    """Return a change with all messages that it causes."""
     messages: list[tuple[int | None, Message]] = []
     if before is None:
         messages.append(
             (None, _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now))
         )
     for index, event in enumerate(events):
-        messages.extend((index, message) for message in _told_by(event, after, rules, real_now))
+        messages.extend((index, message) for message in _messages_of(event, after, rules, real_now))
     return Change(
         before=before,
         after=after,
@@ -79,15 +79,15 @@ def change(
     )
 
 
-def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
-    told = []
-    if event.kind not in QUIET:
+def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
+    messages = []
+    if event.kind not in NOT_IN_THREAD:
         broadcast = event.kind is E.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
-        told.append(changed(thread, broadcast=broadcast))
+        messages.append(changed(thread, broadcast=broadcast))
     if _asks_approvers(event, rental):
-        asked = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
-        told.append(changed(asked, envelope=event.facts.envelope))
+        approval = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
+        messages.append(changed(approval, envelope=event.facts.envelope))
     readers = []
     from_bot = event.kind in TO_OWNER and event.actor is None
     from_others = event.kind in TO_OWNER | TO_OWNER_FROM_OTHERS and event.actor not in {None, rental.owner}
@@ -95,10 +95,10 @@ def _told_by(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> 
         readers.append(rental.owner)
     if event.kind is E.NOT_CONFIRMED:
         readers.extend(rules.admins)
-    told.extend(
+    messages.extend(
         _message(MessageKind.DIRECT, to_person(reader), rental, real_now) for reader in dict.fromkeys(readers)
     )
-    return told
+    return messages
 
 
 def _asks_approvers(event: Event, rental: Rental) -> bool:
@@ -113,7 +113,7 @@ def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datet
 
 
 def notices(rules: Rules, real_now: datetime, owner: str | None = None) -> list[Message]:
-    """A notice to each admin, and to `owner` if the event is about a rental of theirs."""
+    """Return a notice to each admin, and to `owner` if the event is about a rental of theirs."""
     readers = dict.fromkeys([*([owner] if owner is not None else []), *rules.admins])
     return [
         Message(kind=MessageKind.NOTICE, to=to_person(reader), created_at=real_now, due_at=real_now)

@@ -23,18 +23,18 @@ from bot.policy.leases import OVERDUE_GRACES, overdue_grace
 
 log = structlog.get_logger()
 
-LOOK_EVERY = timedelta(minutes=1)
-AWAKE = timedelta(minutes=5)
-"""If the last look is longer ago, the bot was down or stuck in between."""
-AGAIN_IF_NONE = timedelta(minutes=10)
-"""Until the market is asked again about an attempt without resources."""
-AFTER_AN_OUTAGE = timedelta(minutes=3)
-"""Once the market answers again, wait this long: the rental's own step goes first, as the machine may still be
-wanted."""
+CHECK_EVERY = timedelta(minutes=1)
+DOWN_AFTER = timedelta(minutes=5)
+"""If the last check is longer ago, the bot was down or stuck in between."""
+RETRY_COMPLETE = timedelta(minutes=10)
+"""Until the market is asked again about an attempt of which no resource is left to delete."""
+STEP_GOES_FIRST = timedelta(minutes=3)
+"""How long nothing is deleted after an outage of the market: the rental's own step goes first, because the machine
+may still be wanted."""
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """If a rental's own step read a resource this recently while deleting it, the step works and is only slow."""
-LEAST_PAUSE = 0.05
-"""Real seconds between two looks at least, also if our clock runs fast."""
+SHORTEST_PAUSE = 0.05
+"""Real seconds between two checks at least, also if our clock runs fast."""
 
 AttemptKey = tuple[str, int]
 """The rental's id and the attempt's number."""
@@ -42,7 +42,7 @@ AttemptKey = tuple[str, int]
 
 @dataclass(frozen=True)
 class PastEnd:
-    """Since when an attempt has been past its end while the bot was running."""
+    """From when on an attempt's graces count: its end, or the first check after it if the bot was down then."""
 
     end: datetime
     since: datetime
@@ -51,13 +51,13 @@ class PastEnd:
 
 
 class OverdueDeletion:
-    """Looks for overdue machines every minute. Its loop shares nothing with the engine's."""
+    """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps
-        self._looked_at: datetime | None = None
+        self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
-        self._again_at: dict[AttemptKey, datetime] = {}
+        self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """When the market last gave no answer about an attempt."""
         self._unwritten: dict[AttemptKey, tuple[UnfinishedAttempt, tuple[KnownResource, ...]]] = {}
@@ -67,10 +67,10 @@ class OverdueDeletion:
         self.busy = False
 
     def due(self) -> bool:
-        """Return whether a look is due by our clock."""
+        """Return whether a check is due by our clock."""
         now = self._deps.clock.now()
-        looked_at = self._looked_at
-        return looked_at is None or now >= min(self.next_at or now + LOOK_EVERY, looked_at + LOOK_EVERY)
+        checked_at = self._checked_at
+        return checked_at is None or now >= min(self.next_at or now + CHECK_EVERY, checked_at + CHECK_EVERY)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -78,7 +78,7 @@ class OverdueDeletion:
         while True:
             self.busy = True
             try:
-                await self.look()
+                await self.delete_overdue()
             except GpubotError as error:
                 log.warning("overdue.outage", error=type(error).__name__)
                 self.next_at = None
@@ -87,14 +87,14 @@ class OverdueDeletion:
                 self.next_at = None
             finally:
                 self.busy = False
-            await self._deps.clock.pause(LEAST_PAUSE)
-            later = (self._looked_at or self._deps.clock.now()) + LOOK_EVERY
+            await self._deps.clock.pause(SHORTEST_PAUSE)
+            later = (self._checked_at or self._deps.clock.now()) + CHECK_EVERY
             await self._deps.clock.sleep_until(soonest(later, self.next_at), never)
 
-    async def look(self) -> None:
+    async def delete_overdue(self) -> None:
         """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""
         now = self._deps.clock.now()
-        looked_at, self._looked_at = self._looked_at, now
+        checked_at, self._checked_at = self._checked_at, now
         async with self._deps.store.read() as tx:
             past_end = await tx.overdue.past_end(now)
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}
@@ -102,25 +102,27 @@ class OverdueDeletion:
         waiting = []
         for key, attempt in attempts.items():
             try:
-                overdue_at = await self._overdue_at(attempt, looked_at, now)
+                overdue_at = await self._overdue_at(attempt, checked_at, now)
                 if overdue_at > now:
                     waiting.append(overdue_at)
-                elif self._again_at.get(key, now) <= now:
+                elif self._retry_at.get(key, now) <= now:
                     await self._delete(attempt)
             except GpubotError as error:
                 log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
             except Exception:
                 # One attempt's failure must not stop the deletion of others.
                 log.exception("overdue.failed", rental=attempt.rental_id)
-        again = [at for at in self._again_at.values() if at > now]
-        self.next_at = soonest(*waiting, *again)
+        retries = [at for at in self._retry_at.values() if at > now]
+        self.next_at = soonest(*waiting, *retries)
         await self._write_deletions()
 
     # --- when an attempt is overdue
 
-    async def _overdue_at(self, attempt: UnfinishedAttempt, looked_at: datetime | None, now: datetime) -> datetime:
+    async def _overdue_at(
+        self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
+    ) -> datetime:
         end, graces = self._end(attempt)
-        since = end if end > now else await self._past_end_since(attempt, end, looked_at, now)
+        since = end if end > now else await self._past_end_since(attempt, end, checked_at, now)
         return since + graces * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
@@ -134,14 +136,14 @@ class OverdueDeletion:
         return (began or attempt.intended_at) + self._deps.rules.procure.provision_timeout, 1
 
     async def _past_end_since(
-        self, attempt: UnfinishedAttempt, end: datetime, looked_at: datetime | None, now: datetime
+        self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
         """Return since when this end is past while the bot was running. If the bot was down at the end, return
         now: meanwhile nobody was notified of the end and no step could act on an answer."""
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
         if past_end is None or past_end.end != end:
-            running = looked_at is not None and looked_at <= end and now - looked_at <= AWAKE
+            running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
             past_end = await self._load(key, end) or PastEnd(end=end, since=end if running else now)
             self._past_end[key] = past_end
         if not past_end.stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
@@ -172,7 +174,7 @@ class OverdueDeletion:
                 except GpubotError:
                     continue
             del self._past_end[key]
-            self._again_at.pop(key, None)
+            self._retry_at.pop(key, None)
             self._away_at.pop(key, None)
 
     # --- deleting
@@ -183,10 +185,10 @@ class OverdueDeletion:
         key = attempt.rental_id, attempt.n
         if _step_is_deleting(attempt, now):
             return
-        self._again_at[key] = now + LOOK_EVERY
+        self._retry_at[key] = now + CHECK_EVERY
         resources, complete = await self._resources_of(attempt)
         away_at = self._away_at.get(key)
-        if complete and away_at is not None and now - away_at < AFTER_AN_OUTAGE:
+        if complete and away_at is not None and now - away_at < STEP_GOES_FIRST:
             return
         for resource in resources:
             # Read the end again before each call: the lease may have been extended meanwhile.
@@ -205,7 +207,7 @@ class OverdueDeletion:
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
                 _, before = self._unwritten.get(key, (attempt, ()))
                 self._unwritten[key] = attempt, (*before, resource)
-        self._again_at[key] = now + (AGAIN_IF_NONE if complete else LOOK_EVERY)
+        self._retry_at[key] = now + (RETRY_COMPLETE if complete else CHECK_EVERY)
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
         """Return the resources of an attempt that may still bill, and whether the market listed them all."""

@@ -1,4 +1,4 @@
-"""A rental with its facts, as a step loads it, and what a step makes of it."""
+"""A rental with its attempts, resources and ledger at one moment: loaded by a step, changed, and saved."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bot.lifecycle.billing import ledger_row, spent
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.transitions import schedule
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -20,65 +21,75 @@ from bot.model.summary import AccruedCost
 
 @dataclass(frozen=True)
 class RentalSnapshot:
-    """What is known of a rental at one moment. Steps return changed copies; `save` writes what is different."""
+    """What is known of a rental at one moment. Steps return changed copies; `save` writes the difference."""
 
     rental: Rental
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
-    """New ones, to be written with the change."""
+    """New events, to be written with the change."""
     stored: RentalSnapshot | None = None
-    """As the store has it."""
+    """The snapshot as it was loaded. None if it was not loaded."""
 
     @property
     def live(self) -> Attempt | None:
-        """The one attempt that is bought or perhaps bought, and not yet accepted for deletion."""
+        """Return the one attempt that may bill and whose deletion is not accepted. Return None if there is
+        none."""
         return next((attempt for attempt in self.attempts if attempt.live), None)
+
+    def attempt(self, n: int) -> Attempt:
+        """Return the attempt with this number as it is in this snapshot."""
+        return next(attempt for attempt in self.attempts if attempt.n == n)
 
     def resources_of(self, attempt: Attempt) -> tuple[Resource, ...]:
         return tuple(resource for resource in self.resources if resource.attempt == attempt.n)
+
+    def alive_of(self, attempt: Attempt) -> tuple[Resource, ...]:
+        """Return the resources of an attempt that are not gone."""
+        return tuple(resource for resource in self.resources_of(attempt) if resource.gone_at is None)
 
     def spent(self, now: datetime) -> AccruedCost:
         return spent(self.ledger, self.resources, self.attempts, now)
 
     def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
-        """The case with an attempt and resources as they are now; what is newly gone gets its ledger row."""
+        """Return the snapshot with an attempt and resources in their new form. Add a ledger row for each resource
+        that is newly gone."""
         gone_before = {r.resource_id for r in self.resources if r.gone_at is not None}
         gone = [r for r in resources if r.gone_at is not None and r.resource_id not in gone_before]
-        fresh = {resource.resource_id: resource for resource in resources}
-        kept = tuple(fresh.pop(r.resource_id, r) for r in self.resources)
+        updates = {resource.resource_id: resource for resource in resources}
+        known = tuple(updates.pop(r.resource_id, r) for r in self.resources)
         attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
         return replace(
             self,
             attempts=tuple(attempts[n] for n in sorted(attempts)),
-            resources=kept + tuple(fresh.values()),
+            resources=known + tuple(updates.values()),
             ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in gone),
         )
 
     def with_event(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> RentalSnapshot:
-        """The case with one more event to be written, by the bot itself."""
+        """Return the snapshot with one more new event, made by the bot."""
         event = Event(rental_id=self.rental.id, kind=kind, at=at, facts=facts or Facts())
         return replace(self, events=(*self.events, event))
 
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
-        """Return it with the moment of its next step."""
-        return replace(self, rental=changed(self.rental, due_at=due_at))
+        """Return the snapshot with the time of its next step."""
+        return replace(self, rental=schedule(self.rental, due_at))
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
-        """The case with the rental changed."""
+        """Return the snapshot with the changed rental and its new events."""
         return replace(self, rental=rental, events=self.events + events)
 
 
 async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
-    """Reads a rental and its facts."""
+    """Return the snapshot of a rental. Return None if there is no such rental."""
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         return None if rental is None else await load_snapshot(tx, rental)
 
 
 async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
-    """A rental's facts, within a transaction."""
+    """Return the snapshot of a rental, within a transaction."""
     stored = RentalSnapshot(
         rental=rental,
         attempts=tuple(await tx.rentals.attempts(rental.id)),
@@ -93,31 +104,29 @@ async def save(
     snapshot: RentalSnapshot,
     *,
     releases_claim: bool = False,
-    unless: Callable[[Tx], Awaitable[None]] | None = None,
+    check_first: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
-    """Writes what is different from the store, and answers the case as it then is. Raises Stale where the rental
-    was changed meanwhile: the facts are written then, and nothing else. Where `unless` raises, in the same
-    transaction, nothing at all is written."""
+    """Write the difference from what was loaded, and return the snapshot as it is then stored.
+
+    Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
+    `check_first` runs in the same transaction. Nothing at all is written if it raises.
+    """
     stored = snapshot.stored
     if stored is None:
-        raise ValueError("only a case that was loaded can be saved")
+        raise ValueError("only a snapshot that was loaded can be saved")
     known = {*stored.attempts, *stored.resources, *stored.ledger}
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt not in known)
     resources = tuple(resource for resource in snapshot.resources if resource not in known)
     ledger = tuple(row for row in snapshot.ledger if row not in known)
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
-    due_only = {"version": rental.version, "due_at": rental.due_at}
     states = {attempt.n: attempt.state for attempt in stored.attempts}
-    news = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
+    new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
+    unchanged = schedule(stored.rental, rental.due_at) == changed(rental, version=stored.rental.version)
     try:
         async with deps.store.write() as tx:
-            if unless is not None:
-                await unless(tx)
-            if (
-                releases_claim
-                and not (attempts or resources or ledger or snapshot.events)
-                and (changed(stored.rental, **due_only) == rental)
-            ):
+            if check_first is not None:
+                await check_first(tx)
+            if releases_claim and unchanged and not (attempts or resources or ledger or snapshot.events):
                 await tx.rentals.defer(stored.rental, rental.due_at)
                 return snapshot
             await tx.rentals.apply(
@@ -134,13 +143,13 @@ async def save(
                 )
             )
     except Stale:
-        _tell_of([attempt for attempt in news if attempt.n in states], deps)
+        _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
         raise
-    _tell_of(news, deps)
+    _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)
     return replace(written, stored=written)
 
 
-def _tell_of(attempts: Iterable[Attempt], deps: StepDeps) -> None:
+def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
     for attempt in attempts:
         deps.on_attempt(attempt)

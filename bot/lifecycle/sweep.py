@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.errors import BuyingBlock
-from bot.lifecycle.account import set_block, tell_admins
+from bot.lifecycle.account import notify_admins, set_block
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.steps.reconcile import see
+from bot.lifecycle.steps.reconcile import updated_resource
+from bot.lifecycle.transitions import make_due
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -96,7 +97,7 @@ async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) 
         if await tx.account.get("empty_store_told") is None:
             await set_block(tx, BuyingBlock.PAUSED, "empty_store")
             await tx.account.set("empty_store_told", "yes")
-            await tell_admins(tx, deps, EventKind.EMPTY_STORE, Facts(count=count))
+            await notify_admins(tx, deps, EventKind.EMPTY_STORE, Facts(count=count))
 
     await transact(deps, decision)
 
@@ -116,7 +117,7 @@ async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
     async def decision(tx: Tx) -> None:
         if await tx.account.get(fact) is None:
             await tx.account.set(fact, "told")
-            await tell_admins(tx, deps, EventKind.UNKNOWN_MACHINE, facts)
+            await notify_admins(tx, deps, EventKind.UNKNOWN_MACHINE, facts)
 
     await transact(deps, decision)
 
@@ -133,8 +134,8 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         if rental is None or known.get(view.resource_id) != found.resource:
             return
         now = deps.clock.now()
-        after = changed(rental, version=rental.version + 1, due_at=now)
-        resource = see(found.resource, view, attempt, now, missing_counts=False)
+        after = make_due(rental, now)
+        resource = updated_resource(found.resource, view, attempt, now, missing_counts=False)
         await tx.rentals.apply(
             change(rental, after, rules=deps.rules, real_now=deps.clock.real(), resources=(resource,))
         )
@@ -150,7 +151,7 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Mark a settled attempt for deletion, because a resource of it lives, and notify people. The rental's end
+    """Reopen a settled attempt of which a resource lives: mark it for deletion and notify people. The rental's end
     stands."""
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
@@ -165,11 +166,11 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         if current is None or not current.settled:
             return
         now = deps.clock.now()
-        held = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
-        resource = see(found.resource, view, held, now, missing_counts=False)
+        reopened = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
+        resource = updated_resource(found.resource, view, reopened, now, missing_counts=False)
         facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
-        after = changed(rental, version=rental.version + 1, due_at=now)
+        after = make_due(rental, now)
         await tx.rentals.apply(
             change(
                 rental,
@@ -177,7 +178,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
                 events=(event,),
                 rules=deps.rules,
                 real_now=deps.clock.real(),
-                attempts=(held,),
+                attempts=(reopened,),
                 resources=(resource,),
             )
         )

@@ -15,7 +15,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.quote import Quote
-from bot.model.rental import Alarm, Blocked, Ending, Extension, Lease, Rental, Waiting
+from bot.model.rental import Alarm, Blocked, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
@@ -54,31 +54,47 @@ class ForbiddenTransition(Exception):
 # --- the table
 
 
-def check(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless `after` may follow `before` (None: a new rental). Staying is allowed."""
+def check_transition(before: State | None, after: State) -> None:
+    """Raise ForbiddenTransition unless the table has this transition. `before` is None for a new rental. A rental
+    may stay in its state."""
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
         raise ForbiddenTransition(f"{before} -> {after}")
 
 
 def check_change(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless one change may lead from `before` to `after`.
+    """Raise ForbiddenTransition unless one stored change may lead from `before` to `after`: by one transition, or
+    by two if it ends.
 
-    A rental of which nothing is alive ends at once: it passes through `destroying` within the change.
+    A rental without a live resource ends at once: it passes through `destroying` within the change. Every Change
+    is checked by this function.
     """
     if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
-        check(before, S.DESTROYING)
+        check_transition(before, S.DESTROYING)
         before = S.DESTROYING
-    check(before, after)
+    check_transition(before, after)
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
-    check(rental.state, to)
+    check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
 
 def _alter(rental: Rental, **fields: Any) -> Rental:
     return changed(rental, **fields, version=rental.version + 1)
+
+
+# --- the next step
+
+
+def schedule(rental: Rental, due_at: datetime | None) -> Rental:
+    """Set when its step is due next. None: when something changes. That alone is no new version."""
+    return changed(rental, due_at=due_at)
+
+
+def make_due(rental: Rental, now: datetime) -> Rental:
+    """Its facts changed without its own step, which is now due."""
+    return _alter(rental, due_at=now)
 
 
 # --- the request
@@ -168,14 +184,14 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Note that buying is blocked since then, or since earlier if it was blocked already."""
+    """Buying is blocked since then, or since earlier if it was blocked already."""
     before = rental.blocked or Blocked(since=since)
-    return changed(rental, blocked=changed(before, why=why or before.why))
+    return _alter(rental, blocked=changed(before, why=why or before.why))
 
 
 def unblock_buying(rental: Rental) -> Rental:
-    """Note that nothing blocks buying."""
-    return changed(rental, blocked=None)
+    """Nothing blocks buying."""
+    return _alter(rental, blocked=None)
 
 
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
@@ -184,12 +200,22 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 
 def note_progress(rental: Rental, progress: str) -> Rental:
-    """Keep the vendor's word for how far the machine is."""
+    """The vendor reports how far the machine is."""
     return _alter(rental, progress=progress)
 
 
+def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
+    """The machine runs and no SSH server has answered on it since then, in real time."""
+    return _alter(rental, quiet_since_real=since)
+
+
+def stop_waiting_for_ssh(rental: Rental) -> Rental:
+    """The machine does not run after all."""
+    return _alter(rental, quiet_since_real=None)
+
+
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """The attempt is not waited for any longer. The next one follows."""
+    """The attempt failed or took too long. The next one follows."""
     return _move(
         rental,
         S.PROCURING,
@@ -218,12 +244,27 @@ def become_ready(rental: Rental, *, host: str | None, port: int, rate: Decimal, 
     )
 
 
+def change_rate(rental: Rental, rate: Decimal) -> Rental:
+    """Its resources bill another rate than before."""
+    return _alter(rental, rate=rate)
+
+
 # --- the lease
 
 
 def keep(rental: Rental, lease: Lease, now: datetime) -> Rental:
-    """Its owner still needs it: `lease` has the next question. The end stands."""
+    """Someone still needs it: `lease` has the next question. The end stands."""
     return _alter(rental, lease=lease, due_at=now)
+
+
+def count_notices(rental: Rental, past: int) -> Rental:
+    """So many notices of its end are over: given, or skipped."""
+    return _alter(rental, lease=changed(rental.running, notices_given=past))
+
+
+def plan_question(rental: Rental, question: Question) -> Rental:
+    """Ask whether it is still needed at another time."""
+    return _alter(rental, lease=changed(rental.running, question=question))
 
 
 def extend(
@@ -254,14 +295,14 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """Destroy every machine of it. An alarm about an earlier attempt of it goes on; its next notice is put off."""
+    """Destroy every machine of it. An alarm about an earlier attempt stays, but its next notice comes later."""
     alarm = None if rental.alarm is None else changed(rental.alarm, at=at + ALARM_AFTER)
     return _move(rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=alarm, due_at=at)
 
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """End a rental of which nothing is alive. It passes through `destroying` within this one change, so that
-    people are notified of its end only."""
+    """End a rental without a live resource. It passes through `destroying` within this one change, so that people
+    are notified of its end only."""
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")
     check_change(rental.state, ending.outcome)
@@ -296,7 +337,7 @@ def finish(
     why: Why | None = None,
     by: str | None = None,
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return the rental ended, or being destroyed towards `end` if something of it is alive, and the event."""
+    """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
     facts = Facts(end=end, why=why, **known_bill(bill, attempts))
     ending = Ending(outcome=end, why=why, by=by)
     if all(attempt.settled for attempt in attempts):
@@ -307,6 +348,21 @@ def finish(
 
 
 # --- alarms
+
+
+def set_alarm(rental: Rental, now: datetime) -> Rental:
+    """A deletion begins: notify people if it is not confirmed in time."""
+    return _alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
+
+
+def raise_alarm(rental: Rental, alarm: Alarm, next_at: datetime) -> Rental:
+    """People are notified of a deletion that takes too long, and again at `next_at`."""
+    return _alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
+
+
+def clear_alarm(rental: Rental) -> Rental:
+    """Every deletion is confirmed."""
+    return _alter(rental, alarm=None)
 
 
 def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.notifications import QUIET
+from bot.lifecycle.notifications import NOT_IN_THREAD
 from bot.model.event import Event
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -19,5 +19,5 @@ def thread_reply(
 ) -> Rendered | None:
     """Return the reply for an event. It is never edited. Return None for a quiet event, which the card, the first
     "Renting" or the owner's direct message says."""
-    words = None if event.kind in QUIET else event_text(event, details, reader_times(rules, now, zone))
+    words = None if event.kind in NOT_IN_THREAD else event_text(event, details, reader_times(rules, now, zone))
     return None if words is None else blocks.message(words.text)

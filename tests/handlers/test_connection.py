@@ -21,7 +21,7 @@ from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
 from tests.handlers.team import MANIFEST, RULES, Json, Team, an_offer, team
 from tests.recording_proxy import no_proxies
 from tests.sandbox.slack_world import workspace
-from tests.store.make import begun, rental
+from tests.store.make import rental, store_rental
 
 
 @dataclass
@@ -133,7 +133,7 @@ async def test_the_file_that_a_setting_names_is_read_again(
         }.items():
             monkeypatch.setenv(name, value)
         async with build(read_settings(), RULES, retry_refused=0.02) as parts:
-            await begun(parts.store, rental(owner=ANA, card_channel=TRAINING))
+            await store_rental(parts.store, rental(owner=ANA, card_channel=TRAINING))
             running = asyncio.create_task(parts.connection.run())
             try:
                 endpoint = "auth.test" if wrong == "SLACK_BOT_TOKEN" else "apps.connections.open"

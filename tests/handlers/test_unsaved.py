@@ -59,7 +59,7 @@ class Outbox:
 async def outbox(url: str) -> AsyncIterator[Outbox]:
     clock = Clock(START)
     database = await Database.open(url, claimant="test", clock=clock)
-    await make.begun(database)
+    await make.store_rental(database)
     async with database.read() as tx:
         card = await tx.messages.card("k7mq2")
     assert card is not None

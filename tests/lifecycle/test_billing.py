@@ -58,8 +58,8 @@ def test_what_is_not_gone_has_no_row() -> None:
 def test_so_far_is_the_ledger_and_what_still_bills() -> None:
     attempt = make.attempt()
     rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
-    so_far = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
-    assert (so_far.amount, so_far.estimated) == (14_520_000 + 4_840_000, False)
+    cost = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
+    assert (cost.amount, cost.estimated) == (14_520_000 + 4_840_000, False)
 
 
 @pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])

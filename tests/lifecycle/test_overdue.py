@@ -220,9 +220,9 @@ async def test_a_machine_that_was_made_during_an_outage_of_the_market_is_still_t
     for fault in faults:
         await here.release(fault)
     # The deletion looks first here; the step has its turn before it acts.
-    await here.overdue.look()
+    await here.overdue.delete_overdue()
     here.jump(MINUTE)
-    await here.overdue.look()
+    await here.overdue.delete_overdue()
     assert len(await here.alive()) == 1
     rental = await here.until(rental, State.READY)
     assert await here.notices(E.STEP_FAILED) + await here.notices(E.DELETED_OVERDUE) == []
@@ -249,7 +249,7 @@ async def test_a_step_that_hangs_counts_as_well(here: World) -> None:
     await here.engine.run_pass()
     assert here.engine.in_flight == 1
     while here.now < ends(rental) + 2 * GRACE + MINUTE:
-        await here.overdue.look()
+        await here.overdue.delete_overdue()
         here.jump(MINUTE)
     assert await here.alive() == []
     market.broken = False
@@ -392,7 +392,7 @@ async def minutes(here: World, span: timedelta) -> None:
     for _ in range(int(span / MINUTE)):
         here.jump(MINUTE)
         try:
-            await here.overdue.look()
+            await here.overdue.delete_overdue()
         except StoreBusy:
             continue
 

@@ -50,13 +50,13 @@ async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: D
     await stored_quote(database)
     assert await previews.rent_to_confirm(deps, READER, "q1", "unknown") is None
     for n in range(deps.rules.limits.per_person_rentals):
-        await make.begun(database, make.rental(f"rent{n}"))
+        await make.store_rental(database, make.rental(f"rent{n}"))
     assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
 
 
 async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
     waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, waiting=make.waiting(), attempts=1)
-    await make.begun(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
+    await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
     async with database.write() as tx:
         machine = make.resource("res-1", "k7mq2", status="deleted", gone_at=START + HOUR, read_at=START + HOUR)
         row = make.ledger_row("res-1", "k7mq2", amount=45_000_000)
@@ -101,7 +101,7 @@ async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_dec
     database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool
 ) -> None:
     envelope = make.envelope(total=total)
-    await make.begun(
+    await make.store_rental(
         database, make.rental(state=State.AWAITING_APPROVAL, waiting=make.waiting(), envelope=envelope)
     )
     preview = await previews.approval_to_confirm(deps, person, "k7mq2", version)

@@ -41,7 +41,7 @@ async def in_use(database: Database, rental_id: str, owner: str = ANA, **fields:
     """Store a rental whose machine is in use since START; `fields` are what the marketplace reports of it."""
     rental = make.rental(rental_id, owner=owner, state=State.READY, attempts=1, rate=RATE)
     machine = make.resource(f"res-{rental_id}", rental_id, **{"rate": RATE, "valid_from": START, **fields})
-    await make.begun(database, rental, make.attempt(rental_id, state=AttemptState.BOUGHT))
+    await make.store_rental(database, rental, make.attempt(rental_id, state=AttemptState.BOUGHT))
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=rental, after=rental, resources=(machine,)))
 
@@ -119,8 +119,8 @@ async def test_totals_include_all_live_rentals_however_few_are_shown(database: D
         await in_use(database, rental_id, owner)
     waits = make.rental("eeeee", state=State.AWAITING_APPROVAL, rate=RATE)
     over = make.rental("fffff", state=State.DESTROYED, rate=RATE)
-    await make.begun(database, waits)
-    await make.begun(database, over)
+    await make.store_rental(database, waits)
+    await make.store_rental(database, over)
     everything = await queries.live_rentals(deps, READER, everyone=True, most=2)
     assert [row.rental.id for row in everything.shown] == ["aaaaa", "bbbbb"]
     assert everything.more == 3

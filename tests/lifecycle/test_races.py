@@ -131,7 +131,7 @@ async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one
 
 
 async def waiting(database: Database) -> Rental:
-    return await make.begun(
+    return await make.store_rental(
         database,
         make.rental(
             state=State.AWAITING_APPROVAL,
@@ -173,7 +173,7 @@ async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Databas
 
 
 async def in_use(database: Database) -> Rental:
-    return await make.begun(
+    return await make.store_rental(
         database,
         make.rental(
             state=State.READY,

@@ -67,10 +67,10 @@ def test_every_arrow_is_explained() -> None:
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
 def test_every_pair_is_allowed_or_refused(before: State, after: State) -> None:
     if after in TRANSITIONS[before] or after == before:
-        transitions.check(before, after)
+        transitions.check_transition(before, after)
     else:
         with pytest.raises(ForbiddenTransition, match=f"{before} -> {after}"):
-            transitions.check(before, after)
+            transitions.check_transition(before, after)
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
@@ -99,10 +99,10 @@ def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None
 @pytest.mark.parametrize("state", State)
 def test_a_rental_starts_waiting_or_buying(state: State) -> None:
     if state in {State.AWAITING_APPROVAL, State.PROCURING}:
-        transitions.check(None, state)
+        transitions.check_transition(None, state)
     else:
         with pytest.raises(ForbiddenTransition):
-            transitions.check(None, state)
+            transitions.check_transition(None, state)
 
 
 def test_nothing_follows_an_end_and_every_end_can_be_reached() -> None:

@@ -106,7 +106,7 @@ class World:
             await self.engine.run_pass()
             await self.engine.drain()
             if self.overdue.due():
-                await self.overdue.look()
+                await self.overdue.delete_overdue()
             if not self.unread:
                 await self.read_all()
             due = await self.engine.next_due()

@@ -1,4 +1,4 @@
--- What a gpubot with schema 0001 wrote of a rental whose second machine runs, in words that both databases take.
+-- A rental whose second machine runs, as a gpubot with schema 0001 stored it. Both databases accept this SQL.
 
 INSERT INTO quotes (id, state, owner, asked_in, request, rent_now, replaces, created_at, offers, nearby, rental_id)
 VALUES (

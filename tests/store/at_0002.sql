@@ -1,5 +1,5 @@
--- What a gpubot with schema 0002 wrote of twelve rentals, one in each state: dumped from SQLite, in words that both
--- databases take.
+-- Twelve rentals, one in each state, as a gpubot with schema 0002 stored them. Dumped from SQLite; both databases
+-- accept this SQL.
 
 INSERT INTO keys (user_id, line, comment, fingerprint, set_at)
 VALUES ('U0ANA', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICxiL0zuT1DtBnGVda3bjIomjXrTBp7PqrDd0ZvT5IRM', '', 'F', '2026-11-24 12:00:00.000000');

@@ -1,5 +1,5 @@
--- What a gpubot with schema 0003 wrote of rentals in every state: dumped from SQLite, in words that both databases
--- take.
+-- Rentals in every state, as a gpubot with schema 0003 stored them. Dumped from SQLite; both databases accept this
+-- SQL.
 
 INSERT INTO keys (user_id, line, comment, fingerprint, set_at)
 VALUES ('U0ANA', 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIALkojaBxm9xFRrEx2bRTFqxHNffBAOcQ30sptJU7bGG', '', 'F', '2026-11-24 12:00:00.000000');

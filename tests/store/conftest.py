@@ -1,5 +1,17 @@
-"""Both databases, for every test that asks for one."""
+"""Both databases, and databases of older schemas, for every test that asks for one."""
 
-from tests.databases import clock, database, postgres, templates, url
+from tests.databases import clock, database, postgres, postgres_url, sqlite_url, templates, url
+from tests.store.old_databases import kind, old, schema
 
-__all__ = ["clock", "database", "postgres", "templates", "url"]
+__all__ = [
+    "clock",
+    "database",
+    "kind",
+    "old",
+    "postgres",
+    "postgres_url",
+    "schema",
+    "sqlite_url",
+    "templates",
+    "url",
+]

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that ends a connection at any point of its conversation."""
+"""A proxy for PostgreSQL that ends a connection before any chosen piece of its traffic."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class How(StrEnum):
     """How a connection ends."""
 
     CUT = "cut"
-    """At once, as where the network or the server's machine goes."""
+    """Without a word, as when the network or the server's machine fails."""
     TERMINATED = "terminated"
-    """With the server's word for it, as by pg_terminate_backend or its shutdown."""
+    """With an error of the server, as by pg_terminate_backend or a shutdown."""
 
 
 def _error() -> bytes:
@@ -24,7 +24,7 @@ def _error() -> bytes:
 
 
 class CuttingProxy:
-    """Passes everything on. Once armed, the connection whose turn the `cut_at`-th piece is ends before it."""
+    """Passes all traffic on. Once armed, it ends a connection before the `cut_at`-th piece of traffic."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -34,27 +34,27 @@ class CuttingProxy:
         self._open: set[asyncio.StreamWriter] = set()
 
     def arm(self, cut_at: int, how: How, *, everyone: bool = False) -> None:
-        """Ends one connection, or all that are open, before the `cut_at`-th piece from now on."""
+        """End a connection, or all of them, before the `cut_at`-th piece from now on is passed on."""
         self._left, self._how, self._everyone = cut_at, how, everyone
 
     def disarm(self) -> bool:
-        """Whether something was cut since `arm`. Nothing is from now on."""
+        """End no connection from now on. Return whether one was ended since `arm`."""
         left, self._left = self._left, None
         return left == 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         server_reader, server_writer = await asyncio.open_unix_connection(self._socket)
-        ways = [
+        directions = [
             asyncio.create_task(self._pass_on(reader, server_writer, writer)),
             asyncio.create_task(self._pass_on(server_reader, writer, writer)),
         ]
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
             self._open.discard(writer)
             for end in (writer, server_writer):
                 end.close()
@@ -83,7 +83,7 @@ class CuttingProxy:
 
 @asynccontextmanager
 async def cutting_proxy(url: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
-    """A proxy before the server of a `postgresql://` URL that names a folder of sockets, and its own URL."""
+    """Start a proxy for a `postgresql://` URL that names a folder of sockets. Yield it and the URL through it."""
     parts = urlsplit(url)
     proxy = CuttingProxy(f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432")
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""Things to put into a database."""
+"""Models with usual values, and rows in a database."""
 
 from __future__ import annotations
 
@@ -156,31 +156,31 @@ def message(
 
 
 def next_of(before: Rental, **changes: Any) -> Rental:
-    """`before` after a change, one version on."""
+    """Return `before` with these changes and the next version."""
     return changed(before, version=before.version + 1, **changes)
 
 
 def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Lease:
-    """A lease from START on."""
+    """Return a lease that begins at START."""
     return Lease(
         **{"ready_at": START, "ends_at": ends_at, "seen_at": START, "question": Question(at=None), **fields}
     )
 
 
 def waiting(**fields: Any) -> Waiting:
-    """A decision that an approver is asked for at START."""
+    """Return a decision that waits for an approver since START."""
     return Waiting(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
 
 
 def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
-    """A change that the transition table may not have, to put a rental of any state into a database."""
+    """Return a change that the transition table need not allow, to store a rental in any state."""
     return Change.model_construct(before=before, after=after, **fields)
 
 
-async def begun(
+async def store_rental(
     database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
-    """A rental in the database, with its quote, its card and the attempts given."""
+    """Store a rental with its quote, an event, its card and these attempts. Return it."""
     started = started or rental()
     async with database.write() as tx:
         await tx.quotes.add(quote(started.quote_id, owner=started.owner, created_at=at))

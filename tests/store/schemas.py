@@ -1,4 +1,4 @@
-"""Databases as they lie there, without the store: their schema, and every row."""
+"""The schema and every row of a database, read without the store."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _INDEXES = {
 
 
 def engine(url: str) -> AsyncEngine:
-    """As the store connects to write."""
+    """Return an engine that writes, as the store's does."""
     path = sqlite_path(url)
     return (postgres_engines(url, "test") if path is None else sqlite_engines(path)).writer
 
 
 def indexes(connection: Connection) -> dict[str, str]:
-    """Each as the database spells it, conditions and all."""
+    """Return the definition of each index, with its condition, as the database writes it."""
     rows = connection.execute(text(_INDEXES[connection.dialect.name]))
     return {name: definition for name, definition in rows if name != "alembic_version_pkc"}
 
 
 def shapes(connection: Connection) -> dict[str, Any]:
-    """Each table's columns, and its keys with their names."""
+    """Return the columns and the named keys of each table."""
     found = inspect(connection)
     return {
         name: (
@@ -43,7 +43,7 @@ def shapes(connection: Connection) -> dict[str, Any]:
 
 
 def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table, and the schema's revision."""
+    """Return every row of every table, and the revision of the schema."""
     return {
         name: sorted(
             (dict(row) for row in connection.execute(select(text("*")).select_from(table(name))).mappings()),

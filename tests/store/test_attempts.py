@@ -1,4 +1,4 @@
-"""What the market answered is kept, whoever won the rental; an intent is part of the decision."""
+"""Attempts, resources and ledger rows are written even if the rental was changed meanwhile; an intent is not."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ RESOURCE = make.resource()
 
 
 async def destroyed_meanwhile(database: Database) -> Rental:
-    """A rental as it was read before somebody destroyed it, with one attempt under way."""
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    """Store a rental with one attempt, and destroy it. Return it as it was before."""
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=make.next_of(before, state=State.DESTROYING)))
     return before
 
 
 def bought(before: Rental) -> Change:
-    """The market's answer, for a rental that was read before."""
+    """Return the change for a market's answer, of a rental as it was read before."""
     return Change(
         before=before,
         after=make.next_of(before, state=State.PROVISIONING),
@@ -49,7 +49,7 @@ async def facts(database: Database) -> tuple[list[Attempt], list[Resource]]:
         return await tx.rentals.attempts("k7mq2"), await tx.rentals.resources("k7mq2")
 
 
-async def test_an_answer_that_comes_too_late_for_the_rental_is_kept(database: Database) -> None:
+async def test_a_stale_change_writes_its_facts_and_nothing_else(database: Database) -> None:
     before = await destroyed_meanwhile(database)
 
     async def decide() -> None:
@@ -68,7 +68,9 @@ async def test_an_answer_that_comes_too_late_for_the_rental_is_kept(database: Da
         assert await tx.account.get("name") is None
 
 
-async def test_it_is_kept_too_where_the_decision_ends_in_words(database: Database) -> None:
+async def test_a_stale_change_writes_its_facts_if_the_transaction_raises_another_error(
+    database: Database,
+) -> None:
     before = await destroyed_meanwhile(database)
 
     async def decide() -> None:
@@ -83,7 +85,7 @@ async def test_it_is_kept_too_where_the_decision_ends_in_words(database: Databas
     assert await facts(database) == ([BOUGHT], [RESOURCE])
 
 
-async def test_it_is_kept_too_where_the_transaction_goes_on(database: Database) -> None:
+async def test_a_stale_change_writes_its_facts_if_the_transaction_goes_on(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     async with database.write() as tx:
         with pytest.raises(Stale):
@@ -94,7 +96,7 @@ async def test_it_is_kept_too_where_the_transaction_goes_on(database: Database) 
         assert await tx.account.get("name") == "also"
 
 
-async def test_it_is_kept_too_where_the_task_is_cancelled(database: Database) -> None:
+async def test_a_stale_change_writes_its_facts_if_the_task_is_cancelled(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     waiting = asyncio.Event()
 
@@ -114,7 +116,7 @@ async def test_it_is_kept_too_where_the_task_is_cancelled(database: Database) ->
     assert await facts(database) == ([BOUGHT], [RESOURCE])
 
 
-async def test_an_intent_whose_decision_lost_is_not_written(database: Database) -> None:
+async def test_the_intent_of_a_stale_change_is_not_written(database: Database) -> None:
     before = await destroyed_meanwhile(database)
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     intent = make.attempt(n=2)
@@ -126,10 +128,12 @@ async def test_an_intent_whose_decision_lost_is_not_written(database: Database) 
     assert (await facts(database))[0] == [failed]
 
 
-async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
+async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
     offer = make.offer("offer-x")
-    await make.begun(database, make.rental("aaaaa"), make.attempt("aaaaa", offer=offer, state=AttemptState.FAILED))
-    other = await make.begun(database, make.rental("bbbbb"))
+    await make.store_rental(
+        database, make.rental("aaaaa"), make.attempt("aaaaa", offer=offer, state=AttemptState.FAILED)
+    )
+    other = await make.store_rental(database, make.rental("bbbbb"))
     change = Change(
         before=other,
         after=make.next_of(other, attempts=1),
@@ -139,7 +143,7 @@ async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
     async with database.write() as tx:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
-        # The caller takes the next offer, in the same transaction if it likes.
+        # The caller can take the next offer in the same transaction.
         await tx.rentals.apply(changed(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == ["offer-bbbbb-1"]
@@ -154,8 +158,8 @@ async def test_an_offer_gets_one_attempt_ever(database: Database) -> None:
     assert named.rental_id == "bbbbb"
 
 
-async def test_of_two_rentals_that_want_one_offer_at_once_one_gets_it(database: Database) -> None:
-    rentals = [await make.begun(database, make.rental(f"rent{n}")) for n in range(8)]
+async def test_of_several_rentals_that_want_one_offer_at_once_one_gets_it(database: Database) -> None:
+    rentals = [await make.store_rental(database, make.rental(f"rent{n}")) for n in range(8)]
 
     async def intend(rental: Rental) -> bool:
         intent = make.attempt(rental.id, offer=make.offer("offer-x"))
@@ -175,7 +179,7 @@ async def test_of_two_rentals_that_want_one_offer_at_once_one_gets_it(database: 
 
 
 async def test_the_database_refuses_a_second_live_attempt(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
 
     async def buy_again() -> None:
         async with database.write() as tx:
@@ -189,8 +193,8 @@ async def test_the_database_refuses_a_second_live_attempt(database: Database) ->
         assert await tx.rentals.get("k7mq2") == before
 
 
-async def test_the_next_attempt_may_be_intended_as_the_last_one_ends(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+async def test_one_change_may_end_an_attempt_and_add_the_next(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
     async with database.write() as tx:
         await tx.rentals.apply(
@@ -199,9 +203,9 @@ async def test_the_next_attempt_may_be_intended_as_the_last_one_ends(database: D
     assert (await facts(database))[0] == [failed, make.attempt(n=2)]
 
 
-async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(database: Database) -> None:
+async def test_a_resource_of_a_settled_attempt_is_stored_while_a_later_attempt_is_live(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, why=Why.SOLD_OUT)
-    before = await make.begun(database, make.rental(attempts=2), failed, make.attempt(n=2))
+    before = await make.store_rental(database, make.rental(attempts=2), failed, make.attempt(n=2))
     late = changed(failed, state=AttemptState.BOUGHT)
     async with database.write() as tx:
         await tx.rentals.apply(
@@ -210,7 +214,7 @@ async def test_what_turns_up_late_is_kept_beside_the_attempt_that_followed(datab
     assert await facts(database) == ([late, make.attempt(n=2)], [RESOURCE])
 
 
-async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
+async def test_an_older_copy_that_is_written_later_undoes_nothing(database: Database) -> None:
     known = changed(
         BOUGHT, marked_for_deletion=True, delete_accepted_at=START + MINUTE, reopened=True, detail="accepted"
     )
@@ -226,16 +230,16 @@ async def test_a_late_copy_takes_nothing_back(database: Database) -> None:
         delete_accepted_at=START + MINUTE,
         gone_at=START + 2 * MINUTE,
     )
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     for attempt, resource in ((known, gone), (make.attempt(), RESOURCE)):
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=before, attempts=(attempt,), resources=(resource,)))
     assert await facts(database) == ([known], [gone])
 
 
-async def test_resources_are_found_by_id_and_while_they_live(database: Database) -> None:
+async def test_resources_are_found_by_id_and_if_they_are_alive(database: Database) -> None:
     gone = make.resource("res-2", status="deleted", gone_at=START)
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     async with database.write() as tx:
         await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(RESOURCE, gone)))
     async with database.read() as tx:
@@ -247,8 +251,8 @@ async def test_resources_are_found_by_id_and_while_they_live(database: Database)
         assert await tx.rentals.attempts_of([]) == {}
 
 
-async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+async def test_a_ledger_row_is_written_once(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     row = make.ledger_row()
     for amount in (row.amount, 1):
         async with database.write() as tx:
@@ -265,8 +269,8 @@ async def test_what_a_resource_cost_is_written_once(database: Database) -> None:
         assert await tx.rentals.ledger("k7mq2") == [row]
 
 
-async def test_what_it_cost_after_it_came_back_is_a_row_of_its_own(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+async def test_a_resource_that_came_back_gets_a_second_ledger_row(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     first = make.ledger_row()
     second = make.ledger_row(n=2, started_at=first.ended_at, ended_at=first.ended_at + MINUTE, amount=35_833)
     for row in (first, second, changed(second, amount=1)):
@@ -279,27 +283,17 @@ async def test_what_it_cost_after_it_came_back_is_a_row_of_its_own(database: Dat
         assert await tx.rentals.whole_ledger() == [first, second]
 
 
-async def test_a_newer_look_that_finds_it_alive_takes_its_end_back(database: Database) -> None:
-    gone = changed(RESOURCE, status="deleted", valid_to=START, gone_at=START)
-    alive = changed(RESOURCE, read_at=START + MINUTE)
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
-    for resource in (gone, alive):
-        async with database.write() as tx:
-            await tx.rentals.apply(Change(before=before, after=before, attempts=(BOUGHT,), resources=(resource,)))
-    assert await facts(database) == ([BOUGHT], [alive])
-
-
-async def test_the_usual_time_to_ready_is_the_median_once_three_were_ready(database: Database) -> None:
-    usual = []
+async def test_the_median_time_to_ready_needs_three_machines(database: Database) -> None:
+    medians = []
     for n, minutes in enumerate((1, 3, 8)):
         name = f"rent{n}"
-        before = await make.begun(
+        before = await make.store_rental(
             database, make.rental(name, state=State.PROVISIONING, attempts=1), make.attempt(name)
         )
         after = make.next_of(before, state=State.READY, lease=make.lease(ready_at=START + minutes * MINUTE))
         async with database.write() as tx:
             await tx.rentals.apply(Change(before=before, after=after))
         async with database.read() as tx:
-            usual.append(await tx.rentals.median_time_to_ready("nebius", "nvidia-h100-sxm5-80gb"))
+            medians.append(await tx.rentals.median_time_to_ready("nebius", "nvidia-h100-sxm5-80gb"))
             assert await tx.rentals.median_time_to_ready("lambda", "nvidia-h100-sxm5-80gb") is None
-    assert usual == [None, None, 180.0]
+    assert medians == [None, None, 180.0]

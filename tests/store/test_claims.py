@@ -1,4 +1,4 @@
-"""What is due is worked on by one at a time, longest due first."""
+"""Claims: a due row goes to one claimant at a time, longest due first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.store import make
 SECOND = timedelta(seconds=1)
 
 
-async def test_of_two_who_claim_at_once_each_row_goes_to_one(database: Database) -> None:
+async def test_two_concurrent_claimants_never_get_the_same_row(database: Database) -> None:
     for n in range(60):
-        await make.begun(database, make.rental(f"r{n:02}", due_at=START - n * SECOND))
+        await make.store_rental(database, make.rental(f"r{n:02}", due_at=START - n * SECOND))
 
     # On PostgreSQL the first two claims are both made before either is committed; SQLite lets in one at a time.
     both = asyncio.Barrier(1 if database.engines.writer.dialect.name == "sqlite" else 2)
@@ -37,18 +37,18 @@ async def test_of_two_who_claim_at_once_each_row_goes_to_one(database: Database)
     assert second
 
 
-async def test_the_longest_due_is_claimed_first_and_what_is_not_due_stays(database: Database) -> None:
+async def test_the_longest_due_row_is_claimed_first_and_a_row_that_is_not_due_never(database: Database) -> None:
     for name, due_in in (("later", 1), ("now", 0), ("older", -9), ("old", -5)):
-        await make.begun(database, make.rental(name, due_at=START + due_in * SECOND))
-    await make.begun(database, make.rental("done", due_at=None))
+        await make.store_rental(database, make.rental(name, due_at=START + due_in * SECOND))
+    await make.store_rental(database, make.rental("done", due_at=None))
     async with database.write() as tx:
         assert [rental.id for rental in await tx.rentals.claim(START, "a", 2)] == ["older", "old"]
         assert [rental.id for rental in await tx.rentals.claim(START, "a", 9)] == ["now"]
         assert await tx.rentals.next_due() == START + SECOND
 
 
-async def test_what_is_claimed_is_not_next_until_it_is_released(database: Database) -> None:
-    await make.begun(database)
+async def test_a_claimed_row_is_not_next_due_until_it_is_released(database: Database) -> None:
+    await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "a", 1)
         assert await tx.rentals.next_due() is None
@@ -56,7 +56,7 @@ async def test_what_is_claimed_is_not_next_until_it_is_released(database: Databa
         assert await tx.rentals.next_due() == START
 
 
-async def test_quotes_are_claimed_alike(database: Database) -> None:
+async def test_quotes_are_claimed_like_rentals(database: Database) -> None:
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1", due_at=START))
         await tx.quotes.add(make.quote("q2", due_at=START - SECOND))
@@ -69,17 +69,17 @@ async def test_quotes_are_claimed_alike(database: Database) -> None:
         assert await tx.quotes.next_due() == START - SECOND
 
 
-async def test_a_nudge_makes_it_due_now(database: Database) -> None:
-    await make.begun(database, make.rental(due_at=None))
+async def test_a_rental_that_is_made_due_is_due_now(database: Database) -> None:
+    await make.store_rental(database, make.rental(due_at=None))
     async with database.write() as tx:
         await tx.rentals.make_due(["k7mq2"], START + SECOND)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + SECOND
 
 
-async def test_claims_of_a_process_that_died_are_forgotten(url: str, clock: MovedClock) -> None:
+async def test_claims_of_an_earlier_process_end_when_the_database_is_opened(url: str, clock: MovedClock) -> None:
     first = await Database.open(url, claimant="first", clock=clock)
-    await make.begun(first)
+    await make.store_rental(first)
     async with first.write() as tx:
         await tx.quotes.add(make.quote("q1", due_at=START))
         await tx.rentals.claim(START, "first", 9)
@@ -92,9 +92,9 @@ async def test_claims_of_a_process_that_died_are_forgotten(url: str, clock: Move
     await second.close()
 
 
-async def test_all_claims_end_but_those_that_are_named(database: Database) -> None:
+async def test_release_all_ends_every_claim_but_those_that_are_excluded(database: Database) -> None:
     for name in ("mine", "lost", "free"):
-        await make.begun(database, make.rental(name, due_at=START))
+        await make.store_rental(database, make.rental(name, due_at=START))
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1", due_at=START))
         await tx.quotes.claim(START, "a", 9)

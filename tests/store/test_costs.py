@@ -1,4 +1,4 @@
-"""What live rentals cost, read at once."""
+"""The costs of all live rentals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.store import make
 HOUR = timedelta(hours=1)
 
 
-async def test_it_is_what_is_in_the_ledger_and_what_is_alive(database: Database) -> None:
+async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_bill(database: Database) -> None:
     rental = make.rental("aaaaa", state=State.READY, attempts=2, rate=Decimal("2.42"))
     offer = make.offer("offer-a", rate=Decimal("2.4200000000000001"))
-    await make.begun(
+    await make.store_rental(
         database,
         rental,
         make.attempt("aaaaa", state=AttemptState.GONE),
@@ -47,19 +47,19 @@ async def test_it_is_what_is_in_the_ledger_and_what_is_alive(database: Database)
         estimated=True,
         alive=(),
     )
-    said = {"offer_rate": offer.rate, "intended_at": START + HOUR}
+    of_attempt = {"offer_rate": offer.rate, "intended_at": START + HOUR}
     assert sorted(found.alive, key=lambda one: one.rate is None) == [
-        Billing(rate=plain.rate, valid_from=START, valid_to=plain.valid_to, billed_to=None, **said),
-        Billing(rate=None, valid_from=None, valid_to=None, billed_to=START + 4 * HOUR, **said),
+        Billing(rate=plain.rate, valid_from=START, valid_to=plain.valid_to, billed_to=None, **of_attempt),
+        Billing(rate=None, valid_from=None, valid_to=None, billed_to=START + 4 * HOUR, **of_attempt),
     ]
 
 
-async def test_what_is_over_is_left_out_even_while_something_of_it_lives(database: Database) -> None:
+async def test_a_rental_that_is_over_is_left_out_even_if_a_resource_of_it_is_alive(database: Database) -> None:
     for number, (name, state) in enumerate(
         (("later", State.READY), ("ended", State.LOST), ("first", State.PROCURING))
     ):
         made = make.rental(name, state=state, attempts=1, created_at=START - number * HOUR)
-        await make.begun(database, made, make.attempt(name, state=AttemptState.BOUGHT))
+        await make.store_rental(database, made, make.attempt(name, state=AttemptState.BOUGHT))
         async with database.write() as tx:
             await tx.rentals.apply(
                 Change(

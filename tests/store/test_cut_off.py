@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that ends at any moment is an outage like any other, and the next try works."""
+"""If a connection to PostgreSQL ends at any time, that is an outage, and the next try works."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.store.test_attempts import bought
 Work = Callable[[Database], Awaitable[object]]
 Cut = tuple[CuttingProxy, str]
 TRIES = 10
-"""For each engine one at most: with a broken connection its pool drops all that are as old."""
+"""More than needed: with a broken connection, its pool drops all that are as old."""
 
 
 @pytest.fixture
 async def cut(postgres: Postgres, templates: dict[str, Any]) -> AsyncIterator[Cut]:
-    """A proxy, and the URL of an empty database behind it."""
+    """A proxy, and the URL of an empty database through it."""
     async with cutting_proxy(await fresh_postgres(postgres, templates)) as proxied:
         yield proxied
 
@@ -47,15 +47,15 @@ async def write(database: Database) -> None:
         await tx.rentals.live()
 
 
-async def write_too_late(database: Database) -> None:
-    """A change that lost its race; its facts are kept in a second transaction on the same connection."""
+async def write_stale(database: Database) -> None:
+    """Apply a change of a rental that was changed meanwhile. Its facts are written in a second transaction."""
     with suppress(Stale):
         async with database.write() as tx:
             await tx.rentals.apply(bought(make.rental(attempts=1)))
 
 
-async def goes_on(database: Database) -> None:
-    """Everybody who tries again is served, and no connection is held by nobody."""
+async def check_next_work(database: Database) -> None:
+    """Check that reads and writes work again, and that every connection is back in its pool."""
     for work in (write, read):
         for _ in range(TRIES):
             with suppress(StoreBusy):
@@ -68,13 +68,13 @@ async def goes_on(database: Database) -> None:
 
 @pytest.mark.parametrize("everyone", [False, True], ids=["one", "all"])
 @pytest.mark.parametrize("how", How)
-@pytest.mark.parametrize("work", [read, write, write_too_late])
-async def test_wherever_a_connection_ends_people_are_told_to_try_again_and_it_goes_on(
+@pytest.mark.parametrize("work", [read, write, write_stale])
+async def test_a_connection_that_ends_anywhere_raises_store_busy_and_the_next_try_works(
     cut: Cut, clock: MovedClock, work: Work, how: How, everyone: bool
 ) -> None:
     proxy, url = cut
     database = await Database.open(url, claimant="test", clock=clock)
-    await make.begun(database, make.rental(attempts=1), make.attempt())
+    await make.store_rental(database, make.rental(attempts=1), make.attempt())
     outages = 0
     for piece in count(1):
         proxy.arm(piece, how, everyone=everyone)
@@ -84,13 +84,13 @@ async def test_wherever_a_connection_ends_people_are_told_to_try_again_and_it_go
             outages += 1
         if not proxy.disarm():
             break
-        await goes_on(database)
+        await check_next_work(database)
     assert outages >= 6
     await database.close()
 
 
 @pytest.mark.parametrize("how", How)
-async def test_who_is_cancelled_while_the_connection_ends_leaves_nothing_behind(
+async def test_a_task_cancelled_while_its_connection_ends_leaves_no_connection_in_use(
     cut: Cut, clock: MovedClock, how: How
 ) -> None:
     proxy, url = cut
@@ -105,12 +105,12 @@ async def test_who_is_cancelled_while_the_connection_ends_leaves_nothing_behind(
             with suppress(asyncio.CancelledError, StoreBusy):
                 await task
             proxy.disarm()
-    await goes_on(database)
+    await check_next_work(database)
     await database.close()
 
 
 @pytest.mark.parametrize("how", How)
-async def test_wherever_a_connection_ends_at_the_start_one_line_says_so(
+async def test_a_connection_that_ends_anywhere_during_the_start_raises_an_error_with_words(
     cut: Cut, clock: MovedClock, how: How
 ) -> None:
     proxy, url = cut
@@ -118,10 +118,10 @@ async def test_wherever_a_connection_ends_at_the_start_one_line_says_so(
     async def start() -> None:
         await (await Database.open(url, claimant="test", clock=clock)).close()
 
-    async def look() -> None:
+    async def check() -> None:
         await condition(url)
 
-    for work in (start, look):
+    for work in (start, check):
         for piece in count(1):
             proxy.arm(piece, how)
             with suppress(CannotOpen, StoreBusy):
@@ -139,7 +139,7 @@ async def test_wherever_a_connection_ends_at_the_start_one_line_says_so(
         asyncpg.AdminShutdownError(),
     ],
 )
-async def test_what_the_driver_raises_in_a_transaction_by_itself_is_an_outage(error: Exception) -> None:
+async def test_an_error_of_the_driver_in_a_transaction_is_an_outage(error: Exception) -> None:
     with pytest.raises(StoreBusy):
         async with query_errors():
             raise error
@@ -149,7 +149,7 @@ async def test_what_the_driver_raises_in_a_transaction_by_itself_is_an_outage(er
     "error",
     [Refused("No."), ValueError(), asyncpg.UndefinedTableError(), IntegrityError("INSERT", None, Exception())],
 )
-async def test_a_bug_in_a_transaction_stays_one(error: Exception) -> None:
+async def test_any_other_error_in_a_transaction_is_raised_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)):
         async with query_errors():
             raise error

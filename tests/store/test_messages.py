@@ -68,7 +68,7 @@ async def card_of(database: Database) -> Message:
 
 
 async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Database) -> None:
-    rental = await store_change(database, await make.begun(database), APPROVAL, DIRECT, THREAD)
+    rental = await store_change(database, await make.store_rental(database), APPROVAL, DIRECT, THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is APPROVAL)
     assert await due(database) == []
@@ -78,7 +78,7 @@ async def test_a_change_of_a_rental_makes_every_open_surface_due(database: Datab
 
 
 async def test_ten_quick_changes_need_one_edit(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     await show(database, await card_of(database))
     for _ in range(10):
         rental = await store_change(database, rental)
@@ -86,7 +86,7 @@ async def test_ten_quick_changes_need_one_edit(database: Database) -> None:
 
 
 async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     await show(database, await card_of(database))
     async with database.write() as tx:
         await tx.rentals.defer(rental, None)
@@ -95,7 +95,7 @@ async def test_nothing_is_due_after_a_rental_was_only_deferred(database: Databas
 
 
 async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     await show(database, read, closed=True, digest="d1")
@@ -108,7 +108,7 @@ async def test_a_message_whose_rental_changed_during_its_edit_stays_due_and_open
 
 
 async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
     async with database.write() as tx:
@@ -119,7 +119,9 @@ async def test_a_wait_that_slack_asked_for_still_holds_after_a_change(database: 
 
 async def test_posts_are_due_before_edits_and_transitions_before_progress(database: Database) -> None:
     names = ["moves", "works", "fresh"]
-    rentals = {name: await make.begun(database, make.rental(name, state=State.PROVISIONING)) for name in names}
+    rentals = {
+        name: await make.store_rental(database, make.rental(name, state=State.PROVISIONING)) for name in names
+    }
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
@@ -136,6 +138,7 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
 
 
 async def change_named(database: Database, before: Rental, *kinds: EventKind, **fields: object) -> Rental:
+    """Write a change of a rental of any name, with an event of each kind. Return the changed rental."""
     after = make.next_of(before, **fields)
     events = tuple(make.event(kind, rental_id=before.id) for kind in kinds)
     async with database.write() as tx:
@@ -143,7 +146,7 @@ async def change_named(database: Database, before: Rental, *kinds: EventKind, **
     return after
 
 
-async def test_what_is_due_later_is_undelivered_but_not_due_yet(database: Database) -> None:
+async def test_a_message_that_is_due_later_counts_as_undelivered(database: Database) -> None:
     soon = datetime(2190, 1, 1, tzinfo=UTC)
     async with database.write() as tx:
         await tx.messages.add(make.message(MessageKind.REPLY, None, due_at=FAR))
@@ -156,8 +159,8 @@ async def test_what_is_due_later_is_undelivered_but_not_due_yet(database: Databa
         assert await tx.messages.undelivered() == 2
 
 
-async def refreshed(database: Database, message: Message, refresh_at: datetime) -> None:
-    """Slack has what is wanted, and it is to be refreshed at that moment."""
+async def show_until_refresh(database: Database, message: Message, refresh_at: datetime) -> None:
+    """Save that Slack shows the newest version of a message, and when to refresh it."""
     await show(database, message, refresh_at=refresh_at)
 
 
@@ -167,8 +170,8 @@ async def to_refresh(database: Database, now: datetime, **more: Any) -> list[str
 
 
 async def test_a_card_that_only_waits_for_its_refresh_is_neither_due_nor_undelivered(database: Database) -> None:
-    await make.begun(database)
-    await refreshed(database, await card_of(database), START)
+    await make.store_rental(database)
+    await show_until_refresh(database, await card_of(database), START)
     assert await due(database) == []
     async with database.read() as tx:
         assert await tx.messages.next_due() is None
@@ -180,9 +183,9 @@ async def test_a_card_that_only_waits_for_its_refresh_is_neither_due_nor_undeliv
 
 async def test_the_refresh_that_waits_longest_comes_first(database: Database) -> None:
     for minutes, name in enumerate(["late", "later", "first"]):
-        await make.begun(database, make.rental(name))
+        await make.store_rental(database, make.rental(name))
         card = (await due(database))[0]
-        await refreshed(database, card, START + (minutes + 1) % 3 * MINUTE)
+        await show_until_refresh(database, card, START + (minutes + 1) % 3 * MINUTE)
     now = START + 2 * MINUTE
     assert await to_refresh(database, now) == ["first", "late", "later"]
     assert await to_refresh(database, now, limit=1) == ["first"]
@@ -192,8 +195,8 @@ async def test_the_refresh_that_waits_longest_comes_first(database: Database) ->
 
 
 async def test_a_card_whose_rental_changed_is_edited_and_not_refreshed(database: Database) -> None:
-    rental = await make.begun(database)
-    await refreshed(database, await card_of(database), START)
+    rental = await make.store_rental(database)
+    await show_until_refresh(database, await card_of(database), START)
     await store_change(database, rental, state=State.PROVISIONING)
     assert [m.kind for m in await due(database)] == [CARD]
     assert await to_refresh(database, START) == []
@@ -202,24 +205,24 @@ async def test_a_card_whose_rental_changed_is_edited_and_not_refreshed(database:
 
 
 async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: Database) -> None:
-    rental = await make.begun(database)
-    await refreshed(database, await card_of(database), START)
+    rental = await make.store_rental(database)
+    await show_until_refresh(database, await card_of(database), START)
     read = await card_of(database)
     await store_change(database, rental, state=State.PROVISIONING)
-    await refreshed(database, read, START + MINUTE)
+    await show_until_refresh(database, read, START + MINUTE)
     assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
 
 
 async def test_a_card_that_is_redirected_is_posted_again_and_not_refreshed(database: Database) -> None:
-    await make.begun(database)
-    await refreshed(database, await card_of(database), START)
+    await make.store_rental(database)
+    await show_until_refresh(database, await card_of(database), START)
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     assert [(m.next_call, m.refresh_at) for m in await due(database)] == [(NextCall.POST, None)]
 
 
 async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     to_ana = (0, make.message(DIRECT, to=make.ANA))
     messages = (to_ana, to_ana, (0, make.message(DIRECT, to=make.BEN)), (None, make.message(CARD)))
     async with database.write() as tx:
@@ -249,7 +252,7 @@ async def test_an_event_of_the_account_makes_one_notice_for_each_admin(database:
 
 
 async def test_a_thread_is_sent_after_its_card_and_in_its_order(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     rental = await store_change(database, rental, THREAD, DIRECT)
     await store_change(database, rental, THREAD)
 
@@ -263,8 +266,8 @@ async def test_a_thread_is_sent_after_its_card_and_in_its_order(database: Databa
     assert await may_be_sent() == [DIRECT, THREAD]
 
 
-async def test_what_is_behind_an_unsendable_message_is_found(database: Database) -> None:
-    rental = await store_change(database, await make.begun(database), DIRECT)
+async def test_a_message_behind_an_unsendable_one_is_found(database: Database) -> None:
+    rental = await store_change(database, await make.store_rental(database), DIRECT)
     await show(database, await card_of(database))
     await store_change(database, rental)
     async with database.write() as tx:
@@ -300,7 +303,7 @@ async def test_a_message_is_unsendable_if_the_call_that_it_needs_next_is(databas
 async def test_a_thread_does_not_wait_for_a_message_that_was_given_up(
     database: Database, kind: MessageKind
 ) -> None:
-    rental = await store_change(database, await make.begun(database), THREAD)
+    rental = await store_change(database, await make.store_rental(database), THREAD)
     await store_change(database, rental, THREAD)
     for message in (await due(database))[:2]:
         if message.kind is kind:
@@ -314,7 +317,7 @@ async def test_a_thread_does_not_wait_for_a_message_that_was_given_up(
 async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of_its_thread(
     database: Database,
 ) -> None:
-    rental = await store_change(database, await make.begun(database), THREAD)
+    rental = await store_change(database, await make.store_rental(database), THREAD)
     for message in await due(database):
         await show(database, message, closed=message.kind is CARD)
     rental = await store_change(database, rental, THREAD, DIRECT)

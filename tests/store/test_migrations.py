@@ -1,4 +1,4 @@
-"""The schema that migrations make is the one that the code uses."""
+"""Migrations create the schema that the code uses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
-async def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+async def test_migrations_create_the_tables_that_the_code_uses(url: str) -> None:
     database = engine(url)
     async with database.connect() as conn:
         assert await conn.run_sync(differences) == []
     await database.dispose()
 
 
-async def test_migrations_make_the_same_keys_and_indexes_under_the_same_names(url: str) -> None:
+async def test_migrations_create_the_same_keys_and_indexes_under_the_same_names(url: str) -> None:
     database = engine(url)
     async with database.connect() as conn:
         migrated = await conn.run_sync(shapes), await conn.run_sync(indexes)
@@ -42,7 +42,7 @@ async def test_migrations_make_the_same_keys_and_indexes_under_the_same_names(ur
     assert len(migrated[1]) > 15
 
 
-def test_the_newest_revision_is_the_one_that_a_start_looks_for() -> None:
+def test_head_is_the_newest_revision() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
@@ -67,8 +67,8 @@ async def test_opening_an_empty_database_migrates_it(
     url = f"sqlite:///{tmp_path}/new.db"
     if kind == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
-        await server.run("CREATE DATABASE empty_at_first")
-        url = server.url("empty_at_first")
+        await server.run("CREATE DATABASE new_database")
+        url = server.url("new_database")
     database = await Database.open(url, claimant="test", clock=clock)
     async with database.read() as tx:
         assert not await tx.rentals.any_ever()

@@ -1,30 +1,26 @@
-"""What the overdue deletion reads and writes, and whether the store takes writes at all."""
+"""What the overdue deletion reads and writes."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import datetime, timedelta
 
-import pytest
 from sqlalchemy import text
 
-from bot.clock import MovedClock
 from bot.lifecycle.ports.records import Change, KnownResource
 from bot.model.attempt import AttemptState
 from bot.model.state import State
 from store.db import Database
-from tests.databases import START, Postgres, cut_connections
+from tests.databases import START
 from tests.store import make
 
 HOUR = timedelta(hours=1)
 
 
-async def leased(
+async def store_ready_rental(
     database: Database, rental_id: str = "k7mq2", ends_at: datetime = START + HOUR, **fields: object
 ) -> None:
-    """A rental in use with one machine, whose lease ends in an hour."""
-    before = await make.begun(
+    """Store a ready rental with one machine."""
+    before = await make.store_rental(
         database,
         make.rental(rental_id, state=State.PROVISIONING, attempts=1),
         make.attempt(rental_id=rental_id, offer=make.offer(f"offer-{rental_id}")),
@@ -36,11 +32,11 @@ async def leased(
         await tx.rentals.apply(Change(before=before, after=after, attempts=(bought,), resources=(resource,)))
 
 
-async def test_an_attempt_is_found_from_its_end_on_without_reading_its_rental(database: Database) -> None:
-    await leased(database)
-    await leased(database, "later", ends_at=START + 2 * HOUR)
+async def test_an_attempt_is_overdue_from_its_end_on_even_if_its_rental_cannot_be_read(database: Database) -> None:
+    await store_ready_rental(database)
+    await store_ready_rental(database, "later", ends_at=START + 2 * HOUR)
     async with database.engines.writer.begin() as conn:
-        # No model takes these any more.
+        # No model accepts these values.
         await conn.execute(text("UPDATE rentals SET envelope = '{}', request = '?', state = 'odd'"))
         await conn.execute(text("UPDATE attempts SET offer = '{}'"))
         await conn.commit()
@@ -55,8 +51,8 @@ async def test_an_attempt_is_found_from_its_end_on_without_reading_its_rental(da
     assert [one.resource_id for one in found.resources] == ["res-k7mq2"]
 
 
-async def test_what_was_deleted_is_written_to_the_attempts_own_rows(database: Database) -> None:
-    await leased(database)
+async def test_an_accepted_deletion_is_written_to_the_attempt_and_its_resources(database: Database) -> None:
+    await store_ready_rental(database)
     async with database.write() as tx:
         (found,) = await tx.overdue.past_end(START + HOUR)
         new = KnownResource(resource_id="res-new", status="running", read_at=START)
@@ -73,8 +69,8 @@ async def test_what_was_deleted_is_written_to_the_attempts_own_rows(database: Da
     assert {one.resource_id: one.status for one in resources}["res-new"] == "running"
 
 
-async def test_a_rental_with_nothing_left_is_not_looked_at(database: Database) -> None:
-    await leased(database)
+async def test_a_rental_that_is_over_has_no_overdue_attempt(database: Database) -> None:
+    await store_ready_rental(database)
     async with database.read() as tx:
         before = await tx.rentals.get("k7mq2")
     assert before is not None
@@ -83,44 +79,3 @@ async def test_a_rental_with_nothing_left_is_not_looked_at(database: Database) -
         await tx.rentals.apply(Change(before=before, after=after))
     async with database.read() as tx:
         assert await tx.overdue.past_end(START + 9 * HOUR) == []
-
-
-# --- whether anything can be written
-
-
-async def test_a_store_that_works_takes_writes_and_wakes_nobody(database: Database) -> None:
-    woken: list[None] = []
-    database.on_commit(lambda: woken.append(None))
-    assert await database.takes_writes()
-    assert await database.in_background().takes_writes()
-    assert woken == []
-
-
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_a_file_that_another_process_holds_takes_no_writes(database: Database, url: str) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert not await database.takes_writes()
-        async with database.read() as tx:
-            assert await tx.overdue.past_end(START) == []
-    assert await database.takes_writes()
-
-
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-async def test_a_server_that_is_read_only_is_read_and_a_start_waits_for_no_write(
-    url: str, clock: MovedClock, postgres: Postgres
-) -> None:
-    database = await Database.open(url, claimant="test", clock=clock)
-    await leased(database)
-    await database.close()
-    await postgres.run("ALTER DATABASE gpubot SET default_transaction_read_only = on")
-    try:
-        await cut_connections(url)
-        database = await Database.open(url, claimant="test", clock=clock)
-        assert database.claims_left
-        assert not await database.takes_writes()
-        async with database.read() as tx:
-            assert len(await tx.overdue.past_end(START + HOUR)) == 1
-    finally:
-        await postgres.run("ALTER DATABASE gpubot RESET default_transaction_read_only")
-        await database.close()

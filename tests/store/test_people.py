@@ -1,4 +1,4 @@
-"""People and rooms are believed for a while; keys and the account's facts stay."""
+"""People and channels are read if Slack was asked recently enough; keys stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.store import make
 AFTER = START + timedelta(microseconds=1)
 
 
-async def test_a_person_is_known_as_long_as_asked_lately_enough(database: Database) -> None:
+async def test_a_person_is_read_only_if_slack_was_asked_recently_enough(database: Database) -> None:
     ana = Person(id=make.ANA, name="Ana", tz="Europe/Rome", groups=frozenset({"S1", "S2"}))
     async with database.write() as tx:
         await tx.people.put(ana, START)
@@ -23,7 +23,7 @@ async def test_a_person_is_known_as_long_as_asked_lately_enough(database: Databa
         assert await tx.people.get(make.BEN, START) is None
 
 
-async def test_the_newest_answer_about_a_person_holds(database: Database) -> None:
+async def test_a_newer_answer_about_a_person_replaces_the_older_one(database: Database) -> None:
     async with database.write() as tx:
         await tx.people.put(Person(id=make.ANA, name="Ana", guest=True), START)
         await tx.people.put(Person(id=make.ANA, name="Anna"), AFTER)
@@ -31,7 +31,7 @@ async def test_the_newest_answer_about_a_person_holds(database: Database) -> Non
         assert await tx.people.get(make.ANA, AFTER) == Person(id=make.ANA, name="Anna")
 
 
-async def test_people_are_asked_again_once_forgotten(database: Database) -> None:
+async def test_a_forgotten_person_is_not_read(database: Database) -> None:
     async with database.write() as tx:
         for name in (make.ANA, make.BEN):
             await tx.people.put(Person(id=name, name=name), START)
@@ -42,7 +42,7 @@ async def test_people_are_asked_again_once_forgotten(database: Database) -> None
         assert await tx.people.get(make.BEN, START) is None
 
 
-async def test_names_stay_known_for_what_was_said_of_people(database: Database) -> None:
+async def test_names_of_forgotten_people_are_still_read(database: Database) -> None:
     async with database.write() as tx:
         for name in (make.ANA, make.BEN):
             await tx.people.put(Person(id=name, name=name.title()), START)
@@ -51,18 +51,18 @@ async def test_names_stay_known_for_what_was_said_of_people(database: Database) 
         assert await tx.people.names([]) == {}
 
 
-async def test_a_room_is_known_until_forgotten(database: Database) -> None:
-    room = Channel(id="C1", member=True, shared=True)
+async def test_a_channel_is_read_until_it_is_forgotten(database: Database) -> None:
+    channel = Channel(id="C1", member=True, shared=True)
     async with database.write() as tx:
         await tx.people.put_channel(Channel(id="C1", member=False), START)
-        await tx.people.put_channel(room, AFTER)
-        assert await tx.people.channel("C1", AFTER) == room
+        await tx.people.put_channel(channel, AFTER)
+        assert await tx.people.channel("C1", AFTER) == channel
         assert await tx.people.channel("C2", START) is None
         await tx.people.forget_channel("C1")
         assert await tx.people.channel("C1", START) is None
 
 
-async def test_a_key_replaces_the_one_before(database: Database) -> None:
+async def test_a_new_key_replaces_the_old_one(database: Database) -> None:
     first = Key(line="ssh-ed25519 AAAA", comment="laptop", fingerprint="SHA256:1", set_at=START)
     second = changed(first, line="ssh-ed25519 BBBB", set_at=AFTER)
     async with database.write() as tx:
@@ -73,13 +73,3 @@ async def test_a_key_replaces_the_one_before(database: Database) -> None:
     async with database.read() as tx:
         assert await tx.people.key(make.ANA) == second
         assert await tx.people.key(make.BEN) == first
-
-
-async def test_facts_of_the_account_are_set_changed_and_taken_away(database: Database) -> None:
-    async with database.write() as tx:
-        assert await tx.account.get("paused") is None
-        await tx.account.set("paused", "yes")
-        await tx.account.set("paused", "by U1")
-        assert await tx.account.get("paused") == "by U1"
-        await tx.account.set("paused", None)
-        assert await tx.account.get("paused") is None

@@ -1,4 +1,4 @@
-"""What runs again and again reads only the rows that it is about: the databases' own plans say so."""
+"""Frequent statements read only the rows that they need, as the databases' query plans show."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tests.store import make
 Statements = list[tuple[str, Any]]
 
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
-WHOLE = {"sqlite": r"SCAN (?!due$|CONSTANT ROW$)(?!.* INDEX )", "postgresql": r".*Seq Scan"}
-"""A line of a plan that looks through a whole table. `due` is what a claim has found before."""
+FULL_SCAN = {"sqlite": r"SCAN (?!due$|CONSTANT ROW$)(?!.* INDEX )", "postgresql": r".*Seq Scan"}
+"""A line of a plan that reads a whole table. `due` is the few rows that a claim has selected."""
 
 
 @contextmanager
 def watched(database: Database) -> Iterator[Statements]:
-    """Collects what is run on the writing connection."""
+    """Collect the statements that run on the writing connection."""
     seen: Statements = []
 
     def running(_conn: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
@@ -41,12 +41,12 @@ def watched(database: Database) -> Iterator[Statements]:
 
 
 async def plan(database: Database, statements: Statements) -> list[str]:
-    """How the database would find the rows, a line for each of its steps."""
+    """Return the lines of the query plans of these statements."""
     lines = []
     async with database.engines.writer.connect() as conn:
         kind = conn.dialect.name
         if kind == "postgresql":
-            # These tables are too small for an index to be worth it: the plan is to show whether there is one.
+            # Otherwise PostgreSQL ignores every index, because these tables are small.
             await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for sql, values in statements:
             if sql.startswith(("SELECT", "UPDATE", "WITH", "DELETE", "INSERT")):
@@ -55,9 +55,9 @@ async def plan(database: Database, statements: Statements) -> list[str]:
     return lines
 
 
-def whole(database: Database, lines: list[str]) -> list[str]:
-    """The lines that look through a whole table."""
-    pattern = re.compile(WHOLE[database.engines.writer.dialect.name])
+def full_scans(database: Database, lines: list[str]) -> list[str]:
+    """Return the lines that read a whole table."""
+    pattern = re.compile(FULL_SCAN[database.engines.writer.dialect.name])
     return [line for line in lines if pattern.match(line)]
 
 
@@ -78,10 +78,10 @@ UNFINISHED = UnfinishedAttempt(
 )
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
 OF_ONE_PERSON = "rentals_live|rentals_owner"
-"""SQLite takes the first; PostgreSQL decides by how many rentals someone had."""
-Ask = Callable[[Transaction], Awaitable[object]]
+"""SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
+Query = Callable[[Transaction], Awaitable[object]]
 
-THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
+THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.claim(START, "a", 9)),
     ("rentals_due", lambda tx: tx.rentals.next_due()),
     ("quotes_due", lambda tx: tx.quotes.claim(START, "a", 9)),
@@ -121,7 +121,7 @@ THROUGH_AN_INDEX: list[tuple[str, Ask]] = [
     ("quotes_owner", lambda tx: tx.quotes.waiting_for_key(make.ANA, START)),
 ]
 
-BY_KEY: list[Ask] = [
+BY_KEY: list[Query] = [
     lambda tx: tx.rentals.get("k7mq2"),
     lambda tx: tx.rentals.get_many(["k7mq2", "p4wd9"]),
     lambda tx: tx.rentals.any_ever(),
@@ -154,31 +154,32 @@ BY_KEY: list[Ask] = [
 ]
 
 
-async def planned(database: Database, ask: Ask) -> list[str]:
+async def planned(database: Database, query: Query) -> list[str]:
+    """Run a query and return the lines of its plans, after checking that none reads a whole table."""
     with watched(database) as statements:
         async with database.write() as tx:
-            await ask(tx)
+            await query(tx)
     lines = await plan(database, statements)
-    assert whole(database, lines) == [], lines
+    assert full_scans(database, lines) == [], lines
     return lines
 
 
-@pytest.mark.parametrize(("index", "ask"), THROUGH_AN_INDEX)
-async def test_it_reads_through_the_index_made_for_it(database: Database, index: str, ask: Ask) -> None:
+@pytest.mark.parametrize(("index", "query"), THROUGH_AN_INDEX)
+async def test_a_frequent_query_uses_its_index(database: Database, index: str, query: Query) -> None:
     if database.engines.writer.dialect.name == "sqlite":
         index, *_ = index.split("|")
-    lines = await planned(database, ask)
+    lines = await planned(database, query)
     assert any(re.search(rf"\b({index})\b", line) for line in lines), lines
 
 
-@pytest.mark.parametrize("ask", BY_KEY)
-async def test_what_is_asked_for_by_its_key_is_not_looked_for(database: Database, ask: Ask) -> None:
-    await make.begun(database, make.rental(attempts=1), make.attempt())
-    await planned(database, ask)
+@pytest.mark.parametrize("query", BY_KEY)
+async def test_a_query_by_key_reads_no_whole_table(database: Database, query: Query) -> None:
+    await make.store_rental(database, make.rental(attempts=1), make.attempt())
+    await planned(database, query)
 
 
-async def test_a_change_looks_through_no_table(database: Database) -> None:
-    before = await make.begun(database, make.rental(attempts=1), make.attempt())
+async def test_a_change_reads_no_whole_table(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(attempts=1), make.attempt())
     change = Change(
         before=before,
         after=make.next_of(before),
@@ -192,7 +193,7 @@ async def test_a_change_looks_through_no_table(database: Database) -> None:
 
 
 @pytest.mark.parametrize("table", ["rentals", "quotes"])
-async def test_clearing_claims_at_start_reads_only_claims(database: Database, table: str) -> None:
-    clearing = f"UPDATE {table} SET claimed_by = NULL WHERE claimed_by IS NOT NULL"  # noqa: S608  # our own names
-    lines = await plan(database, [(clearing, ())])
+async def test_releasing_claims_at_the_start_reads_only_claimed_rows(database: Database, table: str) -> None:
+    releasing = f"UPDATE {table} SET claimed_by = NULL WHERE claimed_by IS NOT NULL"  # noqa: S608  # our own names
+    lines = await plan(database, [(releasing, ())])
     assert any(f"{table}_claimed" in line for line in lines), lines

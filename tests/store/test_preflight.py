@@ -1,4 +1,4 @@
-"""Looking at a database before a start tells what the start will find, and changes nothing."""
+"""The check before a start returns what the start will find, and changes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: st
     await database.close()
 
 
-async def test_one_that_a_gpubot_has_open_says_so(url: str, clock: MovedClock) -> None:
+async def test_a_database_that_a_gpubot_has_open_is_in_use(url: str, clock: MovedClock) -> None:
     database = await Database.open(url, claimant="test", clock=clock)
     with pytest.raises(InUse):
         await condition(url)
@@ -29,12 +29,12 @@ async def test_one_that_a_gpubot_has_open_says_so(url: str, clock: MovedClock) -
 
 
 async def test_an_empty_postgresql_database_stays_empty(postgres: Postgres) -> None:
-    await postgres.run("CREATE DATABASE looked_at")
-    assert await condition(postgres.url("looked_at")) is Condition.OLDER
-    assert await condition(postgres.url("looked_at")) is Condition.OLDER
+    await postgres.run("CREATE DATABASE checked")
+    assert await condition(postgres.url("checked")) is Condition.OLDER
+    assert await condition(postgres.url("checked")) is Condition.OLDER
 
 
-async def test_a_user_who_may_not_write_there_is_told(postgres: Postgres) -> None:
+async def test_a_user_without_write_permission_cannot_open_the_database(postgres: Postgres) -> None:
     await postgres.run(
         "CREATE DATABASE not_ours", "CREATE ROLE reader LOGIN", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"
     )

@@ -1,4 +1,4 @@
-"""Quotes are counted by who asked, and keep the rental that they made."""
+"""Quotes are counted by owner, and keep the rental that they became."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_quotes_are_counted_by_person_and_time(database: Database) -> None
         assert await tx.quotes.asked_since(make.ANA, START + 5 * MINUTE) == 0
 
 
-async def test_quotes_that_wait_for_a_key_are_found_in_order(database: Database) -> None:
+async def test_quotes_of_one_person_that_wait_for_a_key_are_read_oldest_first(database: Database) -> None:
     waits = QuoteState.WAITING_FOR_KEY
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q1", state=waits, created_at=START + 2 * MINUTE))
@@ -43,7 +43,7 @@ async def test_a_quote_is_read_as_it_was_saved(database: Database) -> None:
         assert await tx.quotes.get("q2") is None
 
 
-async def test_a_quote_keeps_the_rental_that_it_made(database: Database) -> None:
+async def test_a_quote_keeps_its_rental_when_an_older_copy_is_saved(database: Database) -> None:
     quote = make.quote()
     async with database.write() as tx:
         await tx.quotes.add(quote)

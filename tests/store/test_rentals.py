@@ -1,4 +1,4 @@
-"""A rental is changed by whoever read it last, and by nobody else."""
+"""A rental is changed only from its newest version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def applied(database: Database, before: Rental, after: Rental, **written: 
 
 
 async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Database) -> None:
-    rental = await make.begun(database)
+    rental = await make.store_rental(database)
     assert await stored(database) == rental
     async with database.read() as tx:
         events = await tx.events.of("k7mq2")
@@ -47,8 +47,8 @@ async def test_a_new_rental_is_read_back_with_its_event_and_card(database: Datab
     assert (card.target_version, card.shown_version, card.due_at is not None) == (1, 0, True)
 
 
-async def test_of_two_changes_read_together_the_first_is_written(database: Database) -> None:
-    before = await make.begun(database)
+async def test_of_two_changes_of_one_version_only_the_first_is_written(database: Database) -> None:
+    before = await make.store_rental(database)
     first = await applied(database, before, make.next_of(before, state=State.PROVISIONING))
     second = Change(
         before=before,
@@ -65,8 +65,8 @@ async def test_of_two_changes_read_together_the_first_is_written(database: Datab
         assert [m.kind for m in await tx.messages.due(START.replace(year=2100), 9)] == [MessageKind.CARD]
 
 
-async def test_a_quote_makes_one_rental(database: Database) -> None:
-    await make.begun(database, make.rental("aaaaa", quote_id="q1"))
+async def test_a_quote_becomes_one_rental_only(database: Database) -> None:
+    await make.store_rental(database, make.rental("aaaaa", quote_id="q1"))
     second = make.rental("bbbbb", quote_id="q1")
     with pytest.raises(Stale):
         async with database.write() as tx:
@@ -76,8 +76,8 @@ async def test_a_quote_makes_one_rental(database: Database) -> None:
         assert await tx.rentals.attempts("bbbbb") == []
 
 
-async def test_an_id_in_use_is_not_taken_over(database: Database) -> None:
-    first = await make.begun(database)
+async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Database) -> None:
+    first = await make.store_rental(database)
     async with database.write() as tx:
         await tx.quotes.add(make.quote("q2", owner=make.BEN))
     with pytest.raises(Stale):
@@ -86,8 +86,8 @@ async def test_an_id_in_use_is_not_taken_over(database: Database) -> None:
     assert await stored(database) == first
 
 
-async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) -> None:
-    before = await make.begun(database)
+async def test_a_change_ends_the_claim_only_if_it_says_so(database: Database) -> None:
+    before = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
     kept = await applied(database, before, make.next_of(before))
@@ -98,8 +98,8 @@ async def test_a_change_may_end_the_claim_it_was_made_under(database: Database) 
         assert await tx.rentals.next_due() == START + HOUR
 
 
-async def test_deferring_sets_when_it_is_due_and_ends_the_claim(database: Database) -> None:
-    rental = await make.begun(database)
+async def test_deferring_sets_the_due_time_and_ends_the_claim(database: Database) -> None:
+    rental = await make.store_rental(database)
     async with database.write() as tx:
         await tx.rentals.claim(START, "engine", 1)
         await tx.rentals.defer(rental, START + HOUR)
@@ -108,11 +108,11 @@ async def test_deferring_sets_when_it_is_due_and_ends_the_claim(database: Databa
     assert (await stored(database)).version == rental.version
 
 
-@pytest.mark.parametrize("way", ["changed", "nudged"])
-async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database: Database, way: str) -> None:
-    rental = await make.begun(database)
+@pytest.mark.parametrize("writer", ["change", "make_due"])
+async def test_deferring_leaves_a_due_time_that_was_written_meanwhile(database: Database, writer: str) -> None:
+    rental = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
-    if way == "changed":
+    if writer == "change":
         await applied(database, rental, make.next_of(rental, due_at=soon))
     else:
         async with database.write() as tx:
@@ -122,8 +122,8 @@ async def test_deferring_leaves_the_due_time_of_whoever_came_meanwhile(database:
     assert (await stored(database)).due_at == soon
 
 
-async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Database) -> None:
-    before = await make.begun(database)
+async def test_a_change_keeps_a_sooner_due_time_that_was_written_during_its_step(database: Database) -> None:
+    before = await make.store_rental(database)
     soon = START + timedelta(seconds=1)
     async with database.write() as tx:
         await tx.rentals.make_due([before.id], soon)
@@ -134,8 +134,8 @@ async def test_a_nudge_during_a_step_is_not_undone_by_its_change(database: Datab
     assert (await stored(database)).due_at is None
 
 
-async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(database: Database) -> None:
-    before = await make.begun(database, make.rental(state=State.READY, lease=make.lease()))
+async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_rental(database: Database) -> None:
+    before = await make.store_rental(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
     await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
@@ -143,13 +143,13 @@ async def test_a_sign_of_life_is_not_undone_by_a_change_that_was_read_before_it(
     assert (now.running.seen_at, now.running.notices_given) == (START + HOUR, 1)
 
 
-async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) -> None:
+async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_only(database: Database) -> None:
     for name, owner, state in (
         ("mine1", make.ANA, State.READY),
         ("mine2", make.ANA, State.PROVISIONING),
         ("other", make.BEN, State.READY),
     ):
-        await make.begun(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
+        await make.store_rental(database, make.rental(name, owner=owner, state=state, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
         await tx.people.note_seen(make.ANA, START)
@@ -158,7 +158,7 @@ async def test_a_sign_of_life_is_for_ones_own_ready_rentals(database: Database) 
     assert (await stored(database, "mine1")).version == 1
 
 
-async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> None:
+async def test_live_rentals_of_all_or_of_one_person_are_listed_oldest_first(database: Database) -> None:
     for index, (name, owner, state) in enumerate(
         (
             ("aaaaa", make.ANA, State.READY),
@@ -167,22 +167,26 @@ async def test_lists_hold_what_lives_and_what_is_newest(database: Database) -> N
             ("ddddd", make.ANA, State.DESTROYING),
         )
     ):
-        await make.begun(database, make.rental(name, owner=owner, state=state, created_at=START + index * HOUR))
+        await make.store_rental(
+            database, make.rental(name, owner=owner, state=state, created_at=START + index * HOUR)
+        )
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live()] == ["aaaaa", "ccccc", "ddddd"]
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
 
 
-async def test_what_lives_is_counted_by_state(database: Database) -> None:
+async def test_live_rentals_are_counted_by_state(database: Database) -> None:
     states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
     for n, state in enumerate(states):
-        await make.begun(database, make.rental(f"r{n}", state=state))
+        await make.store_rental(database, make.rental(f"r{n}", state=state))
     async with database.read() as tx:
         assert await tx.rentals.states() == {State.READY: 2, State.PROCURING: 1}
 
 
-async def test_several_are_read_and_made_due_at_once(database: Database) -> None:
-    first, second, third = [await make.begun(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")]
+async def test_several_rentals_are_read_and_made_due_at_once(database: Database) -> None:
+    first, second, third = [
+        await make.store_rental(database, make.rental(name)) for name in ("aaaaa", "bbbbb", "ccccc")
+    ]
     async with database.write() as tx:
         await tx.rentals.make_due(["aaaaa", "ccccc", "zzzzz"], START + HOUR)
         found = await tx.rentals.get_many(["aaaaa", "bbbbb", "zzzzz"])
@@ -192,24 +196,24 @@ async def test_several_are_read_and_made_due_at_once(database: Database) -> None
     assert third.due_at == START
 
 
-async def test_usage_adds_up_exactly_what_live_envelopes_allow(database: Database) -> None:
+async def test_usage_is_the_exact_sum_of_the_rates_that_live_envelopes_allow(database: Database) -> None:
     rates = {"aaaaa": "2.47", "bbbbb": "0.1", "ccccc": "0.0000001"}
     for name, rate in rates.items():
         owner = make.BEN if name == "bbbbb" else make.ANA
         envelope = make.envelope(max_rate=Decimal(rate))
-        await make.begun(database, make.rental(name, owner=owner, envelope=envelope))
+        await make.store_rental(database, make.rental(name, owner=owner, envelope=envelope))
     over = make.rental("ddddd", state=State.DESTROYED, envelope=make.envelope(max_rate=Decimal(50)))
-    await make.begun(database, over)
+    await make.store_rental(database, over)
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)
         other = await tx.rentals.usage(make.ANA, without="aaaaa")
-    # A ten-millionth of a dollar counts as a whole micro-dollar: the sum is never below what may be spent.
+    # A fraction of a micro-dollar is rounded up, so that the sum is never below what may be spent.
     assert (usage.person_rentals, usage.team_rate) == (2, Decimal("2.570001"))
     assert (other.person_rentals, other.team_rate) == (1, Decimal("0.100001"))
 
 
-async def test_a_rental_that_ends_uses_nothing_more(database: Database) -> None:
-    before = await make.begun(database)
+async def test_a_rental_that_is_over_counts_for_no_usage(database: Database) -> None:
+    before = await make.store_rental(database)
     await applied(database, before, make.next_of(before, state=State.DESTROYED, due_at=None))
     async with database.read() as tx:
         usage = await tx.rentals.usage(make.ANA)

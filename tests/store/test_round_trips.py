@@ -1,4 +1,4 @@
-"""Whatever a model can hold comes back from both databases as it was."""
+"""Every value that a model allows is read as it was written, on both databases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
-# PostgreSQL has no NUL in text, and UTF-8 no lone surrogates: these are replaced, see the last test.
+# The store replaces NUL and lone surrogates; see the last test.
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(1, 2**31 - 2)
 MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -56,7 +56,7 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
 
 
 def anything(kind: Any) -> SearchStrategy[Any]:
-    """What an annotation allows."""
+    """Return a strategy for the values that an annotation allows."""
     if kind in BASICS:
         return BASICS[kind]
     origin, inner = get_origin(kind), get_args(kind)
@@ -76,7 +76,7 @@ def anything(kind: Any) -> SearchStrategy[Any]:
 
 
 def any_of(kind: type[M], **fixed: Any) -> SearchStrategy[M]:
-    """Any value of a model, but for `fixed` fields."""
+    """Return a strategy for the values of a model with these `fixed` fields."""
     free = {n: anything(field.annotation) for n, field in kind.model_fields.items() if n not in fixed}
     return st.builds(kind, **free, **{name: st.just(value) for name, value in fixed.items()})
 
@@ -85,7 +85,7 @@ numbers = count(1)
 
 
 def fresh() -> str:
-    """A name that no example before had."""
+    """Return a name that no earlier example had."""
     return f"x{next(numbers)}"
 
 
@@ -94,15 +94,15 @@ def examples(n: int) -> settings:
         max_examples=n,
         deadline=None,
         derandomize=True,
-        phases=[Phase.generate],  # making a failing example smaller takes minutes with a database
-        # The database is one for all examples of a test; each takes names of its own.
+        phases=[Phase.generate],  # shrinking a failing example takes minutes with a database
+        # All examples of a test share one database; each uses new names.
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
 
 
 @examples(40)
 @given(quote=any_of(Quote))
-async def test_a_quote(database: Database, quote: Quote) -> None:
+async def test_a_quote_is_read_as_it_was_written(database: Database, quote: Quote) -> None:
     quote = changed(quote, id=fresh())
     async with database.write() as tx:
         await tx.quotes.add(quote)
@@ -123,7 +123,7 @@ def _with_lease(rental: Rental) -> Rental:
     row=any_of(LedgerRow),
     event=any_of(Event),
 )
-async def test_a_rental_with_all_that_belongs_to_it(
+async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     database: Database,
     *,
     rental: Rental,
@@ -140,7 +140,7 @@ async def test_a_rental_with_all_that_belongs_to_it(
     later = changed(later, **fixed, version=rental.version + 1)
     rental, later = _with_lease(rental), _with_lease(later)
     if later.lease is not None and rental.lease is not None:
-        # A sign of life is never undone.
+        # A change never moves `seen_at` back.
         later = changed(later, lease=changed(later.lease, seen_at=rental.lease.seen_at))
     offer = changed(attempt.offer, offer_id=name)
     attempt = changed(attempt, **ours, n=1, offer=offer, resource_name=name)
@@ -167,7 +167,7 @@ async def test_a_rental_with_all_that_belongs_to_it(
 
 @examples(40)
 @given(message=any_of(Message, rental_id=None, event_id=None, quote_id=None))
-async def test_a_message(database: Database, message: Message) -> None:
+async def test_a_message_is_read_as_it_was_written(database: Database, message: Message) -> None:
     message = changed(message, due_at=FAR - timedelta(days=400 * 365))
     async with database.write() as tx:
         await tx.messages.add(message)
@@ -179,22 +179,22 @@ async def test_a_message(database: Database, message: Message) -> None:
 
 
 @examples(30)
-@given(person=any_of(Person), key=any_of(Key), room=any_of(Channel), asked=MOMENTS)
-async def test_people_keys_and_rooms(
-    database: Database, person: Person, key: Key, room: Channel, asked: datetime
+@given(person=any_of(Person), key=any_of(Key), channel=any_of(Channel), asked=MOMENTS)
+async def test_people_keys_and_channels_are_read_as_they_were_written(
+    database: Database, person: Person, key: Key, channel: Channel, asked: datetime
 ) -> None:
     async with database.write() as tx:
         await tx.people.put(person, asked)
         await tx.people.set_key(person.id, key)
-        await tx.people.put_channel(room, asked)
+        await tx.people.put_channel(channel, asked)
         assert await tx.people.get(person.id, asked) == person
         assert await tx.people.key(person.id) == key
-        assert await tx.people.channel(room.id, asked) == room
+        assert await tx.people.channel(channel.id, asked) == channel
 
 
 @examples(40)
 @given(moments=st.lists(MOMENTS, min_size=2, max_size=6, unique=True))
-async def test_moments_sort_as_time_does(database: Database, moments: list[datetime]) -> None:
+async def test_stored_times_sort_as_time_does(database: Database, moments: list[datetime]) -> None:
     owner = fresh()
     async with database.write() as tx:
         for moment in moments:
@@ -203,12 +203,12 @@ async def test_moments_sort_as_time_does(database: Database, moments: list[datet
     assert asked == list(range(len(moments), 0, -1))
 
 
-async def test_text_that_no_database_takes_is_kept_without_it(database: Database) -> None:
+async def test_characters_that_no_database_takes_are_replaced(database: Database) -> None:
     strange = "a\0b\ud800c"
     attempt = make.attempt(
         state=AttemptState.UNKNOWN, detail=strange, offer=make.offer("strange", vendor_region="eu\ud800")
     )
-    await make.begun(database, make.rental(attempts=1), attempt)
+    await make.store_rental(database, make.rental(attempts=1), attempt)
     async with database.read() as tx:
         [kept] = await tx.rentals.attempts("k7mq2")
     assert (kept.detail, kept.offer.vendor_region) == ("a\ufffdb?c", "eu?")

@@ -59,6 +59,7 @@ rate = st.integers(0, 10**9).map(lambda units: Decimal(units) / 10_000)
 amount = st.integers(min_value=0, max_value=10**12)
 version = st.integers(min_value=1, max_value=999)
 rental_id = st.sampled_from(["k7mq2", "p4wd9", "a2bc3"])
+quote_id = st.sampled_from(["q1", "a2bc3d4ef5gh"])
 user = st.sampled_from(["U0ANA", "U0BEN", "U0CARL", "U0GONE"])
 channel = st.sampled_from(["C0TRAIN", "C0GPUS", "D0ANA"])
 maybe_text = st.none() | text
@@ -133,7 +134,7 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         Rental,
         id=rental_id,
         state=st.just(state),
-        quote_id=text,
+        quote_id=quote_id,
         owner=user,
         card_channel=channel,
         request=requests,

@@ -7,7 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.lifecycle.notifications import QUIET
+from bot.lifecycle.notifications import NOT_IN_THREAD
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
@@ -245,4 +245,4 @@ Gone 18:55 too, confirmed by the vendor. In all $14.68 computed.
 
 
 def test_the_thread_is_silent_about_what_another_message_says() -> None:
-    assert {thread(happened(kind, clock(12, 0))) for kind in QUIET} == {"(nothing)"}
+    assert {thread(happened(kind, clock(12, 0))) for kind in NOT_IN_THREAD} == {"(nothing)"}

@@ -13,18 +13,18 @@ from bot.model.request import Request
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, refused without doubt, bought by an earlier call, or
-    failed (which may still have made a resource)."""
+    """The marketplace's answer to a procure call: accepted, refused for certain, bought by an earlier call, or
+    failed (it may still have made a resource)."""
 
     accepted: bool
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
     expired: bool = False
-    """410: the price no longer stands."""
+    """410: the offer has expired."""
     refused: bool = False
     """404, 422: nothing was bought."""
     bought_before: bool = False
-    """409: this account bought the offer already, perhaps by a call that an older database doesn't know of."""
+    """409: this account bought the offer already, perhaps by a call that is not in this database."""
 
 
 class OfferProgress(Frozen):
@@ -34,7 +34,7 @@ class OfferProgress(Frozen):
     ready: bool = False
     failed: bool = False
     in_progress: bool = False
-    """Procurement began and has not ended; also for words we don't know."""
+    """Procurement began and has not ended. Also set for words that we don't know."""
     progress: str = ""
     detail: str = ""
     all_running: bool = False
@@ -62,52 +62,53 @@ class ResourceView(Frozen):
 
     @property
     def deleted(self) -> bool:
-        """Whether the vendor confirmed that it is gone."""
+        """Return whether the vendor confirmed that it is gone."""
         return self.status == "deleted"
 
 
 class Market(Protocol):
-    """Compute Clear. Every call raises MarketAway or LockedOut where there is no usable answer; none is
-    repeated inside."""
+    """Compute Clear. Every call raises MarketAway or LockedOut if there is no usable answer. No call is retried
+    inside."""
 
     async def catalog(self) -> Catalog:
-        """The four discovery endpoints."""
+        """Return the answers of the four discovery endpoints."""
 
     async def offers(self, request: Request) -> tuple[Offer, ...]:
-        """Offers that fit, cheapest first, filtered again by us."""
+        """Return the offers that fit a request, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buys, once. MarketAway with `acted` means that nobody knows."""
+        """Buy an offer with one call. If it raises MarketAway with `acted`, it may have bought."""
 
     async def progress(self, offer_id: str) -> OfferProgress:
-        """The offer's procurement status."""
+        """Return how far the procurement of an offer is."""
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """The account's resources, or those of one offer."""
+        """Return the account's resources, or those of one offer."""
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """One resource, None on 404; `fresh` asks the vendor live."""
+        """Return a resource. Return None on 404. `fresh` asks the vendor instead of the market's cache."""
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        """The status of each resource of an offer, by its id. Nothing else of them is read, so that no other
-        field of an answer can keep a machine from being deleted."""
+        """Return the status of each resource of an offer by its id. Nothing else is parsed, because an unusable
+        field would prevent the deletion of a machine."""
 
     async def delete(self, resource_id: str) -> bool:
-        """Asks for deletion with force. True when accepted or already deleted (409), False on 404."""
+        """Delete a resource with force. Return True if that is accepted or done already (409). Return False on
+        404."""
 
 
 class Prober(Protocol):
-    """Looks at a port from outside."""
+    """Connects to machines from outside."""
 
     async def banner(self, host: str, port: int) -> bool:
-        """Whether an SSH server introduces itself there, within a few real seconds."""
+        """Return whether an SSH server sends its banner within a few real seconds."""
 
 
 class DirectPosts(Protocol):
     """Messages outside the outbox, for when the store can't take them."""
 
     async def post(self, user: str, event: Event) -> bool:
-        """Sends an event of the account to a person. Returns False if Slack did not take it. Never raises."""
+        """Send an event of the account to a person. Return False if Slack did not take it. Never raise."""
 
 
 class Channels(Protocol):

@@ -18,7 +18,7 @@ from bot.model.state import State
 
 
 class Usage(Frozen):
-    """What all live envelopes add up to."""
+    """What live rentals use of the limits."""
 
     person_rentals: int
     team_rate: Decimal
@@ -26,7 +26,8 @@ class Usage(Frozen):
 
 
 class Billing(Frozen):
-    """A resource as its cost is made of it: what the marketplace says, and what counts where that says nothing."""
+    """What the cost of a resource is computed from: what the marketplace reports, and what counts if it
+    doesn't."""
 
     rate: Decimal | None
     """USD per hour."""
@@ -36,11 +37,11 @@ class Billing(Frozen):
     intended_at: Instant
     """When its attempt was intended."""
     billed_to: Instant | None
-    """Until when it is in the ledger; None where it isn't."""
+    """Until when it is in the ledger. None if it isn't."""
 
 
 class LiveCost(Frozen):
-    """A live rental as a sum over many needs it."""
+    """What the sum over many live rentals needs of each."""
 
     rental_id: str
     owner: str
@@ -48,14 +49,14 @@ class LiveCost(Frozen):
     rate: Decimal | None
     created_at: Instant
     billed: Micros
-    """What of it is in the ledger."""
+    """The sum of its ledger rows."""
     estimated: bool
-    """Whether part of that is."""
+    """Whether a part of `billed` is estimated."""
     alive: tuple[Billing, ...]
 
 
 class KnownResource(Frozen):
-    """What deleting a resource needs to know of it."""
+    """What the overdue deletion needs of a resource."""
 
     resource_id: str
     status: str
@@ -65,8 +66,8 @@ class KnownResource(Frozen):
 
 
 class Claimed(Frozen):
-    """A rental that is due. It holds nothing that needs an envelope or a state to be parsed: a rental that can't
-    be loaded fails in its own step, and keeps no other from being claimed."""
+    """A rental that is due. It holds nothing that is parsed: a rental that can't be loaded must fail in its own
+    step, not when it is claimed together with others."""
 
     id: str
     version: int
@@ -78,8 +79,8 @@ class Claimed(Frozen):
 
 
 class UnfinishedAttempt(Frozen):
-    """An attempt that may still bill, with the moments from which its end is counted. It holds nothing that needs
-    an offer, an envelope or a state to be parsed."""
+    """An attempt that may still bill, with the times from which its end is counted. It holds no offer, envelope or
+    state, because a rental whose stored values can't be parsed must be deleted too."""
 
     rental_id: str
     n: int
@@ -107,12 +108,12 @@ class Change(Frozen):
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of the event that it tells, or None."""
+    """Each with the index into `events` of its event, or None."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     releases_claim: bool = False
-    """Whether the rental's claim ends with this change. Only the step that holds the claim says so."""
+    """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
 
     @model_validator(mode="after")
     def _check_transition(self) -> Self:
@@ -122,14 +123,14 @@ class Change(Frozen):
 
 
 class Unsendable(Frozen):
-    """Messages that can't be sent now. The store skips them, so that what is behind them is found without reading
-    all of them first."""
+    """Messages that can't be sent now. The store skips them: many of them in front would hide those that can be
+    sent."""
 
     ids: frozenset[int] = frozenset()
     finds: bool = False
-    """Every post whose outcome is unknown, so that the conversation is read back first."""
+    """All posts whose outcome is unknown: the conversation is read back before they are posted again."""
     posts: bool = False
-    """Every other post."""
+    """All other posts."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
     edits: bool = False

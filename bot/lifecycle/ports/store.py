@@ -30,20 +30,20 @@ class Quotes(Protocol):
     async def add(self, quote: Quote) -> None: ...
     async def save(self, quote: Quote) -> None: ...
     async def asked_since(self, owner: str, since: datetime) -> int:
-        """How many quotes a person asked for since then."""
+        """Return how many quotes a person asked for since then."""
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        """Those of one person that go on once there is a key."""
+        """Return the quotes of a person that go on once there is a key."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
-        """Take what is due and unclaimed, and return the ids, oldest first."""
+        """Claim what is due and unclaimed, and return the ids, oldest first."""
 
     async def defer(self, quote_id: str, due_at: datetime) -> None:
         """End its claim and set when it is next due."""
 
     async def release(self, quote_id: str) -> None: ...
     async def release_all(self, *, without: Collection[str] = ()) -> None:
-        """Ends every claim, but for those of these quotes."""
+        """End every claim, except those of these quotes."""
 
     async def next_due(self) -> datetime | None: ...
 
@@ -51,63 +51,65 @@ class Quotes(Protocol):
 class Rentals(Protocol):
     async def get(self, rental_id: str) -> Rental | None: ...
     async def apply(self, change: Change) -> None:
-        """Writes a change. Raises Stale where the rental is no longer as it was: then the facts (attempts,
-        resources, ledger) are written all the same once the transaction commits, and nothing else is.
-        Raises OfferTaken where an attempt's offer has had one already."""
+        """Write a change. Raise Stale if the rental changed meanwhile: the facts (attempts, resources, ledger) are
+        still written once the transaction commits, and nothing else is. Raise OfferTaken if the offer of a new
+        attempt has had one already."""
 
     async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
-        """Ends its claim and sets when it is next due, if nobody changed it meanwhile. Tells nobody."""
+        """End its claim and set when it is next due, unless it changed meanwhile. No message becomes due."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:
-        """Takes what is due and unclaimed, oldest first."""
+        """Claim what is due and unclaimed, and return it, oldest first."""
 
     async def release(self, rental_id: str) -> None: ...
     async def release_all(self, *, without: Collection[str] = ()) -> None:
-        """Ends every claim, but for those of these rentals."""
+        """End every claim, except those of these rentals."""
 
     async def next_due(self) -> datetime | None: ...
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """What is live, but for the rental `without`. Holds off other decisions about spending until the
-        transaction ends."""
+        """Return what live rentals use, except the rental `without`. Take the spending lock until the transaction
+        ends, so that everything read after it includes other rentals that just committed."""
 
     async def live(self, owner: str | None = None) -> list[Rental]:
-        """All that are not over, oldest first; of one person or of all."""
+        """Return the rentals that are not over, oldest first: of one person or of all."""
 
     async def states(self) -> dict[State, int]:
-        """How many are in each state, of those that are not over."""
+        """Return how many rentals are in each state, without those that are over."""
 
     async def live_costs(self) -> list[LiveCost]:
-        """All that are not over, oldest first, with what they cost, in a few queries however many there are."""
+        """Return the rentals that are not over, oldest first, with what they cost. The number of queries does not
+        depend on how many there are."""
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
-        """Those of the ids that there are."""
+        """Return the rentals that exist, by their ids."""
 
     async def attempts(self, rental_id: str) -> list[Attempt]: ...
     async def resources(self, rental_id: str) -> list[Resource]: ...
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
-        """Those of the ids that are ours."""
+        """Return the resources that the store knows, by their ids."""
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """The attempt of each resource, by the resource's id."""
+        """Return the attempt of each resource, by the resource's id."""
 
     async def attempt_by_offer(self, offer_id: str) -> Attempt | None: ...
     async def attempt_by_name(self, resource_name: str) -> Attempt | None: ...
     async def alive_resources(self) -> list[Resource]:
-        """Those that are not gone."""
+        """Return the resources that are not gone."""
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
-        """Makes them due now."""
+        """Make them due now."""
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
-        """Median seconds from procurement to ready of the last rentals there, None with fewer than 3."""
+        """Return the median seconds from procurement to ready of the last rentals there. Return None if there are
+        fewer than 3."""
 
     async def any_ever(self) -> bool: ...
 
 
 class Events(Protocol):
     async def add(self, event: Event) -> int:
-        """Writes an event of the account and gives its id. A rental's events are written with its change."""
+        """Write an event of the account and return its id. A rental's events are written with its change."""
 
     async def of(self, rental_id: str) -> list[Event]: ...
     async def get(self, event_id: int) -> Event | None: ...
@@ -153,24 +155,24 @@ class Messages(Protocol):
 
 
 EVER = datetime.min.replace(tzinfo=UTC)
-"""As `not_before`: whenever that was."""
+"""As `not_before`: at any time."""
 
 
 class People(Protocol):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
-        """Someone as last asked, not longer ago than that (real time)."""
+        """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
-        """Display names as last known; whom we don't know is left out."""
+        """Return the last known display names. People that we don't know are left out."""
 
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
-        """Ask again next time; None forgets all."""
+        """Make the stored person count as too old. None: all of them."""
 
     async def key(self, user_id: str) -> Key | None: ...
     async def set_key(self, user_id: str, key: Key) -> None: ...
     async def note_seen(self, user_id: str, now: datetime) -> None:
-        """A sign of life: their ready rentals count as in use now."""
+        """Note a sign of life: the person's ready rentals count as needed now."""
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None: ...
     async def put_channel(self, channel: Channel, real_now: datetime) -> None: ...
@@ -178,7 +180,7 @@ class People(Protocol):
 
 
 class Account(Protocol):
-    """A few facts about the whole."""
+    """Facts about the account as a whole, by name."""
 
     async def get(self, name: str) -> str | None: ...
     async def set(self, name: str, value: str | None) -> None: ...
@@ -199,26 +201,27 @@ class Account(Protocol):
 
 
 class Overdue(Protocol):
-    """What is late, read from bare columns: it must work when a rental itself can't be loaded."""
+    """What is overdue, read from single columns: it must work if a rental itself can't be loaded."""
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
-        """The attempts that may still bill, of rentals whose end was at or before `by`: when their destruction
-        began, else when their lease ends, else when their machine was accepted or they were asked for."""
+        """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
+        their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """The same attempt as it is now. None if it is settled."""
+        """Return an attempt as it is now. Return None if it is settled."""
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Which of the ids belong to other attempts."""
+        """Return which of the ids belong to other attempts."""
 
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Marks the attempt for deletion, and notes that the deletion of these resources was accepted. Returns
-        False if it was marked already."""
+        """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Return False
+        if it was marked already."""
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """The id of the quote or rental that is due first, claimed or not, and when; without the ids `but`."""
+        """Return the id of the quote or rental that is due first, claimed or not, and when. Leave out the ids
+        `without`."""
 
 
 class Tx(Protocol):
@@ -244,15 +247,15 @@ class Store(Protocol):
     """The database."""
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """A transaction that only reads, and never waits for a writer."""
+        """Begin a transaction that only reads and never waits for a writer."""
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
-        """A short transaction that writes; commits at the end. Raises StoreBusy where the database doesn't
-        take it in time, and Stale where someone was faster (then only facts were written)."""
+        """Begin a short transaction that writes and is committed at its end. Raise StoreBusy if the database
+        doesn't take it in time, and Stale if a rental changed meanwhile (then only facts were written)."""
 
     async def takes_writes(self) -> bool:
-        """Whether something can be written now: tries it, and tells no listener of `on_commit`. A write that only
-        waited too long for its turn counts as taken if another one was committed meanwhile."""
+        """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
+        that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_commit(self, listener: Callable[[], None]) -> None:
-        """`listener` is called after every commit that wrote: whoever waits for something due looks again."""
+        """Call `listener` after every commit that wrote, because something may be due then."""

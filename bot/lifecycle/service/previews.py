@@ -81,7 +81,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
-        choices=await _with_usual(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
+        choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
@@ -119,7 +119,7 @@ async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:
     return 0 if rental is None else (await load_snapshot(tx, rental)).spent(now).amount
 
 
-async def _with_usual(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
+async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
     """Add to the recommended offer how long such machines usually take."""
     best = recommended(choices)
     seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
-from bot.lifecycle.billing import so_far
+from bot.lifecycle.billing import accrued
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
@@ -95,7 +95,7 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
     async with deps.store.read() as tx:
         now = deps.clock.now()
         live = await tx.rentals.live_costs()
-        spent = {cost.rental_id: so_far(cost.billed, cost.alive, now, estimated=cost.estimated) for cost in live}
+        spent = {cost.rental_id: accrued(cost.billed, cost.alive, now, estimated=cost.estimated) for cost in live}
         own = [cost for cost in live if cost.owner == person.id]
         wanted = live if everyone else own
         shown = [cost.rental_id for cost in wanted[:most]]

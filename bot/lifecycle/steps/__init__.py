@@ -1,1 +1,2 @@
-"""What happens next in each state. A step asks the outside and answers what is then true; run.py writes it."""
+"""One module for each state: what the bot does next for a rental in it. dispatch.py runs a step and saves the
+result."""

@@ -11,7 +11,7 @@ from bot.model.state import State
 
 
 async def wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """A request that nobody decides lapses."""
+    """Expire the request if nobody decided in time."""
     now, rental = deps.clock.now(), snapshot.rental
     if rental.waiting is not None and now < rental.waiting.expires_at:
         return snapshot.with_due(rental.waiting.expires_at)

@@ -1,75 +1,71 @@
-"""Destroying attempts for certain: delete every resource, and look until the vendor confirms that it is gone."""
+"""Deletes the resources of attempts until the vendor confirms that they are gone."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.service.ending import TAKEN_ON_SILENCE
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.reconcile import look
-from bot.lifecycle.transitions import ALARM_AFTER
+from bot.lifecycle.steps.reconcile import look_up
+from bot.lifecycle.transitions import clear_alarm, raise_alarm, set_alarm
 from bot.model.attempt import Attempt, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
-from bot.model.rental import Alarm
 from bot.model.state import State
 
 ALARM_AGAIN = timedelta(minutes=30)
 DELETE_AGAIN = timedelta(minutes=2)
-"""An accepted deletion that shows nothing after this long is asked for again."""
+"""A resource that is not in status `deleting` this long after an accepted deletion is deleted again."""
 
 
-def doomed(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """The attempts that are to be gone and aren't yet."""
+def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
+    """Return the attempts whose resources are to be deleted and are not confirmed gone."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
     return tuple(a for a in snapshot.attempts if not a.settled and (all_of_them or a.marked_for_deletion))
 
 
 def marked_as_overdue(attempt: Attempt) -> bool:
-    """Whether the overdue deletion marked an attempt of a rental that is being made: a step gives its reason."""
+    """Return whether the overdue deletion marked an attempt before it was ready. If a step marks one, it sets the
+    reason."""
     return attempt.marked_for_deletion and not attempt.reopened and attempt.why in {None, Why.NO_ANSWER}
 
 
-async def tend(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """One round of deletion for every attempt that is to be gone, with the alarm where it takes too long.
+async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Do one round of deletion for every attempt that needs it. Notify people if it takes too long.
 
-    What has no answer is tried again later; nothing is given up.
+    A call without an answer is made again in the next round. There is no last round.
     """
-    for attempt in doomed(snapshot):
-        snapshot = await _tend(deps, snapshot, attempt)
-        if attempt.reopened and _same(snapshot, attempt).settled:
+    for attempt in being_deleted(snapshot):
+        snapshot = await _delete_attempt(deps, snapshot, attempt)
+        if attempt.reopened and snapshot.attempt(attempt.n).settled:
             bill = snapshot.spent(deps.clock.now())
             facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, deps.clock.now(), facts)
-    return _alarm(snapshot, deps.clock.now())
+    return _update_alarm(snapshot, deps.clock.now())
 
 
-async def _tend(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+async def _delete_attempt(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     snapshot = snapshot.with_facts(changed(attempt, marked_for_deletion=True))
     try:
-        snapshot, _ = await look(deps, snapshot, _same(snapshot, attempt))
+        snapshot, _ = await look_up(deps, snapshot, snapshot.attempt(attempt.n))
     except MarketAway as away:
-        snapshot = _note(snapshot, attempt, away.words)
+        snapshot = _note_answer(snapshot, attempt, away.words, snapshot.alive_of(attempt))
     now = deps.clock.now()
-    for resource in snapshot.resources_of(attempt):
-        if resource.gone_at is None and _ask_to_delete(resource, now):
+    for resource in snapshot.alive_of(attempt):
+        if _should_delete(resource, now):
             snapshot = await _delete(deps, snapshot, attempt, resource)
-    attempt = _same(snapshot, attempt)
-    alive = [r for r in snapshot.resources_of(attempt) if r.gone_at is None]
+    attempt = snapshot.attempt(attempt.n)
+    alive = snapshot.alive_of(attempt)
     if attempt.delete_accepted_at is None and alive and all(r.delete_accepted_at for r in alive):
         snapshot = snapshot.with_facts(changed(attempt, delete_accepted_at=now))
     return snapshot
 
 
-def _same(snapshot: RentalSnapshot, attempt: Attempt) -> Attempt:
-    return next(a for a in snapshot.attempts if a.n == attempt.n)
-
-
-def _ask_to_delete(resource: Resource, now: datetime) -> bool:
+def _should_delete(resource: Resource, now: datetime) -> bool:
     if resource.delete_accepted_at is None:
         return True
     return resource.status != "deleting" and now - resource.delete_accepted_at >= DELETE_AGAIN
@@ -81,49 +77,47 @@ async def _delete(
     try:
         accepted = await deps.market.delete(resource.resource_id)
     except MarketAway as away:
-        return _note(snapshot, attempt, away.words, resource)
+        return _note_answer(snapshot, attempt, away.words, (resource,))
     if not accepted:
-        return _note(snapshot, attempt, "not found", resource)
-    done = changed(resource, delete_accepted_at=deps.clock.now(), last_answer="")
-    return snapshot.with_facts(_same(snapshot, attempt), (done,))
+        return _note_answer(snapshot, attempt, "not found", (resource,))
+    accepted_now = changed(resource, delete_accepted_at=deps.clock.now(), last_answer="")
+    return snapshot.with_facts(snapshot.attempt(attempt.n), (accepted_now,))
 
 
-def _note(
-    snapshot: RentalSnapshot, attempt: Attempt, words: str, resource: Resource | None = None
+def _note_answer(
+    snapshot: RentalSnapshot, attempt: Attempt, words: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """The last answer, for the alarm."""
-    of = (resource,) if resource else tuple(r for r in snapshot.resources_of(attempt) if r.gone_at is None)
-    noted = tuple(changed(r, last_answer=words) for r in of)
-    return snapshot.with_facts(_same(snapshot, attempt), noted)
+    """Return the snapshot with the market's last answer about these resources. The alarm shows it."""
+    noted = tuple(changed(resource, last_answer=words) for resource in resources)
+    return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
 
-def _alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental, alarm, waiting = snapshot.rental, snapshot.rental.alarm, doomed(snapshot)
+def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    rental, waiting = snapshot.rental, being_deleted(snapshot)
+    alarm = rental.alarm
     if not waiting:
-        return snapshot if alarm is None else replace(snapshot, rental=changed(rental, alarm=None))
+        return snapshot if alarm is None else snapshot.with_rental(clear_alarm(rental))
     if alarm is None:
-        return replace(snapshot, rental=changed(rental, alarm=Alarm(at=now + ALARM_AFTER)))
+        return snapshot.with_rental(set_alarm(rental, now))
     if now < alarm.at:
         return snapshot
-    again = TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN
-    alive = [r for attempt in waiting for r in snapshot.resources_of(attempt) if r.gone_at is None]
+    alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
+    offer = waiting[0].offer
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,
-        rate=sum((r.rate or waiting[0].offer.rate for r in alive), start=waiting[0].offer.rate * 0)
-        if alive
-        else waiting[0].offer.rate,
+        rate=sum((r.rate or offer.rate for r in alive), start=Decimal(0)) if alive else offer.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
-        vendor=waiting[0].offer.vendor,
+        vendor=offer.vendor,
         since=rental.ending.since if rental.ending else None,
     )
+    next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
     snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
-    raised = changed(alarm, at=now + again, count=alarm.count + 1)
-    return replace(snapshot, rental=changed(rental, alarm=raised))
+    return snapshot.with_rental(raise_alarm(rental, alarm, next_at))
 
 
-def next_look(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
-    """When deletions want the next round; None when all are done."""
-    if not doomed(snapshot):
+def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+    """Return when the next round of deletions is due. Return None if nothing is being deleted."""
+    if not being_deleted(snapshot):
         return None
     alarm = snapshot.rental.alarm
     return soonest(poll_at(now), alarm.at if alarm else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.billing import cost_something
+from bot.lifecycle.billing import cost_something, ledger_span
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.transitions import confirm_destroyed
@@ -12,22 +12,20 @@ from bot.policy.spending import receipt_estimate
 
 
 async def destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ends it once every attempt is gone; deletions were tended before this step."""
+    """End the rental if every attempt is settled. `deletion` has done its round before this step."""
     now, rental = deps.clock.now(), snapshot.rental
     if not all(attempt.settled for attempt in snapshot.attempts):
         return snapshot.with_due(None)
     bill = snapshot.spent(now)
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
-    starts = [row.started_at for row in snapshot.ledger]
-    ends = [row.ended_at for row in snapshot.ledger]
     facts = Facts(
         end=after.state,
         why=why,
         amount=bill.amount,
         estimated=bill.estimated,
         rate=rental.rate,
-        span=max(ends) - min(starts) if starts else None,
+        span=ledger_span(snapshot.ledger),
         paid=cost_something(bill),
         estimate=receipt_estimate(
             rental.rate, rental.envelope.lease, bill.amount, ran_its_length=why is Why.LEASE_ENDED

@@ -1,4 +1,4 @@
-"""One step of one rental: load, act, apply."""
+"""One step of one rental: load it, act, save it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ STEPS: dict[State, Step] = {
 
 
 async def step(deps: StepDeps, rental_id: str) -> None:
-    """Does what is due for a rental and ends its claim.
+    """Do what is due for a rental and end its claim.
 
-    Where somebody changed the rental meanwhile, what the market answered is written and the rest is dropped:
-    whoever changed it made it due at once, so the next step decides from what is then true.
+    If the rental was changed meanwhile, only what the market answered is saved. That change made the rental due at
+    once, so the next step decides again.
     """
     snapshot = await load(deps, rental_id)
     if snapshot is None:
         return
     try:
-        snapshot = await deletion.tend(deps, snapshot)
+        snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
-        deletions = deletion.next_look(snapshot, deps.clock.now())
-        if deletions is not None:
-            snapshot = snapshot.with_due(soonest(deletions, snapshot.rental.due_at))
+        next_round = deletion.next_round(snapshot, deps.clock.now())
+        if next_round is not None:
+            snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
         await save(deps, snapshot, releases_claim=True)
     except Stale:
         async with deps.store.write() as tx:

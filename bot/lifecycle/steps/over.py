@@ -7,5 +7,5 @@ from bot.lifecycle.snapshot import RentalSnapshot
 
 
 async def stay_over(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """An over rental is only due while something that turned up late is being deleted. Its end stands."""
+    """Change nothing. The rental is due only while a resource that appeared after its end is being deleted."""
     return snapshot.with_due(None)

@@ -1,4 +1,4 @@
-"""How often the marketplace is asked."""
+"""When a step asks the marketplace again."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from random import SystemRandom
 from bot.errors import MarketAway
 
 POLL = timedelta(seconds=15)
-"""The guide: "Poll until ready ... every 15 seconds"."""
+"""docs/compute-clear.md: the status is to be polled every 15 seconds."""
 JITTER = timedelta(seconds=1)
-"""So that rentals that began together don't ask together for ever."""
+"""Without it, rentals that began together would poll together for ever."""
 LONGEST_WAIT = timedelta(minutes=2)
-"""However long the marketplace asks to wait: what may bill isn't left alone for longer."""
+"""A longer `Retry-After` is cut to this: a resource that may bill is not left alone for longer."""
 
 _random = SystemRandom()
 
 
 def poll_at(now: datetime) -> datetime:
-    """When to ask again."""
+    """Return when to ask again."""
     return now + POLL + JITTER * _random.uniform(-1, 1)
 
 
-def again_at(now: datetime, away: MarketAway) -> datetime:
-    """When to ask again after no usable answer: later where the marketplace asked for that."""
+def retry_at(now: datetime, away: MarketAway) -> datetime:
+    """Return when to ask again after a call without a usable answer: at the next poll, or later if the marketplace
+    asks to wait."""
     return max(poll_at(now), now + min(timedelta(seconds=away.retry_after or 0.0), LONGEST_WAIT))
 
 
 def soonest(*moments: datetime | None) -> datetime | None:
-    """The earliest of what is set."""
+    """Return the earliest of the moments that are set. Return None if none is."""
     return min((moment for moment in moments if moment is not None), default=None)

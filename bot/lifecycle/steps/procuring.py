@@ -1,9 +1,10 @@
-"""Buying: one attempt at a time, its intent committed before its one call, and no other until it is proven."""
+"""Buys: one attempt at a time. An attempt is committed before its one procure call, and no other begins until it
+is settled or its deletion is accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from bot.errors import BuyingBlock, BuyingBlocked, LockedOut, MarketAway, OfferTaken, RateLimited
 from bot.lifecycle.account import buying_block, check_buying
@@ -13,8 +14,8 @@ from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.service.renting import envelope_facts
 from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.deletion import marked_as_overdue
-from bot.lifecycle.steps.polling import again_at, poll_at, soonest
-from bot.lifecycle.steps.reconcile import look, named, of_others
+from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
+from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.transitions import (
     accept,
     await_decision,
@@ -32,91 +33,82 @@ from bot.model.person import Key
 from bot.model.rental import Blocked, Decider, Waiting
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.policy.offers import fits
-from bot.policy.spending import propose, provisioning_budget
+from bot.policy.fallback import MARKET_UNAVAILABLE, NEEDS_NEW_QUOTE, untried, within_envelope
+from bot.policy.spending import propose
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""Kept from buying for that long, it asks again instead of surprising anyone later."""
+"""If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
+surprise."""
 STILL_FRESH = timedelta(seconds=30)
-"""An offer that expires sooner is not tried: its price could lapse under the call."""
-LEAST_TIME = timedelta(minutes=3)
-"""An attempt is only begun where the envelope's total leaves it that long to get ready."""
+"""An offer that expires sooner is not tried: it could expire during the call."""
 WHY_BLOCKED = {BuyingBlock.PAUSED: Why.PAUSED, BuyingBlock.TOKEN_REFUSED: Why.UNAUTHORIZED}
-SAYS_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
-HELD_UP = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""The market, not the offer, is why these attempts bought nothing: they don't count as tried."""
-NEEDS_NEW_QUOTE = HELD_UP | {Why.EXPIRED}
-"""After these the same place may still sell it, under a new offer: a new quote before anything dearer."""
+REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
+"""The answer to the procure call said that it failed, but it may have made a resource."""
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Settles the attempt under way, or starts the next."""
+    """Settle the current attempt, or begin the next."""
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
-        # Nobody was here to do it: that too keeps from buying.
-        snapshot = _kept_since(snapshot, due_at)
+        # The bot was down when this was due. That time counts as blocked.
+        snapshot = _blocked_since(snapshot, due_at)
     if snapshot.attempts and marked_as_overdue(snapshot.attempts[-1]):
-        snapshot = note_overdue(deps, snapshot, snapshot.attempts[-1])
+        snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None and any(not a.settled and a.delete_accepted_at is None for a in snapshot.attempts):
-        return _later(snapshot, poll_at(now))  # something turned up late, and is still to be accepted for deletion
+        return snapshot.with_due(poll_at(now))  # the deletion of a reopened attempt is not accepted yet
     if attempt is None:
         return await _buy_next(deps, snapshot)
     if attempt.marked_for_deletion:
-        return _later(snapshot, poll_at(now))
+        return snapshot.with_due(poll_at(now))
     try:
-        snapshot, progress = await look(deps, snapshot, attempt)
+        snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
-        # From now on it is also kept from buying: whatever this proves, it may be too late to go on with.
-        return _later(_note_unknown(_kept_since(snapshot, now), attempt, now), again_at(now, away))
-    # An answer ends an outage. It doesn't end a rate limit: only the answer to the next purchase does, so that
-    # purchases that are turned away again and again are given back to people too.
+        # This time counts as blocked: when the market answers, it may be too late to buy another.
+        return _note_unknown(_blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
+    # An answer ends an outage. A rate limit ends only with the answer to the next purchase: else a rental whose
+    # purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
-    if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in HELD_UP:
+    if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
-    attempt = next(a for a in snapshot.attempts if a.n == attempt.n)
+    attempt = snapshot.attempt(attempt.n)
     if attempt.state is AttemptState.BOUGHT:
-        if progress.failed or attempt.why in SAYS_FAILED:
+        if progress.failed or attempt.why in REPORTED_FAILED:
             return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
         return _accepted(snapshot, attempt, now)
     if attempt.settled:
         return await _buy_next(deps, snapshot)
-    if progress.in_progress and attempt.why not in SAYS_FAILED:
-        # Bought, by the status's word, though there is nothing to show yet. From here on it has a time-out.
+    if progress.in_progress and attempt.why not in REPORTED_FAILED:
+        # The status says that it was bought, though it has no resource yet. The time-out begins.
         return _accepted(snapshot, attempt, now)
     if now - attempt.intended_at >= deps.rules.procure.provision_timeout:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
-    return _later(_note_unknown(snapshot, attempt, now), poll_at(now))
+    return _note_unknown(snapshot, attempt, now).with_due(poll_at(now))
 
 
-def _kept_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
-    """Kept from buying since then, or since earlier."""
+def _blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
     return snapshot.with_rental(block_buying(snapshot.rental, since))
 
 
-def note_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """The case of an attempt that the overdue deletion ended: no step of ours worked since its time was up, so
-    nothing is bought after it without asking."""
-    return _kept_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
+def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    """Count the time since an attempt's time-out as blocked, because the overdue deletion ended it: no step worked
+    since then, so nothing may be bought without asking."""
+    return _blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
 
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """The attempt is to be destroyed; the next one follows once its deletion is accepted."""
-    doomed = changed(attempt, marked_for_deletion=True, why=why, detail=detail or attempt.detail)
+    """Mark an attempt for deletion. The next one begins once its deletion is accepted."""
+    marked = changed(attempt, marked_for_deletion=True, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=why, detail=detail or None)
-    return snapshot.with_facts(doomed).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
-
-
-def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_due(due_at)
+    return snapshot.with_facts(marked).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """From intended to unknown, told once."""
+    """Turn an intended attempt into an unknown one, with an event. Change nothing if it is in another state."""
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
     facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=attempt.why or Why.NO_ANSWER)
@@ -136,7 +128,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
-    tried = [a for a in snapshot.attempts if a.why not in HELD_UP]
+    tried = [a for a in snapshot.attempts if a.why not in MARKET_UNAVAILABLE]
     if len(tried) >= deps.rules.procure.attempts:
         return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
@@ -144,77 +136,61 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     async with deps.store.read() as tx:
         block = await buying_block(tx)
         if block is not None:
-            return _kept(deps, snapshot, WHY_BLOCKED[block], now)
+            return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
         key = await tx.people.key(rental.owner)
     if quote is None or key is None:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
-    offers = [] if last in NEEDS_NEW_QUOTE else [o for o in quote.offers if o.expires_at - STILL_FRESH > now]
+    offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     begun = await _buy_first(deps, snapshot, offers, key)
     if begun is not None:
         return begun
     try:
-        offers = list(await deps.market.offers(rental.request))
+        offers = await deps.market.offers(rental.request)
     except MarketAway as away:
-        return _kept(deps, snapshot, _why(away), now, away)
+        return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
-        await tx.quotes.save(changed(quote, offers=tuple(offers), found_at=now))
+        await tx.quotes.save(changed(quote, offers=offers, found_at=now))
     begun = await _buy_first(deps, snapshot, offers, key)
     if begun is not None:
         return begun
-    inside = _inside(deps, offers, snapshot, now)
-    outside = [offer for offer in _untried(offers, snapshot) if offer not in inside]
-    if outside:
-        return ask_again(deps, snapshot, Why.DEARER, now, outside[0])
+    allowed = _allowed(deps, snapshot, offers)
+    dearer = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
+    if dearer:
+        return ask_again(deps, snapshot, Why.DEARER, now, dearer[0])
     return _fail(snapshot, Why.NOTHING_LEFT, now)
 
 
 async def _buy_first(
-    deps: StepDeps, snapshot: RentalSnapshot, offers: list[Offer], key: Key
+    deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer], key: Key
 ) -> RentalSnapshot | None:
-    """Tries to buy the first of the offers that is allowed and that nobody has had; None where there is none."""
-    for offer in _inside(deps, offers, snapshot, deps.clock.now()):
+    """Buy the first of the offers that is allowed and that had no attempt yet. Return None if there is none."""
+    for offer in _allowed(deps, snapshot, offers):
         try:
             intended, attempt = await _intend(deps, snapshot, offer, key)
         except OfferTaken:
             continue
         except BuyingBlocked:  # since this step began
-            return _later(snapshot, deps.clock.now())
+            return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, key)
     return None
 
 
-def _untried(offers: list[Offer], snapshot: RentalSnapshot) -> list[Offer]:
-    """What fits and isn't from where this rental failed before, the clicked one first."""
-    rental = snapshot.rental
-    ids = {attempt.offer.offer_id for attempt in snapshot.attempts}
-    failed = {_place(a.offer) for a in snapshot.attempts if a.why not in NEEDS_NEW_QUOTE}
-    fitting = [o for o in offers if fits(o, rental.request) and o.offer_id not in ids and _place(o) not in failed]
-    return sorted(fitting, key=lambda offer: (offer.offer_id != rental.clicked_offer, offer.rate))
+def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
+    return untried(offers, snapshot.rental.request, snapshot.rental.clicked_offer, snapshot.attempts)
 
 
-def _inside(deps: StepDeps, offers: list[Offer], snapshot: RentalSnapshot, now: datetime) -> list[Offer]:
-    """What the envelope allows: its rate, and its total together with what earlier attempts billed."""
-    envelope, billed = snapshot.rental.envelope, snapshot.spent(now).amount
-    least = min(LEAST_TIME, deps.rules.procure.provision_timeout)
-    return [
-        offer
-        for offer in _untried(offers, snapshot)
-        if offer.rate <= envelope.max_rate
-        and provisioning_budget(envelope.total, billed, offer.rate, envelope.lease, deps.rules) >= least
-    ]
-
-
-def _place(offer: Offer) -> tuple[str, str | None, str]:
-    return offer.vendor, offer.vendor_region, offer.gpu
+def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
+    billed = snapshot.spent(deps.clock.now()).amount
+    return within_envelope(_untried(snapshot, offers), snapshot.rental.envelope, billed, deps.rules)
 
 
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Commit the attempt before anything is called. Raise OfferTaken, BuyingBlocked if buying is blocked by now,
-    and Stale if someone else changed the rental."""
+    """Commit an attempt before its call. Raise OfferTaken, BuyingBlocked if buying is blocked by now, and Stale if
+    someone else changed the rental."""
     now, rental = deps.clock.now(), snapshot.rental
     n = rental.attempts + 1
     attempt = Attempt(
@@ -239,12 +215,12 @@ async def _intend(
         paid=_paid(snapshot, before) if before else None,
     )
     after = begin_attempt(rental, offer, now)
-    told = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
-    return await save(deps, told, unless=check_buying), attempt
+    intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
+    return await save(deps, intended, check_first=check_buying), attempt
 
 
 def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
-    """Whether an attempt cost something; None if that is not known, or not yet."""
+    """Return whether an attempt cost something. Return None if that is not known, or not yet."""
     if not attempt.settled:
         return None
     ids = {resource.resource_id for resource in snapshot.resources_of(attempt)}
@@ -254,7 +230,7 @@ def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key: Key) -> RentalSnapshot:
-    """The one procure call of an attempt, and what its answer means."""
+    """Make the one procure call of an attempt, and return the snapshot with its answer."""
     comment = f" {key.comment}" if key.comment else ""
     try:
         answer = await deps.market.procure(attempt.offer.offer_id, key.line + comment, attempt.resource_name)
@@ -263,59 +239,57 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key:
         if away.acted:
             return _unclear(snapshot, attempt, away, now)
         failed = changed(attempt, state=AttemptState.FAILED, why=Why.OUTAGE, detail=away.words, answered_at=now)
-        return _kept(deps, snapshot.with_facts(failed), _why(away), now, away)
-    theirs = await of_others(deps, attempt, answer.resource_ids)
+        return _wait_blocked(deps, snapshot.with_facts(failed), _reason(away), now, away)
+    foreign = await owned_by_other_attempts(deps, attempt, answer.resource_ids)
     now = deps.clock.now()
-    snapshot = snapshot.with_facts(
-        attempt, tuple(named(i, attempt, now) for i in answer.resource_ids if i not in theirs)
-    )
-    return _answered(snapshot, attempt, answer, now)
+    named = tuple(named_resource(i, attempt, now) for i in answer.resource_ids if i not in foreign)
+    return _answered(snapshot.with_facts(attempt, named), attempt, answer, now)
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """The call may have bought: it is looked up, later if the market asks to wait. If it turns out to have bought
-    nothing, buying counts as blocked since then, unless the market only gave no answer."""
-    why = _why(away)
+    """Look the attempt up at the next poll, since its call may have bought. If it bought nothing, buying counts as
+    blocked since now, unless the market only gave no answer."""
+    why = _reason(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
     else:
-        snapshot = _kept_since(snapshot, now)
-    asked = changed(attempt, why=why)
-    return _later(_note_unknown(snapshot.with_facts(asked), asked, now), again_at(now, away))
+        snapshot = _blocked_since(snapshot, now)
+    unclear = changed(attempt, why=why)
+    return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(retry_at(now, away))
 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
-    said = changed(attempt, answered_at=now, detail=answer.detail)
+    answered = changed(attempt, answered_at=now, detail=answer.detail)
     snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
     if answer.accepted:
-        return _accepted(snapshot, said, now)
+        return _accepted(snapshot, answered, now)
     if answer.expired or answer.refused:
         why = Why.EXPIRED if answer.expired else Why.REFUSED
-        return _later(snapshot.with_facts(changed(said, state=AttemptState.FAILED, why=why)), now)
-    unclear = changed(said, why=Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT)
-    return _later(_note_unknown(snapshot.with_facts(unclear), unclear, now), poll_at(now))
+        return snapshot.with_facts(changed(answered, state=AttemptState.FAILED, why=why)).with_due(now)
+    unclear = changed(answered, why=Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT)
+    return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
 
 
-# --- when it does not go on
+# --- if it does not go on
 
 
-def _kept(
+def _wait_blocked(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, away: MarketAway | None = None
 ) -> RentalSnapshot:
-    """Something keeps us from buying: told once, tried again, and given back to people after a while."""
+    """Wait until buying is no longer blocked, with one event. After BLOCKED_AT_MOST, ask people again."""
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
     if until <= now:
         return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
     snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
-    snapshot = snapshot.with_due(soonest(again_at(now, away) if away else poll_at(now), until))
+    snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
     if before.why is not None:
         return snapshot
     facts = Facts(why=why, detail=away.words if away else None, until=until)
     return snapshot.with_event(EventKind.WAITING, now, facts)
 
 
-def _why(away: MarketAway) -> Why:
+def _reason(away: MarketAway) -> Why:
     match away:
         case LockedOut():
             return Why.UNAUTHORIZED
@@ -327,12 +301,12 @@ def _why(away: MarketAway) -> Why:
 def ask_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Outside the envelope, or too late: the owner decides where policy lets them alone, else an approver."""
+    """Make the request wait for a decision again, on `offer` if it is outside the envelope. The owner decides if
+    the rules allow that, else an approver."""
     rental = snapshot.rental
-    price: Decimal = offer.rate if offer else rental.envelope.price
     proposal = propose(
         rental.request,
-        price,
+        offer.rate if offer else rental.envelope.price,
         deps.rules,
         version=rental.envelope.version + 1,
         spent=snapshot.spent(now).amount,

@@ -1,4 +1,4 @@
-"""From accepted to ready: ask the market first, judge time-outs second."""
+"""From accepted to ready. Each step asks the market first and checks the time-outs after that."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.outside import OfferProgress
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.deletion import marked_as_overdue
-from bot.lifecycle.steps.polling import POLL, again_at, poll_at, soonest
-from bot.lifecycle.steps.procuring import give_up, note_overdue
-from bot.lifecycle.steps.reconcile import look
-from bot.lifecycle.transitions import become_ready, note_progress
+from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
+from bot.lifecycle.steps.procuring import block_since_overdue, give_up
+from bot.lifecycle.steps.reconcile import look_up
+from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_for_ssh, wait_for_ssh
 from bot.model.attempt import NAMED, Attempt, Resource, Why
-from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
 from bot.policy.leases import ask_at, notices_past
@@ -23,76 +21,66 @@ from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
-"""Real time for which an SSH banner is looked for; then it is told as silent."""
+"""If no SSH server answers for this long, in real time, the machine becomes ready without."""
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Asks how far it is; gives up on it when the vendor failed or took too long."""
+    """Ask how far the machine is. Give it up if the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
-        # Its deletion was accepted, or it vanished before it was ready.
+        # Its deletion was accepted, or the vendor took it before it was ready.
         lost = snapshot.attempts[-1]
         if not marked_as_overdue(lost):
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)
-        return note_overdue(deps, give_up(snapshot, lost, Why.TOO_SLOW, now), lost)
+        return block_since_overdue(deps, give_up(snapshot, lost, Why.TOO_SLOW, now), lost)
     try:
         seen = [resource.status != NAMED for resource in snapshot.resources_of(attempt)]
         if seen and all(seen):
             progress = await deps.market.progress(attempt.offer.offer_id)
         else:
-            # What bills is written down as soon as it shows, whatever becomes of it.
-            snapshot, progress = await look(deps, snapshot, attempt)
+            # Store each resource as soon as it appears: it bills from then on.
+            snapshot, progress = await look_up(deps, snapshot, attempt)
             attempt = snapshot.attempts[-1]
     except MarketAway as away:
-        return _later(snapshot, again_at(now, away))
+        return snapshot.with_due(retry_at(now, away))
     if not attempt.live:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
     if progress.ready and progress.all_running:
-        snapshot, done = await _open_door(deps, snapshot, attempt)
-        if done:
+        snapshot, became_ready = await _try_ssh(deps, snapshot, attempt)
+        if became_ready:
             return snapshot
     elif progress.failed:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
-    else:
-        snapshot = snapshot.with_rental(changed(snapshot.rental, quiet_since_real=None))
-    snapshot = _note_progress(snapshot, attempt, progress)
+    elif snapshot.rental.quiet_since_real is not None:
+        snapshot = snapshot.with_rental(stop_waiting_for_ssh(snapshot.rental))
+    if progress.progress != snapshot.rental.progress:
+        snapshot = snapshot.with_rental(note_progress(snapshot.rental, progress.progress))
     deadline = _deadline(deps, snapshot, attempt, now)
     quiet_since = snapshot.rental.quiet_since_real
-    knocking = quiet_since is not None and deps.clock.real() - quiet_since < PROBE_AT_MOST
-    if now >= deadline and not knocking:
+    probing = quiet_since is not None and deps.clock.real() - quiet_since < PROBE_AT_MOST
+    if now >= deadline and not probing:
         return give_up(snapshot, attempt, Why.TOO_SLOW, now, progress.progress)
-    if knocking:
-        return _later(snapshot, now + PROBE_AGAIN)
-    return _later(snapshot, soonest(poll_at(now), deadline))
-
-
-def _later(snapshot: RentalSnapshot, due_at: datetime | None) -> RentalSnapshot:
-    return snapshot.with_due(due_at)
+    return snapshot.with_due(now + PROBE_AGAIN if probing else soonest(poll_at(now), deadline))
 
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
-    """Until when it may take: the rules' time-out, and no longer than the envelope's total can pay for."""
+    """Return until when it may take: until the rules' time-out, and no longer than the envelope's total pays
+    for."""
     envelope = snapshot.rental.envelope
     rate = hourly(snapshot.resources_of(attempt), attempt)
     left = provisioning_budget(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
     return min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
 
 
-def _note_progress(snapshot: RentalSnapshot, attempt: Attempt, progress: OfferProgress) -> RentalSnapshot:
-    if progress.progress == snapshot.rental.progress:
-        return snapshot
-    return snapshot.with_rental(note_progress(snapshot.rental, progress.progress))
-
-
-async def _open_door(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
-    """Reads address and port and looks for an SSH banner; says whether that decided something."""
+async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
+    """Read address and port and try to read an SSH banner. Return the snapshot, and whether it became ready."""
     reachable = _reachable(snapshot, attempt)
-    knocked = snapshot.rental.quiet_since_real is not None
-    # Knocking again needs no new address so soon, and each look is a change that the card shows.
-    if reachable is None or not knocked or deps.clock.now() - reachable.read_at >= POLL:
+    probing = snapshot.rental.quiet_since_real is not None
+    # The address rarely changes between two probes, and each lookup is a change that edits the card.
+    if reachable is None or not probing or deps.clock.now() - reachable.read_at >= POLL:
         try:
-            snapshot, _ = await look(deps, snapshot, attempt)
+            snapshot, _ = await look_up(deps, snapshot, attempt)
         except MarketAway:
             return snapshot, False
         reachable = _reachable(snapshot, attempt)
@@ -104,18 +92,18 @@ async def _open_door(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt)
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
         return _ready(deps, snapshot, reachable, silent=True), True
-    return snapshot.with_rental(changed(snapshot.rental, quiet_since_real=since)), False
+    return snapshot.with_rental(wait_for_ssh(snapshot.rental, since)), False
 
 
 def _reachable(snapshot: RentalSnapshot, attempt: Attempt) -> Resource | None:
-    alive = [r for r in snapshot.resources_of(attempt) if r.gone_at is None]
-    return next((r for r in alive if r.host is not None), None)
+    return next((resource for resource in snapshot.alive_of(attempt) if resource.host is not None), None)
 
 
 def _ready(deps: StepDeps, snapshot: RentalSnapshot, resource: Resource, *, silent: bool) -> RentalSnapshot:
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
-    # Whole, but where it bills more than was offered, or was made while nobody was here to see it.
+    # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
+    # down.
     ends_at = now + affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
     lease = Lease(
         ready_at=now,

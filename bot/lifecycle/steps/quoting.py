@@ -1,4 +1,4 @@
-"""Finding offers for who asked."""
+"""Finds offers for a quote."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ from bot.policy.spending import needs_confirmation, propose
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
 SAY_LOOKING_AFTER = 2.0
-"""Real seconds without an answer until the person is told that it takes longer."""
-FIRST_LOOK = timedelta(seconds=10)
-"""So soon after the question nobody looked before: the next look comes later than that."""
+"""Real seconds without an answer until the person reads that it takes longer."""
+FIRST_SEARCH_WITHIN = timedelta(seconds=10)
+"""A search that begins so soon after the question is the first one; only that one says that it takes longer."""
 GIVE_UP_AFTER = timedelta(minutes=2)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
 class SharedOffers:
-    """Equal queries within 15 s share one call, also while it is under way."""
+    """Equal queries within 15 s share one call, also while it runs."""
 
     market: Market
     clock: Clock
     _calls: dict[Request, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
-        """Offers for a request, at most 15 s old. Raises MarketAway; a failure is shared by nobody later."""
+        """Return offers for a request, at most 15 s old. Raise MarketAway; a failed call is not shared with later
+        queries."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
         query = changed(request, note="", lease=SHARED_FOR)
@@ -54,26 +55,25 @@ class SharedOffers:
 
 
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
-    """Finds offers, or what would have matched, queues the answer and ends the quote's claim."""
+    """Find offers, or similar requests that have some, queue the answer and end the quote's claim."""
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
         return
-    call = asyncio.ensure_future(_search(deps, shared, quote))
-    done, _ = await asyncio.wait({call}, timeout=SAY_LOOKING_AFTER)
-    looks_on = not done or call.result().due_at is not None
-    if looks_on and deps.clock.now() - quote.created_at < FIRST_LOOK:
+    search = asyncio.ensure_future(_search(deps, shared, quote))
+    done, _ = await asyncio.wait({search}, timeout=SAY_LOOKING_AFTER)
+    goes_on = not done or search.result().due_at is not None
+    if goes_on and deps.clock.now() - quote.created_at < FIRST_SEARCH_WITHIN:
         async with deps.store.write() as tx:
             await tx.messages.add(answer(quote, deps, MessageKind.LOOKING))
-    found = await call
-    slept = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
-    if found.rent_now and found.state is QuoteState.FOUND and not slept:
+    found = await search
+    bot_was_down = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
+    if found.rent_now and found.state is QuoteState.FOUND and not bot_was_down:
         found = await _rent_now(deps, found)
     await _answer(deps, found)
 
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
-    """Writes what was found and ends the quote's claim, and queues it for who asked unless it is looked for
-    again."""
+    """Save what was found and end the quote's claim. Queue the answer unless the search goes on."""
     async with deps.store.write() as tx:
         await tx.quotes.save(quote)
         await tx.quotes.release(quote.id)
@@ -86,49 +86,52 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         offers = await shared.get(quote.request)
         close = () if offers else await _nearby(shared, quote.request)
     except LockedOut:
-        # No look before someone mends the token finds more.
+        # Every search fails until someone replaces the token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
         now = deps.clock.now()
         if now - quote.created_at >= GIVE_UP_AFTER:
             return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
         return changed(quote, due_at=soonest(poll_at(now), quote.created_at + GIVE_UP_AFTER))
-    room = await deps.channels.get(quote.asked_in)
+    channel = await deps.channels.get(quote.asked_in)
     return changed(
         quote,
         state=QuoteState.FOUND if offers else QuoteState.NONE,
         offers=offers,
         nearby=close,
-        card_channel=card_channel(room, deps.rules),
+        card_channel=card_channel(channel, deps.rules),
         found_at=deps.clock.now(),
         due_at=None,
     )
 
 
-def card_channel(room: Channel, rules: Rules) -> str:
-    """Where a card goes: where it was asked, unless that is a DM, the bot isn't there, or outsiders read it."""
-    return room.id if room.member and not room.direct and not room.shared else rules.home_channel
+def card_channel(channel: Channel, rules: Rules) -> str:
+    """Return the channel of a card: the one in which it was asked, or the home channel if that is a direct
+    message, if the bot is no member of it, or if outsiders read it."""
+    usable = channel.member and not channel.direct and not channel.shared
+    return channel.id if usable else rules.home_channel
 
 
 async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
-    """What close requests would find; one that has no answer is left out."""
-    wider = nearby(request)
-    answers = await asyncio.gather(*(shared.get(r) for r in wider), return_exceptions=True)
+    """Return similar requests that have offers. A request whose call fails is left out."""
+    similar = nearby(request)
+    answers = await asyncio.gather(*(shared.get(r) for r in similar), return_exceptions=True)
     return tuple(
         Nearby(request=r, cheapest=offers[0])
-        for r, offers in zip(wider, answers, strict=True)
+        for r, offers in zip(similar, answers, strict=True)
         if isinstance(offers, tuple) and offers
     )
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rents the recommended offer, if neither approval nor confirmation is needed; else the offers are shown."""
+    """Rent the recommended offer if it needs neither approval nor confirmation. Return the quote with the rental,
+    or else as one that shows its offers."""
     proposal = propose(quote.request, quote.offers[0].rate, deps.rules)
     shown = changed(quote, rent_now=False)
     if proposal.over or needs_confirmation(proposal.envelope):
         return shown
     async with deps.store.write() as tx:
-        # Still due: should the process die before it is rented or answered, it is looked for again.
+        # It stays due: if the process dies before the answer is queued, the next step finds it.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, LONG_AGO)
     if person is None:

@@ -1,52 +1,62 @@
-"""A ready machine: is it still there, is it still needed, does its lease end."""
+"""A ready machine: whether it is still there, whether it is still needed, and when its lease ends."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
-from bot.lifecycle.billing import hourly
+from bot.lifecycle.billing import hourly, ledger_span
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
-from bot.lifecycle.steps.reconcile import read
-from bot.lifecycle.transitions import drop_extension, finish, known_bill
+from bot.lifecycle.steps.reconcile import with_answer
+from bot.lifecycle.transitions import (
+    change_rate,
+    count_notices,
+    drop_extension,
+    finish,
+    known_bill,
+    plan_question,
+)
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Lease, Question, Rental
+from bot.model.rental import Question, Rental
 from bot.model.state import State
 from bot.policy.leases import ask_at, may_end, next_notice, notices_past, overdue_at, skips_notice
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
-"""A step that runs for another reason looks at the machine too, if the last look is older."""
+"""A step that runs for another reason checks the machine too, if the last check is older."""
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
+"""If its owner made one of these events, they know the new end."""
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """One look at everything that can be due for a machine in use."""
+    """Do everything that can be due for a ready machine."""
     if _ended_as_overdue(deps, snapshot):
-        return _ends(snapshot, deps.clock.now())
+        return _begin_end(snapshot, deps.clock.now())
     snapshot = await _check(deps, snapshot)
     now = deps.clock.now()
     if snapshot.rental.state is State.READY:
-        snapshot = await _notice(deps, snapshot, now)
+        snapshot = await _notify_of_end(deps, snapshot, now)
         snapshot = _ask(deps, snapshot, now)
         snapshot = await _end(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
         return snapshot
-    return snapshot.with_due(_next(deps, snapshot, now))
+    return snapshot.with_due(_next_due(deps, snapshot, now))
 
 
-def _next(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+def _next_due(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
     lease = snapshot.rental.running
-    read_at = [r.read_at for r in snapshot.resources if r.gone_at is None]
-    missing = any(r.missing_since for r in snapshot.resources if r.gone_at is None)
-    check = poll_at(now) if missing or not read_at else max(min(read_at) + CHECK_EVERY, now + CHECK_AGAIN) + JITTER
+    alive = [r for r in snapshot.resources if r.gone_at is None]
+    missing = not alive or any(r.missing_since for r in alive)
+    check = (
+        poll_at(now) if missing else max(min(r.read_at for r in alive) + CHECK_EVERY, now + CHECK_AGAIN) + JITTER
+    )
     if lease.ends_at <= now:
-        # In its last grace: nothing is asked or announced any more.
+        # In its last grace: there is no further question or notice.
         return soonest(check, poll_at(now))
     notice = next_notice(lease.ends_at, lease.notices_given, deps.rules)
     return soonest(check, lease.question.at, lease.ends_at, notice)
@@ -60,7 +70,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now = deps.clock.now()
     if attempt is None:
         return _lost(snapshot, now)
-    alive = [r for r in snapshot.resources_of(attempt) if r.gone_at is None]
+    alive = snapshot.alive_of(attempt)
     if any(now - r.read_at < CHECK_AGAIN and r.missing_since is None for r in alive):
         return snapshot
     views: dict[str, ResourceView | None] = {}
@@ -68,22 +78,22 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         for resource in alive:
             view = await deps.market.resource(resource.resource_id)
             if view is None or view.deleted:
-                # The cache alone ends nothing: ask the vendor.
+                # The market's cache may be stale. Only the vendor's own answer ends a rental.
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         missing = any(view is None for view in views.values())
         progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress()
     except MarketAway:
         return snapshot
-    snapshot = read(snapshot, attempt, views, progress, now) if views else snapshot
+    snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
     if snapshot.live is None:
-        return _ends(snapshot, now) if _ended_as_overdue(deps, snapshot) else _lost(snapshot, now)
+        return _begin_end(snapshot, now) if _ended_as_overdue(deps, snapshot) else _lost(snapshot, now)
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    return snapshot if rate == snapshot.rental.rate else snapshot.with_rental(changed(snapshot.rental, rate=rate))
+    return snapshot if rate == snapshot.rental.rate else snapshot.with_rental(change_rate(snapshot.rental, rate))
 
 
 def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """The vendor took every resource."""
+    """End the rental: the vendor took every resource."""
     rental, bill = snapshot.rental, snapshot.spent(now)
     facts = Facts(
         end=State.LOST,
@@ -91,36 +101,26 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         **known_bill(bill, snapshot.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
-        span=_ran(snapshot, now),
+        span=ledger_span(snapshot.ledger) or now - rental.running.ready_at,
     )
-    # Where an attempt from before it was ready is still being deleted, the end comes once that is gone.
+    # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
     after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=Why.VENDOR_TOOK_IT)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
-
-
-def _ran(snapshot: RentalSnapshot, now: datetime) -> timedelta:
-    starts = [row.started_at for row in snapshot.ledger]
-    ends = [row.ended_at for row in snapshot.ledger]
-    return max(ends) - min(starts) if starts and ends else now - snapshot.rental.running.ready_at
 
 
 # --- is it needed
 
 
-async def _notice(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+async def _notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     lease = snapshot.rental.running
     past = notices_past(lease.ends_at, now, deps.rules)
     if lease.ends_at <= now or past <= lease.notices_given:
         return snapshot
-    snapshot = _with_lease(snapshot, changed(lease, notices_given=past))
+    snapshot = snapshot.with_rental(count_notices(snapshot.rental, past))
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
     if skips_notice(past, max(notified, default=None), now, deps.rules):
         return snapshot
     return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
-
-
-def _with_lease(snapshot: RentalSnapshot, lease: Lease) -> RentalSnapshot:
-    return snapshot.with_rental(changed(snapshot.rental, lease=lease))
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
@@ -136,33 +136,34 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> F
 
 
 def _ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Ask whether it is still needed, or plan when to ask."""
     lease = snapshot.rental.running
     question = lease.question
     if deps.rules.check_in.after is None or question.at is None:
-        # The rules may have changed since the moment was stored. A past moment at which nobody is asked would keep
-        # the rental due for ever.
+        # The rules may have changed since the question was planned. A planned time that is past and never asked
+        # would keep the rental due for ever.
         planned = ask_at(lease.seen_at, 0, deps.rules)
-        return _with_question(snapshot, changed(question, at=planned))
+        return _plan(snapshot, changed(question, at=planned))
     if question.at > now or lease.ends_at <= now:
         return snapshot
     if not question.promised:
         if lease.notices_given >= len(deps.rules.lease.notices) > 0:
             # The last notice of its end asks the same, so this would be a second ping.
-            return _with_question(snapshot, changed(question, at=lease.ends_at))
+            return _plan(snapshot, changed(question, at=lease.ends_at))
         quiet_until = ask_at(lease.seen_at, question.times, deps.rules)
         if quiet_until is not None and quiet_until > now:
-            return _with_question(snapshot, changed(question, at=quiet_until))
+            return _plan(snapshot, changed(question, at=quiet_until))
     times = question.times + 1
     bill = snapshot.spent(now)
     facts = Facts(
         span=now - lease.seen_at, amount=bill.amount, estimated=bill.estimated, rate=snapshot.rental.rate
     )
-    snapshot = _with_question(snapshot, Question(at=ask_at(now, times, deps.rules), times=times))
+    snapshot = _plan(snapshot, Question(at=ask_at(now, times, deps.rules), times=times))
     return snapshot.with_event(EventKind.STILL_NEEDED, now, facts)
 
 
-def _with_question(snapshot: RentalSnapshot, question: Question) -> RentalSnapshot:
-    return _with_lease(snapshot, changed(snapshot.rental.running, question=question))
+def _plan(snapshot: RentalSnapshot, question: Question) -> RentalSnapshot:
+    return snapshot.with_rental(plan_question(snapshot.rental, question))
 
 
 # --- does it end
@@ -179,13 +180,13 @@ async def _end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> Renta
     notified, tried = await _notified_of_end(deps, rental, ends_at)
     ends = may_end(ends_at, min(notified, default=None), min(tried, default=None), deps.rules)
     if ends is None:
-        # Nobody could have seen this end: say it, and wait one grace.
+        # Its owner could not know of this end yet: notify them, and wait one grace.
         until = now + deps.rules.lease.grace
         return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, until, now))
-    return snapshot if now < ends else _ends(snapshot, now)
+    return snapshot if now < ends else _begin_end(snapshot, now)
 
 
-def _ends(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+def _begin_end(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     bill, why = snapshot.spent(now), Why.LEASE_ENDED
     after, events = finish(
         snapshot.rental, State.DESTROYED, attempts=snapshot.attempts, at=now, bill=bill, why=why
@@ -194,8 +195,8 @@ def _ends(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 
 
 def _ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
-    """Whether the machine is gone, or marked for deletion, after the moment of the overdue deletion: then its
-    lease ended it, and no vendor took it."""
+    """Return whether the machine is gone, or marked for deletion, after the moment of the overdue deletion. Then
+    its lease ended it, not the vendor."""
     overdue = overdue_at(snapshot.rental.running.ends_at, None, deps.rules)
     ended = snapshot.live is None or snapshot.live.marked_for_deletion
     return ended and overdue is not None and overdue <= deps.clock.now()
@@ -204,10 +205,9 @@ def _ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
 async def _notified_of_end(
     deps: StepDeps, rental: Rental, ends_at: datetime
 ) -> tuple[list[datetime], list[datetime]]:
-    """Return when the owner was notified of this end, and when it was last tried to notify them once the end had
-    come.
+    """Return when the owner learned of this end, and when the bot tried to notify them of it after it had come.
 
-    Slack took a direct message that states the end, or the owner set the end themselves.
+    They learn of it when Slack takes a direct message that states it, or by setting it themselves.
     """
     async with deps.store.read() as tx:
         events = await tx.events.of(rental.id)

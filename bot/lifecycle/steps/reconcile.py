@@ -1,4 +1,4 @@
-"""What the marketplace knows of an attempt: the only proof of what a procure bought, and of what is gone."""
+"""What the marketplace knows of an attempt: the only proof of what a procure call bought, and of what is gone."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from bot.model.base import changed
 
 log = structlog.get_logger()
 
-SECOND_LOOK = timedelta(seconds=60)
-"""Nothing found counts only when found twice, this far apart."""
-SETTLING = timedelta(minutes=2)
-"""The second look is at least this long after the procure call began: a lost call may still make a resource."""
+LOOK_UP_AGAIN = timedelta(seconds=60)
+"""A resource counts as gone, and an attempt as failed, only if two lookups this far apart don't find it."""
+CALL_SETTLES = timedelta(minutes=2)
+"""A procure call may make a resource until so long after it began, even if its answer was lost. The second lookup
+counts only after that."""
 
 
-async def look(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, OfferProgress]:
-    """Asks for an attempt's status and resources. Raises MarketAway where either has no usable answer."""
+async def look_up(
+    deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
+) -> tuple[RentalSnapshot, OfferProgress]:
+    """Ask the marketplace for the progress and the resources of an attempt. Return the snapshot with the answer.
+
+    Raise MarketAway if one of them has no usable answer.
+    """
     known = snapshot.resources_of(attempt)
     offer_id = attempt.offer.offer_id
     progress, listed = await asyncio.gather(deps.market.progress(offer_id), deps.market.resources(offer_id))
@@ -39,15 +45,18 @@ async def look(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tu
     ours = {resource.resource_id for resource in known}
     for resource_id in progress.resource_ids:
         if resource_id not in ours and resource_id not in views:
-            views[resource_id] = await _named_by_status(deps, attempt, resource_id)
-    for taken in await of_others(deps, attempt, views.keys() - ours):
-        del views[taken]
-    return read(snapshot, attempt, views, progress, deps.clock.now()), progress
+            views[resource_id] = await _view_of_named(deps, attempt, resource_id)
+    for foreign in await owned_by_other_attempts(deps, attempt, views.keys() - ours):
+        del views[foreign]
+    return with_answer(snapshot, attempt, views, progress, deps.clock.now()), progress
 
 
-async def _named_by_status(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
-    """What an offer's status names and the list doesn't show, if it is there and was not made from something else.
-    It adds to what is known and proves nothing, so that it has no answer is no outage."""
+async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
+    """Return a resource that the offer's status names and the list lacks. Return None if it isn't there or was
+    made from another offer.
+
+    Return None without an answer too: such a resource proves nothing, so a failed call is no outage.
+    """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
@@ -56,60 +65,58 @@ async def _named_by_status(deps: StepDeps, attempt: Attempt, resource_id: str) -
     return view if ours else None
 
 
-async def of_others(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
-    """Which of the ids belong to other attempts: whatever an answer says, those are not taken over."""
+async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
+    """Return which of the ids belong to other attempts. No answer about this attempt may take them over."""
     if not resource_ids:
         return set()
     async with deps.store.read() as tx:
         known = await tx.rentals.resources_by_id(list(resource_ids))
     ours = (attempt.rental_id, attempt.n)
-    taken = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
-    if taken:
-        log.warning("market.of_others", rental=attempt.rental_id, attempt=attempt.n, resources=sorted(taken))
-    return taken
+    foreign = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
+    if foreign:
+        log.warning("market.of_others", rental=attempt.rental_id, attempt=attempt.n, resources=sorted(foreign))
+    return foreign
 
 
-def read(
+def with_answer(
     snapshot: RentalSnapshot,
     attempt: Attempt,
     views: dict[str, ResourceView | None],
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """The case after the marketplace's answer. `views` holds None for a known resource that was not found."""
+    """Return the snapshot with the marketplace's answer. `views` has None for a resource that was not found."""
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    proven = _second_look_counts(attempt, progress, now)
-    resources = tuple(
-        see(known.get(resource_id), view, attempt, now, missing_counts=proven)
-        if view is not None or resource_id in known
-        else None
+    missing_counts = _missing_counts(attempt, progress, now)
+    answered = tuple(
+        updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
         for resource_id, view in views.items()
+        if view is not None or resource_id in known
     )
-    seen = tuple(resource for resource in resources if resource is not None)
-    everything = {**known, **{resource.resource_id: resource for resource in seen}}
+    everything = {**known, **{resource.resource_id: resource for resource in answered}}
     if everything:
         gone = _all_gone(everything.values(), attempt, progress, now)
         state = AttemptState.GONE if gone else AttemptState.BOUGHT
-        return snapshot.with_facts(changed(attempt, state=state, empty_since=None), seen)
-    empty = _empty(attempt, progress, now, proven=proven)
+        return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
+    empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.settled and (attempt.accepted or progress.ready):
-        # It was bought, so something may have billed until the first look: it isn't known to have cost nothing.
-        return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen(empty, now),))
+        # It was bought, so a resource may have billed before the first lookup. Its cost is estimated, not zero.
+        return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 
 
 def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
-    """Whether nothing of an attempt is left. Where its offer's status goes on to say "in progress" after the last
-    was confirmed gone, that is believed when nothing else has shown for as long as a second look takes."""
-    seen = [resource.read_at for resource in resources if resource.gone_at is not None]
-    if len(seen) < len(resources):
+    """Return whether every resource of an attempt is gone and no other may follow. A status may stay "in progress"
+    after that: it stops counting when no resource has appeared for LOOK_UP_AGAIN."""
+    read_at = [resource.read_at for resource in resources if resource.gone_at is not None]
+    if len(read_at) < len(resources):
         return False
-    quiet = now - max(seen) >= SECOND_LOOK and now - attempt.intended_at >= SETTLING
+    quiet = now - max(read_at) >= LOOK_UP_AGAIN and now - attempt.intended_at >= CALL_SETTLES
     return quiet or not progress.in_progress
 
 
-def named(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
-    """A resource that the answer to a purchase names, before anybody has seen it."""
+def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
+    """Return a resource that the answer to a procure call names and no lookup has seen yet."""
     return Resource(
         resource_id=resource_id,
         rental_id=attempt.rental_id,
@@ -120,33 +127,37 @@ def named(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
     )
 
 
-def _unseen(attempt: Attempt, now: datetime) -> Resource:
-    """Stands in for the resource of a purchase that never showed one: gone when a look first found nothing."""
-    resource = named(attempt.offer.offer_id, attempt, now)
+def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
+    """Return the stand-in for the resource of a purchase that never showed one: gone at the first lookup that
+    found nothing."""
+    resource = named_resource(attempt.offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 
 
-def _second_look_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
-    return not progress.in_progress and now - attempt.intended_at >= SETTLING
+def _missing_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+    """Return whether a resource that a second lookup doesn't find counts as gone."""
+    return not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
 
 
-def _empty(attempt: Attempt, progress: OfferProgress, now: datetime, *, proven: bool) -> Attempt:
-    """An attempt for which nothing was found."""
+def _without_resources(
+    attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
+) -> Attempt:
+    """Return an attempt after a lookup that found no resource of it: failed if this is the second such lookup."""
     if progress.in_progress:
         return changed(attempt, empty_since=None)
     if attempt.empty_since is None:
         return changed(attempt, empty_since=now)
-    if proven and now - attempt.empty_since >= SECOND_LOOK:
+    if missing_counts and now - attempt.empty_since >= LOOK_UP_AGAIN:
         return changed(attempt, state=AttemptState.FAILED)
     return attempt
 
 
-def see(
+def updated_resource(
     before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
 ) -> Resource:
-    """A resource after one look at it; `view` is None where it was not found.
+    """Return a resource as one lookup shows it. `view` is None if it was not found.
 
-    Raises ValueError where it is neither known nor found.
+    Raise ValueError if it is neither known nor found.
     """
     if view is None:
         if before is None:
@@ -182,6 +193,6 @@ def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
         return resource
     if resource.missing_since is None:
         return changed(resource, missing_since=now, read_at=now)
-    if counts and now - resource.missing_since >= SECOND_LOOK:
+    if counts and now - resource.missing_since >= LOOK_UP_AGAIN:
         return changed(resource, gone_at=resource.missing_since, read_at=now)
     return resource

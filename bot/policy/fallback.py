@@ -1,0 +1,47 @@
+"""Which offers an attempt may buy, and in which order, after earlier attempts failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from bot.model.attempt import Attempt, Why
+from bot.model.money import Micros
+from bot.model.offer import Offer
+from bot.model.request import Envelope, Request
+from bot.policy.offers import fits
+from bot.policy.rules import Rules
+from bot.policy.spending import provisioning_budget
+
+MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
+"""These attempts failed because of the market, not the offer. They don't count towards the most attempts."""
+NEEDS_NEW_QUOTE = MARKET_UNAVAILABLE | {Why.EXPIRED}
+"""After these, the same place may still sell it under a new offer id: ask for new offers before buying a dearer
+one."""
+LEAST_TIME = timedelta(minutes=3)
+"""An attempt begins only if the envelope's total pays for at least this long to get ready."""
+
+
+def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
+    """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
+    first, then the cheapest."""
+    ids = {attempt.offer.offer_id for attempt in attempts}
+    failed = {_place(attempt.offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
+    fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
+    return sorted(fitting, key=lambda offer: (offer.offer_id != clicked, offer.rate))
+
+
+def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
+    """Return the offers that the envelope allows: its rate, and its total together with what earlier attempts
+    `billed`."""
+    least = min(LEAST_TIME, rules.procure.provision_timeout)
+    return [
+        offer
+        for offer in offers
+        if offer.rate <= envelope.max_rate
+        and provisioning_budget(envelope.total, billed, offer.rate, envelope.lease, rules) >= least
+    ]
+
+
+def _place(offer: Offer) -> tuple[str, str | None, str]:
+    return offer.vendor, offer.vendor_region, offer.gpu

@@ -1,0 +1,71 @@
+"""A report of an attempt or a resource is merged with what is stored: it adds, and undoes nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.model.attempt import AttemptState, Why
+from store.merging import merge_attempt, merge_resource
+from tests.databases import START
+from tests.store import make
+
+NOW, LATER = START + timedelta(minutes=1), START + timedelta(minutes=2)
+UNKNOWN = {"state": AttemptState.UNKNOWN, "why": Why.NO_ANSWER}
+BOUGHT = {"state": AttemptState.BOUGHT, "accepted": True, "answered_at": NOW, "detail": "accepted"}
+FAILED = {"state": AttemptState.FAILED, "why": Why.SOLD_OUT, "answered_at": NOW}
+GONE = {"state": AttemptState.GONE}
+
+
+@pytest.mark.parametrize(
+    ("stored", "reported", "merged"),
+    [
+        ({}, UNKNOWN, UNKNOWN),
+        (UNKNOWN, {}, UNKNOWN),
+        (UNKNOWN, BOUGHT, BOUGHT),
+        (BOUGHT, {}, BOUGHT),
+        (BOUGHT, UNKNOWN, BOUGHT),
+        (FAILED, UNKNOWN, FAILED),
+        (FAILED, BOUGHT, BOUGHT),
+        (BOUGHT, GONE, {**BOUGHT, **GONE, "detail": ""}),
+        ({"reopened": True}, {}, {"reopened": True}),
+        ({"marked_for_deletion": True}, BOUGHT, {**BOUGHT, "marked_for_deletion": True}),
+        ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
+    ],
+)
+def test_an_attempt_never_goes_back_to_an_earlier_state(
+    stored: dict[str, Any], reported: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    assert merge_attempt(make.attempt(**stored), make.attempt(**reported)) == make.attempt(**merged)
+
+
+FULL = {"rate": Decimal("2.10"), "valid_from": START, "valid_to": LATER, "host": "192.0.2.7", "port": 22}
+ENDED = {"status": "deleted", "read_at": NOW, "gone_at": NOW, "valid_to": NOW}
+AT_START, AT_NOW, AT_LATER = ({"read_at": at, "first_seen": at} for at in (START, NOW, LATER))
+
+
+@pytest.mark.parametrize(
+    ("stored", "reported", "merged"),
+    [
+        # Fields that the API leaves out stay, and new values replace old ones.
+        (FULL, {"read_at": NOW}, {**FULL, "read_at": NOW}),
+        (FULL, {"read_at": NOW, "rate": Decimal("2.20")}, {**FULL, "read_at": NOW, "rate": Decimal("2.20")}),
+        # An older read changes no status and no time.
+        (AT_NOW | {"status": "running"}, AT_START | {"status": "active"}, {"status": "running", "read_at": NOW}),
+        (AT_START, AT_NOW | {"status": "running"}, {"status": "running", "read_at": NOW}),
+        # Only a newer read finds a resource alive again; its end is then unknown.
+        (ENDED, AT_START, ENDED),
+        (ENDED, {"read_at": NOW}, ENDED | {"status": "active"}),
+        (ENDED, {"read_at": LATER}, {"read_at": LATER}),
+        (ENDED, ENDED | {"read_at": LATER, "gone_at": LATER}, ENDED | {"read_at": LATER, "gone_at": LATER}),
+        ({"delete_accepted_at": NOW}, {"delete_accepted_at": LATER}, {"delete_accepted_at": NOW}),
+        ({"delete_accepted_at": NOW}, {}, {"delete_accepted_at": NOW}),
+    ],
+)
+def test_a_resource_comes_back_only_by_a_newer_read(
+    stored: dict[str, Any], reported: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    assert merge_resource(make.resource(**stored), make.resource(**reported)) == make.resource(**merged)

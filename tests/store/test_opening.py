@@ -1,0 +1,105 @@
+"""One process opens a database at a time; one that can't be opened says why in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import CannotOpen
+from store.db import Database, migrate
+from tests.store.fact import read, write
+
+OPENS = """
+import asyncio, sys
+from bot.clock import SystemClock
+from bot.errors import CannotOpen
+from store.db import Database
+async def main():
+    try:
+        await Database.open(sys.argv[1], claimant="second", clock=SystemClock())
+    except CannotOpen as error:
+        print(error.words)
+asyncio.run(main())
+"""
+
+
+async def test_a_second_process_cannot_open_a_database_that_is_in_use(url: str, database: Database) -> None:
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OPENS, url, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    words, _ = await second.communicate()
+    assert b"in use by another gpubot" in words
+    assert len(words.splitlines()) == 1
+    await write(database, "still mine")
+
+
+async def test_a_database_that_is_in_use_is_not_migrated(url: str, database: Database) -> None:
+    with pytest.raises(CannotOpen):
+        await migrate(url)
+
+
+async def test_a_closed_database_can_be_opened_again(url: str, clock: MovedClock) -> None:
+    for value in ("first", "second"):
+        database = await Database.open(url, claimant=value, clock=clock)
+        await write(database, value)
+        await database.close()
+    database = await Database.open(url, claimant="third", clock=clock)
+    assert await read(database) == "second"
+    await database.close()
+
+
+async def test_only_the_user_of_the_bot_may_read_the_database_file_and_its_folder(
+    tmp_path: Path, clock: MovedClock
+) -> None:
+    path = tmp_path / "data" / "gpubot" / "gpubot.db"
+    database = await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
+    await write(database, "x")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    await database.close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}
+    assert "gpubot.db-wal" in modes
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://localhost/x", "neither"),
+        ("nonsense", "neither"),
+        ("sqlite://", "names no file"),
+        ("sqlite:////proc/nowhere/gpubot.db", "can't be used"),
+        ("postgresql://127.0.0.1:1/none", "can't be reached"),
+        ("postgresql://127.0.0.1:notaport/none", "no address"),
+        ("postgresql://127.0.0.1:99999/none", "no address"),
+        (f"postgresql://{'a' * 300}/none", "no address"),
+        (f"sqlite:////tmp/{'a' * 300}", "can't be used"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_says_why_in_one_line(url: str, says: str, clock: MovedClock) -> None:
+    with pytest.raises(CannotOpen, match=says) as refused:
+        await Database.open(url, claimant="test", clock=clock)
+    assert len(refused.value.words.splitlines()) == 1
+
+
+async def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path, clock: MovedClock) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("These are my notes, and no database at all. " * 9)
+    with pytest.raises(CannotOpen, match="It is no SQLite database"):
+        await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
+    assert path.read_text().startswith("These are my notes")
+
+
+async def test_a_database_of_a_newer_version_cannot_be_opened(sqlite_url: str, clock: MovedClock) -> None:
+    connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(CannotOpen, match="of a newer gpubot") as refused:
+        await Database.open(sqlite_url, claimant="test", clock=clock)
+    assert len(refused.value.words.splitlines()) == 1

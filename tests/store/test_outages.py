@@ -1,0 +1,167 @@
+"""A database that doesn't answer in time, or takes no writes, is an outage that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bot.clock import MovedClock
+from bot.errors import CannotOpen, StoreBusy
+from store.db import Database
+from tests.databases import START, Postgres, cut_connections
+from tests.store import make
+from tests.store.fact import read, write
+
+HOLDS_THE_WRITE_LOCK = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_process(url: str) -> Iterator[None]:
+    """Another process holds the write lock of the file meanwhile."""
+    command = [sys.executable, "-c", HOLDS_THE_WRITE_LOCK, url.removeprefix("sqlite:///")]
+    with subprocess.Popen(  # noqa: S603  # our own Python and script
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+        process.communicate()
+
+
+async def test_while_another_process_holds_the_write_lock_reads_work_and_writes_raise_store_busy(
+    sqlite_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    await write(database, "before")
+    with held_by_another_process(sqlite_url):
+        writing = asyncio.create_task(write(database, "taken"))
+        for _ in range(20):
+            assert await read(database) == "before"
+        assert not writing.done()
+        with pytest.raises(StoreBusy):
+            await writing
+        assert not await database.takes_writes()
+    assert await database.takes_writes()
+    await write(database, "after")
+    assert await read(database) == "after"
+    await database.close()
+
+
+async def test_a_writer_cancelled_while_it_waits_for_another_process_writes_nothing(
+    sqlite_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    with held_by_another_process(sqlite_url):
+        task = asyncio.create_task(write(database, "cancelled"))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await write(database, "after")
+    assert await read(database) == "after"
+    await database.close()
+
+
+def damage(path: Path) -> None:
+    """Overwrite all of a file but its header."""
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(b"\xff" * (path.stat().st_size - 100))
+
+
+async def test_a_file_that_is_damaged_while_it_is_open_is_an_outage(sqlite_url: str, clock: MovedClock) -> None:
+    database = await Database.open(sqlite_url, claimant="test", clock=clock)
+    damage(Path(sqlite_url.removeprefix("sqlite:///")))
+    for work in (read(database), write(database, "lost")):
+        with pytest.raises(StoreBusy):
+            await work
+    await database.close()
+    with pytest.raises(CannotOpen, match="It is damaged"):
+        await Database.open(sqlite_url, claimant="test", clock=clock)
+
+
+async def test_after_postgresql_ended_every_connection_the_database_is_owned_again(
+    postgres_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(postgres_url, claimant="test", clock=clock)
+    await write(database, "before")
+    await cut_connections(postgres_url)
+    for _ in range(10):
+        try:
+            await write(database, "after")
+            break
+        except StoreBusy:
+            continue
+    assert await read(database) == "after"
+    with pytest.raises(CannotOpen):
+        await Database.open(postgres_url, claimant="second", clock=clock)
+    await database.close()
+
+
+async def test_a_database_that_another_process_took_during_an_outage_is_not_written(
+    postgres_url: str, clock: MovedClock
+) -> None:
+    first = await Database.open(postgres_url, claimant="first", clock=clock)
+    await write(first, "before")
+    await cut_connections(postgres_url)
+    second = await Database.open(postgres_url, claimant="second", clock=clock)
+    with pytest.raises(StoreBusy):
+        await write(first, "after")
+    assert await read(second) == "before"
+    await second.close()
+    await first.close()
+
+
+async def test_a_row_lock_that_postgresql_does_not_give_in_time_raises_store_busy(
+    postgres_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(postgres_url, claimant="test", clock=clock)
+    await make.store_rental(database)
+    other = await asyncpg.connect(postgres_url)
+    async with other.transaction():
+        await other.execute("SELECT id FROM rentals FOR UPDATE")
+        with pytest.raises(StoreBusy):
+            async with database.write() as tx:
+                await tx.rentals.make_due(["k7mq2"], START)
+    await other.close()
+    await database.close()
+
+
+async def test_trying_a_write_calls_no_listener(database: Database) -> None:
+    calls: list[None] = []
+    database.on_commit(lambda: calls.append(None))
+    assert await database.takes_writes()
+    assert await database.in_background().takes_writes()
+    assert calls == []
+
+
+async def test_a_read_only_server_is_opened_and_read(
+    postgres_url: str, clock: MovedClock, postgres: Postgres
+) -> None:
+    database = await Database.open(postgres_url, claimant="test", clock=clock)
+    await write(database, "before")
+    await database.close()
+    await postgres.run("ALTER DATABASE gpubot SET default_transaction_read_only = on")
+    try:
+        await cut_connections(postgres_url)
+        database = await Database.open(postgres_url, claimant="test", clock=clock)
+        assert database.claims_left
+        assert not await database.takes_writes()
+        assert await read(database) == "before"
+    finally:
+        await postgres.run("ALTER DATABASE gpubot RESET default_transaction_read_only")
+        await database.close()
