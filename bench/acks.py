@@ -24,7 +24,7 @@ from handlers.ids import Action
 from sandbox.client import Button, Outcome, SeenMessage
 
 REQUEST = "get H100 EU"
-KEEP = Action.KEEP.value
+KEEP = Action.KEEP.id
 NOT_ACKNOWLEDGED = 3000.0
 """Milliseconds that count for an action that Slack gave up on."""
 

@@ -1,4 +1,4 @@
-"""The connection to Slack: made at the start, and again with other tokens if Slack refuses those that we have."""
+"""The connection to Slack: made at the start. If Slack refuses a token, the settings are read again."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from bot.lifecycle.deps import Deps
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
-from handlers.directory.people import Home, People
+from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, error_code
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.socket_mode import Sockets
 
 log = structlog.get_logger("gpubot")
 
 RETRY = 5.0
-"""Real seconds until Slack is called again after it gave no answer."""
+"""Real seconds until the next try after Slack gave no answer."""
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
-"""Real seconds until Slack is called again after it refused a token."""
+"""Real seconds until the next try after Slack refused a token."""
 CHECK_EVERY = 300.0
-"""Real seconds. A token that is refused while nothing is posted is noticed by then."""
-REFUSED = TOKEN | {"missing_scope", "not_allowed_token_type"}
+"""Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
+REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Slack's tokens, as the settings say them."""
+    """Slack's tokens, from the settings."""
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
 
 
 class _Refused(Exception):
-    """Slack refuses the token of this setting."""
+    """Slack refuses the token of a setting."""
 
     def __init__(self, name: str, code: str) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Refused(Exception):
 
 
 class Connection:
-    """Listens to Slack and speaks to it."""
+    """Runs the listeners and delivery while Slack accepts the tokens."""
 
     def __init__(
         self,
@@ -68,9 +68,8 @@ class Connection:
         read_tokens: Callable[[], Tokens],
         retry_refused: float = RETRY_REFUSED,
     ) -> None:
-        """`client` is the one that everything calls Slack with; its token is changed here. `tokens` are those of
-        the start; `read_tokens` reads the settings again, with the files that they name, and may raise
-        GpubotError."""
+        """`client` is the one that every part uses; its token is replaced here. `read_tokens` reads the settings
+        and their files again, and may raise GpubotError."""
         self._deps = deps
         self._client = client
         self._delivery = delivery
@@ -86,16 +85,15 @@ class Connection:
         return await self._sockets.connected() if self._sockets is not None else 0
 
     async def close(self) -> None:
-        """Close all connections. Nothing is drained."""
+        """Close all connections. Don't wait for what is being handled."""
         if self._sockets is not None:
             await self._sockets.close()
 
     async def run(self) -> None:
-        """Connect, and talk until cancelled.
+        """Connect, then listen and deliver until cancelled.
 
-        Raise Unusable if Slack refuses a token and nothing is unfinished. While rentals are unfinished, the
-        process must live on so that leases end: Slack is asked again every minute, with the tokens that are set
-        by then.
+        Raise Unusable if Slack refuses a token and no rental is unfinished. If one is, the process must go on so
+        that its lease ends: try again every minute, with the tokens that the settings then have.
         """
         tasks: list[asyncio.Task[None]] = []
         waiting = False
@@ -104,12 +102,12 @@ class Connection:
                 try:
                     self._sockets = await self._connect()
                 except _Refused as refused:
-                    await self._note(refused, waiting=waiting)
+                    await self._handle_refusal(refused, waiting=waiting)
                     waiting = True
                     if refused.name == "SLACK_APP_TOKEN" and not tasks:
-                        tasks.append(asyncio.create_task(self._delivery.run()))  # telling needs no socket
+                        tasks.append(asyncio.create_task(self._delivery.run()))  # needs no socket
                     await self._deps.clock.pause(self._retry_refused)
-                    self._read_again()
+                    self._reload_tokens()
             log.info("gpubot.ready", connections=await self._sockets.connected())
             self._delivery.token_renewed()
             if not tasks:
@@ -121,35 +119,35 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _note(self, refused: _Refused, *, waiting: bool) -> None:
-        """Log that a token is refused. Raise Unusable if the process may as well end."""
-        unfinished = await self._unfinished()
+    async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
+        """Log that a token is refused. Raise Unusable if no rental needs the process."""
+        unfinished = await self._count_unfinished()
         if unfinished == 0 and not waiting:
             raise Unusable(refused.words) from None
         log.error("slack.refused", words=refused.words, unfinished=unfinished)
 
-    async def _unfinished(self) -> int | None:
-        """Return how many rentals are not over, None if the store doesn't say."""
+    async def _count_unfinished(self) -> int | None:
+        """Return how many rentals are not over. Return None if the store can't be read."""
         try:
             async with self._deps.store.read() as tx:
                 return len(await tx.rentals.live())
         except GpubotError:
             return None
 
-    def _read_again(self) -> None:
+    def _reload_tokens(self) -> None:
         try:
             self._tokens = self._read_tokens()
         except (GpubotError, OSError, ValueError) as error:
-            # A file that is being replaced, for example. The next time reads it.
+            # For example a file that is being replaced. The next try reads it.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
         self._client.token = self._tokens.bot
 
-    def _app_token_again(self) -> str:
-        self._read_again()
+    def _reload_app_token(self) -> str:
+        self._reload_tokens()
         return self._tokens.app
 
     async def _watch_token(self) -> None:
-        """While Slack refuses the bot's token, read it again every minute until it is taken."""
+        """Check the bot's token. While Slack refuses it, read the settings again every minute."""
         refused = self._delivery.refused
         while True:
             try:
@@ -157,32 +155,32 @@ class Connection:
                     await refused.wait()
             except TimeoutError:
                 pass
-            while not await self._token_is_taken():
+            while not await self._token_works():
                 await self._deps.clock.pause(self._retry_refused)
-                self._read_again()
+                self._reload_tokens()
             if refused.is_set():
-                log.info("slack.taken_again")
+                log.info("slack.token_accepted")
                 self._delivery.token_renewed()
 
-    async def _token_is_taken(self) -> bool:
+    async def _token_works(self) -> bool:
         try:
             await self._client.auth_test()
         except NO_ANSWER as error:
-            log.warning("slack.not_taken", error=error_code(error))
-            if error_code(error) in TOKEN:
+            log.warning("slack.token_check_failed", error=error_code(error))
+            if error_code(error) in TOKEN_REFUSED:
                 self._delivery.refused.set()
             return False
         return True
 
     async def _connect(self) -> Sockets:
-        """Connect once Slack answers. Raise _Refused."""
+        """Connect as soon as Slack answers. Raise _Refused if it refuses a token."""
         while True:
             name = "SLACK_BOT_TOKEN"
             try:
-                who = await self._client.auth_test()
+                identity = await self._client.auth_test()
                 name = "SLACK_APP_TOKEN"
                 await self._client.apps_connections_open(app_token=self._tokens.app)
-                return await self._open(who)
+                return await self._open(identity)
             except SlackApiError as error:
                 code = error_code(error)
                 if code in REFUSED:
@@ -192,30 +190,30 @@ class Connection:
                 log.warning("slack.not_connected", error=type(error).__name__)
             await self._deps.clock.pause(RETRY)
 
-    async def _open(self, who: AsyncSlackResponse) -> Sockets:
+    async def _open(self, identity: AsyncSlackResponse) -> Sockets:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
-            """No call for each request: there is one workspace and one token."""
+            """Return the one token of the one workspace, without a call to Slack."""
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,
                 bot_token=self._client.token,
-                bot_id=who.get("bot_id"),
-                bot_user_id=who.get("user_id"),
+                bot_id=identity.get("bot_id"),
+                bot_user_id=identity.get("user_id"),
             )
 
         app = AsyncApp(client=self._client, authorize=authorize)
-        register(app, self._context(who))
+        register(app, self._context(identity))
         sockets = Sockets(
-            app, self._tokens.app, self._deps.clock, gate=self._gate, token_again=self._app_token_again
+            app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_app_token
         )
         await sockets.connect()
         return sockets
 
-    def _context(self, who: AsyncSlackResponse) -> Context:
+    def _context(self, identity: AsyncSlackResponse) -> Context:
         return Context(
             deps=self._deps,
             catalog=self._catalog,
-            people=People(self._deps, self._client, Home.of(who)),
+            people=People(self._deps, self._client, HomeWorkspace.of(identity)),
             channels=SlackChannels(self._deps, self._client),
             client=self._client,
             gate=self._gate,

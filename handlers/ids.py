@@ -1,58 +1,22 @@
-"""Every action, block and callback id once, and what a button's value holds: ids, never state.
+"""Every action, block and callback id, each with the type of the value that it carries: ids, never state.
 
 Slack allows 255 characters for an id and 2,000 for a value, and wants an `action_id` only once in a block
-(docs.slack.dev/reference/block-kit/block-elements/button-element). Where one block has the same action twice,
-the later ones are numbered: `keep`, `keep.2`.
+(docs.slack.dev/reference/block-kit/block-elements/button-element). If one block has the same action twice, the
+later buttons are numbered: `keep`, `keep.2`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Self
+from types import MappingProxyType
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
 from bot.model.base import Frozen
-
-
-class Action(StrEnum):
-    """What a button does. What its value is stands in CARRIES."""
-
-    RENT = "rent"
-    RENT_ANOTHER = "rent_another"
-    ALL_OFFERS = "all_offers"
-    REFRESH = "refresh"
-    CHANGE = "change"
-    SHOW_NEARBY = "show_nearby"
-    TRY_AGAIN = "try_again"
-    CHOOSE_FROM_LIST = "choose_from_list"
-    ADD_KEY = "add_key"
-    SHOW_RENTAL = "show_rental"
-    DETAILS = "details"
-    CHANGE_RENTAL = "change_rental"
-    WITHDRAW = "withdraw"
-    CANCEL = "cancel"
-    APPROVE = "approve"
-    DENY = "deny"
-    ACCEPT = "accept"
-    EXTEND_FORM = "extend_form"
-    EXTEND = "extend"
-    KEEP = "keep"
-    DESTROY = "destroy"
-    TAKEN_ON = "taken_on"
-
-
-class Callback(StrEnum):
-    """A modal. What its `private_metadata` is stands in ANSWERS_WITH."""
-
-    KEY = "key"
-    FORM = "form"
-    RENT_CONFIRM = "rent_confirm"
-    APPROVE_CONFIRM = "approve_confirm"
-    EXTEND = "extend_lease"
-    DESTROY_CONFIRM = "destroy_confirm"
-    NOTICE = "notice"
 
 
 class Field(StrEnum):
@@ -70,69 +34,55 @@ class Field(StrEnum):
     HOURS = "hours"
 
 
-def numbered(action: Action, n: int) -> str:
-    """The `action_id` of the n-th button of an action in one block, from 1."""
-    return action.value if n == 1 else f"{action.value}.{n}"
-
-
-def action_of(action_id: str) -> Action:
-    """The action of an `action_id`. Raises Mistake for one that isn't ours: messages outlive the version that
-    posted them."""
-    found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
-    try:
-        return Action(found[1] if found else "")
-    except ValueError as error:
-        raise Mistake(
-            "That button is from before an update of mine. I changed nothing. /gpu list shows what you rent."
-        ) from error
-
-
-def callback_of(callback_id: str) -> Callback:
-    """The modal of a `callback_id`. Raises Mistake for one that isn't ours."""
-    try:
-        return Callback(callback_id)
-    except ValueError as error:
-        raise Mistake(
-            "This dialog is from before an update of mine. I changed nothing. Begin again: /gpu"
-        ) from error
-
-
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
 _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
-_OLD = "That button makes no sense to me. I changed nothing."
+_UNREADABLE = "That button makes no sense to me. I changed nothing."
 
 
 class Value(Frozen):
-    """What a button carries. `decode` refuses everything that `encode` doesn't make."""
+    """The value of a button or modal. `decode` refuses everything that `encode` doesn't write."""
 
+    TYPE_NAME: ClassVar[str]
+    """The name of the type in a modal's metadata."""
     SHAPE: ClassVar[str]
-    """Matches the text, with a group for each part."""
+    """A pattern for the text, with a group for each field."""
 
     def encode(self) -> str:
-        """The value as text. Raises Mistake where a part can't be carried."""
+        """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
         text = self._text()
         if not re.fullmatch(self.SHAPE, text):
-            raise Mistake(_OLD)
+            raise Mistake(_UNREADABLE)
         return text
 
     @classmethod
-    def decode(cls, value: str | None) -> Self:
-        """Raises Mistake for anything else than what `encode` makes."""
-        found = re.fullmatch(cls.SHAPE, value or "", flags=re.ASCII)
+    def decode(cls, text: str) -> Self:
+        """Return the value that `encode` wrote as this text. Raise Mistake for any other text."""
+        found = re.fullmatch(cls.SHAPE, text, flags=re.ASCII)
         if found is None:
-            raise Mistake(_OLD)
+            raise Mistake(_UNREADABLE)
         return cls.model_validate(found.groupdict())
 
     def _text(self) -> str:
         return ":".join(str(part) for part in self.model_dump().values())
 
 
+class NoValue(Value):
+    """The value of a button or modal that needs none: an empty text."""
+
+    TYPE_NAME: ClassVar[str] = "none"
+    SHAPE: ClassVar[str] = ""
+
+
+NO_VALUE = NoValue()
+
+
 class RentalValue(Value):
     """`k7mq2`."""
 
+    TYPE_NAME: ClassVar[str] = "rental"
     SHAPE: ClassVar[str] = _RENTAL
 
     rental_id: str
@@ -141,6 +91,7 @@ class RentalValue(Value):
 class VersionValue(Value):
     """`k7mq2:2`: a rental and the version of the envelope that the reader saw."""
 
+    TYPE_NAME: ClassVar[str] = "version"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_VERSION}"
 
     rental_id: str
@@ -150,6 +101,7 @@ class VersionValue(Value):
 class HoursValue(Value):
     """`k7mq2:4`: whole hours."""
 
+    TYPE_NAME: ClassVar[str] = "hours"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_HOURS}"
 
     rental_id: str
@@ -160,6 +112,7 @@ class EndValue(Value):
     """`k7mq2:1763982000`: the end that the reader of a dialog saw, as a Unix time; so a second submission adds
     nothing."""
 
+    TYPE_NAME: ClassVar[str] = "end"
     SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
 
     rental_id: str
@@ -170,6 +123,7 @@ class ExtendValue(Value):
     """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
     as a Unix time; so a second click adds nothing."""
 
+    TYPE_NAME: ClassVar[str] = "extend"
     SHAPE: ClassVar[str] = rf"{_RENTAL}:(?:{_HOURS}|(?P<seconds>[1-9][0-9]{{0,8}})s):{_END}"
 
     rental_id: str
@@ -179,14 +133,14 @@ class ExtendValue(Value):
 
     @classmethod
     def of(cls, rental_id: str, longer: timedelta, shown_end: datetime) -> Self:
-        """Longer by whole hours if it is, else by seconds."""
+        """Return the value for a lease that becomes `longer` by whole hours, or by seconds."""
         hours, rest = divmod(longer, timedelta(hours=1))
         size = {"seconds": longer // timedelta(seconds=1)} if rest else {"hours": hours}
         return cls(rental_id=rental_id, **size, shown_end=int(shown_end.timestamp()))
 
     @property
     def longer(self) -> timedelta:
-        """By how much longer."""
+        """Return by how much the lease becomes longer."""
         return timedelta(hours=self.hours or 0, seconds=self.seconds or 0)
 
     def _text(self) -> str:
@@ -197,6 +151,7 @@ class ExtendValue(Value):
 class QuoteValue(Value):
     """`q8f3...`."""
 
+    TYPE_NAME: ClassVar[str] = "quote"
     SHAPE: ClassVar[str] = _QUOTE
 
     quote_id: str
@@ -205,6 +160,7 @@ class QuoteValue(Value):
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
 
+    TYPE_NAME: ClassVar[str] = "offer"
     SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
 
     quote_id: str
@@ -214,45 +170,120 @@ class OfferValue(Value):
 class NearbyValue(Value):
     """`q8f3...:0`: which of a quote's nearby requests, from 0."""
 
+    TYPE_NAME: ClassVar[str] = "nearby"
     SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
 
     quote_id: str
     index: int
 
 
-CARRIES: dict[Action, type[Value] | None] = {
-    Action.RENT: OfferValue,
-    Action.RENT_ANOTHER: OfferValue,
-    Action.ALL_OFFERS: QuoteValue,
-    Action.REFRESH: QuoteValue,
-    Action.CHANGE: QuoteValue,
-    Action.SHOW_NEARBY: NearbyValue,
-    Action.TRY_AGAIN: QuoteValue,
-    Action.CHOOSE_FROM_LIST: None,
-    Action.ADD_KEY: None,
-    Action.SHOW_RENTAL: RentalValue,
-    Action.DETAILS: RentalValue,
-    Action.CHANGE_RENTAL: VersionValue,
-    Action.WITHDRAW: VersionValue,
-    Action.CANCEL: RentalValue,
-    Action.APPROVE: VersionValue,
-    Action.DENY: VersionValue,
-    Action.ACCEPT: VersionValue,
-    Action.EXTEND_FORM: RentalValue,
-    Action.EXTEND: ExtendValue,
-    Action.KEEP: HoursValue,
-    Action.DESTROY: RentalValue,
-    Action.TAKEN_ON: RentalValue,
-}
-"""What the value of each button is; None for a button without one."""
+V = TypeVar("V", bound=Value)
+FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
+"""What the request form changes: a search, a request that waits for approval, or nothing if it is a new search."""
 
-ANSWERS_WITH: dict[Callback, tuple[type[Value], ...]] = {
-    Callback.KEY: (),
-    Callback.FORM: (QuoteValue, VersionValue),
-    Callback.RENT_CONFIRM: (OfferValue,),
-    Callback.APPROVE_CONFIRM: (VersionValue,),
-    Callback.EXTEND: (EndValue,),
-    Callback.DESTROY_CONFIRM: (RentalValue,),
-}
-"""What comes back with each modal's submission; the form's may also be empty, and is the version of a waiting
-request where the form changes that. NOTICE carries nothing and has no submit button."""
+
+@dataclass(frozen=True)
+class ActionId(Generic[V]):
+    """What a button does: its `action_id`, and the type of its value."""
+
+    id: str
+    value_type: type[V]
+
+    def decode(self, text: str) -> V:
+        """Return the value of a clicked button. Raise Mistake if the text is no such value."""
+        return self.value_type.decode(text)
+
+
+class Action:
+    """Every action. Tests check that each has a view that shows it and a handler.
+
+    CHANGE is for a search, CHANGE_RENTAL for a request that waits for approval. With ACCEPT, the owner agrees to a
+    price outside the envelope. With TAKEN_ON, somebody takes on a machine that the vendor doesn't delete.
+    """
+
+    RENT = ActionId("rent", OfferValue)
+    RENT_ANOTHER = ActionId("rent_another", OfferValue)
+    ALL_OFFERS = ActionId("all_offers", QuoteValue)
+    REFRESH = ActionId("refresh", QuoteValue)
+    CHANGE = ActionId("change", QuoteValue)
+    SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
+    TRY_AGAIN = ActionId("try_again", QuoteValue)
+    CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
+    ADD_KEY = ActionId("add_key", NoValue)
+    SHOW_RENTAL = ActionId("show_rental", RentalValue)
+    DETAILS = ActionId("details", RentalValue)
+    CHANGE_RENTAL = ActionId("change_rental", VersionValue)
+    WITHDRAW = ActionId("withdraw", VersionValue)
+    CANCEL = ActionId("cancel", RentalValue)
+    APPROVE = ActionId("approve", VersionValue)
+    DENY = ActionId("deny", VersionValue)
+    ACCEPT = ActionId("accept", VersionValue)
+    EXTEND_FORM = ActionId("extend_form", RentalValue)
+    EXTEND = ActionId("extend", ExtendValue)
+    KEEP = ActionId("keep", HoursValue)
+    DESTROY = ActionId("destroy", RentalValue)
+    TAKEN_ON = ActionId("taken_on", RentalValue)
+
+
+class CallbackId(Generic[V]):
+    """What a modal is for: its `callback_id`, and the types that its value may have."""
+
+    def __init__(self, callback_id: str, *value_types: type[V]) -> None:
+        self.id = callback_id
+        self.value_types = value_types
+
+    def decode(self, text: str, type_name: str) -> V:
+        """Return the value of a submitted modal. Raise Mistake if the text is no value that this modal may have.
+
+        `type_name` is the TYPE_NAME of the value. It is empty if a version opened the modal that didn't write it
+        yet; the only type that the text fits is then used.
+        """
+        for value_type in self.value_types:
+            if type_name == value_type.TYPE_NAME or (not type_name and re.fullmatch(value_type.SHAPE, text)):
+                return value_type.decode(text)
+        raise Mistake(_UNREADABLE)
+
+
+class Callback:
+    """Every modal. Tests check that each has a view that shows it and a handler."""
+
+    KEY = CallbackId("key", NoValue)
+    FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
+    RENT_CONFIRM = CallbackId("rent_confirm", OfferValue)
+    APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
+    EXTEND = CallbackId("extend_lease", EndValue)
+    DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
+    NOTICE = CallbackId("notice", NoValue)
+
+
+ACTION_VALUES: Mapping[str, type[Value]] = MappingProxyType(
+    {action.id: action.value_type for action in vars(Action).values() if isinstance(action, ActionId)}
+)
+"""The type of each button's value, by `action_id`."""
+MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
+    {modal.id: modal.value_types for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
+)
+"""The types that each modal's value may have, by `callback_id`."""
+
+
+def numbered(action_id: str, n: int) -> str:
+    """Return the `action_id` of the n-th button of an action in one block, counted from 1."""
+    return action_id if n == 1 else f"{action_id}.{n}"
+
+
+def action_of(action_id: str) -> str:
+    """Return an `action_id` without its number. Raise Mistake if the bot has no such action: messages outlive the
+    version that posted them."""
+    found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
+    if found is None or found[1] not in ACTION_VALUES:
+        raise Mistake(
+            "That button is from before an update of mine. I changed nothing. /gpu list shows what you rent."
+        )
+    return found[1]
+
+
+def callback_of(callback_id: str) -> str:
+    """Return a `callback_id`. Raise Mistake if the bot has no such modal."""
+    if callback_id not in MODAL_VALUES:
+        raise Mistake("This dialog is from before an update of mine. I changed nothing. Begin again: /gpu")
+    return callback_id

@@ -18,7 +18,7 @@ from bot.doctor.calls import call_failed, code_of
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
-from handlers.directory.people import Home, person_of
+from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import SCOPES
 
@@ -38,7 +38,7 @@ class BotIdentity:
     """The answer of auth.test."""
 
     handle: str
-    home: Home
+    home: HomeWorkspace
     scopes: frozenset[str] | None
     """None if the server doesn't send them, as servers that are not Slack."""
     clock_gap: timedelta | None
@@ -78,7 +78,7 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
         ), None
     identity = BotIdentity(
         handle=str(answer.get("user") or "gpubot"),
-        home=Home.of(answer),
+        home=HomeWorkspace.of(answer),
         scopes=_scopes_of(answer),
         clock_gap=gap_to(answer.headers.get("Date"), context.clock),
     )

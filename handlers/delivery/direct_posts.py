@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.model.event import Event, EventKind
 from bot.policy.rules import Rules
 from handlers.delivery.pace import POST, Pace
-from handlers.slack_api.error_codes import NO_ANSWER, asked_wait, error_code
+from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.blocks import Rendered
 from handlers.views.notices import notice
 
@@ -51,7 +51,7 @@ async def direct_post(
                 unfurl_media=False,
             )
         except NO_ANSWER as error:
-            wait = asked_wait(error)
+            wait = requested_wait(error)
             if wait is None:
                 log.warning("post.not_taken", to=to, error=error_code(error))
                 unreachable = isinstance(error, aiohttp.ClientConnectorError)

@@ -17,7 +17,7 @@ from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.posting import post_target
 from handlers.delivery.read_back import Finder, Place, SearchAgain, Unreadable
 from handlers.delivery.reposts import Repost
-from handlers.slack_api.error_codes import NO_ANSWER, asked_wait, error_code
+from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
 from handlers.views.replies import posted_twice
 
 log = structlog.get_logger("gpubot.delivery")
@@ -95,7 +95,7 @@ class Duplicates:
                 channel=channel, ts=ts, text=rendered.text, blocks=list(rendered.blocks)
             )
         except NO_ANSWER as error:
-            wait = asked_wait(error)
+            wait = requested_wait(error)
             if wait is not None:
                 self._pace.block(EDIT, now + wait)
             log.info("duplicates.not_edited", message=message.id, error=error_code(error))

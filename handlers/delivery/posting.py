@@ -21,7 +21,15 @@ from handlers.delivery.pace import ANSWER, EDIT, POST, Pace
 from handlers.delivery.read_back import METADATA, Finder, Place, SearchAgain, Unreadable
 from handlers.delivery.reposts import Repost
 from handlers.delivery.unsaved import Result
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes, wait_of
+from handlers.slack_api.error_codes import (
+    NO_ANSWER,
+    TOKEN_REFUSED,
+    TOKEN_RETRY,
+    error_code,
+    is_temporary,
+    requested_wait,
+    seconds_to_wait,
+)
 from handlers.views.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -71,7 +79,7 @@ class Poster:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
             return Result(_retried(message, now))
         if status == 429:
-            until = now + timedelta(seconds=wait_of(wait))
+            until = now + timedelta(seconds=seconds_to_wait(wait))
             self._pace.block(ANSWER, until)
             return Result(changed(message, due_at=until))
         if status >= 500:
@@ -143,7 +151,7 @@ class Poster:
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
-            passing = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or passes(error)
+            passing = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or is_temporary(error)
             log.info("refresh.failed", message=message.id, error=error_code(error), retries=passing)
             return Result(changed(message, refresh_at=self._next_refresh() if passing else None))
 
@@ -170,13 +178,13 @@ class Poster:
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
             return Result(_retried(changed(message, sending=message.ts is None), now))
         if self._waits(error, method, now):
-            wait = asked_wait(error)
+            wait = requested_wait(error)
             # A refused token leaves it due: it is sent as soon as there is a good one.
             due_at = message.due_at if wait is None else now + wait
             return Result(changed(message, sending=False, due_at=due_at))
         code = error_code(error)
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
-        if passes(error):
+        if is_temporary(error):
             return Result(_retried(changed(message, sending=message.ts is None), now))
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
@@ -187,11 +195,11 @@ class Poster:
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
         """Return whether Slack asks to wait, or refuses our token. Then the pace is blocked."""
-        wait = asked_wait(error)
+        wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
             return True
-        if error_code(error) not in TOKEN:
+        if error_code(error) not in TOKEN_REFUSED:
             return False
         log.warning("slack.refused", method=method, error=error_code(error))
         self._pace.block_all(now + TOKEN_RETRY)

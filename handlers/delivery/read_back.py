@@ -18,7 +18,14 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock
 from bot.model.message import Destination, DestinationKind, Message
 from handlers.delivery.pace import READ, Pace
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN, TOKEN_RETRY, asked_wait, error_code, passes
+from handlers.slack_api.error_codes import (
+    NO_ANSWER,
+    TOKEN_REFUSED,
+    TOKEN_RETRY,
+    error_code,
+    is_temporary,
+    requested_wait,
+)
 
 METADATA = "gpubot_message"
 CLOCK_SKEW = timedelta(minutes=1)
@@ -191,18 +198,18 @@ class Finder:
 
     def _reason(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
         now, code = self._clock.real(), error_code(error)
-        wait = asked_wait(error)
+        wait = requested_wait(error)
         if wait is not None:
             self._pace.block(READ, now + wait)
             return SearchAgain(now + wait)
-        if code in TOKEN:
+        if code in TOKEN_REFUSED:
             self._pace.block_all(now + TOKEN_RETRY)
             return SearchAgain(now + TOKEN_RETRY)
         if code in UNREADABLE:
             return Unreadable()
         if code == "invalid_cursor" and "cursor" in query:
             return SearchAgain(restart=True)
-        return SearchAgain(unknown_error=not passes(error))
+        return SearchAgain(unknown_error=not is_temporary(error))
 
 
 def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:

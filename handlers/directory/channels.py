@@ -1,4 +1,4 @@
-"""What is known of Slack conversations: whether the bot is there, and who else reads them.
+"""Slack conversations: whether the bot is in them and who else reads them, cached in the store.
 
 Method: docs.slack.dev/reference/methods/conversations.info (Tier 3).
 """
@@ -19,80 +19,81 @@ from bot.lifecycle.deps import Deps
 from bot.model.person import Channel
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 
-KNOWN_FOR = timedelta(minutes=15)
-"""Real time for which an answer holds, unless an event says that it changed."""
-ASKING_TAKES = 3.0
+CACHED_FOR = timedelta(minutes=15)
+"""Real time for which an answer is used, unless an event says that it changed."""
+LOOKUP_TIMEOUT = 3.0
 """Real seconds."""
-_NOT_THERE = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Answers that hold until an event says otherwise: the bot can't post there as a member."""
+_NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
+"""Errors that mean that the bot can't post there as a member. They are cached like any other answer."""
 
-_log = structlog.get_logger("gpubot.rooms")
+_log = structlog.get_logger("gpubot.channels")
 
 
 class SlackChannels:
-    """bot.lifecycle.ports.outside.Channels: from the store's cache, else asked."""
+    """Implements `bot.lifecycle.ports.outside.Channels`: reads the store's cache, then asks Slack."""
 
     def __init__(self, deps: Deps, client: AsyncWebClient) -> None:
         self._deps = deps
         self._client = client
 
-    async def get(self, channel: str) -> Channel:
-        """Never raises: where neither the store nor Slack answers, a room we are no member of."""
-        if channel.startswith("D"):
-            return Channel(id=channel, member=True, direct=True)
-        known = await self._known(channel)
-        if known is not None:
-            return known
+    async def get(self, channel_id: str) -> Channel:
+        """Return a conversation. If neither the store nor Slack answers, return one that the bot is not in. Never
+        raise."""
+        if channel_id.startswith("D"):
+            return Channel(id=channel_id, member=True, direct=True)
+        cached = await self._cached(channel_id)
+        if cached is not None:
+            return cached
         try:
-            room = await self._ask(channel)
+            channel = await self._look_up(channel_id)
         except NO_ANSWER as error:
-            _log.warning("rooms.no_answer", channel=channel, error=error_code(error))
-            return Channel(id=channel, member=False)
-        await self._remember(room)
-        return room
+            _log.warning("channel.no_answer", channel=channel_id, error=error_code(error))
+            return Channel(id=channel_id, member=False)
+        await self._cache(channel)
+        return channel
 
-    async def forget(self, channel: str) -> None:
-        """Something about the channel changed: asks again next time. Raises StoreBusy."""
+    async def forget(self, channel_id: str) -> None:
+        """Forget what is cached: something about the conversation changed. Raise StoreBusy."""
         async with self._deps.store.write() as tx:
-            await tx.people.forget_channel(channel)
+            await tx.people.forget_channel(channel_id)
 
-    async def _known(self, channel: str) -> Channel | None:
+    async def _cached(self, channel_id: str) -> Channel | None:
         try:
             async with self._deps.store.read() as tx:
-                return await tx.people.channel(channel, self._deps.clock.real() - KNOWN_FOR)
+                return await tx.people.channel(channel_id, self._deps.clock.real() - CACHED_FOR)
         except StoreBusy:
             return None
 
-    async def _remember(self, room: Channel) -> None:
+    async def _cache(self, channel: Channel) -> None:
         try:
             async with self._deps.store.write() as tx:
-                await tx.people.put_channel(room, self._deps.clock.real())
+                await tx.people.put_channel(channel, self._deps.clock.real())
         except StoreBusy:
-            _log.info("rooms.not_kept", channel=room.id)
+            _log.info("channel.not_cached", channel=channel.id)
 
-    async def _ask(self, channel: str) -> Channel:
+    async def _look_up(self, channel_id: str) -> Channel:
         try:
-            async with asyncio.timeout(ASKING_TAKES):
-                answer = await self._client.conversations_info(channel=channel)
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                answer = await self._client.conversations_info(channel=channel_id)
         except SlackApiError as error:
-            if error_code(error) not in _NOT_THERE:
+            if error_code(error) not in _NO_MEMBER:
                 raise
-            return Channel(id=channel, member=False)
-        return channel_of(channel, answer.get("channel"))
+            return Channel(id=channel_id, member=False)
+        return channel_of(channel_id, answer.get("channel"))
 
 
-def channel_of(channel: str, told: Any) -> Channel:
-    """What conversations.info tells of a channel; flags that are absent count as false. Raises ValueError where it
-    tells of none."""
-    if not isinstance(told, Mapping):
+def channel_of(channel_id: str, info: Any) -> Channel:
+    """Return a conversation from the `channel` of conversations.info; an absent flag counts as false. Raise
+    ValueError if `info` is no object."""
+    if not isinstance(info, Mapping):
         raise ValueError("conversations.info without a channel")
 
-    def says(flag: str) -> bool:
-        return told.get(flag) is True
+    def flag(name: str) -> bool:
+        return info.get(name) is True
 
     return Channel(
-        id=channel,
-        member=says("is_member"),
-        direct=says("is_im") or says("is_mpim"),
-        shared=says("is_ext_shared") or (says("is_shared") and not says("is_org_shared")),
+        id=channel_id,
+        member=flag("is_member"),
+        direct=flag("is_im") or flag("is_mpim"),
+        shared=flag("is_ext_shared") or (flag("is_shared") and not flag("is_org_shared")),
     )

@@ -1,4 +1,4 @@
-"""What listeners are given. bot/app.py makes one and hands it to `handlers.listeners.register`."""
+"""What listeners are given. `handlers.connection` makes one context and passes it to `register`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
 from bot.model.offer import Catalog
 from handlers.directory.channels import SlackChannels
@@ -23,22 +24,32 @@ class Post(Protocol):
     async def __call__(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool: ...
 
 
-async def not_posted(to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
-    """Stands where nothing is posted."""
+async def post_nothing(to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
+    """Return False: nothing is posted."""
     return False
 
 
 @dataclass(frozen=True)
 class Context:
-    """The desk for decisions, what is known of the outside, and Slack's client for the few calls of a listener."""
+    """The service's dependencies, and Slack's client for the few calls that listeners make themselves."""
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
-    """The catalogue as last read, None before the first time. Never waits."""
+    """Returns the catalogue as last read, None before the first time. Never waits."""
     people: People
     channels: SlackChannels
     client: AsyncWebClient
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
-    post: Post = not_posted
+    post: Post = post_nothing
     """Posts to a person without the outbox, at the pace of all posts. Returns whether Slack took it."""
+
+    def known_catalog(self) -> Catalog:
+        """Return the catalogue as last read. Raise MarketAway before the first time."""
+        known = self.catalog()
+        if known is None:
+            words = (
+                "Compute Clear hasn't told me yet what there is to rent. Nothing is rented. Try again in a minute."
+            )
+            raise MarketAway(words, acted=False)
+        return known

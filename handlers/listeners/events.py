@@ -1,7 +1,7 @@
-"""Events: what is cached about people and channels is old, or someone writes to the bot.
+"""Events: cached facts about people or channels are out of date, or someone writes to the bot.
 
-Bolt acknowledges an event before its listener runs. These are handled before that, as the listener's middleware:
-where the store doesn't take it nothing is acknowledged, and Slack sends the event again
+Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
+event: if the store fails, nothing is acknowledged, and Slack sends the event again
 (docs.slack.dev/apis/events-api, "Retries").
 """
 
@@ -21,13 +21,13 @@ from handlers.views import replies
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
-"""Given the event, and the bot's own user id."""
+"""Takes the event and the bot's own user id."""
 
 _log = structlog.get_logger("gpubot.events")
 
 
-class NotTaken(Exception):
-    """An event that could not be taken in; Slack sends it again."""
+class EventNotHandled(Exception):
+    """An event could not be handled; Slack sends it again."""
 
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
@@ -39,29 +39,30 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """subteam_members_changed, a delta; who is in is asked for anew."""
+    """subteam_members_changed holds only the difference, so the members are looked up again."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
 
 
 async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:
-    """member_joined_channel matters where it is the bot's own."""
+    """member_joined_channel, if the bot itself joined."""
     channel = event.get("channel")
     if isinstance(channel, str) and event.get("user") == bot_user_id:
         await context.channels.forget(channel)
 
 
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
-    """channel_shared and channel_unshared: who reads it. channel_left and group_left: the bot was removed,
-    of which no member_left_channel tells (slackapi/node-slack-sdk#931)."""
+    """channel_shared and channel_unshared: other people can read it. channel_left and group_left: the bot was
+    removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931)."""
     channel = event.get("channel")
     if isinstance(channel, str):
         await context.channels.forget(channel)
 
 
-async def written_to(context: Context, event: Event, _: str | None) -> None:
-    """message.im: someone writes to the bot, which reads commands only. Edits, and its own messages, come too."""
+async def message_posted(context: Context, event: Event, _: str | None) -> None:
+    """message.im: tell someone who writes to the bot that it reads only commands. Slack sends this event also for
+    edits and for the bot's own messages."""
     user = event.get("user")
     by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
     if not by_person or not isinstance(user, str):
@@ -69,11 +70,11 @@ async def written_to(context: Context, event: Event, _: str | None) -> None:
     real_now = context.deps.clock.real()
     if not await context.hints.wanted(context.people, context.deps.rules, user, real_now):
         return
-    said = replies.only_commands()
+    content = replies.only_commands()
     hint = Message(
         kind=MessageKind.REPLY,
         to=to_person(user),
-        body={"text": said.text, "blocks": list(said.blocks)},
+        body={"text": content.text, "blocks": list(content.blocks)},
         created_at=real_now,
         due_at=real_now,
     )
@@ -95,25 +96,28 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "group_left": channel_changed,
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
-        "message": written_to,
+        "message": message_posted,
     }
 )
 
 
-def kept(ours: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
-    """The middleware that does it before Bolt acknowledges."""
+def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+    """Return a Bolt middleware that handles an event before Bolt acknowledges it. It raises EventNotHandled if the
+    handler fails."""
 
-    async def keep(event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]) -> None:
-        with ours.gate.entered():
+    async def handle(
+        event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
+    ) -> None:
+        with our_context.gate.handling():
             try:
-                await handler(ours, event, context.bot_user_id)
+                await handler(our_context, event, context.bot_user_id)
             except Exception as error:
-                _log.warning("event.not_taken", kind=kind, error=type(error).__name__)
-                raise NotTaken(kind) from None
+                _log.warning("event.not_handled", kind=kind, error=type(error).__name__)
+                raise EventNotHandled(kind) from None
         await next_()
 
-    return keep
+    return handle
 
 
-async def nothing_more() -> None:
-    """The listener itself: all is done by then."""
+async def already_handled() -> None:
+    """The listener itself: the middleware has handled the event."""

@@ -1,4 +1,4 @@
-"""Whether someone who writes to the bot is told that it reads commands: once an hour, and only who may use it."""
+"""The hint that the bot reads only commands: for people who may use it, at most once an hour for each."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from handlers.directory.people import People
 
 _log = structlog.get_logger("gpubot.events")
 
-ONCE_IN = timedelta(hours=1)
-"""Real time."""
-A_MINUTE = 20
-"""Hints a minute for all together: they share the pace of posts, and asking who someone is has a limit too."""
-KNOWN = 2000
-"""How many people are remembered. Who is forgotten is looked up in the store."""
+INTERVAL = timedelta(hours=1)
+"""Real time between two hints to one person."""
+PER_MINUTE = 20
+"""The most hints a minute to all people: they share the pace of posts and the limit of users.info."""
+REMEMBERED = 2000
+"""The most people in memory. For the others, the store knows when they had a hint."""
 MARK = "hint:"
 
 
 class Hints:
-    """Remembers who needs no hint. Messages come in any number, so most are answered from here."""
+    """Remembers who needs no hint. Messages come in any number, so most are decided without the store."""
 
     def __init__(self) -> None:
-        self._until: dict[str, datetime] = {}
-        self._given: deque[datetime] = deque()
+        self._no_hint_until: dict[str, datetime] = {}
+        self._considered: deque[datetime] = deque()
 
     async def wanted(self, people: People, rules: Rules, user_id: str, real_now: datetime) -> bool:
-        """Return whether this person is to be looked up in the store with `mark`. Nobody is asked for twice in an
-        hour, whatever the answer was. Raise StoreBusy."""
-        if real_now < self._until.get(user_id, real_now) or self._full(real_now):
+        """Return whether this person may get a hint now, unless the store says otherwise (`mark`). For an hour
+        after this, return False. Raise StoreBusy."""
+        if real_now < self._no_hint_until.get(user_id, real_now) or self._at_limit(real_now):
             return False
-        # Before anything is waited for: the next message of the same person may be here already.
+        # Before the first await: the next message of the same person may be handled meanwhile.
         self._remember(user_id, real_now)
-        self._given.append(real_now)
+        self._considered.append(real_now)
         try:
-            return may_use(await people.who(user_id), rules)
+            return may_use(await people.get(user_id), rules)
         except Refused:
             return False
         except Outage as error:
@@ -49,25 +49,25 @@ class Hints:
             return False
 
     def forget(self, user_id: str) -> None:
-        """The hint wasn't written: the next message asks again."""
-        self._until.pop(user_id, None)
+        """Forget a person whose hint wasn't written, so that their next message is considered again."""
+        self._no_hint_until.pop(user_id, None)
 
-    def _full(self, real_now: datetime) -> bool:
-        while self._given and real_now - self._given[0] >= timedelta(minutes=1):
-            self._given.popleft()
-        return len(self._given) >= A_MINUTE
+    def _at_limit(self, real_now: datetime) -> bool:
+        while self._considered and real_now - self._considered[0] >= timedelta(minutes=1):
+            self._considered.popleft()
+        return len(self._considered) >= PER_MINUTE
 
     def _remember(self, user_id: str, real_now: datetime) -> None:
-        if len(self._until) >= KNOWN:
-            self._until = {user: until for user, until in self._until.items() if real_now < until}
-        if len(self._until) >= KNOWN:
-            self._until.pop(next(iter(self._until)))
-        self._until[user_id] = real_now + ONCE_IN
+        if len(self._no_hint_until) >= REMEMBERED:
+            self._no_hint_until = {user: until for user, until in self._no_hint_until.items() if real_now < until}
+        if len(self._no_hint_until) >= REMEMBERED:
+            self._no_hint_until.pop(next(iter(self._no_hint_until)))
+        self._no_hint_until[user_id] = real_now + INTERVAL
 
 
 async def mark(tx: Tx, user_id: str, real_now: datetime) -> bool:
-    """Write that this person gets a hint now. Return False if they had one within the hour, also from a process
-    that ended since."""
-    before = real_now - ONCE_IN
+    """Note in the store that this person gets a hint now. Return False if they had one within the hour, perhaps
+    from another process."""
+    before = real_now - INTERVAL
     await tx.account.drop_marks(MARK, before)
     return await tx.account.mark(f"{MARK}{user_id}", real_now, before)

@@ -1,4 +1,4 @@
-"""What someone did in Slack, read from the payload, and what comes of it.
+"""What someone did in Slack, read from the payload, and how the bot answers it.
 
 Payload shapes: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. Nothing here raises for a payload of another shape than
@@ -15,8 +15,8 @@ from pydantic import ConfigDict, ValidationError
 
 from bot.model.base import Frozen
 from bot.model.person import Person
-from handlers.ids import Field
-from handlers.views.blocks import Json, Rendered
+from handlers.ids import Field, Value
+from handlers.views.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):
@@ -27,29 +27,34 @@ class InteractionKind(StrEnum):
     CLICK = "click"
     """Answered through the `response_url`."""
     SUBMISSION = "submission"
-    """Errors in the acknowledgement; all else through the `response_url` of what opened the modal."""
+    """Errors are answered in the acknowledgement, all else through the `response_url` of what opened the modal."""
 
 
 class ModalMetadata(Frozen):
-    """What a modal's `private_metadata` holds, so that its submission goes on where the person was. A dialog
-    outlives an update of ours: what another version put in besides is passed over."""
+    """A modal's `private_metadata`: the value for its handler, and where the person was when it opened.
+
+    A modal may be submitted after an update, so fields of another version are ignored, and each field has a
+    default.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     value: str = ""
-    """As of the button that opened it: ids."""
+    """As `Value.encode` writes it."""
+    value_type: str = ""
+    """The value's TYPE_NAME. Empty in a modal of a version that didn't write it yet."""
     channel: str = ""
     reply_url: str = ""
     ephemeral: bool = False
     on_surface: bool = False
     thread_ts: str = ""
     another: bool = False
-    """"Another one" was meant."""
+    """Whether the person wants another rental like the one that they have."""
     opened_at: int = 0
 
     @classmethod
     def read(cls, text: str) -> ModalMetadata:
-        """Carries nothing where the text isn't what `model_dump_json` made."""
+        """Return the metadata in a JSON text. Return empty metadata if it can't be read."""
         try:
             return cls.model_validate_json(text)
         except ValidationError:
@@ -68,79 +73,82 @@ class Interaction(Frozen):
     reply_url: str
     trigger_id: str = ""
     ephemeral: bool = False
-    """Clicked on a message that only this person sees, so an answer may take its place."""
+    """Clicked on a message that only this person sees, so an answer may replace it."""
     on_surface: bool = False
-    """Clicked on a message that changes by itself as things do."""
+    """Clicked on a message that the bot updates as things change."""
     thread_ts: str = ""
-    """Of the thread in which something was clicked, empty for its first message: an answer in the thread is seen
-    only by who has it open."""
+    """The thread in which a reply was clicked; empty if its first message was clicked: only people who have the
+    thread open would see an answer in it."""
     opened_at: int = 0
     """When the submitted modal was opened: real, as a Unix time; 0 for anything else."""
     text: str = ""
-    """A command's words."""
+    """What was typed after a command."""
     value: str = ""
-    """A button's value, or that of the button that opened the submitted modal."""
+    """The value of a button or submitted modal, not yet decoded."""
+    value_type: str = ""
+    """The TYPE_NAME of a submitted modal's value."""
     another: bool = False
     inputs: Mapping[str, str] = {}
-    """A modal's inputs; those left empty are not in it."""
+    """A modal's inputs without the empty ones."""
 
-    def carried(self, value: str, opened_at: int, *, another: bool = False) -> ModalMetadata:
-        """What a modal opened from here carries."""
+    def metadata(self, value: Value, opened_at: int, *, another: bool = False) -> ModalMetadata:
+        """Return the metadata of a modal that this interaction opens."""
         return ModalMetadata(
-            value=value,
+            value=value.encode(),
+            value_type=value.TYPE_NAME,
             channel=self.channel,
             reply_url=self.reply_url,
             ephemeral=self.ephemeral,
             on_surface=self.on_surface,
             thread_ts=self.thread_ts,
-            another=another or self.another,
+            another=another,
             opened_at=opened_at,
         )
 
 
 class UserInteraction(Interaction):
-    """An arrival by someone we know."""
+    """An interaction of a person that we know."""
 
     person: Person
 
 
-# --- what comes of it
+# --- how it is answered
 
 
 class Reply(Frozen):
-    """Words for this person alone."""
+    """A reply that only this person sees."""
 
-    said: Rendered
-    replaces: bool = False
-    """Takes the place of the message that was clicked, where only this person sees that."""
-    refuses: bool = False
-    """It wasn't done: a modal says so itself, and stays."""
-    beside: str = ""
-    """The block id of the input that a refusal is about; empty for the first."""
+    content: Rendered
+    replaces_original: bool = False
+    """Whether it replaces the clicked message if only this person sees that."""
+    refused: bool = False
+    """Whether nothing was done: a modal then stays open and shows the reply."""
+    block_id: str = ""
+    """The input that a refusal is about; empty for the first."""
 
 
-class Opens(Frozen):
-    """A modal. It carries `value` to its submission."""
+class OpenModal(Frozen):
+    """Open a modal."""
 
-    view: Json
+    modal: Modal
     another: bool = False
 
 
 class FieldErrors(Frozen):
-    """A submission to be put right: the modal stays open."""
+    """Errors of a submission: the modal stays open and shows each below its input."""
 
     errors: dict[Field, str]
 
 
-Outcome: TypeAlias = Reply | Opens | FieldErrors | None
-"""None: the store tells it, in the card, thread or messages it queued."""
+Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
+"""None: the card, thread or messages that the store queued say it."""
 
 
 # --- reading payloads
 
 
 def command(body: Mapping[str, Any]) -> Interaction:
-    """A slash command."""
+    """Return a slash command."""
     channel = text(body, "channel_id")
     return Interaction(
         kind=InteractionKind.COMMAND,
@@ -156,7 +164,7 @@ def command(body: Mapping[str, Any]) -> Interaction:
 
 
 def click(body: Mapping[str, Any]) -> Interaction:
-    """A click on a button."""
+    """Return a click on a button."""
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     button = first if isinstance(first, Mapping) else {}
@@ -179,29 +187,22 @@ def click(body: Mapping[str, Any]) -> Interaction:
 
 
 def submission(body: Mapping[str, Any]) -> Interaction:
-    """A modal that was submitted."""
+    """Return a submission of a modal."""
     view = part(body, "view")
-    carried = ModalMetadata.read(text(view, "private_metadata"))
+    metadata = ModalMetadata.read(text(view, "private_metadata"))
     return Interaction(
         kind=InteractionKind.SUBMISSION,
         name=text(view, "callback_id"),
         user_id=text(part(body, "user"), "id"),
         team_id=text(part(body, "user"), "team_id"),
-        channel=carried.channel,
-        reply_url=carried.reply_url,
         trigger_id=text(body, "trigger_id"),
-        ephemeral=carried.ephemeral,
-        on_surface=carried.on_surface,
-        thread_ts=carried.thread_ts,
-        opened_at=carried.opened_at,
-        value=carried.value,
-        another=carried.another,
         inputs=_inputs(part(part(view, "state"), "values")),
+        **dict(metadata),
     )
 
 
 def input_blocks(body: Mapping[str, Any]) -> list[str]:
-    """The ids of a modal's input blocks, in their order."""
+    """Return the ids of a modal's input blocks, in their order."""
     blocks = part(body, "view").get("blocks")
     inputs = [
         text(block, "block_id")
@@ -212,17 +213,17 @@ def input_blocks(body: Mapping[str, Any]) -> list[str]:
 
 
 def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
-    given = {}
+    inputs = {}
     for field in Field:
         element = part(part(values, field.value), field.value)
-        chosen = text(part(element, "selected_option"), "value") or text(element, "value")
-        if chosen:
-            given[field.value] = chosen
-    return given
+        entered = text(part(element, "selected_option"), "value") or text(element, "value")
+        if entered:
+            inputs[field.value] = entered
+    return inputs
 
 
 def is_direct(channel: str) -> bool:
-    """Whether it is a direct message, by its id: to the bot, or between two people."""
+    """Return whether a channel's id is that of a direct message: with the bot, or between two people."""
     return channel.startswith("D")
 
 

@@ -1,4 +1,4 @@
-"""Where a payload holds a private key: one check for all commands, buttons and modals.
+"""Finds private keys in payloads: one check for all commands, buttons and modals.
 
 Payload shapes: docs.slack.dev/reference/interaction-payloads.
 """
@@ -13,28 +13,28 @@ from bot.policy.keys import looks_private
 from handlers.listeners.interaction import Interaction, part, text
 
 
-def places_of_private_keys(body: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the input blocks that hold a private key, then "" if anything else holds one that a person
-    can have typed or that a button or modal carries."""
+def find_private_keys(body: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the input blocks that hold a private key, then "" if a command's text, a modal's metadata
+    or a button holds one."""
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
-    places = [str(block) for block, element in inputs.items() if _holds_one(element)]
+    found = [str(block_id) for block_id, element in inputs.items() if _holds_private_key(element)]
     others = (text(body, "text"), text(view, "private_metadata"), body.get("actions"))
-    return [*places, ""] if any(map(_holds_one, others)) else places
+    return [*found, ""] if any(map(_holds_private_key, others)) else found
 
 
 def without_private_keys(interaction: Interaction) -> Interaction:
-    """Return an arrival without its inputs and without any text that holds a private key."""
-    held = {name: "" for name, value in interaction if isinstance(value, str) and looks_private(value)}
-    return changed(interaction, **held, inputs={})
+    """Return an interaction without its inputs and without any text that holds a private key."""
+    emptied = {name: "" for name, value in interaction if isinstance(value, str) and looks_private(value)}
+    return changed(interaction, **emptied, inputs={})
 
 
-def _holds_one(value: object) -> bool:
+def _holds_private_key(value: object) -> bool:
     return any(map(looks_private, _texts(value)))
 
 
 def _texts(value: object) -> Iterator[str]:
-    """All texts in a JSON value, however deep it is nested."""
+    """Yield all texts in a JSON value. Recursion would fail for a value that is nested too deep."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

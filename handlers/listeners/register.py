@@ -8,18 +8,18 @@ from slack_bolt.app.async_app import AsyncApp
 
 from handlers.listeners import actions, commands, events, interaction, modals
 from handlers.listeners.context import Context
-from handlers.listeners.wrapper import guarded
+from handlers.listeners.wrapper import make_listener
 
 ANYTHING = re.compile("")
 
 
 def register(app: AsyncApp, context: Context) -> None:
-    """Once for an app. Importing the handlers attaches nothing. `boundary.note_commit` must be told of commits."""
-    app.command(commands.COMMAND)(guarded(context, interaction.command, commands.gpu))
-    # Every button and every dialog, also those of a version that is gone: they are told so instead of failing.
+    """Attach the listeners, once for an app. The store must call `wrapper.note_commit` after each commit."""
+    app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
+    # Also buttons and dialogs of older versions: without a listener, people would see only that Slack failed.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
-        guarded(context, interaction.click, actions.click)
+        make_listener(context, interaction.click, actions.click)
     )
-    app.view(ANYTHING)(guarded(context, interaction.submission, modals.submitted))
+    app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
     for kind, handler in events.HANDLERS.items():
-        app.event(kind, middleware=[events.kept(context, kind, handler)])(events.nothing_more)
+        app.event(kind, middleware=[events.handle_before_ack(context, kind, handler)])(events.already_handled)

@@ -1,4 +1,4 @@
-"""How an answer gets to the person: through the outbox, or at once where the store takes nothing."""
+"""Sends replies and opens modals: replies through the outbox, or directly if the store takes no writes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from bot.model.message import DestinationKind, Message, MessageKind, stored_dest
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
-from handlers.views.blocks import Rendered
 
-AT_ONCE_TAKES = 0.8
-"""Real seconds for telling someone past the store: within Slack's 3 s for the acknowledgement, of which waiting
-for the store may have taken 2."""
+SEND_TIMEOUT = 0.8
+"""Real seconds. Slack waits 3 s for the acknowledgement, and waiting for the store may have taken 2 of them."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
-def body_of(said: Rendered, interaction: Interaction, *, replaces: bool) -> dict[str, Any]:
-    """What goes to a `response_url`. Only a message that nobody else sees is ever replaced."""
+def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
+    """Return what is posted to a `response_url`. Only a message that nobody else sees is ever replaced."""
     body: dict[str, Any] = {
-        "text": said.text,
-        "blocks": list(said.blocks),
+        "text": reply.content.text,
+        "blocks": list(reply.content.blocks),
         "response_type": "ephemeral",
-        "replace_original": replaces and interaction.ephemeral,
+        "replace_original": reply.replaces_original and interaction.ephemeral,
     }
     if interaction.thread_ts and not body["replace_original"]:
         body["thread_ts"] = interaction.thread_ts
@@ -36,11 +34,15 @@ def body_of(said: Rendered, interaction: Interaction, *, replaces: bool) -> dict
 
 
 async def queue(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Queues a reply in the outbox. Says whether the store took it; never raises."""
-    body = body_of(reply.said, interaction, replaces=reply.replaces)
+    """Write a reply to the outbox. Return False if the store is busy."""
     real_now = context.deps.clock.real()
-    to = stored_destination(interaction.reply_url)
-    message = Message(kind=MessageKind.REPLY, to=to, body=body, created_at=real_now, due_at=real_now)
+    message = Message(
+        kind=MessageKind.REPLY,
+        to=stored_destination(interaction.reply_url),
+        body=reply_body(reply, interaction),
+        created_at=real_now,
+        due_at=real_now,
+    )
     try:
         async with context.deps.store.write() as tx:
             await tx.messages.add(message)
@@ -50,40 +52,39 @@ async def queue(context: Context, interaction: Interaction, reply: Reply) -> boo
 
 
 async def send(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    """Sends a reply to the `response_url` now, or where there is none to the person's direct messages, and says
-    whether Slack took it. Never raises."""
+    """Send a reply to the `response_url` now, or as a direct message if there is none. Return whether Slack took
+    it."""
     if stored_destination(interaction.reply_url).kind is not DestinationKind.RESPONSE_URL:
         return await _post(context, interaction, reply)
-    body = body_of(reply.said, interaction, replaces=reply.replaces)
     hook = AsyncWebhookClient(interaction.reply_url, session=context.client.session, retry_handlers=[])
-    hook.proxy = None  # as the session decides, and not the SDK
+    hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
     try:
-        async with asyncio.timeout(AT_ONCE_TAKES):
-            answer = await hook.send_dict(body)
+        async with asyncio.timeout(SEND_TIMEOUT):
+            answer = await hook.send_dict(reply_body(reply, interaction))
     except NO_ANSWER as error:
-        _log.warning("reply.not_taken", did=interaction.name, user=interaction.user_id, error=error_code(error))
+        _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error=error_code(error))
         return False
     if answer.status_code != 200:
-        _log.warning("reply.not_taken", did=interaction.name, user=interaction.user_id, status=answer.status_code)
+        _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, status=answer.status_code)
     return answer.status_code == 200
 
 
 async def _post(context: Context, interaction: Interaction, reply: Reply) -> bool:
     try:
-        async with asyncio.timeout(AT_ONCE_TAKES):
-            return await context.post(interaction.user_id, reply.said.text, reply.said.blocks)
+        async with asyncio.timeout(SEND_TIMEOUT):
+            return await context.post(interaction.user_id, reply.content.text, reply.content.blocks)
     except TimeoutError:
-        _log.warning("reply.not_taken", did=interaction.name, user=interaction.user_id, error="TimeoutError")
+        _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error="TimeoutError")
         return False
 
 
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> bool:
-    """Opens a modal; the trigger lives 3 s and works once (docs.slack.dev/reference/methods/views.open).
-    Says whether it opened. Never raises."""
+    """Open a modal. Return whether Slack opened it: the trigger works once, within 3 s of the interaction
+    (docs.slack.dev/reference/methods/views.open)."""
     try:
         async with asyncio.timeout(3):
             await context.client.views_open(trigger_id=interaction.trigger_id, view=view)
     except NO_ANSWER as error:
-        _log.warning("modal.not_opened", did=interaction.name, user=interaction.user_id, error=error_code(error))
+        _log.warning("modal.not_opened", name=interaction.name, user=interaction.user_id, error=error_code(error))
         return False
     return True

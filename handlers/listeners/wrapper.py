@@ -1,9 +1,8 @@
-"""The wrapper round every listener: who is this, do it (which commits), acknowledge, and errors to words.
+"""The wrapper around every listener: find out who it is, do it, which commits, then acknowledge.
 
-Slack never sends a command or a click a second time, so what it asks for is committed before it is acknowledged,
-and so is what it is answered with.
-Bolt takes an acknowledgement back when an exception leaves the listener after it, so none does
-(slack_bolt/listener/asyncio_runner.py).
+Slack never sends a command or a click a second time, so what the person did and the reply to it are committed
+before the acknowledgement. No exception may leave a listener: Bolt then doesn't acknowledge, even if `ack` was
+called (slack_bolt/listener/asyncio_runner.py).
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from handlers.listeners.interaction import (
     FieldErrors,
     Interaction,
     InteractionKind,
-    Opens,
+    OpenModal,
     Outcome,
     Reply,
     UserInteraction,
     input_blocks,
 )
-from handlers.listeners.private_keys import places_of_private_keys, without_private_keys
+from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.views import blocks, modals, replies
 from handlers.views.blocks import Rendered
 
@@ -43,33 +42,33 @@ Body: TypeAlias = Mapping[str, Any]
 Reader: TypeAlias = Callable[[Body], Interaction]
 
 INPUT_ERROR = 300
+"""The most characters of an error below an input."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
-"""What the listener that runs has written so far: one entry a commit."""
+"""One entry for each commit of the listener that runs."""
 
 _log = structlog.get_logger("gpubot.handlers")
 
 
 def note_commit() -> None:
-    """For the store's `on_commit`: so it is known whether a listener that broke had written something."""
+    """Note a commit, for the store's `on_commit`: a reply to a bug says whether anything was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
 
 
-def guarded(context: Context, read: Reader, handler: Handler) -> Listener:
-    """The listener that Bolt is given for a command, an action or a submission."""
+def make_listener(context: Context, read: Reader, handler: Handler) -> Listener:
+    """Return the listener that Bolt is given for a command, an action or a submission."""
 
     async def listen(ack: Ack, body: dict[str, Any]) -> None:
-        with context.gate.entered():
-            await _serve(context, _reachable(context, read(body)), handler, ack, body)
+        with context.gate.handling():
+            await _serve(context, _with_usable_reply_url(context, read(body)), handler, ack, body)
 
     return listen
 
 
-def _reachable(context: Context, interaction: Interaction) -> Interaction:
-    """Where there is no `response_url`, or a dialog was open for longer than that of what opened it works, the
-    person's direct messages take the answer."""
+def _with_usable_reply_url(context: Context, interaction: Interaction) -> Interaction:
+    """Fall back to a direct message if there is no `response_url`, or if it expired while the dialog was open."""
     age = context.deps.clock.real().timestamp() - interaction.opened_at
     if interaction.reply_url and (not interaction.opened_at or age < ANSWER_LIFE.total_seconds()):
         return interaction
@@ -78,60 +77,61 @@ def _reachable(context: Context, interaction: Interaction) -> Interaction:
 
 async def _serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
     commits: list[None] = []
-    private: list[str] = []
+    private_keys: list[str] = []
     try:
-        private = places_of_private_keys(body)
-        if private:
+        private_keys = find_private_keys(body)
+        if private_keys:
             interaction = without_private_keys(interaction)
             raise PrivateKey
-        person = await context.people.who(interaction.user_id, interaction.team_id)
-        _check_ours(person)
+        person = await context.people.get(interaction.user_id, interaction.team_id)
+        _check_member(person)
         _COMMITS.set(commits)
         outcome = await handler(context, UserInteraction(**dict(interaction), person=person))
     except StoreBusy:
-        _note(interaction, "store_busy")
-        await _not_taken(context, interaction, ack, body)
+        _log_interaction(interaction, "store_busy")
+        await _reply_store_busy(context, interaction, ack, body)
         return
     except GpubotError as error:
-        _note(interaction, type(error).__name__)
-        outcome = Reply(said=replies.error(error), refuses=True, beside=next(iter(private), ""))
+        _log_interaction(interaction, type(error).__name__)
+        outcome = Reply(content=replies.error(error), refused=True, block_id=next(iter(private_keys), ""))
     except Exception as error:
-        outcome = Reply(said=_broke(interaction, error, wrote=bool(commits)), refuses=True)
+        content = _report_bug(interaction, error, committed=bool(commits))
+        outcome = Reply(content=content, refused=True)
     else:
-        _note(interaction, "done")
+        _log_interaction(interaction, "done")
     try:
-        reply = _private(interaction, outcome)
-        written = reply is None or await responses.queue(context, interaction, reply)
+        reply = _separate_reply(interaction, outcome)
+        queued = reply is None or await responses.queue(context, interaction, reply)
         await _acknowledge(interaction, outcome, ack, body)
-        if reply is not None and not written:
+        if reply is not None and not queued:
             await responses.send(context, interaction, reply)
-        if isinstance(outcome, Opens):
+        if isinstance(outcome, OpenModal):
             await _open(context, interaction, outcome)
     except Exception as error:
-        _broke(interaction, error, wrote=bool(commits))
+        _report_bug(interaction, error, committed=bool(commits))
 
 
-def _check_ours(person: Person) -> None:
+def _check_member(person: Person) -> None:
     if not is_member(person):
         raise Refused("Only members of the workspace that I belong to can do that. I changed nothing.")
 
 
-async def _not_taken(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
-    """The store didn't take it, so it is told at once. A click that can't be told is not acknowledged: then Slack
-    itself shows that it failed."""
-    reply = Reply(said=replies.store_busy(), refuses=True)
+async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
+    """Reply without the store. Don't acknowledge a click if its reply can't be sent: Slack itself then shows that
+    the click failed."""
+    reply = Reply(content=replies.store_busy(), refused=True)
     if interaction.kind is not InteractionKind.CLICK:
         await _acknowledge(interaction, reply, ack, body)
     elif await responses.send(context, interaction, reply):
         await ack()
 
 
-def _private(interaction: Interaction, outcome: Outcome) -> Reply | None:
-    """What goes to the `response_url`: what the acknowledgement itself doesn't say."""
+def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
+    """Return the reply that goes to the `response_url`, None if the acknowledgement holds it or there is none."""
     match interaction.kind, outcome:
         case (InteractionKind.CLICK, Reply() as reply) | (
             InteractionKind.SUBMISSION,
-            Reply(refuses=False) as reply,
+            Reply(refused=False) as reply,
         ):
             return reply
     return None
@@ -139,70 +139,71 @@ def _private(interaction: Interaction, outcome: Outcome) -> Reply | None:
 
 async def _acknowledge(interaction: Interaction, outcome: Outcome, ack: Ack, body: Body) -> None:
     match interaction.kind, outcome:
-        case InteractionKind.COMMAND, Reply(said=said):
-            await ack(text=said.text, blocks=list(said.blocks), response_type="ephemeral")
+        case InteractionKind.COMMAND, Reply(content=content):
+            await ack(text=content.text, blocks=list(content.blocks), response_type="ephemeral")
         case InteractionKind.SUBMISSION, FieldErrors(errors=errors):
-            await _put_right(ack, body, {field.value: text for field, text in errors.items()})
-        case InteractionKind.SUBMISSION, Reply(said=said, refuses=True, beside=beside):
-            await _put_right(ack, body, {beside: said.text})
+            await _show_errors(ack, body, {field.value: text for field, text in errors.items()})
+        case InteractionKind.SUBMISSION, Reply(content=content, refused=True, block_id=block_id):
+            await _show_errors(ack, body, {block_id: content.text})
         case _:
             await ack()
 
 
-async def _put_right(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
-    """Shows each error beside its input, or beside the first where the dialog, of an older version, has no such
-    input. A dialog without any input turns into a notice."""
+async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
+    """Acknowledge a submission with an error below each input. An input may be absent if another version opened
+    the dialog; the first one then shows its error. Replace a dialog without inputs by a notice."""
     inputs = input_blocks(body)
     if not inputs:
-        await ack(response_action="update", view=modals.notice("Not done", " ".join(errors.values())))
+        modal = modals.notice("Not done", " ".join(errors.values()))
+        await ack(response_action="update", view=modal.view)
         return
-    beside: dict[str, str] = {}
-    for block, words in errors.items():
-        shown = block if block in inputs else inputs[0]
-        beside[shown] = f"{beside.get(shown, '')} {words}".lstrip()
-    await ack(response_action="errors", errors={block: _plain(words) for block, words in beside.items()})
+    shown: dict[str, str] = {}
+    for block_id, words in errors.items():
+        below = block_id if block_id in inputs else inputs[0]
+        shown[below] = f"{shown.get(below, '')} {words}".lstrip()
+    await ack(response_action="errors", errors={block_id: _plain(words) for block_id, words in shown.items()})
 
 
 def _plain(text: str) -> str:
     return str(blocks.plain(text, INPUT_ERROR)["text"])
 
 
-async def _open(context: Context, interaction: Interaction, opens: Opens) -> None:
-    """The modal, after the acknowledgement: it is a call to Slack, and nothing was done yet that it could lose."""
+async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
+    """Open a modal. This is done after the acknowledgement: it waits for Slack, and no change could get lost."""
     now = int(context.deps.clock.real().timestamp())
-    carried = interaction.carried(opens.view["private_metadata"], now, another=opens.another)
-    view = {**opens.view, "private_metadata": carried.model_dump_json()}
+    metadata = interaction.metadata(opening.modal.value, now, another=opening.another)
+    view = {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
     if not await responses.open_modal(context, interaction, view):
-        reply = Reply(said=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
+        reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)
 
 
-def _note(interaction: Interaction, how: str) -> None:
-    """One line for each thing that someone did; ids only."""
+def _log_interaction(interaction: Interaction, result: str) -> None:
+    """Log one line for each interaction; ids only."""
     _log.info(
-        "did",
+        "interaction",
         kind=interaction.kind.value,
-        what=interaction.name,
+        name=interaction.name,
         user=interaction.user_id,
         channel=interaction.channel,
         value=interaction.value[:80],
-        how=how,
+        result=result,
     )
 
 
-def _broke(interaction: Interaction, error: Exception, *, wrote: bool) -> Rendered:
-    """Logs a bug under a number, and the words for who met it. Neither its message nor the payload is logged: they
-    can hold what people typed."""
+def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) -> Rendered:
+    """Log a bug with a number, and return a reply with that number. Log neither the error's message nor the
+    payload: they can hold what people typed."""
     number = bug_number()
     _log.error(
         "bug",
         number=number,
         kind=interaction.kind.value,
-        what=interaction.name,
+        name=interaction.name,
         user=interaction.user_id,
         error=type(error).__name__,
         raised=parts_of(error),
-        wrote=wrote,
+        committed=committed,
     )
-    return replies.bug(number, rented=None if wrote else False)
+    return replies.bug(number, rented=None if committed else False)

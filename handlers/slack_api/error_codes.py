@@ -14,16 +14,16 @@ NO_ANSWER: tuple[type[Exception], ...] = (
     aiohttp.ClientError,
     OSError,  # a time-out too
     ValueError,
-    AttributeError,  # the SDK's own, where the answer is JSON but no object
+    AttributeError,  # the SDK raises it if the answer is JSON but no object
     RecursionError,  # JSON nested too deep to parse, or to quote in the SDK's own error
 )
 
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
 """docs.slack.dev/reference/methods/chat.postMessage has both."""
-_PASSING = frozenset(
+_TEMPORARY = frozenset(
     {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )
-TOKEN = frozenset(
+TOKEN_REFUSED = frozenset(
     {
         "invalid_auth",
         "token_revoked",
@@ -34,20 +34,20 @@ TOKEN = frozenset(
         "team_access_not_granted",
     }
 )
-"""Slack refuses our token, whatever was asked for."""
+"""Slack refuses the bot's token for every call."""
 TOKEN_RETRY = timedelta(minutes=1)
-"""Real time until it is asked again."""
+"""Real time until the token is tried again."""
 
 
-def passes(error: SlackApiError) -> bool:
-    """Whether it says nothing about what was asked for, and may be otherwise in a while."""
+def is_temporary(error: SlackApiError) -> bool:
+    """Return whether the same call may succeed later: the error says nothing about what was asked."""
     code = error_code(error)
     nameless = code == type(error).__name__
-    return nameless or status_code(error) >= 500 or code in _PASSING | RATE_LIMITED
+    return nameless or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
 
 
 def error_code(error: Exception) -> str:
-    """Slack's name for the error, such as `channel_not_found`; else the exception's name."""
+    """Return Slack's name for the error, such as `channel_not_found`, or else the exception's name."""
     if isinstance(error, SlackApiError):
         answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
         if isinstance(answer, dict) and isinstance(answer.get("error"), str):
@@ -56,28 +56,28 @@ def error_code(error: Exception) -> str:
 
 
 def status_code(error: SlackApiError) -> int:
-    """The HTTP status of the answer, 0 where there is none."""
+    """Return the HTTP status of the answer, 0 if there is none."""
     status = getattr(error.response, "status_code", 0)
     return status if isinstance(status, int) else 0
 
 
 def retry_after(error: SlackApiError) -> str:
-    """The Retry-After header, in seconds; empty where there is none."""
+    """Return the Retry-After header, in seconds; empty if there is none."""
     headers = getattr(error.response, "headers", None)
     return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
 
 
-def asked_wait(error: Exception) -> timedelta | None:
+def requested_wait(error: Exception) -> timedelta | None:
     """Return for how long Slack asks to wait with this method. Return None if the error says something else."""
     if not isinstance(error, SlackApiError):
         return None
     if status_code(error) != 429 and error_code(error) not in RATE_LIMITED:
         return None
-    return timedelta(seconds=wait_of(retry_after(error)))
+    return timedelta(seconds=seconds_to_wait(retry_after(error)))
 
 
-def wait_of(retry_after: str) -> float:
-    """Seconds to wait, from a Retry-After header: between 1 and 3600, 30 if it can't be read."""
+def seconds_to_wait(retry_after: str) -> float:
+    """Return the seconds in a Retry-After header: between 1 and 3600, 30 if it can't be read."""
     try:
         return min(max(1.0, float(retry_after)), 3600.0)
     except ValueError:

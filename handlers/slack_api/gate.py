@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """Counts what is being handled, so that the process leaves only when nothing is."""
+    """Counts the payloads that are being handled."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -16,8 +16,8 @@ class Gate:
         self._empty.set()
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Round everything that must not be cut off."""
+    def handling(self) -> Iterator[None]:
+        """Count what happens within as being handled: the process doesn't stop before it is done."""
         self.in_flight += 1
         self._empty.clear()
         try:
@@ -28,13 +28,15 @@ class Gate:
                 self._empty.set()
 
     async def idle(self) -> None:
-        """Waits until nothing is in flight."""
+        """Wait until nothing is being handled."""
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Waits until nothing is in flight, at most real `seconds`; says whether nothing is. What arrives
-        meanwhile is taken and committed all the same: Slack sends it to no one else, and whoever starts next goes
-        on with it."""
+        """Wait until nothing is being handled, at most real `seconds`. Return whether nothing is.
+
+        Payloads that arrive meanwhile are still handled and committed: Slack sends them to nobody else, and the
+        next process continues from what was committed.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self.idle()

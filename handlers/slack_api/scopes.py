@@ -1,6 +1,6 @@
-"""The scopes that the bot's token needs, and what for. `manifest.yml` asks for the same.
+"""The scopes that the bot's token needs, and why. `manifest.yml` asks for the same ones.
 
-Which method and event wants which scope: docs.slack.dev/reference/methods and docs.slack.dev/reference/events.
+The scopes of each method and event: docs.slack.dev/reference/methods and docs.slack.dev/reference/events.
 """
 
 from __future__ import annotations

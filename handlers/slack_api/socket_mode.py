@@ -1,7 +1,8 @@
-"""Two Socket Mode connections, so that one is open while the other is renewed, and a watchdog for dead ones.
+"""Two Socket Mode connections, so that one is open while Slack renews the other, and a watchdog.
 
-docs.slack.dev/apis/events-api/using-socket-mode: up to 10 connections an app, any of them may get a payload. The
-SDK goes on for ever with a ticket that is no longer good; the watchdog makes it ask for a new one.
+An app may have up to 10 connections, and any of them may get a payload
+(docs.slack.dev/apis/events-api/using-socket-mode). The SDK retries an expired ticket for ever; the watchdog makes
+it ask for a new one.
 """
 
 from __future__ import annotations
@@ -24,34 +25,35 @@ from handlers.slack_api.gate import Gate
 log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
-LOOK_EVERY = 5.0
+CHECK_EVERY = 5.0
+"""Real seconds between two checks of the watchdog."""
 TICKET_SECONDS = 10.0
-"""How long one ticket is tried at the start."""
+"""Real seconds for which one ticket is tried at the start."""
 DEAD_AFTER = 60.0
-"""Real seconds without a connection until its ticket is dropped."""
+"""Real seconds for which a connection is closed until its ticket is dropped."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
-    """How many connections of the app Slack has, as its greeting says; None for anything else."""
+    """Return how many connections Slack counts for the app. Return None if the message is not its greeting."""
     count = message.get("num_connections") if message.get("type") == "hello" else None
     return count if isinstance(count, int) else None
 
 
 def _connection(app: AsyncApp, app_token: str, gate: Gate) -> AsyncSocketModeHandler:
-    """A connection that keeps the gate until the acknowledgement has gone out: the listener leaves it a moment
-    before that."""
+    """Return a connection that counts a payload as being handled until its acknowledgement is sent. The listener
+    returns a moment before that."""
     connection = AsyncSocketModeHandler(app, app_token)
 
     async def handle(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-        with gate.entered():
+        with gate.handling():
             await connection.handle(connection.client, request)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
     return connection
 
 
-async def _leave_as_all_do(client: SocketModeClient) -> None:
-    """The SDK's own session follows redirects, and takes the environment's proxy for every address."""
+async def _use_our_session(client: SocketModeClient) -> None:
+    """Replace the SDK's session, which follows redirects and uses the environment's proxy for every address."""
     theirs, client.aiohttp_client_session = client.aiohttp_client_session, new_session()
     client.proxy = None
     await theirs.close()
@@ -68,22 +70,25 @@ class Sockets:
         *,
         gate: Gate | None = None,
         count: int = CONNECTIONS,
-        patience: float = TICKET_SECONDS,
-        token_again: Callable[[], str] | None = None,
+        ticket_seconds: float = TICKET_SECONDS,
+        reload_token: Callable[[], str] | None = None,
     ) -> None:
-        """Must be made inside the running loop. `gate` counts what has come in and is not yet acknowledged.
-        `patience` is for how many real seconds one ticket is tried. `token_again` reads the app token again: asked
-        if a connection stays closed."""
+        """`gate` counts payloads that are not yet acknowledged. `ticket_seconds` are real seconds for which one
+        ticket is tried. `reload_token` reads the app token again; it is called if a connection stays closed.
+
+        Construct this inside the running event loop.
+        """
         self._clock = clock
-        self._patience = patience
-        self._token_again = token_again
+        self._ticket_seconds = ticket_seconds
+        self._reload_token = reload_token
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
         for handler in self._handlers:
             handler.client.message_listeners.append(self._greeted)
 
     async def _greeted(self, _: object, message: Mapping[str, Any], __: str | None = None) -> None:
-        """Connections that are gone and still counted swallow what people do (slackapi/python-slack-sdk#1940)."""
+        """Warn of connections that are gone but that Slack still counts: it sends payloads to them, which get lost
+        (slackapi/python-slack-sdk#1940)."""
         count = count_of(message)
         if count is not None and count > 2 * len(self._handlers):
             log.warning("socket.too_many", connections=count, ours=len(self._handlers))
@@ -91,22 +96,22 @@ class Sockets:
             log.info("socket.greeted", connections=count)
 
     async def connect(self) -> None:
-        """Opens all. Raises SlackApiError where the token is refused."""
+        """Open all connections. Raise SlackApiError if Slack refuses the token."""
         try:
             for handler in self._handlers:
                 await self._connect(handler)
         except BaseException:
-            # What is left open when the process is told to stop meanwhile is logged as an error.
+            # If the process is stopped meanwhile, the SDK would log each open connection as an error.
             await self.close()
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Opens one connection, each time with a new ticket. The SDK would try the first ticket for ever, and no
-        watchdog runs yet."""
-        await _leave_as_all_do(handler.client)
+        """Open one connection, each time with a new ticket: the SDK would try the first one for ever, and the
+        watchdog doesn't run yet."""
+        await _use_our_session(handler.client)
         while True:
             try:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._ticket_seconds):
                     await handler.connect_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
                 return
             except TimeoutError:
@@ -114,26 +119,26 @@ class Sockets:
                 handler.client.wss_uri = None
 
     async def connected(self) -> int:
-        """How many are open."""
+        """Return how many connections are open."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
     async def watch(self) -> None:
-        """Renews tickets that no longer work, until cancelled."""
+        """Renew tickets that no longer work, until cancelled."""
         while True:
-            await self._clock.pause(LOOK_EVERY)
+            await self._clock.pause(CHECK_EVERY)
             for number, handler in enumerate(self._handlers):
                 if await handler.client.is_connected():
                     self._down.pop(number, None)
                     continue
-                self._down[number] = self._down.get(number, 0.0) + LOOK_EVERY
+                self._down[number] = self._down.get(number, 0.0) + CHECK_EVERY
                 if self._down[number] >= DEAD_AFTER:
                     log.warning("socket.dead", socket=number)
-                    if self._token_again is not None:
-                        handler.client.app_token = self._token_again()
+                    if self._reload_token is not None:
+                        handler.client.app_token = self._reload_token()
                     handler.client.wss_uri = None
                     self._down[number] = 0.0
 
     async def close(self) -> None:
-        """Closes all. Nothing is drained: wait for what is in flight first."""
+        """Close all connections. Don't wait for what is being handled."""
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped

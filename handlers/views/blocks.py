@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bot.model.base import Frozen
-from handlers.ids import Action, Callback, Field, Value, numbered
+from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
 
 Json = dict[str, Any]
 
@@ -43,6 +43,14 @@ class Rendered(Frozen):
     """Whether it will never change again. It then has no button."""
     moves: bool = False
     """Whether it shows how much time has passed, so that it is rendered again from time to time."""
+
+
+class Modal(Frozen):
+    """A dialog as Slack gets it, but for its metadata: that is written when it is opened."""
+
+    view: Json
+    value: Value
+    """What its handler is given when it is submitted."""
 
 
 def cut(markup: str, limit: int) -> str:
@@ -84,11 +92,12 @@ def context(*markups: str) -> Json:
     return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
 
 
-def button(label: str, action: Action, value: Value | None = None, *, style: str | None = None) -> Json:
+def button(label: str, action: ActionId[V], value: V, *, style: str | None = None) -> Json:
     """Return a button. `style` is `primary` or `danger`. The label of one that spends or destroys names what."""
-    block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.value}
-    if value is not None:
-        block["value"] = value.encode()
+    block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
+    encoded = value.encode()
+    if encoded:
+        block["value"] = encoded
     if style is not None:
         block["style"] = style
     return block
@@ -100,7 +109,7 @@ def actions(*buttons: Json | None) -> Json | None:
     row = []
     for shown in [shown for shown in buttons if shown is not None][:ACTION_ELEMENTS]:
         seen[shown["action_id"]] += 1
-        row.append({**shown, "action_id": numbered(Action(shown["action_id"]), seen[shown["action_id"]])})
+        row.append({**shown, "action_id": numbered(shown["action_id"], seen[shown["action_id"]])})
     return {"type": "actions", "elements": row} if row else None
 
 
@@ -173,24 +182,24 @@ def _input(field: Field, label: str, element: Json, *, hint: str = "", required:
 
 
 def modal(
-    callback: Callback,
+    callback: CallbackId[V],
     title: str,
     *blocks: Json | None,
     submit: str | None,
     close: str = "Go back",
-    carries: Value | None = None,
-) -> Json:
-    """Return a dialog. `carries` comes back with its submission."""
+    value: V,
+) -> Modal:
+    """Return a dialog. Its handler is given `value` when it is submitted."""
     view: Json = {
         "type": "modal",
-        "callback_id": callback.value,
+        "callback_id": callback.id,
         "title": plain(title, MODAL_TITLE),
         "close": plain(close, MODAL_TITLE),
         "blocks": _fit([block for block in blocks if block is not None], VIEW_BLOCKS),
-        "private_metadata": "" if carries is None else carries.encode(),
     }
     if submit is None:
-        return view
+        return Modal(view=view, value=value)
     # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
     fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
-    return {**view, "submit": plain(submit if fits else submit.split()[0], MODAL_TITLE)}
+    view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
+    return Modal(view=view, value=value)

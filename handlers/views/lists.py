@@ -13,7 +13,7 @@ from bot.model.state import State
 from bot.model.summary import CostTotals, RentalDetails, RentalList, RentalSummary
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
-from handlers.ids import Action, RentalValue
+from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text, without_money
@@ -226,6 +226,6 @@ def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = No
         "\n".join(filter(None, (*lines, more, total, tips))),
         blocks.section("\n".join(filter(None, (*lines, more)))),
         blocks.context(total, tips),
-        blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST)),
+        blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)),
         closed=False,
     )

@@ -20,9 +20,9 @@ from bot.model.text import say_rate, say_span
 from bot.policy.leases import may_extend_by
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
-from handlers.ids import Callback, EndValue, Field, OfferValue, RentalValue, Value, VersionValue
+from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
 from handlers.views import blocks
-from handlers.views.blocks import Json, option
+from handlers.views.blocks import Json, Modal, option
 from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, span
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
@@ -35,12 +35,12 @@ EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
 
-def notice(title: str, text: str) -> Json:
+def notice(title: str, text: str) -> Modal:
     """Return a dialog without inputs, such as for a click that came too late."""
-    return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close")
+    return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close", value=NO_VALUE)
 
 
-def key(known: Key | None) -> Json:
+def key(known: Key | None) -> Modal:
     """Return the dialog that asks for a public SSH key. `known` is the key that the person has now."""
     current = f'Your key now: "{escape(known.comment, 100)}", {escape(known.fingerprint, 80)}.' if known else ""
     return blocks.modal(
@@ -56,6 +56,7 @@ def key(known: Key | None) -> Json:
             longest=3000,
         ),
         submit="Save",
+        value=NO_VALUE,
     )
 
 
@@ -64,15 +65,14 @@ def form(
     *,
     rules: Rules,
     request: Request | None = None,
-    carries: Value | None = None,
-    title: str = "Get GPUs",
-) -> Json:
-    """Return the form for a request, filled in from `request`. `carries` comes back with its submission."""
+    value: FormValue = NO_VALUE,
+) -> Modal:
+    """Return the form for a request, filled in from `request`. `value` is what the request changes."""
     wanted = request or Request(gpu="", lease=rules.lease.default)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
         Callback.FORM,
-        title,
+        "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
         blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted.gpu), chosen=wanted.gpu),
         blocks.select(
             Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
@@ -115,7 +115,7 @@ def form(
             required=False,
         ),
         submit="Show offers",
-        carries=carries,
+        value=value,
     )
 
 
@@ -134,7 +134,7 @@ def _choices_with_any(
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Json:
+def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
     """Return the dialog that confirms a rent of much money, or a request for its approval."""
     offer = choice.offer
     lines = [
@@ -150,11 +150,11 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Json:
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
         blocks.section("\n".join(lines)),
         submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
-        carries=OfferValue(quote_id=quote.id, offer_id=offer.offer_id),
+        value=OfferValue(quote_id=quote.id, offer_id=offer.offer_id),
     )
 
 
-def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
+def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
     """Return the dialog that confirms an approval of much money: of the request or extension that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
@@ -173,11 +173,11 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Json:
         f"Approve {rental.id}?",
         blocks.section("\n".join(lines)),
         submit=f"Approve up to {total}",
-        carries=VersionValue(rental_id=rental.id, version=envelope.version),
+        value=VersionValue(rental_id=rental.id, version=envelope.version),
     )
 
 
-def destroy_confirm(details: RentalDetails) -> Json:
+def destroy_confirm(details: RentalDetails) -> Modal:
     """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far."""
     rental = details.rental
     name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}."
@@ -194,11 +194,11 @@ def destroy_confirm(details: RentalDetails) -> Json:
             f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else 'Nothing is rented.'}"
         ),
         submit=f"{verb} {rental.id}",
-        carries=RentalValue(rental_id=rental.id),
+        value=RentalValue(rental_id=rental.id),
     )
 
 
-def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
+def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
     rental = details.rental
     if rental.extension is not None:
@@ -222,7 +222,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Json:
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
-        carries=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+        value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
     )
 
 

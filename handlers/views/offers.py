@@ -16,7 +16,7 @@ from bot.model.request import Contract, Request
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice, recommended
-from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
+from handlers.ids import NO_VALUE, Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import refusal_text
@@ -291,7 +291,7 @@ def waiting_for_key() -> Rendered:
     return blocks.message(
         f"{text} Add it with: {command}",
         blocks.section(text),
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, style="primary")),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary")),
         blocks.context(f"or  {command}"),
         closed=False,
     )

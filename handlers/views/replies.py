@@ -10,7 +10,7 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Rules
-from handlers.ids import Action, RentalValue
+from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import error_text
@@ -38,7 +38,7 @@ def error(problem: GpubotError) -> Rendered:
         return waiting_for_key()
     text = error_text(problem)
     if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
-        return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST))
+        return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE))
     return reply(text, _show(problem.rental_id) if isinstance(problem, TooLate) else None)
 
 
@@ -65,7 +65,7 @@ def key_shown(known: Key | None) -> Rendered:
         return waiting_for_key()
     name = f'"{escape(known.comment, 100)}"' if known.comment.strip() else "without a comment"
     text = f"Your key: {name}, {escape(known.fingerprint, 80)}. What you rent from now on opens with it."
-    return reply(text, button("Change", Action.ADD_KEY))
+    return reply(text, button("Change", Action.ADD_KEY, NO_VALUE))
 
 
 def key_saved(known: Key, searches: int) -> Rendered:

@@ -1,6 +1,6 @@
-"""A team at work: the sandbox's Slack over real WebSockets, a real SQLite store, and the listeners on a real app.
+"""A team in the sandbox's Slack: real WebSockets, a real SQLite store, and the listeners on a real app.
 
-The engine doesn't run, so that a test sees exactly what a click wrote; `deliver` sends what is queued.
+The engine doesn't run, so a test sees exactly what a click wrote. `deliver` sends what is queued.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from bot.model.rental import Rental
 from bot.policy.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
-from handlers.directory.people import Home, People
+from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.listeners.wrapper import note_commit
+from handlers.listeners.wrapper import Handler, Reader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
-from sandbox.slack.default import APPROVALS, APPROVERS, CLEO, GPUS, TRAINING
+from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
 from store.db import Database
 from tests.handlers.asking import CATALOG
@@ -40,6 +40,8 @@ from tests.sandbox.slack_world import World, workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr ana@laptop"
+EVE = "U0NEW00001"
+"""A member who is no approver, after `add_eve_and_gus`."""
 RULES = Rules(
     admins=(CLEO,),
     approvers=Approvers(groups=(APPROVERS,)),
@@ -68,7 +70,7 @@ def an_offer(name: str, rate: str, **changes: Any) -> Offer:
 
 @dataclass
 class Team:
-    """Acts and looks for a test."""
+    """What a test does as people of the team, and what it sees."""
 
     world: World
     context: Context
@@ -76,25 +78,26 @@ class Team:
     delivery: Delivery
     clock: MovedClock
     database: Path
-    known: list[Catalog | None]
+    catalog: Catalog | None
+    """The catalogue that the listeners know."""
 
     # --- acting
 
-    async def types(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> Json:
-        """`/gpu ...`; the outcome as the sandbox saw it."""
-        order = {"user": user, "channel": channel, "command": "/gpu", "text": text, **more}
-        return await self._done(await self.world.act("command", **order))
+    async def run_command(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> Json:
+        """Type `/gpu TEXT`. Return the outcome that the sandbox saw."""
+        command = {"user": user, "channel": channel, "command": "/gpu", "text": text, **more}
+        return await self._handled(await self.world.act("command", **command))
 
-    async def told(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> str:
-        """What the acknowledgement of a command says, empty where it says nothing."""
-        outcome = await self.types(user, text, channel, **more)
+    async def command(self, user: str, text: str, channel: str | None = TRAINING, **more: Any) -> str:
+        """Type `/gpu TEXT`. Return what its acknowledgement says, empty if it says nothing."""
+        outcome = await self.run_command(user, text, channel, **more)
         assert outcome["error"] is None, outcome
         return str((outcome["payload"] or {}).get("text", ""))
 
     async def click(self, user: str, message: Json, label: str, **more: Any) -> Json:
-        """Clicks the button that begins with `label` on a message as `look` gives it."""
+        """Click the button that begins with `label` on a message that `look` returned."""
         button = next(button for button in message["buttons"] if button["text"].startswith(label))
-        return await self._done(
+        return await self._handled(
             await self.world.act(
                 "click",
                 user=user,
@@ -107,41 +110,53 @@ class Team:
         )
 
     async def forge(self, user: str, action_id: str, value: str | None) -> Json:
-        """A click on a button that no view of ours ever gave that person."""
+        """Click a button that the bot didn't show to this person."""
         element = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "Old"}}
         if value is not None:
             element["value"] = value
         posted = await self.world.post(blocks=[{"type": "actions", "elements": [element]}])
-        return await self._done(
+        return await self._handled(
             await self.world.act("click", user=user, channel=TRAINING, ts=posted["ts"], action_id=action_id)
         )
 
-    async def _done(self, outcome: Json) -> Json:
-        """Once what follows the acknowledgement has happened too."""
+    async def handle(self, read: Reader, handler: Handler, body: Json) -> list[Json]:
+        """Give a payload to a listener, as Bolt does. Return what it acknowledged with."""
+        acknowledgements: list[Json] = []
+
+        async def ack(**answer: Any) -> None:
+            acknowledgements.append(answer)
+
+        await make_listener(self.context, read, handler)(ack, body)
+        return acknowledgements
+
+    async def _handled(self, outcome: Json) -> Json:
+        """Return the outcome once the listener has ended: it goes on after the acknowledgement."""
         await self.context.gate.idle()
         return outcome
 
     async def modal(self, user: str) -> Json | None:
-        """The dialog that is open, once one is."""
+        """Return the dialog that a person has open, None if there is none."""
         modal: Json | None = (await self.world.get("views", user=user))["modal"]
         return modal
 
     async def submit(self, user: str, **values: str) -> Json:
-        """Fills in the dialog that is open, and submits it."""
+        """Fill in the open dialog and submit it."""
         view = await self.modal(user)
         assert view is not None
         filled = {field: {field: value} for field, value in values.items()}
-        return await self._done(await self.world.act("submit", user=user, view_id=view["view_id"], values=filled))
+        return await self._handled(
+            await self.world.act("submit", user=user, view_id=view["view_id"], values=filled)
+        )
 
     async def deliver(self) -> None:
-        """Sends what is queued, as far as Slack's pace lets it go at once."""
+        """Send what is queued, as far as Slack's pace allows it at once."""
         for _ in range(3):
             await self.delivery.turn()
             await self.delivery.drain()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Another process holds the database's write lock."""
+        """Hold the database's write lock, as another process would."""
         with closing(sqlite3.connect(self.database, timeout=0)) as other:
             other.execute("BEGIN IMMEDIATE")
             yield
@@ -150,13 +165,13 @@ class Team:
     # --- looking
 
     async def look(self, user: str, channel: str, words: str = "") -> Json:
-        """The newest message a person sees there that says `words`."""
+        """Return the newest message with `words` that a person sees in a channel."""
         seen = [m for m in await self.world.see(user, channel=channel) if not m["deleted"] and words in m["reads"]]
         assert seen, f"nobody said {words!r}: {await self.world.reads(user, channel=channel)}"
         return seen[-1]
 
     async def replies(self) -> list[str]:
-        """What waits to be said to one person, oldest first."""
+        """Return the texts of the queued replies, oldest first."""
         return [
             str((message.body or {}).get("text", ""))
             for message in await self.queued()
@@ -164,12 +179,12 @@ class Team:
         ]
 
     async def queued(self) -> list[Message]:
-        """The outbox."""
+        """Return the outbox."""
         async with self.deps.store.read() as tx:
             return await tx.messages.due(datetime.now(UTC) + timedelta(days=1), 100)
 
     async def rentals(self) -> list[Rental]:
-        """What is not over."""
+        """Return the rentals that are not over."""
         async with self.deps.store.read() as tx:
             return await tx.rentals.live()
 
@@ -180,7 +195,7 @@ class Team:
         return found
 
     async def quotes(self, user: str) -> list[Quote]:
-        """What a person asked for and the engine hasn't looked for yet."""
+        """Return a person's searches that the engine has not done yet."""
         async with self.deps.store.write() as tx:
             claimed = await tx.quotes.claim(self.clock.now(), "test", 100)
             for quote_id in claimed:
@@ -188,16 +203,21 @@ class Team:
             found = [await tx.quotes.get(quote_id) for quote_id in claimed]
         return [quote for quote in found if quote is not None and quote.owner == user]
 
-    # --- getting somewhere
+    # --- preparing
+
+    async def add_eve_and_gus(self) -> None:
+        """Add a member and a guest to the channel. Neither may decide anything."""
+        await self.world.act("people", name="Eve")
+        await self.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, EVE, GUS])
 
     async def has_key(self, *users: str) -> None:
         for user in users:
-            assert "is set" in await self.told(user, f"key {KEY_LINE}")
+            assert "is set" in await self.command(user, f"key {KEY_LINE}")
 
     async def offered(self, user: str, *offers: Offer, channel: str = TRAINING, **request: Any) -> Json:
-        """A person asked and sees these offers; the message with their buttons."""
+        """Let a person ask and see these offers. Return the message with their buttons."""
         await self.has_key(user)
-        assert await self.told(user, "get H100 EU for 6h", channel) == ""
+        assert await self.command(user, "get H100 EU for 6h", channel) == ""
         (quote,) = await self.quotes(user)
         found = changed(
             quote,
@@ -232,9 +252,9 @@ async def team(
     app: AppConfig | None = None,
     org: str = "",
 ) -> AsyncIterator[Team]:
-    """Yield a team whose world ends with the block.
+    """Yield a team, which exists until the end of the block.
 
-    `url` names its database; without it, it has a SQLite file of its own. `org` makes its workspace one of an
+    `url` names its database; by default it is a SQLite file in `folder`. `org` makes its workspace part of an
     Enterprise organization.
     """
     clock = MovedClock(NOON)
@@ -246,11 +266,10 @@ async def team(
             deps = Deps(store=store, clock=clock, rules=rules)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
-            known: list[Catalog | None] = [CATALOG]
             context = Context(
                 deps=deps,
-                catalog=lambda: known[0],
-                people=People(deps, world.client, Home.of(await world.client.auth_test())),
+                catalog=lambda: ours.catalog,
+                people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
             )
@@ -260,7 +279,8 @@ async def team(
 
             await world.bolt(attach)
             delivery = Delivery(deps, world.client, world.session)
-            yield Team(world, context, deps, delivery, clock, path, known)
+            ours = Team(world, context, deps, delivery, clock, path, CATALOG)
+            yield ours
             assert await context.gate.drain(5)
         finally:
             await store.close()

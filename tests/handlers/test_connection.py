@@ -1,4 +1,4 @@
-"""Slack refuses a token: at the start while something is rented, or later. Once it takes one, all goes on."""
+"""Slack refuses a token, at the start or later. Once it accepts one, the bot continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.store.make import rental, store_rental
 
 @dataclass
 class Settings:
-    """What the files say by now."""
+    """The settings, as they are read again."""
 
     tokens: Tokens
     broken: bool = False
@@ -42,7 +42,7 @@ class Settings:
 
 @asynccontextmanager
 async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
-    """A connection of its own with these settings, until the end of the block."""
+    """Run a second connection with these settings until the end of the block."""
     client = AsyncWebClient(
         token=settings.tokens.bot,
         base_url=f"{ours.world.url}/api/",
@@ -70,18 +70,18 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         await delivery.drain()
 
 
-def right(ours: Team) -> Tokens:
+def valid_tokens(ours: Team) -> Tokens:
     return Tokens(bot=ours.world.sandbox.bot_token, app=ours.world.sandbox.app_token)
 
 
-async def rented(ours: Team) -> None:
-    """Something is rented, and its card is still to be posted."""
+async def rent_one(ours: Team) -> None:
+    """Rent something; its card is not posted yet."""
     await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
     assert len(await ours.rentals()) == 1
 
 
-async def card(ours: Team) -> Json:
-    """The card, once it is posted."""
+async def wait_for_card(ours: Team) -> Json:
+    """Return the card once it is posted."""
     last = 0
     while True:
         seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=last, wait=20)
@@ -93,27 +93,29 @@ async def card(ours: Team) -> Json:
 
 
 @pytest.mark.parametrize("wrong", ["bot", "app"])
-async def test_with_a_token_that_is_put_right_it_connects_and_tells(tmp_path: Path, wrong: str) -> None:
+async def test_after_a_refused_token_is_replaced_the_bot_connects_and_posts_the_card(
+    tmp_path: Path, wrong: str
+) -> None:
     async with team(tmp_path) as ours:
-        await rented(ours)
-        good = right(ours)
+        await rent_one(ours)
+        good = valid_tokens(ours)
         settings = Settings(Tokens(bot="xoxb-no", app=good.app) if wrong == "bot" else Tokens(good.bot, "xapp-no"))
         refused = "auth.test" if wrong == "bot" else "apps.connections.open"
         async with connecting(ours, settings):
             before = (await ours.world.get("traffic"))["last"]
             await ours.world.get("traffic", after=before, endpoint=refused, wait=20)
-            # A file that is being replaced can't be read for a moment.
+            # As for a moment while a file is being replaced.
             settings.broken = True
             settings.tokens = good
             assert len((await ours.world.get("sockets", least=3, wait=20))["sockets"]) >= 3
-            assert "Cancel" in str((await card(ours))["buttons"])
+            assert "Cancel" in str((await wait_for_card(ours))["buttons"])
 
 
 @pytest.mark.parametrize("wrong", ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"])
-async def test_the_file_that_a_setting_names_is_read_again(
+async def test_a_token_file_is_read_again_after_slack_refused_its_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    """With all that `gpubot run` puts together, from the environment to the connection."""
+    """This uses every part of `gpubot run`, from the environment to the connection."""
     monkeypatch.chdir(tmp_path)
     no_proxies(monkeypatch)
     async with workspace(app=from_manifest(MANIFEST)) as world:
@@ -151,17 +153,17 @@ async def test_the_file_that_a_setting_names_is_read_again(
                 await parts.delivery.drain()
 
 
-async def test_with_nothing_rented_a_refused_token_ends_the_start(tmp_path: Path) -> None:
+async def test_a_refused_token_ends_the_start_if_nothing_is_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        settings = Settings(Tokens(bot="xoxb-no", app=right(ours).app))
+        settings = Settings(Tokens(bot="xoxb-no", app=valid_tokens(ours).app))
         async with connecting(ours, settings) as running:
             with pytest.raises(Unusable, match="SLACK_BOT_TOKEN: Slack refuses it"):
                 await running
 
 
-async def test_a_token_that_is_taken_back_later_is_read_again(tmp_path: Path) -> None:
+async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        settings = Settings(right(ours))
+        settings = Settings(valid_tokens(ours))
         offers = await ours.offered(ANA, an_offer("o1", "2.15"))
         async with connecting(ours, settings):
             await ours.world.get("sockets", least=3, wait=20)
@@ -172,4 +174,4 @@ async def test_a_token_that_is_taken_back_later_is_read_again(tmp_path: Path) ->
             async with asyncio.timeout(20):
                 await settings.read.wait()
             await ours.world.act("tokens", bot="valid")
-            assert "Cancel" in str((await card(ours))["buttons"])
+            assert "Cancel" in str((await wait_for_card(ours))["buttons"])

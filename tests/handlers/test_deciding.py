@@ -1,10 +1,12 @@
-"""Approving, denying, withdrawing and changing: who decides, and what each is told."""
+"""Approve, deny, withdraw and change a request: who may, and what people read."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bot.lifecycle.notifications import change
 from bot.model.base import changed
@@ -18,7 +20,7 @@ from tests.store import make
 
 
 async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
-    """A request over the hourly limit, waiting in the approvals channel."""
+    """Return a request over the hourly limit that waits for approval. Its message to the approvers is posted."""
     message = await ours.offered(user, an_offer(f"o-{user}-{rate}", rate, **offer), note=note)
     await ours.click(user, message, "Ask for")
     assert (await ours.submit(user))["ok"]
@@ -27,11 +29,21 @@ async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = ""
     return rental
 
 
+async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
+    """Let a waiting request be outside its envelope, at a total that needs a dialog."""
+    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
+    decision = changed(waiting(rental), decider=Decider.OWNER)
+    after = make.next_of(rental, waiting=decision, envelope=envelope)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+
+
 async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
+    """Return the message to the approvers as `user` sees it."""
     return await ours.look(user, APPROVALS, "Approve up to")
 
 
-async def test_an_approver_confirms_what_can_come_to_much(tmp_path: Path) -> None:
+async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.click(BEN, await question(ours), "Approve up to")
@@ -44,17 +56,18 @@ async def test_an_approver_confirms_what_can_come_to_much(tmp_path: Path) -> Non
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
 
 
-async def test_who_is_no_approver_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("user", [CLEO, ANA], ids=["an admin", "the owner"])
+async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user: str) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        for label in ("Approve up to", "Deny"):
-            assert (await ours.click(CLEO, await question(ours, CLEO), label))["ok"]
+        for action_id in ("approve", "deny"):
+            assert (await ours.forge(user, action_id, f"{rental.id}:1"))["ok"]
             assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
-        assert await ours.modal(CLEO) is None
+        assert await ours.modal(user) is None
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_nobody_approves_their_own(tmp_path: Path) -> None:
+async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours, BEN)
         await ours.click(BEN, await question(ours), "Approve up to")
@@ -63,15 +76,7 @@ async def test_nobody_approves_their_own(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
-async def test_who_asked_and_is_no_approver_is_told_at_the_click(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
-        rental = await asked(ours)
-        await ours.forge(ANA, "approve", f"{rental.id}:1")
-        assert await ours.modal(ANA) is None
-        assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
-
-
-async def test_the_first_of_two_decides_and_the_second_is_told(tmp_path: Path) -> None:
+async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[BEN, CLEO])
         rental = await asked(ours)
@@ -82,7 +87,10 @@ async def test_the_first_of_two_decides_and_the_second_is_told(tmp_path: Path) -
         assert (await ours.replies())[-1] == "Ben denied it a moment before you. I changed nothing."
 
 
-async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("label", ["Approve up to", "Deny"])
+async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothing(
+    tmp_path: Path, label: str
+) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         old = await question(ours)
@@ -91,8 +99,8 @@ async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_
         assert (await ours.submit(ANA, note="urgent"))["ok"]
         (wish,) = await ours.quotes(ANA)
         assert (wish.changes, wish.request.note, wish.replaces) == (rental.id, "urgent", False)
-        await change_to(ours, rental)
-        await ours.click(BEN, old, "Approve up to")
+        await change_request(ours, rental)
+        await ours.click(BEN, old, label)
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         assert await ours.modal(BEN) is None
         await ours.deliver()
@@ -102,8 +110,8 @@ async def test_an_old_versions_button_shows_the_new_one_and_decides_nothing(tmp_
         assert newest["value"] == f"{rental.id}:2"
 
 
-async def change_to(ours: Team, rental: Rental) -> None:
-    """The request as its owner changed it: the next version of its envelope."""
+async def change_request(ours: Team, rental: Rental) -> None:
+    """Change a request as its owner can: store the next version of its envelope."""
     envelope = changed(rental.envelope, version=2)
     after = make.next_of(rental, envelope=envelope)
     event = Event(
@@ -114,11 +122,10 @@ async def change_to(ours: Team, rental: Rental) -> None:
         facts=Facts(envelope=2, total=envelope.total),
     )
     async with ours.deps.store.write() as tx:
-        told = change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real())
-        await tx.rentals.apply(told)
+        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
 
 
-async def test_only_the_owner_changes_or_withdraws_a_request(tmp_path: Path) -> None:
+async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         card = await ours.look(BEN, TRAINING, "Waiting for approval")
@@ -130,15 +137,10 @@ async def test_only_the_owner_changes_or_withdraws_a_request(tmp_path: Path) -> 
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
 
-async def test_what_is_outside_the_envelope_its_owner_accepts(tmp_path: Path) -> None:
+async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        async with ours.deps.store.write() as tx:
-            alone = {"price": Decimal("9.00"), "max_rate": Decimal("9.00"), "total": 60_000_000}
-            envelope = changed(rental.envelope, **alone)
-            waits = changed(waiting(rental), decider=Decider.OWNER)
-            after = make.next_of(rental, waiting=waits, envelope=envelope)
-            await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+        await let_the_owner_decide(ours, rental)
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None
         assert (await ours.replies())[-1] == "Only who asked decides this. I changed nothing."

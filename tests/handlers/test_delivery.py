@@ -99,7 +99,7 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_pat
     async with team(tmp_path) as ours:
         rental = await rented(ours)
         await ours.deliver()
-        await ours.told(ANA, f"destroy {rental}")
+        await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await refused(ours, "chat.update", "msg_blocks_too_long")
         await ours.deliver()
@@ -118,7 +118,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         deleted = await card_of(ours, rental)
         workspace = ours.world.sandbox.workspace
         workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
-        await ours.told(ANA, f"destroy {rental}")
+        await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         shown = await appears(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
         card = await card_of(ours, rental)
@@ -133,7 +133,7 @@ async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_pa
         rental = await rented(ours)
         await ours.deliver()
         before = await card_of(ours, rental)
-        await ours.told(ANA, f"destroy {rental}")
+        await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await refused(ours, "chat.postMessage", "thread_not_found", match="thread_ts")
         reply = await appears(ours, TRAINING, "by Ana")

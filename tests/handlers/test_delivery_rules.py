@@ -16,7 +16,7 @@ from handlers.delivery.fallback import next_destination
 from handlers.delivery.posting import digest, post_target
 from handlers.delivery.read_back import Place
 from handlers.delivery.reposts import LONGEST_WAIT, SEARCH_AFTER, Repost, due
-from handlers.slack_api.error_codes import passes
+from handlers.slack_api.error_codes import is_temporary
 from handlers.views.blocks import Rendered
 from tests.handlers.team import NOON
 from tests.store import make
@@ -68,7 +68,7 @@ def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_de
 
 
 @pytest.mark.parametrize(
-    ("code", "passing"),
+    ("code", "temporary"),
     [
         ("ratelimited", True),
         ("rate_limited", True),
@@ -81,10 +81,10 @@ def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_de
         ("some_error_of_next_year", False),
     ],
 )
-def test_every_error_that_slack_does_not_document_as_passing_refuses_the_destination(
-    code: str, *, passing: bool
+def test_every_error_that_is_not_documented_as_temporary_refuses_the_destination(
+    code: str, *, temporary: bool
 ) -> None:
-    assert passes(refused(code)) is passing
+    assert is_temporary(refused(code)) is temporary
 
 
 @pytest.mark.parametrize(

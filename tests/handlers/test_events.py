@@ -1,4 +1,4 @@
-"""Events: taken before they are acknowledged, so that Slack sends again what could not be written."""
+"""Events are handled before they are acknowledged, so Slack sends an event again that could not be stored."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import pytest
 
 from bot.model.base import changed
 from bot.policy.rules import Rules, Use
-from handlers.listeners.hints import A_MINUTE
+from handlers.listeners.hints import PER_MINUTE
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, SHARED
 from tests.handlers.team import RULES, Team, team
 
 
-async def outcome(ours: Team, event_id: str) -> tuple[str, int]:
+async def delivery_of(ours: Team, event_id: str) -> tuple[str, int]:
     (event,) = (await ours.world.get("events", id=event_id, wait=10))["events"]
     return event["state"], event["attempts"]
 
 
-async def test_what_the_store_does_not_take_comes_again(tmp_path: Path) -> None:
+async def test_slack_sends_an_event_again_that_could_not_be_stored(tmp_path: Path) -> None:
     async with team(tmp_path, timing=Timing(retries=(0.0, 0.0, 0.0))) as ours:
-        await ours.context.people.who(ANA)
+        await ours.context.people.get(ANA)
         with ours.locked():
             sent = await ours.world.act("event", type="user_change", user={"id": ANA})
             await ours.world.get("traffic", after=0, endpoint="envelope", wait=5)
-        assert await outcome(ours, sent["event_id"]) in {("acknowledged", n) for n in (1, 2, 3, 4)}
+        assert await delivery_of(ours, sent["event_id"]) in {("acknowledged", n) for n in (1, 2, 3, 4)}
         async with ours.deps.store.read() as tx:
             assert await tx.people.get(ANA, ours.clock.real().replace(year=2000)) is None
 
 
-async def test_a_change_of_someone_unknown_writes_nothing(tmp_path: Path) -> None:
-    """Slack tells of every status that anybody sets."""
+async def test_a_change_of_a_person_who_is_not_cached_writes_nothing(tmp_path: Path) -> None:
+    """Slack sends this event also for every status that anybody sets."""
     async with team(tmp_path) as ours:
         with ours.locked():
             sent = await ours.world.act("event", type="user_change", user={"id": BEN})
-            assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
+            assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
 
 
-async def test_events_of_another_shape_are_passed_over(tmp_path: Path) -> None:
+async def test_malformed_events_are_acknowledged_and_ignored(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for inner in (
             {"type": "user_change", "user": "U1"},
@@ -50,21 +50,21 @@ async def test_events_of_another_shape_are_passed_over(tmp_path: Path) -> None:
             {"type": "message", "channel_type": "im"},
         ):
             sent = await ours.world.act("event", **inner)
-            assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
+            assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
 
 
-async def test_a_channel_that_gets_shared_is_asked_about_again(tmp_path: Path) -> None:
+async def test_a_channel_is_looked_up_again_after_it_was_shared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=False)
         assert not (await ours.context.channels.get(SHARED)).shared
         await ours.world.act(f"channels/{SHARED}", "PATCH", shared=True)
         sent = await ours.world.act("event", type="channel_shared", channel=SHARED, connected_team_id="T2")
-        assert await outcome(ours, sent["event_id"]) == ("acknowledged", 1)
+        assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
         assert (await ours.context.channels.get(SHARED)).shared
 
 
-async def writes(ours: Team, *people: str) -> None:
-    """Each of them sends the bot a direct message; all events are taken."""
+async def write_to_bot(ours: Team, *people: str) -> None:
+    """Let each person send the bot a direct message, and check that the events are acknowledged."""
     before = len((await ours.world.get("events"))["events"])
     for person in people:
         await ours.world.act("say", user=person, dm=True, text="get me an H100")
@@ -73,47 +73,47 @@ async def writes(ours: Team, *people: str) -> None:
     await ours.deliver()
 
 
-async def hints(ours: Team, person: str) -> int:
+async def hint_count(ours: Team, person: str) -> int:
     read = await ours.world.reads(person, channel=f"D{person[1:]}")
     return sum("I read commands, also here." in text for text in read)
 
 
-async def test_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> None:
-    """Also if the bot was started again meanwhile."""
+async def test_a_person_who_writes_to_the_bot_gets_one_hint_an_hour(tmp_path: Path) -> None:
+    """Also if the process has restarted."""
     async with team(tmp_path) as ours:
-        await writes(ours, ANA, ANA, BEN, ANA)
-        assert (await hints(ours, ANA), await hints(ours, BEN)) == (1, 1)
+        await write_to_bot(ours, ANA, ANA, BEN, ANA)
+        assert (await hint_count(ours, ANA), await hint_count(ours, BEN)) == (1, 1)
         ours.context.hints.forget(ANA)
-        await writes(ours, ANA)
-        assert await hints(ours, ANA) == 1
+        await write_to_bot(ours, ANA)
+        assert await hint_count(ours, ANA) == 1
 
 
 @pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(groups=(APPROVERS,)))])
-async def test_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
-    """A guest, and a member whom the rules leave out."""
+async def test_a_person_who_may_not_use_the_bot_gets_no_hint(tmp_path: Path, rules: Rules) -> None:
+    """One is a guest, one a member whom the rules leave out."""
     async with team(tmp_path, rules=rules) as ours:
         nobody = GUS if rules is RULES else ANA
-        await writes(ours, *[nobody] * 5)
-        assert await hints(ours, nobody) == 0
+        await write_to_bot(ours, *[nobody] * 5)
+        assert await hint_count(ours, nobody) == 0
         assert await ours.queued() == []
         asked = (await ours.world.get("traffic", endpoint="users.info"))["requests"]
         assert len(asked) == 1
 
 
-async def test_hints_for_many_stay_few(tmp_path: Path) -> None:
+async def test_at_most_20_hints_are_given_in_a_minute(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(A_MINUTE + 10)]
-        await writes(ours, *people)
-        assert [await hints(ours, person) for person in people].count(1) == A_MINUTE
+        people = [(await ours.world.act("people", name=f"Person {n}"))["id"] for n in range(PER_MINUTE + 10)]
+        await write_to_bot(ours, *people)
+        assert [await hint_count(ours, person) for person in people].count(1) == PER_MINUTE
 
 
-async def test_while_slack_asks_to_wait_hints_wait_as_all_posts_do(tmp_path: Path) -> None:
+async def test_hints_wait_as_other_posts_do_if_slack_asks_to_wait(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act(
             "faults", endpoint="chat.postMessage", kind="status", status=429, retry_after=30, times=None
         )
-        await writes(ours, ANA, BEN)
+        await write_to_bot(ours, ANA, BEN)
         await ours.deliver()
-        await writes(ours, CLEO)
+        await write_to_bot(ours, CLEO)
         asked = (await ours.world.get("traffic", endpoint="chat.postMessage"))["requests"]
-        assert len(asked) <= 2  # those that were under way when Slack said so
+        assert len(asked) <= 2  # those that were already on the way

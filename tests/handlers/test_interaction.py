@@ -1,4 +1,4 @@
-"""What is read from Slack's payloads, whatever is missing from them."""
+"""Reading Slack's payloads, also if parts of them are missing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.ids import OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata
 
@@ -23,7 +24,7 @@ READERS = (interaction.command, interaction.click, interaction.submission)
         {"view": {"private_metadata": "{", "state": {"values": {"gpu": {"gpu": {"selected_option": None}}}}}},
     ],
 )
-def test_payloads_of_another_shape_are_read_as_far_as_they_go(read: Any, body: dict[str, Any]) -> None:
+def test_absent_and_malformed_parts_of_a_payload_are_read_as_empty(read: Any, body: dict[str, Any]) -> None:
     assert isinstance(read(body), Interaction)
     assert interaction.input_blocks(body) == []
 
@@ -32,15 +33,15 @@ def clicked(**container: Any) -> Interaction:
     return interaction.click({"container": {"channel_id": "C1", "message_ts": "2.0", **container}})
 
 
-def test_an_answer_to_a_reply_goes_into_its_thread() -> None:
+def test_a_click_on_a_reply_is_answered_in_its_thread() -> None:
     assert clicked(thread_ts="1.0").thread_ts == "1.0"
 
 
-def test_an_answer_to_the_first_message_of_a_thread_is_seen_in_the_channel() -> None:
+def test_a_click_on_the_first_message_of_a_thread_is_answered_in_the_channel() -> None:
     assert clicked(thread_ts="2.0").thread_ts == ""
 
 
-def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
+def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
     longest = Interaction(
         kind=interaction.InteractionKind.CLICK,
         name="rent",
@@ -49,15 +50,24 @@ def test_what_a_dialog_carries_stays_within_slacks_limit() -> None:
         channel="C" + "1" * 20,
         reply_url="https://hooks.slack.com/actions/" + "x" * 200,
         thread_ts="1764000000.000100",
-    ).carried('"' * 320, 1_764_000_000, another=True)
+    ).metadata(OfferValue(quote_id="q" * 64, offer_id='"' * 255), 1_764_000_000, another=True)
     assert len(longest.model_dump_json()) < 3000
     assert ModalMetadata.read(longest.model_dump_json()) == longest
 
 
-def test_what_an_older_version_carried_is_read() -> None:
+def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_of_its_value() -> None:
+    opened_by = clicked(is_ephemeral=True)
+    metadata = opened_by.metadata(OfferValue(quote_id="q1", offer_id="o1"), 1_764_000_000)
+    assert metadata.model_dump_json() == (
+        '{"value":"q1:o1","value_type":"offer","channel":"C1","reply_url":"","ephemeral":true,"on_surface":false,'
+        '"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+
+
+def test_metadata_of_an_older_version_is_read() -> None:
     old = '{"value":"k7mq2","channel":"C1","reply_url":"https://x","ephemeral":true,"on_surface":false}'
     assert ModalMetadata.read(old).value == "k7mq2"
 
 
-def test_what_a_newer_version_carried_is_read_as_far_as_we_know_it() -> None:
+def test_unknown_fields_in_metadata_of_a_newer_version_are_ignored() -> None:
     assert ModalMetadata.read('{"value":"k7mq2","of_next_year":1}').value == "k7mq2"

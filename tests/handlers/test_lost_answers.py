@@ -104,7 +104,7 @@ async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_p
         rental = await rented(ours)
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
-        await ours.told(ANA, f"destroy {rental}")
+        await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await make_due_and_deliver(ours)
         assert await shown(ours, "Starting") == []
@@ -214,7 +214,7 @@ async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_sa
     async with unpaced(tmp_path) as ours:
         rental = await rented(ours)
         await ours.deliver()
-        await ours.told(ANA, f"destroy {rental}")
+        await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         path = (await ours.world.get("traffic", endpoint="response_url"))["requests"][-1]["path"]
         answered = await requests(ours, "response_url")

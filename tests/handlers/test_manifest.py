@@ -11,7 +11,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.listeners import commands, events
+from handlers.listeners import commands
 from handlers.slack_api.scopes import SCOPES
 from tests.handlers.team import MANIFEST
 
@@ -44,7 +44,7 @@ EVENT_SCOPES: dict[str, set[str]] = {
 
 
 def methods_called() -> set[str]:
-    """Every Web API method that bot/ and handlers/ use, by its name in the SDK."""
+    """Return every Web API method that bot/ and handlers/ call, by its name in the SDK."""
     known = {name for name in dir(AsyncWebClient) if "_" in name and not name.startswith("_")}
     called = set()
     for folder in ("bot", "handlers"):
@@ -64,12 +64,12 @@ def bot_events() -> list[str]:
     return found
 
 
-def test_the_methods_called_are_those_whose_scopes_are_known() -> None:
+def test_the_scopes_of_every_called_method_are_listed_here() -> None:
     assert methods_called() <= set(METHOD_SCOPES)
     assert {"chat_postMessage", "users_info", "views_open"} <= methods_called()
 
 
-def test_scopes_are_exactly_those_that_the_code_needs() -> None:
+def test_the_manifest_and_the_doctor_have_exactly_the_scopes_that_the_code_needs() -> None:
     needed = {"commands"}
     needed.update(*(METHOD_SCOPES[method] for method in methods_called()))
     needed.update(*(EVENT_SCOPES[name] for name in bot_events()))
@@ -77,17 +77,13 @@ def test_scopes_are_exactly_those_that_the_code_needs() -> None:
     assert set(SCOPES) == needed, "what the doctor checks"
 
 
-def test_events_are_exactly_those_that_are_listened_to() -> None:
-    assert {name.removesuffix(".im") for name in bot_events()} == set(events.HANDLERS)
-
-
-def test_there_is_one_command() -> None:
+def test_the_manifest_has_one_command_and_asks_for_escaped_text() -> None:
     (entry,) = MANIFEST["features"]["slash_commands"]
     assert entry["command"] == commands.COMMAND
     assert entry["should_escape"] is True, "the parser undoes Slack's escapes"
 
 
-def test_it_is_what_socket_mode_and_the_modals_need() -> None:
+def test_the_manifest_has_the_settings_that_socket_mode_and_modals_need() -> None:
     settings = MANIFEST["settings"]
     assert settings["socket_mode_enabled"] is True
     assert settings["interactivity"]["is_enabled"] is True
@@ -97,7 +93,7 @@ def test_it_is_what_socket_mode_and_the_modals_need() -> None:
     assert home["messages_tab_read_only_enabled"] is False, "else /gpu can't be typed in the direct message"
 
 
-def test_it_keeps_slacks_limits() -> None:
+def test_the_manifest_is_within_slacks_limits() -> None:
     top = {"_metadata", "display_information", "settings", "features", "oauth_config"}
     assert set(MANIFEST) <= top, "unknown top-level keys are refused"
     display, features = MANIFEST["display_information"], MANIFEST["features"]
@@ -112,9 +108,9 @@ def test_it_keeps_slacks_limits() -> None:
         assert len(entry["usage_hint"]) <= 1000
     assert len(MANIFEST["oauth_config"]["scopes"]["bot"]) <= 255
     assert len(bot_events()) <= 100
-    assert no_doubles(bot_events())
-    assert no_doubles(MANIFEST["oauth_config"]["scopes"]["bot"])
+    assert no_duplicates(bot_events())
+    assert no_duplicates(MANIFEST["oauth_config"]["scopes"]["bot"])
 
 
-def no_doubles(names: list[Any]) -> bool:
+def no_duplicates(names: list[Any]) -> bool:
     return len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""Who may: guests, outsiders, people who left, groups; and what happens when Slack doesn't say who someone is."""
+"""Looking up people and channels: guests, outsiders, groups, changes, and what happens if Slack doesn't answer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BROKEN: tuple[dict[str, Any], ...] = (
 )
 
 
-async def calls(ours: Team, method: str) -> int:
-    """How often Slack was asked."""
+async def call_count(ours: Team, method: str) -> int:
+    """Return how often a method was called."""
     traffic = (await ours.world.get("traffic", after=0, endpoint=method))["requests"]
     return len(traffic)
 
@@ -33,7 +33,7 @@ async def fault(ours: Team, endpoint: str, **what: Any) -> None:
     assert (await ours.world.act("faults", endpoint=endpoint, **what))["active"]
 
 
-async def test_an_outsider_can_click_and_changes_nothing(tmp_path: Path) -> None:
+async def test_a_click_of_an_outsider_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await ours.rentals()
@@ -55,26 +55,26 @@ async def test_an_outsider_can_click_and_changes_nothing(tmp_path: Path) -> None
         )
         await ours.world.act("click", user=OLGA, channel=SHARED, ts=posted["ts"], action_id="cancel")
         await ours.context.gate.idle()
-        told = (await ours.replies())[-1]
-        assert told == ONLY_MEMBERS
+        reply = (await ours.replies())[-1]
+        assert reply == ONLY_MEMBERS
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
-async def test_the_payloads_team_counts_even_against_what_is_known(tmp_path: Path) -> None:
+async def test_a_foreign_team_in_the_payload_makes_a_cached_member_an_outsider(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert not (await ours.context.people.who(ANA)).outsider
-        assert (await ours.context.people.who(ANA, OTHER_TEAM)).outsider
+        assert not (await ours.context.people.get(ANA)).outsider
+        assert (await ours.context.people.get(ANA, OTHER_TEAM)).outsider
 
 
 ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
 ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. I changed nothing."
 
 
-async def who_clicks(ours: Team, user: str, channel: str, **there: Any) -> str:
-    """What someone is told who clicks a button in `channel`, being where `there` says."""
+async def reply_to_click(ours: Team, user: str, channel: str, **there: Any) -> str:
+    """Let a person with the profile `there` click a button in `channel`. Return the reply."""
     await ours.world.act(f"people/{user}", "PATCH", **there)
     await ours.world.act(f"channels/{channel}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
-    await settled_events(ours)
+    await wait_for_events(ours)
     posted = await ours.world.post(
         channel,
         blocks=[
@@ -107,119 +107,121 @@ async def who_clicks(ours: Team, user: str, channel: str, **there: Any) -> str:
         pytest.param({"team": OTHER_TEAM}, False, id="a team's without an organization"),
     ],
 )
-async def test_in_an_organization_the_members_of_the_workspace_are_inside(
+async def test_in_an_organization_only_members_of_the_workspace_may_act(
     tmp_path: Path, there: dict[str, Any], inside: bool
 ) -> None:
     async with team(tmp_path, org=ORG) as ours:
-        told = await who_clicks(ours, BEN, SHARED, **there)
-        assert told == ("I don't know k7mq2. /gpu list shows yours." if inside else ONLY_MEMBERS)
+        reply = await reply_to_click(ours, BEN, SHARED, **there)
+        assert reply == ("I don't know k7mq2. /gpu list shows yours." if inside else ONLY_MEMBERS)
 
 
-async def test_outside_of_an_organization_nobody_comes_in_by_naming_one(tmp_path: Path) -> None:
+async def test_without_an_organization_a_payload_that_names_one_is_of_an_outsider(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await who_clicks(ours, BEN, SHARED, org=ORG) == ONLY_MEMBERS
+        assert await reply_to_click(ours, BEN, SHARED, org=ORG) == ONLY_MEMBERS
 
 
-async def test_someone_is_asked_about_once_and_again_after_a_change(tmp_path: Path) -> None:
+async def test_a_person_is_looked_up_once_and_again_after_a_change(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for _ in range(3):
-            await ours.told(ANA, "help")
-        assert await calls(ours, "users.info") == 1
+            await ours.command(ANA, "help")
+        assert await call_count(ours, "users.info") == 1
         sent = await ours.world.act(f"people/{ANA}", "PATCH", guest="restricted")
         assert sent["status"] == 200
-        await settled_events(ours)
-        assert (await ours.told(ANA, "list")).startswith("Your team's rules don't let you rent here.")
-        assert await calls(ours, "users.info") == 2
+        await wait_for_events(ours)
+        assert (await ours.command(ANA, "list")).startswith("Your team's rules don't let you rent here.")
+        assert await call_count(ours, "users.info") == 2
 
 
-async def settled_events(ours: Team) -> None:
-    """Until every event was acknowledged."""
+async def wait_for_events(ours: Team) -> None:
+    """Wait until every event was acknowledged."""
     events = (await ours.world.get("events", wait=10))["events"]
     assert all(event["state"] == "acknowledged" for event in events), events
 
 
-async def test_who_changes_while_slack_is_asked_about_them_is_asked_about_again(tmp_path: Path) -> None:
+async def test_a_person_who_changes_during_a_lookup_is_looked_up_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         people = ours.context.people
         held = await ours.world.act("faults", endpoint="users.info", kind="hold_after")
-        first = asyncio.create_task(people.who(ANA))
+        first = asyncio.create_task(people.get(ANA))
         assert (await ours.world.get(f"faults/{held['id']}", wait=5))["hits"] == 1
         await people.forget(ANA)
         await ours.world.act(f"faults/{held['id']}/release")
         await first
-        await people.who(ANA)
-        assert await calls(ours, "users.info") == 2
+        await people.get(ANA)
+        assert await call_count(ours, "users.info") == 2
 
 
-async def test_group_members_are_asked_for_once_for_everyone(tmp_path: Path) -> None:
+async def test_lookups_at_the_same_time_share_one_call_for_a_groups_members(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await asyncio.gather(*(ours.told(user, "help") for user in (ANA, BEN, CLEO)))
-        assert await calls(ours, "usergroups.users.list") == 1
-        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
-        assert (await ours.context.people.who(ANA)).groups == frozenset()
+        await asyncio.gather(*(ours.command(user, "help") for user in (ANA, BEN, CLEO)))
+        assert await call_count(ours, "usergroups.users.list") == 1
+        assert (await ours.context.people.get(BEN)).groups == {APPROVERS}
+        assert (await ours.context.people.get(ANA)).groups == frozenset()
 
 
-async def test_who_leaves_a_group_is_no_approver_any_more(tmp_path: Path) -> None:
+async def test_a_person_who_left_the_approvers_group_decides_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "12.00"))
         await ours.click(ANA, message, "Ask")
         await ours.submit(ANA)
         await ours.deliver()
-        assert (await ours.context.people.who(BEN)).groups == {APPROVERS}
+        assert (await ours.context.people.get(BEN)).groups == {APPROVERS}
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[CLEO])
-        await settled_events(ours)
+        await wait_for_events(ours)
         await ours.click(BEN, await ours.look(BEN, APPROVALS, "Approve up to"), "Deny")
         assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
 
 
-async def test_without_groups_and_guest_flags_nobody_is_in_one_and_nobody_is_a_guest(tmp_path: Path) -> None:
+async def test_if_slack_has_no_groups_and_no_guest_flags_nobody_is_in_a_group_or_a_guest(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("lacks", usergroups=True, guest_flags=True)
-        assert (await ours.context.people.who(BEN)).groups == frozenset()
-        assert not (await ours.context.people.who(GUS)).guest
+        assert (await ours.context.people.get(BEN)).groups == frozenset()
+        assert not (await ours.context.people.get(GUS)).guest
 
 
-async def test_names_and_zones_come_along(tmp_path: Path) -> None:
+async def test_a_person_has_the_name_zone_and_flags_of_their_profile(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        ana = await ours.context.people.who(ANA)
+        ana = await ours.context.people.get(ANA)
         assert (ana.name, ana.tz, ana.guest, ana.bot) == ("Ana", "Europe/Berlin", False, False)
-        assert (await ours.context.people.who(GUS)).guest
-        assert (await ours.context.people.who(BOT_USER)).bot
+        assert (await ours.context.people.get(GUS)).guest
+        assert (await ours.context.people.get(BOT_USER)).bot
 
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
-async def test_no_answer_means_refused_and_the_next_time_it_works(tmp_path: Path, method: str) -> None:
+async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_time(
+    tmp_path: Path, method: str
+) -> None:
     async with team(tmp_path) as ours:
         await fault(ours, method, kind="hang")
-        told = await ours.told(ANA, "list")
-        assert told == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
-        assert "You rent nothing now." in await ours.told(ANA, "list")
+        reply = await ours.command(ANA, "list")
+        assert reply == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        assert "You rent nothing now." in await ours.command(ANA, "list")
 
 
 @pytest.mark.parametrize("fails", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])
-async def test_an_answer_that_is_none_means_refused(tmp_path: Path, fails: dict[str, Any]) -> None:
+async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, fails: dict[str, Any]) -> None:
     async with team(tmp_path) as ours:
         await fault(ours, "users.info", **fails)
         with pytest.raises(Outage):
-            await ours.context.people.who(ANA)
+            await ours.context.people.get(ANA)
 
 
-async def test_an_old_answer_is_asked_anew(tmp_path: Path) -> None:
+async def test_a_person_is_looked_up_again_after_15_minutes(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         real_now = ours.clock.real()
         async with ours.deps.store.write() as tx:
             known = Person(id=ANA, name="Ana of old")
             await tx.people.put(known, real_now - timedelta(minutes=14))
-        assert (await ours.context.people.who(ANA)).name == "Ana of old"
+        assert (await ours.context.people.get(ANA)).name == "Ana of old"
         async with ours.deps.store.write() as tx:
             await tx.people.put(known, real_now - timedelta(minutes=16))
-        assert (await ours.context.people.who(ANA)).name == "Ana"
+        assert (await ours.context.people.get(ANA)).name == "Ana"
 
 
-# --- rooms
+# --- channels
 
 
-async def test_rooms_say_who_reads_and_whether_the_bot_is_there(tmp_path: Path) -> None:
+async def test_a_channel_has_the_flags_that_slack_says_and_is_looked_up_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         channels = ours.context.channels
         training = await channels.get(TRAINING)
@@ -229,22 +231,22 @@ async def test_rooms_say_who_reads_and_whether_the_bot_is_there(tmp_path: Path) 
         assert not (await channels.get("C0NOWHERE")).member
         assert (await channels.get("D0ANA0000")).direct
         await channels.get(TRAINING)
-        assert await calls(ours, "conversations.info") == 4
+        assert await call_count(ours, "conversations.info") == 4
 
 
-async def test_a_room_is_asked_about_again_after_the_bot_was_invited(tmp_path: Path) -> None:
+async def test_a_channel_is_looked_up_again_after_the_bot_joined_or_left(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         channels = ours.context.channels
         assert not (await channels.get("C0QUIET00")).member
         await ours.world.act("channels/C0QUIET00", "PATCH", bot=True)
-        await settled_events(ours)
+        await wait_for_events(ours)
         assert (await channels.get("C0QUIET00")).member
         await ours.world.act("channels/C0QUIET00", "PATCH", bot=False)
-        await settled_events(ours)
+        await wait_for_events(ours)
         assert not (await channels.get("C0QUIET00")).member
 
 
-async def test_a_room_that_slack_says_nothing_of_is_none_of_ours_and_asked_again(tmp_path: Path) -> None:
+async def test_a_channel_that_slack_does_not_answer_for_has_no_bot_and_is_looked_up_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for fails in BROKEN:
             await fault(ours, "conversations.info", **fails)

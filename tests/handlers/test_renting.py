@@ -1,4 +1,4 @@
-"""Clicks on offers: what is rented, what is only asked, and what each person reads."""
+"""Clicks on offers: what they rent, what needs approval, and what people read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.team import NOON, an_offer, team
 
 
-async def test_a_click_rents_and_its_answer_takes_the_place_of_the_offers(tmp_path: Path) -> None:
+async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
         assert (await ours.click(ANA, message, "Rent from $2.15/h"))["ok"]
@@ -24,15 +24,15 @@ async def test_a_click_rents_and_its_answer_takes_the_place_of_the_offers(tmp_pa
         assert shown["buttons"] == []
 
 
-async def test_while_buying_is_paused_offers_say_so_and_have_no_button(tmp_path: Path) -> None:
+async def test_offers_have_no_rent_button_while_buying_is_paused(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert (await ours.told(CLEO, "pause")).startswith("Buying is paused.")
+        assert (await ours.command(CLEO, "pause")).startswith("Buying is paused.")
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
         assert "Nothing here can be rented now. Buying is paused." in message["text"]
         assert [button["text"] for button in message["buttons"]] == ["Refresh", "Change"]
 
 
-async def test_of_two_clicks_one_rents_and_the_other_is_told(tmp_path: Path) -> None:
+async def test_a_second_click_on_the_same_list_rents_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
         await ours.click(ANA, message, "Rent from $2.15/h")
@@ -42,7 +42,7 @@ async def test_of_two_clicks_one_rents_and_the_other_is_told(tmp_path: Path) -> 
         assert (await ours.replies())[-1] == f"This list already made {rental.id}. Nothing more was rented."
 
 
-async def test_over_a_limit_the_click_asks_and_buys_nothing(tmp_path: Path) -> None:
+async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o8", "18.40", count=8), count=8)
         await ours.click(ANA, message, "Ask for $18.40/h")
@@ -56,7 +56,7 @@ async def test_over_a_limit_the_click_asks_and_buys_nothing(tmp_path: Path) -> N
         assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 EU")
 
 
-async def test_above_fifty_dollars_a_dialog_comes_first(tmp_path: Path) -> None:
+async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "9.00"))
         await ours.click(ANA, message, "Rent from $9.00/h")
@@ -70,7 +70,7 @@ async def test_above_fifty_dollars_a_dialog_comes_first(tmp_path: Path) -> None:
         assert await ours.modal(ANA) is None
 
 
-async def test_a_dialog_that_was_left_open_rents_nothing_once_its_price_is_gone(tmp_path: Path) -> None:
+async def test_a_dialog_whose_price_has_expired_rents_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "9.00"))
         await ours.click(ANA, message, "Rent from $9.00/h")
@@ -82,7 +82,7 @@ async def test_a_dialog_that_was_left_open_rents_nothing_once_its_price_is_gone(
         assert "These prices no longer stand. Nothing was rented." in dialog["reads"]
 
 
-async def test_the_same_again_is_asked_about_first(tmp_path: Path) -> None:
+async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first = await ours.offered(ANA, an_offer("o1", "2.15"))
         await ours.click(ANA, first, "Rent")
@@ -97,7 +97,7 @@ async def test_the_same_again_is_asked_about_first(tmp_path: Path) -> None:
         assert len(await ours.rentals()) == 2
 
 
-async def test_the_same_again_above_fifty_dollars_asks_and_confirms(tmp_path: Path) -> None:
+async def test_a_second_machine_of_more_than_fifty_dollars_is_also_confirmed_in_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
         second = await ours.offered(ANA, an_offer("o2", "9.00"))
@@ -110,7 +110,7 @@ async def test_the_same_again_above_fifty_dollars_asks_and_confirms(tmp_path: Pa
         assert {rental.clicked_offer for rental in await ours.rentals()} == {"o1", "o2"}
 
 
-async def test_all_offers_take_the_place_of_three(tmp_path: Path) -> None:
+async def test_all_offers_replaces_the_short_list(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         offers = [an_offer(f"o{n}", f"2.{n}0") for n in range(1, 6)]
         message = await ours.offered(ANA, *offers)
@@ -121,7 +121,7 @@ async def test_all_offers_take_the_place_of_three(tmp_path: Path) -> None:
         assert sum(button["text"].startswith("Rent from") for button in shown["buttons"]) == 5
 
 
-async def test_refresh_looks_again_for_the_same(tmp_path: Path) -> None:
+async def test_refresh_searches_for_the_same_request_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.click(ANA, message, "Refresh"))["ok"]
@@ -131,7 +131,7 @@ async def test_refresh_looks_again_for_the_same(tmp_path: Path) -> None:
         assert (again.request.gpu, again.request.region, again.asked_in) == ("H100", "EU", TRAINING)
 
 
-async def test_change_opens_the_form_with_what_was_asked(tmp_path: Path) -> None:
+async def test_change_opens_the_form_with_the_request_and_its_submission_searches_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         await ours.click(ANA, message, "Change")
@@ -155,7 +155,7 @@ async def test_the_form_reads_numbers_as_commands_do(
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "get")
         assert (await ours.submit(ANA, gpu="H100", cap=cap, lease=lease))["ok"]
         (quote,) = await ours.quotes(ANA)
         assert (str(quote.request.max_gpu_rate), quote.request.lease.total_seconds() / 60) == meant
@@ -171,7 +171,7 @@ async def test_the_form_reads_numbers_as_commands_do(
         ("lease", "9999h", "at most 72h"),
     ],
 )
-async def test_the_form_says_beside_the_input_what_is_wrong(
+async def test_the_form_shows_an_error_below_the_input_that_it_is_about(
     tmp_path: Path, field: str, typed: str, words: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -183,8 +183,8 @@ async def test_the_form_says_beside_the_input_what_is_wrong(
         assert await ours.quotes(ANA) == []
 
 
-async def test_somebody_elses_offers_rent_nothing(tmp_path: Path) -> None:
-    """Nobody else sees an ephemeral message; a value alone must not do."""
+async def test_the_value_of_somebody_elses_offer_rents_nothing(tmp_path: Path) -> None:
+    """Only its owner sees the button, but a payload can be forged."""
     async with team(tmp_path) as ours:
         await ours.offered(ANA, an_offer("o1", "2.15"))
         message = await ours.offered(BEN, an_offer("o2", "2.15"))

@@ -1,4 +1,4 @@
-"""Whole requests: notes, totals, and that what the bot writes reads back as the same request."""
+"""Requests: notes, totals, and that the text of a request is parsed as the same request."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, w
      ("h100 for 72h max $0.10 total", "less than $0.01 per GPU and hour. "
       "Try: /gpu get H100 under $3.00/GPU/h for 72h")],
 )  # fmt: skip
-def test_a_price_for_everything_is_refused_with_the_cap_that_it_comes_to(text: str, comes_to: str) -> None:
+def test_a_total_price_is_refused_with_the_cap_per_gpu_that_it_amounts_to(text: str, comes_to: str) -> None:
     with pytest.raises(Mistake) as caught:
         wanted(text)
     assert caught.value.words.endswith(comes_to)
 
 
-def test_any_vendor_is_taken_as_typed_if_the_catalogue_has_none() -> None:
+def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None:
     catalog = changed(CATALOG, vendors=())
     found = parse_command("get h100 from Nebius", catalog, default_lease=LEASE, max_lease=LONGEST)
     assert isinstance(found, Get)
@@ -56,7 +56,7 @@ def test_a_note_is_plain_text_on_one_line(text: str, note: str) -> None:
     assert wanted(f"h100 eu {text}") == a_request(region="EU", note=note)
 
 
-def test_all_parts_can_stand_in_one_request_in_any_order() -> None:
+def test_the_parts_of_a_request_can_be_in_any_order() -> None:
     everything = a_request(
         count=8, region="EU", contract=Contract.SPOT, vendor="nebius", max_gpu_rate=Decimal(3),
         lease=timedelta(hours=6), note="run 7",

@@ -1,4 +1,4 @@
-"""Machines in use: destroying, extending, keeping, looking after an alarm."""
+"""Machines in use: destroy, extend, keep, take on an alarm."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Alarm, Ending, Lease, Question, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
-from tests.handlers.team import NOON, RULES, Team, an_offer, team
+from tests.handlers.team import EVE, NOON, RULES, Team, an_offer, team
 from tests.rentals import alarm, ending
 
 H = timedelta(hours=1)
 
 
 async def running(ours: Team, **changes: Any) -> Rental:
-    """Ana's machine, ready since noon for 6 hours; its card and her DM were posted."""
+    """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
     message = await ours.offered(ANA, an_offer("o1", "2.15"))
     await ours.click(ANA, message, "Rent")
     (rental,) = await ours.rentals()
@@ -45,7 +45,9 @@ async def card(ours: Team, user: str) -> dict[str, Any]:
     return await ours.look(user, TRAINING, "Ready: 1x H100 EU, Ana")
 
 
-async def test_destroy_is_confirmed_with_live_facts(tmp_path: Path) -> None:
+async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_card_shows_it(
+    tmp_path: Path,
+) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(ANA, await card(ours, ANA), f"Destroy {rental.id}")
@@ -56,31 +58,30 @@ async def test_destroy_is_confirmed_with_live_facts(tmp_path: Path) -> None:
         queued = len(await ours.replies())
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert len(await ours.replies()) == queued, "the card before her shows it"
+        assert len(await ours.replies()) == queued, "the card that she clicked shows it"
 
 
-async def test_destroy_by_command_opens_the_same_dialog_and_answers(tmp_path: Path) -> None:
+async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert await ours.told(ANA, f"destroy {rental.id.upper()}") == ""
+        assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
         assert (await ours.replies())[-1] == f"Destroyed: 1x H100 EU, {rental.id}."
 
 
-async def test_others_are_told_who_can_destroy(tmp_path: Path) -> None:
+async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await ours.world.act("people", name="Eve")
-        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        await ours.add_eve_and_gus()
         words = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
-        assert await ours.told("U0NEW00001", f"destroy {rental.id}") == words
-        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Destroy")
+        assert await ours.command(EVE, f"destroy {rental.id}") == words
+        await ours.click(EVE, await card(ours, EVE), "Destroy")
         assert (await ours.replies())[-1] == words
-        assert await ours.modal("U0NEW00001") is None
+        assert await ours.modal(EVE) is None
 
 
-async def test_a_second_destroy_is_told_that_it_is_under_way(tmp_path: Path) -> None:
+async def test_a_second_destroy_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         shown = await card(ours, BEN)
@@ -94,7 +95,7 @@ async def test_a_second_destroy_is_told_that_it_is_under_way(tmp_path: Path) -> 
         assert ending(await ours.rental(rental.id)).by == ANA
 
 
-async def test_extend_asks_by_how_much_and_moves_the_end(tmp_path: Path) -> None:
+async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(ANA, await card(ours, ANA), "Extend")
@@ -102,14 +103,14 @@ async def test_extend_asks_by_how_much_and_moves_the_end(tmp_path: Path) -> None
         assert (await ours.rental(rental.id)).running.ends_at == NOON + 10 * H
 
 
-async def test_extend_by_command_says_the_new_end(tmp_path: Path) -> None:
+async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert (await ours.told(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
+        assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
         assert (await ours.rental(rental.id)).running.ends_at == NOON + 8 * H
 
 
-async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> None:
+async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         value = f"{rental.id}:2:{int((NOON + 6 * H).timestamp())}"
@@ -119,8 +120,8 @@ async def test_a_button_for_an_end_that_moved_adds_nothing(tmp_path: Path) -> No
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
 
-async def test_a_dialog_that_shows_an_end_that_moved_adds_nothing(tmp_path: Path) -> None:
-    """Here an admin's was faster. A dialog that is sent a second time carries the same."""
+async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
+    """Here an admin's dialog was submitted first."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.click(CLEO, await card(ours, CLEO), "Extend")
@@ -132,24 +133,26 @@ async def test_a_dialog_that_shows_an_end_that_moved_adds_nothing(tmp_path: Path
 
 
 @pytest.mark.parametrize(("length", "more"), [("2h", "2 h"), ("90m", "1 h 30 min"), ("100s", "1 min 40 s")])
-async def test_the_same_command_again_asks_whether_it_means_more(tmp_path: Path, length: str, more: str) -> None:
+async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
+    tmp_path: Path, length: str, more: str
+) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await ours.told(ANA, f"extend {rental.id} {length}")
+        await ours.command(ANA, f"extend {rental.id} {length}")
         ends = (await ours.rental(rental.id)).running.ends_at
-        outcome = (await ours.types(ANA, f"extend {rental.id} {length}"))["payload"]
+        outcome = (await ours.run_command(ANA, f"extend {rental.id} {length}"))["payload"]
         assert outcome["text"].startswith(f"You asked for {more} more just now: {rental.id} ends ")
         assert outcome["text"].endswith("I added nothing more.")
         assert (await ours.rental(rental.id)).running.ends_at == ends
-        said = await ours.look(ANA, TRAINING, "I added nothing more")
-        await ours.click(ANA, said, f"Extend {more} more")
+        reply = await ours.look(ANA, TRAINING, "I added nothing more")
+        await ours.click(ANA, reply, f"Extend {more} more")
         assert ends is not None
         assert (await ours.rental(rental.id)).running.ends_at == ends + (ends - (NOON + 6 * H))
-        await ours.click(ANA, said, f"Extend {more} more")
+        await ours.click(ANA, reply, f"Extend {more} more")
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
 
-async def test_keep_puts_the_next_question_off(tmp_path: Path) -> None:
+async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "keep.2", f"{rental.id}:4")
@@ -159,28 +162,18 @@ async def test_keep_puts_the_next_question_off(tmp_path: Path) -> None:
         assert (await ours.replies())[-1] == "Its owner and admins can do that. I changed nothing."
 
 
-async def test_only_the_owner_reads_how_to_get_in(tmp_path: Path) -> None:
+async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert "ssh root@203.0.113.7" in await ours.told(ANA, f"ssh {rental.id}")
-        told = await ours.told(CLEO, f"ssh {rental.id}")
-        assert "203.0.113.7" not in told
-        assert told == f"Only Ana gets the command for {rental.id}."
-
-
-async def test_details_show_the_history_and_money_only_to_who_may_see_it(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
-        rental = await running(ours)
-        await ours.world.act("people", name="Eve")
-        await ours.world.act(f"channels/{TRAINING}", "PATCH", members=[ANA, BEN, CLEO, "U0NEW00001"])
+        await ours.add_eve_and_gus()
         await ours.click(BEN, await card(ours, BEN), "Details")
         assert "Allowed: up to $2.47/h" in (await ours.replies())[-1]
-        await ours.click("U0NEW00001", await card(ours, "U0NEW00001"), "Details")
+        await ours.click(EVE, await card(ours, EVE), "Details")
         assert "$" not in (await ours.replies())[-1]
         assert rental.id in (await ours.replies())[-1]
 
 
-async def test_someone_takes_an_alarm_on_once(tmp_path: Path) -> None:
+async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)

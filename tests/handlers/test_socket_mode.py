@@ -1,4 +1,4 @@
-"""The connections to Slack."""
+"""Socket Mode connections to Slack."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from handlers.slack_api.socket_mode import Sockets
 from tests.sandbox.slack_world import World, workspace
 
 
-async def greeting(world: World) -> EventDict:
-    """What is logged of the greeting on a new connection."""
+async def logged_greeting(world: World) -> EventDict:
+    """Return what is logged about the greeting on a new connection."""
     app = AsyncApp(client=world.client, signing_secret="")
     with capture_logs() as lines:
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
@@ -32,21 +32,21 @@ async def greeting(world: World) -> EventDict:
     return next(line for line in lines if str(line["event"]).startswith("socket."))
 
 
-async def test_connections_that_are_gone_and_still_counted_are_warned_of() -> None:
+async def test_a_warning_is_logged_if_slack_counts_more_connections_than_there_are() -> None:
     async with workspace() as world:
-        told = await greeting(world)
-        assert (told["event"], told["log_level"], told["connections"]) == ("socket.greeted", "info", 1)
+        logged = await logged_greeting(world)
+        assert (logged["event"], logged["log_level"], logged["connections"]) == ("socket.greeted", "info", 1)
         await world.act("sockets/disconnect", ghosts=7)
-        told = await greeting(world)
-        assert (told["event"], told["log_level"]) == ("socket.too_many", "warning")
-        assert (told["connections"], told["ours"]) == (8, 1)
+        logged = await logged_greeting(world)
+        assert (logged["event"], logged["log_level"]) == ("socket.too_many", "warning")
+        assert (logged["connections"], logged["ours"]) == (8, 1)
 
 
-async def test_a_ticket_that_is_refused_at_the_start_is_replaced_by_a_new_one() -> None:
+async def test_a_new_ticket_is_used_if_the_first_one_is_refused() -> None:
     async with workspace() as world:
         await world.act("sockets/disconnect", refuse_tickets=True)
         app = AsyncApp(client=world.client, signing_secret="")
-        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, patience=0.1)
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1, ticket_seconds=0.1)
         connecting = asyncio.create_task(sockets.connect())
         try:
             tried = await world.get("traffic", endpoint="socket", wait="9", answered="true")

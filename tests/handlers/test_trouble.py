@@ -1,4 +1,4 @@
-"""When something goes wrong: the person is told, nothing is taken for done, and nothing private is logged."""
+"""When something goes wrong: people read it, nothing counts as done, and nothing private is logged."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from structlog.testing import capture_logs
 
 from bot.model.offer import Catalog
 from bot.model.state import State
-from handlers.ids import Action
+from handlers.ids import ACTION_VALUES, NoValue
 from handlers.listeners import actions, commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
-from handlers.listeners.wrapper import guarded
+from handlers.listeners.wrapper import make_listener
 from handlers.views import modals as modal_views
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.asking import CATALOG
 from tests.handlers.team import an_offer, team
 
-NOT_WRITTEN = "I couldn't write that down, so nothing was done. Try again in a moment."
+NOT_STORED = "I couldn't write that down, so nothing was done. Try again in a moment."
 
 
-async def test_a_command_that_the_store_does_not_take_says_so_in_its_answer(tmp_path: Path) -> None:
+async def test_a_command_that_could_not_be_stored_says_so_in_its_answer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         with ours.locked():
-            assert await ours.told(ANA, "get H100 EU") == NOT_WRITTEN
+            assert await ours.command(ANA, "get H100 EU") == NOT_STORED
         assert await ours.quotes(ANA) == []
-        assert await ours.told(ANA, "get H100 EU") == ""
+        assert await ours.command(ANA, "get H100 EU") == ""
 
 
-async def test_a_click_that_the_store_does_not_take_is_told_at_once(tmp_path: Path) -> None:
+async def test_a_click_that_could_not_be_stored_is_answered_without_the_store(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         with ours.locked():
             assert (await ours.click(ANA, message, "Rent"))["ok"]
-            told = await ours.look(ANA, TRAINING, NOT_WRITTEN)
-            assert told["only_you"]
+            reply = await ours.look(ANA, TRAINING, NOT_STORED)
+            assert reply["only_you"]
         assert await ours.rentals() == []
         again = await ours.look(ANA, TRAINING, "Prices stand until")
         await ours.click(ANA, again, "Rent")
         assert len(await ours.rentals()) == 1
 
 
-async def test_a_click_that_can_neither_be_written_nor_told_fails_before_the_person(tmp_path: Path) -> None:
+async def test_a_click_that_could_not_be_stored_or_answered_is_not_acknowledged(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         await ours.world.act("faults", endpoint="response_url", kind="status", status=500)
@@ -56,7 +56,7 @@ async def test_a_click_that_can_neither_be_written_nor_told_fails_before_the_per
         assert await ours.rentals() == []
 
 
-async def test_a_dialog_that_the_store_does_not_take_stays_and_says_so(tmp_path: Path) -> None:
+async def test_a_dialog_that_could_not_be_stored_stays_open_and_says_so(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "9.00"))
         await ours.click(ANA, message, "Rent")
@@ -64,17 +64,17 @@ async def test_a_dialog_that_the_store_does_not_take_stays_and_says_so(tmp_path:
             await ours.submit(ANA)
             dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert NOT_WRITTEN in dialog["reads"]
+        assert NOT_STORED in dialog["reads"]
         assert await ours.rentals() == []
 
 
-async def test_a_form_that_the_store_does_not_take_keeps_what_was_filled_in(tmp_path: Path) -> None:
+async def test_a_form_that_could_not_be_stored_keeps_its_inputs(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "get")
         with ours.locked():
             outcome = await ours.submit(ANA, gpu="H100")
-        assert outcome["errors"] == {"gpu": NOT_WRITTEN}
+        assert outcome["errors"] == {"gpu": NOT_STORED}
         assert (await ours.submit(ANA))["ok"]
         assert len(await ours.quotes(ANA)) == 1
 
@@ -83,69 +83,55 @@ NONSENSE = (None, "nonsense", "K7MQ2", "k7mq2:0:0", "\u202e", "a" * 1900, "x:y",
 
 
 @pytest.mark.parametrize("value", NONSENSE)
-async def test_a_button_with_a_value_that_makes_no_sense_changes_nothing(
-    tmp_path: Path, value: str | None
-) -> None:
+async def test_a_button_with_an_unreadable_value_changes_nothing(tmp_path: Path, value: str | None) -> None:
     async with team(tmp_path) as ours:
-        for action in set(Action) - {Action.CHOOSE_FROM_LIST, Action.ADD_KEY}:
+        for action_id in (name for name, value_type in ACTION_VALUES.items() if value_type is not NoValue):
             before = len(await ours.replies())
-            assert (await ours.forge(ANA, action.value, value))["ok"]
-            (said,) = (await ours.replies())[before:]
-            assert "Something broke" not in said
+            assert (await ours.forge(ANA, action_id, value))["ok"]
+            (reply,) = (await ours.replies())[before:]
+            assert "Something broke" not in reply
         assert await ours.rentals() == []
         assert await ours.quotes(ANA) == []
 
 
-async def test_a_button_of_an_older_version_says_so(tmp_path: Path) -> None:
+async def test_an_unknown_button_says_that_it_is_from_before_an_update(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for action_id in ("stop", "rent.x", "xrent", "RENT", "rent.100", "\u202e"):
             before = len(await ours.replies())
             assert (await ours.forge(ANA, action_id, "k7mq2"))["ok"]
-            (said,) = (await ours.replies())[before:]
-            assert said.startswith("That button is from before an update of mine. I changed nothing.")
+            (reply,) = (await ours.replies())[before:]
+            assert reply.startswith("That button is from before an update of mine. I changed nothing.")
 
 
-async def test_a_dialog_of_an_older_version_says_so(tmp_path: Path) -> None:
+async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.told(ANA, "key")
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "key")
+        await ours.command(ANA, "get")
         view = ours.world.sandbox.workspace.modals[ANA]
         view.source["callback_id"] = "get_gpus"
         outcome = await ours.submit(ANA, gpu="H100")
         assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
 
 
-async def test_a_submission_of_a_dialog_that_only_says_something_changes_nothing(tmp_path: Path) -> None:
+async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
-
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = guarded(ours.context, submission, modals.submitted)
-        await listen(ack, {"user": {"id": ANA}, "view": modal_views.notice("Not done", "It is gone.")})
-        (answer,) = answers
+        view = modal_views.notice("Not done", "It is gone.").view
+        (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
         assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
 
 
 @pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
-async def test_marks_of_slacks_with_nothing_in_them_are_no_bug(tmp_path: Path, text: str) -> None:
+async def test_empty_slack_markup_in_a_command_is_no_bug(tmp_path: Path, text: str) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
-
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = guarded(ours.context, command, commands.gpu)
-        await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": text})
-        assert "Something broke" not in str(answers)
+        body = {"user_id": ANA, "channel_id": TRAINING, "text": text}
+        assert "Something broke" not in str(await ours.handle(command, commands.gpu, body))
 
 
-async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -> None:
+async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await ours.rentals()
-        await ours.told(ANA, f"destroy {rental.id}")
+        await ours.command(ANA, f"destroy {rental.id}")
         view = ours.world.sandbox.workspace.modals[ANA]
         view.source["private_metadata"] = "{"
         await ours.submit(ANA)
@@ -155,63 +141,65 @@ async def test_a_dialog_whose_metadata_is_gone_changes_nothing(tmp_path: Path) -
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
-async def test_a_dialog_that_slack_does_not_open_is_told(tmp_path: Path) -> None:
+async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("faults", endpoint="views.open", kind="status", status=500)
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "get")
         assert await ours.modal(ANA) is None
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
 
 
-async def test_an_answer_of_slack_that_is_nested_too_deep_is_no_answer(tmp_path: Path) -> None:
+async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = "[" * 100_000
         await ours.world.act("faults", endpoint="users.info", kind="garbage", body=answer)
-        told = await ours.told(ANA, "get")
-        assert told == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        reply = await ours.command(ANA, "get")
+        assert reply == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
         await ours.world.act("faults", endpoint="views.open", kind="garbage", body=answer)
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "get")
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
 
 
-async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_the_direct_messages(tmp_path: Path) -> None:
-    """The `response_url` of what opened it works no longer."""
+async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_message(tmp_path: Path) -> None:
+    """By then the `response_url` of what opened it has expired."""
     async with team(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
         (rental,) = await ours.rentals()
         await ours.deliver()
-        await ours.told(ANA, f"destroy {rental.id}")
+        await ours.command(ANA, f"destroy {rental.id}")
         view = ours.world.sandbox.workspace.modals[ANA]
-        carried = json.loads(view.source["private_metadata"])
-        carried["opened_at"] -= 3600
-        view.source["private_metadata"] = json.dumps(carried)
+        metadata = json.loads(view.source["private_metadata"])
+        metadata["opened_at"] -= 3600
+        view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()
-        told = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 EU")
-        assert told["is_dm"]
+        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 EU")
+        assert reply["is_dm"]
 
 
-async def test_what_an_older_dialog_has_no_input_for_is_said_beside_its_first(tmp_path: Path) -> None:
+async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below_its_first_input(
+    tmp_path: Path,
+) -> None:
     async with team(tmp_path) as ours:
-        await ours.told(ANA, "get")
+        await ours.command(ANA, "get")
         view = ours.world.sandbox.workspace.modals[ANA]
-        kept = [block for block in view.source["blocks"] if block["block_id"] in {"gpu", "count"}]
-        view.source["blocks"] = kept
-        for gone in set(view.values) - {"gpu", "count"}:
-            del view.values[gone]
+        blocks = [block for block in view.source["blocks"] if block["block_id"] in {"gpu", "count"}]
+        view.source["blocks"] = blocks
+        for field in set(view.values) - {"gpu", "count"}:
+            del view.values[field]
         outcome = await ours.submit(ANA, gpu="H100")
         assert set(outcome["errors"]) == {"gpu"}
         assert "Such as 90m, 6h or 2d" in outcome["errors"]["gpu"]
 
 
-async def test_a_bug_has_a_number_that_is_in_the_log_and_nothing_else_is(tmp_path: Path) -> None:
+async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_private(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        ours.known[0] = Broken(**dict(CATALOG))
+        ours.catalog = Broken(**dict(CATALOG))
         with capture_logs() as lines:
-            told = await ours.told(ANA, "get my secret words")
+            reply = await ours.command(ANA, "get my secret words")
         number = re.fullmatch(
-            r"Something broke on my side; nothing was rented\. Tell an admin the number (E-[2-9A-Z]{4})\.", told
+            r"Something broke on my side; nothing was rented\. Tell an admin the number (E-[2-9A-Z]{4})\.", reply
         )
         assert number is not None
         (bug,) = [line for line in lines if line["event"] == "bug"]
@@ -220,7 +208,7 @@ async def test_a_bug_has_a_number_that_is_in_the_log_and_nothing_else_is(tmp_pat
 
 
 class Broken(Catalog):
-    """A catalogue of which nothing can be read."""
+    """A catalogue that raises when it is read."""
 
     def __getattribute__(self, name: str) -> Any:
         if name == "vendors":
@@ -230,35 +218,30 @@ class Broken(Catalog):
 
 async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        answers: list[dict[str, Any]] = []
 
-        async def writes_and_breaks(context: Context, interaction: UserInteraction) -> Outcome:
+        async def write_and_fail(context: Context, interaction: UserInteraction) -> Outcome:
             async with context.deps.store.write() as tx:
                 await tx.account.set("written", interaction.text)
             raise RuntimeError("secret")
 
-        async def ack(**answer: Any) -> None:
-            answers.append(answer)
-
-        listen = guarded(ours.context, command, writes_and_breaks)
+        body = {"user_id": ANA, "channel_id": TRAINING, "text": "yes"}
         with capture_logs() as lines:
-            await listen(ack, {"user_id": ANA, "channel_id": TRAINING, "text": "yes"})
-        (answer,) = answers
+            (answer,) = await ours.handle(command, write_and_fail, body)
         assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
         assert "secret" not in str(lines)
         async with ours.deps.store.read() as tx:
             assert await tx.account.get("written") == "yes"
 
 
-async def test_a_clicks_answer_is_written_before_slack_is_told_ok(tmp_path: Path) -> None:
-    """Killed right after the acknowledgement, the bot still answers: whoever starts next sends it."""
+async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_path: Path) -> None:
+    """If the process is killed right after the acknowledgement, the next one sends the reply."""
     async with team(tmp_path) as ours:
         then: list[str] = []
 
         async def ack(**_: Any) -> None:
             then.extend(await ours.replies())
 
-        listen = guarded(ours.context, click, actions.click)
+        listen = make_listener(ours.context, click, actions.click)
         await listen(
             ack,
             {
@@ -271,9 +254,9 @@ async def test_a_clicks_answer_is_written_before_slack_is_told_ok(tmp_path: Path
         assert then == ["I don't know k7mq2. /gpu list shows yours."]
 
 
-async def test_while_leaving_what_arrives_is_still_taken(tmp_path: Path) -> None:
+async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.context.gate.drain(1)
-        assert await ours.told(ANA, "get H100 EU") == ""
+        assert await ours.command(ANA, "get H100 EU") == ""
         assert len(await ours.quotes(ANA)) == 1

@@ -1,5 +1,4 @@
-"""What Slack may send meets exactly one listener, every id that a view can render has a handler, and there is no
-handler for anything else."""
+"""Every payload that Slack may send matches one listener, and every id that a view can render has a handler."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
 from handlers.directory.channels import SlackChannels
-from handlers.directory.people import Home, People
-from handlers.ids import Action, Callback, numbered
+from handlers.directory.people import HomeWorkspace, People
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
 from handlers.listeners import actions, events, modals
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
@@ -30,7 +29,7 @@ VIEWS = Path(__file__).parents[2] / "handlers" / "views"
 
 @pytest.fixture
 async def app(tmp_path: Path) -> Any:
-    """The listeners on an app that nobody is connected to."""
+    """Return an app with the listeners, without a connection to Slack."""
 
     async def authorize() -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
@@ -45,7 +44,7 @@ async def app(tmp_path: Path) -> Any:
         Context(
             deps=deps,
             catalog=lambda: None,
-            people=People(deps, client, Home("T1")),
+            people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,
         ),
@@ -55,7 +54,7 @@ async def app(tmp_path: Path) -> Any:
 
 
 async def listeners_of(app: AsyncApp, body: dict[str, Any]) -> int:
-    """How many listeners a payload meets."""
+    """Return how many listeners match a payload."""
     request = AsyncBoltRequest(mode="socket_mode", body=body)
     response = BoltResponse(status=200)
     return sum([await listener.async_matches(req=request, resp=response) for listener in app._async_listeners])
@@ -69,18 +68,25 @@ def event(kind: str) -> dict[str, Any]:
     return {"type": "event_callback", "event": {"type": kind, "channel_type": "im"}}
 
 
-async def test_every_button_has_one_listener_also_one_of_another_version(app: AsyncApp) -> None:
-    for action_id in (*(numbered(action, n) for action in Action for n in (1, 2, 25)), "", "rent.x", "stop"):
+async def test_exactly_one_listener_matches_a_button_of_any_version(app: AsyncApp) -> None:
+    for action_id in (
+        *(numbered(action, n) for action in ACTION_VALUES for n in (1, 2, 25)),
+        "",
+        "rent.x",
+        "stop",
+    ):
         assert await listeners_of(app, click(action_id)) == 1
 
 
-async def test_every_dialog_has_one_listener_also_one_of_another_version(app: AsyncApp) -> None:
-    for callback_id in (*Callback, "get_gpus"):
+async def test_exactly_one_listener_matches_a_dialog_of_any_version(app: AsyncApp) -> None:
+    for callback_id in (*MODAL_VALUES, "get_gpus"):
         body = {"type": "view_submission", "view": {"type": "modal", "callback_id": callback_id}}
         assert await listeners_of(app, body) == 1
 
 
-async def test_every_event_of_the_manifest_has_one_listener_and_no_other_has(app: AsyncApp) -> None:
+async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_another_event(
+    app: AsyncApp,
+) -> None:
     subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     for name in subscribed:
         assert await listeners_of(app, event(name.removesuffix(".im"))) == 1, name
@@ -88,20 +94,22 @@ async def test_every_event_of_the_manifest_has_one_listener_and_no_other_has(app
     assert await listeners_of(app, event("app_mention")) == 0
 
 
-async def test_every_command_of_the_manifest_has_one_listener(app: AsyncApp) -> None:
+async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_none_another_command(
+    app: AsyncApp,
+) -> None:
     for entry in MANIFEST["features"]["slash_commands"]:
         assert await listeners_of(app, {"command": entry["command"], "text": ""}) == 1
     assert await listeners_of(app, {"command": "/other", "text": ""}) == 0
 
 
-async def test_nothing_else_listens(app: AsyncApp) -> None:
+async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
     assert len(app._async_listeners) == 3 + len(events.HANDLERS)
-    assert set(actions.HANDLERS) == set(Action)
-    assert set(modals.HANDLERS) == set(Callback)
+    assert set(actions.HANDLERS) == set(ACTION_VALUES)
+    assert set(modals.HANDLERS) == set(MODAL_VALUES)
 
 
-def test_views_use_every_action_and_every_dialog_and_only_those() -> None:
-    """Views name ids through the enums alone, and none lies there unused."""
+def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:
+    """Read the code of the views: they write ids only as `Action.NAME` and `Callback.NAME`."""
     used: set[str] = set()
     for path in VIEWS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -110,6 +118,7 @@ def test_views_use_every_action_and_every_dialog_and_only_those() -> None:
             if isinstance(node, ast.Dict):
                 keys = {key.value for key in node.keys if isinstance(key, ast.Constant)}
                 assert path.name == "blocks.py" or not keys & {"action_id", "callback_id"}, path
-    assert {f"Action.{action.name}" for action in Action} == {name for name in used if name.startswith("Action.")}
-    callbacks = {name for name in used if name.startswith("Callback.")}
-    assert {f"Callback.{callback.name}" for callback in Callback} == callbacks
+    actions_used = {name for name in used if name.startswith("Action.")}
+    modals_used = {name for name in used if name.startswith("Callback.")}
+    assert actions_used == {f"Action.{name}" for name, a in vars(Action).items() if isinstance(a, ActionId)}
+    assert modals_used == {f"Callback.{name}" for name, m in vars(Callback).items() if isinstance(m, CallbackId)}

@@ -25,7 +25,7 @@ AFTER_THE_END = {
 
 
 async def check(world: World) -> None:
-    """Holds the store against the account, and each rental against its own history."""
+    """Check the store against the account, and each rental against its history."""
     account = await world.outside.look("account")
     lines = {line["resource_id"]: line for line in (await world.outside.look("bill"))["lines"]}
     bought = {offer["offer_id"]: offer for offer in account["offers_bought"]}
@@ -54,8 +54,8 @@ async def check(world: World) -> None:
 
 
 def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any]) -> None:
-    """Each resource costs what the bill says, which rounds once where we round once for each of its lives; what is
-    estimated is no less."""
+    """Check that the ledger of each resource equals its line of the bill, up to one rounding for each row.
+    Estimated rows must not be lower."""
     assert {row.owner for row in ledger} <= {rental.owner}
     for resource_id in {row.resource_id for row in ledger}:
         rows = [row for row in ledger if row.resource_id == resource_id]
@@ -73,7 +73,7 @@ def check_ledger(rental: Rental, ledger: list[LedgerRow], lines: dict[str, Any])
 
 
 def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resource], bought: set[str]) -> None:
-    """One at a time, and none left behind."""
+    """Check that at most one attempt was live at a time, and none when the rental was over."""
     assert [attempt.n for attempt in tried] == list(range(1, rental.attempts + 1))
     live = [attempt for attempt in tried if attempt.live]
     assert len(live) <= 1
@@ -93,7 +93,7 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
 
 
 def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:
-    """A history that can be told: it begins, and it ends once."""
+    """Check that the history begins, and that it ends once."""
     kinds = [event.kind for event in events]
     assert kinds[0] in {EventKind.STARTED, EventKind.ASKED}
     assert all(one.at <= other.at for one, other in pairwise(events))
@@ -114,7 +114,7 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> N
 def check_purchases(
     bought: dict[str, dict[str, Any]], attempts: dict[str, Attempt], calls: list[dict[str, Any]]
 ) -> None:
-    """No offer was asked for twice, and nothing was bought that no attempt knows of."""
+    """Check that no offer was procured twice, and that every purchase belongs to an attempt."""
     asked = [call["body"]["offer_id"] for call in calls]
     assert len(asked) == len(set(asked))
     assert set(asked) <= set(attempts)
@@ -124,7 +124,7 @@ def check_purchases(
         assert attempt.state is not AttemptState.FAILED
 
 
-async def check_told(world: World) -> None:
-    """Nothing waits to be read, and no event was told twice to one place."""
+async def check_delivered(world: World) -> None:
+    """Check that no message waits for delivery."""
     async with world.deps.store.read() as tx:
         assert world.unread or await tx.messages.due(FOREVER, 10) == []

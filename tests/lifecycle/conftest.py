@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.databases import clock, database, fresh_sqlite, postgres, templates, url
-from tests.lifecycle.checks import check, check_told
+from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import World, world
 
-__all__ = ["clock", "database", "here", "postgres", "templates", "there", "url"]
+__all__ = ["clock", "database", "here", "postgres", "sqlite_url", "templates", "url"]
 
 
 @pytest.fixture
-async def there(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
-    """The URL of a new SQLite database, for a test that makes a world of its own."""
+async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, Any]) -> str:
+    """Return the URL of a new SQLite database, for a test that makes a world of its own."""
     return await fresh_sqlite(tmp_path, templates, tmp_path_factory)
 
 
 @pytest.fixture
-async def here(there: str) -> AsyncIterator[World]:
-    """A world with the usual rules. What must always hold is looked at when the test is over."""
-    async with world(there) as made:
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    """Yield a world with the usual rules. Check what must always hold when the test is over."""
+    async with world(sqlite_url) as made:
         yield made
         await check(made)
-        await check_told(made)
+        await check_delivered(made)
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    """What is logged. It is not printed: that would take most of the time of tests in which steps fail."""
+    with capture_logs() as lines:
+        yield lines

@@ -141,7 +141,7 @@ class Anything:
         assert all(len(attempts) == 1 for attempts in running.values()), running
 
     async def free_only_if_it_was(self) -> None:
-        """By the vendors' own bill: what is said to have cost nothing didn't."""
+        """A rental that is reported to have cost nothing has no line on the vendors' bill."""
         billed: dict[str, int] = {}
         for line in (await self.here.outside.look("bill"))["lines"]:
             billed[line["name"]] = billed.get(line["name"], 0) + line["micros"]
@@ -173,8 +173,10 @@ class Anything:
 
 
 @pytest.mark.parametrize("seed", range(12, 24))
-async def test_whatever_happens_everything_is_gone_and_counted_at_the_end(there: str, seed: int) -> None:
-    async with world(there, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
+async def test_in_any_order_of_events_every_machine_ends_gone_and_in_the_ledger(
+    sqlite_url: str, seed: int
+) -> None:
+    async with world(sqlite_url, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
         anything = Anything(here, seed)
         for _ in range(40):
             with suppress(GpubotError):  # as people are refused, and the sweep is by an outage

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.billing import hourly, ledger_row, spent
+from bot.lifecycle.billing import hourly, ledger_row, ledger_span, spent
 from bot.model.attempt import Resource
 from bot.model.base import changed
 from tests.databases import START
@@ -26,7 +26,7 @@ def gone(resource_id: str = "res-1", **said: Any) -> Resource:
     return resource(resource_id, **{"valid_to": START + 6 * HOUR, "gone_at": START + 7 * HOUR, **said})
 
 
-def test_a_machine_that_is_gone_costs_its_price_from_start_to_end_as_the_api_says() -> None:
+def test_a_machine_that_is_gone_costs_its_rate_from_start_to_end_as_the_api_reports() -> None:
     row = ledger_row(gone(), make.attempt(), make.ANA)
     assert (row.started_at, row.ended_at, row.rate) == (START, START + 6 * HOUR, RATE)
     assert (row.amount, row.estimated, row.owner) == (14_520_000, False, make.ANA)
@@ -40,7 +40,7 @@ def test_a_machine_that_is_gone_costs_its_price_from_start_to_end_as_the_api_say
         ("valid_to", 16_940_000),  # until it was found gone, an hour after
     ],
 )
-def test_what_the_api_left_out_is_ours_and_marked_as_estimated(missing: str, amount: int) -> None:
+def test_a_row_uses_our_own_values_and_is_estimated_if_the_api_left_some_out(missing: str, amount: int) -> None:
     attempt = make.attempt(intended_at=START - HOUR)
     row = ledger_row(changed(gone(), **{missing: None}), attempt, make.ANA)
     assert (row.amount, row.estimated) == (amount, True)
@@ -50,12 +50,12 @@ def test_an_end_before_the_start_costs_nothing() -> None:
     assert ledger_row(gone(valid_to=START - HOUR), make.attempt(), make.ANA).amount == 0
 
 
-def test_what_is_not_gone_has_no_row() -> None:
+def test_a_machine_that_is_not_gone_has_no_row() -> None:
     with pytest.raises(ValueError, match="not gone"):
         ledger_row(resource(), make.attempt(), make.ANA)
 
 
-def test_so_far_is_the_ledger_and_what_still_bills() -> None:
+def test_the_cost_so_far_is_the_ledger_plus_what_still_bills() -> None:
     attempt = make.attempt()
     rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
     cost = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
@@ -63,7 +63,7 @@ def test_so_far_is_the_ledger_and_what_still_bills() -> None:
 
 
 @pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])
-def test_what_came_back_costs_from_where_its_last_row_ended(valid_from: datetime) -> None:
+def test_a_machine_that_came_back_costs_from_the_end_of_its_last_row(valid_from: datetime) -> None:
     attempt = make.attempt()
     first = ledger_row(gone(), attempt, make.ANA)
     back = resource(valid_from=valid_from)
@@ -89,17 +89,24 @@ def test_a_life_that_ended_before_the_one_that_is_in_the_ledger_adds_nothing() -
 
 
 @pytest.mark.parametrize("missing", ["rate", "valid_from"])
-def test_so_far_is_estimated_where_something_is_missing(missing: str) -> None:
+def test_the_cost_so_far_is_estimated_if_a_rate_or_start_is_missing(missing: str) -> None:
     assert spent((), (changed(resource(), **{missing: None}),), (make.attempt(),), START + HOUR).estimated
 
 
-def test_a_machine_in_parts_costs_an_hour_what_its_parts_do_together() -> None:
+def test_the_hourly_rate_of_a_machine_is_the_sum_of_its_parts() -> None:
     parts = [resource(f"res-{n}", rate=Decimal("4.60")) for n in range(4)]
     assert hourly(parts, make.attempt()) == Decimal("18.40")
     assert hourly([*parts, gone("res-5")], make.attempt()) == Decimal("18.40")
 
 
-def test_where_a_part_says_no_price_the_offers_counts() -> None:
+def test_the_hourly_rate_is_that_of_the_offer_if_a_part_has_none() -> None:
     attempt = make.attempt()
     assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.offer.rate
     assert hourly([], attempt) == attempt.offer.rate
+
+
+def test_the_span_of_a_ledger_is_from_its_first_start_to_its_last_end() -> None:
+    first = ledger_row(gone(), make.attempt(), make.ANA)
+    later = changed(first, started_at=START + 7 * HOUR, ended_at=START + 9 * HOUR)
+    assert ledger_span([later, first]) == 9 * HOUR
+    assert ledger_span([]) is None

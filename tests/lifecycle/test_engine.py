@@ -22,12 +22,14 @@ from bot.model.state import State
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
 
 
-async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotten(here: World, there: str) -> None:
+async def test_a_purchase_that_is_answered_while_the_store_takes_no_writes_is_not_lost(
+    here: World, sqlite_url: str
+) -> None:
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
-    other = sqlite3.connect(there.removeprefix("sqlite:///"), isolation_level=None)
+    await here.until_hit(fault)
+    other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     await here.release(fault)
     await here.clock.paused.wait()
@@ -39,12 +41,12 @@ async def test_a_purchase_answered_while_the_store_takes_nothing_is_not_forgotte
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_nothing_is_due_twice(here: World) -> None:
-    """A step under way keeps its rental from being claimed again, however often the engine looks."""
+async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> None:
+    """However often the engine looks for due rentals."""
     fault = await here.fault("procure_offer", "hold_before")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     for _ in range(5):
         here.jump(MINUTE)
         await here.engine.run_pass()
@@ -54,8 +56,7 @@ async def test_nothing_is_due_twice(here: World) -> None:
     assert (await here.details(rental)).count(E.RENTING) == 1
 
 
-async def test_more_is_due_than_there_is_room_for(here: World) -> None:
-    """Everything gets its turn."""
+async def test_every_due_step_runs_although_there_is_room_for_few_at_once(here: World) -> None:
     here.engine = Engine(here.deps, claimant="narrow", at_once=1)
     rentals = [await here.rent(await here.ask(), settle=False) for _ in range(3)]
     for rental in rentals:
@@ -63,8 +64,8 @@ async def test_more_is_due_than_there_is_room_for(here: World) -> None:
     assert len(await here.bought()) == 3
 
 
-async def test_what_is_claimed_is_in_flight_before_its_step_has_begun(here: World) -> None:
-    """Whoever asks whether things have settled must not find a rental that is neither due nor in flight."""
+async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here: World) -> None:
+    """Otherwise a check whether everything is done could find a rental that is neither due nor in flight."""
     rental = await here.ready()
     here.jump(timedelta(minutes=5))
     seen: list[int] = []
@@ -97,15 +98,15 @@ class Unsure:
             raise StoreBusy("Nobody knows.")
 
 
-async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its_turn(here: World) -> None:
-    """And what is under way meanwhile is not done twice."""
+async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(here: World) -> None:
+    """Steps that run meanwhile are not run twice."""
     store = Unsure(here.deps.store)
     here.engine = Engine(replace(here.deps, store=store), claimant="unsure")
     fault = await here.fault("procure_offer", "hold_before")
     offers, others = await here.ask(), await here.ask(BEN)
     first = await here.rent(offers, settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     second = await here.rent(others, person=BEN, settle=False)
     store.in_doubt = True
     with pytest.raises(StoreBusy):
@@ -119,7 +120,7 @@ async def test_what_was_claimed_when_nobody_knew_whether_it_was_written_gets_its
     assert len(await here.bought()) == 2
 
 
-async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
+async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: World) -> None:
     rental = await here.ready()
     here.engine = Engine(here.deps, claimant="narrow", at_once=4)
     fault = await here.fault("get_offers", "hold_before", times=None)
@@ -133,7 +134,7 @@ async def test_searches_that_hang_leave_room_for_machines(here: World) -> None:
             reply_url="https://slack.test/reply",
         )
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     async with asyncio.timeout(20):
         while not (await here.rental(rental.id)).state.over:

@@ -51,7 +51,7 @@ async def work(clock: MovedClock) -> AsyncIterator[Work]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_it_is_done_at_start_and_on_the_clocks_multiples(clock: MovedClock, work: Work) -> None:
+async def test_a_job_runs_at_the_start_and_at_full_multiples_of_its_minutes(clock: MovedClock, work: Work) -> None:
     await work.again()
     midnight = datetime(2026, 3, 29, tzinfo=UTC)
     for minutes in (0, 10, 20):
@@ -60,7 +60,7 @@ async def test_it_is_done_at_start_and_on_the_clocks_multiples(clock: MovedClock
     assert work.done == [START, *(midnight + timedelta(minutes=m) for m in (0, 10, 20))]
 
 
-async def test_however_far_time_jumps_it_is_done_once(clock: MovedClock, work: Work) -> None:
+async def test_a_job_runs_once_however_far_time_jumps(clock: MovedClock, work: Work) -> None:
     await work.again()
     clock.jump(timedelta(hours=7))
     await work.again()
@@ -69,7 +69,7 @@ async def test_however_far_time_jumps_it_is_done_once(clock: MovedClock, work: W
     assert len(work.done) == 3
 
 
-async def test_a_failure_does_not_end_it(clock: MovedClock, work: Work) -> None:
+async def test_a_job_that_fails_runs_again_at_its_next_time(clock: MovedClock, work: Work) -> None:
     await work.again()
     for error in (MarketAway("Compute Clear didn't answer."), RuntimeError("a bug")):
         work.fails = error

@@ -32,7 +32,7 @@ def attempts(metrics: Metrics) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_attempts_are_counted_by_what_became_known_of_them(here: World) -> None:
+async def test_attempts_are_counted_by_their_state(here: World) -> None:
     metrics = counted(here)
     await here.behaves("hyperstack", "sold_out")
     rental = await here.until(await here.get(), State.READY)
@@ -46,19 +46,19 @@ async def test_attempts_are_counted_by_what_became_known_of_them(here: World) ->
     }
 
 
-async def test_what_was_answered_counts_where_somebody_else_decided_meanwhile(here: World) -> None:
+async def test_an_answered_attempt_is_counted_although_its_rental_changed_meanwhile(here: World) -> None:
     metrics = counted(here)
     fault = await here.fault("procure_offer", "hold_after")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await ending.destroy(here.deps, ANA, rental.id)
     await here.release(fault)
     await here.until(rental, State.CANCELLED)
     assert attempts(metrics) == {("intended", ""): 1, ("bought", ""): 1, ("gone", ""): 1}
 
 
-async def test_a_step_that_comes_late_is_seen(here: World) -> None:
+async def test_a_late_step_is_measured(here: World) -> None:
     rental = await here.ready()
     metrics = counted(here)
     due_at = (await here.rental(rental.id)).due_at
@@ -76,7 +76,7 @@ class Wrong:
         raise RuntimeError(f"{host}:{port}")
 
 
-async def test_a_bug_in_a_step_is_counted_and_ends_nothing_else(here: World) -> None:
+async def test_a_bug_in_a_step_is_counted_and_stops_no_other_step(here: World) -> None:
     good = here.deps
     here.deps = replace(good, prober=Wrong())
     metrics = counted(here)

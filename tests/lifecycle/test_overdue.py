@@ -1,140 +1,41 @@
-"""A rental whose step fails is told of, and its machine is deleted all the same, on a path of its own."""
+"""A machine past its end is deleted although its rental's own step fails."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import cast
 
 import pytest
-from sqlalchemy import text
-from structlog.testing import capture_logs
 
 from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.ports.store import Store, Tx
 from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
-from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.quote import QuoteState
-from bot.model.rental import Rental
 from bot.model.state import State
-from store.db import Database
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.lifecycle.failing import (
+    BrokenMarket,
+    BrokenProber,
+    FailingStore,
+    HangingMarket,
+    InterruptedMarket,
+    break_steps,
+    ends_as,
+)
+from tests.lifecycle.leases import end_of
+from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
 from tests.rentals import ending, waiting
 
+pytestmark = pytest.mark.usefixtures("logs")
 GRACE = 15 * MINUTE
 TIME_OUT = 15 * MINUTE
 
 
-class Senseless:
-    """A market whose answers about machines the bot can't take in, while they are broken."""
-
-    def __init__(self, market: Market) -> None:
-        self._market = market
-        self.broken = True
-
-    def __getattr__(self, name: str) -> Any:
-        if self.broken and name in {"progress", "resource", "resources"}:
-            return self._break
-        return getattr(self._market, name)
-
-    async def _break(self, *_: Any, **__: Any) -> Any:
-        raise OverflowError
-
-
-@pytest.fixture(autouse=True)
-def logs() -> Iterator[list[Any]]:
-    """What is logged. It is not printed: that would take most of the time that these tests have."""
-    with capture_logs() as lines:
-        yield lines
-
-
-def breaks(here: World) -> Senseless:
-    """From now on each step that looks at a machine fails."""
-    market = Senseless(here.deps.market)
-    here.works_with(replace(here.deps, market=cast(Market, market)))
-    return market
-
-
-def ends(rental: Rental) -> datetime:
-    return rental.running.ends_at
-
-
-async def over(here: World, rental: Rental, end: State) -> None:
-    """It comes to this end, with the ledger that the vendor's bill has."""
-    await here.until(rental, end)
-    assert await here.alive() == []
-    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
-
-
-async def execute(here: World, statement: str, of: str) -> None:
-    """Change the database without the bot."""
-    async with cast(Database, here.deps.store).engines.writer.begin() as conn:
-        await conn.execute(text(statement), {"of": of})
-        await conn.commit()
-
-
-# --- people are told
-
-
-async def test_three_failed_steps_in_a_row_are_told_once_with_the_number_in_the_log(
-    here: World, logs: list[Any]
-) -> None:
-    rental = await here.ready()
-    market = breaks(here)
-    await here.pass_time(ends(rental) - here.now - HOUR)
-    failed = [line for line in logs if line["event"] == "step.failed"]
-    assert len(failed) > 3
-    (number,) = {line["number"] for line in failed}
-    told = await here.notices(E.STEP_FAILED)
-    assert [person for person, _ in told] == [ANA.id, CLEO.id]
-    facts = told[0][1].facts
-    assert (facts.name, facts.number, facts.count) == (rental.id, number, 3)
-    assert facts.until == ends(rental) + 2 * GRACE
-    assert (await here.rental(rental.id)).version == rental.version
-
-    # A restart neither tells it again nor forgets to tell that it works.
-    here.works_with(here.deps)
-    await here.pass_time(10 * MINUTE)
-    assert len(await here.notices(E.STEP_FAILED)) == 2
-    market.broken = False
-    await here.pass_time(10 * MINUTE)
-    deps = await here.notices(E.STEP_WORKS)
-    assert [(person, event.facts.number) for person, event in deps] == [(ANA.id, number), (CLEO.id, number)]
-    await over(here, await here.destroy(rental), State.DESTROYED)
-
-
-async def test_two_failed_steps_are_told_nobody(here: World) -> None:
-    rental = await here.ready()
-    market = breaks(here)
-    await here.pass_time(4 * MINUTE + 30 * SECOND)
-    market.broken = False
-    await here.pass_time(10 * MINUTE)
-    assert await here.notices(E.STEP_FAILED) + await here.notices(E.STEP_WORKS) == []
-    await over(here, await here.destroy(rental), State.DESTROYED)
-
-
-async def test_a_step_that_goes_on_failing_is_told_again_after_two_hours(here: World) -> None:
-    rental = await here.ready(lease=6 * HOUR)
-    market = breaks(here)
-    await here.pass_time(4 * HOUR + 30 * MINUTE)
-    assert len(await here.notices(E.STEP_FAILED)) == 2 * 3
-    market.broken = False
-    await over(here, await here.destroy(rental), State.DESTROYED)
-
-
-# --- the machine is deleted
-
-
 async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its_end(here: World) -> None:
     rental = await here.ready()
-    market = breaks(here)
-    await here.pass_time(ends(rental) + 2 * GRACE - SECOND - here.now)
+    market = break_steps(here)
+    await here.pass_time(end_of(rental) + 2 * GRACE - SECOND - here.now)
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
@@ -147,7 +48,7 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     deletes = len(await here.calls("delete_resource"))
     assert deletes < 10
     market.broken = False
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
     assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
     assert E.LOST not in await here.details(rental)
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
@@ -155,25 +56,18 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
 
 async def test_a_machine_that_its_owner_destroyed_is_deleted_one_grace_later(here: World) -> None:
     rental = await here.ready()
-    market = breaks(here)
+    market = break_steps(here)
     rental = await here.destroy(rental)
     await here.pass_time(GRACE - SECOND)
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
     market.broken = False
-    await over(here, rental, State.DESTROYED)
-
-
-class Wrong:
-    """A Prober with a bug."""
-
-    async def banner(self, host: str, port: int) -> bool:
-        raise OverflowError
+    await ends_as(here, rental, State.DESTROYED)
 
 
 @pytest.mark.parametrize("seen", [True, False])
-async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_out(
+async def test_a_machine_that_is_starting_is_deleted_one_grace_after_its_time_out(
     here: World, *, seen: bool
 ) -> None:
     """Also if the store never learned its id. When the step works again, nothing is bought without asking."""
@@ -181,27 +75,27 @@ async def test_a_machine_that_is_being_made_is_deleted_one_grace_after_its_time_
     rental = await here.get()
     if seen:
         await here.pass_time(MINUTE)
-        here.works_with(replace(good, prober=Wrong()))
+        here.restart(replace(good, prober=BrokenProber()))
     else:
-        breaks(here)
+        break_steps(here)
     assert rental.accepted_at is not None
     await here.pass_time(rental.accepted_at + TIME_OUT + GRACE - SECOND - here.now)
     assert (await here.rental(rental.id)).state is State.PROVISIONING
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
-    here.works_with(good)
+    here.restart(good)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
     assert len(await here.bought()) == 1
-    await over(here, await here.withdraw(rental), State.WITHDRAWN)
+    await ends_as(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
-async def test_what_a_lost_purchase_made_is_deleted_although_its_lookup_fails(here: World) -> None:
+async def test_a_machine_of_an_unknown_purchase_is_deleted_although_its_lookup_fails(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
-    market = Senseless(here.deps.market)
+    market = BrokenMarket(here.deps.market)
     good = here.deps
-    here.works_with(replace(good, market=cast(Market, market)))
+    here.restart(replace(good, market=cast(Market, market)))
     rental = await here.rent(await here.ask())
     assert rental.state is State.PROCURING
     await here.pass_time(TIME_OUT + GRACE + MINUTE)
@@ -209,186 +103,101 @@ async def test_what_a_lost_purchase_made_is_deleted_although_its_lookup_fails(he
     market.broken = False
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert len(await here.bought()) == 1
-    await over(here, await here.withdraw(rental), State.WITHDRAWN)
+    await ends_as(here, await here.withdraw(rental), State.WITHDRAWN)
 
 
-async def test_a_machine_that_was_made_during_an_outage_of_the_market_is_still_taken(here: World) -> None:
+async def test_a_machine_that_started_during_an_outage_of_the_market_becomes_ready(here: World) -> None:
     rental = await here.get()
     endpoints = ("list_resources", "get_resource", "offer_status", "delete_resource")
     faults = [await here.fault(one, "status", status=503, times=None) for one in endpoints]
     await here.pass_time(TIME_OUT + GRACE + 5 * MINUTE)
     for fault in faults:
         await here.release(fault)
-    # The deletion looks first here; the step has its turn before it acts.
+    # The overdue deletion runs first here. It must leave the rental's own step time to act.
     await here.overdue.delete_overdue()
     here.jump(MINUTE)
     await here.overdue.delete_overdue()
     assert len(await here.alive()) == 1
     rental = await here.until(rental, State.READY)
     assert await here.notices(E.STEP_FAILED) + await here.notices(E.DELETED_OVERDUE) == []
-    await over(here, await here.destroy(rental), State.DESTROYED)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-class Hanging(Senseless):
-    """A market that never answers about a machine, until it is mended."""
-
-    def __init__(self, market: Market) -> None:
-        super().__init__(market)
-        self.mended = asyncio.Event()
-
-    async def _break(self, *_: Any, **__: Any) -> Any:
-        await self.mended.wait()
-        raise OverflowError
-
-
-async def test_a_step_that_hangs_counts_as_well(here: World) -> None:
+async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
     rental = await here.ready()
-    market = Hanging(here.deps.market)
-    here.works_with(replace(here.deps, market=cast(Market, market)))
+    market = HangingMarket(here.deps.market)
+    here.restart(replace(here.deps, market=cast(Market, market)))
     here.jump(3 * MINUTE + 30 * SECOND)
     await here.engine.run_pass()
     assert here.engine.in_flight == 1
-    while here.now < ends(rental) + 2 * GRACE + MINUTE:
+    while here.now < end_of(rental) + 2 * GRACE + MINUTE:
         await here.overdue.delete_overdue()
         here.jump(MINUTE)
     assert await here.alive() == []
     market.broken = False
-    market.mended.set()
+    market.repaired.set()
     await here.engine.drain()
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_a_failing_step_of_one_keeps_nobody_else_waiting(here: World) -> None:
+async def test_a_machine_that_its_own_step_deletes_slowly_is_left_to_it(here: World) -> None:
     """And what its own step ends in time is not touched, though the vendor is slow to confirm."""
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=40 * 60)
     rental = await here.destroy(rental)
     await here.pass_time(35 * MINUTE)
     assert await here.notices(E.DELETED_OVERDUE) == []
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
-async def test_a_rental_that_cannot_be_read_is_told_and_deleted_and_keeps_nobody_else_waiting(here: World) -> None:
-    rental, other = await here.ready(), await here.ready(person=BEN)
-    found = await here.quote(rental.quote_id)
-    broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
-    async with here.deps.store.write() as tx:
-        await tx.quotes.add(broken)
-    await execute(
-        here, "UPDATE rentals SET envelope = substr(envelope, 2), state = 'odd' WHERE id = :of", rental.id
-    )
-    await execute(here, "UPDATE quotes SET request = substr(request, 2) WHERE id = :of", "broken")
-    await here.pass_time(10 * MINUTE)
-    assert [person for person, _ in await here.notices(E.STEP_FAILED)] == [ANA.id, CLEO.id]
-    await here.until(other, State.DESTROYED, within=3 * HOUR)
-    assert await here.notices(E.DELETED_OVERDUE) == []
-    await here.pass_time(HOUR)
-    assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
-    assert await here.alive() == []
-
-    # Once it can be read again, it goes on, and so does the quote.
-    await execute(here, "UPDATE rentals SET envelope = '{' || envelope, state = 'ready' WHERE id = :of", rental.id)
-    await execute(here, "UPDATE quotes SET request = '{' || request WHERE id = :of", "broken")
-    await here.until(rental, State.DESTROYED)
-    ledger = await here.ledger(rental) + await here.ledger(other)
-    assert sum(row.amount for row in ledger) == await here.bill()
-    assert (await here.quote("broken")).due_at is None
-
-
-# --- the end is the one that holds then
-
-
-async def test_an_extension_moves_the_end_for_this_path_too(here: World) -> None:
+async def test_an_extension_postpones_the_overdue_deletion(here: World) -> None:
     rental = await here.ready()
-    market = breaks(here)
-    await here.pass_time(ends(rental) + 2 * GRACE - MINUTE - here.now)
+    market = break_steps(here)
+    await here.pass_time(end_of(rental) + 2 * GRACE - MINUTE - here.now)
     extended = await leasing.extend(here.deps, ANA, rental.id, HOUR)
     await here.pass_time(30 * MINUTE)
     assert len(await here.alive()) == 1
     market.broken = False
     assert await here.notices(E.DELETED_OVERDUE) == []
     await here.until(rental, State.DESTROYED, within=2 * HOUR)
-    assert here.now >= ends(extended)
+    assert here.now >= end_of(extended)
 
 
-class Between(Senseless):
-    """Somebody does something just before the deletion, after the machines were looked up."""
-
-    def __init__(self, market: Market, act: Callable[[], Any]) -> None:
-        super().__init__(market)
-        self._act = act
-
-    async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        found = await self._market.resource_ids(offer_id)
-        await self._act()
-        return found
-
-
-async def test_an_extension_in_the_last_moment_is_seen(here: World) -> None:
+async def test_an_extension_during_the_overdue_deletion_stops_it(here: World) -> None:
     rental = await here.ready()
     good = here.deps
 
     async def extend() -> None:
         await leasing.extend(good, ANA, rental.id, HOUR)
 
-    market = Between(good.market, extend)
-    here.works_with(replace(good, market=cast(Market, market)))
-    await here.pass_time(ends(rental) + 2 * GRACE + MINUTE - here.now)
+    market = InterruptedMarket(good.market, extend)
+    here.restart(replace(good, market=cast(Market, market)))
+    await here.pass_time(end_of(rental) + 2 * GRACE + MINUTE - here.now)
     assert len(await here.alive()) == 1
     assert await here.calls("delete_resource") == []
     market.broken = False
-    await over(here, await here.destroy(rental), State.DESTROYED)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_after_a_pause_of_the_bot_the_graces_begin_when_it_is_back(here: World) -> None:
-    """Nobody could have been told of this end meanwhile."""
+async def test_the_graces_begin_when_the_bot_is_back_if_it_was_down_at_the_end(here: World) -> None:
+    """Nobody could be notified of this end while the bot was down."""
     rental = await here.ready()
-    market = breaks(here)
+    market = break_steps(here)
     await here.oversleep(5 * HOUR)
     await here.pass_time(2 * GRACE - MINUTE)
     assert len(await here.alive()) == 1
     # A restart doesn't restart the graces: a step may be what ends the process.
     for _ in range(3):
-        here.works_with(here.deps)
+        here.restart(here.deps)
         await here.pass_time(20 * SECOND)
     await here.pass_time(MINUTE)
     assert await here.alive() == []
     market.broken = False
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
-# --- and the store
-
-
-class Full:
-    """A store that takes no writes while it is full, and can't be read while it is away."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.full = True
-        self.away = False
-        self.on_commit = store.on_commit
-
-    async def takes_writes(self) -> bool:
-        return not self.full
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Tx]:
-        if self.away:
-            raise StoreBusy("away")
-        async with self._store.read() as tx:
-            yield tx
-
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
-        if self.full:
-            raise StoreBusy("full")
-        async with self._store.write() as tx:
-            yield tx
-
-
-async def minutes(here: World, span: timedelta) -> None:
-    """Time passes while the engine can do nothing."""
+async def pass_minutes(here: World, span: timedelta) -> None:
+    """Let time pass in which only the overdue deletion runs."""
     for _ in range(int(span / MINUTE)):
         here.jump(MINUTE)
         try:
@@ -397,28 +206,28 @@ async def minutes(here: World, span: timedelta) -> None:
             continue
 
 
-async def test_a_machine_is_deleted_although_it_cannot_be_written_and_is_written_down_later(here: World) -> None:
+async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_stored_later(here: World) -> None:
     rental = await here.ready()
-    good, store = here.deps, Full(here.deps.store)
-    await here.pass_time(ends(rental) - MINUTE - here.now)
-    here.works_with(replace(good, store=store))
-    await minutes(here, 2 * GRACE + 3 * MINUTE)
+    good, store = here.deps, FailingStore(here.deps.store)
+    await here.pass_time(end_of(rental) - MINUTE - here.now)
+    here.restart(replace(good, store=store))
+    await pass_minutes(here, 2 * GRACE + 3 * MINUTE)
     assert await here.alive() == []
     assert [attempt.marked_for_deletion for attempt in await here.attempts(rental)] == [False]
-    store.full = False
-    await over(here, rental, State.DESTROYED)
+    store.refuses_writes = False
+    await ends_as(here, rental, State.DESTROYED)
     assert E.LOST not in await here.details(rental)
     assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
 
 
-async def test_while_the_store_cannot_be_read_nothing_is_deleted(here: World) -> None:
+async def test_nothing_is_deleted_while_the_store_cannot_be_read(here: World) -> None:
     rental = await here.ready()
-    good, store = here.deps, Full(here.deps.store)
-    await here.pass_time(ends(rental) - MINUTE - here.now)
-    store.away = True
-    here.works_with(replace(good, store=store))
-    await minutes(here, HOUR)
+    good, store = here.deps, FailingStore(here.deps.store)
+    await here.pass_time(end_of(rental) - MINUTE - here.now)
+    store.refuses_reads = True
+    here.restart(replace(good, store=store))
+    await pass_minutes(here, HOUR)
     assert len(await here.alive()) == 1
     assert await here.calls("delete_resource") == []
-    here.works_with(good)
-    await over(here, rental, State.DESTROYED)
+    here.restart(good)
+    await ends_as(here, rental, State.DESTROYED)

@@ -15,7 +15,7 @@ from bot.lifecycle.engine import Engine
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
-from tests.lifecycle.test_overdue import Full
+from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 
@@ -39,7 +39,7 @@ def check_of(here: World, slack: Slack | None = None) -> SelfCheck:
 # --- what is late
 
 
-async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) -> None:
+async def test_due_work_is_late_whether_or_not_it_is_claimed(here: World) -> None:
     await here.ready()
     check = check_of(here)
     here.jump(5 * MINUTE)
@@ -60,7 +60,7 @@ async def test_what_is_due_and_not_done_is_late_whoever_claimed_it(here: World) 
     assert (check.wrong, check.lateness) == ([], timedelta(0))
 
 
-async def test_work_that_is_done_late_one_after_the_other_is_late_too(here: World) -> None:
+async def test_a_bot_that_always_finishes_late_counts_as_late(here: World) -> None:
     rentals = [await here.ready(), await here.ready(person=BEN)]
     check = check_of(here)
     here.jump(5 * MINUTE)
@@ -76,13 +76,13 @@ async def test_work_that_is_done_late_one_after_the_other_is_late_too(here: Worl
     assert check.wrong == ["work is late by 80 s"]
 
 
-async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
+async def test_a_running_step_is_late_only_after_five_minutes(here: World) -> None:
     rental = await here.ready()
     check = check_of(here)
     fault = await here.fault("get_resource", "hold_before")
     here.jump(4 * MINUTE)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     assert list(here.engine.under_way()) == [rental.id]
     for span, wrong in ((4 * MINUTE, []), (2 * MINUTE, []), (MINUTE, ["work is late by 60 s"])):
         here.jump(span)
@@ -92,8 +92,8 @@ async def test_a_step_that_runs_is_late_only_after_a_while(here: World) -> None:
     await here.settle()
 
 
-async def test_a_clock_that_was_moved_makes_nothing_late(here: World) -> None:
-    """What is due for three hours by our time is known to be late for no time by the wall's."""
+async def test_moving_our_clock_makes_no_work_late(here: World) -> None:
+    """Work that is three hours late by our clock has not been late in real time."""
     await here.ready()
     moved = MovedClock(here.now + 3 * HOUR)
     deps = replace(here.deps, clock=moved)
@@ -127,9 +127,9 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
 # --- who is told
 
 
-async def outage(here: World, *, away: bool = False) -> tuple[Full, SelfCheck, Slack]:
-    store, slack = Full(here.deps.store), Slack()
-    store.away = away
+async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, SelfCheck, Slack]:
+    store, slack = FailingStore(here.deps.store), Slack()
+    store.refuses_reads = away
     deps = replace(here.deps, store=store)
     return store, SelfCheck(deps, Engine(deps, claimant="full"), slack), slack
 
@@ -142,7 +142,7 @@ async def soon_and_later(here: World) -> Rental:
     return rental
 
 
-async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of_what_ends_soon(
+async def test_admins_and_owners_of_leases_that_end_soon_are_notified_once_of_a_store_without_writes(
     here: World,
 ) -> None:
     rental = await soon_and_later(here)
@@ -156,7 +156,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
         await check.notify()
     assert slack.posts == [(CLEO.id, EventKind.NO_WRITES, None), (ANA.id, EventKind.NO_WRITES, rental.id)]
     slack.posts.clear()
-    store.full = False
+    store.refuses_writes = False
     assert await check.check()
     assert check.wrong == []
     for _ in range(2):
@@ -167,7 +167,7 @@ async def test_a_store_that_takes_no_writes_is_told_once_to_admins_and_owners_of
     ]
 
 
-async def test_a_store_that_cannot_be_read_is_told_to_the_admins(here: World) -> None:
+async def test_admins_are_notified_of_a_store_that_cannot_be_read(here: World) -> None:
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)
     assert not await check.check()
@@ -177,8 +177,8 @@ async def test_a_store_that_cannot_be_read_is_told_to_the_admins(here: World) ->
     assert slack.posts == [(CLEO.id, EventKind.NO_READS, None)]
 
 
-async def test_one_failure_is_no_outage(here: World) -> None:
-    """People are told after the second in a row."""
+async def test_nobody_is_notified_of_a_single_failed_check(here: World) -> None:
+    """People are notified after the second in a row."""
     store, check, slack = await outage(here)
     looks = asyncio.Semaphore(0)
     tries = 0

@@ -43,7 +43,7 @@ def of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
 
 
 @pytest.mark.parametrize("ended", [True, False])
-async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_life_billed(
+async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets_a_second_ledger_row(
     here: World, ended: bool
 ) -> None:
     rental = await here.ready()
@@ -68,7 +68,7 @@ async def test_what_comes_back_after_its_end_is_deleted_again_and_its_second_lif
     total = sum(row.amount for row in rows)
     assert abs(total - await here.bill()) <= 1
     assert await spent(here, rental) == total
-    gone = (await here.said(rental, E.EXTRA_GONE)).facts
+    gone = (await here.last_event(rental, E.EXTRA_GONE)).facts
     assert gone.amount == total
 
 

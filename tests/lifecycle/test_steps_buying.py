@@ -1,4 +1,4 @@
-"""Vendors that misbehave while they sell: what was wanted is bought, once, and everything else is deleted."""
+"""Vendors that misbehave while they sell: one machine is bought, once, and every other one is deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.rentals import ending, waiting
 
 
 async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
-    """It gets ready at `vendor` and is destroyed on request; nothing lives then, and the ledger is the bill."""
+    """Let a rental become ready at `vendor` and destroy it. Nothing is alive then, and the ledger equals the
+    bill."""
     rental = await here.until(rental, State.READY, within=2 * HOUR)
     assert rental.vendor == vendor
     alive = await here.alive()
@@ -34,13 +35,13 @@ async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
 # --- failures without a machine
 
 
-async def test_sold_out_goes_to_the_next_inside_the_envelope_and_cost_nothing(here: World) -> None:
+async def test_after_sold_out_the_next_offer_within_the_envelope_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     rental = await here.until(await here.get(), State.PROVISIONING)
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, Why.SOLD_OUT)
     assert (second.state, second.offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
-    told = (await here.said(rental, E.RENTING)).facts
+    told = (await here.last_event(rental, E.RENTING)).facts
     assert (told.vendor, told.rate, told.before_vendor, told.before) == (
         "nebius",
         Decimal("2.42"),
@@ -52,7 +53,7 @@ async def test_sold_out_goes_to_the_next_inside_the_envelope_and_cost_nothing(he
     assert await here.bought() == ["nebius"]
 
 
-async def test_a_price_that_no_longer_stands_is_asked_for_anew(here: World) -> None:
+async def test_after_an_expired_offer_the_same_place_is_asked_for_a_new_one(here: World) -> None:
     await here.fault("procure_offer", "status", status=410)
     rental = await here.get()
     first, second = await here.attempts(rental)
@@ -72,14 +73,14 @@ async def test_an_offer_that_is_about_to_expire_is_not_tried(here: World) -> Non
 
 
 @pytest.mark.parametrize("status", [404, 422])
-async def test_a_plain_refusal_goes_on_with_the_next(here: World, status: int) -> None:
+async def test_after_a_refusal_the_next_offer_is_bought(here: World, status: int) -> None:
     await here.fault("procure_offer", "status", status=status)
     rental = await here.get()
     assert [attempt.why for attempt in await here.attempts(rental)] == [Why.REFUSED, None]
     await ends_well(here, rental, "nebius")
 
 
-async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) -> None:
+async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here: World) -> None:
     await here.fault("procure_offer", "status", status=410, times=None)
     rental = await here.until(await here.get(), State.FAILED)
     assert rental.attempts == 10
@@ -88,12 +89,12 @@ async def test_after_as_many_attempts_as_the_rules_allow_it_failed(here: World) 
     assert (await here.details(rental))[-1] is E.ENDED
 
 
-async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World) -> None:
+async def test_a_rental_fails_and_costs_nothing_if_every_place_is_sold_out(here: World) -> None:
     await here.behaves("*", "sold_out")
     rental = await here.until(await here.get(gpu="L4"), State.FAILED, within=2 * HOUR)
     assert ending(rental).why is Why.NOTHING_LEFT
     assert await here.bill() == 0
-    assert (await here.said(rental, E.ENDED)).facts.amount == 0
+    assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
 
 
 # --- an outcome that nobody knows
@@ -111,7 +112,7 @@ async def test_where_every_place_sold_out_it_failed_and_cost_nothing(here: World
     ],
     ids=["cut", "500", "429", "409", "403", "garbage"],
 )
-async def test_a_purchase_without_a_clear_answer_is_found_and_not_made_again(
+async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
     here: World, kind: str, particulars: dict[str, Any]
 ) -> None:
     acts = {} if kind == "cut_after" else {"acts": True}
@@ -135,14 +136,14 @@ async def test_a_purchase_without_a_clear_answer_is_found_and_not_made_again(
         ("status", 403, Why.UNAUTHORIZED, "hyperstack"),
     ],
 )
-async def test_a_call_that_bought_nothing_is_proven_empty_before_the_next(
+async def test_an_attempt_that_bought_nothing_is_proven_empty_before_the_next_begins(
     here: World, kind: str, status: int, why: Why, then: str
 ) -> None:
-    """The next is a new offer of the same place if the refusal says nothing about the place."""
+    """The next one is a new offer of the same place if the failure had nothing to do with the place."""
     await here.fault("procure_offer", kind, status=status)
     rental = await here.get()
     began = here.now
-    assert (await here.said(rental, E.NO_ANSWER)).facts.why is why
+    assert (await here.last_event(rental, E.NO_ANSWER)).facts.why is why
     await here.pass_time(MINUTE + 50 * SECOND)
     assert len(await here.attempts(rental)) == 1
     rental = await here.until(rental, State.PROVISIONING)
@@ -154,7 +155,7 @@ async def test_a_call_that_bought_nothing_is_proven_empty_before_the_next(
     assert await here.bought() == [then]
 
 
-async def test_asked_to_slow_down_it_waits_that_long_before_it_looks_up_the_purchase(here: World) -> None:
+async def test_after_a_rate_limit_the_purchase_is_looked_up_when_the_market_allows_it(here: World) -> None:
     await here.fault("procure_offer", "status", status=429, retry_after=90, acts=True)
     rental = await here.get()
     await here.pass_time(80 * SECOND)
@@ -162,20 +163,20 @@ async def test_asked_to_slow_down_it_waits_that_long_before_it_looks_up_the_purc
     assert (await here.until(rental, State.PROVISIONING, within=30 * SECOND)).rate == Decimal("2.15")
 
 
-async def test_asked_to_slow_down_for_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
+async def test_after_a_quarter_of_an_hour_of_rate_limits_its_owner_decides_again(here: World) -> None:
     await here.fault("procure_offer", "status", status=429, times=None)
     rental = await here.get()
     clicked = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
     assert 15 * MINUTE <= here.now - clicked < 19 * MINUTE
-    assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
+    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bill() == 0
 
 
-async def test_an_offer_that_a_lost_call_bought_is_this_attempts(there: str) -> None:
-    """As after the database was set back: the account has what the store knows nothing of."""
-    async with world(there) as here:
+async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(sqlite_url: str) -> None:
+    """As if an old database was restored: the account has a purchase that the store doesn't know."""
+    async with world(sqlite_url) as here:
         quote = await here.ask()
         lost = await here.outside.post_procure(quote.offers[0].offer_id, "gpubot-older-1")
         rental = await here.until(await here.rent(quote), State.READY)
@@ -185,18 +186,18 @@ async def test_an_offer_that_a_lost_call_bought_is_this_attempts(there: str) -> 
         await ends_well(here, rental, "hyperstack")
 
 
-async def test_a_call_that_hangs_is_looked_up_when_its_time_is_over(there: str) -> None:
-    async with world(there, timeouts=Timeouts(procure=0.5)) as here:
+async def test_a_procure_call_that_hangs_is_looked_up_after_its_time_out(sqlite_url: str) -> None:
+    async with world(sqlite_url, timeouts=Timeouts(procure=0.5)) as here:
         fault = await here.fault("procure_offer", "hang")
         rental = await here.get()
-        await here.met(fault)
+        await here.until_hit(fault)
         assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
         await ends_well(here, rental, "nebius")
         assert await here.bought() == ["nebius"]
         await check(here)
 
 
-async def test_while_nobody_can_say_what_was_bought_nothing_else_is(here: World) -> None:
+async def test_nothing_is_bought_while_the_outcome_of_a_purchase_is_unknown(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     await here.fault("list_resources", "status", times=None)
     rental = await here.get()
@@ -208,7 +209,7 @@ async def test_while_nobody_can_say_what_was_bought_nothing_else_is(here: World)
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_purchase(here: World) -> None:
+async def test_after_an_outcome_that_took_too_long_to_prove_its_owner_decides_again(here: World) -> None:
     await here.fault("procure_offer", "cut_before")
     await here.fault("list_resources", "status", times=None)
     rental = await here.get()
@@ -216,14 +217,14 @@ async def test_an_outcome_that_took_too_long_to_prove_is_not_followed_by_a_late_
     await here.outside.http.delete("/_control/faults")
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
-    assert (await here.said(rental, E.ASKED_AGAIN)).facts.amount == 0
+    assert (await here.last_event(rental, E.ASKED_AGAIN)).facts.amount == 0
     assert await here.bought() == []
 
 
 # --- machines of failed purchases
 
 
-async def test_a_failed_purchase_that_left_a_machine_is_deleted_and_the_next_taken(here: World) -> None:
+async def test_a_machine_that_a_failed_purchase_made_is_deleted_and_the_next_offer_bought(here: World) -> None:
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await ends_well(here, await here.get(), "nebius")
     first, second = await here.attempts(rental)
@@ -233,7 +234,7 @@ async def test_a_failed_purchase_that_left_a_machine_is_deleted_and_the_next_tak
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-async def test_a_machine_that_appears_a_minute_late_is_caught(here: World, quiet: bool) -> None:
+async def test_a_machine_that_appears_a_minute_after_the_answer_is_found(here: World, quiet: bool) -> None:
     await here.behaves("hyperstack", "late_resource", quiet=quiet, times=1)
     rental = await ends_well(here, await here.get(), "nebius")
     first, second = await here.attempts(rental)
@@ -243,25 +244,25 @@ async def test_a_machine_that_appears_a_minute_late_is_caught(here: World, quiet
     assert await here.bought() == ["hyperstack", "nebius"]
 
 
-async def test_two_of_four_machines_are_given_up_after_the_time_out_and_all_deleted(here: World) -> None:
+async def test_if_two_of_four_machines_start_all_are_deleted_after_the_time_out(here: World) -> None:
     await here.behaves("hyperstack", "partial", times=1)
     rental = await here.get()
     began = here.now
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     assert (here.now - began).total_seconds() >= 15 * 60
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
     rental = await ends_well(here, rental, "nebius")
     assert len([r for r in await here.resources(rental) if r.attempt == 1]) == 4
     assert len(await here.ledger(rental)) == 5
 
 
-async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(here: World) -> None:
-    """A short lease leaves no room for a second try of that length: its owner decides."""
+async def test_what_slow_machines_billed_counts_towards_the_total_of_the_envelope(here: World) -> None:
+    """The total of a short lease doesn't pay for a second attempt of that length: its owner decides."""
     await here.behaves("hyperstack", "slow")
     rental = await here.until(await here.get(lease=30 * MINUTE), State.AWAITING_APPROVAL)
     assert (waiting(rental).why, waiting(rental).decider) == (Why.DEARER, Decider.OWNER)
-    first = (await here.said(rental, E.STARTED)).facts
-    again = (await here.said(rental, E.ASKED_AGAIN)).facts
+    first = (await here.last_event(rental, E.STARTED)).facts
+    again = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert first.total is not None
     assert again.total is not None
     assert again.total > first.total
@@ -270,7 +271,7 @@ async def test_what_slow_machines_billed_counts_so_that_at_most_stays_at_most(he
     await ends_well(here, rental, "nebius")
 
 
-async def test_a_second_try_is_given_up_before_the_total_could_be_passed(here: World) -> None:
+async def test_a_second_attempt_is_given_up_before_it_could_exceed_the_total(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     await here.behaves("nebius", "slow")
     rental = await here.get()
@@ -284,18 +285,17 @@ async def test_a_second_try_is_given_up_before_the_total_could_be_passed(here: W
     await here.until(rental, State.WITHDRAWN)
 
 
-async def test_a_vendor_that_fails_after_it_accepted_is_followed_by_the_next(here: World) -> None:
+async def test_after_a_vendor_that_accepted_and_failed_the_next_offer_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "fails_later", times=1)
     rental = await ends_well(here, await here.get(), "nebius")
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.VENDOR_FAILED
     assert len(await here.ledger(rental)) == 2
 
 
 @pytest.mark.parametrize("vendor", ["hyperstack", "vultr"])
-async def test_a_machine_that_vanishes_before_it_was_seen_is_not_said_to_cost_nothing(
-    here: World, vendor: str
-) -> None:
-    """Hyperstack's answer names it, Vultr's doesn't. It billed all the same, and its row is no lower than that."""
+async def test_a_machine_that_vanishes_before_a_lookup_has_an_estimated_cost(here: World, vendor: str) -> None:
+    """Hyperstack's answer names it, Vultr's doesn't. It billed in both cases, and its row is no lower than the
+    bill."""
     rental = await here.get(vendor=vendor)
     assert [r.status for r in await here.resources(rental)] == (["named"] if vendor == "hyperstack" else [])
     here.jump(10 * SECOND)
@@ -305,25 +305,27 @@ async def test_a_machine_that_vanishes_before_it_was_seen_is_not_said_to_cost_no
     (row,) = await here.ledger(rental)
     assert row.estimated
     assert row.amount >= await here.bill()
-    ended = (await here.said(rental, E.ENDED)).facts
+    ended = (await here.last_event(rental, E.ENDED)).facts
     assert (ended.amount, ended.estimated) == (row.amount, True)
 
 
-async def test_the_next_attempt_does_not_say_that_a_machine_nobody_saw_cost_nothing(here: World) -> None:
+async def test_the_next_attempt_does_not_report_that_an_unseen_machine_cost_nothing(here: World) -> None:
     rental = await here.get()
     here.jump(10 * SECOND)
     await here.vanish(rental, "missing")
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
-    assert (await here.said(rental, E.RENTING)).facts.paid is True
+    assert (await here.last_event(rental, E.RENTING)).facts.paid is True
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_a_machine_that_vanishes_while_it_is_made_is_followed_by_the_next(here: World, how: str) -> None:
+async def test_after_a_machine_that_vanishes_while_it_starts_the_next_offer_is_bought(
+    here: World, how: str
+) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
     await here.vanish(rental, how)
-    await here.until_told(rental, E.GIVEN_UP)
+    await here.until_event(rental, E.GIVEN_UP)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
     first, _ = await here.attempts(rental)
@@ -336,15 +338,15 @@ async def test_a_machine_that_vanishes_while_it_is_made_is_followed_by_the_next(
 # --- signs of life in other words
 
 
-async def test_status_words_of_either_vocabulary_lead_to_ready(here: World) -> None:
+async def test_a_machine_becomes_ready_with_the_status_words_of_either_vocabulary(here: World) -> None:
     await here.behaves("hyperstack", "reference_words")
     await ends_well(here, await here.get(), "hyperstack")
 
 
-async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_said_to_be_silent(
-    there: str,
+async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_reported_as_silent(
+    sqlite_url: str,
 ) -> None:
-    async with world(there, knock=0.05) as here:
+    async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
         rental = await here.get()
         await here.pass_time(2 * MINUTE + 30 * SECOND)

@@ -42,14 +42,14 @@ async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approv
     assert rental.approved_by == BEN.id
     rental = await here.until(rental, State.READY)
     assert rental.rate == Decimal("18.40")
-    said = (await here.said(rental, E.APPROVED)).facts
-    assert (said.max_rate, said.self_approved) == (Decimal("21.16"), False)
+    facts = (await here.last_event(rental, E.APPROVED)).facts
+    assert (facts.max_rate, facts.self_approved) == (Decimal("21.16"), False)
     assert (ANA.id, E.APPROVED) in await here.direct(rental)
     for person in (DORA, BEN):
         with pytest.raises(AlreadyDecided) as late:
             await deciding.deny(here.deps, person, rental.id, 1)
         assert (late.value.decision, late.value.name, late.value.own) == (Decision.APPROVED, "Ben", person == BEN)
-        assert late.value.ago == here.now - (await here.said(rental, E.APPROVED)).at
+        assert late.value.ago == here.now - (await here.last_event(rental, E.APPROVED)).at
 
 
 async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
@@ -90,8 +90,8 @@ async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_re
     assert (again.changes, again.request) == (None, quote.request)
 
 
-async def test_nobody_gets_a_direct_message_about_their_own_action(there: str) -> None:
-    async with world(there, rules=changed(RULES, self_approval=True)) as here:
+async def test_nobody_gets_a_direct_message_about_their_own_action(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=changed(RULES, self_approval=True)) as here:
         own = await here.approve(await here.get(person=BEN, count=8), BEN)
         assert (own.state, await here.direct(own)) == (State.PROVISIONING, [])
         back = await here.destroy(await here.get(count=8))
@@ -191,9 +191,9 @@ async def test_a_request_with_now_rents_nothing_that_needs_an_approval_or_a_conf
     assert (await here.ask(now=True, lease=24 * HOUR)).rental_id is None
 
 
-async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(there: str) -> None:
+async def test_the_teams_limit_counts_the_highest_price_of_each_live_envelope(sqlite_url: str) -> None:
     rules = changed(RULES, limits=Limits(team_per_hour=Decimal("4.60")))
-    async with world(there, rules=rules) as here:
+    async with world(sqlite_url, rules=rules) as here:
         rental = await here.get()
         assert rental.envelope.max_rate == Decimal("2.47")
         with pytest.raises(Refused, match=r"\$2.13/h is left"):
@@ -212,8 +212,8 @@ async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(h
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
     assert (waiting(rental).decider, waiting(rental).why) == (Decider.OWNER, Why.DEARER)
     assert (rental.envelope.version, rental.envelope.price) == (2, Decimal("3.11"))
-    said = (await here.said(rental, E.ASKED_AGAIN)).facts
-    assert (said.before, said.rate, said.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
+    facts = (await here.last_event(rental, E.ASKED_AGAIN)).facts
+    assert (facts.before, facts.rate, facts.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
     with pytest.raises(Refused, match="Only who asked"):
         await here.approve(rental, BEN)
@@ -291,7 +291,7 @@ async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Re
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
     assert (waiting(rental).why, waiting(rental).decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
     assert (await here.details(rental)).count(E.WAITING) == 1
-    assert (await here.said(rental, E.WAITING)).facts.why is why
+    assert (await here.last_event(rental, E.WAITING)).facts.why is why
     assert await here.bought() == []
     return rental
 

@@ -1,4 +1,4 @@
-"""Destroying: in every state, for certain, and said when it takes too long."""
+"""Destroying works in every state, and people are notified if it takes too long."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def over(here: World, rental: Rental, end: State, within: timedelta = HOUR
 # --- in every state
 
 
-async def test_a_request_that_waits_is_withdrawn_at_once(here: World) -> None:
+async def test_a_waiting_request_ends_at_once_as_withdrawn(here: World) -> None:
     rental = await here.get(count=8)
     assert rental.state is State.AWAITING_APPROVAL
     rental = await here.destroy(rental)
@@ -37,35 +37,35 @@ async def test_a_request_that_waits_is_withdrawn_at_once(here: World) -> None:
     assert await here.calls("procure_offer") == []
 
 
-async def test_before_anything_was_called_it_is_cancelled_at_once(here: World) -> None:
+async def test_a_rental_without_an_attempt_ends_at_once_as_cancelled(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     rental = await here.destroy(rental)
     await over(here, rental, State.CANCELLED)
     assert await here.calls("procure_offer") == []
 
 
-async def test_while_it_is_made_it_is_cancelled_and_the_machine_deleted(here: World) -> None:
+async def test_a_rental_that_is_starting_is_cancelled_and_its_machine_deleted(here: World) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
     rental = await here.destroy(rental)
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.CANCELLED)
     rental = await over(here, rental, State.CANCELLED)
     assert await here.bill() > 0
-    assert (await here.said(rental, E.ENDED)).actor is None
-    assert (await here.said(rental, E.DESTROYING)).actor == ANA.id
+    assert (await here.last_event(rental, E.ENDED)).actor is None
+    assert (await here.last_event(rental, E.DESTROYING)).actor == ANA.id
 
 
-async def test_in_use_it_is_destroyed_with_a_receipt(here: World) -> None:
+async def test_a_ready_rental_is_destroyed_with_a_receipt(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(20 * MINUTE)
     rental = await over(here, await here.destroy(rental), State.DESTROYED)
-    said = (await here.said(rental, E.ENDED)).facts
-    assert (said.amount, said.estimated, said.paid) == (await here.bill(), False, True)
+    facts = (await here.last_event(rental, E.ENDED)).facts
+    assert (facts.amount, facts.estimated, facts.paid) == (await here.bill(), False, True)
     (row,) = await here.ledger(rental)
-    assert said.span == row.ended_at - row.started_at
+    assert facts.span == row.ended_at - row.started_at
 
 
-async def test_while_its_purchase_is_looked_up_it_is_cancelled_and_what_was_bought_deleted(here: World) -> None:
+async def test_a_rental_with_an_unknown_purchase_is_cancelled_and_its_machine_deleted(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
     assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
@@ -73,24 +73,22 @@ async def test_while_its_purchase_is_looked_up_it_is_cancelled_and_what_was_boug
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_while_an_empty_purchase_is_looked_up_the_end_waits_for_the_proof(here: World) -> None:
+async def test_a_rental_with_an_empty_purchase_ends_once_that_is_proven(here: World) -> None:
     await here.fault("procure_offer", "cut_before")
     rental = await here.get()
     rental = await here.destroy(rental)
     await here.pass_time(MINUTE)
     assert (await here.rental(rental.id)).state is State.DESTROYING
     rental = await over(here, rental, State.CANCELLED)
-    assert (await here.said(rental, E.ENDED)).facts.paid is False
+    assert (await here.last_event(rental, E.ENDED)).facts.paid is False
 
 
 @pytest.mark.parametrize("kind", ["hold_before", "hold_after"])
-async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_forgotten(
-    here: World, kind: str
-) -> None:
+async def test_a_rental_cancelled_during_its_procure_call_has_its_machine_deleted(here: World, kind: str) -> None:
     fault = await here.fault("procure_offer", kind)
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     destroying = await ending.destroy(here.deps, ANA, rental.id)
     assert (destroying.state, ending_of(destroying).outcome) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
@@ -100,7 +98,7 @@ async def test_during_an_open_purchase_it_is_cancelled_and_the_machine_is_not_fo
     assert (attempt.state, attempt.accepted) == (AttemptState.GONE, True)
 
 
-async def test_while_its_deletion_runs_a_second_click_is_told(here: World) -> None:
+async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here: World) -> None:
     rental = await here.ready()
     await here.destroy(rental)
     with pytest.raises(TooLate, match="being destroyed already"):
@@ -120,7 +118,7 @@ async def followed(here: World) -> Rental:
     return rental
 
 
-async def test_with_an_earlier_machine_still_going_it_is_cancelled_and_both_are_deleted(here: World) -> None:
+async def test_a_rental_with_an_earlier_machine_is_cancelled_and_both_are_deleted(here: World) -> None:
     rental = await here.destroy(await followed(here))
     await here.pass_time(3 * MINUTE)
     assert [machine["vendor"] for machine in await here.alive()] == ["hyperstack"]
@@ -129,9 +127,11 @@ async def test_with_an_earlier_machine_still_going_it_is_cancelled_and_both_are_
     assert len(await here.ledger(rental)) == 2
 
 
-async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_use(here: World) -> None:
+async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_while_the_next_is_in_use(
+    here: World,
+) -> None:
     rental = await here.until(await followed(here), State.READY)
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
     await here.behaves("hyperstack", "normal")
     await here.pass_time(2 * MINUTE)
@@ -141,10 +141,10 @@ async def test_an_earlier_machine_that_does_not_go_is_told_while_the_next_is_in_
     await over(here, await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_lost_machine_with_an_earlier_one_still_going_ends_as_lost_when_that_is_gone(here: World) -> None:
+async def test_a_rental_that_lost_its_machine_ends_as_lost_once_an_earlier_one_is_gone(here: World) -> None:
     rental = await here.until(await followed(here), State.READY)
     await here.vanish(rental, "deleted")
-    rental = await here.until_told(rental, E.LOST)
+    rental = await here.until_event(rental, E.LOST)
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.LOST)
     await here.behaves("hyperstack", "normal")
     await over(here, rental, State.LOST)
@@ -153,7 +153,7 @@ async def test_a_lost_machine_with_an_earlier_one_still_going_ends_as_lost_when_
 # --- who
 
 
-async def test_owner_approvers_and_admins_may_and_nobody_else(here: World) -> None:
+async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World) -> None:
     rental = await here.ready(person=CLEO)
     with pytest.raises(Refused, match="owner, approvers and admins"):
         await here.destroy(rental, ANA)
@@ -165,7 +165,7 @@ async def test_owner_approvers_and_admins_may_and_nobody_else(here: World) -> No
 # --- when it takes too long
 
 
-async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_minutes(here: World) -> None:
+async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_five_minutes(here: World) -> None:
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     rental = await here.destroy(rental)
@@ -173,11 +173,11 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     assert E.NOT_CONFIRMED not in await here.details(rental)
     await here.pass_time(30 * SECOND)
     assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
-    said = await here.said(rental, E.NOT_CONFIRMED)
+    event = await here.last_event(rental, E.NOT_CONFIRMED)
     (machine,) = await here.alive()
-    assert said.facts.resource_id == machine["resource_id"]
-    assert said.facts.rate == rental.rate
-    assert said.facts.detail
+    assert event.facts.resource_id == machine["resource_id"]
+    assert event.facts.rate == rental.rate
+    assert event.facts.detail
     told = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
     assert sorted(told) == [ANA.id, CLEO.id]
     await here.oversleep(29 * MINUTE)
@@ -189,13 +189,13 @@ async def test_a_delete_that_fails_is_tried_until_it_works_and_told_after_five_m
     assert rental.alarm is None
 
 
-async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here: World) -> None:
+async def test_an_alarm_that_someone_took_on_is_raised_again_later(here: World) -> None:
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     with pytest.raises(TooLate):
         await ending.take_on_alarm(here.deps, CLEO, rental.id)
     rental = await here.destroy(rental)
-    await here.until_told(rental, E.NOT_CONFIRMED)
+    await here.until_event(rental, E.NOT_CONFIRMED)
     await ending.take_on_alarm(here.deps, CLEO, rental.id)
     with pytest.raises(TooLate, match="Someone is on"):
         await ending.take_on_alarm(here.deps, ANA, rental.id)
@@ -208,16 +208,16 @@ async def test_who_takes_an_alarm_on_is_reminded_later_and_others_are_told(here:
     await over(here, rental, State.DESTROYED)
 
 
-async def test_a_deletion_that_was_accepted_and_does_nothing_is_told_too(here: World) -> None:
+async def test_people_are_notified_of_an_accepted_deletion_that_has_no_effect(here: World) -> None:
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=8 * 60)
     rental = await here.destroy(rental)
-    await here.until_told(rental, E.NOT_CONFIRMED)
+    await here.until_event(rental, E.NOT_CONFIRMED)
     rental = await over(here, rental, State.DESTROYED)
     assert len([c for c in await here.calls("delete_resource") if c["status"] == 200]) >= 1
 
 
-async def test_an_outage_ends_nothing_and_the_deletion_follows(here: World) -> None:
+async def test_during_an_outage_nothing_ends_and_the_deletion_follows_it(here: World) -> None:
     rental = await here.ready()
     for endpoint in ("delete_resource", "list_resources", "get_resource", "offer_status"):
         await here.fault(endpoint, "status", status=503, times=None)
@@ -233,7 +233,7 @@ async def test_an_outage_ends_nothing_and_the_deletion_follows(here: World) -> N
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str) -> None:
+async def test_a_rental_whose_machine_the_vendor_took_is_lost(here: World, how: str) -> None:
     rental = await here.ready()
     await here.pass_time(10 * MINUTE)
     await here.vanish(rental, how)
@@ -244,11 +244,11 @@ async def test_a_machine_that_the_vendor_took_back_is_lost(here: World, how: str
     (row,) = await here.ledger(rental)
     assert row.estimated is (how == "missing")
     assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
-    said = (await here.said(rental, E.LOST)).facts
-    assert (said.why, said.amount) == (Why.VENDOR_TOOK_IT, row.amount)
+    facts = (await here.last_event(rental, E.LOST)).facts
+    assert (facts.why, facts.amount) == (Why.VENDOR_TOOK_IT, row.amount)
 
 
-async def test_a_machine_that_is_denied_for_less_than_a_minute_is_not_lost(here: World) -> None:
+async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(5 * MINUTE)
     fault = await here.fault("get_resource", "status", status=404, times=6)

@@ -30,8 +30,8 @@ async def listed(here: World, *resources: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("vendor", "where"), [("hyperstack", "the answer to the purchase"), ("vultr", "the offer's status")]
 )
-async def test_a_machine_that_only_its_id_tells_of_is_deleted(here: World, vendor: str, where: str) -> None:
-    """The list never shows it: `where` it was named has to do."""
+async def test_a_machine_that_no_list_shows_is_deleted_by_its_id(here: World, vendor: str, where: str) -> None:
+    """The list never shows it; `where` is the answer that names it."""
     lie = await listed(here)
     rental = await here.get(vendor=vendor, gpu="H100")
     await here.pass_time(MINUTE)
@@ -44,13 +44,13 @@ async def test_a_machine_that_only_its_id_tells_of_is_deleted(here: World, vendo
     await here.release(lie)
 
 
-async def test_a_machine_that_was_named_and_never_seen_may_have_cost_something(here: World) -> None:
-    """Nobody knows whether it was there: its row reaches from the purchase to the first look, as an estimate."""
+async def test_a_machine_that_was_named_and_never_seen_has_an_estimated_cost(here: World) -> None:
+    """It may have existed: its row is from the purchase to the first lookup, and estimated."""
     answer = {"status": "procured", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}
     await here.fault("procure_offer", "garbage", body=json.dumps(answer))
     rental = await here.get()
     assert rental.state is State.PROVISIONING
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     rental = await here.until(rental, State.READY)
     first, second = await here.attempts(rental)
     assert (first.state, second.offer.vendor) == (AttemptState.GONE, "nebius")
@@ -59,13 +59,13 @@ async def test_a_machine_that_was_named_and_never_seen_may_have_cost_something(h
     assert 0 < row.amount < 20_000
 
 
-async def test_a_name_that_cannot_be_looked_up_keeps_nothing_else_from_being_proven(here: World) -> None:
-    """The status goes on to name a machine that the marketplace doesn't answer for."""
+async def test_an_attempt_is_settled_although_a_named_machine_cannot_be_looked_up(here: World) -> None:
+    """The status keeps naming a machine about which the marketplace doesn't answer."""
     named = {"procurement_status": "failed", "resources": [{"resource_id": "no-such-id"}]}
     await here.behaves("hyperstack", "sold_out")
     lie = await here.fault("offer_status", "garbage", times=None, body=json.dumps(named))
     rental = await here.get()
-    await here.until_told(rental, E.RENTING)
+    await here.until_event(rental, E.RENTING)
     await here.release(lie)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
@@ -94,16 +94,16 @@ async def test_a_machine_that_the_status_names_and_that_was_made_from_another_of
 # --- what is under way has an end
 
 
-async def test_what_is_under_way_with_nothing_to_show_is_given_up_and_told(here: World) -> None:
+async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_time_out(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
         await listed(here),
         await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY),
     ]
     rental = await here.until(await here.get(), State.PROVISIONING)
-    rental = await here.until_told(rental, E.GIVEN_UP)
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.GIVEN_UP)
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert len(await here.attempts(rental)) == 1
     for lie in lies:
         await here.release(lie)
@@ -111,21 +111,23 @@ async def test_what_is_under_way_with_nothing_to_show_is_given_up_and_told(here:
     assert await here.alive() == []
 
 
-async def test_a_failed_purchase_that_stays_under_way_is_told_and_nothing_else_is_bought(here: World) -> None:
+async def test_after_a_failed_purchase_whose_status_stays_in_progress_nothing_else_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     lie = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
     rental = await here.get()
     began = here.now
-    rental = await here.until_told(rental, E.GIVEN_UP)
+    rental = await here.until_event(rental, E.GIVEN_UP)
     assert here.now - began >= 15 * MINUTE
-    rental = await here.until_told(rental, E.NOT_CONFIRMED)
+    rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert len(await here.attempts(rental)) == 1
     await here.release(lie)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "nebius"
 
 
-async def test_a_status_that_stays_under_way_does_not_outlive_a_confirmed_deletion(here: World) -> None:
+async def test_an_attempt_ends_with_its_confirmed_deletion_although_the_status_stays_in_progress(
+    here: World,
+) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
     lie = await here.fault("offer_status", "garbage", times=None, body=ENDING_SOMEHOW)
@@ -137,7 +139,7 @@ async def test_a_status_that_stays_under_way_does_not_outlive_a_confirmed_deleti
     await here.release(lie)
 
 
-async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out_too(here: World) -> None:
+async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out(here: World) -> None:
     await here.behaves("hyperstack", "slow")
     lies = [
         await here.fault("list_resources", "garbage", times=None),
@@ -151,8 +153,8 @@ async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out_t
     lie = await listed(here, free)
     await here.pass_time(MINUTE)
     assert [r.rate for r in await here.resources(rental)] == [0]
-    rental = await here.until_told(rental, E.GIVEN_UP)
-    assert (await here.said(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
+    rental = await here.until_event(rental, E.GIVEN_UP)
+    assert (await here.last_event(rental, E.GIVEN_UP)).facts.why is Why.TOO_SLOW
     await here.release(lie)
     await here.until(await here.destroy(rental), State.CANCELLED)
 
@@ -185,7 +187,7 @@ async def test_a_machine_of_another_rental_is_never_taken_over(here: World, wher
 # --- one at a time
 
 
-async def test_what_turned_up_late_is_accepted_for_deletion_before_anything_else_is_bought(here: World) -> None:
+async def test_the_deletion_of_a_reopened_attempt_is_accepted_before_the_next_is_bought(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
         await listed(here),
@@ -210,8 +212,8 @@ async def test_what_turned_up_late_is_accepted_for_deletion_before_anything_else
 
 
 @pytest.mark.parametrize("status", [404, 409])
-async def test_a_deletion_that_is_answered_as_done_is_followed_until_it_is(here: World, status: int) -> None:
-    """Whether or not it had been asked for: the marketplace did it, and answers so."""
+async def test_a_deletion_that_is_answered_as_done_is_watched_until_it_is(here: World, status: int) -> None:
+    """Whether or not it was asked for before: the marketplace answers that it did it."""
     rental = await here.ready()
     await here.fault("delete_resource", "status", status=status, acts=True)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -220,7 +222,7 @@ async def test_a_deletion_that_is_answered_as_done_is_followed_until_it_is(here:
 
 
 @pytest.mark.parametrize("status", [404, 409])
-async def test_a_deletion_that_is_only_said_to_be_done_is_asked_for_again(here: World, status: int) -> None:
+async def test_a_deletion_that_was_accepted_without_effect_is_made_again(here: World, status: int) -> None:
     rental = await here.ready()
     await here.fault("delete_resource", "status", status=status)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -232,7 +234,7 @@ async def test_a_deletion_that_is_only_said_to_be_done_is_asked_for_again(here: 
 
 
 @pytest.mark.parametrize("endpoint", ["get_offers", "offer_status"])
-async def test_asked_to_wait_longer_it_waits(here: World, endpoint: str) -> None:
+async def test_a_poll_waits_for_retry_after(here: World, endpoint: str) -> None:
     quote = await here.ask()
     if endpoint == "get_offers":
         here.jump(29 * MINUTE + 45 * SECOND)
@@ -246,9 +248,11 @@ async def test_asked_to_wait_longer_it_waits(here: World, endpoint: str) -> None
 
 
 @pytest.mark.parametrize("lie", ["status", "list"])
-async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(there: str, lie: str) -> None:
-    """Or one whose resources can't be read any more."""
-    async with world(there, knock=0.05) as here:
+async def test_the_time_out_applies_again_to_a_silent_machine_that_is_no_longer_ready(
+    sqlite_url: str, lie: str
+) -> None:
+    """The same holds for a machine whose resources can't be read any more."""
+    async with world(sqlite_url, ssh_timeout=0.05) as here:
         await here.behaves("hyperstack", "silent_ssh")
         rental = await here.get()
         began = here.now
@@ -259,16 +263,16 @@ async def test_a_silent_machine_that_is_no_longer_ready_has_its_time_out_again(t
             fault = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
         else:
             fault = await here.fault("list_resources", "status", times=None, status=503)
-        rental = await here.until_told(rental, E.GIVEN_UP)
+        rental = await here.until_event(rental, E.GIVEN_UP)
         assert 15 * MINUTE <= here.now - began <= 16 * MINUTE
         await here.release(fault)
         await here.until(await here.destroy(rental), State.CANCELLED)
         await check(here)
 
 
-async def test_of_those_who_share_a_list_each_buys_an_offer_of_their_own(here: World) -> None:
-    """Equal questions get the same offers. What somebody else was faster with is passed over, and with none left
-    inside the envelope it is asked for anew."""
+async def test_people_with_the_same_list_each_buy_an_offer_of_their_own(here: World) -> None:
+    """Equal requests get the same offers. An offer that another rental took is skipped. If none is left within the
+    envelope, new offers are asked for."""
     quotes = [await here.ask(person) for person in (ANA, BEN, CLEO)]
     assert len(await here.calls("get_offers")) == 1
     rentals = [
@@ -280,7 +284,7 @@ async def test_of_those_who_share_a_list_each_buys_an_offer_of_their_own(here: W
     assert await here.bought() == ["hyperstack", "nebius", "hyperstack"]
 
 
-async def test_a_refused_token_fails_nothing_in_any_state(here: World) -> None:
+async def test_no_rental_in_any_state_fails_while_the_token_is_refused(here: World) -> None:
     ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
     await here.outside.control("token", valid=False)
     await here.destroy(going, BEN)

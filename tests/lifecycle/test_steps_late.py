@@ -22,7 +22,7 @@ from tests.rentals import blocked, waiting
 # --- nothing is bought late
 
 
-async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World) -> None:
+async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     await here.oversleep(HOUR)
     rental = await here.rental(rental.id)
@@ -34,7 +34,7 @@ async def test_a_click_that_the_bot_slept_over_is_asked_about_again(here: World)
     assert rental.state is State.PROVISIONING
 
 
-async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late_one(here: World) -> None:
+async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_decides_again(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     rental = await here.get()
     await here.oversleep(5 * HOUR)
@@ -43,7 +43,7 @@ async def test_an_attempt_whose_end_the_bot_slept_over_is_not_followed_by_a_late
     assert await here.bought() == []
 
 
-async def test_a_machine_that_was_bought_before_the_bot_slept_is_still_taken(here: World) -> None:
+async def test_a_machine_that_was_bought_before_the_bot_went_down_becomes_ready(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
     await here.oversleep(20 * MINUTE)
@@ -51,20 +51,20 @@ async def test_a_machine_that_was_bought_before_the_bot_slept_is_still_taken(her
     assert await here.bought() == ["hyperstack"]
 
 
-async def test_what_it_billed_while_the_bot_slept_makes_its_lease_shorter(here: World) -> None:
-    """At most what was accepted, whatever happened meanwhile."""
+async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(here: World) -> None:
+    """The rental never costs more than the total that was accepted."""
     rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
     await here.oversleep(3 * HOUR)
     rental = await here.until(rental, State.READY)
     lease = rental.running
     assert 4 * HOUR < lease.ends_at - lease.ready_at < 5 * HOUR
-    assert (await here.said(rental, E.READY)).facts.until == lease.ends_at
+    assert (await here.last_event(rental, E.READY)).facts.until == lease.ends_at
     await here.oversleep(lease.ends_at - here.now)
     await here.until(rental, State.DESTROYED)
     assert await here.bill() <= rental.envelope.total
 
 
-async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> None:
+async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile(here: World) -> None:
     quote = await quoting.ask(
         here.deps,
         ANA,
@@ -81,13 +81,13 @@ async def test_asked_with_now_and_slept_over_it_is_only_shown(here: World) -> No
     assert await here.rentals() == []
 
 
-async def test_paused_while_it_looks_for_offers_nothing_more_is_bought(here: World) -> None:
+async def test_nothing_is_bought_if_buying_is_paused_during_the_search(here: World) -> None:
     quote = await here.ask()
     here.jump(29 * MINUTE + 45 * SECOND)
     fault = await here.fault("get_offers", "hold_before")
     rental = await here.rent(quote, settle=False)
     await here.engine.run_pass()
-    await here.met(fault)
+    await here.until_hit(fault)
     await account.pause(here.deps, CLEO)
     await here.release(fault)
     await here.settle()
@@ -110,7 +110,7 @@ async def asked_again(here: World) -> Rental:
     return rental
 
 
-async def test_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
+async def test_an_owner_who_may_no_longer_rent_does_not_accept_a_dearer_offer(here: World) -> None:
     rental = await asked_again(here)
     with pytest.raises(Refused, match="rules"):
         await here.approve(rental, changed(ANA, guest=True))
@@ -129,9 +129,7 @@ async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: Worl
     ("rules", "says"),
     [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1h")],
 )
-async def test_nobody_approves_what_is_beyond_the_limits_by_now(
-    here: World, rules: dict[str, Any], says: str
-) -> None:
+async def test_a_request_over_newer_limits_is_not_approved(here: World, rules: dict[str, Any], says: str) -> None:
     rental = await here.get(count=8, lease=2 * HOUR)
     tight = changed(RULES, **rules)
     with pytest.raises(Exception, match=says):

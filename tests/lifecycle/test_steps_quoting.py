@@ -135,9 +135,9 @@ async def test_each_search_is_answered_once(here: World) -> None:
     assert [(m.kind, m.to.value) for m in answers] == [(MessageKind.QUOTE, "https://slack.test/reply")]
 
 
-async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(there: str) -> None:
+async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(sqlite_url: str) -> None:
     rules = changed(RULES, use=Use(channels=("C0OTHER",)))
-    async with world(there, rules=rules) as here:
+    async with world(sqlite_url, rules=rules) as here:
         with pytest.raises(Refused, match="not used in this channel") as refused:
             await here.ask()
         assert refused.value.channels == ("C0OTHER",)

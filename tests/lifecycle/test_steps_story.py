@@ -31,7 +31,7 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     assert await here.direct(rental) == [(ANA.id, E.READY)]
 
 
-async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here: World) -> None:
+async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     ends_at = rental.running.ends_at
     rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
@@ -40,8 +40,8 @@ async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here
     assert await here.alive() == []
     (row,) = await here.ledger(rental)
     assert (row.estimated, row.amount) == (False, await here.bill())
-    said = await here.said(rental, E.ENDED)
-    assert (said.facts.end, said.facts.amount) == (State.DESTROYED, row.amount)
+    event = await here.last_event(rental, E.ENDED)
+    assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
     assert await here.details(rental) == [
         E.STARTED,
         E.RENTING,
@@ -53,4 +53,4 @@ async def test_at_its_leases_end_it_is_destroyed_and_the_ledger_is_the_bill(here
     ]
     (attempt,) = await here.attempts(rental)
     assert attempt.state is AttemptState.GONE
-    assert (await here.said(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED
+    assert (await here.last_event(rental, E.DESTROYING)).facts.why is Why.LEASE_ENDED

@@ -24,7 +24,7 @@ UNTOUCHED = '{"status": "available", "procurement_status": "available"}'
 # --- what is unknown
 
 
-async def test_a_machine_nobody_here_asked_for_is_told_once_and_never_touched(here: World) -> None:
+async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_deleted(here: World) -> None:
     await here.ready()
     added = await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     for _ in range(3):
@@ -73,7 +73,7 @@ async def believed_empty(here: World) -> Rental:
     ]
     rental = await here.get()
     await here.pass_time(2 * MINUTE)
-    await here.until_told(rental, E.RENTING)
+    await here.until_event(rental, E.RENTING)
     for lie in lies:
         await here.release(lie)
     first, second = await here.attempts(rental)
@@ -82,7 +82,7 @@ async def believed_empty(here: World) -> Rental:
     return await here.rental(rental.id)
 
 
-async def test_what_lives_though_it_was_held_for_nothing_is_deleted_and_told(here: World) -> None:
+async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_people_are_notified(here: World) -> None:
     rental = await here.until(await believed_empty(here), State.READY)
     await here.sweep()
     await here.sweep()
@@ -97,7 +97,7 @@ async def test_what_lives_though_it_was_held_for_nothing_is_deleted_and_told(her
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
-async def test_the_end_of_a_rental_stands_when_something_of_it_turns_up(here: World) -> None:
+async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> None:
     rental = await here.until(await here.destroy(await believed_empty(here)), State.CANCELLED)
     over_at = rental.over_at
     await here.pass_time(5 * MINUTE)
@@ -113,11 +113,11 @@ async def test_the_end_of_a_rental_stands_when_something_of_it_turns_up(here: Wo
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
-async def test_a_list_that_is_older_than_the_deletion_brings_nothing_back(here: World) -> None:
+async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> None:
     rental = await here.ready()
     fault = await here.fault("list_resources", "hold_after")
     sweeping = asyncio.create_task(sweep(here.deps))
-    await here.met(fault)
+    await here.until_hit(fault)
     await here.until(await here.destroy(rental), State.DESTROYED)
     await here.release(fault)
     await sweeping
@@ -129,7 +129,7 @@ async def test_a_list_that_is_older_than_the_deletion_brings_nothing_back(here: 
 
 
 @pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_what_the_vendor_took_is_noticed_by_the_sweep(here: World, how: str) -> None:
+async def test_the_sweep_finds_a_machine_that_the_vendor_took(here: World, how: str) -> None:
     rental = await here.ready()
     await here.pass_time(MINUTE)
     await here.vanish(rental, how)
@@ -139,8 +139,8 @@ async def test_what_the_vendor_took_is_noticed_by_the_sweep(here: World, how: st
     assert (ANA.id, E.LOST) in await here.direct(rental)
 
 
-async def test_an_account_that_seems_empty_is_not_believed(here: World) -> None:
-    """Each machine is read by itself before any is given up."""
+async def test_an_empty_account_list_ends_no_rental(here: World) -> None:
+    """Each machine is read on its own before one counts as gone."""
     rentals = [await here.ready(person=person) for person in (ANA, BEN, CLEO, ANA, BEN)]
     here.jump(MINUTE)
     lie = await here.fault("list_resources", "garbage", times=None, body=NOTHING)
@@ -164,7 +164,7 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
 # --- what its step has not seen yet
 
 
-async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here: World) -> None:
+async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> None:
     lies = [
         await here.fault("list_resources", "garbage", body=NOTHING, times=None),
         await here.fault("offer_status", "garbage", body=UNTOUCHED, times=None),
@@ -181,8 +181,8 @@ async def test_a_machine_of_a_running_attempt_is_written_down_by_the_sweep(here:
     await here.until(rental, State.READY)
 
 
-async def test_one_of_several_that_is_there_again_is_watched_again(here: World) -> None:
-    """A machine that the vendor denied for a while, beside another of the same attempt that never went."""
+async def test_a_machine_that_was_denied_beside_another_is_watched_again(here: World) -> None:
+    """The vendor did not find one of two machines of an attempt for a while."""
     rental = await here.ready()
     (attempt,) = await here.attempts(rental)
     (machine,) = await here.alive()
@@ -205,7 +205,7 @@ async def test_one_of_several_that_is_there_again_is_watched_again(here: World) 
     await here.until(await here.destroy(rental), State.DESTROYED)
 
 
-async def test_a_machine_under_a_name_of_ours_that_was_made_from_something_else_is_not_ours(here: World) -> None:
+async def test_a_machine_with_a_name_of_ours_from_another_offer_is_not_ours(here: World) -> None:
     rental = await here.until(await here.destroy(await here.get()), State.CANCELLED)
     theirs = {
         "resource_id": AGAIN,

@@ -65,7 +65,7 @@ def test_every_arrow_is_explained() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
-def test_every_pair_is_allowed_or_refused(before: State, after: State) -> None:
+def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: State) -> None:
     if after in TRANSITIONS[before] or after == before:
         transitions.check_transition(before, after)
     else:
@@ -123,7 +123,7 @@ def test_every_state_that_can_hold_a_machine_can_be_destroyed() -> None:
 
 @pytest.mark.parametrize("before", BEFORE_AN_END)
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_a_rental_of_which_nothing_is_alive_ends_at_once(before: State, end: State) -> None:
+def test_a_rental_without_a_live_resource_ends_at_once(before: State, end: State) -> None:
     ended = transitions.end_now(of(before, due_at=START), Ending(outcome=end), START)
     assert (ended.state, ended.version, ended.due_at, ended.over_at) == (end, 8, None, START)
 
@@ -141,7 +141,7 @@ def test_a_rental_ends_only_in_a_state_that_is_an_end(state: State) -> None:
         transitions.end_now(of(State.DESTROYING), Ending(outcome=state), START)
 
 
-def test_an_approved_request_waits_for_nobody_and_nothing_blocks_it() -> None:
+def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
     waits = of(State.AWAITING_APPROVAL, waiting=make.waiting(), approved_by=make.BEN)
     after = transitions.approve(waits, START + HOUR, approver=make.ANA)
     assert after == make.next_of(
@@ -159,7 +159,7 @@ def test_the_owner_who_decides_alone_is_no_approver() -> None:
     assert transitions.approve(waits, START, approver=None).approved_by == make.BEN
 
 
-def test_a_request_given_back_to_people_is_no_longer_blocked() -> None:
+def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
     buying = of(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
     after = transitions.await_decision(
         buying, make.waiting(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
@@ -176,7 +176,7 @@ def test_a_request_given_back_to_people_is_no_longer_blocked() -> None:
     )
 
 
-def test_buying_is_blocked_since_the_first_time_and_for_the_newest_reason() -> None:
+def test_a_block_keeps_its_start_and_takes_the_newest_reason() -> None:
     once = transitions.block_buying(of(State.PROCURING), START)
     twice = transitions.block_buying(once, START + HOUR, Why.PAUSED)
     assert (once.blocked, twice.blocked) == (Blocked(since=START), Blocked(since=START, why=Why.PAUSED))
@@ -184,7 +184,7 @@ def test_buying_is_blocked_since_the_first_time_and_for_the_newest_reason() -> N
     assert transitions.unblock_buying(twice).blocked is None
 
 
-def test_an_attempt_that_is_given_up_leaves_nothing_of_its_machine() -> None:
+def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
     making = of(
         State.PROVISIONING,
         procuring_since=START,
@@ -203,7 +203,7 @@ def test_an_attempt_that_is_given_up_leaves_nothing_of_its_machine() -> None:
     )
 
 
-def test_destroying_drops_all_that_waited_and_puts_off_an_alarm_that_goes_on() -> None:
+def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
     extension = Extension(
         envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )

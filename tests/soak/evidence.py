@@ -121,7 +121,7 @@ def good() -> Evidence:
         posts=tuple(Post(each.channel, each.ts, str(n), each.text) for n, each in enumerate(newest.values())),
         slow_to_delete=frozenset(),
         taken_back=frozenset(),
-        log=(json.dumps({"event": "did", "level": "info"}),),
+        log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),
         health={"perhaps_posted_twice": 0},
     )

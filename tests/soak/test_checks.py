@@ -159,7 +159,10 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
             message(42, "Ready: 1x A100, Ben, x9y8z. Ends 14:05.", at(13, 0), ts="11.5"),
         ),
     ),
-    ("no_secret_is_logged", lambda e: log(e, json.dumps({"event": "did", "level": "info", "locals": TOKEN}))),
+    (
+        "no_secret_is_logged",
+        lambda e: log(e, json.dumps({"event": "interaction", "level": "info", "locals": TOKEN})),
+    ),
     ("no_secret_is_logged", lambda e: log(e, json.dumps({"event": "x soaknote000001", "level": "info"}))),
     ("no_secret_is_logged", lambda e: log(e, "-----BEGIN OPENSSH PRIVATE KEY-----")),
     ("no_error_is_logged", lambda e: log(e, ERROR)),

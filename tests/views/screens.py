@@ -11,7 +11,7 @@ from typing import Any
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
-from handlers.views.blocks import Rendered
+from handlers.views.blocks import Modal, Rendered
 from handlers.views.render import render_message
 from tests.views.stories import ANA, RULES, ready
 
@@ -56,8 +56,9 @@ def _words(text: str) -> str:
     return " ".join(re.sub(r"   \[[^]]*]", "", text).replace("*", "").split())
 
 
-def dialog(view: Json, now: datetime) -> str:
+def dialog(modal: Modal, now: datetime) -> str:
     """Return a dialog as text: its title, its blocks, then the buttons that close it."""
+    view = modal.view
     ends = [view[name]["text"] for name in ("submit", "close") if name in view]
     lines = [f"== {view['title']['text']} ==", *(line for block in view["blocks"] for line in _block(block, now))]
     return _wrapped([*lines, " ".join(f"[{label}]" for label in ends)])

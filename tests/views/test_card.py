@@ -73,7 +73,7 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:
     shown = outbox(MessageKind.CARD, ready(extension=LONGER), clock(18, 10))
     assert shown is not None
-    assert [button["action_id"] for button in buttons(shown.blocks)][1] == Action.WITHDRAW
+    assert [button["action_id"] for button in buttons(shown.blocks)][1] == Action.WITHDRAW.id
 
 
 def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirmed_gone() -> None:

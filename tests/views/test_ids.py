@@ -8,14 +8,19 @@ from hypothesis import strategies as st
 
 from bot.errors import Mistake
 from handlers.ids import (
-    CARRIES,
+    ACTION_VALUES,
+    MODAL_VALUES,
+    NO_VALUE,
     Action,
+    ActionId,
     Callback,
+    CallbackId,
     EndValue,
     ExtendValue,
     Field,
     HoursValue,
     NearbyValue,
+    NoValue,
     OfferValue,
     QuoteValue,
     RentalValue,
@@ -28,6 +33,7 @@ from handlers.ids import (
 rental = st.from_regex(r"[a-z0-9]{5}", fullmatch=True)
 quote = st.from_regex(r"[a-z0-9]{12}", fullmatch=True)
 VALUES: list[st.SearchStrategy[Value]] = [
+    st.just(NO_VALUE),
     st.builds(RentalValue, rental_id=rental),
     st.builds(VersionValue, rental_id=rental, version=st.integers(1, 10**9 - 1)),
     st.builds(HoursValue, rental_id=rental, hours=st.integers(1, 9999)),
@@ -41,22 +47,35 @@ VALUES: list[st.SearchStrategy[Value]] = [
 
 
 @given(value=st.one_of(VALUES))
-def test_values_come_back(value: Value) -> None:
+def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
     assert type(value).decode(value.encode()) == value
     assert len(value.encode()) <= 2000
 
 
-def test_values_are_short_and_readable() -> None:
-    assert VersionValue(rental_id="k7mq2", version=2).encode() == "k7mq2:2"
-    assert HoursValue(rental_id="k7mq2", hours=4).encode() == "k7mq2:4"
-    assert OfferValue(quote_id="q1", offer_id="a:b").encode() == "q1:a:b"
-    assert OfferValue.decode("q1:a:b").offer_id == "a:b"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (NO_VALUE, ""),
+        (RentalValue(rental_id="k7mq2"), "k7mq2"),
+        (VersionValue(rental_id="k7mq2", version=2), "k7mq2:2"),
+        (HoursValue(rental_id="k7mq2", hours=4), "k7mq2:4"),
+        (EndValue(rental_id="k7mq2", shown_end=1763982000), "k7mq2:1763982000"),
+        (ExtendValue(rental_id="k7mq2", hours=2, shown_end=1763982000), "k7mq2:2:1763982000"),
+        (ExtendValue(rental_id="k7mq2", seconds=5400, shown_end=1763982000), "k7mq2:5400s:1763982000"),
+        (QuoteValue(quote_id="q1"), "q1"),
+        (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
+        (NearbyValue(quote_id="q1", index=0), "q1:0"),
+    ],
+)
+def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: Value, text: str) -> None:
+    assert value.encode() == text
+    assert type(value).decode(text) == value
 
 
 @pytest.mark.parametrize(
     ("kind", "nonsense"),
     [
-        (RentalValue, None),
+        (NoValue, "k7mq2"),
         (RentalValue, ""),
         (RentalValue, "K7MQ2"),
         (RentalValue, "k7mq2\n"),
@@ -76,31 +95,56 @@ def test_values_are_short_and_readable() -> None:
         (NearbyValue, "q1:x"),
     ],
 )
-def test_nonsense_is_refused(kind: type[Value], nonsense: str | None) -> None:
+def test_text_of_another_shape_is_refused(kind: type[Value], nonsense: str) -> None:
     with pytest.raises(Mistake):
         kind.decode(nonsense)
 
 
-def test_an_id_that_cannot_travel_is_not_sent() -> None:
+def test_an_offer_id_that_a_value_cannot_hold_is_refused() -> None:
     with pytest.raises(Mistake):
         OfferValue(quote_id="q1", offer_id="two words").encode()
 
 
-@given(action=st.sampled_from(Action), n=st.integers(1, 25))
-def test_numbered_buttons_are_the_same_action(action: Action, n: int) -> None:
-    assert action_of(numbered(action, n)) is action
+@pytest.mark.parametrize(
+    ("type_name", "text", "value"),
+    [
+        ("quote", "q1", QuoteValue(quote_id="q1")),
+        ("version", "k7mq2:2", VersionValue(rental_id="k7mq2", version=2)),
+        ("none", "", NO_VALUE),
+        ("", "q1", QuoteValue(quote_id="q1")),
+        ("", "k7mq2:2", VersionValue(rental_id="k7mq2", version=2)),
+        ("", "", NO_VALUE),
+    ],
+)
+def test_a_modals_value_is_of_the_named_type_or_of_the_one_that_fits(
+    type_name: str, text: str, value: Value
+) -> None:
+    assert Callback.FORM.decode(text, type_name) == value
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text"), [("offer", "q1:o1"), ("quote", "k7mq2:2"), ("", "k7mq2:x"), ("unknown", "")]
+)
+def test_a_value_that_a_modal_may_not_have_is_refused(type_name: str, text: str) -> None:
+    with pytest.raises(Mistake):
+        Callback.FORM.decode(text, type_name)
+
+
+@pytest.mark.parametrize("action_id", ACTION_VALUES)
+def test_a_numbered_button_has_the_action_of_the_first(action_id: str) -> None:
+    assert [action_of(numbered(action_id, n)) for n in (1, 2, 25)] == [action_id] * 3
 
 
 @pytest.mark.parametrize(
     "name", ["", "nonsense", "keep.", "KEEP", "xkeep", "keep\n", "keep.x", "keep.2.3", "keep.123"]
 )
-def test_unknown_actions_are_refused(name: str) -> None:
+def test_an_unknown_action_is_refused(name: str) -> None:
     with pytest.raises(Mistake):
         action_of(name)
 
 
-def test_ids_are_unique_and_every_action_is_listed() -> None:
-    assert set(CARRIES) == set(Action)
-    ids = [*Action, *Callback, *Field]
-    assert len({str(each) for each in [*Action, *Callback]}) == len(Action) + len(Callback)
-    assert all(0 < len(each) <= 255 for each in ids)
+def test_ids_are_unique_and_within_slacks_limit() -> None:
+    assert not set(ACTION_VALUES) & set(MODAL_VALUES)
+    assert len(ACTION_VALUES) == sum(isinstance(declared, ActionId) for declared in vars(Action).values())
+    assert len(MODAL_VALUES) == sum(isinstance(declared, CallbackId) for declared in vars(Callback).values())
+    assert all(0 < len(each) <= 255 for each in [*ACTION_VALUES, *MODAL_VALUES, *Field])

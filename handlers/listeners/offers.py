@@ -1,0 +1,86 @@
+"""Asking for offers, and renting one: what commands, buttons and dialogs have in common."""
+
+from __future__ import annotations
+
+from bot.errors import DuplicateRental
+from bot.lifecycle.service import previews, queries, quoting, renting
+from bot.model.quote import Quote
+from bot.model.request import Request
+from handlers.ids import NO_VALUE, FormValue, OfferValue
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, is_direct
+from handlers.views import modals, offers, replies
+
+
+async def ask(
+    context: Context,
+    interaction: UserInteraction,
+    request: Request,
+    *,
+    rent_now: bool = False,
+    earlier: Quote | None = None,
+) -> Outcome:
+    """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
+    changes."""
+    asked_in = _asked_in(interaction, earlier)
+    await quoting.ask(
+        context.deps,
+        interaction.person,
+        request,
+        asked_in=asked_in,
+        direct=is_direct(asked_in),
+        reply_url=interaction.reply_url,
+        rent_now=rent_now,
+        replaces=interaction.ephemeral,
+        changes=earlier.changes if earlier else None,
+    )
+    return None
+
+
+def open_form(
+    context: Context,
+    interaction: UserInteraction,
+    *,
+    earlier: Quote | None = None,
+    value: FormValue = NO_VALUE,
+) -> Outcome:
+    """Open the request form, filled in from `earlier` if there is one. `value` is what the request changes.
+
+    Raise Refused if this person may not ask in this channel, MarketAway if the catalogue isn't known yet.
+    """
+    asked_in = _asked_in(interaction, earlier)
+    quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
+    request = earlier.request if earlier else None
+    return OpenModal(
+        modal=modals.form(context.known_catalog(), rules=context.deps.rules, request=request, value=value)
+    )
+
+
+def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
+    """Return the channel that the request is for. A later search keeps the channel of the earlier one, also if its
+    button is elsewhere."""
+    return earlier.asked_in if earlier else interaction.channel
+
+
+async def rent(context: Context, interaction: UserInteraction, value: OfferValue, *, another: bool) -> Outcome:
+    """Rent an offer, or open the dialog that confirms it if it can cost much."""
+    preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
+    if preview is not None:
+        modal = modals.rent_confirm(preview.quote, preview.choice, rules=context.deps.rules)
+        return OpenModal(modal=modal, another=another)
+    return await rent_confirmed(context, interaction, value, another=another)
+
+
+async def rent_confirmed(
+    context: Context, interaction: UserInteraction, value: OfferValue, *, another: bool
+) -> Outcome:
+    """Rent an offer, or ask for approval. If this person rents the same already and `another` is not set, only ask
+    whether they want another one."""
+    try:
+        rental = await renting.rent(
+            context.deps, interaction.person, value.quote_id, value.offer_id, another=another
+        )
+    except DuplicateRental as existing:
+        details = await queries.show(context.deps, interaction.person, existing.rental_id)
+        return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
+    return Reply(content=replies.rented(rental), replaces_original=True)

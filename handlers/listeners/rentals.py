@@ -1,0 +1,81 @@
+"""A rental and its lease: what commands, buttons and dialogs have in common."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.errors import DuplicateExtension
+from bot.lifecycle.service import ending, leasing, previews, queries
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.views import lists, modals, replies
+from handlers.views.blocks import Rendered
+from handlers.views.format import Times
+from handlers.views.rental_text import reader_times
+
+
+async def show(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+    """Reply with a rental and its history."""
+    details = await queries.show(context.deps, interaction.person, rental_id)
+    return Reply(
+        content=lists.show(
+            details,
+            reader=interaction.person.id,
+            rules=context.deps.rules,
+            now=context.deps.clock.now(),
+            zone=interaction.person.tz,
+        )
+    )
+
+
+async def open_extend_form(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+    """Open the dialog that asks how much longer the lease should be."""
+    details = await previews.rental_to_extend(context.deps, interaction.person, rental_id)
+    return OpenModal(modal=modals.extend(details, rules=context.deps.rules, now=context.deps.clock.now()))
+
+
+async def extend(
+    context: Context,
+    interaction: UserInteraction,
+    rental_id: str,
+    longer: timedelta,
+    *,
+    shown_end: int | None = None,
+) -> Outcome:
+    """Make a lease longer, or ask for approval of that. If the same command was given just now, only ask whether
+    still more is meant."""
+    try:
+        rental = await leasing.extend(context.deps, interaction.person, rental_id, longer, shown_end=shown_end)
+    except DuplicateExtension:
+        details = await queries.show(context.deps, interaction.person, rental_id)
+        times = _times(context, interaction)
+        return Reply(content=replies.extended_just_now(details.rental, longer, times, context.deps.rules))
+    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction)))
+
+
+async def keep(context: Context, interaction: UserInteraction, rental_id: str, span: timedelta) -> Outcome:
+    """Note that a machine is still needed: nobody is asked about it again for `span`."""
+    rental = await leasing.keep(context.deps, interaction.person, rental_id, span)
+    content = replies.still_needed(rental, _times(context, interaction), context.deps.rules)
+    return _reply_unless_shown(interaction, content)
+
+
+async def confirm_destroy(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+    """Open the dialog before every destroy, cancel and withdrawal, with the cost so far."""
+    details = await previews.rental_to_destroy(context.deps, interaction.person, rental_id)
+    return OpenModal(modal=modals.destroy_confirm(details))
+
+
+async def destroy_confirmed(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+    """Destroy, cancel or withdraw a rental."""
+    rental = await ending.destroy(context.deps, interaction.person, rental_id)
+    return _reply_unless_shown(interaction, replies.ending(rental))
+
+
+def _reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
+    """Send no private reply if the clicked message will be updated anyway."""
+    return None if interaction.on_surface else Reply(content=content)
+
+
+def _times(context: Context, interaction: UserInteraction) -> Times:
+    return reader_times(context.deps.rules, context.deps.clock.now(), interaction.person.tz)

@@ -1,0 +1,54 @@
+"""Deciding about a request that waits: approve and deny."""
+
+from __future__ import annotations
+
+from bot.errors import Changed
+from bot.lifecycle.service import deciding, previews
+from handlers.ids import VersionValue
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.views import modals, replies
+from handlers.views.approval import approval
+from handlers.views.format import escape
+
+
+async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Approve the version that was shown, or open the dialog that confirms it if it can cost much."""
+    details = await previews.approval_to_confirm(context.deps, interaction.person, value.rental_id, value.version)
+    if details is not None:
+        return OpenModal(modal=modals.approve_confirm(details, rules=context.deps.rules))
+    return await approve_confirmed(context, interaction, value)
+
+
+async def approve_confirmed(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Approve the version that was shown. Reply with the newest version if there is a newer one."""
+    try:
+        await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
+    except Changed as change:
+        return await _newer_version(context, interaction, value.rental_id, change)
+    return None
+
+
+async def deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Deny the version that was shown. Reply with the newest version if there is a newer one."""
+    try:
+        await deciding.deny(context.deps, interaction.person, value.rental_id, value.version)
+    except Changed as change:
+        return await _newer_version(context, interaction, value.rental_id, change)
+    return None
+
+
+async def _newer_version(
+    context: Context, interaction: UserInteraction, rental_id: str, change: Changed
+) -> Outcome:
+    newest = await previews.newest_request(context.deps, interaction.person, rental_id)
+    current = approval(
+        newest.details,
+        version=newest.version,
+        asked=newest.asked,
+        first=False,
+        rules=context.deps.rules,
+        now=context.deps.clock.now(),
+        zone=interaction.person.tz,
+    )
+    return Reply(content=replies.newer_version(escape(change.words, 300), current))

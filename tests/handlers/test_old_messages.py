@@ -1,0 +1,320 @@
+"""Buttons and dialogs that an older version left in Slack do what they did then.
+
+Their ids, values and metadata are copied from that version: none of them is made by the code under test.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.lifecycle.service import quoting, renting
+from bot.model.base import changed
+from bot.model.quote import Nearby, Quote
+from bot.model.state import State
+from handlers.ids import ACTION_VALUES, MODAL_VALUES
+from handlers.listeners import modals
+from handlers.listeners.interaction import submission
+from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
+from tests.handlers.test_deciding import asked, let_the_owner_decide
+from tests.handlers.test_running import H, running
+from tests.rentals import ending
+
+QUOTE = "q8f3mz2kq7wx"
+RENTAL = "k7mq2"
+FORM = {"gpu": "H100", "count": "1", "region": "EU", "contract": "ondemand", "vendor": "any", "lease": "6h"}
+
+
+@pytest.fixture(autouse=True)
+def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the first search and the first rental the ids that the old messages name."""
+    quotes, rentals = iter([QUOTE, *(f"q{n}" for n in range(2, 9))]), iter([RENTAL, "p4wd9"])
+    monkeypatch.setattr(quoting, "new_id", lambda _: next(quotes))
+    monkeypatch.setattr(renting, "new_id", lambda: next(rentals))
+
+
+async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
+    """Submit a dialog that was open during the update."""
+    state = {"values": {field: {field: {"value": entered}} for field, entered in inputs.items()}}
+    view = {"callback_id": callback_id, "private_metadata": private_metadata, "state": state}
+    await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})
+
+
+async def title_of_modal(ours: Team, user: str) -> str:
+    modal = await ours.modal(user)
+    assert modal is not None
+    return str(modal["title"])
+
+
+async def only_quote(ours: Team, user: str = ANA) -> Quote:
+    (quote,) = await ours.quotes(user)
+    return quote
+
+
+def test_every_id_that_stands_in_slack_is_known() -> None:
+    actions = (
+        "rent rent_another all_offers refresh change show_nearby try_again choose_from_list add_key show_rental "
+        "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on"
+    )
+    assert set(actions.split()) <= set(ACTION_VALUES)
+    dialogs = "key form rent_confirm approve_confirm extend_lease destroy_confirm notice"
+    assert set(dialogs.split()) <= set(MODAL_VALUES)
+
+
+# --- buttons
+
+
+@pytest.mark.parametrize(("action_id", "value"), [("rent", "q8f3mz2kq7wx:o-1"), ("rent.2", "q8f3mz2kq7wx:o-1")])
+async def test_an_old_rent_button_rents_its_offer(tmp_path: Path, action_id: str, value: str) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"), an_offer("o-2", "2.42"))
+        await ours.forge(ANA, action_id, value)
+        rental = await ours.rental(RENTAL)
+        assert (rental.state, rental.clicked_offer, rental.quote_id) == (State.PROCURING, "o-1", QUOTE)
+
+
+async def test_an_old_rent_another_button_rents_a_second_machine(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")
+        await ours.offered(ANA, an_offer("o-2", "2.15"))
+        await ours.forge(ANA, "rent_another", "q2:o-2")
+        assert [rental.id for rental in await ours.rentals()] == [RENTAL, "p4wd9"]
+
+
+@pytest.mark.parametrize(
+    ("action_id", "value", "gpu"),
+    [
+        ("refresh", "q8f3mz2kq7wx", "H100"),
+        ("try_again", "q8f3mz2kq7wx", "H100"),
+        ("show_nearby", "q8f3mz2kq7wx:0", "A100"),
+    ],
+)
+async def test_an_old_button_that_searches_again_starts_a_search(
+    tmp_path: Path, action_id: str, value: str, gpu: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        async with ours.deps.store.write() as tx:
+            quote = await tx.quotes.get(QUOTE)
+            assert quote is not None
+            nearby = Nearby(request=changed(quote.request, gpu="A100"), cheapest=an_offer("o-3", "1.10"))
+            await tx.quotes.save(changed(quote, nearby=(nearby,)))
+        await ours.forge(ANA, action_id, value)
+        assert (await only_quote(ours)).request.gpu == gpu
+
+
+async def test_an_old_all_offers_button_shows_the_whole_list(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, *(an_offer(f"o-{n}", f"2.{n}0") for n in range(1, 6)))
+        await ours.forge(ANA, "all_offers", "q8f3mz2kq7wx")
+        assert "$2.50/h" in (await ours.replies())[-1]
+
+
+@pytest.mark.parametrize(
+    ("action_id", "value", "title"),
+    [
+        ("change", "q8f3mz2kq7wx", "Get GPUs"),
+        ("choose_from_list", None, "Get GPUs"),
+        ("add_key", None, "Your SSH key"),
+    ],
+)
+async def test_an_old_button_below_offers_opens_its_dialog(
+    tmp_path: Path, action_id: str, value: str | None, title: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        await ours.forge(ANA, action_id, value)
+        assert await title_of_modal(ours, ANA) == title
+
+
+@pytest.mark.parametrize(
+    ("user", "action_id", "value", "state"),
+    [(BEN, "deny", "k7mq2:1", State.DENIED), (ANA, "withdraw", "k7mq2:1", State.WITHDRAWN)],
+)
+async def test_an_old_button_that_decides_a_request_decides_it(
+    tmp_path: Path, user: str, action_id: str, value: str, state: State
+) -> None:
+    async with team(tmp_path) as ours:
+        await asked(ours)
+        await ours.forge(user, action_id, value)
+        assert (await ours.rental(RENTAL)).state is state
+
+
+@pytest.mark.parametrize(
+    ("user", "action_id", "value", "title"),
+    [(BEN, "approve", "k7mq2:1", "Approve k7mq2?"), (ANA, "change_rental", "k7mq2:1", "Change the request")],
+)
+async def test_an_old_button_below_a_request_opens_its_dialog(
+    tmp_path: Path, user: str, action_id: str, value: str, title: str
+) -> None:
+    async with team(tmp_path) as ours:
+        await asked(ours)
+        await ours.forge(user, action_id, value)
+        assert await title_of_modal(ours, user) == title
+
+
+async def test_an_old_accept_button_lets_the_owner_confirm_the_higher_price(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await let_the_owner_decide(ours, rental)
+        await ours.forge(ANA, "accept", "k7mq2:1")
+        assert await title_of_modal(ours, ANA) == f"Approve {rental.id}?"
+
+
+@pytest.mark.parametrize(
+    ("action_id", "value", "longer"),
+    [("extend", "k7mq2:2:1795543200", 2 * H), ("extend.2", "k7mq2:5400s:1795543200", 1.5 * H)],
+)
+async def test_an_old_extend_button_makes_the_lease_longer(
+    tmp_path: Path, action_id: str, value: str, longer: timedelta
+) -> None:
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await ours.forge(ANA, action_id, value)
+        assert (await ours.rental(RENTAL)).running.ends_at == NOON + 6 * H + longer
+
+
+@pytest.mark.parametrize(("action_id", "value"), [("keep", "k7mq2:4"), ("keep.2", "k7mq2:4")])
+async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, action_id: str, value: str) -> None:
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await ours.forge(ANA, action_id, value)
+        assert (await ours.rental(RENTAL)).running.question.at == NOON + 4 * H
+
+
+@pytest.mark.parametrize(
+    ("action_id", "title"),
+    [("destroy", "Destroy k7mq2?"), ("cancel", "Destroy k7mq2?"), ("extend_form", "Extend k7mq2?")],
+)
+async def test_an_old_button_of_a_machine_opens_its_dialog(tmp_path: Path, action_id: str, title: str) -> None:
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await ours.forge(ANA, action_id, "k7mq2")
+        assert await title_of_modal(ours, ANA) == title
+
+
+@pytest.mark.parametrize(
+    ("action_id", "words"),
+    [
+        ("details", "Allowed: up to $2.47/h"),
+        ("show_rental", "Allowed: up to $2.47/h"),
+        ("taken_on", "k7mq2 is confirmed gone."),
+    ],
+)
+async def test_an_old_button_of_a_machine_is_answered(tmp_path: Path, action_id: str, words: str) -> None:
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await ours.forge(ANA, action_id, "k7mq2")
+        assert words in (await ours.replies())[-1]
+
+
+# --- dialogs: their metadata had no type of the value
+
+
+async def test_an_old_form_starts_a_search(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/commands/T0/1/x","ephemeral":false,'
+        '"on_surface":false,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await submit(ours, ANA, "form", metadata, **FORM)
+        quote = await only_quote(ours)
+        assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
+
+
+async def test_an_old_form_below_offers_starts_a_search_in_the_same_channel(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"q8f3mz2kq7wx","channel":"D0ANA","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":true,"on_surface":false,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        await submit(ours, ANA, "form", metadata, **FORM)
+        quote = await only_quote(ours)
+        assert (quote.request.gpu, quote.asked_in, quote.changes) == ("H100", TRAINING, None)
+
+
+async def test_an_old_form_of_a_waiting_request_changes_that(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"k7mq2:1","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":false,"on_surface":true,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await asked(ours)
+        await submit(ours, ANA, "form", metadata, **FORM)
+        assert (await only_quote(ours)).changes == RENTAL
+
+
+async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"q8f3mz2kq7wx:o-1","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":true,"on_surface":false,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "9.00"))
+        await submit(ours, ANA, "rent_confirm", metadata)
+        rental = await ours.rental(RENTAL)
+        assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o-1")
+
+
+async def test_an_old_rent_dialog_rents_a_second_machine_if_another_one_was_meant(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"q2:o-2","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":true,"on_surface":false,"thread_ts":"","another":true,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await ours.offered(ANA, an_offer("o-1", "2.15"))
+        await ours.forge(ANA, "rent", "q8f3mz2kq7wx:o-1")
+        await ours.offered(ANA, an_offer("o-2", "9.00"))
+        await submit(ours, ANA, "rent_confirm", metadata)
+        assert [rental.id for rental in await ours.rentals()] == [RENTAL, "p4wd9"]
+
+
+async def test_an_old_approval_dialog_approves(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"k7mq2:1","channel":"C0APPROVE","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":false,"on_surface":true,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await asked(ours)
+        await submit(ours, BEN, "approve_confirm", metadata)
+        rental = await ours.rental(RENTAL)
+        assert (rental.state, rental.approved_by) == (State.PROCURING, BEN)
+
+
+async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"k7mq2:1795543200","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/actions/T0/1/x",'
+        '"ephemeral":false,"on_surface":true,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await submit(ours, ANA, "extend_lease", metadata, hours="4")
+        await submit(ours, ANA, "extend_lease", metadata, hours="4")
+        assert (await ours.rental(RENTAL)).running.ends_at == NOON + 10 * H
+
+
+async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"k7mq2","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/commands/T0/1/x",'
+        '"ephemeral":false,"on_surface":false,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await running(ours)
+        await submit(ours, ANA, "destroy_confirm", metadata)
+        assert ending(await ours.rental(RENTAL)).outcome is State.DESTROYED
+
+
+async def test_an_old_key_dialog_stores_the_key(tmp_path: Path) -> None:
+    metadata = (
+        '{"value":"","channel":"C0TRAIN00","reply_url":"https://hooks.slack.com/commands/T0/1/x","ephemeral":false,'
+        '"on_surface":false,"thread_ts":"","another":false,"opened_at":1764000000}'
+    )
+    async with team(tmp_path) as ours:
+        await submit(ours, ANA, "key", metadata, key_line=KEY_LINE)
+        assert (await ours.replies())[-1].startswith('Your key "ana@laptop" is set')

@@ -1,0 +1,105 @@
+"""Parts of a bot that fail: a market, a prober and a store, for tests of failing steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+from bot.errors import StoreBusy
+from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.ports.store import Store, Tx
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import World
+
+
+class BrokenMarket:
+    """A market whose calls about machines raise a bug while it is `broken`."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self.broken = True
+
+    def __getattr__(self, name: str) -> Any:
+        if self.broken and name in {"progress", "resource", "resources"}:
+            return self._break
+        return getattr(self._market, name)
+
+    async def _break(self, *_: Any, **__: Any) -> Any:
+        raise OverflowError
+
+
+class HangingMarket(BrokenMarket):
+    """A market that does not answer about machines until it is `repaired`."""
+
+    def __init__(self, market: Market) -> None:
+        super().__init__(market)
+        self.repaired = asyncio.Event()
+
+    async def _break(self, *_: Any, **__: Any) -> Any:
+        await self.repaired.wait()
+        raise OverflowError
+
+
+class InterruptedMarket(BrokenMarket):
+    """Runs `act` after the overdue deletion looked up the machines and before it deletes them."""
+
+    def __init__(self, market: Market, act: Callable[[], Any]) -> None:
+        super().__init__(market)
+        self._act = act
+
+    async def resource_ids(self, offer_id: str) -> dict[str, str]:
+        found = await self._market.resource_ids(offer_id)
+        await self._act()
+        return found
+
+
+class BrokenProber:
+    """A Prober with a bug."""
+
+    async def banner(self, host: str, port: int) -> bool:
+        raise OverflowError
+
+
+class FailingStore:
+    """A store that can refuse writes, and reads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.refuses_writes = True
+        self.refuses_reads = False
+        self.on_commit = store.on_commit
+
+    async def takes_writes(self) -> bool:
+        return not self.refuses_writes
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        if self.refuses_reads:
+            raise StoreBusy("away")
+        async with self._store.read() as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        if self.refuses_writes:
+            raise StoreBusy("full")
+        async with self._store.write() as tx:
+            yield tx
+
+
+def break_steps(here: World) -> BrokenMarket:
+    """Let every step that asks about a machine fail from now on."""
+    market = BrokenMarket(here.deps.market)
+    here.restart(replace(here.deps, market=cast(Market, market)))
+    return market
+
+
+async def ends_as(here: World, rental: Rental, end: State) -> None:
+    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
+    await here.until(rental, end)
+    assert await here.alive() == []
+    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()

@@ -1,0 +1,53 @@
+"""Helpers for tests of a lease: its end, and the time until then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from bot.errors import TooLate
+from bot.model.attempt import Why
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.world import HOUR, SECOND, World
+
+
+def end_of(rental: Rental) -> datetime:
+    return rental.running.ends_at
+
+
+async def sleep_to(here: World, moment: datetime) -> None:
+    await here.oversleep(moment - here.now)
+
+
+async def count(here: World, rental: Rental, kind: E) -> int:
+    return (await here.details(rental)).count(kind)
+
+
+async def destroyed_at(here: World, rental: Rental) -> datetime:
+    """Let time pass until the rental is destroyed at its end. Return when that began."""
+    rental = await here.rental(rental.id)
+    if rental.state is State.READY and here.now < end_of(rental):
+        await sleep_to(here, end_of(rental) - SECOND)
+    rental = await here.until(rental, State.DESTROYED)
+    assert await here.alive() == []
+    event = await here.last_event(rental, E.DESTROYING)
+    assert event.facts.why is Why.LEASE_ENDED
+    return event.at
+
+
+async def waiting_for_extension(here: World) -> Rental:
+    """Return a ready rental that asks for 24 hours more than its 24. That is over the total that needs an
+    approver."""
+    rental = await here.ready(lease=24 * HOUR)
+    ends = end_of(rental)
+    await here.oversleep(20 * HOUR)
+    rental = await here.extend(rental, 24 * HOUR)
+    assert (rental.state, end_of(rental)) == (State.READY, ends)
+    assert rental.extension is not None
+    assert rental.extension.ends_at == ends + 24 * HOUR
+    with pytest.raises(TooLate, match="already asks"):
+        await here.extend(rental, HOUR)
+    return rental

@@ -1,0 +1,130 @@
+"""What a world reads of its store, its account and the marketplace's traffic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from bot.lifecycle.deps import StepDeps
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.event import Event, EventKind
+from bot.model.message import Message, MessageKind
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from store.db import Database
+from tests.sandbox.compute_world import ComputeWorld
+
+
+class WorldReader:
+    """Reads what is stored, and what the outside has."""
+
+    deps: StepDeps
+    database: Database
+    outside: ComputeWorld
+
+    async def rental(self, rental_id: str) -> Rental:
+        async with self.deps.store.read() as tx:
+            found = await tx.rentals.get(rental_id)
+        assert found is not None
+        return found
+
+    async def rentals(self) -> list[Rental]:
+        """Return all rentals, oldest first."""
+        async with self.database.engines.reader.connect() as conn:
+            ids = (await conn.execute(text("SELECT id FROM rentals ORDER BY created_at, id"))).scalars().all()
+        async with self.deps.store.read() as tx:
+            found = await tx.rentals.get_many(list(ids))
+        return [found[rental_id] for rental_id in ids]
+
+    async def quote(self, quote_id: str) -> Quote:
+        async with self.deps.store.read() as tx:
+            found = await tx.quotes.get(quote_id)
+        assert found is not None
+        return found
+
+    async def events(self, rental: Rental | str) -> list[Event]:
+        async with self.deps.store.read() as tx:
+            return await tx.events.of(rental if isinstance(rental, str) else rental.id)
+
+    async def details(self, rental: Rental | str) -> list[EventKind]:
+        """Return the kinds of its events, in order."""
+        return [event.kind for event in await self.events(rental)]
+
+    async def history(self) -> list[Event]:
+        """Return every event, in order."""
+        found, event_id = [], 1
+        async with self.deps.store.read() as tx:
+            while (event := await tx.events.get(event_id)) is not None:
+                found.append(event)
+                event_id += 1
+        return found
+
+    async def account_history(self) -> list[Event]:
+        """Return the events of the account as a whole."""
+        return [event for event in await self.history() if event.rental_id is None]
+
+    async def account_events(self) -> list[EventKind]:
+        """Return the kinds of the events of the account, in order."""
+        return [event.kind for event in await self.account_history()]
+
+    async def account_event(self, kind: EventKind) -> Event:
+        """Return the last event of the account of a kind."""
+        return [event for event in await self.account_history() if event.kind is kind][-1]
+
+    async def last_event(self, rental: Rental | str, kind: EventKind) -> Event:
+        """Return the last event of a rental of a kind."""
+        return [event for event in await self.events(rental) if event.kind is kind][-1]
+
+    async def attempts(self, rental: Rental) -> list[Attempt]:
+        async with self.deps.store.read() as tx:
+            return await tx.rentals.attempts(rental.id)
+
+    async def resources(self, rental: Rental) -> list[Resource]:
+        async with self.deps.store.read() as tx:
+            return await tx.rentals.resources(rental.id)
+
+    async def ledger(self, rental: Rental) -> list[LedgerRow]:
+        async with self.deps.store.read() as tx:
+            return await tx.rentals.ledger(rental.id)
+
+    async def direct(self, rental: Rental) -> list[tuple[str, EventKind]]:
+        """Return who was notified of what by direct message, in order."""
+        async with self.deps.store.read() as tx:
+            messages: list[Message] = await tx.messages.direct_of(rental.id)
+            sent = []
+            for message in messages:
+                event = await tx.events.get(message.event_id or 0)
+                assert event is not None
+                sent.append((message.to.value, event.kind))
+        return sent
+
+    async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
+        """Return who got a notice of this kind, in order."""
+        found = []
+        async with self.deps.store.read() as tx:
+            for number in range(1, 2000):
+                message = await tx.messages.get(number)
+                if message is not None and message.kind is MessageKind.NOTICE:
+                    event = await tx.events.get(message.event_id or 0)
+                    if event is not None and event.kind is kind:
+                        found.append((message.to.value, event))
+        return found
+
+    async def alive(self) -> list[dict[str, Any]]:
+        """Return the account's resources that bill."""
+        account = await self.outside.look("account")
+        return [resource for resource in account["resources"] if resource["alive"]]
+
+    async def bought(self) -> list[str]:
+        """Return the vendors of all purchases, in order."""
+        return [offer["vendor"] for offer in (await self.outside.look("account"))["offers_bought"]]
+
+    async def bill(self) -> int:
+        """Return the vendors' bill in micro-dollars."""
+        return int((await self.outside.look("bill"))["total_micros"])
+
+    async def calls(self, endpoint: str) -> list[dict[str, Any]]:
+        """Return the calls that the marketplace got at an endpoint."""
+        found: list[dict[str, Any]] = (await self.outside.look(f"traffic?after=0&endpoint={endpoint}"))["requests"]
+        return found

@@ -1,0 +1,42 @@
+"""When the marketplace is asked again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import MarketAway
+from bot.lifecycle.steps.polling import JITTER, LONGEST_WAIT, POLL, poll_at, retry_at, soonest
+from tests.databases import START
+
+SECOND = timedelta(seconds=1)
+
+
+def test_the_next_poll_is_15_seconds_later_give_or_take_a_second() -> None:
+    polls = {poll_at(START) for _ in range(100)}
+    assert len(polls) > 1
+    assert all(POLL - JITTER <= poll - START <= POLL + JITTER for poll in polls)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least", "most"),
+    [
+        (None, POLL - JITTER, POLL + JITTER),
+        (0.0, POLL - JITTER, POLL + JITTER),
+        (5.0, POLL - JITTER, POLL + JITTER),
+        (60.0, 60 * SECOND, 60 * SECOND),
+        (3600.0, LONGEST_WAIT, LONGEST_WAIT),
+    ],
+)
+def test_a_retry_comes_at_the_next_poll_or_when_the_market_asks_for_it_within_two_minutes(
+    retry_after: float | None, least: timedelta, most: timedelta
+) -> None:
+    retry = retry_at(START, MarketAway("busy", retry_after=retry_after))
+    assert least <= retry - START <= most
+
+
+def test_the_soonest_of_several_times_ignores_those_that_are_not_set() -> None:
+    assert soonest(START + SECOND, None, START) == START
+    assert soonest(None, None) is None
+    assert soonest() is None

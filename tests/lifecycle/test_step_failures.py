@@ -1,0 +1,104 @@
+"""People are notified of a rental whose step fails several times in a row, and again once it works."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.quote import QuoteState
+from bot.model.state import State
+from store.db import Database
+from tests.lifecycle.failing import (
+    break_steps,
+    ends_as,
+)
+from tests.lifecycle.leases import end_of
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+
+pytestmark = pytest.mark.usefixtures("logs")
+GRACE = 15 * MINUTE
+TIME_OUT = 15 * MINUTE
+
+
+async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_number_in_the_log(
+    here: World, logs: list[Any]
+) -> None:
+    rental = await here.ready()
+    market = break_steps(here)
+    await here.pass_time(end_of(rental) - here.now - HOUR)
+    failed = [line for line in logs if line["event"] == "step.failed"]
+    assert len(failed) > 3
+    (number,) = {line["number"] for line in failed}
+    told = await here.notices(E.STEP_FAILED)
+    assert [person for person, _ in told] == [ANA.id, CLEO.id]
+    facts = told[0][1].facts
+    assert (facts.name, facts.number, facts.count) == (rental.id, number, 3)
+    assert facts.until == end_of(rental) + 2 * GRACE
+    assert (await here.rental(rental.id)).version == rental.version
+
+    # After a restart people are not notified again, and still are once it works.
+    here.restart(here.deps)
+    await here.pass_time(10 * MINUTE)
+    assert len(await here.notices(E.STEP_FAILED)) == 2
+    market.broken = False
+    await here.pass_time(10 * MINUTE)
+    deps = await here.notices(E.STEP_WORKS)
+    assert [(person, event.facts.number) for person, event in deps] == [(ANA.id, number), (CLEO.id, number)]
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_nobody_is_notified_of_two_failed_steps(here: World) -> None:
+    rental = await here.ready()
+    market = break_steps(here)
+    await here.pass_time(4 * MINUTE + 30 * SECOND)
+    market.broken = False
+    await here.pass_time(10 * MINUTE)
+    assert await here.notices(E.STEP_FAILED) + await here.notices(E.STEP_WORKS) == []
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_people_are_notified_again_of_a_step_that_fails_for_two_hours(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR)
+    market = break_steps(here)
+    await here.pass_time(4 * HOUR + 30 * MINUTE)
+    assert len(await here.notices(E.STEP_FAILED)) == 2 * 3
+    market.broken = False
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def execute(here: World, statement: str, of: str) -> None:
+    """Change the database without the bot."""
+    async with cast(Database, here.deps.store).engines.writer.begin() as conn:
+        await conn.execute(text(statement), {"of": of})
+        await conn.commit()
+
+
+async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted_while_others_go_on(here: World) -> None:
+    rental, other = await here.ready(), await here.ready(person=BEN)
+    found = await here.quote(rental.quote_id)
+    broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
+    async with here.deps.store.write() as tx:
+        await tx.quotes.add(broken)
+    await execute(
+        here, "UPDATE rentals SET envelope = substr(envelope, 2), state = 'odd' WHERE id = :of", rental.id
+    )
+    await execute(here, "UPDATE quotes SET request = substr(request, 2) WHERE id = :of", "broken")
+    await here.pass_time(10 * MINUTE)
+    assert [person for person, _ in await here.notices(E.STEP_FAILED)] == [ANA.id, CLEO.id]
+    await here.until(other, State.DESTROYED, within=3 * HOUR)
+    assert await here.notices(E.DELETED_OVERDUE) == []
+    await here.pass_time(HOUR)
+    assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
+    assert await here.alive() == []
+
+    # Once it can be read again, it goes on, and so does the quote.
+    await execute(here, "UPDATE rentals SET envelope = '{' || envelope, state = 'ready' WHERE id = :of", rental.id)
+    await execute(here, "UPDATE quotes SET request = '{' || request WHERE id = :of", "broken")
+    await here.until(rental, State.DESTROYED)
+    ledger = await here.ledger(rental) + await here.ledger(other)
+    assert sum(row.amount for row in ledger) == await here.bill()
+    assert (await here.quote("broken")).due_at is None

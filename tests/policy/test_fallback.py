@@ -1,0 +1,75 @@
+"""Which offers an attempt may buy, and in which order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.model.attempt import Attempt, Why
+from bot.model.base import changed
+from bot.model.offer import Offer
+from bot.policy.fallback import untried, within_envelope
+from bot.policy.rules import Rules
+from tests.store import make
+
+RULES = Rules()
+
+
+def offer(vendor: str, rate: str, **fields: Any) -> Offer:
+    return make.offer(f"offer-{vendor}", vendor=vendor, rate=Decimal(rate), **fields)
+
+
+A, B, C = offer("a", "2.00"), offer("b", "3.00"), offer("c", "1.00")
+
+
+def failed(tried: Offer, why: Why | None) -> Attempt:
+    return make.attempt(offer=tried, why=why)
+
+
+def names(offers: list[Offer]) -> str:
+    return " ".join(one.vendor for one in offers)
+
+
+def test_the_clicked_offer_is_tried_first_then_the_cheapest() -> None:
+    request = make.rental().request
+    assert names(untried([A, B, C], request, B.offer_id, [])) == "b c a"
+    assert names(untried([A, B, C], request, "gone", [])) == "c a b"
+
+
+def test_an_offer_that_does_not_fit_the_request_is_not_tried() -> None:
+    assert untried([offer("a", "2.00", count=A.count + 1)], make.rental().request, "x", []) == []
+
+
+@pytest.mark.parametrize(
+    ("why", "remaining"),
+    [
+        (Why.SOLD_OUT, "c b"),
+        (Why.VENDOR_FAILED, "c b"),
+        (None, "c b"),
+        (Why.EXPIRED, "c a b"),
+        (Why.OUTAGE, "c a b"),
+        (Why.RATE_LIMITED, "c a b"),
+        (Why.UNAUTHORIZED, "c a b"),
+    ],
+)
+def test_a_place_where_an_attempt_failed_is_not_tried_again_unless_its_offer_or_the_market_was_why(
+    why: Why | None, remaining: str
+) -> None:
+    again = changed(A, offer_id="offer-a-again")
+    tried = [failed(A, why)]
+    assert names(untried([A, again, B, C], make.rental().request, "x", tried)) == remaining
+
+
+@pytest.mark.parametrize(("max_rate", "allowed"), [("3.00", "a b c"), ("2.99", "a c"), ("0.99", "")])
+def test_an_offer_above_the_rate_of_the_envelope_is_not_allowed(max_rate: str, allowed: str) -> None:
+    envelope = make.envelope(max_rate=Decimal(max_rate), total=1_000_000_000)
+    assert names(within_envelope([A, B, C], envelope, 0, RULES)) == allowed
+
+
+def test_an_offer_is_allowed_only_if_the_total_leaves_three_minutes_to_get_ready() -> None:
+    # The lease of 4 h and its grace of 15 min cost $8.50, three minutes cost $0.10.
+    envelope = make.envelope(max_rate=Decimal("3.00"), total=9_000_000)
+    assert names(within_envelope([A], envelope, 400_000, RULES)) == "a"
+    assert names(within_envelope([A], envelope, 400_001, RULES)) == ""
