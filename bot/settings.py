@@ -15,6 +15,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from bot.addresses import check_listen_address, check_web_address
 from bot.env_file import ENV_FILE, EnvFile, read_env_file
@@ -43,6 +44,7 @@ class _Files(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._values = values
 
+    @override
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         name = str(field.validation_alias)
         return self._values.get(name), name, False
@@ -71,6 +73,7 @@ class Settings(BaseSettings):
     clock_url: str | None = _field("GPUBOT_CLOCK_URL", default=None)
 
     @classmethod
+    @override
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],

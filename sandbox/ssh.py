@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 
 import asyncssh
+from typing_extensions import override
 
 from sandbox.clock import SandboxClock, real_sleep
 from sandbox.nvidia_smi import Gpu, gpu_list, gpu_table
@@ -197,10 +198,12 @@ class _Login(asyncssh.SSHServer):
         self._connection = conn
         self._on_open(conn)
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
             self._on_close(self._connection)
 
+    @override
     def begin_auth(self, username: str) -> bool:
         return True
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
+from typing_extensions import override
 
 from bot.model.message import Destination, stored_destination
 
@@ -27,6 +28,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
@@ -35,6 +37,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
+    @override
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
@@ -52,6 +55,7 @@ class SafeText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else storable(value)
 
@@ -62,9 +66,11 @@ class DecimalText(TypeDecorator[Decimal]):
     impl = Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
         return None if value is None else str(value)
 
+    @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
 
@@ -79,9 +85,11 @@ class EnumText(TypeDecorator[E], Generic[E]):
         super().__init__()
         self.enum = enum
 
+    @override
     def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
         return None if value is None else self.enum(value).value
 
+    @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
         return None if value is None else self.enum(value)
 
@@ -92,9 +100,11 @@ class DestinationText(TypeDecorator[Destination]):
     impl = Text
     cache_ok = True
 
+    @override
     def process_bind_param(self, value: Destination | None, dialect: Dialect) -> str | None:
         return None if value is None else storable(value.value)
 
+    @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> Destination | None:
         return None if value is None else stored_destination(value)
 
@@ -110,6 +120,7 @@ class JsonText(TypeDecorator[T], Generic[T]):
         self.kind = kind
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
 
+    @override
     def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
         if value is None:
             return None
@@ -118,5 +129,6 @@ class JsonText(TypeDecorator[T], Generic[T]):
         except PydanticSerializationError:  # a text in it has a lone surrogate
             return storable(json.dumps(self._adapter.dump_python(value, mode="json"), ensure_ascii=False))
 
+    @override
     def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
         return None if value is None else self._adapter.validate_json(value)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from typing_extensions import override
 
 from bot import health
 from bot.clock import MovedClock
@@ -27,6 +28,7 @@ class StoppedClock(MovedClock):
     def monotonic(self) -> float:
         return self.seconds
 
+    @override
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(0)
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
+from typing_extensions import override
 
 from bot.app import Parts, build
 from bot.clock import SystemClock
@@ -213,6 +214,7 @@ async def test_a_socket_follows_no_redirect(env: pytest.MonkeyPatch, api: Api) -
     ended = asyncio.Event()
 
     class Failed(logging.Handler):
+        @override
         def emit(self, record: logging.LogRecord) -> None:
             ended.set()
 

@@ -29,8 +29,8 @@ class Play:
     session: aiohttp.ClientSession
     people: dict[str, str]
     """Name to Slack user id."""
-    on_message: Callable[[str, SeenMessage], None] = lambda reader, message: None
-    on_action: Callable[[str, str, str, datetime], None] = lambda name, place, action, at: None
+    on_message: Callable[[str, SeenMessage], None] = lambda _reader, _message: None
+    on_action: Callable[[str, str, str, datetime], None] = lambda _name, _place, _action, _at: None
     _read: dict[str, int] = field(default_factory=dict)
     """By name, the number of the newest change that this person has read."""
     _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)

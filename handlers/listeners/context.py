@@ -21,10 +21,10 @@ from handlers.views.blocks import Json
 class Post(Protocol):
     """`handlers.delivery.loop.Delivery.post`."""
 
-    async def __call__(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool: ...
+    async def __call__(self, to: str, text: str, blocks: Sequence[Json] = (), /) -> bool: ...
 
 
-async def post_nothing(to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
+async def post_nothing(_to: str, _text: str, _blocks: Sequence[Json] = (), /) -> bool:
     """Return False: nothing is posted."""
     return False
 

@@ -75,7 +75,7 @@ class Sockets:
         """Acknowledgements of no envelope that their connection was waiting for."""
         self.changes = Notifier()
         """Notified when a connection opens or closes."""
-        self.on_envelope: Callable[[str, Json], None] = lambda kind, envelope: None
+        self.on_envelope: Callable[[str, Json], None] = lambda _kind, _envelope: None
         """Called with "sent" and every envelope, and with "received" and every message of the app."""
         self.interactive: Callable[[], bool] = lambda: True
         """Returns whether the app has interactivity switched on."""

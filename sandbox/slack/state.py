@@ -55,9 +55,9 @@ class Workspace:
         """The choices of a person in a message's menus, by (channel, ts, user), then by block_id and action_id."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
-        self.on_message: Callable[[Message | None, Message], None] = lambda before, after: None
+        self.on_message: Callable[[Message | None, Message], None] = lambda _before, _after: None
         """Called for every message for all that is posted (before: None), edited or deleted."""
-        self.on_file: Callable[[str, Channel], None] = lambda file_id, channel: None
+        self.on_file: Callable[[str, Channel], None] = lambda _file_id, _channel: None
         """Called for every file that is shared."""
         self._last_ts = 0
         self._ids = 0

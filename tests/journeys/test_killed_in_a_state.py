@@ -16,7 +16,7 @@ async def test_killed_while_a_request_waits_it_can_still_be_approved(world: Worl
     assert card.text.startswith("Waiting for approval")
     await world.kill()
     await world.restart()
-    await world.approves("Cleo", rental)
+    await world.approves("Cleo")
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")

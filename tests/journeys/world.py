@@ -208,7 +208,7 @@ class World:
         await self.asks_to_destroy(name, rental_id, channel=channel)
         await self.play.settle()
 
-    async def approves(self, name: str, rental_id: str) -> None:
+    async def approves(self, name: str) -> None:
         """Click Approve, and confirm if a modal opens."""
         await self.play.settle()
         await self.play.clicks(name, self.play.sees(name, "Approve up to"), "Approve")

@@ -61,7 +61,7 @@ class BrokenProber:
     """A Prober with a bug."""
 
     async def banner(self, host: str, port: int) -> bool:
-        raise OverflowError
+        raise OverflowError(host, port)
 
 
 class FailingStore:

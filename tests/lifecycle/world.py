@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
+from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.lifecycle.account import note_token
@@ -60,6 +61,7 @@ class Clock(MovedClock):
     def real(self) -> datetime:
         return self.now()
 
+    @override
     async def pause(self, seconds: float) -> None:
         """Return at once."""
         self.paused.set()

@@ -331,7 +331,7 @@ async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock:
 
 
 async def test_no_log_line_and_no_error_has_the_token(
-    api: Api, market: ComputeClear, impatient_market: ComputeClear, caplog: pytest.LogCaptureFixture
+    api: Api, market: ComputeClear, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
     api.answer("/available_gpus", {"detail": TOKEN}, status=500)

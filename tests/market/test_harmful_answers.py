@@ -129,7 +129,7 @@ async def test_a_small_body_that_would_decompress_to_megabytes_takes_no_memory(
     assert most < MAX_BODY
 
 
-async def test_a_large_answer_is_decoded_in_a_thread(api: Api, market: ComputeClear) -> None:
+async def test_a_large_answer_is_decoded_in_a_thread(market: ComputeClear) -> None:
     async def reader(content: bytes) -> int:
         return await market._http.read(GPUS, Answer(200, content), lambda _: threading.get_ident())
 

@@ -13,7 +13,6 @@ from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
 from tests.sandbox.slack_world import (
     Json,
     RawSocket,
-    World,
     actions,
     button,
     section,
@@ -26,7 +25,7 @@ EVERYTHING = AppConfig(
 )
 
 
-async def payload_of(world: World, socket: RawSocket, act: Any) -> Json:
+async def payload_of(socket: RawSocket, act: Any) -> Json:
     """Acknowledge the act, and return the payload that the app gets."""
     waiting = asyncio.ensure_future(act)
     envelope = await socket.next()
@@ -41,7 +40,7 @@ async def payload_of(world: World, socket: RawSocket, act: Any) -> Json:
 async def test_the_payload_of_a_command_has_all_fields() -> None:
     async with workspace() as world:
         socket = await world.socket()
-        payload = await payload_of(world, socket, world.command(ANA, "  get H100  "))
+        payload = await payload_of(socket, world.command(ANA, "  get H100  "))
         assert {key: payload[key] for key in ("user_id", "user_name", "channel_id", "channel_name", "text")} == {
             "user_id": ANA,
             "user_name": "ana",
@@ -50,9 +49,9 @@ async def test_the_payload_of_a_command_has_all_fields() -> None:
             "text": "get H100",
         }
         assert (payload["team_id"], payload["command"]) == (TEAM, "/gpu")
-        direct = await payload_of(world, socket, world.command(ANA, channel="", dm=True))
+        direct = await payload_of(socket, world.command(ANA, channel="", dm=True))
         assert (direct["channel_name"], direct["channel_id"][0]) == ("directmessage", "D")
-        private = await payload_of(world, socket, world.command(ANA, channel=QUIET))
+        private = await payload_of(socket, world.command(ANA, channel=QUIET))
         assert private["channel_name"] == "privategroup"
 
 
@@ -60,10 +59,10 @@ async def test_with_should_escape_names_in_a_command_become_ids() -> None:
     text = "k7mq2 for @ben in #gpus, you@laptop a<b & c you@laptop.example"
     escaped = f"k7mq2 for <@{BEN}|ben> in <#{GPUS}|gpus>, you@laptop a&lt;b &amp; c "
     async with workspace() as world:
-        payload = await payload_of(world, await world.socket(), world.command(ANA, text))
+        payload = await payload_of(await world.socket(), world.command(ANA, text))
         assert payload["text"] == escaped + "<mailto:you@laptop.example|you@laptop.example>"
     async with workspace(app=AppConfig(commands={"/gpu": False})) as world:
-        payload = await payload_of(world, await world.socket(), world.command(ANA, text))
+        payload = await payload_of(await world.socket(), world.command(ANA, text))
         assert payload["text"] == text
 
 
@@ -90,7 +89,7 @@ async def test_the_payload_of_a_click_has_all_fields() -> None:
             SHARED, "Rent?", blocks=[section("Rent?"), actions(button("Rent", "rent", "q1"))]
         )
         click = world.act("click", user=OLGA, channel=SHARED, ts=posted["ts"], action_id="rent")
-        payload = await payload_of(world, socket, click)
+        payload = await payload_of(socket, click)
         assert payload["type"] == "block_actions"
         assert payload["user"] == {"id": OLGA, "username": "olga", "name": "olga", "team_id": OTHER_TEAM}
         assert (payload["team"]["id"], payload["enterprise"], payload["api_app_id"]) == (TEAM, None, "A0APP0000")
@@ -116,7 +115,7 @@ async def test_only_the_reader_of_an_ephemeral_message_can_click_it_and_the_payl
         blocks = [actions(button("Rent", "rent"))]
         shown = await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text="Rent?", blocks=blocks)
         target: Json = {"channel": TRAINING, "ts": shown["message_ts"], "action_id": "rent"}
-        payload = await payload_of(world, socket, world.act("click", user=ANA, **target))
+        payload = await payload_of(socket, world.act("click", user=ANA, **target))
         assert payload["container"]["is_ephemeral"]
         assert "message" not in payload
         assert (await world.act("click", user=BEN, **target))["error"] == "no_such_message"
@@ -133,7 +132,7 @@ async def test_value_selects_among_equal_buttons_and_seq_an_old_state() -> None:
         assert (await world.act("click", **target))["error"] == "no_such_button"
         old: Json = {**target, "seq": seen["seq"]}
         assert (await world.act("click", **old))["error"] == "several_such_buttons"
-        payload = await payload_of(world, socket, world.act("click", **old, value="b"))
+        payload = await payload_of(socket, world.act("click", **old, value="b"))
         assert payload["actions"][0]["value"] == "b"
 
 
@@ -145,9 +144,9 @@ async def test_a_choice_in_a_menu_is_sent_and_stays_in_the_messages_state() -> N
         posted = await world.post(blocks=[{"block_id": "b", **actions(menu, button("Go", "go"))}])
         target: Json = {"user": ANA, "channel": TRAINING, "ts": posted["ts"]}
         assert (await world.act("click", **target, action_id="hours", selected="9h"))["error"] == "not_offered"
-        chosen = await payload_of(world, socket, world.act("click", **target, action_id="hours", selected="4h"))
+        chosen = await payload_of(socket, world.act("click", **target, action_id="hours", selected="4h"))
         assert chosen["actions"][0]["selected_option"]["value"] == "4h"
-        went = await payload_of(world, socket, world.act("click", **target, action_id="go"))
+        went = await payload_of(socket, world.act("click", **target, action_id="go"))
         assert went["state"]["values"]["b"]["hours"]["selected_option"]["value"] == "4h"
 
 

@@ -9,7 +9,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, TRAINING
-from tests.sandbox.slack_world import RawSocket, Stopwatch, World, workspace
+from tests.sandbox.slack_world import RawSocket, Stopwatch, workspace
 
 QUICK = Timing(ack=0.2, retries=(0.0, 0.0, 0.0))
 
@@ -20,7 +20,7 @@ def answers_hello(app: AsyncApp) -> None:
         await ack("Hello")
 
 
-async def answer_commands(world: World, socket: RawSocket, text: str) -> None:
+async def answer_commands(socket: RawSocket, text: str) -> None:
     """Acknowledge every envelope until the socket closes."""
     async for message in socket.socket:
         if message.type is aiohttp.WSMsgType.TEXT:
@@ -149,7 +149,7 @@ async def test_invalid_messages_of_the_app_are_ignored() -> None:
 async def test_envelopes_are_spread_over_the_connections() -> None:
     async with workspace() as world:
         sockets = [await world.socket(), await world.socket()]
-        tasks = [asyncio.ensure_future(answer_commands(world, socket, "ok")) for socket in sockets]
+        tasks = [asyncio.ensure_future(answer_commands(socket, "ok")) for socket in sockets]
         for _ in range(20):
             assert (await world.command(ANA))["ok"]
         shares = [socket["acknowledged"] for socket in (await world.get("sockets"))["sockets"]]

@@ -39,7 +39,8 @@ async def test_a_second_process_cannot_open_a_database_that_is_in_use(url: str, 
     await write(database, "still mine")
 
 
-async def test_a_database_that_is_in_use_is_not_migrated(url: str, database: Database) -> None:
+@pytest.mark.usefixtures("database")
+async def test_a_database_that_is_in_use_is_not_migrated(url: str) -> None:
     with pytest.raises(CannotOpen):
         await migrate(url)
 
