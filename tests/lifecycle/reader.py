@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import text
 
@@ -20,6 +20,7 @@ class WorldReader:
     """Reads what is stored, and what the outside has."""
 
     deps: StepDeps
+    database: Database
     outside: ComputeWorld
 
     async def rental(self, rental_id: str) -> Rental:
@@ -30,7 +31,7 @@ class WorldReader:
 
     async def rentals(self) -> list[Rental]:
         """Return all rentals, oldest first."""
-        async with cast(Database, self.deps.store).engines.reader.connect() as conn:
+        async with self.database.engines.reader.connect() as conn:
             ids = (await conn.execute(text("SELECT id FROM rentals ORDER BY created_at, id"))).scalars().all()
         async with self.deps.store.read() as tx:
             found = await tx.rentals.get_many(list(ids))

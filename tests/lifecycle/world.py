@@ -77,16 +77,16 @@ class KnownChannels:
 
 
 class World(WorldReader):
-    """Use `world`."""
+    """The bot with its outside. Made by `world`."""
 
-    def __init__(self, deps: StepDeps, market: ComputeClear, outside: ComputeWorld, clock: Clock) -> None:
+    def __init__(self, deps: StepDeps, database: Database, outside: ComputeWorld, clock: Clock) -> None:
         self.deps = deps
+        self.database = database
         self.outside = outside
         self.clock = clock
         self.unread = False
         self.engine = Engine(deps, claimant="world")
         self.overdue = OverdueDeletion(deps)
-        self._market = market
 
     @property
     def now(self) -> datetime:
@@ -311,7 +311,7 @@ async def world(
                 key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
                 await tx.people.put(person, clock.real())
                 await tx.people.set_key(person.id, key)
-        yield World(deps, market, outside, clock)
+        yield World(deps, store, outside, clock)
     finally:
         if market is not None:
             await market.aclose()
