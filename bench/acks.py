@@ -82,7 +82,7 @@ async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
     users, channel = await invite(world, size.people)
     async with posting(world) as client:
         for user in users:
-            await client.chat_postMessage(channel=user, **with_button("Keep", KEEP))
+            await client.chat_postMessage(channel=user, **with_button("Still needed", KEEP))
     async with running(world, EMPTY, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
         await world.keep_rate_limits()

@@ -141,8 +141,8 @@ class World:
         return await self.rental()
 
     async def clicks(self, name: str, message: SeenMessage, label: str) -> Outcome:
-        """Click, and wait only for the acknowledgement."""
-        return await self.sandbox.click(PEOPLE[name], message, label)
+        """Click the message as it was read, also if the bot has edited it since. Wait for the acknowledgement."""
+        return await self.sandbox.click(PEOPLE[name], message, label, as_read=True)
 
     async def rental(self, name: str = "Ana") -> str:
         """Return the id of the newest rental whose card someone sees."""
