@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +11,6 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from store.db import Database
 from tests.lifecycle.failing import (
     break_steps,
     ends_as,
@@ -72,7 +71,7 @@ async def test_people_are_notified_again_of_a_step_that_fails_for_two_hours(here
 
 async def execute(here: World, statement: str, of: str) -> None:
     """Change the database without the bot."""
-    async with cast(Database, here.deps.store).engines.writer.begin() as conn:
+    async with here.database.engines.writer.begin() as conn:
         await conn.execute(text(statement), {"of": of})
         await conn.commit()
 
