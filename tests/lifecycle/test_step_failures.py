@@ -32,9 +32,9 @@ async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_
     failed = [line for line in logs if line["event"] == "step.failed"]
     assert len(failed) > 3
     (number,) = {line["number"] for line in failed}
-    told = await here.notices(E.STEP_FAILED)
-    assert [person for person, _ in told] == [ANA.id, CLEO.id]
-    facts = told[0][1].facts
+    notices = await here.notices(E.STEP_FAILED)
+    assert [person for person, _ in notices] == [ANA.id, CLEO.id]
+    facts = notices[0][1].facts
     assert (facts.name, facts.number, facts.count) == (rental.id, number, 3)
     assert facts.until == end_of(rental) + 2 * GRACE
     assert (await here.rental(rental.id)).version == rental.version
