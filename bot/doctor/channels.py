@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor.calls import call_failed, code_of
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
+from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from handlers.directory.channels import channel_of
 from handlers.slack_api.error_codes import NO_ANSWER
@@ -109,17 +110,15 @@ async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Findi
 
 
 async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
-    """Return the approvers: the people, and the members of each group that can be read. Return the admins if the
-    policy names nobody."""
-    people: list[str] = list(rules.approvers.people)
-    for group in rules.approvers.groups:
+    """Return the people who decide requests, with the members of each group that can be read."""
+    asked = approvers_of(rules)
+    people: list[str] = list(asked.people)
+    for group in asked.groups:
         try:
             users = (await client.usergroups_users_list(usergroup=group)).get("users")
         except NO_ANSWER:
             continue  # the group's own finding reports it
         people += _texts(users)
-    if not (rules.approvers.people or rules.approvers.groups):
-        people = list(rules.admins)
     return list(dict.fromkeys(people))
 
 

@@ -97,8 +97,8 @@ class _Sessions:
 class Transport:
     """Makes calls to one API with one token. It repeats no call and follows no redirect.
 
-    Each call that buys gets a new connection. The server may be closing a kept one at that moment, and then nobody
-    could tell whether the request arrived.
+    Each call that buys gets a new connection. The server may be closing a kept one at that moment, and it would be
+    unknown whether the request arrived.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Transport:
                 auth=_Bearer(token),
                 headers={"User-Agent": "gpubot", "Accept": "application/json", "Accept-Encoding": "gzip"},
                 transport=AiohttpTransport(client=_Sessions(keep_alive=keep_alive)),
-                # `ask` limits the time of the whole call. These limits only tell "not sent" from "no answer".
+                # `ask` limits the time of the whole call. These limits only separate "not sent" from "no answer".
                 timeout=httpx.Timeout(None, connect=CONNECT_SECONDS, pool=QUEUE_SECONDS),
                 follow_redirects=False,
             )
@@ -256,8 +256,8 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly did not reach the server.
 
-    httpx's error classes don't tell: its transport over aiohttp reports a connection that broke after the request
-    was sent as one that was never made. So look at aiohttp's own errors.
+    httpx's error classes don't show it: its transport over aiohttp reports a connection that broke after the
+    request was sent as one that was never made. So look at aiohttp's own errors.
     """
     cause: BaseException | None = error
     while cause is not None:

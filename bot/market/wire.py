@@ -1,7 +1,7 @@
 """Turns the marketplace's answers into our models. Pure.
 
 It is as tolerant as the API asks for (docs/compute-clear.md, "Calls in general"): it ignores unknown fields, takes
-an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. Raise
+an unknown status word for "still in progress", and leaves out an entry of a list that can't be used. It raises
 UnusableAnswer only if the outermost shape of an answer is wrong.
 """
 

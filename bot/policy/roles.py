@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.model.base import Frozen
 from bot.model.person import Person
-from bot.policy.rules import Rules
+from bot.policy.rules import Approvers, Rules
 
 
 class Roles(Frozen):
@@ -18,6 +18,13 @@ class Roles(Frozen):
     """They are the only admin and nobody else approves, so they may approve their own requests."""
 
 
+def approvers_of(rules: Rules) -> Approvers:
+    """Return who decides requests: the approvers that the rules name, or the admins if they name none."""
+    if rules.approvers.people or rules.approvers.groups:
+        return rules.approvers
+    return Approvers(people=rules.admins)
+
+
 def is_member(person: Person) -> bool:
     """Return whether a person belongs to the bot's workspace: no outsider, no bot, nobody who left."""
     return not (person.outsider or person.deactivated or person.bot)
@@ -28,12 +35,8 @@ def roles_of(person: Person, rules: Rules) -> Roles:
     if not is_member(person):
         return Roles(user=False, approver=False, admin=False, sole_admin=False)
     admin = person.id in rules.admins
-    approvers_named = bool(rules.approvers.people or rules.approvers.groups)
-    approver = (
-        person.id in rules.approvers.people or bool(person.groups & set(rules.approvers.groups))
-        if approvers_named
-        else admin
-    )
+    approvers = approvers_of(rules)
+    approver = person.id in approvers.people or bool(person.groups & set(approvers.groups))
     allowed_guest = rules.use.guests or not person.guest
     in_group = not rules.use.groups or bool(person.groups & set(rules.use.groups))
     others = (set(rules.admins) | set(rules.approvers.people)) - {person.id}
@@ -86,6 +89,12 @@ def sees_money(person: Person, owner: str, rules: Rules) -> bool:
 
 def may_open(person_id: str, owner: str) -> bool:
     """Return whether a person may see the SSH command of a rental: its owner alone."""
+    return person_id == owner
+
+
+def has_buttons(person_id: str, owner: str) -> bool:
+    """Return whether private messages show a person the buttons that act on a rental: its owner alone. Approvers
+    and admins, who may act too, type commands."""
     return person_id == owner
 
 

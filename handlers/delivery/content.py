@@ -17,7 +17,7 @@ from handlers.views.render import render_message
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
-    """Render a message that is no answer. Return None if there is nothing to say any more."""
+    """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
@@ -67,15 +67,15 @@ async def answer_body(deps: Deps, message: Message) -> Json | None:
 
 
 async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, *, looking: bool) -> Rendered | None:
-    """Render the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
+    """Return the answer to `/gpu get`. With `looking`, return None unless the search still goes on."""
     if looking:
         return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
-    view = await quote_view(tx, deps, quote, most=offers.shown_of(everything=False))
+    view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
     return quote_answer(view, rules=deps.rules, now=deps.clock.now())
 
 
 def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bool = False) -> Rendered:
-    """Render the answer to `/gpu get`: what it made, what was found, or why nothing was found."""
+    """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
     quote = view.quote
     if view.rental is not None:
         return replies.rented(view.rental)

@@ -1,4 +1,4 @@
-"""Posts that bypass the outbox, for what must be said while the store takes no writes."""
+"""Posts that bypass the outbox, for notices while the store takes no writes."""
 
 from __future__ import annotations
 

@@ -87,13 +87,13 @@ class Delivery:
 
     async def post(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
         """Post to a channel or a person without the outbox, as soon as the pace allows it. Return whether Slack
-        took it. Only for what must be said while the store takes no writes: it is not stored."""
+        took it. The post is not stored, so use this only while the store takes no writes."""
         rendered = Rendered(text=text, blocks=tuple(blocks))
         outcome = await direct_post(self._client, self._deps.clock, self._pace, to, rendered)
         return outcome is PostOutcome.TAKEN
 
     def token_renewed(self) -> None:
-        """Slack takes our token again: send at once what waits."""
+        """Send at once what waits, because Slack takes our token again."""
         self.refused.clear()
         self._pace.unblock_all()
         self._wake.set()
@@ -175,7 +175,9 @@ class Delivery:
         """Return what can't be sent now: it, or a post to the same channel, is being sent; Slack's pace doesn't
         allow it; or the store could not save that it is being sent."""
         calls = Counter(message.next_call for message, _ in self._sending.values())
-        posting_to = {m.to.value for m, _ in self._sending.values() if m.next_call is NextCall.POST}
+        posting_to = {
+            message.to.value for message, _ in self._sending.values() if message.next_call is NextCall.POST
+        }
         outage = self._unsaved.open_at(now) > now
         return Unsendable(
             ids=frozenset(self._sending) | self._unsaved.ids,

@@ -46,7 +46,7 @@ class _Window:
 
 
 class Pace:
-    """Counts the calls to Slack, and says when the next one of a kind may go."""
+    """Counts the calls to Slack, and computes when the next call of each kind may go."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY) -> None:
         self._post_every = post_every
@@ -101,15 +101,16 @@ class Pace:
         self._reads.add(now)
 
     def block(self, method: str, until: datetime) -> None:
-        """Slack asked to wait with a method. A longer wait that it asked for before still holds."""
+        """Call this method no earlier than `until`, because Slack asked to wait. A longer wait from before still
+        holds."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
-        """Slack refuses our token: call no method."""
+        """Call no method until then, because Slack refuses our token."""
         self._all_blocked_until = until
 
     def unblock_all(self) -> None:
-        """Slack takes our token again."""
+        """End `block_all`: Slack takes our token again."""
         self._all_blocked_until = None
 
     def _open(self, method: str, moment: datetime) -> datetime:

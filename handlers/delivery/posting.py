@@ -48,7 +48,8 @@ CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
 
 
 class Poster:
-    """Makes one call to Slack for one message. It repeats nothing: the message is due again instead."""
+    """Makes one call to Slack for one message, and returns the result to write. It repeats no call: the message is
+    due again instead."""
 
     def __init__(
         self,
@@ -229,8 +230,8 @@ class Poster:
 async def _with_blocks(
     call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any], count: Callable[[], None]
 ) -> AsyncSlackResponse:
-    """Make a call, and if Slack refuses its blocks, make it again with the text alone: nothing was taken until
-    then. `count` tells the pace of each call."""
+    """Return the answer to a call. If Slack refuses its blocks, it took nothing, so repeat the call with the text
+    alone. `count` counts each call in the pace."""
     count()
     try:
         return await call(**body)
@@ -256,7 +257,8 @@ def digest(rendered: Rendered) -> str:
 
 
 def _unreadable(message: Message, now: datetime, repost: Repost | None) -> Result:
-    """The conversation can't be read: post the message once more at once, and after that only after long waits."""
+    """Return the message to post again although the conversation can't be read: the first time at once, later
+    after long waits."""
     if repost is not None and repost.next_repost_at > now:
         return Result(changed(message, due_at=repost.next_repost_at))
     log.warning("post.perhaps_twice", message=message.id)

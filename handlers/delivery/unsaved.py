@@ -25,7 +25,7 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Result:
-    """A message after a call to Slack, and what is to be written with it."""
+    """A message after a call to Slack, and the facts to write with it."""
 
     message: Message
     refused: bool = False
@@ -89,12 +89,12 @@ class PendingSaves:
         return first if first is None or self._outage_until is None else max(first, self._outage_until)
 
     def note_outage(self) -> None:
-        """The store took no write: the next one waits, twice as long each time."""
+        """Delay the next write, twice as long each time, because the store took none."""
         self._outage_until = self._deps.clock.real() + self._outage_wait
         self._outage_wait = min(self._outage_wait * 2, LONGEST_RETRY)
 
     def note_write(self) -> None:
-        """The store took a write: an outage is over."""
+        """End the delay of an outage, because the store took a write."""
         self._outage_until, self._outage_wait = None, self._first_retry
 
     async def save(self, result: Result) -> None:

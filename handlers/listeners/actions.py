@@ -26,7 +26,7 @@ from handlers.listeners import keys, offers, rentals, requests
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
-from handlers.views.offers import shown_of
+from handlers.views.offers import most_shown
 
 # --- offers
 
@@ -42,7 +42,7 @@ async def rent_another(context: Context, interaction: UserInteraction, value: Of
 async def all_offers(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Replace the short list by the whole one."""
     deps = context.deps
-    most = shown_of(everything=True)
+    most = most_shown(everything=True)
     view = await previews.offers_of_quote(deps, interaction.person, value.quote_id, most=most)
     content = quote_answer(view, rules=deps.rules, now=deps.clock.now(), everything=True)
     return Reply(content=content, replaces_original=True)

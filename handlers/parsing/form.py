@@ -1,4 +1,4 @@
-"""Reads the inputs of the forms, or says beside each input what to correct."""
+"""Reads the inputs of the forms, or reports for each wrong input what to correct."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 class InvalidForm(Exception):
-    """Some inputs have to be corrected; `errors` says how, for each."""
+    """Some inputs are wrong. `errors` has what to correct, for each of them."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()

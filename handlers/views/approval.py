@@ -1,4 +1,4 @@
-"""The message that asks approvers about one version of an envelope, and then says what was decided."""
+"""The message that asks approvers about one version of an envelope, and then shows the decision."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
@@ -19,6 +20,7 @@ from handlers.views.format import (
     Times,
     dollars,
     dollars_at_most,
+    join,
     mention,
     mention_group,
     note,
@@ -31,12 +33,26 @@ from handlers.views.format import (
 )
 from handlers.views.limits_text import over_limits_of_envelope, over_limits_text
 from handlers.views.machine_text import describe, machines
-from handlers.views.rental_text import current_state, events_after, machine, owner, reader_times, reason, so_far
+from handlers.views.rental_text import (
+    REQUEST_ANSWERS,
+    current_state,
+    events_after,
+    machine,
+    owner,
+    reader_times,
+    reason,
+    so_far,
+)
 
-K = EventKind
-ANSWERS = frozenset({K.APPROVED, K.DENIED, K.EXPIRED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED})
 EXTENSION_ANSWERS = frozenset(
-    {K.EXTENSION_APPROVED, K.EXTENSION_DENIED, K.EXTENSION_WITHDRAWN, K.EXTENSION_EXPIRED, K.DESTROYING, K.ENDED}
+    {
+        EventKind.EXTENSION_APPROVED,
+        EventKind.EXTENSION_DENIED,
+        EventKind.EXTENSION_WITHDRAWN,
+        EventKind.EXTENSION_EXPIRED,
+        EventKind.DESTROYING,
+        EventKind.ENDED,
+    }
 )
 OTHERS_SHOWN = 3
 
@@ -51,9 +67,9 @@ def approval(
     now: datetime,
     zone: str | None = None,
 ) -> Rendered:
-    """Return the question about version `version` while that waits, then its answer.
+    """Return the question about version `version` of an envelope while that waits. Later, return the answer.
 
-    `asked` is the event that made the message. Mention the approvers only if `first`: the post pings them, its
+    `asked` is the event that made the message. `first` is True for the post, which mentions the approvers; its
     edits don't.
     """
     times = reader_times(rules, now, zone)
@@ -81,13 +97,13 @@ def approval(
 
 
 def mentions(rules: Rules) -> str:
-    """Return mentions of the approvers, groups and people, or of the admins if the policy names no approvers."""
-    pings = [mention_group(group) for group in rules.approvers.groups]
-    pings += [mention(user) for user in rules.approvers.people]
-    return ", ".join(pings or [mention(user) for user in rules.admins] or ["nobody is named"])
+    """Return mentions of the groups and people who decide requests."""
+    approvers = approvers_of(rules)
+    pings = [*map(mention_group, approvers.groups), *map(mention, approvers.people)]
+    return ", ".join(pings or ["nobody is named"])
 
 
-def _for_whom(details: RentalDetails, length: str) -> str:
+def _what_for_whom(details: RentalDetails, length: str) -> str:
     words = note(details.rental.request.note)
     return f"{describe(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
 
@@ -103,14 +119,10 @@ def _request(
     why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
-        f"{_for_whom(details, span(envelope.lease))} ({rental.id})",
-        _join(why, over_limits_of_envelope(envelope, rules), money),
-        _join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
+        f"{_what_for_whom(details, span(envelope.lease))} ({rental.id})",
+        join(why, over_limits_of_envelope(envelope, rules), money),
+        join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
-
-
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
 
 
 def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:
@@ -122,18 +134,18 @@ def _extension(details: RentalDetails, extension: Extension, times: Times, rules
     return [
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
         f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
-        _join(
+        join(
             over_limits_text(over_limits(envelope.price, envelope.total, rules), rules),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
             f"{so_far(details.spent)}.",
             note(rental.request.note),
         ),
-        _join(_others(details, times), f"It ends {times.date_and_time(ends_at)} if nobody decides."),
+        join(_others(details, times), f"It ends {times.date_and_time(ends_at)} if nobody decides."),
     ]
 
 
 def _others(details: RentalDetails, times: Times) -> str:
-    """Say what else the owner runs."""
+    """Return what else the owner runs."""
     others = [
         rental
         for rental in details.owners_live
@@ -153,7 +165,7 @@ def _running(rental: Rental, times: Times) -> str:
 
 def _answer(details: RentalDetails, version: int, asked: Event | None, times: Times) -> Rendered:
     extends = asked is not None and asked.kind is EventKind.EXTENSION_ASKED
-    kinds = EXTENSION_ANSWERS if extends else ANSWERS
+    kinds = EXTENSION_ANSWERS if extends else REQUEST_ANSWERS
     events = events_after(asked, details) if asked else list(details.events)
     decided = next((event for event in events if event.kind in kinds and not _makes_version(event, version)), None)
     subject = f"{describe(details.rental.request)} for {owner(details)}, {details.rental.id}."
@@ -165,7 +177,7 @@ def _answer(details: RentalDetails, version: int, asked: Event | None, times: Ti
             f"Changed by {who} {times.at_time(decided.at)}: {subject} Nothing is left to decide here."
         )
     words = event_text(decided, details, times)
-    return blocks.message(_join(words.text if words else "", subject))
+    return blocks.message(join(words.text if words else "", subject))
 
 
 def _makes_version(event: Event, version: int) -> bool:

@@ -11,7 +11,7 @@ from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.format import Times, about_span, note, per_hour, person, sentence, span
+from handlers.views.format import Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.lease_buttons import destroy_button, take_back_button
 from handlers.views.machine_text import ssh_command
 from handlers.views.rental_text import (
@@ -31,9 +31,9 @@ BAR = 10
 
 
 def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """Return the card as of now. Everyone in its channel may read this rental's money."""
+    """Return the card as of `now`. Everyone in its channel may read this rental's money."""
     times = reader_times(rules, now, zone)
-    more = " ".join(filter(None, _details(details, rules, times)))
+    more = join(*_sentences(details, rules, times))
     word, rest = state_word(details), f": {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
@@ -47,7 +47,7 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
     return changed(rendered, moves=_is_starting(details) and _attempt_began(details) is not None)
 
 
-def _details(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
+def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     rental = details.rental
     if rental.waiting is not None:
         waiting = rental.waiting
@@ -124,17 +124,17 @@ def _buttons(details: RentalDetails) -> list[Json]:
     rental = details.rental
     this = RentalValue(rental_id=rental.id)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    show = button("Details", Action.DETAILS, this)
+    details_button = button("Details", Action.DETAILS, this)
     if rental.waiting is not None:
-        rows = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
+        buttons = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
         if rental.owner_decides:
             label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
-            return [button(label, Action.ACCEPT, version, style="primary"), *rows]
-        return rows
+            return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
+        return buttons
     if rental.state is State.READY:
-        longer = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
-        return [show, longer, destroy_button(rental)]
+        extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        return [details_button, extend, destroy_button(rental)]
     if rental.state is State.DESTROYING:
-        take = rental.alarm is not None and rental.alarm.can_be_taken_on
-        return [show, *([button("I'm on it", Action.TAKEN_ON, this)] if take else [])]
-    return [show, button("Cancel", Action.CANCEL, this)]
+        may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
+        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
+    return [details_button, button("Cancel", Action.CANCEL, this)]

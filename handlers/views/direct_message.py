@@ -1,23 +1,27 @@
-"""Direct messages about a rental: one for each event, edited until there is nothing left to decide."""
+"""Direct messages about a rental: one for each event, edited until nothing is left to decide."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
 
+from bot.errors import NextStep
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.policy.roles import has_buttons, may_open
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
+from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, take_back_button
 from handlers.views.machine_text import describe, machines
 from handlers.views.rental_text import (
+    REQUEST_ANSWERS,
     current_state,
     events_after,
     how_it_ended,
@@ -31,16 +35,14 @@ from handlers.views.rental_text import (
     ssh_lines,
 )
 
-K = EventKind
 KEEP_HOURS = (1, 4)
-"""After how many hours the buttons under "Still needed?" let the bot ask again."""
-ASK_AGAIN = "Ask again: /gpu get"
+"""The hours on the buttons of "Still needed?", after which the bot asks again."""
 
 
 def direct_message(
     event: Event, details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered:
-    """Return the message to `reader` about `event`, as of now."""
+    """Return the message to `reader` about `event`, as of `now`."""
     times = reader_times(rules, now, zone)
     match event.kind:
         case EventKind.READY:
@@ -58,7 +60,7 @@ def direct_message(
     words = event_text(event, details, times)
     name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
     text = words.about(name) if words else name
-    return blocks.message(f"{text} {ASK_AGAIN}" if _left_without_machine(event) else text)
+    return blocks.message(f"{text} {NEXT_STEPS[NextStep.ASK_AGAIN]}" if _left_without_machine(event) else text)
 
 
 def _expired(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
@@ -71,9 +73,9 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
 
 
 def _left_without_machine(event: Event) -> bool:
-    """Return whether the owner is left without a machine although nobody decided that."""
-    return event.kind is K.LOST or (
-        event.kind is K.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
+    """Return whether the owner has no machine now, and nobody decided that."""
+    return event.kind is EventKind.LOST or (
+        event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
     )
 
 
@@ -92,12 +94,12 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
         )
     until = f" until {times.time(rental.running.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
-    lines = [f"{name} is ready{until}{money}.{_shorter(rental)}", *ssh_lines(details, reader)]
-    if any(other.kind is K.SILENT and other.at == event.at for other in details.events):
+    lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *ssh_lines(details, reader)]
+    if any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events):
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")
-    again = f"/gpu ssh {rental.id} shows this again" if reader == rental.owner else ""
+    again = f"/gpu ssh {rental.id} shows this again" if may_open(reader, rental.owner) else ""
     this = RentalValue(rental_id=rental.id)
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(
@@ -109,8 +111,8 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     )
 
 
-def _shorter(rental: Rental) -> str:
-    """Say why its lease is shorter than the one that was asked for, if it is."""
+def _why_shorter(rental: Rental) -> str:
+    """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
     if rental.running.ends_at - rental.running.ready_at >= rental.envelope.lease:
         return ""
     most = dollars_at_most(rental.envelope.total)
@@ -120,17 +122,19 @@ def _shorter(rental: Rental) -> str:
 def _still_needed(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
     rental, facts = details.rental, event.facts
     question = f"Still needed? {rental.id}: "
-    answer = _first_after(details, event, {K.KEPT, K.EXTENDED, K.EXTENSION_ASKED, K.STILL_NEEDED})
+    answer = _first_after(
+        details, event, {EventKind.KEPT, EventKind.EXTENDED, EventKind.EXTENSION_ASKED, EventKind.STILL_NEEDED}
+    )
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, machine(details), times), closed=rental.state.over)
     if answer is not None:
         if answer.kind is EventKind.STILL_NEEDED:
             return blocks.message(f"{question}no answer. I asked again {times.at_time(answer.at)}.")
         words = event_text(answer, details, times) or EventText("answered")
-        if answer.kind is K.KEPT:
-            return _kept(answer, words, details, times, reader=reader, rules=rules)
+        if answer.kind is EventKind.KEPT:
+            return _still_needed_answered(answer, words, details, times, reader=reader, rules=rules)
         if answer.actor == reader:
-            yes = "more time is asked for" if answer.kind is K.EXTENSION_ASKED else "yes"
+            yes = "more time is asked for" if answer.kind is EventKind.EXTENSION_ASKED else "yes"
             return blocks.message(f"{question}{yes}. {sentence_case(words.rest)}".rstrip())
         return blocks.message(f"{question}{words.text}")
     quiet = f"nothing here for {about_span(facts.span)}" if facts.span else "nothing here for a while"
@@ -147,10 +151,10 @@ def _still_needed(event: Event, details: RentalDetails, reader: str, rules: Rule
     return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
 
 
-def _kept(
+def _still_needed_answered(
     answer: Event, words: EventText, details: RentalDetails, times: Times, *, reader: str, rules: Rules
 ) -> Rendered:
-    """Say when the bot asks again and when the lease ends. Offer to extend it until one of these changes."""
+    """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
     rental = details.rental
     start = f"Still needed? {rental.id}: "
     text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
@@ -158,7 +162,7 @@ def _kept(
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
     if answer.facts.since not in {None, rental.running.ends_at}:
         return blocks.message(f"{start}yes. It ends {times.time(rental.running.ends_at)} now.")
-    if _first_after(details, answer, {K.STILL_NEEDED, K.KEPT}) is not None:
+    if _first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
         return blocks.message(text)
     more = extend_button(rental, rules, times.now)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
@@ -168,7 +172,7 @@ def _ending(event: Event, details: RentalDetails, rules: Rules, times: Times) ->
     rental = details.rental
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, machine(details), times), closed=rental.state.over)
-    again = _first_after(details, event, {K.ENDING})
+    again = _first_after(details, event, {EventKind.ENDING})
     ends_at = rental.running.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
@@ -194,9 +198,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
     name = f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}"
     if not undecided or words is None:
-        answer = _first_after(
-            details, event, {K.APPROVED, K.DENIED, K.EXPIRED, K.WITHDRAWN, K.CHANGED, K.DESTROYING, K.ENDED}
-        )
+        answer = _first_after(details, event, REQUEST_ANSWERS)
         decision = event_text(answer, details, times) if answer else None
         return blocks.message(
             decision.about(name) if decision else f"Decided: {name}. {current_state(details, times)}"
@@ -212,7 +214,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
         text,
         blocks.section(text),
         blocks.actions(accept if rental.owner_decides else None, button("Withdraw", Action.WITHDRAW, version))
-        if reader == rental.owner
+        if has_buttons(reader, rental.owner)
         else None,
         closed=False,
     )
@@ -228,8 +230,8 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
     if taken_on_by is not None:
         who = "You are" if taken_on_by == reader else f"{person(details.names, taken_on_by)} is"
         return blocks.message(f"{text} {who} on it.", closed=False)
-    again = _first_after(details, event, {K.NOT_CONFIRMED})
+    again = _first_after(details, event, {EventKind.NOT_CONFIRMED})
     if again is not None:
         return blocks.message(f"{text} I told you again {times.at_time(again.at)}.")
-    take = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
-    return blocks.message(text, blocks.section(text), blocks.actions(take), closed=False)
+    take_on = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
+    return blocks.message(text, blocks.section(text), blocks.actions(take_on), closed=False)

@@ -1,9 +1,8 @@
-"""Errors as Slack shows them: their words, and their facts in Slack's own way."""
+"""Errors as people read them in Slack: their words, then their facts as commands and channels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from types import MappingProxyType
 
 from bot.errors import (
@@ -16,7 +15,7 @@ from bot.errors import (
     OwnerOnly,
     Refused,
 )
-from handlers.views.format import channel, escape
+from handlers.views.format import channel, escape, rough_span
 
 LONGEST = 1500
 
@@ -43,7 +42,7 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 
 
 def error_text(problem: GpubotError) -> str:
-    """Return an error as mrkdwn that mentions nobody: its words can hold what people typed."""
+    """Return an error as mrkdwn. Its words are escaped: they can have what people typed, such as a mention."""
     if isinstance(problem, BuyingBlocked):
         return f"{BLOCKS[problem.block]} {escape(problem.words, LONGEST)}"
     if isinstance(problem, AlreadyDecided):
@@ -53,24 +52,16 @@ def error_text(problem: GpubotError) -> str:
     return _with_facts(problem, LONGEST)
 
 
-def why_not(problem: GpubotError) -> str:
-    """Return why an offer can't be rented, as mrkdwn, for the offer itself."""
+def refusal_text(problem: GpubotError) -> str:
+    """Return why an offer can't be rented, as mrkdwn, to stand below that offer."""
     return BLOCKS[problem.block] if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
 
 
 def _decision(problem: AlreadyDecided) -> str:
-    verb, ago = DECISIONS[problem.decision], _rounded(problem.ago)
+    verb, ago = DECISIONS[problem.decision], rough_span(problem.ago)
     if problem.own:
         return f"You {verb} it {ago} ago."
     return f"{escape(problem.name or 'Someone else')} {verb} it {ago} before you."
-
-
-def _rounded(ago: timedelta) -> str:
-    """Return a time that has passed in whole seconds, minutes or hours: `40 s`, `3 min`."""
-    seconds = max(ago // timedelta(seconds=1), 0)
-    if seconds < 60:
-        return f"{seconds} s" if seconds else "a moment"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
 
 
 def _with_facts(problem: GpubotError, longest: int) -> str:

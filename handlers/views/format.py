@@ -1,8 +1,7 @@
 """Values as people read them: foreign text, people, channels, money, spans and times.
 
-Every function but `clean` returns text that is safe in mrkdwn: foreign text is escaped once, in `escape`.
-Plain-text objects undo the escapes (`blocks.plain`). The rules are those of
-docs.slack.dev/messaging/formatting-message-text.
+Every function but `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
+docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes that for plain-text objects.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _JOINERS = {"\u200c", "\u200d"}
 
 
 def clean(text: str, limit: int) -> str:
-    """Return one line without control, direction and other invisible characters, cut to `limit` characters with
-    `…`. It is not escaped."""
+    """Return one line without control, direction and other invisible characters, not escaped. A longer line is cut
+    to `limit` characters, the last of which is `…`."""
     visible = (
         character
         if unicodedata.category(character) not in _INVISIBLE or character in _JOINERS
@@ -39,8 +38,8 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return foreign text for mrkdwn: one line of at most `limit` characters that can't mention anyone, link, or
-    end a code span. Backticks become apostrophes."""
+    """Return foreign text as one line of at most `limit` characters that can't mention anyone, make a link or end
+    a code span. Backticks become apostrophes."""
     line = clean(text, limit).replace("`", "'")
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -54,7 +53,7 @@ def note(text: str) -> str:
 
 
 def person(names: Mapping[str, str], user_id: str | None) -> str:
-    """Return a display name, which pings nobody. None is the bot itself."""
+    """Return a person's display name, which pings nobody. Return `gpubot` for None."""
     if user_id is None:
         return "gpubot"
     return escape(names.get(user_id) or "", 40) or escape(user_id, 40)
@@ -66,7 +65,7 @@ def mention(user_id: str) -> str:
 
 
 def mention_group(group_id: str) -> str:
-    """Return a mention of a user group, which pings. Use it as `mention`."""
+    """Return a mention of a user group, which pings its members. Use it as rarely as `mention`."""
     return f"<!subteam^{group_id}>" if re.fullmatch(r"S[A-Z0-9]+", group_id) else escape(group_id)
 
 
@@ -93,7 +92,7 @@ def dollars(amount: Micros) -> str:
 
 
 def dollars_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, rounded up so that it never costs more than is printed."""
+    """Return the most that something can cost, rounded up: it must never cost more than people read."""
     return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
 
 
@@ -102,7 +101,7 @@ def _rate_cents(rate: Decimal) -> int:
 
 
 def price(rate: Decimal) -> str:
-    """Return dollars rounded up to the cent, without the unit: `$2.15`."""
+    """Return a rate rounded up to the cent, without its unit: `$2.15`."""
     return "&lt;$0.01" if 0 < rate < _CENT else _cents(max(_rate_cents(rate), 0))
 
 
@@ -122,7 +121,7 @@ def difference(before: Decimal, rate: Decimal) -> str:
 # --- spans and times
 
 
-def _two(big: int, big_unit: str, small: int, small_unit: str) -> str:
+def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
     return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
 
 
@@ -132,17 +131,25 @@ def span(length: timedelta) -> str:
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:
-        return _two(seconds // 60, "min", seconds % 60, "s")
+        return _two_units(seconds // 60, "min", seconds % 60, "s")
     minutes = seconds // 60
     if minutes < 48 * 60:
-        return _two(minutes // 60, "h", minutes % 60, "min")
+        return _two_units(minutes // 60, "h", minutes % 60, "min")
     hours = minutes // 60
-    return _two(hours // 24, "days", hours % 24, "h")
+    return _two_units(hours // 24, "days", hours % 24, "h")
 
 
 def about_span(length: timedelta) -> str:
     """Return an estimated span, rounded to the minute and at least one minute."""
     return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
+
+
+def rough_span(length: timedelta) -> str:
+    """Return a span in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "a moment"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
 
 
 def plural(count: int, singular: str, plural_form: str | None = None) -> str:
@@ -151,9 +158,9 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
 
 
 class Times(Frozen):
-    """Moments as date tokens, which Slack shows in each reader's own zone.
+    """Writes moments as date tokens, which Slack shows in each reader's own zone.
 
-    `zone` decides only whether the day is written too. The text for clients that can't render a token is in UTC.
+    `zone` decides only whether the day is shown too. Clients that can't show a token show its fallback, in UTC.
     """
 
     now: datetime
@@ -174,7 +181,7 @@ class Times(Frozen):
         return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
     def at_time(self, moment: datetime) -> str:
-        """Return the time for use after a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        """Return the time as it follows a verb: `at 18:40`, or `tomorrow at 01:44`."""
         return (
             f"at {self.time(moment)}" if self._day(moment) == self._day(self.now) else self.date_and_time(moment)
         )
@@ -189,11 +196,16 @@ class Times(Frozen):
 # --- sentences
 
 
+def join(*parts: str | None) -> str:
+    """Return one line of the parts that aren't empty."""
+    return " ".join(part for part in parts if part)
+
+
 def sentence(clause: str) -> str:
-    """Return a clause as a sentence."""
+    """Return a clause with a capital first letter and a full stop."""
     return with_full_stop(clause[:1].upper() + clause[1:])
 
 
 def with_full_stop(clause: str) -> str:
-    """Return a clause with its full stop."""
+    """Return a clause with a full stop, unless it ends with one or with a question mark."""
     return clause if clause.endswith((".", "?")) else clause + "."

@@ -1,4 +1,4 @@
-"""The buttons of a machine that several messages have: extend it, take back the request for more time, destroy."""
+"""The buttons that several messages about a machine have: Extend, Take the request back, Destroy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the team's limits a price or a total is over."""
+"""The team's limits that a price or a total is over, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people look at: lists, one rental with its history, its SSH command, the catalogue, help."""
+"""Answers to commands that only look: lists, one rental with its history, its SSH command, the catalogue, help."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import CostTotals, RentalDetails, RentalList, RentalSummary
+from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text, without_money
-from handlers.views.format import Times, dollars, dollars_at_most, escape, note, per_hour, plural, price, sentence
+from handlers.views.format import (
+    Times,
+    dollars,
+    dollars_at_most,
+    escape,
+    join,
+    note,
+    per_hour,
+    plural,
+    price,
+    sentence,
+)
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
@@ -33,8 +45,8 @@ from handlers.views.rental_text import (
 
 ROWS = 15
 HOME_ROWS = 5
-HISTORY = 30
-VARIANTS = 6
+HISTORY_LINES = 30
+VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
 
@@ -64,7 +76,7 @@ def listing(
             blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
             for line, summary in zip(lines, live.shown, strict=True)
         ),
-        blocks.context(" ".join(filter(None, (more, total)))),
+        blocks.context(join(more, total)),
         closed=False,
     )
 
@@ -80,8 +92,7 @@ def _line(details: RentalSummary, *, everyone: bool, times: Times) -> str:
     elif rental.waiting is not None:
         until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
-    parts = (f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", costs, until)
-    return " ".join(filter(None, parts))
+    return join(f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", costs, until)
 
 
 def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
@@ -97,31 +108,32 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         _allowed(details) if money else "",
         note(rental.request.note),
     ]
-    lines = [_history(event, details, times, money=money) for event in details.events[-HISTORY:]]
+    lines = [_history(event, details, times, money=money) for event in details.events[-HISTORY_LINES:]]
     history = [line for line in lines if line]
-    earlier = len(details.events) - HISTORY
+    earlier = len(details.events) - HISTORY_LINES
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
-    place_and_terms = " ".join(part for part in facts if part)
+    place_and_terms = join(*facts)
+    buttons = _buttons(details, reader, rules, now)
     return blocks.message(
         "\n".join(filter(None, (head, place_and_terms, *history))),
         blocks.section(head),
         blocks.context(place_and_terms) if place_and_terms else None,
         *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
-        blocks.actions(*_buttons(details, reader, rules, now)),
-        closed=rental.state is not State.READY or rental.owner != reader,
+        blocks.actions(*buttons),
+        closed=not buttons,
     )
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return what was allowed, or was asked for if nobody allowed it."""
+    """Return the limits of the envelope: `Allowed: ...`, or `Asked for: ...` if nobody allowed it."""
     envelope = details.rental.envelope
     word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
     return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
 
 
 def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -> list[blocks.Json | None]:
-    if details.rental.state is not State.READY or details.rental.owner != reader:
+    if details.rental.state is not State.READY or not has_buttons(reader, details.rental.owner):
         return []
     return [extend_button(details.rental, rules, now), destroy_button(details.rental)]
 
@@ -133,7 +145,7 @@ def _history(event: Event, details: RentalDetails, times: Times, *, money: bool)
 
 
 def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """Return the answer to `/gpu ssh k7mq2`. Its reader is the owner."""
+    """Return the answer to `/gpu ssh k7mq2`."""
     rental, times = details.rental, reader_times(rules, now, zone)
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
@@ -171,8 +183,8 @@ def _contract(name: str) -> str:
 
 
 def _variants(family: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - VARIANTS} more" if len(names) > VARIANTS else ""
-    return ", ".join(variant(name, family) for name in names[:VARIANTS]) + more
+    more = f" and {len(names) - VARIANTS_SHOWN} more" if len(names) > VARIANTS_SHOWN else ""
+    return ", ".join(variant(name, family) for name in names[:VARIANTS_SHOWN]) + more
 
 
 HELP = (
@@ -190,7 +202,7 @@ ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes o
 
 
 def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
-    """Return the answer to `/gpu help`. Only people who may rent see the team's limits."""
+    """Return the answer to `/gpu help`. `admin` adds the commands of admins, `user` the team's limits."""
     lines = [f"{command}: {words}" for command, words in (*HELP, *(ADMIN_HELP if admin else ()))]
     limits = rules.auto_approve
     alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"

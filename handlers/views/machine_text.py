@@ -1,4 +1,4 @@
-"""Machines as people read them: vendors, GPUs, what was asked for, and the SSH command."""
+"""Machines as people read them: vendors, GPUs, requests, and the SSH command."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
 
 
 def gpu(name: str) -> str:
-    """A family as it is, a canonical name in words: `nvidia-h100-sxm5-80gb` is `H100 SXM 80 GB`."""
+    """Return `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`. Return the name of a family as it is."""
     return escape(display_name(clean(name, 60)))
 
 
 def variant(name: str, family: str) -> str:
-    """Return what a GPU's name says beyond its family: `SXM 80 GB`."""
+    """Return the part of a GPU's name that sets it apart in its family: `SXM 80 GB`."""
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
@@ -74,9 +74,10 @@ def contract(value: Contract) -> str:
 
 
 def ssh_command(host: str | None, port: int | None) -> str | None:
-    """Return the command that opens a machine, or None if its address is not a sound host and port.
+    """Return the command that opens a machine. Return None if its address is no valid host and port.
 
-    No other code builds it: the address comes from a vendor and must not smuggle options or shell code."""
+    No other code may build it: people paste the command, and an address from a vendor could add options or shell
+    code to it."""
     if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
         return None
     return f"ssh root@{host}" if port in {None, 22} else f"ssh -p {port} root@{host}"

@@ -1,6 +1,6 @@
-"""Dialogs: forms, and confirmations of what spends or destroys with the facts at the time of the click.
+"""Dialogs: forms, and confirmations of what spends or destroys, with the facts at the time of the click.
 
-Slack doesn't render date tokens in dialogs, so they say spans, never clock times.
+Slack doesn't render date tokens in dialogs, so dialogs have spans, never clock times.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from handlers.views.rental_text import owner, so_far
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
-LONGER = (1, 2, 4, 8, 12, 24, 48)
+EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
 
 def notice(title: str, text: str) -> Modal:
-    """Return a dialog that only says something, such as that the click came too late."""
+    """Return a dialog without inputs, such as for a click that came too late."""
     return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close", value=NO_VALUE)
 
 
 def key(known: Key | None) -> Modal:
-    """Return the dialog that asks for a public SSH key; `known` is the person's key so far."""
+    """Return the dialog that asks for a public SSH key. `known` is the key that the person has now."""
     current = f'Your key now: "{escape(known.comment, 100)}", {escape(known.fingerprint, 80)}.' if known else ""
     return blocks.modal(
         Callback.KEY,
@@ -80,7 +80,7 @@ def form(
         blocks.select(
             Field.REGION,
             "Region",
-            _with_any("Anywhere", catalog.regions, wanted.region),
+            _choices_with_any("Anywhere", catalog.regions, wanted.region),
             chosen=wanted.region or ANY,
         ),
         blocks.select(
@@ -92,7 +92,7 @@ def form(
         blocks.select(
             Field.VENDOR,
             "Vendor",
-            _with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
+            _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True),
             chosen=wanted.vendor or ANY,
         ),
         blocks.text_input(
@@ -120,20 +120,22 @@ def form(
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:
-    """Return the families, then their variants. The chosen one comes first: those after the 100th are dropped."""
+    """Return the families, then their variants, with `chosen` in front: Slack takes the first 100 only."""
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != chosen]
     return [option(gpu(name), name) for name in ([chosen] if chosen else []) + others]
 
 
-def _with_any(label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False) -> list[Json]:
-    """Return a choice that leaves it open, then the values, and `chosen` even if the catalogue lacks it."""
+def _choices_with_any(
+    label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False
+) -> list[Json]:
+    """Return the choice of any value, then `chosen`, even if it is no longer on sale, then the other values."""
     known = dict.fromkeys([*([chosen] if chosen else []), *values])
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
 def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
-    """Return the dialog before a rent that can cost much, or before asking for approval of one."""
+    """Return the dialog that confirms a rent of much money, or a request for its approval."""
     offer = choice.offer
     lines = [
         f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
@@ -153,7 +155,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
 
 
 def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
-    """Return the dialog before an approval of much money: of the request, or of the longer lease that waits."""
+    """Return the dialog that confirms an approval of much money: of the request or extension that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)
@@ -176,7 +178,7 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
 
 
 def destroy_confirm(details: RentalDetails) -> Modal:
-    """Return the dialog before every destroy, cancel and withdrawal, with the cost so far."""
+    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far."""
     rental = details.rental
     name = f"{machines(rental.request.count, rental.request.gpu)}, {owner(details)}."
     if rental.state is State.AWAITING_APPROVAL:
@@ -197,11 +199,11 @@ def destroy_confirm(details: RentalDetails) -> Modal:
 
 
 def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
-    """Return the dialog that asks how much longer the lease should be, as far as the rules allow."""
+    """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
     rental = details.rental
     if rental.extension is not None:
         return notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
-    choices = longer_choices(rental, rules, now)
+    choices = extension_hours(rental, rules, now)
     if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
@@ -216,7 +218,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_longer(rental, hours), str(hours)) for hours in choices],
+            [option(_extension_label(rental, hours), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
@@ -224,11 +226,11 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     )
 
 
-def longer_choices(rental: Rental, rules: Rules, now: datetime) -> list[int]:
-    """Return the hours by which the lease of a rental may become longer."""
-    return [hours for hours in LONGER if may_extend_by(timedelta(hours=hours), rental, now, rules)]
+def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
+    """Return the hours by which the lease may be extended now."""
+    return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _longer(rental: Rental, hours: int) -> str:
+def _extension_label(rental: Rental, hours: int) -> str:
     length = timedelta(hours=hours)
     return span(length) + (f", about {dollars(cost(rental.rate, length))}" if rental.rate is not None else "")

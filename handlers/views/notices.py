@@ -1,4 +1,4 @@
-"""Direct messages that are sent once and never edited: about the account, and about failures of our own."""
+"""Direct messages about the account and about the bot's own failures. They are sent once and never edited."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.event_text import short_resource_id
-from handlers.views.event_text.trouble import outage, trouble
-from handlers.views.format import Times, escape, per_hour, person, plural
+from handlers.views.event_text.trouble import outage_text, step_failure_text
+from handlers.views.format import Times, escape, per_hour, person, plural, with_full_stop
 from handlers.views.machine_text import gpu, machines
 from handlers.views.rental_text import reader_times
 
@@ -24,11 +24,11 @@ def notice(
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """Return the notice for an event of the account or of a failure of ours. Return None for other events."""
+    """Return the notice of an event of the account or of the bot's own failure. Return None for other events."""
     times = reader_times(rules, now, zone)
     match event.kind:
         case EventKind.UNKNOWN_MACHINE:
-            return blocks.message(_unknown(event, times))
+            return blocks.message(_unknown_machine(event, times))
         case EventKind.EMPTY_STORE:
             count = plural(event.facts.count, "machine") if event.facts.count else "machines"
             text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
@@ -40,31 +40,26 @@ def notice(
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.PAUSED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
-            why = f" {_sentence(event.facts.detail)}" if event.facts.detail else ""
+            why = f" {with_full_stop(escape(event.facts.detail, 200))}" if event.facts.detail else ""
             return blocks.message(f"Buying is paused{who}.{why} Destroying goes on. /gpu resume starts it again.")
         case EventKind.RESUMED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""
             return blocks.message(f"Buying goes on again, resumed{who}." if who else "Buying goes on again.")
-    failure = trouble(event, times)
-    words = outage(event, times) if failure is None else failure.text
+    failure = step_failure_text(event, times)
+    words = outage_text(event, times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
 
 
-def _sentence(detail: str) -> str:
-    words = escape(detail, 200)
-    return words if words.endswith(".") else f"{words}."
-
-
-def _kind(facts: Facts) -> str:
+def _gpus(facts: Facts) -> str:
     if facts.gpu is None:
         return ""
     return machines(facts.count, facts.gpu) if facts.count and facts.count > 1 else gpu(facts.gpu)
 
 
-def _unknown(event: Event, times: Times) -> str:
+def _unknown_machine(event: Event, times: Times) -> str:
     facts = event.facts
     parts = [
-        _kind(facts),
+        _gpus(facts),
         per_hour(facts.rate) if facts.rate is not None else "",
         f"since {times.time(facts.since)}" if facts.since else "",
         f"named {escape(facts.name, 80)}" if facts.name else "",

@@ -19,13 +19,14 @@ from bot.policy.spending import OfferChoice, recommended
 from handlers.ids import NO_VALUE, Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
-from handlers.views.error_text import why_not
+from handlers.views.error_text import refusal_text
 from handlers.views.format import (
     about_span,
     channel,
     dollars,
     dollars_at_most,
     escape,
+    join,
     per_hour,
     plural,
     price,
@@ -36,7 +37,8 @@ from handlers.views.machine_text import contract, describe, gpu, machines, place
 from handlers.views.rental_text import STATES, reader_times
 
 SHOWN = 3
-MOST = 20
+SHOWN_BY_ALL = 20
+"""Offers in the answer to [All 8]."""
 NEARBY = 5
 
 
@@ -46,7 +48,7 @@ def request_text(request: Request) -> str:
 
 
 def looking(quote: Quote) -> Rendered:
-    """Return the message while the search takes longer than a moment."""
+    """Return the message that people see if the search takes longer than two seconds."""
     return blocks.message(f"Looking for {request_text(quote.request)}.")
 
 
@@ -64,16 +66,16 @@ def found(
 ) -> Rendered:
     """Return the offers, cheapest first, with one recommended.
 
-    `choices` may have only the offers that are shown; `count` is how many were found. `asked_in` is the channel of
-    the question, if it is known; it explains why the card goes to another channel. `still_waiting` is the request
-    that the quote would change, while that waits for a decision.
+    `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
+    `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
+    `still_waiting` is the request that the quote would change, if that waits for a decision.
     """
     times = reader_times(rules, now, zone)
     count = len(choices) if count is None else count
-    shown = list(choices[: shown_of(everything=everything)])
+    shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    head = _head(quote)
-    refused = _refused(shown)
+    heading = _heading(quote)
+    refused = _refused_for_all(shown)
     parts = [
         (_offer_text(choice, quote, choice is best, everything, refused), _button(choice, quote, choice is best))
         for choice in shown
@@ -82,19 +84,19 @@ def found(
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     left = count - len(shown)
     more = f"{plural(left, 'more offer')} not shown." if everything and left else ""
-    card_place = _card_elsewhere(quote, asked_in)
-    asks = _approval_needed(shown, rules)
+    card_place = _where_the_card_goes(quote, asked_in)
+    approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
     text = "\n".join(
-        filter(None, (head, refused, *(words for words, _ in parts), asks, more, until, stands, card_place))
+        filter(None, (heading, refused, *(words for words, _ in parts), approval, more, until, stands, card_place))
     )
     return blocks.message(
         text,
-        blocks.section(f"*{head}*"),
+        blocks.section(f"*{heading}*"),
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
-        blocks.context(asks) if asks else None,
-        blocks.context(" ".join(filter(None, (more, until)))),
+        blocks.context(approval) if approval else None,
+        blocks.context(join(more, until)),
         blocks.context(stands) if stands else None,
         blocks.context(card_place) if card_place else None,
         blocks.actions(*_actions(quote, count, everything)),
@@ -102,22 +104,23 @@ def found(
     )
 
 
-def shown_of(*, everything: bool) -> int:
-    """Return how many offers are shown at most."""
-    return MOST if everything else SHOWN
+def most_shown(*, everything: bool) -> int:
+    """Return how many offers an answer shows at most."""
+    return SHOWN_BY_ALL if everything else SHOWN
 
 
-def _head(quote: Quote) -> str:
-    """Return all that was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
+def _heading(quote: Quote) -> str:
+    """Return the request as it was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
     wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     parts = [wanted, contract(request.contract), cap_text(request), f"{span(request.lease)} from ready"]
-    head = ", ".join(part for part in parts if part)
-    return f"Change {quote.changes} to {head}" if quote.changes else head
+    heading = ", ".join(part for part in parts if part)
+    return f"Change {quote.changes} to {heading}" if quote.changes else heading
 
 
 def cap_text(request: Request) -> str:
-    """Return `under $8.00 per GPU`, with the price in all if that may have been meant. Empty without a cap."""
+    """Return `under $8.00 per GPU`, with the price of all GPUs if the person may have meant that. Return an empty
+    text if the request has no cap."""
     if request.max_gpu_rate is None:
         return ""
     each = f"under {say_rate(request.max_gpu_rate)} per GPU"
@@ -126,9 +129,9 @@ def cap_text(request: Request) -> str:
     return f"{each}, {say_rate(request.max_gpu_rate * request.count)}/h in all"
 
 
-def _refused(choices: Sequence[OfferChoice]) -> str:
-    """Return why none can be rented if the reason is the same for all, so that it is said once."""
-    reasons = {None if choice.refused is None else why_not(choice.refused) for choice in choices}
+def _refused_for_all(choices: Sequence[OfferChoice]) -> str:
+    """Return why no offer can be rented, if the reason is the same for all. Otherwise return an empty text."""
+    reasons = {None if choice.refused is None else refusal_text(choice.refused) for choice in choices}
     only = reasons.pop() if len(reasons) == 1 else None
     return f"Nothing here can be rented now. {only}" if only is not None else ""
 
@@ -138,7 +141,7 @@ def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool,
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
     if choice.refused is not None and not refused:
-        return f"{line}\nNot for you: {why_not(choice.refused)}"
+        return f"{line}\nNot for you: {refusal_text(choice.refused)}"
     if not best:
         return f"{line}: {_equipment(offer)}." if everything else line
     usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
@@ -161,7 +164,7 @@ def _gigabytes(amount: Decimal) -> str:
 
 
 def cost_text(choice: OfferChoice, quote: Quote) -> str:
-    """Return what an offer costs over the lease, and at most."""
+    """Return the cost of an offer over the lease: about, and at most."""
     estimate = dollars(cost(choice.offer.rate, quote.request.lease))
     total, highest = dollars_at_most(choice.envelope.total), choice.envelope.max_rate
     if highest <= choice.offer.rate:
@@ -192,7 +195,8 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
 
 
 def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
-    """Return that the waiting request still stands, so that people don't take [Change] for a withdrawal."""
+    """Return that the waiting request still stands: without it, people take [Change] for a withdrawal. Return an
+    empty text if none waits."""
     if waiting is None:
         return ""
     until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""
@@ -205,7 +209,8 @@ def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
     return [*every, button("Refresh", Action.REFRESH, value), button("Change", Action.CHANGE, value)]
 
 
-def _card_elsewhere(quote: Quote, asked_in: Channel | None) -> str:
+def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
+    """Return where the card goes and why, if it goes to another channel. Otherwise return an empty text."""
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -221,7 +226,7 @@ def _card_elsewhere(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(quote: Quote) -> Rendered:
-    """Return the answer without offers. Its buttons show what close requests would find; they buy nothing."""
+    """Return the answer if nothing was found. Its buttons search for similar requests; they buy nothing."""
     request = quote.request
     parts = [
         f"No {machines(request.count, request.gpu) if request.count > 1 else gpu(request.gpu)}",
@@ -231,10 +236,12 @@ def none_found(quote: Quote) -> Rendered:
         f"under {say_rate(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
         "now.",
     ]
-    text = " ".join(part for part in parts if part)
+    text = join(*parts)
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        labels.setdefault(nearby_label(request, near), index)  # of equal labels the closest request
+        labels.setdefault(
+            nearby_label(request, near), index
+        )  # two requests can have the same label; the first is closer
     if not labels:
         text += " I found nothing close to it either."
     buttons = [
@@ -243,7 +250,7 @@ def none_found(quote: Quote) -> Rendered:
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id))
     return blocks.message(
-        " ".join([text, *([f"Close to it: {', '.join(labels)}."] if labels else [])]),
+        join(text, f"Close to it: {', '.join(labels)}." if labels else ""),
         blocks.section(text),
         blocks.actions(*buttons, retry),
         closed=False,
@@ -251,7 +258,7 @@ def none_found(quote: Quote) -> Rendered:
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
-    """Return how a close request differs and its lowest price per GPU: `Show US from $1.90`."""
+    """Return the difference of a similar request and its lowest price per GPU: `Show US from $1.90`."""
     other = near.request
     differs = [
         machines(other.count, other.gpu) if (other.count, other.gpu) != (request.count, request.gpu) else "",
@@ -260,7 +267,7 @@ def nearby_label(request: Request, near: Nearby) -> str:
         (vendor(other.vendor) if other.vendor else "any vendor") if other.vendor != request.vendor else "",
     ]
     open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
-    difference = "any" if open_to_all else " ".join(part for part in differs if part)
+    difference = "any" if open_to_all else join(*differs)
     start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
     if difference:
         return f"Show {difference} {start}"
@@ -268,7 +275,7 @@ def nearby_label(request: Request, near: Nearby) -> str:
 
 
 def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rendered:
-    """Return the answer if the market didn't answer in time, or refuses our token."""
+    """Return the answer if the market didn't answer in time or, with `locked_out`, refuses our token."""
     why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
     if locked_out:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
@@ -278,7 +285,7 @@ def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rend
 
 
 def waiting_for_key() -> Rendered:
-    """Return the question for an SSH key. The search goes on automatically once there is one."""
+    """Return the question for an SSH key. The search goes on automatically when there is one."""
     text = "Before I rent I need your public SSH key: it lets you in."
     command = "/gpu key ssh-ed25519 AAAA... you@laptop"
     return blocks.message(
@@ -291,7 +298,7 @@ def waiting_for_key() -> Rendered:
 
 
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
-    """Return the question whether to rent the same again."""
+    """Return the question whether the person wants another one of the same."""
     state = STATES[rental.state].lower()
     text = f"You already rent {describe(rental.request)} ({rental.id}, {state}). Another one?"
     return blocks.message(

@@ -1,4 +1,4 @@
-"""Which view renders which message of the outbox."""
+"""Renders a message of the outbox with the view of its kind."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def render_message(
     zone: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Rendered | None:
-    """Return a message as it should look now.
+    """Return a message as it should look at `now`. Return None if its event has no text there, or if its kind is
+    not rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
 
-    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names. Return None
-    if there is nothing to say: the event is quiet, or the kind isn't rendered from a rental (the answer to a
-    search; a reply, which is rendered when it is written).
+    `zone` is the reader's time zone if it has one reader. `names` has the people whom a notice names.
     """
     if message.kind is MessageKind.NOTICE:
         return notice(event, rules=rules, now=now, zone=zone, names=names) if event else None

@@ -1,16 +1,16 @@
-"""What several messages say about a rental: state and reasons, whose it is, how to open it, what it has cost."""
+"""The parts that several messages about a rental share: its state, reasons, owner, SSH command and cost."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bot.model.attempt import Why
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.roles import may_open
 from bot.policy.rules import Rules
-from handlers.views.format import Times, dollars, escape, per_hour, person, sentence, span
+from handlers.views.format import Times, dollars, escape, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, ssh_command, vendor
 
 STATES: dict[State, str] = {
@@ -49,6 +49,19 @@ _REASONS: dict[Why, str] = {
     Why.VENDOR_TOOK_IT: "{vendor} took it",
 }
 
+REQUEST_ANSWERS = frozenset(
+    {
+        EventKind.APPROVED,
+        EventKind.DENIED,
+        EventKind.EXPIRED,
+        EventKind.WITHDRAWN,
+        EventKind.CHANGED,
+        EventKind.DESTROYING,
+        EventKind.ENDED,
+    }
+)
+"""The events after which a request no longer waits for this decision."""
+
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
     """Return a reason as a clause inside a sentence: `Hyperstack sold out`, `buying is paused`."""
@@ -56,7 +69,7 @@ def reason(why: Why, vendor_name: str | None = None) -> str:
 
 
 def reader_times(rules: Rules, now: datetime, zone: str | None) -> Times:
-    """Return the times of a reader in `zone`. Without one, use the team's zone: many people read it."""
+    """Return the times for a reader in `zone`, or in the team's zone if many people read the message."""
     return Times(now=now, zone=zone or rules.timezone)
 
 
@@ -89,10 +102,10 @@ def possessive(details: RentalDetails, reader: str) -> str:
 
 
 def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
-    """Return the command that opens the machine, and its key. Return nothing for readers other than the owner."""
-    command = ssh_command(details.rental.host, details.rental.port)
+    """Return the command that opens the machine, and its key. Return no lines for a reader who may not open it."""
     if not may_open(reader, details.rental.owner):
         return []
+    command = ssh_command(details.rental.host, details.rental.port)
     if command is None:
         return ["It has no address yet."]
     comment = escape(details.current.key_comment, 100) if details.current else ""
@@ -109,7 +122,7 @@ def vendor_and_rate(details: RentalDetails) -> str:
 
 
 def billing_since(details: RentalDetails) -> datetime | None:
-    """Return when the newest machine began to bill, or None if there was none."""
+    """Return the time from which the newest machine bills. Return None if there was none."""
     if details.current is None:
         return details.rental.lease.ready_at if details.rental.lease else None
     starts = [
@@ -131,19 +144,19 @@ def so_far(cost: AccruedCost) -> str:
 
 
 def ledger_span(details: RentalDetails) -> timedelta | None:
-    """Return the span from the first start to the last end in the ledger, or None while the ledger is empty."""
+    """Return the span from the first start to the last end in the ledger. Return None if the ledger is empty."""
     if not details.ledger:
         return None
     return max(row.ended_at for row in details.ledger) - min(row.started_at for row in details.ledger)
 
 
 def cost_nothing(details: RentalDetails) -> bool:
-    """Return whether the store knows that the rental cost nothing."""
+    """Return whether it is certain that the rental cost nothing."""
     return settled(details) and details.spent.amount == 0 and not details.spent.estimated
 
 
 def settled(details: RentalDetails) -> bool:
-    """Return whether nothing of the rental can bill any more."""
+    """Return whether no attempt of the rental can bill any more."""
     return all(attempt.settled for attempt in details.attempts)
 
 
@@ -167,21 +180,21 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end. It leaves
-    the cost to the message about the end."""
+    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end. The cost is
+    only in the message about the end."""
     rental = details.rental
     when = f" {times.time(rental.over_at)}" if rental.state.over and rental.over_at else ""
-    return " ".join(filter(None, (f"{STATES[rental.state]}{when}: {name}.", why_ended(details))))
+    return join(f"{STATES[rental.state]}{when}: {name}.", why_ended(details))
 
 
 def current_state(details: RentalDetails, times: Times) -> str:
-    """Say in which state the rental is now, for a message about an earlier one."""
+    """Return a sentence about the state of the rental now, for a message about an earlier state."""
     rental = details.rental
     if rental.state is State.DESTROYING:
         return "It is being destroyed."
     if rental.state.over:
         when = f" {times.time(rental.over_at)}" if rental.over_at else ""
-        return " ".join(filter(None, (f"{STATES[rental.state]}{when}.", why_ended(details))))
+        return join(f"{STATES[rental.state]}{when}.", why_ended(details))
     if rental.state is State.READY:
         return f"It is ready, until {times.time(rental.running.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:

@@ -1,4 +1,4 @@
-"""Short private replies to commands and clicks: what was done, or why nothing was."""
+"""Short private replies to commands and clicks: what was done, or why nothing was done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import error_text
-from handlers.views.event_text import asks_again
+from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, per_hour, plural, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe
@@ -28,12 +28,12 @@ def reply(text: str, *buttons: Json | None) -> Rendered:
 
 
 def posted_twice() -> Rendered:
-    """Return what a duplicate post shows: another post of the same message is the one in use."""
+    """Return the text of a duplicate post, which replaces its buttons: the other post is in use."""
     return reply("This was posted twice. Use the other one.")
 
 
 def error(problem: GpubotError) -> Rendered:
-    """Return why it wasn't done, and what can be done instead."""
+    """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
         return waiting_for_key()
     text = error_text(problem)
@@ -49,13 +49,13 @@ def _show(rental_id: str | None) -> Json | None:
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
-    """Return the reply to a failure of ours. `rented` is False only if the store knows that nothing was rented."""
+    """Return the reply after a bug of ours. `rented` is False only if it is certain that nothing was rented."""
     known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
     return reply(f"Something broke on my side{known} Tell an admin the number {escape(number, 20)}.")
 
 
 def store_busy() -> Rendered:
-    """Return the reply if the database could not take the change in time."""
+    """Return the reply if the database did not take the change in time."""
     return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
@@ -69,14 +69,14 @@ def key_shown(known: Key | None) -> Rendered:
 
 
 def key_saved(known: Key, searches: int) -> Rendered:
-    """Return the reply after a key was set. `searches` waited for it and go on now."""
+    """Return the reply after a key was set. `searches` is how many waited for it and go on now."""
     name = f' "{escape(known.comment, 100)}"' if known.comment.strip() else ""
     then = f" Going on with {plural(searches, 'search', 'searches')}." if searches else ""
     return reply(f"Your key{name} is set: {escape(known.fingerprint, 80)}.{then}")
 
 
 def rented(rental: Rental) -> Rendered:
-    """Return what a click on an offer did. It replaces the offers."""
+    """Return what a click on an offer made. This reply replaces the offers."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
     if rental.state is State.AWAITING_APPROVAL:
@@ -102,7 +102,7 @@ def resumed(changed: bool) -> Rendered:
 
 
 def extended(rental: Rental, times: Times) -> Rendered:
-    """Return the reply to an extension that was made, or that waits for an approver."""
+    """Return the reply to an extension: it was made, or it waits for an approver."""
     ends = f"It ends {times.time(rental.running.ends_at)}"
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
@@ -111,7 +111,7 @@ def extended(rental: Rental, times: Times) -> Rendered:
 
 
 def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:
-    """Return the reply to the same `/gpu extend` twice within minutes. Its button adds the time once more."""
+    """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
     ends = f": {rental.id} ends {times.time(rental.lease.ends_at)}" if rental.lease else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
     more = extend_button(rental, rules, times.now, longer=longer, again=True)
@@ -119,15 +119,15 @@ def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Ru
 
 
 def still_needed(rental: Rental, times: Times, rules: Rules) -> Rendered:
-    """Return the reply to `/gpu keep`: when the bot asks again, and that the end stands."""
+    """Return the reply to `/gpu keep`: when the bot asks again, and that the lease still ends."""
     lease = rental.running
-    text = f"{rental.id} is still needed. {asks_again(lease.question.at, lease.ends_at, times)}"
+    text = f"{rental.id} is still needed. {ask_again_text(lease.question.at, lease.ends_at, times)}"
     more = extend_button(rental, rules, times.now)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
 def ending(rental: Rental) -> Rendered:
-    """Return the reply to a destroy, a cancel or a withdrawal: how far it is."""
+    """Return the reply to a destroy, a cancel or a withdrawal: the state that it led to."""
     state = f"{STATES[rental.state]}: {describe(rental.request)}, {rental.id}."
     if rental.state is not State.DESTROYING:
         return blocks.message(state)

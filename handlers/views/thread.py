@@ -17,7 +17,6 @@ from handlers.views.rental_text import reader_times
 def thread_reply(
     event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
 ) -> Rendered | None:
-    """Return the reply for an event. It is never edited. Return None for a quiet event, which the card, the first
-    "Renting" or the owner's direct message says."""
+    """Return the reply for an event, which is never edited. Return None for a quiet event (`NOT_IN_THREAD`)."""
     words = None if event.kind in NOT_IN_THREAD else event_text(event, details, reader_times(rules, now, zone))
     return None if words is None else blocks.message(words.text)

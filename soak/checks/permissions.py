@@ -1,4 +1,4 @@
-"""Nobody reads what they may not read."""
+"""People read only what they may read."""
 
 from __future__ import annotations
 

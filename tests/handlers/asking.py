@@ -1,4 +1,4 @@
-"""What the parser's tests share: a catalogue, and short ways to parse a command or request."""
+"""A catalogue and helpers that the tests of the parser share."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_a_duration_is_read_in_all_its_spellings(text: str, minutes: int) -> Non
 
 
 @pytest.mark.parametrize("text", ["6", "h", "6x", "1.500h", "6h 2d", "6h 6h", "-3h", "1h 30", "8 h100s", "2-4h"])
-def test_other_text_is_no_duration(text: str) -> None:
+def test_a_text_that_is_no_single_duration_is_not_read_as_one(text: str) -> None:
     assert not re.fullmatch(DURATION, text)
 
 
@@ -80,7 +80,7 @@ def test_a_price_is_read_with_the_words_after_it(text: str, money: Money) -> Non
 
 
 @pytest.mark.parametrize("text", ["3", "$", "$-3", "$3k", "$1e9", "$2.500", "3 h", "€3"])
-def test_other_text_is_no_price(text: str) -> None:
+def test_a_text_that_is_no_price_is_not_read_as_one(text: str) -> None:
     assert match_money(text, 0) is None
 
 

@@ -53,21 +53,10 @@ async def card_of(ours: Team, rental_id: str) -> Message:
     return card
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        "not_in_channel",
-        "restricted_action_read_only_channel",
-        "restricted_action_thread_only_channel",
-        "some_error_of_next_year",
-    ],
-)
-async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(
-    tmp_path: Path, error: str
-) -> None:
+async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)
-        await refused(ours, "chat.postMessage", error)
+        await refused(ours, "chat.postMessage", "some_error_of_next_year")
         await ours.deliver()
         assert (await ours.look(ANA, GPUS, "Starting"))["reads"].count(rental) == 1
         assert (await card_of(ours, rental)).channel == GPUS
@@ -85,7 +74,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
             assert await tx.account.get_count(GIVEN_UP) == 1
 
 
-@pytest.mark.parametrize("error", ["ratelimited", "rate_limited", "team_added_to_org", "fatal_error"])
+@pytest.mark.parametrize("error", ["ratelimited", "fatal_error"])
 async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         rental = await rented(ours)

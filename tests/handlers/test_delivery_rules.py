@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from slack_sdk.errors import SlackApiError
 
 from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, to_channel, to_person
@@ -14,6 +16,7 @@ from handlers.delivery.fallback import next_destination
 from handlers.delivery.posting import digest, post_target
 from handlers.delivery.read_back import Place
 from handlers.delivery.reposts import LONGEST_WAIT, SEARCH_AFTER, Repost, due
+from handlers.slack_api.error_codes import is_temporary
 from handlers.views.blocks import Rendered
 from tests.handlers.team import NOON
 from tests.store import make
@@ -37,7 +40,7 @@ MINUTE = timedelta(minutes=1)
         (MessageKind.REPLY, ANA, [ANA]),
     ],
 )
-def test_a_message_falls_back_along_this_chain(
+def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admins(
     kind: MessageKind, owner: Destination, chain: list[Destination]
 ) -> None:
     tried = [chain[0]]
@@ -56,12 +59,32 @@ def test_a_message_falls_back_along_this_chain(
         (THREAD, (None, None), (ANA, None)),
     ],
 )
-def test_a_message_is_posted_there(
+def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_destination(
     of: MessageKind, card: tuple[str | None, str | None] | None, target: tuple[Destination, str | None]
 ) -> None:
     """A thread goes below its card, wherever that is; a card's channel is the one that Slack answered with."""
     above = None if card is None else changed(message(CARD, ANA), channel=card[0], ts=card[1])
     assert post_target(message(of, TRAINING), above) == target
+
+
+@pytest.mark.parametrize(
+    ("code", "temporary"),
+    [
+        ("ratelimited", True),
+        ("rate_limited", True),
+        ("fatal_error", True),
+        ("internal_error", True),
+        ("team_added_to_org", True),
+        ("not_in_channel", False),
+        ("restricted_action_read_only_channel", False),
+        ("is_archived", False),
+        ("some_error_of_next_year", False),
+    ],
+)
+def test_every_error_that_is_not_documented_as_temporary_refuses_the_destination(
+    code: str, *, temporary: bool
+) -> None:
+    assert is_temporary(refused(code)) is temporary
 
 
 @pytest.mark.parametrize(
@@ -74,7 +97,7 @@ def test_a_message_is_posted_there(
         ([("C2", "2.0")], [("C2", "2.0")]),
     ],
 )
-def test_of_several_posts_the_one_that_the_outbox_knows_keeps_its_buttons(
+def test_of_several_posts_of_a_message_the_one_that_the_outbox_knows_keeps_its_buttons(
     places: list[Place], others: list[Place]
 ) -> None:
     known = changed(message(CARD, TRAINING), channel="C1", ts="2.0")
@@ -107,6 +130,12 @@ def test_a_digest_changes_with_the_text_and_with_the_blocks_alone() -> None:
     assert digest(rendered) == digest(changed(rendered, blocks=({"block_id": "b", "type": "divider"},)))
     assert digest(rendered) != digest(changed(rendered, text="Ready."))
     assert digest(rendered) != digest(changed(rendered, blocks=()))
+
+
+def refused(code: str) -> SlackApiError:
+    """Return the error that Slack's SDK raises for an answer with this code."""
+    error: Callable[[str, dict[str, object]], SlackApiError] = SlackApiError
+    return error("refused", {"ok": False, "error": code})
 
 
 def message(kind: MessageKind, to: Destination) -> Message:

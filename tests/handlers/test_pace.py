@@ -37,7 +37,7 @@ REFRESHES_A_MINUTE = EDITS_A_MINUTE - EDITS_FOR_CHANGES
         (0, EDITS_A_MINUTE, NOON + MINUTE, NOON + MINUTE),
     ],
 )
-def test_after_this_many_edits_the_next_edit_and_the_next_refresh_may_go_then(
+def test_refreshes_stop_at_half_of_the_edits_of_a_minute_and_changes_at_all_of_them(
     edits: int, under_way: int, edit_at: datetime, refresh_at: datetime
 ) -> None:
     pace = Pace()
@@ -47,7 +47,7 @@ def test_after_this_many_edits_the_next_edit_and_the_next_refresh_may_go_then(
     assert pace.refresh_at(NOON, under_way) == refresh_at
 
 
-def test_a_full_minute_opens_again_one_call_after_the_other() -> None:
+def test_after_a_full_minute_each_old_call_makes_room_for_one_new_call() -> None:
     pace = Pace()
     for second in range(EDITS_A_MINUTE):
         pace.edited(NOON + second * SECOND)
@@ -67,7 +67,7 @@ def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once
     assert pace.closed_channels(NOON + POST_EVERY) == {}
 
 
-def test_the_workspace_takes_so_many_posts_and_reads_in_a_minute() -> None:
+def test_posts_and_reads_of_a_minute_are_limited_for_the_whole_workspace() -> None:
     pace = Pace()
     for number in range(POSTS_A_MINUTE):
         assert pace.posts_at(NOON) == NOON

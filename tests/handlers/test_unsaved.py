@@ -1,4 +1,4 @@
-"""What Slack took stays in memory until the store has it, and only the write is repeated."""
+"""The result of a call to Slack stays in memory until the store has it, and only the write is repeated."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_a_bug_in_one_write_is_retried_and_holds_up_no_other_write(outbox:
     assert (outbox.pending.ids, await outbox.ts()) == (frozenset(), "1.0")
 
 
-async def test_at_the_end_everything_is_written_whatever_its_wait(outbox: Outbox) -> None:
+async def test_at_the_end_each_pending_result_is_written_without_its_wait(outbox: Outbox) -> None:
     outbox.store.errors = [StoreBusy("The database is busy.")]
     await outbox.pending.save(outbox.result)
     outbox.clock.put(outbox.clock.now() + timedelta(milliseconds=1))

@@ -29,22 +29,21 @@ async def test_killed_while_it_rents_it_rents_once(world: World, when: str) -> N
     await adds_up(world, bought=["nebius" if when == "before" else "hyperstack"])
 
 
-async def test_killed_while_it_polls_it_polls_again(world: World) -> None:
+@BOTH
+async def test_killed_while_it_polls_edits_its_card_and_deletes_each_next_start_goes_on(
+    world: World, when: str
+) -> None:
     rental = await world.rents()
-    held = await world.hold("offer_status", "before")
+    held = await world.hold("offer_status", when)
     await world.comes_due()
     await held.met()
     await world.kill()
     await world.restart()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
-
-
-@BOTH
-async def test_killed_while_it_deletes_the_machine_is_deleted(world: World, when: str) -> None:
-    rental = await world.rents()
+    held = await world.hold("chat.update", when, match="Ready")
+    await world.until_met(held)
+    await world.kill()
+    await held.dropped()
+    await world.restart()
     await world.until_card(rental, "Ready")
     held = await world.hold("delete_resource", when)
     await world.asks_to_destroy("Ana", rental)
@@ -75,16 +74,3 @@ async def test_killed_while_it_posts_each_message_is_posted_once(world: World, s
     bought = await world.bought()
     assert len(bought) == 1
     await adds_up(world, bought=bought)
-
-
-async def test_killed_while_it_edits_the_card_is_up_to_date_after_the_next_start(world: World) -> None:
-    rental = await world.rents()
-    held = await world.hold("chat.update", "before", match="Ready")
-    await world.until_met(held)
-    await world.kill()
-    await held.dropped()
-    await world.restart()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])

@@ -357,7 +357,7 @@ async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_re
         shown = (await here.rental(rental.id)).version
         here.jump(3 * SECOND)
         await here.settle()
-        assert (await here.rental(rental.id)).version == shown  # knocking alone edits no card
+        assert (await here.rental(rental.id)).version == shown  # a probe of the port alone edits no card
         for _ in range(2):
             here.jump(MINUTE - 3 * SECOND)
             await here.settle()

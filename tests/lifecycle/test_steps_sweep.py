@@ -61,7 +61,7 @@ async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: W
     assert await here.account_events() == [E.UNKNOWN_MACHINE]
 
 
-# --- what was held for gone
+# --- attempts marked for deletion
 
 
 async def believed_empty(here: World) -> Rental:

@@ -9,6 +9,8 @@ import pytest
 from bot.model.base import changed
 from bot.model.person import Person
 from bot.policy.roles import (
+    approvers_of,
+    has_buttons,
     may_accept,
     may_change,
     may_deny,
@@ -77,6 +79,8 @@ def test_without_named_approvers_the_admins_approve() -> None:
     rules = Rules(admins=(ADMIN, "U0OTHER"))
     assert roles(person(ADMIN), rules) == {"user", "admin", "approver"}
     assert roles(person(), rules) == {"user"}
+    assert approvers_of(rules) == Approvers(people=rules.admins)
+    assert approvers_of(RULES) == RULES.approvers
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
     who: Person, *, own: bool, withdraws: bool, denies: bool, pauses: bool
 ) -> None:
-    for may in (may_use_quote, may_accept, may_change):
+    for may in (may_use_quote, may_accept, may_change, has_buttons):
         assert may(who.id, ANA.id) is own
     assert may_withdraw(who, ANA.id, RULES) is withdraws
     assert may_deny(who, RULES) is denies

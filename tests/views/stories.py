@@ -1,4 +1,4 @@
-"""The storyboard's people and rentals, as models."""
+"""The people and rentals of the example conversation, as models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ S = timedelta(seconds=1)
 
 
 def clock(hour: int, minute: int, second: int = 0, *, day: int = 24) -> datetime:
-    """A time of Tuesday, 24 November 2026."""
+    """Return a time of Tuesday, 24 November 2026, or of another day of that month."""
     return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
 
 
@@ -75,7 +75,7 @@ def envelope(price: str = "2.15", max_rate: str = "2.47", total: int = 16_055_00
 
 
 def rental(state: State, **changes: Any) -> Rental:
-    """k7mq2, asked for at 12:36."""
+    """Return k7mq2, asked for at 12:36."""
     known = Rental(
         id="k7mq2",
         state=state,
@@ -109,7 +109,7 @@ def happened(kind: EventKind, at: datetime, actor: str | None = None, *, id: int
 
 
 def making() -> RentalDetails:
-    """k7mq2 while Hyperstack makes it."""
+    """Return k7mq2 while Hyperstack makes it."""
     return RentalDetails(
         rental=rental(
             State.PROVISIONING, rate=Decimal("2.15"), vendor="hyperstack", vendor_region="nor-1", attempts=1
@@ -142,7 +142,7 @@ READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S
 
 
 def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Lease:
-    """k7mq2's, from 12:40 to 18:40."""
+    """Return the lease of k7mq2, from 12:40 to 18:40."""
     return Lease(
         ready_at=clock(12, 40),
         ends_at=ends_at or clock(18, 40),
@@ -152,7 +152,7 @@ def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Le
 
 
 def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:
-    """k7mq2 in use, at Nebius after Hyperstack sold out."""
+    """Return k7mq2 in use, at Nebius after Hyperstack sold out."""
     known = changed(
         rental(
             State.READY,
@@ -189,7 +189,7 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
 
 
 def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None, **changes: Any) -> RentalDetails:
-    """k7mq2, destroyed at 18:41."""
+    """Return k7mq2, destroyed at 18:41."""
     length = 6 * H + 4 * M
     row = LedgerRow(
         resource_id="3c90c3cc-0d44-4b50-8888-8dd25736052a",
@@ -220,7 +220,7 @@ ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), ac
 
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
-    """p4wd9, 8x H100, waiting for approval since 14:05, or over without one."""
+    """Return p4wd9, 8x H100, which waits for approval since 14:05 or ended without one."""
     if changes.get("state", State.AWAITING_APPROVAL).over:
         changes["waiting"] = None
     known = changed(
@@ -261,7 +261,7 @@ def listed(
     team: str = "0",
     team_amount: int = 0,
 ) -> RentalList:
-    """A list of these, with sums as given: USD per hour, and micro-dollars so far."""
+    """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
     return RentalList(
         shown=shown,
         more=more,

@@ -128,7 +128,7 @@ alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), taken_on_by=st.non
 
 
 def rentals_in(state: State) -> st.SearchStrategy[Rental]:
-    """Rentals in this state, with the parts that it has."""
+    """Return rentals in this state, with the parts that the state has."""
     waits, ends = state is State.AWAITING_APPROVAL, state.over or state is State.DESTROYING
     return st.builds(
         Rental,

@@ -1,4 +1,4 @@
-"""What approvers are asked, and what the same message says once it is decided."""
+"""The message that asks approvers, and the same message once they decided."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.state import State
 from tests.views.screens import approval, page
 from tests.views.stories import (
     ANA,
@@ -46,7 +47,7 @@ Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
 """)
 
 
-def test_the_same_message_then_says_the_answer_with_the_day_if_it_is_not_today() -> None:
+def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
     newer = envelope("18.40", "21.16", 137_540_000, count=8, version=2)
     approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)
     answers = (
@@ -55,9 +56,11 @@ def test_the_same_message_then_says_the_answer_with_the_day_if_it_is_not_today()
         happened(K.EXPIRED, clock(14, 12), amount=0, estimated=False),
         happened(K.CHANGED, clock(14, 10), ANA, envelope=2),
     )
+    withdrawn = waiting(state=State.WITHDRAWN)
     rented = changed(waiting(approved), rental=changed(gone().rental, id="p4wd9"))
     assert page(
         *(approval(ASKED, waiting(answer, envelope=newer), clock(14, 12)) for answer in answers),
+        approval(ASKED, withdrawn, clock(14, 12)),
         approval(ASKED, rented, clock(9, 0, day=25)),
     ) == snapshot("""\
 
@@ -69,11 +72,13 @@ Expired at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
 
 Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.
 
+No longer asked: 8x H100 EU for Ana, p4wd9. Withdrawn.
+
 Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 EU for Ana, p4wd9.
 """)
 
 
-def test_a_longer_lease_is_asked_for_with_what_it_adds() -> None:
+def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total() -> None:
     asked = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, envelope=2, until=clock(18, 40, day=25))
     approved = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, id=10, envelope=2, until=clock(18, 40, day=25))
     eight = changed(

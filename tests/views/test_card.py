@@ -76,7 +76,7 @@ def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:
     assert [button["action_id"] for button in buttons(shown.blocks)][1] == Action.WITHDRAW.id
 
 
-def test_a_machine_that_is_destroyed_says_if_it_is_not_confirmed_gone() -> None:
+def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirmed_gone() -> None:
     alarm = Alarm(at=clock(18, 46), count=1)
     assert page(
         card(ready(state=State.DESTROYING), clock(18, 40)),
@@ -96,7 +96,7 @@ def test_a_machine_that_is_destroyed_says_if_it_is_not_confirmed_gone() -> None:
 """)
 
 
-def test_what_is_over_has_its_receipt_and_no_button() -> None:
+def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> None:
     assert page(
         card(gone(), clock(18, 42)),
         card(gone(state=State.CANCELLED), clock(18, 42)),

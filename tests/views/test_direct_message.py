@@ -1,4 +1,4 @@
-"""What one person is told in a direct message, and how it changes until nothing is left to decide."""
+"""Direct messages about a rental, and how they change until nothing is left to decide."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ K = EventKind
 FREE: dict[str, Any] = {"amount": 0, "estimated": False}
 
 
-def test_ready_has_the_command_for_its_owner_alone() -> None:
+def test_the_ready_message_shows_the_ssh_command_to_its_owner_alone() -> None:
     silent = happened(K.SILENT, READY_EVENT.at)
     assert page(
         direct(READY_EVENT, ready()),
@@ -65,7 +65,7 @@ Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 """)
 
 
-def test_ready_says_if_the_lease_is_shorter_or_more_time_is_asked_for_and_how_it_ended() -> None:
+def test_the_ready_message_says_if_the_lease_is_shorter_if_more_time_is_asked_for_and_how_it_ended() -> None:
     assert page(
         direct(READY_EVENT, ready(lease=lease(clock(17, 40)))),
         direct(READY_EVENT, ready(extension=LONGER), clock(18, 10)),
@@ -189,7 +189,7 @@ Ends 18:40: 1x H100 (k7mq2). I told you again at 18:30.
 """)
 
 
-def test_a_question_about_what_has_ended_says_that_and_no_money() -> None:
+def test_a_question_about_a_rental_that_ended_shows_its_end_without_the_cost() -> None:
     assert page(
         *(direct(event, gone(event), clock(18, 42)) for event in (QUESTION, NOTICE)),
         *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
@@ -215,7 +215,7 @@ ALARM = happened(
 )
 
 
-def test_not_confirmed_gone_until_someone_is_on_it_and_until_it_is() -> None:
+def test_not_confirmed_gone_has_a_button_until_someone_is_on_it_and_then_shows_the_confirmation() -> None:
     destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
     taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))
     again = happened(K.NOT_CONFIRMED, clock(18, 56), id=12)
@@ -288,7 +288,7 @@ Decided: your 1x H100 EU, k7mq2. It is starting.
 """)
 
 
-def test_what_its_owner_has_only_to_know() -> None:
+def test_an_owner_who_has_nothing_to_decide_gets_a_message_without_buttons() -> None:
     end: dict[str, Any] = {"until": clock(18, 40)}
     assert page(
         *(

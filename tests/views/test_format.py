@@ -39,13 +39,13 @@ def test_amounts_are_rounded_to_the_cent() -> None:
 
 
 @given(amount=some.amount)
-def test_what_is_printed_as_the_most_is_never_less(amount: int) -> None:
+def test_an_amount_shown_as_the_most_is_never_below_the_real_one(amount: int) -> None:
     shown = Decimal(format.dollars_at_most(amount).replace("$", "").replace(",", ""))
     assert shown * 1_000_000 >= amount
     assert shown * 1_000_000 - amount < 10_000
 
 
-def test_the_most_that_a_lease_of_six_hours_can_come_to() -> None:
+def test_at_most_for_six_hours_includes_provisioning_and_grace() -> None:
     length = timedelta(hours=6, minutes=30)
     rates = ("2.47", "21.16")
     assert [format.dollars_at_most(cost_at_most(Decimal(rate), length)) for rate in rates] == snapshot(
@@ -88,7 +88,14 @@ def test_an_estimated_span_is_in_whole_minutes() -> None:
     assert [format.about_span(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
 
 
-def test_a_time_of_today_has_no_day_and_every_other_has() -> None:
+def test_a_rough_span_has_one_unit() -> None:
+    seconds = (-5, 0.5, 40, 119, 3599, 7300, 400_000)
+    assert [format.rough_span(timedelta(seconds=each)) for each in seconds] == snapshot(
+        ["a moment", "a moment", "40 s", "1 min", "59 min", "2 h", "111 h"]
+    )
+
+
+def test_a_time_of_today_has_no_day_and_every_other_time_has_one() -> None:
     times = format.Times(now=clock(12, 0), zone="UTC")
     assert [
         times.time(clock(18, 40)),
@@ -107,14 +114,14 @@ def test_a_time_of_today_has_no_day_and_every_other_has() -> None:
     )
 
 
-def test_today_is_the_readers_today() -> None:
+def test_the_day_is_that_of_the_readers_zone() -> None:
     tokyo = format.Times(now=clock(12, 0), zone="Asia/Tokyo")
     assert "{date_short_pretty}" in tokyo.time(clock(16, 0))
     assert "{date_short_pretty}" not in tokyo.time(clock(14, 0))
     assert format.Times(now=clock(12, 0), zone="Nowhere/At all").time(clock(14, 0)).endswith("|14:00 UTC>")
 
 
-def test_names_of_gpus_and_vendors() -> None:
+def test_gpus_and_vendors_are_named_as_people_write_them() -> None:
     gpus = ("nvidia-h100-sxm5-80gb", "<!here>")
     vendors = ("hyperstack", "massed_compute", "runpod", None)
     assert {name: machine_text.gpu(name) for name in gpus} == snapshot(
@@ -130,7 +137,7 @@ def test_names_of_gpus_and_vendors() -> None:
     ] == snapshot(["SXM 80 GB", "8x H100 EU spot", "1x H100"])
 
 
-def test_an_ssh_command_is_built_of_a_sound_address_only() -> None:
+def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
     addresses = (
         ("203.0.113.7", None),
         ("203.0.113.7", 22),
@@ -231,7 +238,7 @@ def test_foreign_text_is_one_short_harmless_line(text: str, limit: int) -> None:
         ("abcdefghijklmnopqrstu", "abcdefghijklmnopqrs…"),
     ],
 )
-def test_escaping(text: str, shown: str) -> None:
+def test_foreign_text_is_escaped(text: str, shown: str) -> None:
     assert format.escape(text, 20) == shown
 
 
@@ -243,6 +250,33 @@ def test_cutting_breaks_no_markup(parts: list[str], limit: int) -> None:
     short = cut("".join(parts), limit)
     assert len(short.encode()) <= limit
     assert loose_markup(short) == []
+
+
+def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purpose() -> None:
+    names = {"U0ANA": "Ana", "U0EVE": "<!channel>"}
+    assert {user: format.person(names, user) for user in ("U0ANA", "U0EVE", "U0BEN", None)} == snapshot(
+        {"U0ANA": "Ana", "U0EVE": "&lt;!channel&gt;", "U0BEN": "U0BEN", None: "gpubot"}
+    )
+    assert [
+        format.mention("U0ANA"),
+        format.mention("<!channel>"),
+        format.mention_group("S0GPU"),
+        format.mention_group("<!here>"),
+        format.channel("C0GPUS"),
+        format.channel("D0ANA"),
+    ] == snapshot(
+        ["<@U0ANA>", "&lt;!channel&gt;", "<!subteam^S0GPU>", "&lt;!here&gt;", "<#C0GPUS>", "a direct message"]
+    )
+
+
+def test_clauses_become_sentences() -> None:
+    assert [
+        format.join("Nothing was rented.", None, "", "It ends."),
+        format.sentence("nebius sold out"),
+        format.with_full_stop("Another one?"),
+        format.plural(1, "machine"),
+        format.plural(2, "search", "searches"),
+    ] == snapshot(["Nothing was rented. It ends.", "Nebius sold out.", "Another one?", "1 machine", "2 searches"])
 
 
 def test_plain_text_shows_what_was_escaped() -> None:

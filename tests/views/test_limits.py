@@ -1,4 +1,4 @@
-"""Properties of all views: Slack accepts what they render, foreign text can't mention, link or forge a line."""
+"""Properties of all views: Slack accepts each message, and foreign text can't mention, link or forge a line."""
 
 from __future__ import annotations
 

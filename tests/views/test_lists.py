@@ -51,7 +51,7 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
     return message(shown, clock(19, 0))
 
 
-def test_a_list_has_the_money_of_others_for_who_may_see_it() -> None:
+def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:
     sums: dict[str, Any] = {"own": "2.42", "own_amount": 4_960_000, "team": "4.57", "team_amount": 5_020_000}
     live = listed(ready(), more=3, **sums)
     without_money = listed(changed(ready(), sees_money=False), more=3, **sums)
@@ -99,7 +99,7 @@ HISTORY = (
 )
 
 
-def test_a_history_says_each_time_once_and_the_end_as_it_was_then() -> None:
+def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then() -> None:
     over = changed(gone(*HISTORY), events=HISTORY)
     later = changed(ready(*HISTORY[:3], lease=lease(clock(9, 0, day=26))), events=HISTORY[:3])
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
@@ -135,7 +135,16 @@ Denied: 8x H100 EU, Ana, p4wd9.
 """)
 
 
-def test_no_kind_of_event_shows_money_to_who_may_not_see_it() -> None:
+def test_a_history_also_has_the_events_that_make_no_reply() -> None:
+    start = happened(K.STARTED, clock(12, 36), ANA, max_rate=Decimal("2.47"), hours=6 * H)
+    assert show(changed(making(), events=(start,))) == snapshot("""\
+Starting: 1x H100 EU, Ana, k7mq2. $2.15/h, $0.06 so far.
+  Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:36  Ana rented within the limits: up to $2.47/h for 6 h.\
+""")
+
+
+def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
     rich: dict[str, Any] = {
         "vendor": "nebius",
         "rate": Decimal(2),
@@ -153,12 +162,12 @@ def test_no_kind_of_event_shows_money_to_who_may_not_see_it() -> None:
         assert "$" not in show(changed(details, events=events), BEN)
 
 
-def test_what_nobody_allowed_was_asked_for() -> None:
+def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
     states = (State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN)
     assert all("Asked for: up to $21.16/h, $137.54 in all." in show(waiting(state=state)) for state in states)
 
 
-def test_the_command_that_opens_a_machine() -> None:
+def test_the_answer_to_ssh_is_the_command_or_why_there_is_none() -> None:
     shown = [lists.ssh(details, reader=ANA, rules=RULES, now=NOW) for details in (ready(), making(), gone())]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
@@ -172,7 +181,7 @@ k7mq2 can't be opened. Destroyed: 1x H100 EU.
 """)
 
 
-def test_the_catalogue() -> None:
+def test_the_catalogue_lists_gpus_regions_contracts_and_vendors() -> None:
     assert page(message(lists.catalog(CATALOG, rules=RULES, now=NOW), NOW)) == snapshot("""\
 
 H100: SXM 80 GB, PCIe 80 GB
@@ -184,7 +193,7 @@ A100: SXM 80 GB
 """)
 
 
-def test_help_names_pausing_to_admins_and_limits_to_users_only() -> None:
+def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
     shown = [lists.help_(admin=admin, user=user, rules=RULES) for admin, user in ((True, True), (False, False))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
@@ -212,7 +221,7 @@ def test_help_names_pausing_to_admins_and_limits_to_users_only() -> None:
 """)
 
 
-def test_gpu_alone_shows_what_one_has_and_what_to_type() -> None:
+def test_gpu_alone_shows_the_readers_rentals_and_what_to_type() -> None:
     shown = [lists.home(live, rules=RULES, now=NOW) for live in (listed(), listed(ready(), more=7))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 

@@ -32,7 +32,7 @@ KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc
 ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
 
 
-def test_destroying_names_what_and_what_it_has_cost() -> None:
+def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
     views = [modals.destroy_confirm(details) for details in (ready(spent=14_070_000), making(), waiting())]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
@@ -50,7 +50,7 @@ def test_destroying_names_what_and_what_it_has_cost() -> None:
 """)
 
 
-def test_renting_and_approving_much_is_confirmed_with_its_total() -> None:
+def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> None:
     assert page(
         dialog(modals.rent_confirm(QUOTE, OfferChoice(offer=HYPERSTACK, envelope=envelope()), rules=RULES), NOW),
         dialog(modals.rent_confirm(QUOTE, ASKS, rules=RULES), NOW),
@@ -82,7 +82,7 @@ $4.96 so far; $101.00 in all with the longer lease.
     assert modals.approve_confirm(waiting(), rules=RULES).value == VersionValue(rental_id="p4wd9", version=1)
 
 
-def test_extending_offers_what_the_rules_allow() -> None:
+def test_the_extend_dialog_offers_the_hours_that_the_rules_allow() -> None:
     longest = ready(lease=lease(clock(12, 40, day=27)))
     views = [modals.extend(each, rules=RULES, now=NOW) for each in (ready(), longest, ready(extension=LONGER))]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
@@ -134,7 +134,7 @@ Note: ()
     assert filled.view["blocks"][0]["block_id"] == Field.GPU
 
 
-def test_asking_for_a_key_says_which_one_is_known() -> None:
+def test_the_key_dialog_shows_the_key_that_is_set() -> None:
     assert page(*(dialog(modals.key(known), NOW) for known in (KEY, None))) == snapshot("""\
 
 == Your SSH key ==

@@ -1,4 +1,4 @@
-"""What is said once in a direct message: of the account, and of failures of the bot's own."""
+"""Direct messages about the account and about the bot's own failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
     return message(outbox(MessageKind.NOTICE, None, NOW, event), NOW)
 
 
-def test_notices_of_the_account() -> None:
+def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
     assert page(
         notice(K.UNKNOWN_MACHINE, gpu="H100", rate=Decimal("2.10"), since=clock(9, 12), name="train-3"),
         notice(K.UNKNOWN_MACHINE),
@@ -56,7 +56,7 @@ Buying goes on again, resumed by U0CARL.
 """)
 
 
-def test_notices_of_a_rental_that_the_bot_cannot_look_after() -> None:
+def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows() -> None:
     failed: dict[str, Any] = {"name": "k7mq2", "number": "E-4F2K"}
     assert page(
         notice(K.STEP_FAILED, **failed, count=3, until=clock(19, 10)),
@@ -78,7 +78,7 @@ Deleted k7mq2's machine: it should have ended at 18:40, and my usual way failed.
 """)
 
 
-def test_notices_of_a_database_that_does_not_work() -> None:
+def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
     assert page(
         notice(K.NO_WRITES, span=30 * M),
         notice(K.NO_WRITES, name="k7mq2", since=clock(18, 40), until=clock(19, 10)),

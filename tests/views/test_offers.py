@@ -80,7 +80,24 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
     assert styles == ["primary", None, None]
 
 
-def test_over_a_limit_the_button_asks_and_what_is_refused_has_none() -> None:
+def test_offers_beyond_the_longest_answer_are_counted() -> None:
+    lines = found(rows(), everything=True, count=25).splitlines()
+    assert lines[-2] == snapshot(
+        "  22 more offers not shown. Prices stand until 13:05. Nothing is reserved: it can sell out."
+    )
+
+
+def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
+    too_long = changed(HYPERSTACK, offer_id="o" * 300)
+    assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
+        [
+            "$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.",
+            "About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.",
+        ]
+    )
+
+
+def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
     asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
     refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
     hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
@@ -169,7 +186,7 @@ $3.11/h  Scaleway, fr-par-2
 """)
 
 
-def test_the_answer_says_where_the_card_goes_if_not_here() -> None:
+def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     quote = changed(QUOTE, card_channel="C0GPUS")
     channels = (
         Channel(id="C0TRAIN", member=False),
@@ -185,7 +202,7 @@ def test_the_answer_says_where_the_card_goes_if_not_here() -> None:
     )
 
 
-def test_nothing_found_shows_what_is_near_and_buys_nothing() -> None:
+def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     cap = Decimal("2.00")
     near = (
         Nearby(request=request(), cheapest=HYPERSTACK),
@@ -209,7 +226,7 @@ No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it eith
 """)
 
 
-def test_near_requests_that_read_the_same_are_one_button() -> None:
+def test_similar_requests_with_equal_labels_are_one_button() -> None:
     cheap = offer("a", "1.90", "lambda", "us-1")
     near = (
         Nearby(request=request(), cheapest=HYPERSTACK),
@@ -221,7 +238,7 @@ def test_near_requests_that_read_the_same_are_one_button() -> None:
     assert [button["value"] for button in answer.blocks[1]["elements"][:2]] == ["q1:0", "q1:1"]
 
 
-def test_what_is_near_fits_on_a_phone() -> None:
+def test_a_button_of_a_similar_request_fits_on_a_phone() -> None:
     far = request(count=8, region=None, vendor=None, contract=Contract.SPOT)
     near = Nearby(request=far, cheapest=offer("a", "21.76", "lambda", "us-1", count=8))
     asked = request(count=8, vendor="crusoe", contract=Contract.SPOT)
@@ -230,7 +247,7 @@ def test_what_is_near_fits_on_a_phone() -> None:
     )
 
 
-def test_answers_without_offers() -> None:
+def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
     assert page(
         *(
             message(answer, NOW)

@@ -120,7 +120,7 @@ def test_people_and_channels_in_an_error_are_never_pinged() -> None:
     assert shown.text == 'I don\'t know "&lt;!channel&gt; &lt;@U1&gt;".'
 
 
-def test_a_bug_has_a_number_and_says_nothing_that_is_not_known() -> None:
+def test_the_reply_after_a_bug_has_a_number_and_says_only_what_is_certain() -> None:
     assert texts(
         replies.bug("E-4F2K", rented=False),
         replies.bug("E-4F2K"),
@@ -138,7 +138,7 @@ This was posted twice. Use the other one.
 """)
 
 
-def test_answers_about_keys() -> None:
+def test_an_answer_about_a_key_shows_its_comment_and_fingerprint() -> None:
     nameless = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=NOW)
     assert texts(
         replies.key_saved(KEY, 1),
@@ -166,7 +166,7 @@ Before I rent I need your public SSH key: it lets you in.
 """)
 
 
-def test_what_a_click_on_an_offer_made() -> None:
+def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_it() -> None:
     assert texts(replies.rented(rental(State.PROCURING)), replies.rented(waiting().rental)) == snapshot("""\
 
 Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
@@ -175,7 +175,7 @@ Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
-def test_more_time_or_still_needed_by_command() -> None:
+def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
     use = ready().rental
     assert texts(
         replies.extended(use, TIMES),
@@ -204,7 +204,7 @@ k7mq2 is still needed. It still ends 18:40; I don't ask again before.
 """)
 
 
-def test_destroying_by_command() -> None:
+def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> None:
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
@@ -214,7 +214,7 @@ Withdrawn: 8x H100 EU, p4wd9.
 """)
 
 
-def test_pausing_a_click_on_an_old_version_and_words_that_are_no_command() -> None:
+def test_other_replies_say_what_is_true_now() -> None:
     assert texts(
         replies.paused(True),
         replies.paused(False),

@@ -34,7 +34,7 @@ ALLOWED: dict[str, Any] = {"max_rate": Decimal("21.16"), "hours": 6 * H, "total"
 FREE: dict[str, Any] = {"amount": 0, "estimated": False}
 
 
-def test_a_request_and_its_decision() -> None:
+def test_the_thread_follows_a_request_until_its_decision() -> None:
     again: dict[str, Any] = {"why": Why.BUYING_BLOCKED, "rate": Decimal("1.90")}
     assert page(
         thread(happened(K.CHANGED, clock(14, 8), ANA, **ALLOWED), waiting()),
@@ -84,7 +84,7 @@ Waiting for a decision: buying was held up too long. Now $1.90/h.
 """)
 
 
-def test_from_renting_until_ready() -> None:
+def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
     sold_out: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.SOLD_OUT, "paid": False}
     next_one: dict[str, Any] = {"vendor": "nebius", "rate": Decimal("2.42"), "before": Decimal("2.15")}
     given_up: dict[str, Any] = {"before_vendor": "hyperstack", "why": Why.TOO_SLOW}
@@ -151,7 +151,7 @@ Hyperstack says that it failed. Something may be rented all the same. I'm checki
 """)
 
 
-def test_while_it_runs() -> None:
+def test_the_thread_follows_a_lease() -> None:
     end: dict[str, Any] = {"until": clock(20, 40), "since": clock(18, 40), "span": 2 * H}
     tomorrow: dict[str, Any] = {"until": clock(0, 44, day=25), "since": clock(1, 44, day=25)}
     assert page(
@@ -198,7 +198,7 @@ Lost 14:10: Nebius took it.
 """)
 
 
-def test_how_it_ends() -> None:
+def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
     lease: dict[str, Any] = {"span": 6 * H + 4 * M, "rate": Decimal("2.42")}
     cost: dict[str, Any] = {"amount": 14_681_333, "estimated": False}
     alarm: dict[str, Any] = {"rate": Decimal("2.42"), "resource_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a"}
@@ -244,5 +244,5 @@ Gone 18:55 too, confirmed by the vendor. In all $14.68 computed.
 """)
 
 
-def test_the_thread_is_silent_about_what_another_message_says() -> None:
+def test_the_thread_has_no_reply_for_an_event_that_another_message_shows() -> None:
     assert {thread(happened(kind, clock(12, 0))) for kind in NOT_IN_THREAD} == {"(nothing)"}

@@ -1,7 +1,7 @@
-"""The words of each event, from its facts, for threads, direct messages and histories.
+"""The text of each event, from its facts, for threads, direct messages and histories.
 
-A sentence leaves out the facts that its event doesn't have. `without_money` uses this for readers who may not see
-another person's money.
+A sentence leaves out each fact that its event doesn't have. So the text without money is that of the event without
+its money facts (`without_money`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,31 @@ from bot.model.summary import RentalDetails
 from handlers.views.event_text import asking, buying, ending, running, trouble
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.event_text.ending import short_resource_id
-from handlers.views.event_text.running import asks_again
+from handlers.views.event_text.running import ask_again_text
 from handlers.views.format import Times
 
 TEXTS = {**asking.TEXTS, **buying.TEXTS, **running.TEXTS, **ending.TEXTS, **trouble.TEXTS}
 
 
 def event_text(event: Event, details: RentalDetails, times: Times, *, timed: bool = True) -> EventText | None:
-    """Return the words of a rental's event. Return None for an event of the account. They say when it happened
-    only if `timed`."""
+    """Return the text of a rental's event. Return None for an event of the account. The text says when it happened
+    if `timed`."""
     write = TEXTS.get(event.kind)
     return write(EventContext(event, details, times, timed)) if write else None
 
 
 def without_money(facts: Facts) -> Facts:
-    """Return the facts without the money, for readers who may not see it."""
+    """Return the facts without the money, for a reader who may not see it."""
     nothing = dict.fromkeys(("rate", "before", "max_rate", "total", "amount", "estimate", "estimated", "paid"))
     return changed(facts, **nothing)
 
 
-__all__ = ["TEXTS", "EventText", "asks_again", "event_text", "sentence_case", "short_resource_id", "without_money"]
+__all__ = [
+    "TEXTS",
+    "EventText",
+    "ask_again_text",
+    "event_text",
+    "sentence_case",
+    "short_resource_id",
+    "without_money",
+]

@@ -8,19 +8,20 @@ from bot.model.event import EventKind, Facts
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
-    allowed,
+    allowed_text,
     cost_of,
-    join,
     sentence_case,
     total_text,
 )
-from handlers.views.format import difference, per_hour
+from handlers.views.format import difference, join, per_hour
 from handlers.views.machine_text import describe, place
 from handlers.views.rental_text import reason, so_far
 
 
 def _asked(context: EventContext) -> EventText:
-    return EventText("Approval asked for", join(allowed(context.facts), total_text(context.facts)), colon=True)
+    return EventText(
+        "Approval asked for", join(allowed_text(context.facts), total_text(context.facts)), colon=True
+    )
 
 
 def _asked_again(context: EventContext) -> EventText:
@@ -41,7 +42,10 @@ def _asked_again(context: EventContext) -> EventText:
 
 
 def _cost_by_then(facts: Facts) -> str | None:
-    """Return what it has cost if nothing of it is alive. An earlier reply may have said that it may be rented."""
+    """Return what the rental has cost. Return None if the event doesn't say, because an attempt may still bill.
+
+    Without this, people would still believe an earlier "it may be rented".
+    """
     cost = cost_of(facts)
     if cost is None:
         return None
@@ -53,20 +57,20 @@ def _changed(context: EventContext) -> EventText:
     now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
     return EventText(
         f"{context.actor} changed the request",
-        join(now, sentence_case(allowed(context.facts)), total_text(context.facts)),
+        join(now, sentence_case(allowed_text(context.facts)), total_text(context.facts)),
         colon=now is not None,
     )
 
 
 def _approved(context: EventContext) -> EventText:
     if context.event.actor == context.details.rental.owner and context.facts.self_approved is False:
-        return EventText(f"{context.actor} goes on", allowed(context.facts), colon=True)
+        return EventText(f"{context.actor} goes on", allowed_text(context.facts), colon=True)
     own = " (own request)" if context.facts.self_approved else ""
-    return EventText(f"Approved{context.by_at}{own}", allowed(context.facts), colon=True)
+    return EventText(f"Approved{context.by_whom_and_when}{own}", allowed_text(context.facts), colon=True)
 
 
 def _request_over(word: str) -> Callable[[EventContext], EventText]:
-    """Return the words for a request that ended as `word`: denied, expired or withdrawn."""
+    """Return the writer for a request that ended without a machine: denied, expired or withdrawn."""
 
     def write(context: EventContext) -> EventText:
         cost = cost_of(context.facts)
@@ -75,13 +79,13 @@ def _request_over(word: str) -> Callable[[EventContext], EventText]:
             rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
         elif cost is not None:
             rest = f"{sentence_case(so_far(cost))}."
-        return EventText(f"{word}{context.by_at}", rest)
+        return EventText(f"{word}{context.by_whom_and_when}", rest)
 
     return write
 
 
 def _started(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} rented within the limits", allowed(context.facts), colon=True)
+    return EventText(f"{context.actor} rented within the limits", allowed_text(context.facts), colon=True)
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

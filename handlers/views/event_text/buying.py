@@ -9,31 +9,31 @@ from bot.model.event import EventKind
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
-    free_text,
-    join,
+    cost_nothing_text,
     market_answer,
     sentence_case,
 )
-from handlers.views.format import about_span, difference, per_hour, span
+from handlers.views.format import about_span, difference, join, per_hour, span
 from handlers.views.rental_text import machine, owner, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""Why an accepted attempt is given up. That has a reply of its own, so the next "Now ..." doesn't repeat it."""
+"""Reasons to give up an accepted attempt. GIVEN_UP has its own reply, so the reply about the next offer leaves the
+reason out."""
 
 
 def _renting(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
     if facts.before is None and facts.before_vendor is None:
-        return EventText(f"Renting from {context.source}{price}")
+        return EventText(f"Renting from {context.vendor_name}{price}")
     more = ""
     if facts.before is not None and facts.rate is not None:
         more = f", {difference(facts.before, facts.rate)}"
         more += ", within what you accepted" if facts.rate > facts.before else ""
-    now = f"Now {context.source}{price}{more}"
+    now = f"Now {context.vendor_name}{price}{more}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now)
-    failed = "; ".join(filter(None, (reason(facts.why, facts.before_vendor), free_text(facts.paid))))
+    failed = "; ".join(filter(None, (reason(facts.why, facts.before_vendor), cost_nothing_text(facts.paid))))
     return EventText(sentence_case(failed), f"{now}.")
 
 
@@ -42,16 +42,17 @@ def _no_answer(context: EventContext) -> EventText:
     match context.facts.why:
         case None | Why.NO_ANSWER:
             return EventText(
-                f"I asked {context.source} and got no answer", f"it may be rented. {checking}", colon=True
+                f"I asked {context.vendor_name} and got no answer", f"it may be rented. {checking}", colon=True
             )
         case Why.BOUGHT_BEFORE:
-            lead = f"Compute Clear says that {context.source}'s offer was bought already"
+            lead = f"Compute Clear says that {context.vendor_name}'s offer was bought already"
             return EventText(lead, f"it may be rented. {checking}", colon=True)
         case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
-            lead = f"I asked {context.source}, but {reason(why)}"
+            lead = f"I asked {context.vendor_name}, but {reason(why)}"
             return EventText(lead, f"it may be rented. {checking}", colon=True)
     return EventText(
-        f"{sentence_case(context.source)} says that it failed", f"Something may be rented all the same. {checking}"
+        f"{sentence_case(context.vendor_name)} says that it failed",
+        f"Something may be rented all the same. {checking}",
     )
 
 
@@ -59,7 +60,7 @@ def _given_up(context: EventContext) -> EventText:
     facts = context.facts
     late = f" in {about_span(facts.span)}" if facts.span else ""
     return EventText(
-        f"{sentence_case(context.source)} did not get it ready{late}",
+        f"{sentence_case(context.vendor_name)} did not get it ready{late}",
         join(
             "I'm destroying that machine; it may bill until it is gone. Then I look for the next offer.",
             market_answer(facts),
@@ -69,7 +70,7 @@ def _given_up(context: EventContext) -> EventText:
 
 def _accepted(context: EventContext) -> EventText:
     usual = f"Usually ready in {about_span(context.facts.span)}." if context.facts.span else ""
-    return EventText(f"{sentence_case(context.source)} accepted; the machine is starting", usual)
+    return EventText(f"{sentence_case(context.vendor_name)} accepted; the machine is starting", usual)
 
 
 def _waiting(context: EventContext) -> EventText:

@@ -1,4 +1,4 @@
-"""What the words of an event are made of."""
+"""The parts of an event's text, and what its writers are given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bot.model.event import Event, Facts
 from bot.model.summary import AccruedCost, RentalDetails
-from handlers.views.format import Times, dollars_at_most, escape, per_hour, person, sentence, span
+from handlers.views.format import Times, dollars_at_most, escape, join, per_hour, person, sentence, span
 from handlers.views.machine_text import vendor
 
 
@@ -16,7 +16,7 @@ def sentence_case(text: str) -> str:
 
 
 class EventText(NamedTuple):
-    """The words of an event: the lead, and the rest, which follows a colon or is sentences of its own."""
+    """The text of an event: a clause, and more, which follows a colon or is sentences of its own."""
 
     lead: str
     rest: str = ""
@@ -30,18 +30,18 @@ class EventText(NamedTuple):
         return f"{self.lead}: {self.rest}" if self.colon else f"{sentence(self.lead)} {sentence_case(self.rest)}"
 
     def about(self, subject: str) -> str:
-        """Return both with `subject` between them, for a place that doesn't show which rental it is."""
+        """Return both with `subject` between them, if nothing else in the message names the rental."""
         return f"{self.lead}: {subject}. {sentence_case(self.rest)}".rstrip()
 
 
 class EventContext(NamedTuple):
-    """An event, and what its words need besides it."""
+    """What the writer of an event's text is given."""
 
     event: Event
     details: RentalDetails
     times: Times
     timed: bool = True
-    """Whether the words say when it happened. A history has the time before each line."""
+    """Whether the text says when it happened. A history has the time in front of each line."""
 
     @property
     def facts(self) -> Facts:
@@ -50,33 +50,28 @@ class EventContext(NamedTuple):
 
     @property
     def actor(self) -> str:
-        """Return the name of the person who did it."""
+        """Return the name of the person who acted, `gpubot` if nobody did."""
         return person(self.details.names, self.event.actor)
 
     @property
-    def moment(self) -> str:
-        """Return ` 18:41`, to follow a state, or an empty text unless `timed`."""
+    def when(self) -> str:
+        """Return ` 18:41`, to follow a state. Return an empty text unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
-    def by_at(self) -> str:
-        """Return ` by Ben at 14:12`, or ` at 22:05` if the bot did it on its own."""
+    def by_whom_and_when(self) -> str:
+        """Return ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
         by = f" by {self.actor}" if self.event.actor else ""
         return by + (f" {self.times.at_time(self.event.at)}" if self.timed else "")
 
     @property
-    def source(self) -> str:
+    def vendor_name(self) -> str:
         """Return `Hyperstack`, or `the vendor` if the event doesn't name it."""
         return vendor(self.facts.vendor)
 
 
-def join(*parts: str | None) -> str:
-    """Return the parts that aren't empty as one text."""
-    return " ".join(part for part in parts if part)
-
-
-def allowed(facts: Facts) -> str:
-    """Return `up to $21.16/h for 6 h.`"""
+def allowed_text(facts: Facts) -> str:
+    """Return `up to $21.16/h for 6 h.`, or an empty text if the event has neither."""
     parts = [
         f"up to {per_hour(facts.max_rate)}" if facts.max_rate is not None else "",
         f"for {span(facts.hours)}" if facts.hours is not None else "",
@@ -86,12 +81,12 @@ def allowed(facts: Facts) -> str:
 
 
 def total_text(facts: Facts) -> str | None:
-    """Return `At most $137.54 in all.`"""
+    """Return `At most $137.54 in all.`, or None if the event has no total."""
     return f"At most {dollars_at_most(facts.total)} in all." if facts.total is not None else None
 
 
-def free_text(paid: bool | None) -> str:
-    """Return `it cost nothing` if the store knows that, else an empty text."""
+def cost_nothing_text(paid: bool | None) -> str:
+    """Return `it cost nothing` if that is known (`paid` is False), else an empty text."""
     return "" if paid is not False else "it cost nothing"
 
 
@@ -101,5 +96,5 @@ def cost_of(facts: Facts) -> AccruedCost | None:
 
 
 def market_answer(facts: Facts) -> str:
-    """Return what the market answered, in its own words."""
+    """Return the market's answer in its own words, or an empty text if there was none."""
     return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from bot.model.attempt import Why
 from bot.model.event import EventKind
 from bot.model.state import State
-from handlers.views.event_text.composition import EventContext, EventText, cost_of, join, sentence_case
-from handlers.views.format import dollars, escape, per_hour, span, with_full_stop
+from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
+from handlers.views.format import dollars, escape, join, per_hour, span, with_full_stop
 from handlers.views.rental_text import STATES, computed, reason, so_far
 
 
 def _lost(context: EventContext) -> EventText:
     facts = context.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or context.details.rental.vendor)
-    return EventText(f"Lost{context.moment}", join(f"{why}.", _cost(context)), colon=True)
+    return EventText(f"Lost{context.when}", join(f"{why}.", _cost(context)), colon=True)
 
 
 def _destroying(context: EventContext) -> EventText:
@@ -52,20 +52,20 @@ def _taken_on(context: EventContext) -> EventText:
     return EventText(f"{context.actor} is on it", "I keep trying too.")
 
 
-def _extra(context: EventContext) -> EventText:
+def _extra_resource(context: EventContext) -> EventText:
     facts = context.facts
     which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
     bills = f"; it may bill {per_hour(facts.rate)} until it is gone" if facts.rate is not None else ""
     return EventText(
-        f"{sentence_case(context.source)} made a machine that nobody wants any more{which}",
+        f"{sentence_case(context.vendor_name)} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",
     )
 
 
-def _extra_gone(context: EventContext) -> EventText:
+def _extra_resource_gone(context: EventContext) -> EventText:
     spent = cost_of(context.facts)
     return EventText(
-        f"Gone{context.moment} too, confirmed by the vendor",
+        f"Gone{context.when} too, confirmed by the vendor",
         f"In all {computed(spent)}." if spent else "",
     )
 
@@ -91,16 +91,16 @@ def _ended(context: EventContext) -> EventText:
     cost = _cost(context)
     existed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
-        return EventText(f"Gone{context.moment}, confirmed by the vendor", cost)
+        return EventText(f"Gone{context.when}, confirmed by the vendor", cost)
     gone = "Everything is gone, confirmed by the vendor." if existed else None
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
         return EventText(
-            f"{STATES[end]}{context.moment}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
+            f"{STATES[end]}{context.when}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
         )
     if context.event.actor is not None:
-        return EventText(f"{STATES[end]}{context.by_at}", join(gone, cost))
-    return EventText(f"{STATES[end]}{context.moment}", join(gone, cost))
+        return EventText(f"{STATES[end]}{context.by_whom_and_when}", join(gone, cost))
+    return EventText(f"{STATES[end]}{context.when}", join(gone, cost))
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
@@ -108,7 +108,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.DESTROYING: _destroying,
     EventKind.NOT_CONFIRMED: _not_confirmed,
     EventKind.TAKEN_ON: _taken_on,
-    EventKind.EXTRA_RESOURCE: _extra,
-    EventKind.EXTRA_GONE: _extra_gone,
+    EventKind.EXTRA_RESOURCE: _extra_resource,
+    EventKind.EXTRA_GONE: _extra_resource_gone,
     EventKind.ENDED: _ended,
 }

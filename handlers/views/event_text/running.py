@@ -10,16 +10,16 @@ from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.format import Times, about_span, span
 
 
-def _kept(context: EventContext) -> EventText:
+def _needed(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
     own = context.event.actor == rental.owner
     lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
     ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
-    return EventText(lead, asks_again(facts.until, ends_at, context.times))
+    return EventText(lead, ask_again_text(facts.until, ends_at, context.times))
 
 
-def asks_again(until: datetime | None, ends: datetime | None, times: Times) -> str:
-    """Say when the bot asks again, and that the end stands. `until` is None if it never asks again."""
+def ask_again_text(until: datetime | None, ends: datetime | None, times: Times) -> str:
+    """Return when the bot asks again, and that the end stands. `until` is None if it never asks again."""
     if ends and (until is None or until >= ends):
         return f"It still ends {times.time(ends)}; I don't ask again before."
     if until is None:
@@ -62,6 +62,8 @@ def _extension_approved(context: EventContext) -> EventText:
 
 
 def _extension_over(words: str) -> Callable[[EventContext], EventText]:
+    """Return the writer for a request for more time that was denied or expired."""
+
     def write(context: EventContext) -> EventText:
         by = f" by {context.actor}" if context.event.actor else ""
         return EventText(f"{words}{by}", f"it ends {_end_text(context)}.", colon=True)
@@ -74,7 +76,7 @@ def _extension_withdrawn(context: EventContext) -> EventText:
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
-    EventKind.KEPT: _kept,
+    EventKind.KEPT: _needed,
     EventKind.STILL_NEEDED: _still_needed,
     EventKind.ENDING: _ending,
     EventKind.EXTENDED: _extended,

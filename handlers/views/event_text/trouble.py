@@ -1,14 +1,14 @@
-"""Failures of our own. The words come from the event alone, because the rental may be what can't be read."""
+"""The bot's own failures. The text uses the event alone, because the rental may be unreadable."""
 
 from __future__ import annotations
 
 from bot.model.event import Event, EventKind
-from handlers.views.event_text.composition import EventContext, EventText, join
-from handlers.views.format import Times, escape, plural, span
+from handlers.views.event_text.composition import EventContext, EventText
+from handlers.views.format import Times, escape, join, plural, span
 
 
-def trouble(event: Event, times: Times) -> EventText | None:
-    """Return the words of an event about a rental's failing step. Return None for other events."""
+def step_failure_text(event: Event, times: Times) -> EventText | None:
+    """Return the text of an event about a step that fails. Return None for other events."""
     facts = event.facts
     rental = escape(facts.name or "a rental", 20)
     number = f"Tell an admin the number {escape(facts.number, 20)}; it is in my log." if facts.number else None
@@ -27,15 +27,15 @@ def trouble(event: Event, times: Times) -> EventText | None:
     return None
 
 
-def _failure(context: EventContext) -> EventText:
-    return trouble(context.event, context.times) or EventText("")
+def _step_failure(context: EventContext) -> EventText:
+    return step_failure_text(context.event, context.times) or EventText("")
 
 
-TEXTS = dict.fromkeys((EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE), _failure)
+TEXTS = dict.fromkeys((EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE), _step_failure)
 
 
-def outage(event: Event, times: Times) -> str | None:
-    """Return the text about a store that doesn't work. Return None for other events."""
+def outage_text(event: Event, times: Times) -> str | None:
+    """Return the text of an event about a database that doesn't work. Return None for other events."""
     facts = event.facts
     rental = escape(facts.name, 20) if facts.name else None
     match event.kind:

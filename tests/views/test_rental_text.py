@@ -1,0 +1,110 @@
+"""The sentences about a rental that several messages share."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails
+from handlers.views import rental_text
+from handlers.views.format import Times
+from tests.views.screens import read
+from tests.views.stories import ANA, BEN, clock, gone, making, ready, waiting
+
+NOW = clock(19, 0)
+TIMES = Times(now=NOW, zone="UTC")
+
+
+def with_cost(details: RentalDetails, amount: int, *, estimated: bool = False) -> RentalDetails:
+    return changed(details, spent=AccruedCost(amount=amount, estimated=estimated))
+
+
+def test_the_current_state_of_a_rental_is_one_sentence() -> None:
+    rentals = (
+        waiting(),
+        making(),
+        ready(),
+        ready(state=State.DESTROYING),
+        gone(),
+        gone(state=State.LOST, why=Why.VENDOR_TOOK_IT),
+        waiting(state=State.WITHDRAWN),
+    )
+    assert [read(rental_text.current_state(details, TIMES), NOW) for details in rentals] == snapshot(
+        [
+            "It waits for approval.",
+            "It is starting.",
+            "It is ready, until 18:40.",
+            "It is being destroyed.",
+            "Destroyed 18:41.",
+            "Lost 18:41. Nebius took it.",
+            "Withdrawn.",
+        ]
+    )
+
+
+def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
+    unseen = changed(gone(), ledger=())
+    rentals = (
+        gone(),
+        with_cost(gone(), 14_681_333, estimated=True),
+        with_cost(unseen, 420_000),
+        with_cost(unseen, 0),
+        with_cost(unseen, 0, estimated=True),
+        with_cost(ready(), 0),
+        waiting(state=State.DENIED),
+    )
+    assert [read(rental_text.receipt(details), NOW) for details in rentals] == snapshot(
+        [
+            "6 h 4 min, $14.68.",
+            "6 h 4 min, $14.68 estimated.",
+            "$0.42.",
+            "It cost nothing.",
+            "$0.00 estimated.",
+            "$0.00.",
+            "Nothing was rented.",
+        ]
+    )
+
+
+def test_a_cost_says_whether_it_is_computed_or_estimated() -> None:
+    costs = (AccruedCost(amount=4_960_000, estimated=False), AccruedCost(amount=4_960_000, estimated=True))
+    assert [(rental_text.computed(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
+        [("$4.96 computed", "$4.96 so far"), ("$4.96 estimated", "$4.96 estimated so far")]
+    )
+
+
+def test_the_ssh_command_is_shown_to_its_owner_once_there_is_an_address() -> None:
+    assert [
+        rental_text.ssh_lines(ready(), ANA),
+        rental_text.ssh_lines(ready(host=None), ANA),
+        rental_text.ssh_lines(ready(), BEN),
+    ] == snapshot(
+        [
+            [
+                "`ssh root@203.0.113.7`",
+                'Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.',
+            ],
+            ["It has no address yet."],
+            [],
+        ]
+    )
+
+
+def test_a_machine_bills_from_its_first_resource_or_else_from_its_purchase() -> None:
+    seen, unseen = ready(), changed(ready(), resources=())
+    assert [rental_text.billing_since(each) for each in (seen, unseen, waiting())] == [
+        seen.resources[0].valid_from,
+        unseen.attempts[-1].intended_at,
+        None,
+    ]
+
+
+def test_a_rental_names_its_vendor_and_price_once_something_was_bought() -> None:
+    free = ready(rate=Decimal(0))
+    assert [rental_text.vendor_and_rate(each) for each in (waiting(), making(), free)] == snapshot(
+        ["", "Hyperstack nor-1, $2.15/h", "Nebius eu-north1"]
+    )
