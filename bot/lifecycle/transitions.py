@@ -252,9 +252,9 @@ def change_rate(rental: Rental, rate: Decimal) -> Rental:
 # --- the lease
 
 
-def keep(rental: Rental, lease: Lease, now: datetime) -> Rental:
-    """Someone still needs it: `lease` has the next question. The end stands."""
-    return _alter(rental, lease=lease, due_at=now)
+def keep(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Someone still needs it. The end stands."""
+    return _alter(rental, lease=changed(rental.running, seen_at=now, question=question), due_at=now)
 
 
 def count_notices(rental: Rental, past: int) -> Rental:
@@ -268,22 +268,38 @@ def plan_question(rental: Rental, question: Question) -> Rental:
 
 
 def extend(
-    rental: Rental, *, envelope: Envelope, lease: Lease, now: datetime, approved_by: str | None = None
+    rental: Rental,
+    *,
+    envelope: Envelope,
+    ends_at: datetime,
+    notices_given: int,
+    question: Question,
+    now: datetime,
 ) -> Rental:
-    """Move the end to that of `lease`. `approved_by` is the approver; None if its owner decided alone."""
+    """Someone extends the lease within the limits, so they still need it."""
+    lease = changed(rental.running, ends_at=ends_at, notices_given=notices_given, seen_at=now, question=question)
+    return _alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
+
+
+def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
+    """Someone asks an approver for a longer lease, so they still need it. The end stands."""
+    lease = changed(rental.running, seen_at=now, question=question)
+    return _alter(rental, extension=extension, lease=lease, due_at=now)
+
+
+def approve_extension(
+    rental: Rental, extension: Extension, *, notices_given: int, approver: str, now: datetime
+) -> Rental:
+    """An approver allows the longer lease."""
+    lease = changed(rental.running, ends_at=extension.ends_at, notices_given=notices_given)
     return _alter(
         rental,
-        envelope=envelope,
+        envelope=extension.envelope,
         lease=lease,
         extension=None,
-        approved_by=approved_by or rental.approved_by,
+        approved_by=approver,
         due_at=now,
     )
-
-
-def ask_extension(rental: Rental, extension: Extension, lease: Lease, now: datetime) -> Rental:
-    """A longer lease waits for an approver. The end stands."""
-    return _alter(rental, extension=extension, lease=lease, due_at=now)
 
 
 def drop_extension(rental: Rental, now: datetime) -> Rental:

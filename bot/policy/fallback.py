@@ -14,7 +14,8 @@ from bot.policy.rules import Rules
 from bot.policy.spending import provisioning_budget
 
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""These attempts failed because of the market, not the offer. They don't count towards the most attempts."""
+"""An attempt that failed for one of these says nothing about its offer. It doesn't count towards the rules' limit
+of attempts."""
 NEEDS_NEW_QUOTE = MARKET_UNAVAILABLE | {Why.EXPIRED}
 """After these, the same place may still sell it under a new offer id: ask for new offers before buying a dearer
 one."""

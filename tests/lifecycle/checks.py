@@ -99,10 +99,10 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> N
     assert all(one.at <= other.at for one, other in pairwise(events))
     assert kinds.count(EventKind.RENTING) == len(tried)
     assert kinds.count(EventKind.READY) == (rental.lease is not None)
-    told = [kind for kind in kinds if kind not in AFTER_THE_END]
+    happened = [kind for kind in kinds if kind not in AFTER_THE_END]
     if rental.state.over:
-        assert told[-1] in ENDINGS
-        last = [event for event in events if event.kind is told[-1]][-1]
+        assert happened[-1] in ENDINGS
+        last = [event for event in events if event.kind is happened[-1]][-1]
         assert last.facts.end is rental.state
         assert kinds.count(EventKind.ENDED) <= 1
         assert (rental.due_at is None) == all(attempt.settled for attempt in tried)

@@ -18,8 +18,8 @@ def end_of(rental: Rental) -> datetime:
     return rental.running.ends_at
 
 
-async def sleep_to(here: World, moment: datetime) -> None:
-    await here.oversleep(moment - here.now)
+async def be_down_until(here: World, moment: datetime) -> None:
+    await here.be_down(moment - here.now)
 
 
 async def count(here: World, rental: Rental, kind: E) -> int:
@@ -30,7 +30,7 @@ async def destroyed_at(here: World, rental: Rental) -> datetime:
     """Let time pass until the rental is destroyed at its end. Return when that began."""
     rental = await here.rental(rental.id)
     if rental.state is State.READY and here.now < end_of(rental):
-        await sleep_to(here, end_of(rental) - SECOND)
+        await be_down_until(here, end_of(rental) - SECOND)
     rental = await here.until(rental, State.DESTROYED)
     assert await here.alive() == []
     event = await here.last_event(rental, E.DESTROYING)
@@ -43,7 +43,7 @@ async def waiting_for_extension(here: World) -> Rental:
     approver."""
     rental = await here.ready(lease=24 * HOUR)
     ends = end_of(rental)
-    await here.oversleep(20 * HOUR)
+    await here.be_down(20 * HOUR)
     rental = await here.extend(rental, 24 * HOUR)
     assert (rental.state, end_of(rental)) == (State.READY, ends)
     assert rental.extension is not None

@@ -24,7 +24,7 @@ RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
 REFUSALS = {"procure_offer": (403, 404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
 PROOFS = (404, 410, 422)
-"""A purchase that is answered so bought nothing; one that is answered otherwise may have."""
+"""A purchase with one of these answers bought nothing; one with any other answer may have."""
 BEHAVIOURS = [
     "sold_out",
     "fails_with_resource",
@@ -39,14 +39,14 @@ STUBBORN = ("normal", "delete_500", "not_deleting")
 
 
 class Anything:
-    """Does one thing after the other, the same for the same seed."""
+    """Does random things one after the other; equal seeds give equal orders."""
 
     def __init__(self, here: World, seed: int) -> None:
         self.here = here
         self.random = Random(seed)  # noqa: S311 - repeatable, and guards nothing
 
     async def something(self) -> None:
-        """Raises GpubotError where a person is refused."""
+        """Raise GpubotError if a person is refused."""
         pick = self.random
         self.here.unread = pick.random() < 0.1
         whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
@@ -67,7 +67,7 @@ class Anything:
         if self.random.random() < 0.8:
             await self.here.pass_time(timedelta(seconds=self.random.choice([5, 15, 60, 150, 300, 900, 1800])))
         else:
-            await self.here.oversleep(timedelta(seconds=self.random.choice([60, 600, 1200, 7200, 40_000])))
+            await self.here.be_down(timedelta(seconds=self.random.choice([60, 600, 1200, 7200, 40_000])))
 
     async def rent(self) -> None:
         pick, who = self.random, self.random.choice(RENTERS)
@@ -117,7 +117,7 @@ class Anything:
             await self.here.behaves(vendor, self.random.choice(BEHAVIOURS), times=self.random.choice([1, 2]))
 
     async def restart(self) -> None:
-        """As a new process starts: with the claims of the one before forgotten."""
+        """Restart the bot as a new process does, which releases the claims of the one before."""
         async with self.here.deps.store.write() as tx:
             await tx.quotes.release_all()
             await tx.rentals.release_all()
@@ -130,7 +130,7 @@ class Anything:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)
 
     async def one_at_a_time(self) -> None:
-        """By the vendors' own account: of no rental runs more than one attempt whose deletion was not accepted."""
+        """Check on the vendors' account that no rental has two attempts whose deletion was not accepted."""
         running: dict[str, set[int]] = {}
         for machine in await self.here.alive():
             if machine["offer_id"] is not None and machine["status"] != "deleting":
@@ -141,7 +141,7 @@ class Anything:
         assert all(len(attempts) == 1 for attempts in running.values()), running
 
     async def free_only_if_it_was(self) -> None:
-        """A rental that is reported to have cost nothing has no line on the vendors' bill."""
+        """Check that a rental that is reported to have cost nothing has no line on the vendors' bill."""
         billed: dict[str, int] = {}
         for line in (await self.here.outside.look("bill"))["lines"]:
             billed[line["name"]] = billed.get(line["name"], 0) + line["micros"]
@@ -156,7 +156,7 @@ class Anything:
                     assert sum(of) == 0, event
 
     async def all_is_well(self) -> None:
-        """The outside behaves, people read, and everything is destroyed."""
+        """End all faults, deliver all messages and destroy everything."""
         here = self.here
         here.unread = False
         await here.outside.http.delete("/_control/faults")

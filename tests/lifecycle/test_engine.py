@@ -1,4 +1,4 @@
-"""The engine: what is due gets its turn, once, and what the store doesn't take now it takes later."""
+"""The engine: every due step runs once, also if the store fails meanwhile."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here:
 
 
 class Unsure:
-    """A store that, when in doubt, doesn't know whether it took what was written: it did."""
+    """A store that raises StoreBusy after it committed, while it is `in_doubt`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -95,7 +95,7 @@ class Unsure:
             yield tx
         if self.in_doubt:
             self.in_doubt = False
-            raise StoreBusy("Nobody knows.")
+            raise StoreBusy("no answer")
 
 
 async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(here: World) -> None:

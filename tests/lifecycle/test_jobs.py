@@ -1,4 +1,4 @@
-"""Regular work: at start, then by the calendar of our clock, once however far time jumps."""
+"""Jobs run at the start and then by the calendar of our clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ START = datetime(2026, 3, 28, 23, 57, 30, tzinfo=UTC)
 
 
 class Work:
-    """Notes when it was done, and can be waited for."""
+    """Work that notes when it was done, so that a test can wait for it."""
 
     def __init__(self, clock: MovedClock) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""What an operator is woken for: what became of attempts, what is late, what lives; and /metrics."""
+"""What operators measure: the outcomes of attempts, late steps, live rentals; and /metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lifecycle.world import ANA, BEN, MINUTE, World
 
 
 def counted(here: World) -> Metrics:
-    """Everything in this world is counted from now on."""
+    """Count everything in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
     here.engine = Engine(here.deps, claimant="counted", watch=metrics)
@@ -63,7 +63,7 @@ async def test_a_late_step_is_measured(here: World) -> None:
     metrics = counted(here)
     due_at = (await here.rental(rental.id)).due_at
     assert due_at is not None
-    await here.oversleep(due_at - here.now + 2 * MINUTE)
+    await here.be_down(due_at - here.now + 2 * MINUTE)
     (family,) = (one for one in metrics.registry.collect() if one.name == "gpubot_step_lateness_seconds")
     buckets = {s.labels["le"]: s.value for s in family.samples if s.name.endswith("_bucket")}
     assert (buckets["60.0"], buckets["300.0"]) == (0, 1)

@@ -39,8 +39,8 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert len(await here.alive()) == 1
     await here.pass_time(MINUTE)
     assert await here.alive() == []
-    told = await here.notices(E.DELETED_OVERDUE)
-    assert [person for person, _ in told] == [ANA.id, CLEO.id]
+    notices = await here.notices(E.DELETED_OVERDUE)
+    assert [person for person, _ in notices] == [ANA.id, CLEO.id]
     assert (await here.rental(rental.id)).state is State.READY
     with pytest.raises(TooLate, match="being destroyed"):
         await leasing.extend(here.deps, ANA, rental.id, HOUR)
@@ -183,7 +183,7 @@ async def test_the_graces_begin_when_the_bot_is_back_if_it_was_down_at_the_end(h
     """Nobody could be notified of this end while the bot was down."""
     rental = await here.ready()
     market = break_steps(here)
-    await here.oversleep(5 * HOUR)
+    await here.be_down(5 * HOUR)
     await here.pass_time(2 * GRACE - MINUTE)
     assert len(await here.alive()) == 1
     # A restart doesn't restart the graces: a step may be what ends the process.

@@ -1,4 +1,4 @@
-"""Whether the bot is well: what is late, whether the store works, and who is told of it without the outbox."""
+"""Whether the bot is well: late work, a store that fails, and who is notified without the outbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 
 class Slack:
-    """A DirectPosts that keeps what it is given, while it takes anything."""
+    """A DirectPosts that stores what is posted, unless it refuses posts."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, EventKind, str | None]] = []
@@ -124,7 +124,7 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
         await server.cleanup()
 
 
-# --- who is told
+# --- who is notified
 
 
 async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, SelfCheck, Slack]:

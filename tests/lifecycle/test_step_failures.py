@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +11,6 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from store.db import Database
 from tests.lifecycle.failing import (
     break_steps,
     ends_as,
@@ -33,9 +32,9 @@ async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_
     failed = [line for line in logs if line["event"] == "step.failed"]
     assert len(failed) > 3
     (number,) = {line["number"] for line in failed}
-    told = await here.notices(E.STEP_FAILED)
-    assert [person for person, _ in told] == [ANA.id, CLEO.id]
-    facts = told[0][1].facts
+    notices = await here.notices(E.STEP_FAILED)
+    assert [person for person, _ in notices] == [ANA.id, CLEO.id]
+    facts = notices[0][1].facts
     assert (facts.name, facts.number, facts.count) == (rental.id, number, 3)
     assert facts.until == end_of(rental) + 2 * GRACE
     assert (await here.rental(rental.id)).version == rental.version
@@ -72,7 +71,7 @@ async def test_people_are_notified_again_of_a_step_that_fails_for_two_hours(here
 
 async def execute(here: World, statement: str, of: str) -> None:
     """Change the database without the bot."""
-    async with cast(Database, here.deps.store).engines.writer.begin() as conn:
+    async with here.database.engines.writer.begin() as conn:
         await conn.execute(text(statement), {"of": of})
         await conn.commit()
 

@@ -1,4 +1,5 @@
-"""A machine that was seen deleted lives again: it is watched again, and each of its lives is billed once."""
+"""A machine comes back after its deletion was confirmed: it is watched again, and has a ledger row for each
+life."""
 
 from __future__ import annotations
 
@@ -17,23 +18,23 @@ from tests.lifecycle.world import ANA, MINUTE, SECOND, World
 
 
 async def spent(here: World, rental: Rental) -> int:
-    """What a reader is told that it has cost."""
+    """Return what a reader sees as its cost."""
     return (await queries.show(here.deps, ANA, rental.id)).spent.amount
 
 
-async def called_deleted(here: World, *, ended: bool) -> list[str]:
-    """From now on Compute Clear calls every machine that lives deleted; `ended` says since when. The faults."""
+async def report_deleted(here: World, *, ended: bool) -> list[str]:
+    """Let Compute Clear report every live machine as deleted since `ended`. Return the faults that do it."""
     dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
-    lies = [await told_of_all(here, [{**one, **dead} for one in await here.outside.resources()])]
+    faults = [await list_instead(here, [{**one, **dead} for one in await here.outside.resources()])]
     for one in await here.alive():
         body = json.dumps({**await here.outside.resource(one["resource_id"]), **dead})
         match = one["resource_id"]
-        lies.append(await here.fault("get_resource", "garbage", times=None, body=body, match=match))
-    return lies
+        faults.append(await here.fault("get_resource", "garbage", times=None, body=body, match=match))
+    return faults
 
 
-async def told_of_all(here: World, resources: list[dict[str, Any]]) -> str:
-    """From now on Compute Clear lists these. The fault."""
+async def list_instead(here: World, resources: list[dict[str, Any]]) -> str:
+    """Let Compute Clear list these resources. Return the fault that does it."""
     body = json.dumps({"resources": resources, "total_count": len(resources)})
     return await here.fault("list_resources", "garbage", times=None, body=body)
 
@@ -48,12 +49,12 @@ async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets
 ) -> None:
     rental = await here.ready()
     await here.pass_time(10 * MINUTE)
-    lies = await called_deleted(here, ended=ended)
+    faults = await report_deleted(here, ended=ended)
     rental = await here.until(rental, State.LOST)
     (first,) = await here.ledger(rental)
     assert await spent(here, rental) == first.amount
-    for lie in lies:
-        await here.release(lie)
+    for fault in faults:
+        await here.release(fault)
     here.jump(7 * MINUTE)
     await sweep(here.deps)
     # Both count to the same moment, and each life is rounded once.
@@ -87,10 +88,10 @@ async def four_going(here: World) -> tuple[Rental, list[dict[str, Any]]]:
 async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(here: World) -> None:
     rental, listed = await four_going(here)
     back, *others = listed
-    lie = await told_of_all(here, [{**back, "status": "deleted", "valid_to": here.now.isoformat()}, *others])
+    fault = await list_instead(here, [{**back, "status": "deleted", "valid_to": here.now.isoformat()}, *others])
     await here.pass_time(20 * SECOND)
     assert len(await here.ledger(rental)) == 1
-    await here.release(lie)
+    await here.release(fault)
     here.jump(SECOND)
     await sweep(here.deps)
     watched = [one.resource_id for one in await here.resources(rental) if one.gone_at is None]
@@ -109,9 +110,9 @@ async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines
     await here.outside.control(f"resources/{gone}/vanish", how="deleted")
     await here.pass_time(20 * SECOND)
     (row,) = await here.ledger(rental)
-    lie = await told_of_all(here, listed)
+    fault = await list_instead(here, listed)
     await sweep(here.deps)
-    await here.release(lie)
+    await here.release(fault)
     assert [one.resource_id for one in await here.resources(rental) if one.gone_at is not None] == [gone]
     await here.until(rental, State.CANCELLED)
     assert of(await here.ledger(rental), gone) == [row]

@@ -41,14 +41,14 @@ async def test_after_sold_out_the_next_offer_within_the_envelope_is_bought(here:
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, Why.SOLD_OUT)
     assert (second.state, second.offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
-    told = (await here.last_event(rental, E.RENTING)).facts
-    assert (told.vendor, told.rate, told.before_vendor, told.before) == (
+    facts = (await here.last_event(rental, E.RENTING)).facts
+    assert (facts.vendor, facts.rate, facts.before_vendor, facts.before) == (
         "nebius",
         Decimal("2.42"),
         "hyperstack",
         Decimal("2.15"),
     )
-    assert (told.why, told.paid) == (Why.SOLD_OUT, False)
+    assert (facts.why, facts.paid) == (Why.SOLD_OUT, False)
     await ends_well(here, rental, "nebius")
     assert await here.bought() == ["nebius"]
 
@@ -97,7 +97,7 @@ async def test_a_rental_fails_and_costs_nothing_if_every_place_is_sold_out(here:
     assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
 
 
-# --- an outcome that nobody knows
+# --- an unknown outcome
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_what_slow_machines_billed_counts_towards_the_total_of_the_envelop
     assert first.total is not None
     assert again.total is not None
     assert again.total > first.total
-    assert again.amount is None, "nobody knows it before the machine is gone"
+    assert again.amount is None, "the cost is unknown before the machine is gone"
     await here.approve(rental, ANA)
     await ends_well(here, rental, "nebius")
 

@@ -70,9 +70,9 @@ async def test_only_its_owner_withdraws_a_request_and_it_ends(here: World) -> No
 
 async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(here: World) -> None:
     rental = await here.get(count=8)
-    await here.oversleep(8 * HOUR - SECOND)
+    await here.be_down(8 * HOUR - SECOND)
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
-    await here.oversleep(SECOND)
+    await here.be_down(SECOND)
     rental = await here.rental(rental.id)
     assert rental.state is State.EXPIRED
     assert await here.direct(rental) == [(ANA.id, E.EXPIRED)]
@@ -85,7 +85,7 @@ async def test_asking_again_for_a_changed_request_that_expired_asks_for_a_new_re
     quote = await here.ask(count=8, lease=3 * HOUR, changes=rental.id)
     await here.rent(quote)
     assert (await previews.quote_to_ask_again(here.deps, ANA, quote.id)).changes == rental.id
-    await here.oversleep(8 * HOUR)
+    await here.be_down(8 * HOUR)
     again = await previews.quote_to_ask_again(here.deps, ANA, quote.id)
     assert (again.changes, again.request) == (None, quote.request)
 
@@ -240,7 +240,7 @@ async def test_a_second_decision_that_nobody_takes_expires(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)
-    await here.oversleep(8 * HOUR)
+    await here.be_down(8 * HOUR)
     assert (await here.rental(rental.id)).state is State.EXPIRED
     assert await here.bill() == 0
 
@@ -262,7 +262,7 @@ async def test_a_request_that_ends_waits_until_its_earlier_machine_is_gone(here:
     if end is State.WITHDRAWN:
         await here.withdraw(rental)
     else:
-        await here.oversleep(8 * HOUR)
+        await here.be_down(8 * HOUR)
     rental = await here.rental(rental.id)
     assert (rental.state, ending(rental).outcome) == (State.DESTROYING, end)
     await here.behaves("hyperstack", "normal")

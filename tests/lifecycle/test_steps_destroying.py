@@ -17,7 +17,7 @@ from tests.rentals import ending as ending_of
 
 
 async def over(here: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
-    """It comes to this end, with nothing alive and everything in the ledger."""
+    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
     rental = await here.until(rental, end, within=within)
     assert await here.alive() == []
     assert rental.due_at is None
@@ -109,7 +109,7 @@ async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here
 
 
 async def followed(here: World) -> Rental:
-    """A rental whose first attempt left a machine that takes long to go, while its second is being made."""
+    """Return a rental whose first attempt left a machine that is deleted slowly, while its second one starts."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await here.get()
     await here.behaves("hyperstack", "not_deleting", seconds=900)
@@ -178,11 +178,11 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     assert event.facts.resource_id == machine["resource_id"]
     assert event.facts.rate == rental.rate
     assert event.facts.detail
-    told = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
-    assert sorted(told) == [ANA.id, CLEO.id]
-    await here.oversleep(29 * MINUTE)
+    notified = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
+    assert sorted(notified) == [ANA.id, CLEO.id]
+    await here.be_down(29 * MINUTE)
     assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
-    await here.oversleep(MINUTE)
+    await here.be_down(MINUTE)
     assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 2
     await here.behaves("hyperstack", "normal")
     rental = await over(here, rental, State.DESTROYED)
@@ -199,11 +199,11 @@ async def test_an_alarm_that_someone_took_on_is_raised_again_later(here: World) 
     await ending.take_on_alarm(here.deps, CLEO, rental.id)
     with pytest.raises(TooLate, match="Someone is on"):
         await ending.take_on_alarm(here.deps, ANA, rental.id)
-    for told in (2, 3):
-        await here.oversleep(119 * MINUTE)
-        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == told - 1
-        await here.oversleep(MINUTE)
-        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == told
+    for times in (2, 3):
+        await here.be_down(119 * MINUTE)
+        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == times - 1
+        await here.be_down(MINUTE)
+        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == times
     await here.behaves("hyperstack", "normal")
     await over(here, rental, State.DESTROYED)
 

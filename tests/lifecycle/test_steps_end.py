@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.event import EventKind as E
 from bot.model.state import State
-from tests.lifecycle.leases import count, destroyed_at, end_of, sleep_to, waiting_for_extension
+from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of, waiting_for_extension
 from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
 
 GRACE = 15 * MINUTE
@@ -20,7 +20,7 @@ async def test_notices_come_two_hours_and_half_an_hour_before_an_end_that_comes_
     rental = await here.ready(lease=4 * HOUR)
     ends = end_of(rental)
     for ahead, notices in ((2 * HOUR, 1), (31 * MINUTE, 1), (30 * MINUTE, 2), (SECOND, 2)):
-        await sleep_to(here, ends - ahead - SECOND)
+        await be_down_until(here, ends - ahead - SECOND)
         before = await count(here, rental, E.ENDING)
         await here.pass_time(SECOND)
         assert await count(here, rental, E.ENDING) == notices >= before
@@ -37,7 +37,7 @@ async def test_a_lease_that_is_shorter_than_every_notice_has_none(here: World) -
 
 async def test_two_notices_that_came_due_while_the_bot_was_down_are_sent_as_one(here: World) -> None:
     rental = await here.ready(lease=4 * HOUR)
-    await sleep_to(here, end_of(rental) - 10 * MINUTE)
+    await be_down_until(here, end_of(rental) - 10 * MINUTE)
     assert await count(here, rental, E.ENDING) == 1
     await here.pass_time(5 * MINUTE)
     assert await count(here, rental, E.ENDING) == 1
@@ -46,17 +46,17 @@ async def test_two_notices_that_came_due_while_the_bot_was_down_are_sent_as_one(
 @pytest.mark.parametrize("how", ["extended by its owner", "extended by an admin", "approved"])
 async def test_after_an_extension_the_next_notice_is_skipped_if_it_is_not_the_last(here: World, how: str) -> None:
     rental = await here.ready(lease=24 * HOUR if how == "approved" else HOUR)
-    await sleep_to(here, end_of(rental) - 30 * MINUTE)
+    await be_down_until(here, end_of(rental) - 30 * MINUTE)
     notices = await count(here, rental, E.ENDING)
     if how == "approved":
         rental = await here.approve(await here.extend(rental, 24 * HOUR))
-        await sleep_to(here, end_of(rental) - 2 * HOUR - 30 * MINUTE)
+        await be_down_until(here, end_of(rental) - 2 * HOUR - 30 * MINUTE)
         rental = await here.approve(await here.extend(rental, 3 * MINUTE))
     else:
         rental = await here.extend(rental, 2 * HOUR, ANA if how == "extended by its owner" else CLEO)
     ends = end_of(rental)
     await here.pass_time(ends - here.now - 2 * HOUR + MINUTE)
-    await sleep_to(here, ends - 30 * MINUTE - SECOND)
+    await be_down_until(here, ends - 30 * MINUTE - SECOND)
     assert await count(here, rental, E.ENDING) == notices
     await here.pass_time(SECOND)
     assert await count(here, rental, E.ENDING) == notices + 1
@@ -66,7 +66,7 @@ async def test_after_an_extension_the_next_notice_is_skipped_if_it_is_not_the_la
 
 async def test_an_extension_by_a_few_minutes_is_not_followed_by_a_notice_of_the_same_end(here: World) -> None:
     rental = await waiting_for_extension(here)
-    await sleep_to(here, end_of(rental) - 10 * MINUTE)
+    await be_down_until(here, end_of(rental) - 10 * MINUTE)
     notices = await count(here, rental, E.ENDING)
     await here.withdraw(rental)
     rental = await here.extend(rental, 10 * MINUTE)
@@ -81,7 +81,7 @@ async def test_an_end_that_nobody_could_read_is_announced_and_comes_one_grace_la
     """Also if its notices and the question came due while the bot was down."""
     here.unread = True
     rental = await here.ready(lease=hours * HOUR)
-    await sleep_to(here, end_of(rental))
+    await be_down_until(here, end_of(rental))
     assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
     assert (await here.last_event(rental, E.ENDING)).facts.until == here.now + GRACE
     assert GRACE <= await destroyed_at(here, rental) - end_of(rental) <= GRACE + 20 * SECOND
@@ -90,7 +90,7 @@ async def test_an_end_that_nobody_could_read_is_announced_and_comes_one_grace_la
 async def test_an_end_that_its_owner_read_late_comes_one_grace_after_that(here: World) -> None:
     here.unread = True
     rental = await here.ready(lease=HOUR)
-    await sleep_to(here, end_of(rental) - 5 * MINUTE)
+    await be_down_until(here, end_of(rental) - 5 * MINUTE)
     here.unread = False
     await here.settle()
     read = here.now
@@ -99,7 +99,7 @@ async def test_an_end_that_its_owner_read_late_comes_one_grace_after_that(here: 
 
 async def test_an_end_that_passed_while_the_bot_was_down_comes_when_it_is_back(here: World) -> None:
     rental = await here.ready(lease=HOUR)
-    await here.oversleep(5 * HOUR)
+    await here.be_down(5 * HOUR)
     assert (await here.rental(rental.id)).state is State.DESTROYING
     assert await destroyed_at(here, rental) == end_of(rental) + 4 * HOUR
 

@@ -15,7 +15,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Approvers, Lease
 from tests.lifecycle.checks import check
-from tests.lifecycle.leases import count, destroyed_at, end_of, sleep_to, waiting_for_extension
+from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of, waiting_for_extension
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 
 
@@ -27,7 +27,7 @@ async def test_an_extension_within_the_limits_moves_the_end_at_once(here: World)
     assert (end_of(longer), longer.envelope.lease, longer.envelope.version) == (ends + 2 * HOUR, 3 * HOUR, 2)
     facts = (await here.last_event(rental, E.EXTENDED)).facts
     assert (facts.until, facts.since, facts.total) == (ends + 2 * HOUR, ends, longer.envelope.total)
-    await sleep_to(here, ends + MINUTE)
+    await be_down_until(here, ends + MINUTE)
     assert (await here.rental(rental.id)).state is State.READY
     assert await destroyed_at(here, longer) == ends + 2 * HOUR
     total = sum(row.amount for row in await here.ledger(rental))
@@ -93,7 +93,7 @@ async def test_an_approved_extension_moves_the_end_and_has_notices_of_its_own(he
     rental = await here.approve(rental)
     assert (rental.extension, end_of(rental), rental.envelope.version) == (None, ends + 24 * HOUR, 2)
     assert (ANA.id, E.EXTENSION_APPROVED) in await here.direct(rental)
-    await sleep_to(here, ends + 22 * HOUR)
+    await be_down_until(here, ends + 22 * HOUR)
     assert await count(here, rental, E.ENDING) == 1
     assert await destroyed_at(here, rental) == ends + 24 * HOUR
 
@@ -106,7 +106,7 @@ async def test_without_an_approval_the_old_end_stands(here: World, how: str) -> 
         await here.deny(rental)
     elif how == "withdrawn":
         await here.withdraw(rental)
-    await sleep_to(here, ends)
+    await be_down_until(here, ends)
     rental = await here.rental(rental.id)
     assert rental.extension is None
     kind = E(f"extension_{how}")
@@ -153,7 +153,7 @@ async def in_its_last_grace(here: World, lease: timedelta) -> Rental:
     """Return a ready rental whose end was an hour ago. Its owner reads that only now, so it has one grace."""
     here.unread = True
     rental = await here.ready(lease=lease)
-    await sleep_to(here, end_of(rental) + HOUR)
+    await be_down_until(here, end_of(rental) + HOUR)
     here.unread = False
     await here.settle()
     rental = await here.rental(rental.id)
@@ -194,7 +194,7 @@ async def test_an_admin_does_not_approve_the_extension_that_they_asked_for(sqlit
     rules = changed(RULES, approvers=Approvers(), admins=(CLEO.id, DORA.id))
     async with world(sqlite_url, rules=rules) as here:
         rental = await here.ready(lease=24 * HOUR)
-        await here.oversleep(20 * HOUR)
+        await here.be_down(20 * HOUR)
         rental = await here.extend(rental, 24 * HOUR, CLEO)
         with pytest.raises(Refused, match="another approver"):
             await here.approve(rental, CLEO)

@@ -91,7 +91,7 @@ async def test_a_machine_that_the_status_names_and_that_was_made_from_another_of
     assert len(await here.resources(rental)) == 1
 
 
-# --- what is under way has an end
+# --- a status that stays in progress
 
 
 async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_time_out(here: World) -> None:

@@ -1,4 +1,4 @@
-"""What was clicked before is judged by what holds when it is done: nothing is bought late, or beyond new rules."""
+"""A click that is carried out late follows the rules that hold then, and nothing is bought late without asking."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.rentals import blocked, waiting
 
 async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
-    await here.oversleep(HOUR)
+    await here.be_down(HOUR)
     rental = await here.rental(rental.id)
     assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.OWNER)
     assert waiting(rental).why is Why.BUYING_BLOCKED
@@ -37,7 +37,7 @@ async def test_a_rental_is_not_bought_long_after_the_click_without_asking(here: 
 async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_decides_again(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
     rental = await here.get()
-    await here.oversleep(5 * HOUR)
+    await here.be_down(5 * HOUR)
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert waiting(rental).why is Why.BUYING_BLOCKED
     assert await here.bought() == []
@@ -46,7 +46,7 @@ async def test_after_an_attempt_that_ended_while_the_bot_was_down_its_owner_deci
 async def test_a_machine_that_was_bought_before_the_bot_went_down_becomes_ready(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
-    await here.oversleep(20 * MINUTE)
+    await here.be_down(20 * MINUTE)
     rental = await here.until(rental, State.READY)
     assert await here.bought() == ["hyperstack"]
 
@@ -54,12 +54,12 @@ async def test_a_machine_that_was_bought_before_the_bot_went_down_becomes_ready(
 async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(here: World) -> None:
     """The rental never costs more than the total that was accepted."""
     rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
-    await here.oversleep(3 * HOUR)
+    await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)
     lease = rental.running
     assert 4 * HOUR < lease.ends_at - lease.ready_at < 5 * HOUR
     assert (await here.last_event(rental, E.READY)).facts.until == lease.ends_at
-    await here.oversleep(lease.ends_at - here.now)
+    await here.be_down(lease.ends_at - here.now)
     await here.until(rental, State.DESTROYED)
     assert await here.bill() <= rental.envelope.total
 
@@ -74,7 +74,7 @@ async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile
         reply_url="https://slack.test/reply",
         rent_now=True,
     )
-    await here.oversleep(10 * MINUTE)
+    await here.be_down(10 * MINUTE)
     found = await here.quote(quote.id)
     assert found.offers
     assert found.rental_id is None
@@ -102,7 +102,7 @@ async def test_nothing_is_bought_if_buying_is_paused_during_the_search(here: Wor
 
 
 async def asked_again(here: World) -> Rental:
-    """Its owner is to decide about a dearer offer."""
+    """Return a rental whose owner must decide about a dearer offer."""
     await here.behaves("hyperstack", "sold_out")
     await here.behaves("nebius", "sold_out")
     rental = await here.until(await here.get(), State.AWAITING_APPROVAL)

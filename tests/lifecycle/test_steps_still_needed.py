@@ -11,7 +11,7 @@ from bot.lifecycle.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.policy.rules import CheckIn
-from tests.lifecycle.leases import count, destroyed_at, end_of, sleep_to
+from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 
@@ -19,7 +19,7 @@ async def test_without_a_sign_of_life_each_question_comes_later_than_the_one_bef
     rental = await here.ready(lease=20 * HOUR)
     began = here.now
     for hours, times in ((2, 1), (5, 2), (9, 3)):
-        await sleep_to(here, began + hours * HOUR - SECOND)
+        await be_down_until(here, began + hours * HOUR - SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == times - 1
         await here.pass_time(SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == times
@@ -32,11 +32,11 @@ async def test_without_a_sign_of_life_each_question_comes_later_than_the_one_bef
 async def test_a_sign_of_life_postpones_the_question(here: World) -> None:
     rental = await here.ready(lease=20 * HOUR)
     began = here.now
-    await here.oversleep(90 * MINUTE)
+    await here.be_down(90 * MINUTE)
     await here.ask()
-    await sleep_to(here, began + 2 * HOUR)
+    await be_down_until(here, began + 2 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 0
-    await sleep_to(here, began + 3 * HOUR + 30 * MINUTE)
+    await be_down_until(here, began + 3 * HOUR + 30 * MINUTE)
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
@@ -51,18 +51,18 @@ async def test_nobody_is_asked_after_the_last_notice_of_the_end(here: World) -> 
 async def test_after_keep_the_question_comes_at_the_promised_time(here: World, hours: int) -> None:
     rental = await here.ready(lease=20 * HOUR)
     ends = end_of(rental)
-    await here.oversleep(2 * HOUR)
+    await here.be_down(2 * HOUR)
     rental = await here.keep(rental, hours * HOUR)
     kept = here.now
     facts = (await here.last_event(rental, E.KEPT)).facts
     assert (facts.until, facts.since) == (kept + hours * HOUR, ends)
-    await here.oversleep(MINUTE)
+    await here.be_down(MINUTE)
     await here.ask()
-    await sleep_to(here, kept + hours * HOUR - SECOND)
+    await be_down_until(here, kept + hours * HOUR - SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await here.pass_time(SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 2
-    await here.oversleep(3 * HOUR)
+    await here.be_down(3 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 3
     assert end_of(await here.rental(rental.id)) == ends
 
@@ -70,10 +70,10 @@ async def test_after_keep_the_question_comes_at_the_promised_time(here: World, h
 async def test_an_extension_replaces_the_question_that_keep_promised(here: World) -> None:
     rental = await here.ready(lease=9 * HOUR)
     rental = await here.keep(rental, 4 * HOUR)
-    await here.oversleep(3 * HOUR + 30 * MINUTE)
+    await here.be_down(3 * HOUR + 30 * MINUTE)
     rental = await here.extend(rental, 2 * HOUR)
     extended = here.now
-    await sleep_to(here, extended + 2 * HOUR - SECOND)
+    await be_down_until(here, extended + 2 * HOUR - SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 0
     await here.pass_time(SECOND)
     assert (await here.last_event(rental, E.STILL_NEEDED)).facts.span == 2 * HOUR
@@ -88,11 +88,11 @@ def restarted(here: World, check_in: CheckIn) -> None:
 async def test_nobody_is_asked_if_the_rules_switch_the_question_off(here: World) -> None:
     restarted(here, CheckIn(after=None))
     rental = await here.ready(lease=20 * HOUR)
-    await here.oversleep(5 * HOUR)
+    await here.be_down(5 * HOUR)
     await here.keep(rental, HOUR)
     kept = (await here.last_event(rental, E.KEPT)).facts
     assert (kept.until, kept.since) == (None, end_of(rental))
-    await here.oversleep(5 * HOUR)
+    await here.be_down(5 * HOUR)
     rental = await here.extend(rental, 2 * HOUR)
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == 0
@@ -102,10 +102,10 @@ async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(her
     rental = await here.ready(lease=40 * HOUR)
     await here.keep(rental, HOUR)
     restarted(here, CheckIn(after=None))
-    await here.oversleep(9 * HOUR)
+    await here.be_down(9 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 0
     restarted(here, CheckIn(after=10 * HOUR))
-    await here.oversleep(HOUR)
+    await here.be_down(HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 

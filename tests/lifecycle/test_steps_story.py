@@ -1,4 +1,4 @@
-"""The main job: a machine is found, rented, used and destroyed, and the ledger is the vendors' bill."""
+"""The main path: a machine is found, rented, used and destroyed, and the ledger equals the vendors' bill."""
 
 from __future__ import annotations
 

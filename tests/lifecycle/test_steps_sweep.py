@@ -1,4 +1,4 @@
-"""The account compared with the store: the unknown is told, what came back is deleted, what is gone is lost."""
+"""The sweep compares the account with the store: unknown machines, returning machines, missing machines."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
         await here.sweep()
         await here.pass_time(10 * MINUTE)
     assert await here.account_events() == [E.UNKNOWN_MACHINE]
-    told = (await here.account_event(E.UNKNOWN_MACHINE)).facts
-    assert (told.resource_id, told.name, str(told.rate)) == (added["resource_id"], "train-3", "2.10")
+    facts = (await here.account_event(E.UNKNOWN_MACHINE)).facts
+    assert (facts.resource_id, facts.name, str(facts.rate)) == (added["resource_id"], "train-3", "2.10")
     assert await here.calls("delete_resource") == []
 
 
@@ -65,7 +65,7 @@ async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: W
 
 
 async def believed_empty(here: World) -> Rental:
-    """A purchase whose machine the marketplace denied for so long that it was held for nothing."""
+    """A purchase whose machine the marketplace did not show for so long that the attempt counts as failed."""
     await here.fault("procure_offer", "cut_after")
     lies = [
         await here.fault("list_resources", "garbage", times=None, body=NOTHING),

@@ -15,7 +15,7 @@ from bot.lifecycle.ports.records import Change
 from bot.lifecycle.transitions import STARTS, TRANSITIONS, ForbiddenTransition
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Rental
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
 from bot.model.state import ENDS, State
 from bot.policy.rules import Rules
 from tests.databases import START
@@ -239,3 +239,35 @@ def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
     running = of(State.READY, lease=make.lease(), extension=extension)
     after = transitions.drop_extension(running, START + HOUR)
     assert (after.lease, after.extension, after.envelope) == (running.lease, None, make.envelope(version=2))
+
+
+def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> None:
+    extension = Extension(
+        envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
+    )
+    running = of(State.READY, lease=make.lease(notices_given=2), extension=extension)
+    after = transitions.approve_extension(running, extension, notices_given=1, approver=make.BEN, now=START + HOUR)
+    assert after == make.next_of(
+        running,
+        envelope=extension.envelope,
+        extension=None,
+        lease=changed(make.lease(notices_given=1), ends_at=START + 9 * HOUR),
+        approved_by=make.BEN,
+        due_at=START + HOUR,
+    )
+
+
+def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> None:
+    question = Question(at=START + 4 * HOUR, promised=True)
+    running = of(State.READY, lease=make.lease())
+    seen = changed(make.lease(), seen_at=START + HOUR, question=question)
+    assert transitions.keep(running, question, START + HOUR).lease == seen
+    extended = transitions.extend(
+        running,
+        envelope=make.envelope(version=2),
+        ends_at=START + 9 * HOUR,
+        notices_given=0,
+        question=question,
+        now=START + HOUR,
+    )
+    assert extended.lease == changed(seen, ends_at=START + 9 * HOUR)

@@ -147,7 +147,7 @@ class World(WorldReader):
             self.jump(target - self.now)
             await self.settle()
 
-    async def oversleep(self, span: timedelta) -> None:
+    async def be_down(self, span: timedelta) -> None:
         """Let time pass while the bot is down, then run what is due."""
         self.jump(span)
         await self.settle()

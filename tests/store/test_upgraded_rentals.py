@@ -84,7 +84,7 @@ async def count(here: World, rental_id: str, kind: EventKind) -> int:
 
 
 async def jump_to(here: World, moment: datetime) -> None:
-    await here.oversleep(moment - here.now)
+    await here.be_down(moment - here.now)
 
 
 @pytest.mark.parametrize("schema", ["0003"])

@@ -203,12 +203,13 @@ async def _approve_extension(
 ) -> Rental:
     check_lease(extension.envelope.lease, deps.rules)
     now = deps.clock.now()
-    lease = changed(
-        rental.running,
-        ends_at=extension.ends_at,
+    after = transitions.approve_extension(
+        rental,
+        extension,
         notices_given=notices_past(extension.ends_at, now, deps.rules),
+        approver=person.id,
+        now=now,
     )
-    after = transitions.extend(rental, envelope=extension.envelope, lease=lease, now=now, approved_by=person.id)
     facts = _decision_facts(rental, self_approved=self_approved)
     return await _apply(
         tx,

@@ -12,7 +12,6 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Question, Rental
@@ -39,7 +38,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         now = deps.clock.now()
         again = None if deps.rules.check_in.after is None else now + span
         question = Question(at=again, promised=True)
-        after = transitions.keep(rental, changed(rental.running, seen_at=now, question=question), now)
+        after = transitions.keep(rental, question, now)
         facts = Facts(until=again, since=rental.running.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
@@ -92,14 +91,20 @@ async def extend(
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
         # The extension is a sign of life, and it replaces a question that an earlier "Keep" promised.
-        needed = changed(lease, seen_at=now, question=Question(at=ask_at(now, 0, deps.rules)))
+        question = Question(at=ask_at(now, 0, deps.rules))
         if proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = transitions.ask_extension(rental, waiting, needed, now)
+            after = transitions.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
         else:
-            longer_lease = changed(needed, ends_at=ends_at, notices_given=notices_past(ends_at, now, deps.rules))
-            after = transitions.extend(rental, envelope=proposal.envelope, lease=longer_lease, now=now)
+            after = transitions.extend(
+                rental,
+                envelope=proposal.envelope,
+                ends_at=ends_at,
+                notices_given=notices_past(ends_at, now, deps.rules),
+                question=question,
+                now=now,
+            )
             kind = EventKind.EXTENDED
         facts = Facts(
             envelope=proposal.envelope.version,

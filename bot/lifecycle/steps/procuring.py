@@ -1,5 +1,5 @@
-"""Buys: one attempt at a time. An attempt is committed before its one procure call, and no other begins until it
-is settled or its deletion is accepted."""
+"""Buys with one attempt at a time. An attempt is committed before its one procure call, and the next one begins
+only once it is settled or its deletion is accepted."""
 
 from __future__ import annotations
 
