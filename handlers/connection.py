@@ -34,6 +34,7 @@ RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 CHECK_EVERY = 300.0
 """Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
+"""Errors that mean, at the start, that another token is needed."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Connection:
                     await self._handle_refusal(refused, waiting=waiting)
                     waiting = True
                     if refused.name == "SLACK_APP_TOKEN" and not tasks:
-                        tasks.append(asyncio.create_task(self._delivery.run()))  # needs no socket
+                        tasks.append(asyncio.create_task(self._delivery.run()))  # the bot's token works
                     await self._deps.clock.pause(self._retry_refused)
                     self._reload_tokens()
             log.info("gpubot.ready", connections=await self._sockets.connected())
@@ -120,7 +121,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
-        """Log that a token is refused. Raise Unusable if no rental needs the process."""
+        """Log that a token is refused. Raise Unusable if this is the first refusal and no rental is unfinished."""
         unfinished = await self._count_unfinished()
         if unfinished == 0 and not waiting:
             raise Unusable(refused.words) from None

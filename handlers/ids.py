@@ -1,4 +1,4 @@
-"""Every action, block and callback id, each with the type of the value that it carries: ids, never state.
+"""Every action, block and callback id, and the type of each button's and modal's value: ids, never state.
 
 Slack allows 255 characters for an id and 2,000 for a value, and wants an `action_id` only once in a block
 (docs.slack.dev/reference/block-kit/block-elements/button-element). If one block has the same action twice, the
@@ -283,7 +283,7 @@ def action_of(action_id: str) -> str:
 
 
 def callback_of(callback_id: str) -> str:
-    """Return a `callback_id`. Raise Mistake if the bot has no such modal."""
+    """Return `callback_id`. Raise Mistake if the bot has no such modal: an older version may have opened it."""
     if callback_id not in MODAL_VALUES:
         raise Mistake("This dialog is from before an update of mine. I changed nothing. Begin again: /gpu")
     return callback_id

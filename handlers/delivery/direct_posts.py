@@ -27,7 +27,7 @@ class PostOutcome(Enum):
     LATER = "later"
     """It was not posted: Slack asked to wait, or could not be reached."""
     FAILED = "failed"
-    """Slack refused it, or the answer was lost; then it may be there."""
+    """Slack refused it, or the answer was lost, and then it may have been posted."""
 
 
 TRIES = 3
@@ -68,7 +68,7 @@ seconds while Slack's answers are lost."""
 
 
 class DirectNotices:
-    """Implement bot.lifecycle.ports.outside.DirectPosts.
+    """Implements `bot.lifecycle.ports.outside.DirectPosts`.
 
     It never waits for Slack's pace, because the self-check must go on.
     """

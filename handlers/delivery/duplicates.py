@@ -1,4 +1,4 @@
-"""Posts that exist twice in Slack: once the other post is found, its buttons are removed."""
+"""Messages that were posted twice: finds the other post, and removes its buttons."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ class Duplicates:
 
 
 def other_posts(message: Message, places: list[Place]) -> list[Place]:
-    """Return the posts of a message that the outbox doesn't know: the one that it knows keeps its buttons, because
-    later edits go there."""
+    """Return the posts of a message that the outbox doesn't know. The one that it knows keeps its buttons: later
+    edits go there."""
     return [place for place in places if place != (message.channel, message.ts)]

@@ -47,7 +47,7 @@ RETRY_AFTER_BUG = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class NextTurn:
-    """When to look again. A commit comes before that."""
+    """When to look again, unless a commit wakes the loop earlier."""
 
     real: datetime | None = None
     """Real time at which something is due, or the pace allows more."""
@@ -82,7 +82,7 @@ class Delivery:
 
     @property
     def in_flight(self) -> int:
-        """How many messages are being sent, or are sent and not yet saved."""
+        """Return how many messages are being sent, or are sent and not yet saved."""
         return len(self._sending.keys() | self._unsaved.ids)
 
     async def post(self, to: str, text: str, blocks: Sequence[Json] = ()) -> bool:
@@ -131,7 +131,7 @@ class Delivery:
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= our_now:
-            # It is being sent, and its end wakes us; or it waits for the pace, which real time opens.
+            # That refresh is being sent, and its end wakes the loop; or it waits for the pace, in real time.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -154,8 +154,8 @@ class Delivery:
         first = await tx.messages.next_refresh()
         if first is None or first > our_now or not self.may_refresh(now):
             return first
-        without = self._sending.keys() | self._unsaved.ids
-        for message in await tx.messages.to_refresh(our_now, REFRESHES_IN_FLIGHT, without):
+        being_sent = self._sending.keys() | self._unsaved.ids
+        for message in await tx.messages.to_refresh(our_now, REFRESHES_IN_FLIGHT, being_sent):
             if len(self._sending) < IN_FLIGHT and self.may_refresh(now):
                 self._start(message)
         return first
@@ -189,7 +189,7 @@ class Delivery:
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the moments at which more may be sent than now, some of them past. The end of what is being sent
+        """Return the times from which on more may be sent, some of them past. The end of a call that is being made
         is not among them: it wakes the loop."""
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
@@ -215,7 +215,7 @@ class Delivery:
             await self._deps.clock.pause(OUTAGE_PAUSE)
             return
         except Exception:
-            # It is put off, so that a bug in one message does not stop the others.
+            # Put this message off, so that a bug in it does not stop the others.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             result = Result(_put_off(message, self._deps.clock.real() + RETRY_AFTER_BUG))
         await self._unsaved.save(result)

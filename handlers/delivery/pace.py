@@ -17,14 +17,14 @@ EDITS_A_MINUTE = 50
 READS_A_MINUTE = 40
 """conversations.history, .replies and .open: Tier 3 each. Counted together, below the limit of one."""
 EDITS_FOR_CHANGES = 25
-"""Of the edits in a minute, so many are never spent on refreshes. Without that, a card that says "Ready" could
-wait for a minute because many machines are being made."""
+"""How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
+could wait for a minute because many machines are being made."""
 MINUTE = timedelta(minutes=1)
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 
 
 class _Window:
-    """The calls of the last minute, of which there may be `most`."""
+    """The calls of the last minute. There may be at most `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = most

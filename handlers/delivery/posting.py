@@ -137,7 +137,7 @@ class Poster:
         return Result(self._up_to_date(changed(posted, digest=digest(rendered)), rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
-        """Edit a message so that it shows its rental as it is."""
+        """Edit a message so that it shows the rental as it is now."""
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
@@ -151,9 +151,9 @@ class Poster:
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
-            passing = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or is_temporary(error)
-            log.info("refresh.failed", message=message.id, error=error_code(error), retries=passing)
-            return Result(changed(message, refresh_at=self._next_refresh() if passing else None))
+            retries = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or is_temporary(error)
+            log.info("refresh.failed", message=message.id, error=error_code(error), retries=retries)
+            return Result(changed(message, refresh_at=self._next_refresh() if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
         """Return the message after an edit. Send none if Slack shows that already. Raise one of NO_ANSWER."""
@@ -179,7 +179,7 @@ class Poster:
             return Result(_retried(changed(message, sending=message.ts is None), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # A refused token leaves it due: it is sent as soon as there is a good one.
+            # After a refused token the message stays due: it is sent as soon as Slack takes our token again.
             due_at = message.due_at if wait is None else now + wait
             return Result(changed(message, sending=False, due_at=due_at))
         code = error_code(error)
@@ -189,12 +189,12 @@ class Poster:
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
         if message.ts is None:
-            # Slack adds errors every year, so any error that does not pass counts as a refusal of the destination.
+            # Slack adds errors every year, so each error that is not temporary counts as a refused destination.
             return Result(changed(message, sending=False), refused=True)
         return Result(_closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether Slack asks to wait, or refuses our token. Then the pace is blocked."""
+        """Return whether Slack asks to wait or refuses our token. If so, block the pace."""
         wait = requested_wait(error)
         if wait is not None:
             self._pace.block(method, now + wait)
@@ -213,7 +213,9 @@ class Poster:
     def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
         """Return the message as it is once Slack has `rendered`; None for a message that is posted only once."""
         closed = rendered is None or rendered.closed or not message.kind.surface
-        refresh_at = self._next_refresh() if rendered is not None and rendered.moves and not closed else None
+        refresh_at = (
+            self._next_refresh() if rendered is not None and rendered.shows_elapsed_time and not closed else None
+        )
         return changed(
             message,
             shown_version=message.target_version,

@@ -33,7 +33,7 @@ CLOCK_SKEW = timedelta(minutes=1)
 PAGES, PAGE = 5, 200
 """Pages that one pass reads at most, and posts in a page. The next pass goes on from there."""
 SEARCHES = 1000
-"""How many unfinished searches are kept in memory. Any other begins again from the newest page."""
+"""How many unfinished searches are kept in memory. Any other search begins again from the newest page."""
 
 UNREADABLE = frozenset(
     {
@@ -59,7 +59,7 @@ UNREADABLE = frozenset(
 """Answers that say for certain that this bot can't read the conversation (the error lists of
 conversations.history, conversations.replies and conversations.open)."""
 UNKNOWN_ERROR_TRIES = 8
-"""An error that is in no list of ours counts as certain too, once it was the answer so many times in a row."""
+"""After so many answers in a row with an error that is in none of our lists, that counts as certain too."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""
@@ -116,8 +116,8 @@ class Finder:
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
         """Return where `message` was posted at or after `since`, our time. Return None if it certainly was not
-        posted. Raise Unreadable if Slack lets nobody look or keeps no metadata, SearchAgain if the search has to
-        go on later."""
+        posted. Raise Unreadable if the bot can't read the conversation or Slack keeps no metadata there,
+        SearchAgain if the search has to go on later."""
         search = self._searches.pop(message.id, _Search())
         errors = self._unknown_errors.pop(message.id, 0)
         try:
@@ -146,7 +146,7 @@ class Finder:
     async def _posts(
         self, search: _Search, to: Destination, thread: str | None, since: datetime | None
     ) -> AsyncIterator[_Post]:
-        """Yield our posts of a few pages. `search` says where to begin, and is brought up to date."""
+        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`."""
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
@@ -192,11 +192,12 @@ class Finder:
         except SlackApiError as error:
             if error_code(error) == "thread_not_found":
                 return None
-            raise self._reason(error, query) from None
+            raise self._exception_for(error, query) from None
         except NO_ANSWER:
             raise SearchAgain from None
 
-    def _reason(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
+    def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
+        """Return what `_call` raises for an error of Slack. Block the pace if Slack asks to wait."""
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)
         if wait is not None:

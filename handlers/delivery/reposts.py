@@ -11,7 +11,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.model.base import Frozen, Instant
 
 PREFIX = "twin:"
-"""As landed databases have it."""
+"""Stored in existing databases, so it must stay as it is."""
 SEARCH_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 10, 60, 360, 1440))
 """Real time after the re-post at which the conversation is searched for the other post."""
 FIRST_WAIT = timedelta(minutes=10)
@@ -43,7 +43,7 @@ class Repost(Frozen):
 
 
 def due(known: Mapping[int, Repost], real_now: datetime) -> list[int]:
-    """Return the ids of the messages whose next search is due, or that need none any more."""
+    """Return the ids of the messages whose next search is due, or whose last search is done."""
     searches = {message_id: repost.search_at for message_id, repost in known.items()}
     return [message_id for message_id, at in searches.items() if at is None or at <= real_now]
 

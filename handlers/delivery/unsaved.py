@@ -76,7 +76,7 @@ class PendingSaves:
 
     @property
     def ids(self) -> frozenset[int]:
-        """The messages whose result the store doesn't have."""
+        """Return the ids of the messages whose result the store doesn't have."""
         return frozenset(self._pending)
 
     def open_at(self, now: datetime) -> datetime:

@@ -29,6 +29,11 @@ _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
 _log = structlog.get_logger("gpubot.channels")
 
 
+def is_direct(channel_id: str) -> bool:
+    """Return whether an id is that of a direct message: with the bot, or between two people."""
+    return channel_id.startswith("D")
+
+
 class SlackChannels:
     """Implements `bot.lifecycle.ports.outside.Channels`: reads the store's cache, then asks Slack."""
 
@@ -39,7 +44,7 @@ class SlackChannels:
     async def get(self, channel_id: str) -> Channel:
         """Return a conversation. If neither the store nor Slack answers, return one that the bot is not in. Never
         raise."""
-        if channel_id.startswith("D"):
+        if is_direct(channel_id):
             return Channel(id=channel_id, member=True, direct=True)
         cached = await self._cached(channel_id)
         if cached is not None:

@@ -86,7 +86,7 @@ def _parse(context: Context, text: str) -> commands.Command:
     except PrivateKey:
         raise
     except Mistake:
-        # Without a catalogue, the name of any GPU looks like a mistake. MarketAway is then the right answer.
+        # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()
         raise
     if isinstance(command, commands.Get):

@@ -19,7 +19,7 @@ from handlers.views.blocks import Json
 
 
 class Post(Protocol):
-    """`handlers.delivery.loop.Delivery.post`."""
+    """The type of `handlers.delivery.loop.Delivery.post`."""
 
     async def __call__(self, to: str, text: str, blocks: Sequence[Json] = (), /) -> bool: ...
 
@@ -35,17 +35,17 @@ class Context:
 
     deps: Deps
     catalog: Callable[[], Catalog | None]
-    """Returns the catalogue as last read, None before the first time. Never waits."""
+    """Return the catalogue as last read, None before the first read. Never wait."""
     people: People
     channels: SlackChannels
     client: AsyncWebClient
     gate: Gate = field(default_factory=Gate)
     hints: Hints = field(default_factory=Hints)
     post: Post = post_nothing
-    """Posts to a person without the outbox, at the pace of all posts. Returns whether Slack took it."""
+    """Post to a person without the outbox, at the pace of all posts. Return whether Slack took it."""
 
     def known_catalog(self) -> Catalog:
-        """Return the catalogue as last read. Raise MarketAway before the first time."""
+        """Return the catalogue as last read. Raise MarketAway before the first read."""
         known = self.catalog()
         if known is None:
             words = (

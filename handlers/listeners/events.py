@@ -1,4 +1,4 @@
-"""Events: cached facts about people or channels are out of date, or someone writes to the bot.
+"""Events: a person, a group or a channel changed, or someone writes to the bot.
 
 Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
 event: if the store fails, nothing is acknowledged, and Slack sends the event again
@@ -21,7 +21,7 @@ from handlers.views import replies
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
-"""Takes the event and the bot's own user id."""
+"""Takes the context, the event and the bot's own user id."""
 
 _log = structlog.get_logger("gpubot.events")
 
@@ -31,7 +31,7 @@ class EventNotHandled(Exception):
 
 
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
-    """user_change: a name, a zone, a guest flag, or someone was deactivated."""
+    """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person."""
     user = event.get("user")
     user_id = user.get("id") if isinstance(user, Mapping) else None
     if isinstance(user_id, str):
@@ -39,30 +39,35 @@ async def person_changed(context: Context, event: Event, _: str | None) -> None:
 
 
 async def group_changed(context: Context, event: Event, _: str | None) -> None:
-    """subteam_members_changed holds only the difference, so the members are looked up again."""
+    """Handle subteam_members_changed: forget the members, because the event holds only the difference."""
     group = event.get("subteam_id")
     if isinstance(group, str):
         await context.people.forget_group(group)
 
 
 async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:
-    """member_joined_channel, if the bot itself joined."""
+    """Handle member_joined_channel: if the bot itself joined, forget what is cached about the channel."""
     channel = event.get("channel")
     if isinstance(channel, str) and event.get("user") == bot_user_id:
         await context.channels.forget(channel)
 
 
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:
-    """channel_shared and channel_unshared: other people can read it. channel_left and group_left: the bot was
-    removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931)."""
+    """Forget what is cached about a channel.
+
+    After channel_shared and channel_unshared, other people can read it. channel_left and group_left mean that the
+    bot was removed; Slack sends no member_left_channel for that (slackapi/node-slack-sdk#931).
+    """
     channel = event.get("channel")
     if isinstance(channel, str):
         await context.channels.forget(channel)
 
 
 async def message_posted(context: Context, event: Event, _: str | None) -> None:
-    """message.im: tell someone who writes to the bot that it reads only commands. Slack sends this event also for
-    edits and for the bot's own messages."""
+    """Handle message.im: tell someone who writes to the bot that it reads only commands.
+
+    Slack sends this event also for edits and for the bot's own messages.
+    """
     user = event.get("user")
     by_person = event.get("channel_type") == "im" and not {"subtype", "bot_id"} & event.keys()
     if not by_person or not isinstance(user, str):
@@ -120,4 +125,4 @@ def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Call
 
 
 async def already_handled() -> None:
-    """The listener itself: the middleware has handled the event."""
+    """Do nothing. This is the listener itself; its middleware has handled the event."""

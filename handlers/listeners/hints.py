@@ -18,7 +18,7 @@ _log = structlog.get_logger("gpubot.events")
 INTERVAL = timedelta(hours=1)
 """Real time between two hints to one person."""
 PER_MINUTE = 20
-"""The most hints a minute to all people: they share the pace of posts and the limit of users.info."""
+"""The most messages a minute that may lead to a hint: each can take a post and a call of users.info."""
 REMEMBERED = 2000
 """The most people in memory. For the others, the store knows when they had a hint."""
 MARK = "hint:"

@@ -77,10 +77,10 @@ class Interaction(Frozen):
     on_surface: bool = False
     """Clicked on a message that the bot updates as things change."""
     thread_ts: str = ""
-    """The thread in which a reply was clicked; empty if its first message was clicked: only people who have the
+    """The thread of a clicked reply. Empty if the first message of a thread was clicked: only people who have that
     thread open would see an answer in it."""
     opened_at: int = 0
-    """When the submitted modal was opened: real, as a Unix time; 0 for anything else."""
+    """When the submitted modal was opened: real time, as a Unix time. 0 for a command or click."""
     text: str = ""
     """What was typed after a command."""
     value: str = ""
@@ -88,6 +88,7 @@ class Interaction(Frozen):
     value_type: str = ""
     """The TYPE_NAME of a submitted modal's value."""
     another: bool = False
+    """As in ModalMetadata."""
     inputs: Mapping[str, str] = {}
     """A modal's inputs without the empty ones."""
 
@@ -141,22 +142,21 @@ class FieldErrors(Frozen):
 
 
 Outcome: TypeAlias = Reply | OpenModal | FieldErrors | None
-"""None: the card, thread or messages that the store queued say it."""
+"""None if no reply is needed: the queued card, thread or messages say it."""
 
 
 # --- reading payloads
 
 
 def command(body: Mapping[str, Any]) -> Interaction:
-    """Return a slash command."""
-    channel = text(body, "channel_id")
+    """Return the interaction in the payload of a slash command."""
     return Interaction(
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # Outsiders can't run commands; the team is that of the channel's workspace, not the person's own.
+        # The payload's team is that of the channel, not the person's own. Outsiders can't run commands anyway.
         team_id="",
-        channel=channel,
+        channel=text(body, "channel_id"),
         reply_url=text(body, "response_url"),
         trigger_id=text(body, "trigger_id"),
         text=text(body, "text"),
@@ -164,7 +164,7 @@ def command(body: Mapping[str, Any]) -> Interaction:
 
 
 def click(body: Mapping[str, Any]) -> Interaction:
-    """Return a click on a button."""
+    """Return the interaction in the payload of a click on a button."""
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     button = first if isinstance(first, Mapping) else {}
@@ -187,7 +187,7 @@ def click(body: Mapping[str, Any]) -> Interaction:
 
 
 def submission(body: Mapping[str, Any]) -> Interaction:
-    """Return a submission of a modal."""
+    """Return the interaction in the payload of a modal's submission."""
     view = part(body, "view")
     metadata = ModalMetadata.read(text(view, "private_metadata"))
     return Interaction(
@@ -220,11 +220,6 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
         if entered:
             inputs[field.value] = entered
     return inputs
-
-
-def is_direct(channel: str) -> bool:
-    """Return whether a channel's id is that of a direct message: with the bot, or between two people."""
-    return channel.startswith("D")
 
 
 def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:

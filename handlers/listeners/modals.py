@@ -45,6 +45,7 @@ async def form(context: Context, interaction: UserInteraction, value: FormValue)
 
 
 async def _changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
+    """Return the search that the form changes or repeats. Return None for a new search."""
     match value:
         case QuoteValue(quote_id=quote_id):
             return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)

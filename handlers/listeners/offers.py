@@ -6,9 +6,10 @@ from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
 from bot.model.quote import Quote
 from bot.model.request import Request
+from handlers.directory.channels import is_direct
 from handlers.ids import NO_VALUE, FormValue, OfferValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, is_direct
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import modals, offers, replies
 
 

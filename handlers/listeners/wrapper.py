@@ -1,4 +1,4 @@
-"""The wrapper around every listener: find out who it is, do it, which commits, then acknowledge.
+"""The wrapper around every listener: look up the person, run the handler, which commits, then acknowledge.
 
 Slack never sends a command or a click a second time, so what the person did and the reply to it are committed
 before the acknowledgement. No exception may leave a listener: Bolt then doesn't acknowledge, even if `ack` was
@@ -41,7 +41,7 @@ Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
 Reader: TypeAlias = Callable[[Body], Interaction]
 
-INPUT_ERROR = 300
+MAX_INPUT_ERROR = 300
 """The most characters of an error below an input."""
 
 _COMMITS: ContextVar[list[None] | None] = ContextVar("commits", default=None)
@@ -68,7 +68,10 @@ def make_listener(context: Context, read: Reader, handler: Handler) -> Listener:
 
 
 def _with_usable_reply_url(context: Context, interaction: Interaction) -> Interaction:
-    """Fall back to a direct message if there is no `response_url`, or if it expired while the dialog was open."""
+    """Fall back to a direct message if there is no `response_url`, or if it expired while the dialog was open.
+
+    A `reply_url` that is the person's id means a direct message (`stored_destination`).
+    """
     age = context.deps.clock.real().timestamp() - interaction.opened_at
     if interaction.reply_url and (not interaction.opened_at or age < ANSWER_LIFE.total_seconds()):
         return interaction
@@ -127,7 +130,7 @@ async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack
 
 
 def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
-    """Return the reply that goes to the `response_url`, None if the acknowledgement holds it or there is none."""
+    """Return the reply that is sent apart from the acknowledgement. Return None if there is none."""
     match interaction.kind, outcome:
         case (InteractionKind.CLICK, Reply() as reply) | (
             InteractionKind.SUBMISSION,
@@ -165,7 +168,7 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
 
 
 def _plain(text: str) -> str:
-    return str(blocks.plain(text, INPUT_ERROR)["text"])
+    return str(blocks.plain(text, MAX_INPUT_ERROR)["text"])
 
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:

@@ -225,7 +225,7 @@ def _parse_list(rest: str, _: timedelta) -> Command:
 
 
 Parser = Callable[[str, timedelta], Command]
-"""Makes a command of the text after its name and the longest lease."""
+"""Takes the text after a command's name, and the longest lease."""
 
 
 def _id_parser(make: Callable[[str], Command], name: str) -> Parser:

@@ -15,7 +15,7 @@ from bot.policy.spending import count_allowed, lease_allowed, most_gpus
 from handlers.ids import Field
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.normalize import normalize
-from handlers.parsing.request_text import MAX_CAP, MIN_CAP, MIN_LEASE
+from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import MAX_NOTE_LENGTH
 from handlers.views.modals import ANY
 
@@ -24,7 +24,7 @@ _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 
 
 class InvalidForm(Exception):
-    """Some inputs are wrong. `errors` has what to correct, for each of them."""
+    """Some inputs are wrong. `errors` says for each of them what to correct."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class InvalidForm(Exception):
 
 
 def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Request:
-    """Return the request that was filled in. Raise InvalidForm if an input is no longer or not possible."""
+    """Return the request that was filled in. Raise InvalidForm if an input is wrong, or no longer possible."""
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
     if not _sold(gpu, catalog):
@@ -85,7 +85,7 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
         return None
     number = _CAP.fullmatch(text)
     cap = Decimal(number.group(1)) if number else Decimal(0)
-    if not MIN_CAP <= cap <= MAX_CAP or cap != cap.quantize(MIN_CAP):
+    if not is_possible_cap(cap):
         errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(MAX_CAP)}."
         return None
     return cap

@@ -16,7 +16,7 @@ from handlers.parsing.error_messages import ErrorMessages
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.normalize import normalize_within
 from handlers.parsing.reader import Price, RequestParts, read_tokens
-from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE
+from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import split_note
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
@@ -81,7 +81,7 @@ def _is_doubtful(price: Price, parts: RequestParts) -> bool:
 
 
 class _RequestBuilder:
-    """Makes one request of its parts, or raises Mistake."""
+    """Makes one request from its parts, or raises Mistake."""
 
     def __init__(
         self, parts: RequestParts, vocabulary: Vocabulary, default_lease: timedelta, max_lease: timedelta
@@ -146,7 +146,7 @@ class _RequestBuilder:
         return count
 
     def _cap(self, cap: Decimal | None) -> Decimal | None:
-        if cap is None or (MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)):
+        if cap is None or is_possible_cap(cap):
             return cap
         raise Mistake(
             f"A price of {say_rate(cap)} per GPU and hour can't be right. It goes from {say_rate(MIN_CAP)} to "

@@ -1,4 +1,4 @@
-"""Writes a request as a person would type it, and the bounds that a typed request has to keep."""
+"""Writes a request as a person would type it, and says which numbers a typed request may have."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ MAX_CAP = Decimal(1000)
 MIN_CAP = Decimal("0.0001")
 """USD per GPU and hour. A cap is a multiple of it."""
 MIN_LEASE = timedelta(minutes=1)
+
+
+def is_possible_cap(cap: Decimal) -> bool:
+    """Return whether a cap is within its bounds and a multiple of MIN_CAP."""
+    return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
 
 
 def request_text(request: Request, *, default_lease: timedelta | None = None) -> str:

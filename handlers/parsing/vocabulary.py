@@ -18,7 +18,7 @@ _SEPARATORS = r"[\s_./-]*"
 _MATCHES_NOTHING = "(?!)"
 
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
-"""What may follow a GPU's name at once: its form factor, a plural s, or a count as in `h100x8`."""
+"""What may follow directly after a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
     "us": ("usa", "america", "north america", "united states"),

@@ -1,4 +1,4 @@
-"""How a call to Slack can fail to give a usable answer."""
+"""The errors of calls to Slack, and what they mean for the next call."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ TOKEN_RETRY = timedelta(minutes=1)
 def is_temporary(error: SlackApiError) -> bool:
     """Return whether the same call may succeed later: the error says nothing about what was asked."""
     code = error_code(error)
-    nameless = code == type(error).__name__
-    return nameless or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
+    has_no_code = code == type(error).__name__
+    return has_no_code or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
 
 
 def error_code(error: Exception) -> str:

@@ -17,7 +17,7 @@ class Gate:
 
     @contextmanager
     def handling(self) -> Iterator[None]:
-        """Count what happens within as being handled: the process doesn't stop before it is done."""
+        """Count one payload as being handled until the end of the block. The process doesn't stop before that."""
         self.in_flight += 1
         self._empty.clear()
         try:
@@ -32,7 +32,7 @@ class Gate:
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is being handled, at most real `seconds`. Return whether nothing is.
+        """Wait until nothing is being handled, at most real `seconds`. Return False if something still is.
 
         Payloads that arrive meanwhile are still handled and committed: Slack sends them to nobody else, and the
         next process continues from what was committed.

@@ -30,7 +30,7 @@ CHECK_EVERY = 5.0
 TICKET_SECONDS = 10.0
 """Real seconds for which one ticket is tried at the start."""
 DEAD_AFTER = 60.0
-"""Real seconds for which a connection is closed until its ticket is dropped."""
+"""Real seconds after which a closed connection gets a new ticket."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
@@ -83,6 +83,7 @@ class Sockets:
         self._reload_token = reload_token
         self._handlers = [_connection(app, app_token, gate or Gate()) for _ in range(count)]
         self._down: dict[int, float] = {}
+        """For how many real seconds each closed connection has been closed, by its index."""
         for handler in self._handlers:
             handler.client.message_listeners.append(self._greeted)
 

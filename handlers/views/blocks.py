@@ -26,7 +26,7 @@ OPTION_TEXT = 75
 OPTIONS = 100
 MODAL_TITLE = 24
 SUM_OF_TEXT = 8900
-"""Slack refuses somewhere from 11,000 on (bolt-js#2509)."""
+"""Characters of all texts together. Slack refuses messages from about 11,000 on (bolt-js#2509)."""
 FALLBACK_TEXT = 3900
 """chat.update refuses `text` above 4,000 characters; an ephemeral message, above 4,000 bytes."""
 
@@ -41,12 +41,12 @@ class Rendered(Frozen):
     blocks: tuple[Json, ...] = ()
     closed: bool = True
     """Whether it will never change again. It then has no button."""
-    moves: bool = False
-    """Whether it shows how much time has passed, so that it is rendered again from time to time."""
+    shows_elapsed_time: bool = False
+    """Whether it shows how much time has passed, so that it is rendered again every 30 s."""
 
 
 class Modal(Frozen):
-    """A dialog as Slack gets it, but for its metadata: that is written when it is opened."""
+    """A dialog as Slack gets it, without its metadata, which is written when it is opened."""
 
     view: Json
     value: Value

@@ -28,6 +28,7 @@ from handlers.views.rental_text import (
 )
 
 BAR = 10
+"""Characters of the progress bar."""
 
 
 def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
@@ -44,7 +45,7 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details),
     )
-    return changed(rendered, moves=_is_starting(details) and _attempt_began(details) is not None)
+    return changed(rendered, shows_elapsed_time=_is_starting(details) and _attempt_began(details) is not None)
 
 
 def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:

@@ -73,7 +73,7 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
 
 
 def _left_without_machine(event: Event) -> bool:
-    """Return whether the owner has no machine now, and nobody decided that."""
+    """Return whether the owner lost or never got the machine, without a person having decided that."""
     return event.kind is EventKind.LOST or (
         event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
     )

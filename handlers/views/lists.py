@@ -108,7 +108,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         _allowed(details) if money else "",
         note(rental.request.note),
     ]
-    lines = [_history(event, details, times, money=money) for event in details.events[-HISTORY_LINES:]]
+    lines = [_history_line(event, details, times, money=money) for event in details.events[-HISTORY_LINES:]]
     history = [line for line in lines if line]
     earlier = len(details.events) - HISTORY_LINES
     if earlier > 0:
@@ -138,7 +138,7 @@ def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -
     return [extend_button(details.rental, rules, now), destroy_button(details.rental)]
 
 
-def _history(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
+def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
     readable = event if money else changed(event, facts=without_money(event.facts))
     words = event_text(readable, details, times, timed=False)
     return f"{times.time(event.at)}  {words.text}" if words else ""

@@ -135,7 +135,7 @@ def _choices_with_any(
 
 
 def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
-    """Return the dialog that confirms a rent of much money, or a request for its approval."""
+    """Return the dialog that confirms an expensive rental, or a request for its approval."""
     offer = choice.offer
     lines = [
         f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
@@ -155,7 +155,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
 
 
 def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
-    """Return the dialog that confirms an approval of much money: of the request or extension that waits."""
+    """Return the dialog that confirms an expensive approval: of the request or extension that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)

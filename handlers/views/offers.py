@@ -38,8 +38,9 @@ from handlers.views.rental_text import STATES, reader_times
 
 SHOWN = 3
 SHOWN_BY_ALL = 20
-"""Offers in the answer to [All 8]."""
+"""Offers shown after a click on `All 8`."""
 NEARBY = 5
+"""Similar requests that get a button if nothing is found."""
 
 
 def request_text(request: Request) -> str:
@@ -239,9 +240,8 @@ def none_found(quote: Quote) -> Rendered:
     text = join(*parts)
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        labels.setdefault(
-            nearby_label(request, near), index
-        )  # two requests can have the same label; the first is closer
+        # Two requests can have the same label; the first is closer.
+        labels.setdefault(nearby_label(request, near), index)
     if not labels:
         text += " I found nothing close to it either."
     buttons = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
@@ -43,9 +42,12 @@ def error(problem: GpubotError) -> Rendered:
 
 
 def _show(rental_id: str | None) -> Json | None:
-    if rental_id is None or not re.fullmatch(r"[a-z0-9]{2,16}", rental_id):
+    if rental_id is None:
         return None
-    return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
+    try:
+        return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
+    except Mistake:  # The id is no rental's, so it doesn't fit into a button.
+        return None
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
@@ -127,7 +129,7 @@ def still_needed(rental: Rental, times: Times, rules: Rules) -> Rendered:
 
 
 def ending(rental: Rental) -> Rendered:
-    """Return the reply to a destroy, a cancel or a withdrawal: the state that it led to."""
+    """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
     state = f"{STATES[rental.state]}: {describe(rental.request)}, {rental.id}."
     if rental.state is not State.DESTROYING:
         return blocks.message(state)

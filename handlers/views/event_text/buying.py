@@ -17,8 +17,8 @@ from handlers.views.format import about_span, difference, join, per_hour, span
 from handlers.views.rental_text import machine, owner, reason
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""Reasons to give up an accepted attempt. GIVEN_UP has its own reply, so the reply about the next offer leaves the
-reason out."""
+"""Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
+the next offer leaves the reason out."""
 
 
 def _renting(context: EventContext) -> EventText:

@@ -89,10 +89,10 @@ def _ended(context: EventContext) -> EventText:
     facts = context.facts
     end = facts.end or State.DESTROYED
     cost = _cost(context)
-    existed = bool(facts.amount or facts.estimated)
+    billed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
         return EventText(f"Gone{context.when}, confirmed by the vendor", cost)
-    gone = "Everything is gone, confirmed by the vendor." if existed else None
+    gone = "Everything is gone, confirmed by the vendor." if billed else None
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
         return EventText(
