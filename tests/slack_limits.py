@@ -12,7 +12,6 @@ from typing import Any
 
 Json = dict[str, Any]
 
-MENTION = re.compile(r"<!(?!date\^)[^>]*>|<@[^>]*>")
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
@@ -155,10 +154,10 @@ def _mrkdwn(text: Json, limit: int, where: str) -> list[str]:
         return [f"{where}: {text['type']} of {len(text['text'])} characters"]
     if text.get("verbatim") is not True:
         return [f"{where}: not verbatim"]
-    return loose_markup(text["text"])
+    return unescaped_markup(text["text"])
 
 
-def loose_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
+def unescaped_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str]:
     """Return what is not escaped in mrkdwn: angle brackets other than of date tokens, channels and `mentions`, a
     bare `&`, an open code span, and control or direction characters."""
     bare = TOKEN.sub("", markup)

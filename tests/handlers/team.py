@@ -241,6 +241,12 @@ class Team:
         await self.deliver()
         return await self.look(user, channel, "Prices stand until")
 
+    async def rented(self) -> Rental:
+        """Let Ana rent one H100 in #training. Return the rental. Nothing about it is delivered yet."""
+        await self.click(ANA, await self.offered(ANA, an_offer("o1", "2.15")), "Rent")
+        (rental,) = await self.rentals()
+        return rental
+
 
 @asynccontextmanager
 async def team(

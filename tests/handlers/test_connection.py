@@ -74,12 +74,6 @@ def valid_tokens(ours: Team) -> Tokens:
     return Tokens(bot=ours.world.sandbox.bot_token, app=ours.world.sandbox.app_token)
 
 
-async def rent_one(ours: Team) -> None:
-    """Rent something; its card is not posted yet."""
-    await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-    assert len(await ours.rentals()) == 1
-
-
 async def wait_for_card(ours: Team) -> Json:
     """Return the card once it is posted."""
     last = 0
@@ -97,7 +91,7 @@ async def test_after_a_refused_token_is_replaced_the_bot_connects_and_posts_the_
     tmp_path: Path, wrong: str
 ) -> None:
     async with team(tmp_path) as ours:
-        await rent_one(ours)
+        await ours.rented()
         good = valid_tokens(ours)
         settings = Settings(Tokens(bot="xoxb-no", app=good.app) if wrong == "bot" else Tokens(good.bot, "xapp-no"))
         refused = "auth.test" if wrong == "bot" else "apps.connections.open"

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.message import Message, to_channel
 from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
-from tests.handlers.team import RULES, Json, Team, an_offer, team
+from tests.handlers.team import RULES, Json, Team, team
 
 
 async def refused(ours: Team, method: str, error: str, **to: str) -> None:
@@ -39,13 +39,6 @@ async def appears(ours: Team, channel: str, words: str) -> Json:
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def rented(ours: Team) -> str:
-    """Rent in #training without delivering anything. Return the rental's id."""
-    await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-    (rental,) = await ours.rentals()
-    return rental.id
-
-
 async def card_of(ours: Team, rental_id: str) -> Message:
     async with ours.deps.store.read() as tx:
         card = await tx.messages.card(rental_id)
@@ -55,7 +48,7 @@ async def card_of(ours: Team, rental_id: str) -> Message:
 
 async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await refused(ours, "chat.postMessage", "some_error_of_next_year")
         await ours.deliver()
         assert (await ours.look(ANA, GPUS, "Starting"))["reads"].count(rental) == 1
@@ -77,7 +70,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
 @pytest.mark.parametrize("error", ["ratelimited", "fatal_error"])
 async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await refused(ours, "chat.postMessage", error)
         await ours.deliver()
         card = await card_of(ours, rental)
@@ -87,7 +80,7 @@ async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_
 
 async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await refused(ours, "chat.postMessage", "invalid_blocks")
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Starting")
@@ -97,7 +90,7 @@ async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp
 
 async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
@@ -113,7 +106,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
     tmp_path: Path, home: str
 ) -> None:
     async with team(tmp_path, rules=changed(RULES, home_channel=home)) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await ours.deliver()
         deleted = await card_of(ours, rental)
         workspace = ours.world.sandbox.workspace
@@ -130,7 +123,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
 
 async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, home_channel=TRAINING)) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await ours.deliver()
         before = await card_of(ours, rental)
         await ours.command(ANA, f"destroy {rental}")

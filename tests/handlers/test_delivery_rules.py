@@ -50,7 +50,7 @@ def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admi
 
 
 @pytest.mark.parametrize(
-    ("of", "card", "target"),
+    ("kind", "card", "target"),
     [
         (CARD, None, (TRAINING, None)),
         (APPROVAL, ("C0TRAIN", "1.0"), (TRAINING, None)),
@@ -60,11 +60,11 @@ def test_a_refused_message_goes_to_the_home_channel_then_the_owner_then_the_admi
     ],
 )
 def test_a_thread_reply_is_posted_below_its_card_and_any_other_message_to_its_destination(
-    of: MessageKind, card: tuple[str | None, str | None] | None, target: tuple[Destination, str | None]
+    kind: MessageKind, card: tuple[str | None, str | None] | None, target: tuple[Destination, str | None]
 ) -> None:
-    """A thread goes below its card, wherever that is; a card's channel is the one that Slack answered with."""
+    """The channel of a posted card is the one that Slack answered with."""
     above = None if card is None else changed(message(CARD, ANA), channel=card[0], ts=card[1])
-    assert post_target(message(of, TRAINING), above) == target
+    assert post_target(message(kind, TRAINING), above) == target
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,6 @@ async def lift(ours: Team, name: str) -> None:
     await ours.world.act(f"faults/{name}", "DELETE")
 
 
-async def rented(ours: Team) -> str:
-    """Rent in #training without delivering anything. Return the rental's id."""
-    await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-    (rental,) = await ours.rentals()
-    return rental.id
-
-
 async def make_due(ours: Team) -> None:
     """Make everything in the outbox due now."""
     for message in await ours.queued():
@@ -101,7 +94,7 @@ async def requests(ours: Team, endpoint: str) -> int:
 
 async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
@@ -137,7 +130,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
     tmp_path: Path, failure: dict[str, Any]
 ) -> None:
     async with unpaced(tmp_path) as ours:
-        await rented(ours)
+        await ours.rented()
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         failing = await fault(ours, "conversations.history", times=None, **failure)
@@ -154,7 +147,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
-        await rented(ours)
+        await ours.rented()
         await fault(ours, "chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         hanging = await fault(ours, "conversations.history", "hold_before")
@@ -180,7 +173,7 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
     tmp_path: Path,
 ) -> None:
     async with unpaced(tmp_path) as ours:
-        await rented(ours)
+        await ours.rented()
         await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=3)
         await ours.deliver()
         refused = json.dumps({"ok": False, "error": "missing_scope"})
@@ -212,7 +205,7 @@ async def test_an_answer_and_an_edit_are_sent_once_although_the_store_can_not_sa
     tmp_path: Path,
 ) -> None:
     async with unpaced(tmp_path) as ours:
-        rental = await rented(ours)
+        rental = (await ours.rented()).id
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
@@ -245,7 +238,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
     async with team(tmp_path) as ours:
         pace = Counted(post_every=timedelta())
         ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
-        await rented(ours)
+        await ours.rented()
         refused = json.dumps({"ok": False, "error": "invalid_blocks"})
         await fault(ours, "chat.postMessage", "garbage", body=refused)
         await ours.deliver()

@@ -16,6 +16,8 @@ from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GU
 from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
 from tests.handlers.team import Team, an_offer, team
 
+ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
+ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. I changed nothing."
 BROKEN: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 500},
     {"kind": "garbage"},
@@ -33,30 +35,33 @@ async def fault(ours: Team, endpoint: str, **what: Any) -> None:
     assert (await ours.world.act("faults", endpoint=endpoint, **what))["active"]
 
 
+async def reply_to_click(ours: Team, user: str, channel: str, action_id: str, value: str) -> str:
+    """Post a button, and let a person click it. Return the reply."""
+    button = {
+        "type": "button",
+        "action_id": action_id,
+        "value": value,
+        "text": {"type": "plain_text", "text": "Go"},
+    }
+    posted = await ours.world.post(channel, blocks=[{"type": "actions", "elements": [button]}])
+    outcome = await ours.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id=action_id)
+    assert outcome["error"] is None
+    await ours.context.gate.idle()
+    return (await ours.replies())[-1]
+
+
+async def reply_to_ben(ours: Team, **profile: Any) -> str:
+    """Let Ben, with this profile, click a button in the shared channel. Return the reply."""
+    await ours.world.act(f"people/{BEN}", "PATCH", **profile)
+    await ours.world.act(f"channels/{SHARED}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
+    await wait_for_events(ours)
+    return await reply_to_click(ours, BEN, SHARED, "show_rental", "k7mq2")
+
+
 async def test_a_click_of_an_outsider_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-        (rental,) = await ours.rentals()
-        posted = await ours.world.post(
-            SHARED,
-            blocks=[
-                {
-                    "type": "actions",
-                    "elements": [
-                        {
-                            "type": "button",
-                            "action_id": "cancel",
-                            "value": rental.id,
-                            "text": {"type": "plain_text", "text": "Cancel"},
-                        }
-                    ],
-                }
-            ],
-        )
-        await ours.world.act("click", user=OLGA, channel=SHARED, ts=posted["ts"], action_id="cancel")
-        await ours.context.gate.idle()
-        reply = (await ours.replies())[-1]
-        assert reply == ONLY_MEMBERS
+        rental = await ours.rented()
+        assert await reply_to_click(ours, OLGA, SHARED, "cancel", rental.id) == ONLY_MEMBERS
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
@@ -66,39 +71,8 @@ async def test_a_foreign_team_in_the_payload_makes_a_cached_member_an_outsider(t
         assert (await ours.context.people.get(ANA, OTHER_TEAM)).outsider
 
 
-ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
-ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. I changed nothing."
-
-
-async def reply_to_click(ours: Team, user: str, channel: str, **there: Any) -> str:
-    """Let a person with the profile `there` click a button in `channel`. Return the reply."""
-    await ours.world.act(f"people/{user}", "PATCH", **there)
-    await ours.world.act(f"channels/{channel}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
-    await wait_for_events(ours)
-    posted = await ours.world.post(
-        channel,
-        blocks=[
-            {
-                "type": "actions",
-                "elements": [
-                    {
-                        "type": "button",
-                        "action_id": "show_rental",
-                        "value": "k7mq2",
-                        "text": {"type": "plain_text", "text": "Show"},
-                    }
-                ],
-            }
-        ],
-    )
-    outcome = await ours.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id="show_rental")
-    assert outcome["error"] is None
-    await ours.context.gate.idle()
-    return (await ours.replies())[-1]
-
-
 @pytest.mark.parametrize(
-    ("there", "inside"),
+    ("profile", "member"),
     [
         pytest.param({"org": ORG}, True, id="a click names the organization as the team"),
         pytest.param({"org": ORG, "team": SISTER, "teams": [SISTER, TEAM]}, True, id="home is a sister workspace"),
@@ -108,16 +82,16 @@ async def reply_to_click(ours: Team, user: str, channel: str, **there: Any) -> s
     ],
 )
 async def test_in_an_organization_only_members_of_the_workspace_may_act(
-    tmp_path: Path, there: dict[str, Any], inside: bool
+    tmp_path: Path, profile: dict[str, Any], member: bool
 ) -> None:
     async with team(tmp_path, org=ORG) as ours:
-        reply = await reply_to_click(ours, BEN, SHARED, **there)
-        assert reply == ("I don't know k7mq2. /gpu list shows yours." if inside else ONLY_MEMBERS)
+        reply = await reply_to_ben(ours, **profile)
+        assert reply == ("I don't know k7mq2. /gpu list shows yours." if member else ONLY_MEMBERS)
 
 
 async def test_without_an_organization_a_payload_that_names_one_is_of_an_outsider(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await reply_to_click(ours, BEN, SHARED, org=ORG) == ONLY_MEMBERS
+        assert await reply_to_ben(ours, org=ORG) == ONLY_MEMBERS
 
 
 async def test_a_person_is_looked_up_once_and_again_after_a_change(tmp_path: Path) -> None:
@@ -198,10 +172,10 @@ async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_
         assert "You rent nothing now." in await ours.command(ANA, "list")
 
 
-@pytest.mark.parametrize("fails", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])
-async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, fails: dict[str, Any]) -> None:
+@pytest.mark.parametrize("failure", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])
+async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, failure: dict[str, Any]) -> None:
     async with team(tmp_path) as ours:
-        await fault(ours, "users.info", **fails)
+        await fault(ours, "users.info", **failure)
         with pytest.raises(Outage):
             await ours.context.people.get(ANA)
 
@@ -248,7 +222,7 @@ async def test_a_channel_is_looked_up_again_after_the_bot_joined_or_left(tmp_pat
 
 async def test_a_channel_that_slack_does_not_answer_for_has_no_bot_and_is_looked_up_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        for fails in BROKEN:
-            await fault(ours, "conversations.info", **fails)
+        for failure in BROKEN:
+            await fault(ours, "conversations.info", **failure)
             assert not (await ours.context.channels.get(GPUS)).member
         assert (await ours.context.channels.get(GPUS)).member

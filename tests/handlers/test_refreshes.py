@@ -23,7 +23,7 @@ from handlers.delivery.posting import REFRESH_EVERY
 from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, TRAINING
 from tests.databases import postgres, templates, url
-from tests.handlers.team import Team, an_offer, team
+from tests.handlers.team import Team, team
 from tests.store import make
 
 __all__ = ["postgres", "templates", "url"]
@@ -36,8 +36,7 @@ async def being_made(folder: Path, database_url: str = "") -> AsyncIterator[tupl
     """Yield a team with one rental whose machine is being made since now, and whose card is posted."""
     async with team(folder, url=database_url) as ours:
         ours.delivery = delivery(ours, Pace(post_every=timedelta()))
-        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-        (before,) = await ours.rentals()
+        before = await ours.rented()
         attempt = make.attempt(before.id, intended_at=ours.clock.now())
         after = make.next_of(before, state=State.PROVISIONING, attempts=1, vendor="hyperstack")
         async with ours.deps.store.write() as tx:
@@ -81,7 +80,7 @@ async def becomes_ready(ours: Team, rental: Rental) -> None:
         await tx.rentals.apply(Change(before=rental, after=after))
 
 
-async def test_the_card_in_slack_moves_every_30_s_while_its_rental_does_not_change(
+async def test_the_card_shows_the_elapsed_time_every_30_s_while_its_rental_does_not_change(
     tmp_path: Path, url: str
 ) -> None:
     async with being_made(tmp_path, url) as (ours, rental):

@@ -36,28 +36,28 @@ async def forge_submission(ours: Team, user: str, callback_id: str, value: str, 
 
 
 @pytest.mark.parametrize("user", [GUS, EVE, CLEO, ANA], ids=["guest", "member", "admin", "owner"])
-@pytest.mark.parametrize("now", ["changed", "decided"])
+@pytest.mark.parametrize("afterwards", ["changed", "decided"])
 async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_decide_it(
-    tmp_path: Path, user: str, now: str
+    tmp_path: Path, user: str, afterwards: str
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await asked(ours)
-        if now == "changed":
+        if afterwards == "changed":
             await change_request(ours, rental)
         else:
             await ours.click(BEN, await question(ours), "Deny")
+        may_know = afterwards == "decided" and user in {ANA, CLEO}
         before = await ours.rental(rental.id)
         for version in (1, 2):
             for action in ("approve", "deny", "accept"):
                 await ours.forge(user, action, f"{rental.id}:{version}")
                 reply = (await ours.replies())[-1]
-                knows = now == "decided" and user in {ANA, CLEO}
                 assert reply == (
-                    "Ben denied it a moment before you. I changed nothing." if knows else ONLY_APPROVERS
+                    "Ben denied it a moment before you. I changed nothing." if may_know else ONLY_APPROVERS
                 )
         answer = await forge_submission(ours, user, Callback.APPROVE_CONFIRM.id, f"{rental.id}:1")
-        assert (ONLY_APPROVERS in answer) == (not knows)
+        assert (ONLY_APPROVERS in answer) == (not may_know)
         assert "$" not in answer
         assert await ours.modal(user) is None
         assert await ours.rental(rental.id) == before
@@ -137,8 +137,8 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
         first = len(await ours.queued())
         for action_id, value_type in ACTION_VALUES.items():
             # Members may look at what others rent, without its money.
-            looks = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id} and user == EVE
-            for value in () if looks else values_of(value_type, rental):
+            may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id} and user == EVE
+            for value in () if may_look else values_of(value_type, rental):
                 await ours.forge(user, action_id, value)
         for callback_id, value_types in MODAL_VALUES.items():
             for value in (value for value_type in value_types for value in values_of(value_type, rental)):

@@ -16,7 +16,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Alarm, Ending, Lease, Question, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
-from tests.handlers.team import EVE, NOON, RULES, Team, an_offer, team
+from tests.handlers.team import EVE, NOON, RULES, Team, team
 from tests.rentals import alarm, ending
 
 H = timedelta(hours=1)
@@ -24,9 +24,7 @@ H = timedelta(hours=1)
 
 async def running(ours: Team, **changes: Any) -> Rental:
     """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
-    message = await ours.offered(ANA, an_offer("o1", "2.15"))
-    await ours.click(ANA, message, "Rent")
-    (rental,) = await ours.rentals()
+    rental = await ours.rented()
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
     lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)

@@ -129,8 +129,7 @@ async def test_empty_slack_markup_in_a_command_is_no_bug(tmp_path: Path, text: s
 
 async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-        (rental,) = await ours.rentals()
+        rental = await ours.rented()
         await ours.command(ANA, f"destroy {rental.id}")
         view = ours.world.sandbox.workspace.modals[ANA]
         view.source["private_metadata"] = "{"
@@ -163,8 +162,7 @@ async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tm
 async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_message(tmp_path: Path) -> None:
     """By then the `response_url` of what opened it has expired."""
     async with team(tmp_path) as ours:
-        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Rent")
-        (rental,) = await ours.rentals()
+        rental = await ours.rented()
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental.id}")
         view = ours.world.sandbox.workspace.modals[ANA]

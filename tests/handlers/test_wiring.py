@@ -53,7 +53,7 @@ async def app(tmp_path: Path) -> Any:
     await store.close()
 
 
-async def listeners_of(app: AsyncApp, body: dict[str, Any]) -> int:
+async def listener_count(app: AsyncApp, body: dict[str, Any]) -> int:
     """Return how many listeners match a payload."""
     request = AsyncBoltRequest(mode="socket_mode", body=body)
     response = BoltResponse(status=200)
@@ -75,13 +75,13 @@ async def test_exactly_one_listener_matches_a_button_of_any_version(app: AsyncAp
         "rent.x",
         "stop",
     ):
-        assert await listeners_of(app, click(action_id)) == 1
+        assert await listener_count(app, click(action_id)) == 1
 
 
 async def test_exactly_one_listener_matches_a_dialog_of_any_version(app: AsyncApp) -> None:
     for callback_id in (*MODAL_VALUES, "get_gpus"):
         body = {"type": "view_submission", "view": {"type": "modal", "callback_id": callback_id}}
-        assert await listeners_of(app, body) == 1
+        assert await listener_count(app, body) == 1
 
 
 async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_another_event(
@@ -89,17 +89,17 @@ async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_
 ) -> None:
     subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     for name in subscribed:
-        assert await listeners_of(app, event(name.removesuffix(".im"))) == 1, name
+        assert await listener_count(app, event(name.removesuffix(".im"))) == 1, name
     assert {name.removesuffix(".im") for name in subscribed} == set(events.HANDLERS)
-    assert await listeners_of(app, event("app_mention")) == 0
+    assert await listener_count(app, event("app_mention")) == 0
 
 
 async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_none_another_command(
     app: AsyncApp,
 ) -> None:
     for entry in MANIFEST["features"]["slash_commands"]:
-        assert await listeners_of(app, {"command": entry["command"], "text": ""}) == 1
-    assert await listeners_of(app, {"command": "/other", "text": ""}) == 0
+        assert await listener_count(app, {"command": entry["command"], "text": ""}) == 1
+    assert await listener_count(app, {"command": "/other", "text": ""}) == 0
 
 
 async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:

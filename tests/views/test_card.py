@@ -27,7 +27,7 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 """)
 
 
-def test_a_machine_that_starts_shows_the_time_and_a_bar_for_the_eye_only() -> None:
+def test_a_machine_that_starts_shows_the_elapsed_time_and_a_bar_that_the_fallback_text_leaves_out() -> None:
     blocked = Blocked(since=clock(12, 37), why=Why.OUTAGE)
     held_up = changed(making(), rental=changed(making().rental, blocked=blocked))
     assert page(

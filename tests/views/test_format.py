@@ -16,7 +16,7 @@ from bot.model.request import Contract
 from bot.model.state import State
 from handlers.views import format, machine_text, rental_text
 from handlers.views.blocks import cut, plain
-from tests.slack_limits import loose_markup
+from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import HYPERSTACK, clock, request
 
@@ -221,7 +221,7 @@ def test_every_state_and_reason_has_words() -> None:
 def test_foreign_text_is_one_short_harmless_line(text: str, limit: int) -> None:
     assert len(format.clean(text, limit)) <= limit
     shown = format.escape(text, limit)
-    assert loose_markup(shown) == []
+    assert unescaped_markup(shown) == []
     assert "\n" not in shown
     assert "`" not in shown
     shown.encode()
@@ -249,7 +249,7 @@ def test_foreign_text_is_escaped(text: str, shown: str) -> None:
 def test_cutting_breaks_no_markup(parts: list[str], limit: int) -> None:
     short = cut("".join(parts), limit)
     assert len(short.encode()) <= limit
-    assert loose_markup(short) == []
+    assert unescaped_markup(short) == []
 
 
 def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purpose() -> None:

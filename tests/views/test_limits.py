@@ -24,7 +24,7 @@ from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action
 from handlers.views import blocks, lists, modals, offers, replies
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
-from tests.slack_limits import buttons, loose_markup, problems_of_message, problems_of_view, text_objects
+from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import RULES, clock, listed, request, waiting
 
@@ -34,15 +34,15 @@ THOROUGH = settings(
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
-def assert_sound(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
-    """Check a message: its limits, its markup, and that its buttons carry what their action takes."""
+def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
+    """Check a message's limits and markup, and that each button has a value of its action's type."""
     blocks: Any = (
         json.loads(json.dumps(rendered.blocks).replace(PINGS[0], "").replace(PINGS[1], ""))
         if mentions
         else rendered.blocks
     )
     assert problems_of_message(rendered.text, blocks) == []
-    assert loose_markup(rendered.text, mentions=mentions) == []
+    assert unescaped_markup(rendered.text, mentions=mentions) == []
     rendered.text.encode()
     live = list(buttons(rendered.blocks))
     assert not (rendered.closed and live)
@@ -50,7 +50,7 @@ def assert_sound(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
         assert_button_decodes(button)
 
 
-def test_a_verb_that_would_lose_digits_of_its_amount_stands_alone() -> None:
+def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_loses_digits() -> None:
     def submit(label: str) -> str:
         modal = blocks.modal(Callback.KEY, "Title", submit=label, value=NO_VALUE)
         return str(modal.view["submit"]["text"])
@@ -74,7 +74,7 @@ def assert_button_decodes(button: dict[str, Any]) -> None:
     now=some.moment,
     shown=st.integers(0, 1),
 )
-def test_messages_of_the_outbox_are_sound(
+def test_messages_of_the_outbox_are_valid(
     details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
 ) -> None:
     with_event = changed(details, events=(event, *details.events))
@@ -88,7 +88,7 @@ def test_messages_of_the_outbox_are_sound(
         )
         rendered = render_message(message, event, with_event, rules=RULES, now=now)
         if rendered is not None:
-            assert_sound(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
+            assert_valid(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
 
 
 @THOROUGH
@@ -101,7 +101,7 @@ def test_messages_of_the_outbox_are_sound(
     asked_in=st.none()
     | st.builds(Channel, id=some.channel, member=st.booleans(), direct=st.booleans(), shared=st.booleans()),
 )
-def test_answers_to_a_search_are_sound(
+def test_answers_to_a_search_are_valid(
     *,
     quote: Quote,
     choices: list[OfferChoice],
@@ -110,7 +110,7 @@ def test_answers_to_a_search_are_sound(
     still_waiting: Request | None,
     asked_in: Channel | None,
 ) -> None:
-    assert_sound(
+    assert_valid(
         offers.found(
             quote,
             choices,
@@ -121,9 +121,9 @@ def test_answers_to_a_search_are_sound(
             still_waiting=still_waiting,
         )
     )
-    assert_sound(offers.none_found(quote))
-    assert_sound(offers.unanswered(quote, now=now))
-    assert_sound(offers.looking(quote))
+    assert_valid(offers.none_found(quote))
+    assert_valid(offers.unanswered(quote, now=now))
+    assert_valid(offers.looking(quote))
 
 
 @THOROUGH
@@ -133,34 +133,34 @@ def test_answers_to_a_search_are_sound(
     now=some.moment,
     everyone=st.booleans(),
 )
-def test_lists_are_sound(rentals: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
+def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime, *, everyone: bool) -> None:
     for many in (rentals, (rentals * lists.ROWS)[: lists.ROWS]):
         live = listed(*many, more=more)
-        assert_sound(lists.listing(live, everyone=everyone, rules=RULES, now=now))
+        assert_valid(lists.listing(live, everyone=everyone, rules=RULES, now=now))
         live = listed(*many[: lists.HOME_ROWS], more=more)
-        assert_sound(lists.home(live, rules=RULES, now=now))
+        assert_valid(lists.home(live, rules=RULES, now=now))
     for details in rentals:
         long = changed(details, events=details.events * 20)
-        assert_sound(lists.show(long, reader="U0ANA", rules=RULES, now=now))
-        assert_sound(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
-        assert_sound(offers.rents_already(details.rental, "q1", "o1"))
-        assert_sound(replies.rented(details.rental))
+        assert_valid(lists.show(long, reader="U0ANA", rules=RULES, now=now))
+        assert_valid(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        assert_valid(offers.rents_already(details.rental, "q1", "o1"))
+        assert_valid(replies.rented(details.rental))
 
 
 @THOROUGH
 @given(
     details=some.details, quote=some.quotes, choice=some.choices, catalog=some.catalogs, key=st.none() | some.keys
 )
-def test_dialogs_are_sound_and_hold_no_clock_time(
+def test_dialogs_are_valid_and_show_no_clock_time(
     details: RentalDetails, quote: Quote, choice: OfferChoice, catalog: Catalog, key: Key | None
 ) -> None:
-    sound = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
+    fitting = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
     now = details.rental.created_at
     for modal in (
         modals.key(key),
         modals.form(catalog, rules=RULES, request=details.rental.request),
         modals.form(catalog, rules=RULES),
-        modals.rent_confirm(quote, sound, rules=RULES),
+        modals.rent_confirm(quote, fitting, rules=RULES),
         modals.approve_confirm(details, rules=RULES),
         modals.destroy_confirm(details),
         modals.extend(details, rules=RULES, now=now),
@@ -169,11 +169,11 @@ def test_dialogs_are_sound_and_hold_no_clock_time(
         assert problems_of_view(view) == []
         assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         assert type(modal.value) in MODAL_VALUES[view["callback_id"]]
-    assert_sound(lists.catalog(catalog, rules=RULES, now=now))
+    assert_valid(lists.catalog(catalog, rules=RULES, now=now))
 
 
 @given(words=some.text, nearest=st.lists(some.text, max_size=7), key=some.keys, other=st.none() | some.rental_id)
-def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other: str | None) -> None:
+def test_short_replies_are_valid(words: str, nearest: list[str], key: Key, other: str | None) -> None:
     for problem in (
         Mistake(words, tuple(nearest)),
         NeedsKey(words),
@@ -185,10 +185,10 @@ def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other
         AlreadyDecided(words, Decision.DENIED, name=words, own=False, ago=timedelta(seconds=2)),
         OwnerOnly(words, words),
     ):
-        assert_sound(replies.error(problem))
-    assert_sound(replies.key_shown(key))
-    assert_sound(replies.key_saved(key, 2))
-    assert_sound(replies.bug(words))
+        assert_valid(replies.error(problem))
+    assert_valid(replies.key_shown(key))
+    assert_valid(replies.key_saved(key, 2))
+    assert_valid(replies.bug(words))
 
 
 @given(note=some.text)
@@ -210,7 +210,7 @@ def test_a_note_can_not_forge_a_line(note: str) -> None:
 def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() -> None:
     live = listed(*[waiting()] * lists.ROWS, more=385)
     rendered = lists.listing(live, everyone=True, rules=RULES, now=clock(14, 6))
-    assert_sound(rendered)
+    assert_valid(rendered)
     for text in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
         assert "385 more not shown." in text
 
@@ -221,4 +221,4 @@ def test_a_date_far_away_is_rendered() -> None:
     message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
     rendered = render_message(message, None, details, rules=RULES, now=clock(14, 5))
     assert rendered is not None
-    assert_sound(rendered)
+    assert_valid(rendered)

@@ -10,7 +10,7 @@ from bot.model.person import Key
 from bot.policy.spending import OfferChoice, Over
 from handlers.ids import Field, VersionValue
 from handlers.views import modals
-from tests.slack_limits import problems_of_view, text_objects
+from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, page
 from tests.views.stories import (
     HYPERSTACK,
@@ -148,14 +148,3 @@ The public one: it lets you into what you rent. Never the private one.
 Public key: ()
 [Save] [Go back]
 """)
-
-
-def test_no_dialog_holds_a_clock_time() -> None:
-    for modal in (
-        modals.destroy_confirm(ready()),
-        modals.approve_confirm(waiting(), rules=RULES),
-        modals.extend(ready(), rules=RULES, now=NOW),
-        modals.rent_confirm(QUOTE, ASKS, rules=RULES),
-        modals.key(KEY),
-    ):
-        assert not [text for text in text_objects(modal.view) if "<!date" in text["text"]]

@@ -47,7 +47,7 @@ def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
     return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
 
 
-def test_the_offers_are_a_plan_with_one_recommended_button() -> None:
+def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
     more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(5)]
     eight = rows((*ALL, *more))
     assert page(found(eight), found(eight, everything=True)) == snapshot("""\
