@@ -90,7 +90,7 @@ def _parse(context: Context, text: str) -> commands.Command:
         context.known_catalog()
         raise
     if isinstance(command, commands.Get):
-        context.known_catalog()
+        context.known_catalog()  # without it, the names in the request were not checked
     return command
 
 

@@ -5,6 +5,7 @@ The engine doesn't run, so a test sees exactly what a click wrote. `deliver` sen
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -35,7 +36,7 @@ from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
 from store.db import Database
-from tests.handlers.asking import CATALOG
+from tests.handlers.parsing_helpers import CATALOG
 from tests.sandbox.slack_world import World, workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -161,6 +162,22 @@ class Team:
             other.execute("BEGIN IMMEDIATE")
             yield
             other.rollback()
+
+    # --- what goes wrong in Slack
+
+    async def fault(self, endpoint: str, kind: str, **more: Any) -> str:
+        """Make the next call of an endpoint go wrong, or each call if `times` is None. Return the fault's id."""
+        made = await self.world.act("faults", endpoint=endpoint, kind=kind, **more)
+        assert made["active"]
+        return str(made["id"])
+
+    async def refuse(self, method: str, error: str, **more: Any) -> str:
+        """Make Slack answer the next call of a method with this error. Return the fault's id."""
+        return await self.fault(method, "garbage", body=json.dumps({"ok": False, "error": error}), **more)
+
+    async def end_fault(self, fault_id: str) -> None:
+        """Let the calls succeed again."""
+        await self.world.act(f"faults/{fault_id}", "DELETE")
 
     # --- looking
 

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.request import Request
 from handlers.parsing.commands import Get
 from handlers.parsing.request_text import request_text
-from tests.handlers.asking import LEASE, command
+from tests.handlers.parsing_helpers import LEASE, command
 from tests.handlers.requests_corpus import CORPUS
 
 NOTE = re.compile(r"\s*(?:--|—|–)(?=\s|$).*|$")

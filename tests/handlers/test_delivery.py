@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,7 @@ from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import RULES, Json, Team, team
 
 
-async def refused(ours: Team, method: str, error: str, **to: str) -> None:
-    """Make Slack answer the next call of a method with this error."""
-    body = json.dumps({"ok": False, "error": error})
-    assert (await ours.world.act("faults", endpoint=method, kind="garbage", body=body, **to))["active"]
-
-
-async def appears(ours: Team, channel: str, words: str) -> Json:
+async def deliver_until_seen(ours: Team, channel: str, words: str) -> Json:
     """Run delivery until Ana sees a message with these words. Return that message."""
     running = asyncio.create_task(ours.delivery.run())
     try:
@@ -49,7 +42,7 @@ async def card_of(ours: Team, rental_id: str) -> Message:
 async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
-        await refused(ours, "chat.postMessage", "some_error_of_next_year")
+        await ours.refuse("chat.postMessage", "some_error_of_next_year")
         await ours.deliver()
         assert (await ours.look(ANA, GPUS, "Starting"))["reads"].count(rental) == 1
         assert (await card_of(ours, rental)).channel == GPUS
@@ -60,7 +53,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
         await ours.world.act("say", user=ANA, dm=True, text="hello")
         (event,) = (await ours.world.get("events", wait=10))["events"]
         assert event["state"] == "acknowledged"
-        await refused(ours, "chat.postMessage", "is_archived")
+        await ours.refuse("chat.postMessage", "is_archived")
         await ours.deliver()
         assert await ours.queued() == []
         async with ours.deps.store.read() as tx:
@@ -71,7 +64,7 @@ async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobo
 async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
-        await refused(ours, "chat.postMessage", error)
+        await ours.refuse("chat.postMessage", error)
         await ours.deliver()
         card = await card_of(ours, rental)
         assert (card.ts, card.closed, card.to) == (None, False, to_channel(TRAINING))
@@ -81,7 +74,7 @@ async def test_a_card_stays_due_in_its_channel_if_slack_can_not_take_it_now(tmp_
 async def test_a_post_whose_blocks_slack_refuses_is_made_with_its_text_alone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = (await ours.rented()).id
-        await refused(ours, "chat.postMessage", "invalid_blocks")
+        await ours.refuse("chat.postMessage", "invalid_blocks")
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Starting")
         assert rental in card["text"]
@@ -94,7 +87,7 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_pat
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        await refused(ours, "chat.update", "msg_blocks_too_long")
+        await ours.refuse("chat.update", "msg_blocks_too_long")
         await ours.deliver()
         assert (await ours.look(ANA, TRAINING, "Cancelled: 1x H100 EU, Ana"))["ts"] == (
             await card_of(ours, rental)
@@ -113,11 +106,11 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        shown = await appears(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
+        shown = await deliver_until_seen(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
         card = await card_of(ours, rental)
         assert shown["ts"] == card.ts != deleted.ts
         assert card.channel == (await ours.rental(rental)).card_channel == TRAINING
-        reply = await appears(ours, TRAINING, "by Ana")
+        reply = await deliver_until_seen(ours, TRAINING, "by Ana")
         assert reply["thread_ts"] == card.ts
 
 
@@ -128,8 +121,8 @@ async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_pa
         before = await card_of(ours, rental)
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        await refused(ours, "chat.postMessage", "thread_not_found", match="thread_ts")
-        reply = await appears(ours, TRAINING, "by Ana")
+        await ours.refuse("chat.postMessage", "thread_not_found", match="thread_ts")
+        reply = await deliver_until_seen(ours, TRAINING, "by Ana")
         card = await card_of(ours, rental)
         assert reply["thread_ts"] == card.ts != before.ts
         assert card.channel == TRAINING

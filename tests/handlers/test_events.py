@@ -109,9 +109,7 @@ async def test_at_most_20_hints_are_given_in_a_minute(tmp_path: Path) -> None:
 
 async def test_hints_wait_as_other_posts_do_if_slack_asks_to_wait(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.world.act(
-            "faults", endpoint="chat.postMessage", kind="status", status=429, retry_after=30, times=None
-        )
+        await ours.fault("chat.postMessage", "status", status=429, retry_after=30, times=None)
         await write_to_bot(ours, ANA, BEN)
         await ours.deliver()
         await write_to_bot(ours, CLEO)

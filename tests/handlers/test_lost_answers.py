@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -23,16 +22,6 @@ from tests.handlers.team import Json, Team, an_offer, team
 MINUTE = timedelta(minutes=1)
 
 
-async def fault(ours: Team, method: str, kind: str, **more: Any) -> str:
-    made = await ours.world.act("faults", endpoint=method, kind=kind, **more)
-    assert made["active"]
-    return str(made["id"])
-
-
-async def lift(ours: Team, name: str) -> None:
-    await ours.world.act(f"faults/{name}", "DELETE")
-
-
 async def make_due(ours: Team) -> None:
     """Make everything in the outbox due now."""
     for message in await ours.queued():
@@ -46,7 +35,7 @@ async def make_due_and_deliver(ours: Team) -> None:
     await ours.deliver()
 
 
-async def counted(ours: Team, name: str) -> int:
+async def count_of(ours: Team, name: str) -> int:
     async with ours.deps.store.read() as tx:
         return await tx.account.get_count(name)
 
@@ -57,7 +46,7 @@ async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
     return [m for m in seen if words in m["reads"] and not m["deleted"] and not m["only_you"]]
 
 
-async def edited(ours: Team, words: str) -> None:
+async def deliver_until_edited(ours: Team, words: str) -> None:
     """Run delivery until it has edited a message with these words in #training."""
     running = asyncio.create_task(ours.delivery.run())
     try:
@@ -95,7 +84,7 @@ async def requests(ours: Team, endpoint: str) -> int:
 async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         rental = (await ours.rented()).id
-        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
+        await ours.fault("chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
@@ -109,7 +98,7 @@ async def test_an_approval_withdrawn_before_its_lost_post_is_found_loses_its_but
     async with unpaced(tmp_path) as ours:
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "12.00")), "Ask")
         await ours.submit(ANA)
-        await fault(ours, "chat.postMessage", "cut_after", match="Approve up to")
+        await ours.fault("chat.postMessage", "cut_after", match="Approve up to")
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
         await ours.click(ANA, card, "Withdraw")
@@ -131,26 +120,26 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
-        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
+        await ours.fault("chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
-        failing = await fault(ours, "conversations.history", times=None, **failure)
+        failing = await ours.fault("conversations.history", times=None, **failure)
         for _ in range(3):
             await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 1
-        await lift(ours, failing)
+        await ours.end_fault(failing)
         await make_due(ours)
-        await edited(ours, "Starting")
+        await deliver_until_edited(ours, "Starting")
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
-        assert await counted(ours, POSTED_TWICE) == 0
+        assert await count_of(ours, POSTED_TWICE) == 0
 
 
 async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(tmp_path: Path) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
-        await fault(ours, "chat.postMessage", "cut_after", match="Starting")
+        await ours.fault("chat.postMessage", "cut_after", match="Starting")
         await ours.deliver()
-        hanging = await fault(ours, "conversations.history", "hold_before")
+        hanging = await ours.fault("conversations.history", "hold_before")
         await make_due(ours)
         await ours.delivery.turn()
         await ours.world.get(f"faults/{hanging}", wait=10)
@@ -165,7 +154,7 @@ async def test_while_a_read_back_hangs_other_messages_are_posted_to_its_channel(
         while not any("Something else" in m["reads"] for m in seen["messages"]):
             seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=seen["last"], wait=10)
             assert seen["messages"]
-        await lift(ours, hanging)
+        await ours.end_fault(hanging)
         await ours.delivery.drain()
 
 
@@ -174,24 +163,23 @@ async def test_in_an_unreadable_conversation_a_message_is_posted_once_more_and_t
 ) -> None:
     async with unpaced(tmp_path) as ours:
         await ours.rented()
-        await fault(ours, "chat.postMessage", "cut_after", match="Starting", times=3)
+        await ours.fault("chat.postMessage", "cut_after", match="Starting", times=3)
         await ours.deliver()
-        refused = json.dumps({"ok": False, "error": "missing_scope"})
-        blind = await fault(ours, "conversations.history", "garbage", body=refused, times=None)
+        unreadable = await ours.refuse("conversations.history", "missing_scope", times=None)
         for _ in range(4):
             await make_due_and_deliver(ours)
         # The answer to the re-post was lost too. The third post waits for 10 min.
         assert len(await shown(ours, "Starting")) == 2
-        assert await counted(ours, POSTED_TWICE) == 1
-        await lift(ours, blind)
+        assert await count_of(ours, POSTED_TWICE) == 1
+        await ours.end_fault(unreadable)
         await make_due_and_deliver(ours)
         assert len(await shown(ours, "Starting")) == 2
-        busy = await fault(ours, "chat.update", "status", status=429, retry_after=30, times=None)
+        busy = await ours.fault("chat.update", "status", status=429, retry_after=30, times=None)
         edits = await requests(ours, "chat.update")
         for minutes in (1, 11):
             await ours.delivery.duplicates.search(ours.clock.real() + minutes * MINUTE)
         assert await requests(ours, "chat.update") == edits + 1, "Slack asked for 30 s without edits"
-        await lift(ours, busy)
+        await ours.end_fault(busy)
         ours.delivery = restarted(ours)
         await ours.delivery.duplicates.search(ours.clock.real() + 90 * MINUTE)
         (live,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["buttons"]]
@@ -239,8 +227,7 @@ async def test_a_post_whose_blocks_are_refused_counts_twice_in_the_pace(tmp_path
         pace = Counted(post_every=timedelta())
         ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
         await ours.rented()
-        refused = json.dumps({"ok": False, "error": "invalid_blocks"})
-        await fault(ours, "chat.postMessage", "garbage", body=refused)
+        await ours.refuse("chat.postMessage", "invalid_blocks")
         await ours.deliver()
         assert len(await shown(ours, "Starting")) == 1
         assert pace.posts == await requests(ours, "chat.postMessage") > 1
@@ -250,9 +237,8 @@ async def test_a_post_that_bypasses_the_outbox_waits_as_slack_asks_and_returns_w
     tmp_path: Path,
 ) -> None:
     async with team(tmp_path) as ours:
-        await fault(ours, "chat.postMessage", "status", status=429, retry_after=1)
+        await ours.fault("chat.postMessage", "status", status=429, retry_after=1)
         assert await ours.delivery.post(ANA, "My database takes no writes.")
         assert await requests(ours, "chat.postMessage") == 2
-        refused = json.dumps({"ok": False, "error": "channel_not_found"})
-        await fault(ours, "chat.postMessage", "garbage", body=refused)
+        await ours.refuse("chat.postMessage", "channel_not_found")
         assert not await ours.delivery.post(BEN, "My database takes no writes.")

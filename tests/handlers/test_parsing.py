@@ -29,7 +29,7 @@ from handlers.parsing.commands import (
     Ssh,
     parse_command,
 )
-from tests.handlers.asking import CATALOG, LEASE, LONGEST, command
+from tests.handlers.parsing_helpers import CATALOG, LEASE, LONGEST, command
 
 
 def mistake(text: str) -> Mistake:

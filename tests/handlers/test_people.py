@@ -31,10 +31,6 @@ async def call_count(ours: Team, method: str) -> int:
     return len(traffic)
 
 
-async def fault(ours: Team, endpoint: str, **what: Any) -> None:
-    assert (await ours.world.act("faults", endpoint=endpoint, **what))["active"]
-
-
 async def reply_to_click(ours: Team, user: str, channel: str, action_id: str, value: str) -> str:
     """Post a button, and let a person click it. Return the reply."""
     button = {
@@ -115,11 +111,11 @@ async def wait_for_events(ours: Team) -> None:
 async def test_a_person_who_changes_during_a_lookup_is_looked_up_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         people = ours.context.people
-        held = await ours.world.act("faults", endpoint="users.info", kind="hold_after")
+        held = await ours.fault("users.info", "hold_after")
         first = asyncio.create_task(people.get(ANA))
-        assert (await ours.world.get(f"faults/{held['id']}", wait=5))["hits"] == 1
+        assert (await ours.world.get(f"faults/{held}", wait=5))["hits"] == 1
         await people.forget(ANA)
-        await ours.world.act(f"faults/{held['id']}/release")
+        await ours.world.act(f"faults/{held}/release")
         await first
         await people.get(ANA)
         assert await call_count(ours, "users.info") == 2
@@ -166,7 +162,7 @@ async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_
     tmp_path: Path, method: str
 ) -> None:
     async with team(tmp_path) as ours:
-        await fault(ours, method, kind="hang")
+        await ours.fault(method, "hang")
         reply = await ours.command(ANA, "list")
         assert reply == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
         assert "You rent nothing now." in await ours.command(ANA, "list")
@@ -175,7 +171,7 @@ async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_
 @pytest.mark.parametrize("failure", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])
 async def test_an_unusable_answer_about_a_person_raises_outage(tmp_path: Path, failure: dict[str, Any]) -> None:
     async with team(tmp_path) as ours:
-        await fault(ours, "users.info", **failure)
+        await ours.fault("users.info", **failure)
         with pytest.raises(Outage):
             await ours.context.people.get(ANA)
 
@@ -223,6 +219,6 @@ async def test_a_channel_is_looked_up_again_after_the_bot_joined_or_left(tmp_pat
 async def test_a_channel_that_slack_does_not_answer_for_has_no_bot_and_is_looked_up_again(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for failure in BROKEN:
-            await fault(ours, "conversations.info", **failure)
+            await ours.fault("conversations.info", **failure)
             assert not (await ours.context.channels.get(GPUS)).member
         assert (await ours.context.channels.get(GPUS)).member

@@ -70,10 +70,6 @@ async def undelivered(ours: Team) -> int:
         return await tx.messages.undelivered()
 
 
-async def fault(ours: Team, kind: str, **more: Any) -> None:
-    assert (await ours.world.act("faults", endpoint="chat.update", kind=kind, **more))["active"]
-
-
 async def becomes_ready(ours: Team, rental: Rental) -> None:
     after = make.next_of(rental, state=State.READY, lease=make.lease(ready_at=ours.clock.now()))
     async with ours.deps.store.write() as tx:
@@ -153,7 +149,7 @@ async def test_a_refresh_that_slack_does_not_take_now_is_left_until_the_next_one
     tmp_path: Path, failure: dict[str, Any]
 ) -> None:
     async with being_made(tmp_path) as (ours, rental):
-        await fault(ours, **failure)
+        await ours.fault("chat.update", **failure)
         ours.clock.jump(REFRESH_EVERY)
         await ours.deliver()
         assert (await card(ours, rental)).refresh_at == ours.clock.now() + REFRESH_EVERY
@@ -164,7 +160,7 @@ async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown
     tmp_path: Path,
 ) -> None:
     async with being_made(tmp_path) as (ours, rental):
-        await fault(ours, "garbage", body=json.dumps({"ok": False, "error": "cant_update_message"}))
+        await ours.refuse("chat.update", "cant_update_message")
         ours.clock.jump(REFRESH_EVERY)
         await ours.deliver()
         refused = await card(ours, rental)

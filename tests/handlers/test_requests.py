@@ -15,7 +15,7 @@ from bot.model.base import changed
 from bot.model.request import Contract, Request
 from handlers.parsing.commands import Get, parse_command
 from handlers.parsing.request_text import request_text
-from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, wanted
+from tests.handlers.parsing_helpers import CATALOG, LEASE, LONGEST, a_request, command, request_of
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tests.handlers.asking import CATALOG, LEASE, LONGEST, a_request, command, w
 )  # fmt: skip
 def test_a_total_price_is_refused_with_the_cap_per_gpu_that_it_amounts_to(text: str, comes_to: str) -> None:
     with pytest.raises(Mistake) as caught:
-        wanted(text)
+        request_of(text)
     assert caught.value.words.endswith(comes_to)
 
 
@@ -53,7 +53,7 @@ def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None
      ("-- a\nb\t\u202ec", "a b c"), ("-- " + "x" * 300, "x" * 199 + "…"), ("--", "")],
 )  # fmt: skip
 def test_a_note_is_plain_text_on_one_line(text: str, note: str) -> None:
-    assert wanted(f"h100 eu {text}") == a_request(region="EU", note=note)
+    assert request_of(f"h100 eu {text}") == a_request(region="EU", note=note)
 
 
 def test_the_parts_of_a_request_can_be_in_any_order() -> None:
@@ -61,8 +61,8 @@ def test_the_parts_of_a_request_can_be_in_any_order() -> None:
         count=8, region="EU", contract=Contract.SPOT, vendor="nebius", max_gpu_rate=Decimal(3),
         lease=timedelta(hours=6), note="run 7",
     )  # fmt: skip
-    assert wanted("8xH100 EU spot under $3/GPU for 6h from nebius -- run 7") == everything
-    assert wanted("nebius, for 6 hours: spot, Europe, max $3 each, h100 x8 — run 7") == everything
+    assert request_of("8xH100 EU spot under $3/GPU for 6h from nebius -- run 7") == everything
+    assert request_of("nebius, for 6 hours: spot, Europe, max $3 each, h100 x8 — run 7") == everything
 
 
 requests = st.builds(

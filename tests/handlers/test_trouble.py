@@ -19,7 +19,7 @@ from handlers.listeners.interaction import Outcome, UserInteraction, click, comm
 from handlers.listeners.wrapper import make_listener
 from handlers.views import modals as modal_views
 from sandbox.slack.default import ANA, TRAINING
-from tests.handlers.asking import CATALOG
+from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import an_offer, team
 
 NOT_STORED = "I couldn't write that down, so nothing was done. Try again in a moment."
@@ -50,7 +50,7 @@ async def test_a_click_that_could_not_be_stored_is_answered_without_the_store(tm
 async def test_a_click_that_could_not_be_stored_or_answered_is_not_acknowledged(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
-        await ours.world.act("faults", endpoint="response_url", kind="status", status=500)
+        await ours.fault("response_url", "status", status=500)
         with ours.locked():
             assert (await ours.click(ANA, message, "Rent"))["error"] == "operation_timeout"
         assert await ours.rentals() == []
@@ -142,7 +142,7 @@ async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path)
 
 async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.world.act("faults", endpoint="views.open", kind="status", status=500)
+        await ours.fault("views.open", "status", status=500)
         await ours.command(ANA, "get")
         assert await ours.modal(ANA) is None
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
@@ -151,10 +151,10 @@ async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> 
 async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = "[" * 100_000
-        await ours.world.act("faults", endpoint="users.info", kind="garbage", body=answer)
+        await ours.fault("users.info", "garbage", body=answer)
         reply = await ours.command(ANA, "get")
         assert reply == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
-        await ours.world.act("faults", endpoint="views.open", kind="garbage", body=answer)
+        await ours.fault("views.open", "garbage", body=answer)
         await ours.command(ANA, "get")
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
 

@@ -10,7 +10,7 @@ from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.format import Times, about_span, span
 
 
-def _needed(context: EventContext) -> EventText:
+def _kept(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
     own = context.event.actor == rental.owner
     lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
@@ -76,7 +76,7 @@ def _extension_withdrawn(context: EventContext) -> EventText:
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
-    EventKind.KEPT: _needed,
+    EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
     EventKind.ENDING: _ending,
     EventKind.EXTENDED: _extended,

@@ -35,7 +35,7 @@ def command(text: str) -> Command:
     return parse_command(text, CATALOG, default_lease=LEASE, max_lease=LONGEST)
 
 
-def wanted(text: str) -> Request:
+def request_of(text: str) -> Request:
     found = command(f"get {text}")
     assert isinstance(found, Get)
     return found.request
