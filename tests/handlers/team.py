@@ -5,6 +5,7 @@ The engine doesn't run, so a test sees exactly what a click wrote. `deliver` sen
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -154,6 +155,27 @@ class Team:
         for _ in range(3):
             await self.delivery.turn()
             await self.delivery.drain()
+
+    async def deliver_until(self, words: str, *, edited: bool = False) -> Json:
+        """Run delivery until Ana sees a message with `words` in #training. Return that message.
+
+        With `edited`, a message counts only once it was edited.
+        """
+        running = asyncio.create_task(self.delivery.run())
+        try:
+            async with asyncio.timeout(20):
+                last = 0
+                while True:
+                    seen = await self.world.get("see", user=ANA, channel=TRAINING, after=last, wait=10)
+                    last = seen["last"]
+                    for message in reversed(seen["messages"]):
+                        shown = words in message["reads"] and not message["deleted"]
+                        if shown and (message["edited"] or not edited):
+                            await self.delivery.drain()
+                            return dict(message)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

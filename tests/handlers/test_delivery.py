@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,25 +10,7 @@ from bot.model.base import changed
 from bot.model.message import Message, to_channel
 from handlers.delivery.unsaved import GIVEN_UP
 from sandbox.slack.default import ANA, GPUS, TRAINING
-from tests.handlers.team import RULES, Json, Team, team
-
-
-async def deliver_until_seen(ours: Team, channel: str, words: str) -> Json:
-    """Run delivery until Ana sees a message with these words. Return that message."""
-    running = asyncio.create_task(ours.delivery.run())
-    try:
-        async with asyncio.timeout(20):
-            last = 0
-            while True:
-                seen = await ours.world.get("see", user=ANA, channel=channel, after=last, wait=10)
-                found = [m for m in seen["messages"] if words in m["reads"] and not m["deleted"]]
-                if found:
-                    await ours.delivery.drain()
-                    return dict(found[-1])
-                last = seen["last"]
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+from tests.handlers.team import RULES, Team, team
 
 
 async def card_of(ours: Team, rental_id: str) -> Message:
@@ -106,11 +87,11 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        shown = await deliver_until_seen(ours, TRAINING, "Cancelled: 1x H100 EU, Ana")
+        shown = await ours.deliver_until("Cancelled: 1x H100 EU, Ana")
         card = await card_of(ours, rental)
         assert shown["ts"] == card.ts != deleted.ts
         assert card.channel == (await ours.rental(rental)).card_channel == TRAINING
-        reply = await deliver_until_seen(ours, TRAINING, "by Ana")
+        reply = await ours.deliver_until("by Ana")
         assert reply["thread_ts"] == card.ts
 
 
@@ -122,7 +103,7 @@ async def test_a_thread_whose_card_was_deleted_goes_on_below_the_new_card(tmp_pa
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
         await ours.refuse("chat.postMessage", "thread_not_found", match="thread_ts")
-        reply = await deliver_until_seen(ours, TRAINING, "by Ana")
+        reply = await ours.deliver_until("by Ana")
         card = await card_of(ours, rental)
         assert reply["thread_ts"] == card.ts != before.ts
         assert card.channel == TRAINING

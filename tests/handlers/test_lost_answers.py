@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -44,23 +43,6 @@ async def shown(ours: Team, words: str, channel: str = TRAINING) -> list[Json]:
     """Return the messages with these words that everybody in the channel sees, oldest first."""
     seen = await ours.world.see(ANA, channel=channel)
     return [m for m in seen if words in m["reads"] and not m["deleted"] and not m["only_you"]]
-
-
-async def deliver_until_edited(ours: Team, words: str) -> None:
-    """Run delivery until it has edited a message with these words in #training."""
-    running = asyncio.create_task(ours.delivery.run())
-    try:
-        async with asyncio.timeout(20):
-            last = 0
-            while True:
-                seen = await ours.world.get("see", user=ANA, channel=TRAINING, after=last, wait=10)
-                last = seen["last"]
-                if any(m["edited"] and words in m["reads"] for m in seen["messages"]):
-                    await ours.delivery.drain()
-                    return
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -128,7 +110,7 @@ async def test_a_read_back_that_fails_is_retried_and_nothing_is_posted_twice(
         assert len(await shown(ours, "Starting")) == 1
         await ours.end_fault(failing)
         await make_due(ours)
-        await deliver_until_edited(ours, "Starting")
+        await ours.deliver_until("Starting", edited=True)
         assert len(await shown(ours, "Starting")) == 1
         assert [m for m in await ours.queued() if m.kind is MessageKind.CARD] == []
         assert await count_of(ours, POSTED_TWICE) == 0

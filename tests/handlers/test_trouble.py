@@ -234,10 +234,10 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
 async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_path: Path) -> None:
     """If the process is killed right after the acknowledgement, the next one sends the reply."""
     async with team(tmp_path) as ours:
-        then: list[str] = []
+        replies_before_ack: list[str] = []
 
         async def ack(**_: Any) -> None:
-            then.extend(await ours.replies())
+            replies_before_ack.extend(await ours.replies())
 
         listen = make_listener(ours.context, click, actions.click)
         await listen(
@@ -249,7 +249,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
                 "actions": [{"action_id": "details", "value": "k7mq2"}],
             },
         )
-        assert then == ["I don't know k7mq2. /gpu list shows yours."]
+        assert replies_before_ack == ["I don't know k7mq2. /gpu list shows yours."]
 
 
 async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:
