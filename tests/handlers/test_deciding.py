@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.lifecycle.notifications import change
-from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Decider, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
-from tests.handlers.team import RULES, Team, an_offer, team
-from tests.rentals import waiting
-from tests.store import make
-
-
-async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
-    """Return a request over the hourly limit that waits for approval. Its message to the approvers is posted."""
-    message = await ours.offered(user, an_offer(f"o-{user}-{rate}", rate, **offer), note=note)
-    await ours.click(user, message, "Ask for")
-    assert (await ours.submit(user))["ok"]
-    await ours.deliver()
-    (rental,) = [rental for rental in await ours.rentals() if rental.owner == user]
-    return rental
-
-
-async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
-    """Let a waiting request be outside its envelope, at a total that needs a dialog."""
-    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
-    decision = changed(waiting(rental), decider=Decider.OWNER)
-    after = make.next_of(rental, waiting=decision, envelope=envelope)
-    async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
-
-
-async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
-    """Return the message to the approvers as `user` sees it."""
-    return await ours.look(user, APPROVALS, "Approve up to")
+from tests.handlers.rental_states import asked, change_request, let_the_owner_decide, question
+from tests.handlers.team import team
 
 
 async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> None:
@@ -108,21 +77,6 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         assert shown["only_you"]
         newest = next(button for button in shown["buttons"] if button["text"].startswith("Approve up to"))
         assert newest["value"] == f"{rental.id}:2"
-
-
-async def change_request(ours: Team, rental: Rental) -> None:
-    """Change a request as its owner can: store the next version of its envelope."""
-    envelope = changed(rental.envelope, version=2)
-    after = make.next_of(rental, envelope=envelope)
-    event = Event(
-        rental_id=rental.id,
-        kind=EventKind.CHANGED,
-        at=ours.clock.now(),
-        actor=rental.owner,
-        facts=Facts(envelope=2, total=envelope.total),
-    )
-    async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
 
 
 async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -> None:

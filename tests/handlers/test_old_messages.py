@@ -18,9 +18,8 @@ from handlers.ids import ACTION_VALUES, MODAL_VALUES
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.rental_states import H, asked, let_the_owner_decide, running
 from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
-from tests.handlers.test_deciding import asked, let_the_owner_decide
-from tests.handlers.test_running import H, running
 from tests.rentals import ending
 
 QUOTE = "q8f3mz2kq7wx"

@@ -13,9 +13,8 @@ from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue,
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
+from tests.handlers.rental_states import asked, change_request, question, running
 from tests.handlers.team import EVE, NOON, Team, team
-from tests.handlers.test_deciding import asked, change_request, question
-from tests.handlers.test_running import running
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +10,12 @@ import pytest
 from bot.lifecycle import transitions
 from bot.lifecycle.notifications import change
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
-from bot.model.rental import Alarm, Ending, Lease, Question, Rental
+from bot.model.rental import Alarm, Ending
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
+from tests.handlers.rental_states import H, running
 from tests.handlers.team import EVE, NOON, RULES, Team, team
 from tests.rentals import alarm, ending
-
-H = timedelta(hours=1)
-
-
-async def running(ours: Team, **changes: Any) -> Rental:
-    """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
-    rental = await ours.rented()
-    provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
-    lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
-    ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
-    ready = changed(ready, vendor="hyperstack", due_at=None, **changes)
-    event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
-    async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
-        await tx.rentals.apply(
-            change(provisioning, ready, events=(event,), rules=RULES, real_now=ours.clock.real())
-        )
-    await ours.deliver()
-    return ready
 
 
 async def card(ours: Team, user: str) -> dict[str, Any]:

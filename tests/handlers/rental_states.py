@@ -1,0 +1,75 @@
+"""Rentals of the team in a certain state, for the tests of clicks and commands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.lifecycle import transitions
+from bot.lifecycle.notifications import change
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Decider, Lease, Question, Rental
+from sandbox.slack.default import ANA, APPROVALS, BEN
+from tests.handlers.team import NOON, RULES, Team, an_offer
+from tests.rentals import waiting
+from tests.store import make
+
+H = timedelta(hours=1)
+
+
+async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
+    """Return a request over the hourly limit that waits for approval. Its message to the approvers is posted."""
+    message = await ours.offered(user, an_offer(f"o-{user}-{rate}", rate, **offer), note=note)
+    await ours.click(user, message, "Ask for")
+    assert (await ours.submit(user))["ok"]
+    await ours.deliver()
+    (rental,) = [rental for rental in await ours.rentals() if rental.owner == user]
+    return rental
+
+
+async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
+    """Let the owner decide about a waiting request, at a price outside its envelope that needs a dialog."""
+    envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
+    decision = changed(waiting(rental), decider=Decider.OWNER)
+    after = make.next_of(rental, waiting=decision, envelope=envelope)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, after, rules=RULES, real_now=ours.clock.real()))
+
+
+async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
+    """Return the message to the approvers as `user` sees it."""
+    return await ours.look(user, APPROVALS, "Approve up to")
+
+
+async def change_request(ours: Team, rental: Rental) -> None:
+    """Change a request as its owner can: store the next version of its envelope."""
+    envelope = changed(rental.envelope, version=2)
+    after = make.next_of(rental, envelope=envelope)
+    event = Event(
+        rental_id=rental.id,
+        kind=EventKind.CHANGED,
+        at=ours.clock.now(),
+        actor=rental.owner,
+        facts=Facts(envelope=2, total=envelope.total),
+    )
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
+
+
+async def running(ours: Team, **changes: Any) -> Rental:
+    """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
+    rental = await ours.rented()
+    provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
+    lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
+    ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
+    ready = changed(ready, vendor="hyperstack", due_at=None, **changes)
+    event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
+        await tx.rentals.apply(
+            change(provisioning, ready, events=(event,), rules=RULES, real_now=ours.clock.real())
+        )
+    await ours.deliver()
+    return ready
