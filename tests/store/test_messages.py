@@ -213,14 +213,6 @@ async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: D
     assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
 
 
-async def test_a_card_that_is_redirected_is_posted_again_and_not_refreshed(database: Database) -> None:
-    await make.store_rental(database)
-    await show_until_refresh(database, await card_of(database), START)
-    async with database.write() as tx:
-        await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
-    assert [(m.next_call, m.refresh_at) for m in await due(database)] == [(NextCall.POST, None)]
-
-
 async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
     rental = await make.store_rental(database)
     to_ana = (0, make.message(DIRECT, to=make.ANA))
@@ -319,15 +311,15 @@ async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of
 ) -> None:
     rental = await store_change(database, await make.store_rental(database), THREAD)
     for message in await due(database):
-        await show(database, message, closed=message.kind is CARD)
+        await show(database, message, closed=message.kind is CARD, refresh_at=START)
     rental = await store_change(database, rental, THREAD, DIRECT)
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     waiting = await due(database)
-    assert [(m.kind, m.to.value, m.shown_version, m.ts) for m in waiting] == [
-        (CARD, "C0OTHER", 0, None),
-        (THREAD, "C0OTHER", 0, None),
-        (DIRECT, make.HOME, 0, None),
+    assert [(m.kind, m.to.value, m.shown_version, m.next_call, m.refresh_at) for m in waiting] == [
+        (CARD, "C0OTHER", 0, NextCall.POST, None),
+        (THREAD, "C0OTHER", 0, NextCall.POST, None),
+        (DIRECT, make.HOME, 0, NextCall.POST, None),
     ]
     await store_change(database, rental, state=State.PROVISIONING)
     async with database.read() as tx:
