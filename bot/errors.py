@@ -11,7 +11,7 @@
     |   +-- OwnerOnly           only the rental's owner gets its SSH command
     +-- TooLate                 someone or something was faster: says what is true now
     |   +-- AlreadyDecided      somebody decided the request before
-    |   +-- Changed             the request has changed since its button was shown
+    |   +-- RequestChanged      the request has changed since its button was shown
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
     |   +-- StoreBusy           the database did not answer in time
@@ -164,7 +164,7 @@ class AlreadyDecided(TooLate):
         self.ago = ago
 
 
-class Changed(TooLate):
+class RequestChanged(TooLate):
     """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
 
 

@@ -76,14 +76,14 @@ class Attempts:
 
     # --- writing
 
-    async def write_facts(self, change: Change, *, with_new: bool) -> None:
+    async def write_facts(self, change: Change, *, with_intents: bool) -> None:
         """Write the facts of a change. Raise OfferTaken if an attempt was made for a new attempt's offer before.
 
         An attempt that the store doesn't have yet is an intent, which is no fact but part of the decision. It is
-        written only `with_new`.
+        written only `with_intents`.
         """
         if change.attempts:
-            await self._write_attempts(change.attempts, change.after.id, with_new=with_new)
+            await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
         for resource in change.resources:
             await self._write_resource(resource)
         for row in change.ledger:
@@ -94,7 +94,7 @@ class Attempts:
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
-    async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
+    async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
         # Update before inserting: a rental has one live attempt, so the last one must end before the next.
@@ -102,7 +102,7 @@ class Attempts:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
         for attempt in reported:
-            if attempt.n not in rows and with_new:
+            if attempt.n not in rows and with_intents:
                 await self._insert_attempt(attempt)
 
     async def _update_attempt(self, row: Any, reported: Attempt) -> None:

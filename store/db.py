@@ -217,7 +217,7 @@ class Database:
         await conn.begin()
         tx = Transaction(conn, self._clock, writes=True)
         for change in stale_changes:
-            await tx.rentals.write_facts(change, with_new=False)
+            await tx.rentals.write_facts(change, with_intents=False)
         await self._commit(conn)
 
 

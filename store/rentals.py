@@ -126,7 +126,7 @@ class Rentals(Attempts):
 
     async def _apply(self, change: Change) -> bool:
         current = await self._write_rental(change)
-        await self.write_facts(change, with_new=current)
+        await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)
         return current

@@ -194,7 +194,7 @@ class ComputeClear:
     ) -> tuple[str, ...]:
         if not isinstance(answer, BaseException):
             return answer
-        self._anomalies.replaced(call.name)
+        self._anomalies.used_documented_names(call.name)
         return documented
 
     async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:

@@ -199,7 +199,7 @@ class Transport:
             await self._on_token(refused)
         except GpubotError as error:
             # The answer is still used. The next one reports the token again.
-            _log.warning("market.token_not_noted", error=type(error).__name__)
+            _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
 
