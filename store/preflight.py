@@ -28,7 +28,7 @@ class Condition(StrEnum):
     READY = "ready"
 
 
-async def condition(url: str) -> Condition:
+async def check_database(url: str) -> Condition:
     """Open the database, read its schema, write something and roll it back. Return what was found.
 
     Raise InUse if a gpubot has it open, CannotOpen if the next start would fail, and StoreBusy in an outage.

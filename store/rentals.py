@@ -81,6 +81,7 @@ _APPLY = (
 
 
 def _as_read(rental: Rental | Claimed) -> Values:
+    """Return the parameters by which a statement finds out whether the rental changed since it was read."""
     return {
         "key": rental.id,
         "was_version": rental.version,
