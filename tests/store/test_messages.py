@@ -36,14 +36,18 @@ async def store_change(
     database: Database,
     before: Rental,
     *kinds: MessageKind,
-    event: EventKind = EventKind.APPROVED,
+    event: EventKind | None = EventKind.APPROVED,
     **fields: object,
 ) -> Rental:
-    """Write a change of a rental with one event and a message of each kind. Return the changed rental."""
+    """Write a change of a rental with one event and a message of each kind. Return the changed rental.
+
+    Without an event, the change is progress and no transition.
+    """
     after = make.next_of(before, **fields)
-    messages = tuple((0, make.message(kind)) for kind in kinds)
+    events = () if event is None else (make.event(event, before.id),)
+    messages = tuple((0, make.message(kind, before.id)) for kind in kinds)
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=(make.event(event),), messages=messages))
+        await tx.rentals.apply(Change(before=before, after=after, events=events, messages=messages))
     return after
 
 
@@ -125,25 +129,18 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
-    await change_named(database, rentals["works"])
-    moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
+    await store_change(database, rentals["works"], event=None)
+    moved = await store_change(
+        database, rentals["moves"], event=EventKind.READY, state=State.READY, lease=make.lease()
+    )
     # Progress that comes before the transition was shown does not move it back.
-    await change_named(database, moved)
+    progressed = await store_change(database, moved, event=None)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
     for message in await due(database):
         await show(database, message)
-    await change_named(database, make.next_of(moved))
+    await store_change(database, progressed, event=None)
     assert [m.rental_id for m in await due(database)] == ["moves"]
-
-
-async def change_named(database: Database, before: Rental, *kinds: EventKind, **fields: object) -> Rental:
-    """Write a change of a rental of any name, with an event of each kind. Return the changed rental."""
-    after = make.next_of(before, **fields)
-    events = tuple(make.event(kind, rental_id=before.id) for kind in kinds)
-    async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=events))
-    return after
 
 
 async def test_a_message_that_is_due_later_counts_as_undelivered(database: Database) -> None:
