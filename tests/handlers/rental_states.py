@@ -19,9 +19,9 @@ from tests.store import make
 H = timedelta(hours=1)
 
 
-async def asked(ours: Team, user: str = ANA, rate: str = "12.00", note: str = "", **offer: Any) -> Rental:
+async def asked(ours: Team, user: str = ANA, note: str = "") -> Rental:
     """Return a request over the hourly limit that waits for approval. Its message to the approvers is posted."""
-    message = await ours.offered(user, an_offer(f"o-{user}-{rate}", rate, **offer), note=note)
+    message = await ours.offered(user, an_offer(f"o-{user}", "12.00"), note=note)
     await ours.click(user, message, "Ask for")
     assert (await ours.submit(user))["ok"]
     await ours.deliver()
@@ -58,13 +58,13 @@ async def change_request(ours: Team, rental: Rental) -> None:
         await tx.rentals.apply(change(rental, after, events=(event,), rules=RULES, real_now=ours.clock.real()))
 
 
-async def running(ours: Team, **changes: Any) -> Rental:
+async def running(ours: Team) -> Rental:
     """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
     rental = await ours.rented()
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
     lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
-    ready = changed(ready, vendor="hyperstack", due_at=None, **changes)
+    ready = changed(ready, vendor="hyperstack", due_at=None)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
     async with ours.deps.store.write() as tx:
         await tx.rentals.apply(change(rental, provisioning, rules=RULES, real_now=ours.clock.real()))
