@@ -54,7 +54,7 @@ class FaultBody(ControlModel):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "FaultBody":
         if self.acts and self.kind not in {FaultKind.STATUS, FaultKind.GARBAGE}:
-            raise ValueError(f"acts says nothing to {self.kind}")
+            raise ValueError(f"acts has no meaning for {self.kind}")
         return self
 
 
@@ -271,7 +271,7 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            task.exception()  # else asyncio logs it as never retrieved if the client has gone
+            task.exception()  # retrieved, since asyncio would log it as an error if the client has gone
 
     def _count(self, fault: Fault) -> None:
         fault.hits += 1

@@ -1,4 +1,4 @@
-"""How long `/health` waits with `wait`, and for how many requests."""
+"""With `wait`, `/health` waits for a limited time, and for a limited number of requests."""
 
 from __future__ import annotations
 

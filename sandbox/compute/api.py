@@ -24,7 +24,7 @@ from sandbox.compute.vendors import VENDORS
 from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# How an endpoint answers: from the request, its body, and a time for which every SSH host is up to date.
+# The answer of an endpoint, from the request, its body, and a time for which every SSH host is up to date.
 Answer = Callable[[web.Request, bytes, datetime], Any]
 
 OPERATIONS = frozenset(

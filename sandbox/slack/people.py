@@ -1,4 +1,4 @@
-"""What people do: run commands, click, write messages. A command or a click waits for the app's acknowledgement.
+"""Acts for people: runs commands, clicks, writes messages. A command or a click waits for the acknowledgement.
 
 An action that Slack's own client would not let the person do raises `Impossible`.
 """
