@@ -31,8 +31,8 @@ class Line:
     rate: Decimal
     micros: int
 
-    def shown(self) -> dict[str, Any]:
-        """Return the line as the control API shows it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the line as the control API returns it."""
         return {
             "resource_id": self.resource_id,
             "name": self.name,

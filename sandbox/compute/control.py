@@ -90,7 +90,7 @@ class Control:
             if procurement.bought
         ]
 
-        def shown(machine: Machine) -> dict[str, Any]:
+        def machine_json(machine: Machine) -> dict[str, Any]:
             return {
                 "resource_id": machine.resource_id,
                 "offer_id": machine.offer_id,
@@ -105,14 +105,16 @@ class Control:
                 "billed_to": machine.gone_at if machine.is_gone(now) else None,
             }
 
-        resources = [shown(machine) for machine in self._market.machines.values() if machine.appears_at <= now]
+        resources = [
+            machine_json(machine) for machine in self._market.machines.values() if machine.appears_at <= now
+        ]
         return reply({"offers_bought": bought, "resources": resources})
 
     async def _bill(self, _request: web.Request) -> web.Response:
         now = await self._hosts.settle()
         lines = bill(self._market.machines.values(), now)
         return reply(
-            {"lines": [line.shown() for line in lines], "total_micros": sum(line.micros for line in lines)}
+            {"lines": [line.as_json() for line in lines], "total_micros": sum(line.micros for line in lines)}
         )
 
     async def _vendors(self, _request: web.Request) -> web.Response:

@@ -190,7 +190,7 @@ class Workspace:
         """Return a thread's messages, its parent first; none if it has no parent."""
         return [self.messages[channel][ts] for ts in self.threads.get((channel, thread_ts), [])]
 
-    def shown(self, channel: str) -> Iterable[Message]:
+    def visible_to_all(self, channel: str) -> Iterable[Message]:
         """Return the messages that everyone in the channel sees, oldest first."""
         return (
             message
