@@ -8,7 +8,7 @@ from enum import StrEnum
 
 TEAM = ("Ana", "Ben", "Cleo")
 GUEST, OUTSIDER = "Gus", "Olga"
-ADMIN = "Cleo"
+APPROVER, ADMIN = "Ben", "Cleo"
 CHANNELS = {
     "Ana": ("#training", "#gpus", "#shared", "dm"),
     "Ben": ("#training", "#gpus", "#shared", "dm"),
@@ -86,12 +86,14 @@ _MEMBER = (
     (1, "key", ()),
 )
 """Weight, kind, and the labels or commands to choose from."""
-_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), (4, "click", ("I'm on it",)))
+_TAKE_ON = (4, "click", ("I'm on it",))
+_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _TAKE_ON)
 _ADMIN = ((3, "command", ("pause",)), (5, "command", ("resume",)), (4, "command", ("destroy {any}",)))
+_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")
 _STRANGER = (
     (6, "read", ()),
     (5, "get", ()),
-    (8, "click", ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")),
+    (8, "click", _STRANGERS_LABELS),
     (3, "command", ("destroy {any}", "extend {any} 2h", "ssh {any}", "show {any}")),
     (2, "say", ()),
 )
@@ -110,13 +112,13 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
 
 def draw_action(rng: random.Random, seconds: float) -> Action:
     """Draw an action of someone within a round of that many seconds."""
-    who = rng.choices(("Ana", "Ben", "Cleo", GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
+    who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
     after = rng.uniform(0, seconds)
-    if who == OUTSIDER:
-        return _click(rng, after, who, _STRANGER[2][2])
-    menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == "Ben" else ())
+    if who == OUTSIDER:  # Slack lets an outsider click, but run no command
+        return _click(rng, after, who, _STRANGERS_LABELS)
+    menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == APPROVER else ())
     if who == ADMIN:
-        menu = _MEMBER + _ADMIN + _APPROVER[2:]
+        menu = _MEMBER + _ADMIN + (_TAKE_ON,)
     _, kind, choices = rng.choices(menu, [row[0] for row in menu])[0]
     match kind:
         case "get":
