@@ -1,4 +1,4 @@
-"""With `wait`, `/health` waits for a limited time, and for a limited number of requests."""
+"""`/health` waits at most as long as `wait` says, and for three requests at a time."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import AlreadyDecided, Changed, Decision, NextStep, Refused, TooLate
+from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.deps import Deps, transact
@@ -38,7 +38,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
     """Approve version `version` of the envelope that waits: that of the request, or of its extension.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, TooLate if nothing
-    waits any more, and Changed if another version waits.
+    waits any more, and RequestChanged if another version waits.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -151,13 +151,13 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
-    """Raise TooLate if it has expired, and Changed if another version waits.
+    """Raise TooLate if it has expired, and RequestChanged if another version waits.
 
-    Call it after the check of the person's rights: Changed makes the surface show the new version to them.
+    Call it after the check of the person's rights: RequestChanged makes the surface show the new version to them.
     """
     _check_not_expired(deps, rental)
     if rental.newest_envelope.version != version:
-        raise Changed(
+        raise RequestChanged(
             f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.clock import Clock
-from bot.errors import GpubotError, LockedOut, MarketAway
+from bot.errors import GpubotError, MarketAway, TokenRefused
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.service.quoting import answer
@@ -85,7 +85,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
     try:
         offers = await shared.get(quote.request)
         close = () if offers else await _nearby(shared, quote.request)
-    except LockedOut:
+    except TokenRefused:
         # Every search fails until someone replaces the token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
