@@ -1,4 +1,4 @@
-"""Everything that can go wrong, by what the person who reads it can do.
+"""All errors, grouped by what the person who reads one can do.
 
     GpubotError
     +-- Mistake                 the person typed something wrong: says what to type instead
@@ -11,12 +11,12 @@
     |   +-- OwnerOnly           only the rental's owner gets its SSH command
     +-- TooLate                 someone or something was faster: says what is true now
     |   +-- AlreadyDecided      somebody decided the request before
-    |   +-- Changed             the request has changed since its button was shown
+    |   +-- RequestChanged      the request has changed since its button was shown
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
     |   +-- StoreBusy           the database did not take it
     |   +-- MarketAway          the marketplace did not answer, or asks to wait
-    |       +-- LockedOut       it refuses our token
+    |       +-- Unauthorized    it refuses our token
     |       +-- RateLimited     it asks us to slow down (429)
     +-- CannotOpen              the database can't be used at all: says why; ends the start
         +-- InUse               another gpubot has it open
@@ -37,13 +37,13 @@ import secrets
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
-NUMBER_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Characters of a bug's number; without those that are easily misread."""
+NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""The characters of a bug's number, without those that are easily misread."""
 
 
 def bug_number() -> str:
     """Return a new number, such as E-4F2K, for the log and for the person who ran into the bug."""
-    return "E-" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(4))
+    return "E-" + "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(4))
 
 
 class NextStep(Enum):
@@ -64,7 +64,7 @@ class BuyingBlock(StrEnum):
 
     PAUSED = "paused"
     """An admin paused buying, or the bot did because its database is empty while machines of its run."""
-    TOKEN_REFUSED = "locked_out"  # noqa: S105 - the name of a state
+    UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
 
 
@@ -86,7 +86,7 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can correct it. `nearest` are the choices that come closest."""
+    """The person can correct what they typed. `nearest` has the choices that come closest to it."""
 
     def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -112,7 +112,7 @@ class Unusable(Mistake):
 
 
 class DuplicateRental(Mistake):
-    """The person rents the same already. Nothing was done; a click that confirms another one goes on."""
+    """The person rents the same already. Nothing was done. They can confirm that they want another one."""
 
     def __init__(self, words: str, rental_id: str) -> None:
         super().__init__(words)
@@ -120,7 +120,7 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are those in which the bot may be used, if it was used in another."""
+    """The rules don't allow it. `channels` has those in which the bot may be used, if it was used in another."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -153,7 +153,7 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` is whether the
+    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` says whether the
     reader is that person."""
 
     def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:
@@ -164,13 +164,13 @@ class AlreadyDecided(TooLate):
         self.ago = ago
 
 
-class Changed(TooLate):
+class RequestChanged(TooLate):
     """The request has changed since the button was shown. Nothing was decided; the person gets the new request."""
 
 
 class DuplicateExtension(TooLate):
-    """The person asked for the same extension just now, and it was made. Nothing was added; a click that confirms
-    more time goes on."""
+    """The person asked for the same extension just now, and it was made. Nothing was added. They can confirm that
+    they want more time."""
 
 
 class Outage(GpubotError):
@@ -194,7 +194,7 @@ class MarketAway(Outage):
         self.acted = acted
 
 
-class LockedOut(MarketAway):
+class Unauthorized(MarketAway):
     """401 or 403: the marketplace answers nothing until someone replaces the token.
 
     A purchase that was answered 403 may have been made all the same. 403 is not documented (docs/compute-clear.md,
@@ -210,7 +210,7 @@ class RateLimited(MarketAway):
 
 
 class CannotOpen(GpubotError):
-    """The database can't be opened: another process has it, or it doesn't exist, or we may not."""
+    """The database can't be opened: another process has it, it doesn't exist, or we lack the permission."""
 
 
 class InUse(CannotOpen):

@@ -1,4 +1,4 @@
-"""What services and steps are given: the store, the clock and the rules; steps also get the outside."""
+"""What services and steps get: the store, the clock and the rules. Steps also get the outside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
 ID_LENGTH = 5
 TRIES = 20
-"""How often a decision that lost a race is tried. Each loss means that another one was committed."""
+"""How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ async def save(
     releases_claim: bool = False,
     check_first: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
-    """Write the difference from what was loaded, and return the snapshot as it is then stored.
+    """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
     Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises.

@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import LockedOut, MarketAway
+from bot.errors import MarketAway, Unauthorized
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.anomalies import Anomalies
@@ -85,7 +85,7 @@ class ComputeClear:
         """Return what the four discovery endpoints offer.
 
         Use the documented regions and contracts if their endpoints give no usable answer. Raise MarketAway if
-        there are no GPU families, and LockedOut if the token is refused.
+        there are no GPU families, and Unauthorized if the token is refused.
         """
         gpus, vendors, regions, contracts = await asyncio.gather(
             self._discover(GPUS, wire.gpus),
@@ -96,7 +96,7 @@ class ComputeClear:
         )
         for answer in (gpus, vendors, regions, contracts):
             if isinstance(answer, BaseException) and (
-                isinstance(answer, LockedOut) or not isinstance(answer, MarketAway)
+                isinstance(answer, Unauthorized) or not isinstance(answer, MarketAway)
             ):
                 raise answer
         if isinstance(gpus, BaseException):

@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import GpubotError, LockedOut, MarketAway, RateLimited
+from bot.errors import GpubotError, MarketAway, RateLimited, Unauthorized
 from bot.market import decompression, fields, wire
 from bot.market.redaction import Redactor
 from bot.sessions import through_proxy
@@ -153,7 +153,7 @@ class Transport:
     ) -> Answer:
         """Make the call once, within that many real seconds.
 
-        Raise LockedOut for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
+        Raise Unauthorized for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
         body that can't be read. `acted` is True only if the call buys and may have been carried out.
         """
         client = self._fresh if call.buys else self._kept
@@ -210,7 +210,7 @@ class Transport:
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
             words = "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."
-            raise LockedOut(words, acted=call.buys and status != 401)
+            raise Unauthorized(words, acted=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
             raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, acted=call.buys)

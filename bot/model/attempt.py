@@ -91,10 +91,10 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""Our status of a resource that the answer to a purchase named and no read has shown yet."""
+"""Our status of a resource that the answer to a purchase named and that no read has shown yet."""
 UNSEEN = "unseen"
 """Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the
-offer's, and it is gone from the start. Its ledger row is for what the purchase may have billed."""
+offer's. It counts as gone, so it gets a ledger row: an estimate of what the purchase billed."""
 
 
 class Resource(Frozen):
@@ -114,7 +114,7 @@ class Resource(Frozen):
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """When the market first answered that it doesn't exist. A second look decides."""
+    """When the market first answered that it doesn't exist. A second lookup decides."""
     gone_at: Instant | None = None
     last_answer: str = ""
     """The answer to the last delete, if it was not accepted. Data, never markup."""
@@ -133,4 +133,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """Whether the API left out the start, the end or the price, so that we had to estimate it."""
+    """Whether the amount is our estimate, because the API left out the start, the end or the price."""

@@ -41,7 +41,7 @@ class RentalDetails(RentalSummary):
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of its owner that are not over, this one included. Empty unless a decision about it waits."""
+    """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
 
     @property
     def current(self) -> Attempt | None:
@@ -55,17 +55,17 @@ class CostTotals(Frozen):
     rate: Decimal
     """USD per hour, of all except those that wait for a decision."""
     amount: Micros
-    """Micro-dollars, of all of them, so far."""
+    """Micro-dollars, of all of them until now."""
 
 
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
     shown: tuple[RentalSummary, ...]
-    """The oldest of the rentals that were asked for."""
+    """The oldest of the rentals that the reader asked for."""
     more: int
     """How many more of them there are."""
     own: CostTotals
-    """Of the reader's own rentals."""
+    """What the reader's own rentals cost."""
     team: CostTotals
-    """Of all rentals."""
+    """What all rentals cost."""

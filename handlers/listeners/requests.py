@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import Changed
+from bot.errors import RequestChanged
 from bot.lifecycle.service import deciding, previews
 from handlers.ids import VersionValue
 from handlers.listeners.context import Context
@@ -24,7 +24,7 @@ async def approve_confirmed(context: Context, interaction: UserInteraction, valu
     """Approve the version that was shown. Reply with the newest version if there is a newer one."""
     try:
         await deciding.approve(context.deps, interaction.person, value.rental_id, value.version)
-    except Changed as change:
+    except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
     return None
 
@@ -33,13 +33,13 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
     """Deny the version that was shown. Reply with the newest version if there is a newer one."""
     try:
         await deciding.deny(context.deps, interaction.person, value.rental_id, value.version)
-    except Changed as change:
+    except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
     return None
 
 
 async def _newer_version(
-    context: Context, interaction: UserInteraction, rental_id: str, change: Changed
+    context: Context, interaction: UserInteraction, rental_id: str, change: RequestChanged
 ) -> Outcome:
     newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     current = approval(

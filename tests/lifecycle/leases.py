@@ -15,7 +15,7 @@ from tests.lifecycle.world import HOUR, SECOND, World
 
 
 def end_of(rental: Rental) -> datetime:
-    return rental.running.ends_at
+    return rental.running_lease.ends_at
 
 
 async def be_down_until(here: World, moment: datetime) -> None:

@@ -10,11 +10,11 @@ from bot.errors import (
     AlreadyDecided,
     BuyingBlock,
     BuyingBlocked,
-    Changed,
     Decision,
     DuplicateRental,
     NeedsKey,
     Refused,
+    RequestChanged,
     TooLate,
 )
 from bot.lifecycle.service import account, deciding, previews, renting
@@ -120,7 +120,7 @@ async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_dec
     assert (changed.state, changed.envelope.version) == (State.AWAITING_APPROVAL, 2)
     assert (changed.envelope.region, changed.envelope.lease) == ("US", 3 * HOUR)
     for decision in (deciding.approve, deciding.deny):
-        with pytest.raises(Changed):
+        with pytest.raises(RequestChanged):
             await decision(here.deps, BEN, rental.id, 1)
     rental = await here.approve(rental)
     assert rental.state is State.PROVISIONING
@@ -228,7 +228,7 @@ async def test_going_beyond_an_approved_envelope_needs_an_approver_again(here: W
     rental = await here.approve(await here.get(count=8))
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert (waiting(rental).decider, rental.envelope.version) == (Decider.APPROVER, 2)
-    with pytest.raises(Changed):
+    with pytest.raises(RequestChanged):
         await deciding.approve(here.deps, BEN, rental.id, 1)
     with pytest.raises(Refused, match="Only approvers"):
         await here.approve(rental, ANA)
@@ -329,11 +329,11 @@ async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notifi
     await here.settle()
     with pytest.raises(BuyingBlocked) as blocked:
         await here.rent(offers, person=CLEO)
-    assert blocked.value.block is BuyingBlock.TOKEN_REFUSED
+    assert blocked.value.block is BuyingBlock.UNAUTHORIZED
     rental = await blocked_until_asked_again(here, rental, Why.UNAUTHORIZED)
     await here.outside.control("token", valid=True)
     await here.sweep()
-    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert await here.account_events() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import Changed, DuplicateExtension, Mistake, Refused, TooLate
+from bot.errors import DuplicateExtension, Mistake, Refused, RequestChanged, TooLate
 from bot.lifecycle.service import deciding, leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -143,7 +143,7 @@ async def test_an_old_approval_button_never_decides_a_newer_extension(here: Worl
     await here.withdraw(rental)
     rental = await here.extend(rental, 40 * HOUR)
     for decision in (deciding.approve, deciding.deny):
-        with pytest.raises(Changed):
+        with pytest.raises(RequestChanged):
             await decision(here.deps, BEN, rental.id, old)
     rental = await here.approve(rental)
     assert rental.envelope.lease == 64 * HOUR

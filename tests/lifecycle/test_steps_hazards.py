@@ -294,11 +294,11 @@ async def test_no_rental_in_any_state_fails_while_the_token_is_refused(here: Wor
         State.DESTROYING,
         State.PROVISIONING,
     ]
-    assert await here.account_events() == [E.LOCKED_OUT]
+    assert await here.account_events() == [E.UNAUTHORIZED]
     assert len(await here.alive()) == 3
     await here.outside.control("token", valid=True)
     await here.until(going, State.DESTROYED)
     await here.until(made, State.READY)
     assert (await here.rental(ready.id)).state is State.READY
-    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert await here.account_events() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
     assert len(await here.alive()) == 2

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
-from bot.errors import LockedOut, MarketAway, RateLimited
+from bot.errors import MarketAway, RateLimited, Unauthorized
 from bot.market.client import ComputeClear
 from bot.market.transport import MAX_BODY
 from bot.model.request import Contract, Request
@@ -297,12 +297,12 @@ async def test_401_and_403_mean_that_the_token_is_refused(
     """Only 401 is documented to buy nothing (docs/compute-clear.md, "Procure")."""
     for path in ("/procure_offer", "/available_gpus", "/resources"):
         api.answer(path, {"detail": "no"}, status=status)
-    with pytest.raises(LockedOut) as locked_out:
+    with pytest.raises(Unauthorized) as locked_out:
         await buy(market)
     assert locked_out.value.acted is acted
-    with pytest.raises(LockedOut):
+    with pytest.raises(Unauthorized):
         await market.catalog()
-    with pytest.raises(LockedOut):
+    with pytest.raises(Unauthorized):
         await market.resources()
 
 
@@ -318,13 +318,13 @@ async def test_a_403_of_a_purchase_says_nothing_about_the_token(api: Api, clock:
     api.answer("/procure_offer", {"detail": "no"}, 403)
     for _ in range(2):
         await client.resources()
-        with pytest.raises(LockedOut):
+        with pytest.raises(Unauthorized):
             await buy(client)
     assert reported == [False]
     api.answer("/resources", {"detail": "no"}, 403)
-    with pytest.raises(LockedOut):
+    with pytest.raises(Unauthorized):
         await client.resources()
-    with pytest.raises(LockedOut):
+    with pytest.raises(Unauthorized):
         await buy(client)
     assert reported == [False, True]
     await client.aclose()
@@ -340,7 +340,7 @@ async def test_no_log_line_and_no_error_has_the_token(
     errors: list[BaseException] = []
     with capture_logs() as lines:
         for call in (market.catalog(), buy(market), market.resources()):
-            with pytest.raises((MarketAway, LockedOut)) as caught:
+            with pytest.raises((MarketAway, Unauthorized)) as caught:
                 await call
             errors.append(caught.value)
     assert lines
@@ -363,7 +363,7 @@ async def test_each_call_is_counted_by_its_outcome(api: Api, clock: MovedClock) 
         await client.resources()
     assert await client.resource("r1") is None
     api.answer("/resources/r1", {}, 401)
-    with pytest.raises(LockedOut):
+    with pytest.raises(Unauthorized):
         await client.delete("r1")
     api.cut("/offers/o1/status")
     with pytest.raises(MarketAway):

@@ -9,7 +9,17 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.errors import AlreadyDecided, Changed, Decision, Mistake, NeedsKey, Outage, OwnerOnly, Refused, TooLate
+from bot.errors import (
+    AlreadyDecided,
+    Decision,
+    Mistake,
+    NeedsKey,
+    Outage,
+    OwnerOnly,
+    Refused,
+    RequestChanged,
+    TooLate,
+)
 from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.message import Message, MessageKind, to_channel, to_person
@@ -180,7 +190,7 @@ def test_short_replies_are_sound(words: str, nearest: list[str], key: Key, other
         Refused(words),
         TooLate(words, other),
         TooLate(words, words),
-        Changed(words, other),
+        RequestChanged(words, other),
         Outage(words),
         AlreadyDecided(words, Decision.DENIED, name=words, own=False, ago=timedelta(seconds=2)),
         OwnerOnly(words, words),

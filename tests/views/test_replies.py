@@ -13,7 +13,6 @@ from bot.errors import (
     AlreadyDecided,
     BuyingBlock,
     BuyingBlocked,
-    Changed,
     Decision,
     GpubotError,
     Mistake,
@@ -22,6 +21,7 @@ from bot.errors import (
     OwnerOnly,
     PrivateKey,
     Refused,
+    RequestChanged,
 )
 from bot.model.person import Key
 from bot.model.state import State
@@ -48,13 +48,13 @@ def test_an_error_says_what_to_do_instead() -> None:
         ),
         Refused("Only approvers decide this. I changed nothing."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
-        Changed("It has changed.", "p4wd9"),
+        RequestChanged("It has changed.", "p4wd9"),
         PrivateKey(),
         NeedsKey("Set a key first."),
         Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
         Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
         BuyingBlocked(BuyingBlock.PAUSED),
-        BuyingBlocked(BuyingBlock.TOKEN_REFUSED),
+        BuyingBlocked(BuyingBlock.UNAUTHORIZED),
     )
     assert texts(*map(replies.error, errors)) == snapshot("""\
 

@@ -1,1 +1,1 @@
-"""What the lifecycle needs from outside, as protocols. bot/app.py puts the implementations together."""
+"""What the lifecycle needs from outside, as protocols. bot/app.py passes the implementations in."""

@@ -67,7 +67,7 @@ class ResourceView(Frozen):
 
 
 class Market(Protocol):
-    """Compute Clear. Every call raises MarketAway or LockedOut if there is no usable answer. No call is retried
+    """Compute Clear. Every call raises MarketAway or Unauthorized if there is no usable answer. No call is retried
     inside."""
 
     async def catalog(self) -> Catalog:

@@ -26,8 +26,8 @@ class Usage(Frozen):
 
 
 class Billing(Frozen):
-    """What the cost of a resource is computed from: what the marketplace reports, and what counts if it
-    doesn't."""
+    """What the cost of a resource is computed from: what the marketplace reports, and our own values for what it
+    leaves out."""
 
     rate: Decimal | None
     """USD per hour."""
@@ -41,7 +41,7 @@ class Billing(Frozen):
 
 
 class LiveCost(Frozen):
-    """What the sum over many live rentals needs of each."""
+    """What the total cost of live rentals is computed from."""
 
     rental_id: str
     owner: str
