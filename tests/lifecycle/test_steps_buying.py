@@ -13,23 +13,19 @@ from bot.model.event import EventKind as E
 from bot.model.money import cost
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
-from tests.lifecycle.checks import check
+from tests.lifecycle.checks import check, ends_as
 from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World, world
 from tests.rentals import ending, waiting
 
 
 async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
-    """Let a rental become ready at `vendor` and destroy it. Nothing is alive then, and the ledger equals the
-    bill."""
+    """Let a rental become ready at `vendor`, destroy it, and check that nothing is left and that the ledger equals
+    the bill."""
     rental = await here.until(rental, State.READY, within=2 * HOUR)
     assert rental.vendor == vendor
     alive = await here.alive()
     assert {machine["vendor"] for machine in alive} == {vendor}
-    await here.destroy(rental)
-    rental = await here.until(rental, State.DESTROYED)
-    assert await here.alive() == []
-    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
-    return rental
+    return await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
 # --- failures without a machine
@@ -86,7 +82,7 @@ async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here:
     assert rental.attempts == 10
     assert ending(rental).why is Why.TOO_MANY_ATTEMPTS
     assert await here.bought() == []
-    assert (await here.details(rental))[-1] is E.ENDED
+    assert (await here.event_kinds(rental))[-1] is E.ENDED
 
 
 async def test_a_rental_fails_and_costs_nothing_if_every_place_is_sold_out(here: World) -> None:
@@ -120,7 +116,7 @@ async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
     rental = await here.get()
     (attempt,) = await here.attempts(rental)
     assert (rental.state, attempt.state) == (State.PROCURING, AttemptState.UNKNOWN)
-    assert await here.details(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
+    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
     await ends_well(here, rental, "hyperstack")
     assert await here.bought() == ["hyperstack"]
 
@@ -230,7 +226,7 @@ async def test_a_machine_that_a_failed_purchase_made_is_deleted_and_the_next_off
     first, second = await here.attempts(rental)
     assert (first.state, second.state) == (AttemptState.GONE, AttemptState.GONE)
     assert await here.bought() == ["hyperstack", "nebius"]
-    assert E.GIVEN_UP in await here.details(rental)
+    assert E.GIVEN_UP in await here.event_kinds(rental)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -366,5 +362,5 @@ async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_re
         await here.settle()
         rental = await here.rental(rental.id)
         assert rental.state is State.READY
-        assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
+        assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
         await check(here)

@@ -55,7 +55,7 @@ async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approv
 async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     rental = await here.deny(await here.get(count=8))
     assert (rental.state, rental.due_at) == (State.DENIED, None)
-    assert await here.details(rental) == [E.ASKED, E.DENIED]
+    assert await here.event_kinds(rental) == [E.ASKED, E.DENIED]
     assert await here.calls("procure_offer") == []
 
 
@@ -65,7 +65,7 @@ async def test_only_its_owner_withdraws_a_request_and_it_ends(here: World) -> No
         await here.withdraw(rental, BEN)
     rental = await here.withdraw(rental)
     assert rental.state is State.WITHDRAWN
-    assert await here.details(rental) == [E.ASKED, E.WITHDRAWN]
+    assert await here.event_kinds(rental) == [E.ASKED, E.WITHDRAWN]
 
 
 async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(here: World) -> None:
@@ -134,7 +134,7 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
     assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
     assert attempt.offer.offer_id == changed.clicked_offer
-    assert await here.details(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
+    assert await here.event_kinds(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
     with pytest.raises(TooLate, match="no longer waits"):
         await here.rent(await here.ask(count=2, changes=rental.id))
 
@@ -290,7 +290,7 @@ async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Re
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
     assert (waiting(rental).why, waiting(rental).decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
-    assert (await here.details(rental)).count(E.WAITING) == 1
+    assert (await here.event_kinds(rental)).count(E.WAITING) == 1
     assert (await here.last_event(rental, E.WAITING)).facts.why is why
     assert await here.bought() == []
     return rental
@@ -333,7 +333,7 @@ async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notifi
     rental = await blocked_until_asked_again(here, rental, Why.UNAUTHORIZED)
     await here.outside.control("token", valid=True)
     await here.sweep()
-    assert await here.account_events() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
+    assert await here.account_event_kinds() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
 

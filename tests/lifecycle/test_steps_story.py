@@ -23,7 +23,7 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     started = here.now
     rental = await here.until(rental, State.READY)
     assert 155 <= (here.now - started).total_seconds() <= 155 + 20
-    assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
     (machine,) = await here.alive()
     assert (rental.host, rental.port) == (machine["host"], machine["port"])
     assert machine["name"] == f"gpubot-{rental.id}-1"
@@ -42,7 +42,7 @@ async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_th
     assert (row.estimated, row.amount) == (False, await here.bill())
     event = await here.last_event(rental, E.ENDED)
     assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
-    assert await here.details(rental) == [
+    assert await here.event_kinds(rental) == [
         E.STARTED,
         E.RENTING,
         E.ACCEPTED,

@@ -80,7 +80,7 @@ async def _buy_again(here: World, url: str, bought: Collection[Attempt]) -> None
 
 
 async def count(here: World, rental_id: str, kind: EventKind) -> int:
-    return (await here.details(rental_id)).count(kind)
+    return (await here.event_kinds(rental_id)).count(kind)
 
 
 async def jump_to(here: World, moment: datetime) -> None:
