@@ -47,7 +47,7 @@ def bug_number() -> str:
 
 
 class NextStep(Enum):
-    """What the person can do next. The surface names the command."""
+    """The next step that the person can take. The surface names the command."""
 
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
@@ -69,7 +69,7 @@ class BuyingBlock(StrEnum):
 
 
 class Decision(Enum):
-    """What somebody decided about a request or an extension."""
+    """A decision about a request or an extension."""
 
     APPROVED = auto()
     DENIED = auto()
@@ -206,7 +206,7 @@ class Unauthorized(MarketAway):
 
 
 class RateLimited(MarketAway):
-    """429. A call that buys may have bought: the limit may be that of a vendor who was asked already."""
+    """429. A call that buys may have bought: the limit may be that of a vendor that was asked already."""
 
 
 class CannotOpen(GpubotError):

@@ -1,4 +1,4 @@
-"""What services and steps get: the store, the clock and the rules. Steps also get the outside."""
+"""The dependencies of services and steps, and the transaction in which they decide."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class Deps:
-    """What services need."""
+    """The dependencies of services."""
 
     store: Store
     clock: Clock
@@ -38,7 +38,7 @@ def _ignore(_: Attempt) -> None:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """What steps need in addition: the outside."""
+    """The dependencies of steps: those of services, and the outside."""
 
     market: Market
     prober: Prober

@@ -1,4 +1,4 @@
-"""Who is notified of what: from an event to the messages that it makes. Their words are in handlers/views/."""
+"""Decides who is notified of what: turns an event into its messages. Their words are in handlers/views/."""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ from bot.model.summary import AccruedCost
 
 @dataclass(frozen=True)
 class RentalSnapshot:
-    """What is known of a rental at one moment. Steps return changed copies; `save` writes the difference."""
+    """Everything known of a rental at one moment. Steps return changed copies, and `save` writes the
+    difference."""
 
     rental: Rental
     attempts: tuple[Attempt, ...] = ()

@@ -98,7 +98,7 @@ offer's. It counts as gone, so it gets a ledger row: an estimate of what the pur
 
 
 class Resource(Frozen):
-    """What the API bills for. It belongs to one attempt."""
+    """A machine, as the API bills it. It belongs to one attempt."""
 
     resource_id: str
     rental_id: str
@@ -121,7 +121,7 @@ class Resource(Frozen):
 
 
 class LedgerRow(Frozen):
-    """What one resource cost. It is written once, when the resource is gone."""
+    """The cost of one resource. The row is written once, when the resource is gone."""
 
     resource_id: str
     n: int = 1

@@ -16,7 +16,7 @@ from bot.model.state import State
 
 
 class EventKind(StrEnum):
-    """What happened. Each makes one reply in the thread, except those in `notifications.NOT_IN_THREAD`."""
+    """The kinds of events. Each makes one reply in the thread, except those in `notifications.NOT_IN_THREAD`."""
 
     ASKED = "asked"
     """An approver decides. `facts.envelope` is the version that they decide."""

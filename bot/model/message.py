@@ -1,4 +1,4 @@
-"""The outbox: what is to be posted in Slack, and what Slack already shows."""
+"""The outbox: messages that are to be posted in Slack, and those that Slack shows already."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class NextCall(StrEnum):
 
 
 class DestinationKind(StrEnum):
-    """What kind of place a message goes to."""
+    """The kinds of places that messages go to."""
 
     CHANNEL = "channel"
     PERSON = "person"

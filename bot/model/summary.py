@@ -1,4 +1,4 @@
-"""What views are given: one rental in detail, and many rentals in short."""
+"""Values for views: one rental in detail, and many rentals in short."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 
 
 class AccruedCost(Frozen):
-    """What a rental has cost so far, from the ledger and from what still bills."""
+    """The cost of a rental so far: its ledger, and the resources that still bill."""
 
     amount: Micros
     estimated: bool
@@ -50,7 +50,7 @@ class RentalDetails(RentalSummary):
 
 
 class CostTotals(Frozen):
-    """What live rentals cost together."""
+    """The cost of live rentals together."""
 
     rate: Decimal
     """USD per hour, of all except those that wait for a decision."""
@@ -66,6 +66,6 @@ class RentalList(Frozen):
     more: int
     """How many more of them there are."""
     own: CostTotals
-    """What the reader's own rentals cost."""
+    """The cost of the reader's own rentals."""
     team: CostTotals
-    """What all rentals cost."""
+    """The cost of all rentals."""

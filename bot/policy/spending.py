@@ -194,8 +194,8 @@ def propose_extension(
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimate that a receipt shows beside the `amount`: that of a `lease` at `rate`. Return None
-    unless the lease ran to its end and the estimate was off by more than a tenth."""
+    """Return the estimate that a receipt shows in addition to the `amount`: that of a `lease` at `rate`. Return
+    None unless the lease ran to its end and the estimate was off by more than a tenth."""
     if rate is None or not ran_its_length:
         return None
     estimate = cost(rate, lease)

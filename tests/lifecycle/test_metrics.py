@@ -1,4 +1,4 @@
-"""What operators measure: the outcomes of attempts, late steps, live rentals; and /metrics."""
+"""Metrics for operators: the outcomes of attempts, late steps and live rentals; and /metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see before they decide: offers with what the rules say, and whether a click is confirmed first."""
+"""Previews: offers with the decision of the rules about them, and clicks that are confirmed first."""
 
 from __future__ import annotations
 

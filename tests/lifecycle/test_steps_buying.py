@@ -135,7 +135,7 @@ async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
 async def test_an_attempt_that_bought_nothing_is_proven_empty_before_the_next_begins(
     here: World, kind: str, status: int, why: Why, then: str
 ) -> None:
-    """The next one is a new offer of the same place if the failure had nothing to do with the place."""
+    """The next attempt is at the same place if the failure had nothing to do with the place."""
     await here.fault("procure_offer", kind, status=status)
     rental = await here.get()
     began = here.now
@@ -171,7 +171,7 @@ async def test_after_a_quarter_of_an_hour_of_rate_limits_its_owner_decides_again
 
 
 async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(sqlite_url: str) -> None:
-    """As if an old database was restored: the account has a purchase that the store doesn't know."""
+    """An old database was restored, so the account has a purchase that the store doesn't know."""
     async with world(sqlite_url) as here:
         quote = await here.ask()
         lost = await here.outside.post_procure(quote.offers[0].offer_id, "gpubot-older-1")
@@ -331,7 +331,7 @@ async def test_after_a_machine_that_vanishes_while_it_starts_the_next_offer_is_b
     assert row.amount > 0
 
 
-# --- signs of life in other words
+# --- from started to ready
 
 
 async def test_a_machine_becomes_ready_with_the_status_words_of_either_vocabulary(here: World) -> None:

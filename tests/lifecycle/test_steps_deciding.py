@@ -1,4 +1,5 @@
-"""Requests that wait for a decision: the first one, and a second one if buying went outside what was allowed."""
+"""Requests that wait for a decision: the first one, and a second one if nothing can be bought as it was
+allowed."""
 
 from __future__ import annotations
 
@@ -59,7 +60,7 @@ async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     assert await here.calls("procure_offer") == []
 
 
-async def test_only_its_owner_withdraws_a_request_and_it_ends(here: World) -> None:
+async def test_a_request_that_its_owner_withdraws_ends_and_an_approver_cannot_withdraw_it(here: World) -> None:
     rental = await here.get(count=8)
     with pytest.raises(Refused, match="Only who asked"):
         await here.withdraw(rental, BEN)
@@ -102,7 +103,7 @@ async def test_nobody_gets_a_direct_message_about_their_own_action(sqlite_url: s
         assert await here.direct(own) == [(BEN.id, E.ENDED)]
 
 
-async def test_an_expired_request_can_not_be_decided_even_before_the_engine_ended_it(here: World) -> None:
+async def test_an_expired_request_cannot_be_decided_even_before_the_engine_ended_it(here: World) -> None:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)
     for decision in (deciding.approve, deciding.deny):
@@ -283,7 +284,8 @@ async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_o
 
 
 async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
-    """Check that it waits, notifies once, and is decided again after a quarter of an hour. Return it then."""
+    """Check that a rental waits because buying is blocked, that people are notified once, and that its owner
+    decides again after a quarter of an hour. Return it as it is then."""
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now

@@ -139,7 +139,7 @@ async def test_a_rental_that_lost_its_machine_ends_as_lost_once_an_earlier_one_i
     await ends_as(here, rental, State.LOST)
 
 
-# --- who
+# --- who may destroy
 
 
 async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World) -> None:
@@ -151,7 +151,7 @@ async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World)
     await ends_as(here, rental, State.DESTROYED)
 
 
-# --- when it takes too long
+# --- deletions that take too long
 
 
 async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_five_minutes(here: World) -> None:

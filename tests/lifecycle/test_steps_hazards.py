@@ -1,4 +1,5 @@
-"""What could cost money unseen: odd answers of the marketplace, late purchases, and ends that never come."""
+"""Hazards that could cost money unseen: odd answers of the marketplace, late purchases, and ends that never
+come."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
     assert (await here.rental(rental.id)).state is State.READY
 
 
-# --- what its step has not seen yet
+# --- machines that the store does not have, or has as gone
 
 
 async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> None:
@@ -182,7 +182,7 @@ async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> N
 
 
 async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_again(here: World) -> None:
-    """The vendor did not find one of two machines of an attempt for a while."""
+    """It is one of two machines of an attempt."""
     rental = await here.ready()
     (attempt,) = await here.attempts(rental)
     (machine,) = await here.alive()

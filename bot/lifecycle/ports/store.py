@@ -1,4 +1,4 @@
-"""What the lifecycle needs from the store: one protocol for each table or subject."""
+"""Protocols of the store, one for each table or subject."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Account(Protocol):
 
 
 class Overdue(Protocol):
-    """What is overdue, read from single columns: it must work if a rental itself can't be loaded."""
+    """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when

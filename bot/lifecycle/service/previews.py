@@ -1,4 +1,5 @@
-"""What people see before they decide: offers, requests that wait, and the facts of confirmation dialogs."""
+"""Previews for people who are about to decide: offers, requests that wait, and the facts of confirmation
+dialogs."""
 
 from __future__ import annotations
 
