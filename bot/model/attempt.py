@@ -98,7 +98,7 @@ offer's. It counts as gone, so it gets a ledger row: an estimate of what the pur
 
 
 class Resource(Frozen):
-    """A machine, as the API bills it. It belongs to one attempt."""
+    """A thing that the API bills for, usually one machine. It belongs to one attempt."""
 
     resource_id: str
     rental_id: str
