@@ -6,7 +6,7 @@ import re
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.listeners import actions, commands, events, interaction, modals
+from handlers.listeners import actions, commands, interaction, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.wrapper import make_listener
 
@@ -21,5 +21,7 @@ def register(app: AsyncApp, context: Context) -> None:
         make_listener(context, interaction.click, actions.click)
     )
     app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
-    for kind, handler in events.HANDLERS.items():
-        app.event(kind, middleware=[events.handle_before_ack(context, kind, handler)])(events.already_handled)
+    for kind, handler in slack_events.HANDLERS.items():
+        app.event(kind, middleware=[slack_events.handle_before_ack(context, kind, handler)])(
+            slack_events.already_handled
+        )

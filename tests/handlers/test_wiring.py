@@ -18,7 +18,7 @@ from bot.lifecycle.deps import Deps
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
-from handlers.listeners import actions, events, modals
+from handlers.listeners import actions, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
@@ -90,7 +90,7 @@ async def test_exactly_one_listener_matches_each_event_of_the_manifest_and_none_
     subscribed = MANIFEST["settings"]["event_subscriptions"]["bot_events"]
     for name in subscribed:
         assert await listeners_of(app, event(name.removesuffix(".im"))) == 1, name
-    assert {name.removesuffix(".im") for name in subscribed} == set(events.HANDLERS)
+    assert {name.removesuffix(".im") for name in subscribed} == set(slack_events.HANDLERS)
     assert await listeners_of(app, event("app_mention")) == 0
 
 
@@ -103,7 +103,7 @@ async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_non
 
 
 async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
-    assert len(app._async_listeners) == 3 + len(events.HANDLERS)
+    assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
     assert set(actions.HANDLERS) == set(ACTION_VALUES)
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
 

@@ -33,7 +33,7 @@ from bot.model.person import Key
 from bot.model.rental import Blocked, Decider, Waiting
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.policy.fallback import MARKET_UNAVAILABLE, NEEDS_NEW_QUOTE, untried, within_envelope
+from bot.policy.next_offers import MARKET_UNAVAILABLE, NEEDS_NEW_QUOTE, untried, within_envelope
 from bot.policy.spending import propose
 
 BLOCKED_AT_MOST = timedelta(minutes=15)

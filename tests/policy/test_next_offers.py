@@ -10,7 +10,7 @@ import pytest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.policy.fallback import untried, within_envelope
+from bot.policy.next_offers import untried, within_envelope
 from bot.policy.rules import Rules
 from tests.store import make
 
