@@ -126,8 +126,8 @@ class Engine:
             await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
 
     async def run_pass(self) -> datetime | None:
-        """Start the due steps, up to `at_once` at the same time. Return when to run the next pass. Return None if
-        that is when a commit or the end of a step wakes the engine."""
+        """Start the due steps, up to `at_once` at the same time. Return when the next pass is due, or None if only
+        a commit or the end of a step makes one due."""
         self.passes += 1
         await self._failures.load()
         free = self._at_once - len(self._tasks)

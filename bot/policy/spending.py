@@ -126,7 +126,7 @@ def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
     """Return the limits that made an approver decide this envelope: those that its clicked price, or the total at
     that price, is over."""
     span = billed_span(envelope.lease, rules)
-    # `propose` made the total of this and of the highest cost of the span.
+    # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
     return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
 
