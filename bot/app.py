@@ -213,4 +213,4 @@ async def _drain(work: Coroutine[Any, Any, None]) -> None:
             await work
     except TimeoutError:
         # Nothing is lost: the intent of a call is committed before it, and the next start looks up its outcome.
-        log.warning("gpubot.not_drained")
+        log.warning("gpubot.drain_timed_out")

@@ -18,7 +18,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """How often our time was moved or its speed was changed, as far as this clock knows."""
+        """The number of times that our time was moved or its speed was changed, as far as this clock knows."""
 
     def now(self) -> datetime:
         """Return our time."""

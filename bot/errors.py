@@ -14,16 +14,16 @@
     |   +-- RequestChanged      the request has changed since its button was shown
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
-    |   +-- StoreBusy           the database did not take it
+    |   +-- StoreBusy           the database did not answer in time
     |   +-- MarketAway          the marketplace did not answer, or asks to wait
-    |       +-- Unauthorized    it refuses our token
+    |       +-- TokenRefused    it refuses our token
     |       +-- RateLimited     it asks us to slow down (429)
     +-- CannotOpen              the database can't be used at all: says why; ends the start
         +-- InUse               another gpubot has it open
 
     Conflict                    control flow between the store and its callers; people never read it
     +-- Stale                   a guarded write found a newer row; load it again and decide again
-    +-- OfferTaken              the offer already had its one attempt; take the next offer
+    +-- OfferTaken              an attempt was made for the offer before; take the next offer
 
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
@@ -37,17 +37,17 @@ import secrets
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
-NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""The characters of a bug's number, without those that are easily misread."""
+BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Without those that are easily misread."""
 
 
 def bug_number() -> str:
     """Return a new number, such as E-4F2K, for the log and for the person who ran into the bug."""
-    return "E-" + "".join(secrets.choice(NUMBER_ALPHABET) for _ in range(4))
+    return "E-" + "".join(secrets.choice(BUG_NUMBER_CHARACTERS) for _ in range(4))
 
 
 class NextStep(Enum):
-    """The next step that the person can take. The surface names the command."""
+    """A step that the person can take next. The surface names the command."""
 
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
@@ -69,7 +69,7 @@ class BuyingBlock(StrEnum):
 
 
 class Decision(Enum):
-    """A decision about a request or an extension."""
+    """A person's decision about a request or an extension."""
 
     APPROVED = auto()
     DENIED = auto()
@@ -136,7 +136,7 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """Only the owner of this rental gets its SSH command. `owner` is their name, or None if it is unknown."""
+    """Only the owner of this rental gets its SSH command. `owner` is that person's name, if known."""
 
     def __init__(self, rental_id: str, owner: str | None) -> None:
         super().__init__("I can't show you that.")
@@ -178,31 +178,31 @@ class Outage(GpubotError):
 
 
 class StoreBusy(Outage):
-    """The database could not take it in time."""
+    """The database did not answer in time, or takes no writes now."""
 
 
 class MarketAway(Outage):
     """The marketplace gave no usable answer. For a call that buys, the outcome is unknown.
 
-    `retry_after` is in real seconds if the marketplace named it. `acted` is False if the call certainly bought
-    nothing: it only reads, was not sent, or was refused with 401 (docs/compute-clear.md, "Procure").
+    `retry_after` is in real seconds if the marketplace named it. `may_have_bought` is False if the call certainly
+    bought nothing: it doesn't buy, was not sent, or was refused with 401 (docs/compute-clear.md, "Procure").
     """
 
-    def __init__(self, words: str, *, retry_after: float | None = None, acted: bool = True) -> None:
+    def __init__(self, words: str, *, retry_after: float | None = None, may_have_bought: bool = True) -> None:
         super().__init__(words)
         self.retry_after = retry_after
-        self.acted = acted
+        self.may_have_bought = may_have_bought
 
 
-class Unauthorized(MarketAway):
+class TokenRefused(MarketAway):
     """401 or 403: the marketplace answers nothing until someone replaces the token.
 
     A purchase that was answered 403 may have been made all the same. 403 is not documented (docs/compute-clear.md,
     "Token"), so a gateway or a vendor may have sent it.
     """
 
-    def __init__(self, words: str, *, acted: bool = False) -> None:
-        super().__init__(words, acted=acted)
+    def __init__(self, words: str, *, may_have_bought: bool = False) -> None:
+        super().__init__(words, may_have_bought=may_have_bought)
 
 
 class RateLimited(MarketAway):
@@ -225,15 +225,15 @@ class Conflict(Exception):
 
 
 class Stale(Conflict):
-    """A compare-and-set lost. The caller loads the row again and decides again."""
+    """The row was changed since it was read. The caller loads the row again and decides again."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")
 
 
 class OfferTaken(Conflict):
-    """Another attempt has had this offer. Nothing was written; the caller takes the next offer."""
+    """An attempt was made for this offer before. Nothing was written; the caller takes the next offer."""
 
     def __init__(self, offer_id: str) -> None:
-        super().__init__(f"offer {offer_id} has had its attempt")
+        super().__init__(f"an attempt was made for offer {offer_id} before")
         self.offer_id = offer_id

@@ -17,7 +17,7 @@ LONGEST_WAIT = 60.0
 READ_EVERY = 0.02
 """Real seconds between two reports while a request waits."""
 MOST_WAITERS = 3
-"""How many requests may wait. Each reads the store 50 times a second, so a further one is answered at once."""
+"""Requests that may wait. Each reads the store 50 times a second, so a further one is answered at once."""
 
 
 async def serve(

@@ -37,7 +37,7 @@ class HealthReport:
     gate: Gate
     metrics: Metrics
     commits: int = 0
-    """How many write transactions were committed since the start."""
+    """The number of write transactions that were committed since the start."""
 
     def __post_init__(self) -> None:
         self.store.on_commit(self._count_commit)

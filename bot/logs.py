@@ -23,7 +23,7 @@ QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "
 """Libraries whose log lines may hold content. Only their errors are logged."""
 
 
-class _Library(logging.Handler):
+class _LibraryHandler(logging.Handler):
     """Logs where a library logged a record. The record's own text is left out, because it may hold content."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -66,7 +66,7 @@ def set_up_logs(how: LogFormat) -> None:
     """Write every log line to standard error, as text for people or as JSON."""
     _configure(how, logging.INFO)
     root = logging.getLogger()
-    root.handlers = [_Library()]
+    root.handlers = [_LibraryHandler()]
     root.setLevel(logging.WARNING)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -79,7 +79,7 @@ def log_uncaught(error: BaseException) -> None:
     structlog.get_logger().critical("uncaught", exc_info=error)
 
 
-def _configure(how: LogFormat, least: int) -> None:
+def _configure(how: LogFormat, level: int) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -96,7 +96,7 @@ def _configure(how: LogFormat, least: int) -> None:
         shared += [_for_people, console]
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(least),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _LossyStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )

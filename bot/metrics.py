@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from bot.model.attempt import Attempt
 from bot.model.state import State
 
-LATE = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""Buckets in seconds. The bot polls every 15 s. If buying is 15 minutes late, the owner is asked again."""
+LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
+"""Buckets in seconds: 15 s between two polls, and 15 minutes after which a late purchase needs a new decision."""
 
 
 class Metrics:
@@ -34,7 +34,7 @@ class Metrics:
         self._late = Histogram(
             "gpubot_step_lateness_seconds",
             "How late due work was started, by our clock.",
-            buckets=LATE,
+            buckets=LATENESS_BUCKETS,
             registry=self.registry,
         )
         self._failed = Counter(

@@ -8,10 +8,9 @@ from typing import Any, cast
 
 from sqlalchemy import Integer, Text, bindparam, delete, select
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.mapping import select_by, upsert
+from store.mapping import INSERTS, select_by, upsert
 from store.tables import account
 
 _c = account.c
@@ -19,19 +18,18 @@ _GET = select_by(_c.name).with_only_columns(_c.value)
 _HAS_PREFIX = _c.name.startswith(bindparam("prefix", type_=Text), autoescape=False)
 _WITH_PREFIX = select(_c.name, _c.value).where(_HAS_PREFIX)
 _DROP_MARKS = delete(account).where(_HAS_PREFIX, _c.value < bindparam("before", type_=Text))
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @cache
 def _increment(dialect: str) -> Any:
     incremented = sql_cast(sql_cast(_c.value, Integer) + 1, Text)
-    insert = _INSERTS[dialect](account).values(value="1")
+    insert = INSERTS[dialect](account).values(value="1")
     return insert.on_conflict_do_update(index_elements=[_c.name], set_={"value": incremented})
 
 
 @cache
 def _mark(dialect: str) -> Any:
-    insert = _INSERTS[dialect](account)
+    insert = INSERTS[dialect](account)
     return insert.on_conflict_do_update(
         index_elements=[_c.name],
         set_={"value": insert.excluded.value},
@@ -54,7 +52,7 @@ class Account:
         return cast(str | None, await self._conn.scalar(_GET, {"key": name}))
 
     async def set(self, name: str, value: str | None) -> None:
-        """Store `value` under `name`. Remove what is there if it is None."""
+        """Store `value` under `name`. Remove the fact if `value` is None."""
         if value is None:
             await self._conn.execute(delete(account).where(account.c.name == name))
         else:

@@ -18,7 +18,7 @@ from store.merging import merge_attempt, merge_resource
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
-"""How many of the latest machines count for the median time to ready."""
+"""The number of machines, the latest ones, that count for the median time to ready."""
 _FEWEST = 3
 """With fewer machines there is no median."""
 
@@ -76,41 +76,41 @@ class Attempts:
 
     # --- writing
 
-    async def write_facts(self, change: Change, *, with_new: bool) -> None:
-        """Write the facts of a change. Raise OfferTaken if the offer of a new attempt has had one.
+    async def write_facts(self, change: Change, *, with_intents: bool) -> None:
+        """Write the facts of a change. Raise OfferTaken if an attempt was made for a new attempt's offer before.
 
-        An attempt that the store doesn't have yet is an intent, so part of the decision. It is written only
-        `with_new`.
+        An attempt that the store doesn't have yet is an intent, which is no fact but part of the decision. It is
+        written only `with_intents`.
         """
         if change.attempts:
-            await self._write_attempts(change.attempts, change.after.id, with_new=with_new)
+            await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
         for resource in change.resources:
             await self._write_resource(resource)
         for row in change.ledger:
             await insert_new(self._conn, ledger, values(row))
 
     async def write_ready_time(self, rental: Rental) -> None:
-        """Write on its newest attempt when a rental became ready, for `median_time_to_ready`."""
+        """Store on the rental's newest attempt when the rental became ready, for `median_time_to_ready`."""
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
-    async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_new: bool) -> None:
+    async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Stored attempts first: a rental has one live attempt, so the last one must end before the next is stored.
+        # Update before inserting: a rental has one live attempt, so the last one must end before the next.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
         for attempt in reported:
-            if attempt.n not in rows and with_new:
+            if attempt.n not in rows and with_intents:
                 await self._insert_attempt(attempt)
 
     async def _update_attempt(self, row: Any, reported: Attempt) -> None:
         merged = merge_attempt(_attempt_of(row), reported)
         live = merged.live
         if live and not row.live:
-            # It was settled, then a resource of it appeared. A rental has one live attempt (a unique index), so
-            # it counts as live only if no later attempt does.
+            # The attempt was settled, then a resource of it appeared. A rental has one live attempt (a unique
+            # index), so this one is stored as live only if no other is.
             live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
         row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
         await self._conn.execute(_UPDATE_ATTEMPT, row_values)

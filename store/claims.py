@@ -40,7 +40,7 @@ async def claim(
     claimant: str,
     limit: int,
 ) -> list[Row[Any]]:
-    """Claim up to `limit` rows that are due and unclaimed. Return these columns of them, longest due first.
+    """Claim up to `limit` rows that are due and unclaimed. Return their `columns`, longest due first.
 
     `id` and `due_at` must be among the columns. No column may need parsing, because one row that can't be parsed
     would block the claims of all others.
@@ -60,7 +60,7 @@ async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
 
 
 async def release_all(conn: AsyncConnection, table: Table, without: Collection[str] = ()) -> None:
-    """End every claim but those on the rows `without`. Use it if the process that made them has ended."""
+    """End every claim except those on the rows `without`."""
     releasing = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
     await conn.execute(releasing.where(table.c.id.not_in(without)) if without else releasing)
 
@@ -81,7 +81,7 @@ async def next_due(conn: AsyncConnection, table: Table) -> datetime | None:
 
 
 async def oldest_due(conn: AsyncConnection, table: Table, without: Collection[str]) -> tuple[str, datetime] | None:
-    """Return the id and the due time of the row that is due first, claimed or not, but for the rows `without`."""
+    """Return the id and the due time of the row that is due first, claimed or not, except the rows `without`."""
     first = select(table.c.id, table.c.due_at).where(table.c.due_at.is_not(None)).order_by(table.c.due_at).limit(1)
     row = (await conn.execute(first.where(table.c.id.not_in(without)) if without else first)).first()
     return None if row is None else (row.id, row.due_at)

@@ -1,4 +1,4 @@
-"""How each database is connected to."""
+"""The connections to each kind of database."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from bot.errors import CannotOpen
 from store import inline_sqlite
 
-PATIENCE = 1.0
+LOCK_TIMEOUT = 1.0
 """Real seconds for which a statement waits for a lock of another process."""
-QUEUE_PATIENCE = 1.75
-"""Real seconds for which a transaction waits for its turn. The sum of both is less than the 3 s of Slack."""
+QUEUE_TIMEOUT = 1.75
+"""Real seconds for which a transaction waits for its turn. Both together are less than the 3 s within which Slack
+needs an acknowledgement."""
 
-_READER_PATIENCE = 0.05
-"""Readers wait for no writer, only while another process recovers or removes the write-ahead log."""
+_READER_LOCK_TIMEOUT = 0.05
+"""A reader never waits for a writer, only for another process that recovers or removes the write-ahead log."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def sqlite_engines(path: Path) -> Engines:
     """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
     writer = create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, patience=PATIENCE),
+        async_creator=partial(inline_sqlite.connect, path, lock_timeout=LOCK_TIMEOUT),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
@@ -65,7 +66,7 @@ def sqlite_engines(path: Path) -> Engines:
     )
     reader = create_async_engine(
         "sqlite+aiosqlite://",
-        async_creator=partial(inline_sqlite.connect, path, patience=_READER_PATIENCE),
+        async_creator=partial(inline_sqlite.connect, path, lock_timeout=_READER_LOCK_TIMEOUT),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=4,
         max_overflow=-1,
@@ -95,8 +96,10 @@ def _on_sqlite(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> Non
 
 @asynccontextmanager
 async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
-    """Let a table be replaced by its changed copy although others refer to it. Use it before the transaction
-    begins: SQLite ignores it later (https://www.sqlite.org/lang_altertable.html, section 7)."""
+    """Switch off SQLite's foreign keys, so that a migration can replace a table to which others refer by a copy.
+
+    Enter it before the transaction begins: SQLite ignores the switch later
+    (https://www.sqlite.org/lang_altertable.html, section 7)."""
     if conn.dialect.name != "sqlite":
         yield
         return
@@ -108,15 +111,15 @@ async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
         await raw.execute("PRAGMA foreign_keys = ON")
 
 
-async def postgres_connection(url: str, name: str, *, patience: float = PATIENCE) -> asyncpg.Connection:
+async def postgres_connection(url: str, name: str, *, lock_timeout: float = LOCK_TIMEOUT) -> asyncpg.Connection:
     """Connect with asyncpg, which reads the URL as libpq does."""
     return await asyncpg.connect(
         url,
-        timeout=2 * PATIENCE,
-        command_timeout=10 * PATIENCE,
+        timeout=2 * LOCK_TIMEOUT,
+        command_timeout=10 * LOCK_TIMEOUT,
         server_settings={
             "application_name": name,
-            "lock_timeout": f"{patience:.3f}s",
+            "lock_timeout": f"{lock_timeout:.3f}s",
             "idle_in_transaction_session_timeout": "30s",
             "timezone": "UTC",
         },
@@ -136,7 +139,7 @@ def postgres_engines(url: str, name: str) -> Engines:
             isolation_level=isolation,
             pool_size=size,
             max_overflow=size,
-            pool_timeout=QUEUE_PATIENCE,
+            pool_timeout=QUEUE_TIMEOUT,
             pool_use_lifo=True,
         )
 

@@ -15,7 +15,7 @@ from bot.lifecycle.ports.records import Change
 from bot.lifecycle.ports.store import Store
 from store import claims, migrating
 from store.account import Account
-from store.connections import QUEUE_PATIENCE, Engines, postgres_engines, sqlite_engines, sqlite_path
+from store.connections import QUEUE_TIMEOUT, Engines, postgres_engines, sqlite_engines, sqlite_path
 from store.events import Events
 from store.messages import Messages
 from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection
@@ -27,7 +27,7 @@ from store.rentals import Rentals
 from store.tables import quotes, rentals
 
 _WRITES_TRIED = "writes_tried_at"
-"""The name of the account's fact that `takes_writes` writes."""
+"""The name of the fact that `takes_writes` writes."""
 
 
 class Transaction:
@@ -35,7 +35,7 @@ class Transaction:
 
     def __init__(self, conn: AsyncConnection, clock: Clock, *, writes: bool) -> None:
         self.stale_changes: list[Change] = []
-        """Changes of rentals that were changed meanwhile. Their facts are written in any case."""
+        """The changes for which `apply` raised Stale. Their facts are written in any case."""
         self.quotes = Quotes(conn)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
@@ -61,8 +61,9 @@ async def migrate(url: str) -> None:
 
 
 async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
-    """Take a database for this process and return its connections too; end both with `close`. Raise InUse if
-    another process has it, and CannotOpen if it can't be used."""
+    """Take a database for this process. Return its ownership and its connections, to be ended with `close`.
+
+    Raise InUse if another process has it, and CannotOpen if it can't be used."""
     path = sqlite_path(url)
     if path is None:
         return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
@@ -192,7 +193,7 @@ class Database:
             yield
             return
         try:
-            async with asyncio.timeout(QUEUE_PATIENCE):
+            async with asyncio.timeout(QUEUE_TIMEOUT):
                 await self._writer_lock.acquire()
         except TimeoutError as error:
             raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
@@ -206,7 +207,7 @@ class Database:
             await conn.commit()
             self._commits += 1
         finally:
-            # Even if the commit failed, it may have been written; a listener that looks in vain does no harm.
+            # A commit that failed may have been written. A listener that finds nothing new does no harm.
             for listener in self._listeners:
                 listener()
 
@@ -216,7 +217,7 @@ class Database:
         await conn.begin()
         tx = Transaction(conn, self._clock, writes=True)
         for change in stale_changes:
-            await tx.rentals.write_facts(change, with_new=False)
+            await tx.rentals.write_facts(change, with_intents=False)
         await self._commit(conn)
 
 

@@ -22,7 +22,7 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 class InlineConnection(aiosqlite.Connection):
     """An aiosqlite connection that uses its thread only for steps that may wait."""
 
-    patience = 0.0
+    lock_timeout = 0.0
     """Real seconds to wait for a lock of another process."""
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -45,21 +45,21 @@ class InlineConnection(aiosqlite.Connection):
         try:
             return fn(*args, **kwargs)
         finally:
-            db.execute(f"PRAGMA busy_timeout = {round(self.patience * 1000)}")
+            db.execute(f"PRAGMA busy_timeout = {round(self.lock_timeout * 1000)}")
 
 
-async def connect(path: Path, *, patience: float) -> InlineConnection:
-    """Open the file without starting a transaction. Each lock is waited for up to `patience` real seconds."""
+async def connect(path: Path, *, lock_timeout: float) -> InlineConnection:
+    """Open the file without starting a transaction. Wait for each lock up to `lock_timeout` real seconds."""
     connector = partial(
         sqlite3.connect,
         str(path),
-        timeout=patience,
+        timeout=lock_timeout,
         isolation_level=None,
         check_same_thread=False,
     )
     connection = InlineConnection(connector, iter_chunk_size=64)
-    connection.patience = patience
-    # Otherwise a process that ends without closing its database would wait for this thread for ever.
+    connection.lock_timeout = lock_timeout
+    # Otherwise a process that ends without closing its database would wait forever for this thread.
     connection._thread.daemon = True
     await connection
     return connection

@@ -18,12 +18,12 @@ M = TypeVar("M", bound=BaseModel)
 
 Values = dict[str, Any]
 
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The inserts with ON CONFLICT; SQLAlchemy has one for each database."""
+INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+"""The insert with ON CONFLICT of each database. SQLAlchemy has no common one."""
 
 
 def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values:
-    """Return the fields of a model as column values, but for the fields in `without`."""
+    """Return the fields of a model as column values, except the fields in `without`."""
     return {name: getattr(model, name) for name in type(model).model_fields if name not in without}
 
 
@@ -56,19 +56,19 @@ async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[An
 
 @cache
 def _insert_new(table: Table, dialect: str, conflict_on: str | None) -> Any:
-    return _INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[conflict_on] if conflict_on else None)
+    return INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[conflict_on] if conflict_on else None)
 
 
 @cache
 def _upsert(table: Table, dialect: str) -> Any:
-    insert = _INSERTS[dialect](table)
+    insert = INSERTS[dialect](table)
     columns = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns)
 
 
 async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, conflict_on: str | None = None) -> bool:
-    """Insert a row and return True. Return False if it conflicts with a row that is there: on any unique
-    constraint, or only in the column `conflict_on`; then any other conflict raises IntegrityError."""
+    """Insert a row and return True. Return False if it conflicts with an existing row. With
+    `conflict_on`, only a conflict in that column counts, and any other raises IntegrityError."""
     return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 
 

@@ -1,7 +1,7 @@
 """Merge what the store has of an attempt or a resource with a new report of it.
 
-Facts are written even if the rental was changed meanwhile, so a report may be based on an older copy. It adds what
-it knows and undoes nothing: no deletion that was requested or accepted, no answer and no end.
+Facts are written even if the rental was changed meanwhile, so a report may be based on an older copy. Merging
+adds what the report knows, and never undoes a deletion that was requested or accepted, an answer or an end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
     """Return `reported` without undoing anything that is in `stored`. Keep the fields that the API left out."""
-    # Only a newer read may find a resource alive that counts as gone.
+    # Only a newer read can prove that a resource which counts as gone is alive.
     gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
     came_back = stored.gone_at is not None and gone_at is None
     return changed(

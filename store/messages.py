@@ -1,9 +1,9 @@
-"""The outbox. `due_at` is real time, `refresh_at` is our time."""
+"""The outbox. `due_at` is real time, `refresh_at` is our time (see bot.clock)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.records import Unsendable
+from bot.lifecycle.ports.store import EVER
 from bot.model.message import Destination, Message, MessageKind
 from store.columns import SafeText
 from store.mapping import Values, insert_new, param, select_by, to_model, values
@@ -29,7 +30,7 @@ from store.tables import messages, rentals
 
 _c = messages.c
 _COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
-"""The columns that are not named as the field that they store."""
+"""The column of each field whose column has another name."""
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "created_at"})
 """Fields that never change."""
 
@@ -62,7 +63,7 @@ _DUE = (
     .order_by(_POSTS_THEN_TRANSITIONS, _c.id)
     .limit(bindparam("max_rows"))
 )
-# By the call that a message needs next, as `Message.next_call` computes it.
+# The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
 _ANSWERS = _TO.like("http%")
 _EDITS = and_(~_ANSWERS, _c.ts.is_not(None))
@@ -77,7 +78,6 @@ _SENDABLE = _DUE.where(
     ~and_(_c.kind == MessageKind.THREAD, _WAITS_FOR_ANOTHER),
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
-_EVER = datetime.min.replace(tzinfo=UTC)
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None))
 
 _REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
@@ -108,7 +108,7 @@ _SHOW = (
 )
 
 _CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
-"""The rental changed after the message that is saved was read."""
+"""The rental changed after this message was read."""
 _SAVE = (
     update(messages)
     .where(_c.id == param(_c.id, "key"))
@@ -119,13 +119,13 @@ _SAVE = (
             (_CHANGED_SINCE, func.coalesce(param(_c.due_at, "next_due"), _c.due_at, param(_c.due_at, "now"))),
             else_=param(_c.due_at, "next_due"),
         ),
-        urgent=and_(_c.urgent, or_(_CHANGED_SINCE, bindparam("stays_behind", type_=Boolean))),
+        urgent=and_(_c.urgent, or_(_CHANGED_SINCE, bindparam("still_behind", type_=Boolean))),
     )
 )
 
 
 def _columns(message: Message, *, without: frozenset[str]) -> Values:
-    """Return the values of a message by column, but for the fields in `without`."""
+    """Return the values of a message by column, except the fields in `without`."""
     return {_COLUMN_OF.get(field, field): value for field, value in values(message, without=without).items()}
 
 
@@ -170,7 +170,7 @@ class Messages:
         return _messages(await self._conn.execute(_SENDABLE, given))
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
-        return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or _EVER}))
+        return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         given = {"now": now, "max_rows": limit, "without": list(without)}
@@ -189,7 +189,7 @@ class Messages:
                 "close": message.closed,
                 "next_due": message.due_at,
                 "now": self._real_now,
-                "stays_behind": message.shown_version < message.target_version,
+                "still_behind": message.shown_version < message.target_version,
             },
         )
 

@@ -1,4 +1,4 @@
-"""Which errors of a database are outages. They become StoreBusy: the bot goes on, and people may try again."""
+"""Database errors that are outages become StoreBusy: the bot goes on, and people may try again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ database, deadlock, out of resources, cancelled or shut down, system error, dama
 (a replica), no permission, lock timeout."""
 
 DRIVER_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What asyncpg raises outside SQLAlchemy's DBAPIError."""
+"""The errors of asyncpg that SQLAlchemy does not wrap in a DBAPIError."""
 
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "It is no SQLite database.",

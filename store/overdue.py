@@ -1,6 +1,6 @@
-"""What the overdue deletion reads and writes.
+"""The queries of the overdue deletion.
 
-It parses no offer, envelope or state, so that one that can't be parsed doesn't stop the deletion.
+They parse no offer, envelope or state, so that one that can't be parsed doesn't stop the deletion.
 """
 
 from __future__ import annotations

@@ -51,7 +51,9 @@ class People:
         await upsert(self._conn, people, {**values(person), "asked_at": real_now})
 
     async def forget(self, user_id: str | None = None) -> None:
-        """Let the row count as out of date. The name stays readable, for texts about that person."""
+        """Make the stored person count as out of date, or all people if `user_id` is None.
+
+        `names` still returns the names, for texts about them."""
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
 

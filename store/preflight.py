@@ -19,7 +19,7 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """What the next start of the bot will find."""
+    """The state of the database that the next start of the bot will find."""
 
     MISSING = "missing"
     """SQLite's file does not exist; the start creates it."""
@@ -28,7 +28,7 @@ class Condition(StrEnum):
     READY = "ready"
 
 
-async def condition(url: str) -> Condition:
+async def check_database(url: str) -> Condition:
     """Open the database, read its schema, write something and roll it back. Return what was found.
 
     Raise InUse if a gpubot has it open, CannotOpen if the next start would fail, and StoreBusy in an outage.
@@ -41,14 +41,14 @@ async def condition(url: str) -> Condition:
     try:
         async with startup_errors(), engines.writer.connect() as conn:
             await conn.begin()
-            found = await conn.run_sync(_try)
+            found = await conn.run_sync(_try_writing)
             await conn.rollback()
     finally:
         await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
 
 
-def _try(connection: Connection) -> str | None:
+def _try_writing(connection: Connection) -> str | None:
     found = migrating.revision(connection)
     migrating.check_known(found)
     if found is None:
@@ -59,7 +59,7 @@ def _try(connection: Connection) -> str | None:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether the file exists. Raise CannotOpen if it can't, for example because its name is too long."""
+    """Return whether the file exists. Raise CannotOpen if it can't exist, for example with too long a name."""
     try:
         os.stat(f"{path}.lock")  # the longest of the names that the start creates
     except (FileNotFoundError, NotADirectoryError):

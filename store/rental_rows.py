@@ -13,14 +13,14 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Question, Rental, Wa
 from store.mapping import Values, values
 
 _PROMISED = -1
-"""The value of `asked_times` while `question.promised`."""
+"""The value of `asked_times` if `question.promised`."""
 _GROUPS = frozenset({"waiting", "blocked", "lease", "ending", "alarm"})
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS
 """The fields whose column has their name."""
 
 
 def rental_values(rental: Rental) -> Values:
-    """Return the values of a rental's columns, including those that only queries need."""
+    """Return the values of a rental's columns, including those that no field has and only queries need."""
     waiting, blocked, lease = rental.waiting, rental.blocked, rental.lease
     ending, alarm = rental.ending, rental.alarm
     return {
@@ -97,7 +97,7 @@ def _ending(row: Row[Any]) -> Ending | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the time from which the end of its machine is counted. Return None once nothing is left to do."""
+    """Return the end that `Overdue.past_end` compares. Return None if the rental is over and nothing is due."""
     if rental.state.over and rental.due_at is None:
         return None
     destroying_since = rental.ending.since if rental.ending else None

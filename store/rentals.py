@@ -27,7 +27,7 @@ _SPENDING_LOCK = 0x67707562
 
 _c = rentals.c
 _GET = select_by(_c.id)
-# Not ordered here: SQLite would then use the index over everything that an owner ever had. Python sorts.
+# Python sorts these: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
@@ -81,6 +81,7 @@ _APPLY = (
 
 
 def _as_read(rental: Rental | Claimed) -> Values:
+    """Return the parameters by which a statement finds out whether the rental changed since it was read."""
     return {
         "key": rental.id,
         "was_version": rental.version,
@@ -126,13 +127,13 @@ class Rentals(Attempts):
 
     async def _apply(self, change: Change) -> bool:
         current = await self._write_rental(change)
-        await self.write_facts(change, with_new=current)
+        await self.write_facts(change, with_intents=current)
         if current:
             await self._write_history(change)
         return current
 
     async def defer(self, rental: Rental | Claimed, due_at: datetime | None) -> None:
-        """Leave the due time if `make_due` or a change wrote another one meanwhile."""
+        """Keep the due time if `make_due` or a change wrote another one meanwhile."""
         await self._conn.execute(_DEFER, {**_as_read(rental), "next_due": due_at})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[Claimed]:

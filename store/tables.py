@@ -133,14 +133,14 @@ rentals = Table(
     _time("over_at"),
     _time("due_at"),
     _optional_text("claimed_by"),  # the engine whose step works on it
-    _bool("live"),  # whether its state is not over, for the index below
+    _bool("live"),  # whether the rental is not over, for the index below
     _time("ends_from"),  # see rental_rows._ends_from
     Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
 Index(
     "rentals_live",
-    rentals.c.live,  # always true; it makes SQLite prefer this index to the one above
+    rentals.c.live,  # always true here; it makes SQLite prefer this index to the one above
     rentals.c.owner,
     rentals.c.cap_micros,
     rentals.c.id,
@@ -177,7 +177,7 @@ attempts = Table(
     _bool("late"),  # Attempt.reopened
     _time("empty_since"),
     _text("offer_id"),  # the offer's, for the index that allows an offer one attempt
-    _text("vendor"),  # the offer's, as gpu: for the median time to ready
+    _text("vendor"),  # the offer's, like `gpu`: for the median time to ready
     _text("gpu"),
     Column("rate", DecimalText, nullable=False),  # the offer's: the rate of a resource for which the API has none
     _bool("live"),  # Attempt.live, for the index that allows a rental one live attempt

@@ -1,4 +1,4 @@
-"""How long `/health` waits with `wait`, and for how many requests."""
+"""`/health` waits at most as long as `wait` says, and for three requests at a time."""
 
 from __future__ import annotations
 

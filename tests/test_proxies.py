@@ -84,7 +84,7 @@ async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: Recor
             await parts.catalog_cache.get()
         await send_reply(parts, "https://hooks.slack.test/commands/1")
         await send_reply(parts, "http://hooks.slack.test/commands/2")
-    assert not away.value.acted
+    assert not away.value.may_have_bought
     assert set(proxy.asked) == {
         "CONNECT slack.test:443",
         "CONNECT market.test:443",
@@ -177,7 +177,7 @@ def test_the_environment_decides_the_proxy_of_an_address(
         ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT."),
     ],
 )
-async def test_the_start_fails_if_the_proxy_can_not_be_used(
+async def test_the_start_fails_if_the_proxy_cannot_be_used(
     env: pytest.MonkeyPatch, named: dict[str, str], words: str
 ) -> None:
     for name, value in named.items():

@@ -94,7 +94,7 @@ def test_the_environment_wins_over_a_named_file(env: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["SLACK_BOT_TOKEN", "GPUBOT_POLICY"])
-def test_a_named_file_that_can_not_be_read_is_an_error_also_for_a_setting_with_a_default(
+def test_a_named_file_that_cannot_be_read_is_an_error_also_for_a_setting_with_a_default(
     env: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     env.delenv(name, raising=False)

@@ -160,9 +160,9 @@ async def play_along(say: Callable[[str], None]) -> None:
                 play.on_message = console.message
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
-                say(_places(addresses, http, folder))
+                say(_addresses(addresses, http, folder))
                 say(HELP)
-                say(_key(folder))
+                say(_make_key(folder))
                 await _until_ended(ended, _keep_reading(play), _listen(console, ended), until_it_ends(bot))
             except aiohttp.ClientError as error:
                 raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
@@ -183,8 +183,8 @@ async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) 
             raise outcome
 
 
-def _key(folder: Path) -> str:
-    """Make a key pair to rent with, and return how to use it."""
+def _make_key(folder: Path) -> str:
+    """Make a key pair to rent with, and return the text that says how to use it."""
     pair = asyncssh.generate_private_key("ssh-ed25519", comment="you@laptop")
     private = folder / "key"
     pair.write_private_key(private)
@@ -193,7 +193,7 @@ def _key(folder: Path) -> str:
     return f"A key to rent with:\n  ana key {public}\nIt opens what she rents: ssh -i {private} ..."
 
 
-def _places(addresses: Addresses, http: str, folder: Path) -> str:
+def _addresses(addresses: Addresses, http: str, folder: Path) -> str:
     return "\n".join(
         (
             "Times at the left are UTC. Ana reads hers in Berlin, Ben in London, Cleo in New York.",

@@ -9,14 +9,15 @@ from typing import Any
 
 import aiohttp
 
-from bot.demo.processes import Bot, NotRunning
+from bot.demo.processes import Bot
+from bot.errors import GpubotError
 from sandbox.client import Outcome, SandboxClient, SeenMessage
 
 SETTLE_SECONDS = 60.0
 MAX_JUMPS = 5000
 
 
-class Missed(NotRunning):
+class Missed(GpubotError):
     """Something that should have happened did not."""
 
 

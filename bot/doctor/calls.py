@@ -1,4 +1,4 @@
-"""What a failed call to Slack means for a check."""
+"""The finding for a failed call to Slack."""
 
 from __future__ import annotations
 

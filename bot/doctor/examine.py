@@ -24,7 +24,7 @@ from bot.settings import Settings, read_partly
 from handlers.slack_api.web_client import slack_client
 
 CALL_SECONDS = 8.0
-"""How long one call may take, in real seconds."""
+"""The time limit of one call, in real seconds."""
 
 
 async def examine(clock: Clock) -> list[Finding]:

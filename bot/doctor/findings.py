@@ -13,12 +13,12 @@ from bot.settings import Settings
 
 
 class Mark(StrEnum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     OK = "ok"
     WRONG = "not ok"
     HINT = "hint"
-    """The bot runs in spite of it."""
+    """Something could be better, but the bot can run."""
     NOT_CHECKED = "left"
     """Something else that is wrong has to be corrected first."""
 
@@ -59,7 +59,7 @@ def all_well(findings: Iterable[Finding]) -> bool:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What every check is given."""
+    """The input of every check."""
 
     settings: Settings
     wrong: Mapping[str, str]

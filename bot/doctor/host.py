@@ -16,7 +16,7 @@ from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wr
 from bot.errors import CannotOpen, InUse, StoreBusy, Unusable
 from bot.proxies import proxy_for
 from bot.sandbox_clock import clock_of
-from store.preflight import Condition, condition
+from store.preflight import Condition, check_database
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
@@ -35,7 +35,7 @@ async def database(context: CheckContext) -> list[Finding]:
     if blocked:
         return [not_checked(DATABASE, blocked)]
     try:
-        found = await condition(context.settings.database_url.get_secret_value())
+        found = await check_database(context.settings.database_url.get_secret_value())
     except InUse:
         return [ok(DATABASE, "a running gpubot has it. That is fine; a second one could not start.")]
     except CannotOpen as error:

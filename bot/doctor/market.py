@@ -11,7 +11,7 @@ import aiohttp
 from bot.clock import Clock
 from bot.doctor.findings import CheckContext, Finding, not_checked, ok, wrong
 from bot.doctor.host import gap_to
-from bot.errors import MarketAway, Unauthorized
+from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear, Timeouts
 
 TOKEN, CATALOGUE, RESOURCES = "Compute Clear token", "Compute Clear catalogue", "Compute Clear resources"
@@ -35,7 +35,7 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
         await client.aclose()
     answers = {CATALOGUE: catalogue, RESOURCES: resources}
     findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()]
-    if any(isinstance(answer, Unauthorized) for answer in answers.values()):
+    if any(isinstance(answer, TokenRefused) for answer in answers.values()):
         words = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
         return [wrong(TOKEN, words), *findings]
     if all(isinstance(answer, MarketAway) for answer in answers.values()):
@@ -44,7 +44,7 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
 
 
 def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
-    if isinstance(answer, Unauthorized):
+    if isinstance(answer, TokenRefused):
         return not_checked(what, "COMPUTE_CLEAR_TOKEN first.")
     if isinstance(answer, MarketAway):
         host = urlsplit(url).hostname

@@ -40,9 +40,9 @@ class BotIdentity:
     handle: str
     home: HomeWorkspace
     scopes: frozenset[str] | None
-    """None if the server doesn't send them, as servers that are not Slack."""
+    """None if the server doesn't send them. Slack does; other servers need not."""
     clock_gap: timedelta | None
-    """How far this machine's clock is ahead of Slack's."""
+    """The time by which this machine's clock is ahead of Slack's."""
 
 
 async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bot.errors import MarketAway, Unauthorized
+from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.ports.outside import Market
 from bot.model.base import changed
 from bot.model.offer import Catalog
@@ -30,7 +30,7 @@ class CatalogCache:
     async def get(self) -> Catalog:
         """Return the catalogue as it was last read, however old. Read it first if it never was.
 
-        Callers that wait share that first read. Raise MarketAway or Unauthorized if it fails.
+        Callers that wait share that first read. Raise MarketAway or TokenRefused if it fails.
         """
         if self._last is not None:
             return self._last
@@ -42,13 +42,13 @@ class CatalogCache:
     async def refresh(self) -> None:
         """Read the catalogue again. Keep the last one if the marketplace doesn't answer.
 
-        Raise Unauthorized if the token is refused. Raise MarketAway if there is no last one to keep.
+        Raise TokenRefused if the token is refused. Raise MarketAway if there is no last one to keep.
         """
         async with self._lock:
             try:
                 catalog = await self._market.catalog()
             except MarketAway as away:
-                if self._last is None or isinstance(away, Unauthorized):
+                if self._last is None or isinstance(away, TokenRefused):
                     raise
                 _log.warning("market.catalog_stale", since=self._last.read_at.isoformat())
                 return

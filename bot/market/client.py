@@ -11,7 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import MarketAway, Unauthorized
+from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.anomalies import Anomalies
@@ -44,7 +44,7 @@ _BOUGHT_BEFORE = 409
 
 
 class Timeouts(Frozen):
-    """How long a whole call may take, in real seconds."""
+    """The longest time that a whole call may take, in real seconds."""
 
     procure: float = 75.0
     """The API may need most of a minute."""
@@ -85,7 +85,7 @@ class ComputeClear:
         """Return what the four discovery endpoints offer.
 
         Use the documented regions and contracts if their endpoints give no usable answer. Raise MarketAway if
-        there are no GPU families, and Unauthorized if the token is refused.
+        there are no GPU families, and TokenRefused if the token is refused.
         """
         gpus, vendors, regions, contracts = await asyncio.gather(
             self._discover(GPUS, wire.gpus),
@@ -96,7 +96,7 @@ class ComputeClear:
         )
         for answer in (gpus, vendors, regions, contracts):
             if isinstance(answer, BaseException) and (
-                isinstance(answer, Unauthorized) or not isinstance(answer, MarketAway)
+                isinstance(answer, TokenRefused) or not isinstance(answer, MarketAway)
             ):
                 raise answer
         if isinstance(gpus, BaseException):
@@ -124,7 +124,7 @@ class ComputeClear:
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, request))
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buy an offer, once. If it raises MarketAway with `acted`, a machine may have been bought."""
+        """Buy an offer with one call. Raise MarketAway if there is no usable answer."""
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
         answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
         if answer.status in _BOUGHT_NOTHING:
@@ -194,7 +194,7 @@ class ComputeClear:
     ) -> tuple[str, ...]:
         if not isinstance(answer, BaseException):
             return answer
-        self._anomalies.replaced(call.name)
+        self._anomalies.used_documented_names(call.name)
         return documented
 
     async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
@@ -204,7 +204,7 @@ class ComputeClear:
         """
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
-            raise MarketAway(f"Compute Clear refused the question ({answer.status}).", acted=call.buys)
+            raise MarketAway(f"Compute Clear refused the question ({answer.status}).", may_have_bought=call.buys)
         return await self._http.read(call, answer, reader)
 
     async def _detail(self, call: Call, answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""Makes one HTTP call to the marketplace, once. Returns its answer, or raises the reason why none can be used."""
+"""Make one HTTP call to the marketplace, once. Return its answer, or raise the reason why none can be used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.errors import GpubotError, MarketAway, RateLimited, Unauthorized
+from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
 from bot.market import decompression, fields, wire
 from bot.market.redaction import Redactor
 from bot.sessions import through_proxy
@@ -31,7 +31,7 @@ MAX_ON_LOOP = 256 * 1024
 delay acknowledgements to Slack."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
-"""How long a call may wait for a free connection."""
+"""The longest time that a call waits for a free connection."""
 CONNECTIONS = 100
 MAX_RETRY_AFTER = 3600.0
 
@@ -97,8 +97,8 @@ class _Sessions:
 class Transport:
     """Makes calls to one API with one token. It repeats no call and follows no redirect.
 
-    Each call that buys gets a new connection. The server may be closing a kept one at that moment, and it would be
-    unknown whether the request arrived.
+    Each call that buys gets a new connection. The server may be closing a pooled connection at that moment, and it
+    would be unknown whether the request arrived.
     """
 
     def __init__(
@@ -132,13 +132,13 @@ class Transport:
                 follow_redirects=False,
             )
 
-        self._kept = client(keep_alive=True)
-        self._fresh = client(keep_alive=False)
+        self._pooled = client(keep_alive=True)
+        self._unpooled = client(keep_alive=False)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._kept.aclose()
-        await self._fresh.aclose()
+        await self._pooled.aclose()
+        await self._unpooled.aclose()
 
     async def ask(
         self,
@@ -153,10 +153,10 @@ class Transport:
     ) -> Answer:
         """Make the call once, within that many real seconds.
 
-        Raise Unauthorized for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
-        body that can't be read. `acted` is True only if the call buys and may have been carried out.
+        Raise TokenRefused for 401 and 403, and RateLimited for 429. Raise MarketAway for 3xx, 5xx, no answer, or a
+        body that can't be read, with `may_have_bought` only if the call buys and may have been carried out.
         """
-        client = self._fresh if call.buys else self._kept
+        client = self._unpooled if call.buys else self._pooled
         request = client.build_request(
             method,
             path,
@@ -182,7 +182,7 @@ class Transport:
             self._count(call, "no_answer")
             words = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
             # `from None`, because the request in the cause contains the token.
-            raise MarketAway(words, acted=call.buys and sent) from None
+            raise MarketAway(words, may_have_bought=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
         if response.status_code != 403 or call.open_to_all:
             await self._note_token(refused=response.status_code in {401, 403})
@@ -199,7 +199,7 @@ class Transport:
             await self._on_token(refused)
         except GpubotError as error:
             # The answer is still used. The next one reports the token again.
-            _log.warning("market.token_not_noted", error=type(error).__name__)
+            _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
 
@@ -210,12 +210,12 @@ class Transport:
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
             words = "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."
-            raise Unauthorized(words, acted=call.buys and status != 401)
+            raise TokenRefused(words, may_have_bought=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
-            raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, acted=call.buys)
+            raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, may_have_bought=call.buys)
         words = f"Compute Clear has a fault ({status}){self._stated_reason(content)}."
-        raise MarketAway(words, retry_after=wait, acted=call.buys)
+        raise MarketAway(words, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
         """Return a colon and the reason in an error answer. Return an empty text if there is none."""
@@ -231,7 +231,7 @@ class Transport:
         """Return the error for an answer whose content is not what was asked for."""
         _log.warning("market.unusable", call=call.name, why=why)
         self._count(call, "unusable")
-        return MarketAway("Compute Clear's answer makes no sense to me.", acted=call.buys)
+        return MarketAway("Compute Clear's answer makes no sense to me.", may_have_bought=call.buys)
 
     async def read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
         """Return what `reader` makes of an answer's JSON, in which the token is masked.

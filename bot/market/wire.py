@@ -240,7 +240,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
         raise UnusableAnswer("no status")
     _check_id(offer_id, fields.field(body, "offer_id"))
     if status not in {"failed", "ready"} and status not in _PROVISIONING:
-        anomalies.unknown_word("procure_offer.status", status)
+        anomalies.unknown_status("procure_offer.status", status)
     listed = fields.field(body, "resource_ids")
     ids = (fields.ident(entry) for entry in _check_length(listed)) if isinstance(listed, list) else ()
     return Procured(
@@ -273,7 +273,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     untouched = stage in _NOT_PROCURED and (status is None or status in _NOT_PROCURED)
     ready, failed = stage == "ready", stage == "failed"
     if not (ready or failed or stage in _NOT_PROCURED or stage in _PROVISIONING):
-        anomalies.unknown_word("offer_status.procurement_status", stage)
+        anomalies.unknown_status("offer_status.procurement_status", stage)
     instances = _check_length(fields.entries(fields.field(body, "instances")))
     resources = _check_length(fields.entries(fields.field(body, "resources")))
     named = (fields.ident(entry.get("resource_id")) for entry in instances + resources)
@@ -294,7 +294,7 @@ def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
     if status is None:
         return ssh_address.host(instance.get("external_ip")) is not None
     if status not in _RUNNING | _PROVISIONING | _DELETING:
-        anomalies.unknown_word("instance.status", status)
+        anomalies.unknown_status("instance.status", status)
     return status in _RUNNING
 
 

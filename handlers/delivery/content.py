@@ -82,7 +82,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return offers.waiting_for_key()
     if quote.state is QuoteState.UNANSWERED:
-        return offers.unanswered(quote, now=now, locked_out=view.token_refused)
+        return offers.unanswered(quote, now=now, token_refused=view.token_refused)
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     return offers.found(

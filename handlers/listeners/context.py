@@ -51,5 +51,5 @@ class Context:
             words = (
                 "Compute Clear hasn't told me yet what there is to rent. Nothing is rented. Try again in a minute."
             )
-            raise MarketAway(words, acted=False)
+            raise MarketAway(words, may_have_bought=False)
         return known

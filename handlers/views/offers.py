@@ -274,10 +274,10 @@ def nearby_label(request: Request, near: Nearby) -> str:
     return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
-def unanswered(quote: Quote, *, now: datetime, locked_out: bool = False) -> Rendered:
-    """Return the answer if the market didn't answer in time or, with `locked_out`, refuses our token."""
+def unanswered(quote: Quote, *, now: datetime, token_refused: bool = False) -> Rendered:
+    """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token."""
     why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
-    if locked_out:
+    if token_refused:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
     text = f"{why} Nothing is rented, and I won't rent later on my own."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))

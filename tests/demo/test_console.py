@@ -1,12 +1,11 @@
 """`gpubot sandbox`: lines that are right, lines that are wrong, and dialogs."""
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import IO
 
-PATIENCE = 90
+TIMEOUT = 90
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF ana@laptop"
 
 
@@ -47,12 +46,14 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "+61d",
         "+5m",
         "Ana @training /gpu list",
+        "help",
         "quit",
     )
     lines = "".join(f"{line}\n" for line in typed).encode()
-    out, err = await asyncio.wait_for(process.communicate(lines), PATIENCE)
+    out, err = await asyncio.wait_for(process.communicate(lines), TIMEOUT)
     assert (process.returncode, err.decode()) == (0, "")
-    rest = out.decode().split("ssh -i ", 1)[1]
+    text = out.decode()
+    rest = text.split("ssh -i ", 1)[1]
     for words in (
         'I know Ana, Ben and Cleo, no "get". A line begins with who does it; help shows how.',
         "dialog: Your SSH key",
@@ -74,9 +75,12 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "You rent nothing now.",
     ):
         found = rest.find(words)
-        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{out.decode()}"
+        assert found >= 0, f"{words!r} is not, or not in this order, in:\n{text}"
         rest = rest[found:]
-    assert out.decode().count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
+    assert text.count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
+    assert text.count("A line begins with who does it:") == 2  # at the start, and for `help`
+    assert "#training  Ana: /gpu list\n" in text
+    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in text
 
 
 async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Path) -> None:
@@ -86,21 +90,10 @@ async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Pa
         process = await start(stdin)
     assert process.stdout is not None
     out = b""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while b'I don\'t know the command "banana"' not in out:
             out += await process.stdout.readline()
             assert process.returncode is None
         process.terminate()
         await process.communicate()
     assert process.returncode == 0
-
-
-async def test_ctrl_c_ends_it_with_status_0() -> None:
-    process = await start()
-    assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE):
-        while not (await process.stdout.readline()).startswith(b"It opens what she rents"):
-            assert process.returncode is None
-        process.send_signal(signal.SIGINT)
-        _, err = await process.communicate()
-    assert (process.returncode, err.decode()) == (0, "")

@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 
 import psutil
 import pytest
 
-PATIENCE = 90
+TIMEOUT = 90
 
 
 async def start(*words: str, **env: str) -> Process:
@@ -32,36 +33,28 @@ async def start(*words: str, **env: str) -> Process:
 async def until(process: Process, words: bytes) -> None:
     """Read up to a line with these words."""
     assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while words not in (line := await process.stdout.readline()):
             assert line, f"it ended without {words!r}"
 
 
-async def test_lines_that_are_piped_into_the_sandbox_are_carried_out_and_printed() -> None:
-    process = await start("sandbox")
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate(b"help\nana list\nquit\n")
-    assert (process.returncode, err) == (0, b"")
-    text = out.decode()
-    assert text.count("A line begins with who does it:") == 2
-    assert "#training  Ana: /gpu list\n" in text
-    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in text
-
-
-async def test_a_terminal_that_can_not_show_a_character_shows_the_rest() -> None:
+async def test_a_terminal_that_cannot_show_a_character_shows_the_rest() -> None:
     process = await start("sandbox", LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         out, err = await process.communicate("ana list na\u00efve\nana list\nquit\n".encode())
     assert (process.returncode, err) == (0, b"")
     assert b"Ana: /gpu list na?ve" in out
     assert b"You rent nothing now." in out
 
 
-async def test_ctrl_c_for_the_process_group_ends_the_sandbox_without_an_error() -> None:
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_error(
+    send: Callable[[int, int], None],
+) -> None:
     process = await start("sandbox")
     await until(process, b"help, quit")
-    os.killpg(process.pid, signal.SIGINT)
-    async with asyncio.timeout(PATIENCE):
+    send(process.pid, signal.SIGINT)
+    async with asyncio.timeout(TIMEOUT):
         _, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
 
@@ -73,18 +66,18 @@ async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started(how
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) >= 2
     process.send_signal(how)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         _, err = await process.communicate()
     assert process.returncode not in {0, None}
     assert b"Traceback" not in err
-    assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
+    assert psutil.wait_procs(started, timeout=TIMEOUT)[1] == []
 
 
 async def test_a_demo_whose_output_pipe_is_closed_ends_without_a_traceback() -> None:
     shell = await asyncio.create_subprocess_shell(
         f"{sys.executable} -m bot demo | head -n 3", stdout=PIPE, stderr=PIPE
     )
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         out, err = await shell.communicate()
     assert len(out.splitlines()) == 3
     assert b"Traceback" not in err

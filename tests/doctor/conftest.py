@@ -26,14 +26,15 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @dataclass
-class Practice:
-    """Settings as a person sets them, and the sandboxes that they lead to."""
+class Installation:
+    """The settings of a bot, and the sandboxes that they lead to."""
 
     slack: SlackSandbox
     compute: ComputeSandbox
     session: aiohttp.ClientSession
     folder: Path
     env: pytest.MonkeyPatch
+    compute_url: str
     secrets: list[str] = field(default_factory=list)
 
     def set(self, **settings: str) -> None:
@@ -57,8 +58,6 @@ class Practice:
         """Make one control call to Compute Clear."""
         await Server(self.compute_url, self.session).post(path, body)
 
-    compute_url: str = ""
-
     async def examine(self) -> list[Finding]:
         """Return what the doctor finds. Check that it shows no secret."""
         findings = await examine(SystemClock())
@@ -67,7 +66,7 @@ class Practice:
             assert secret not in shown
         return findings
 
-    async def wrongs(self) -> list[str]:
+    async def not_ok(self) -> list[str]:
         """Return the lines of what is not ok. Check that `all_well` agrees that something is."""
         findings = await self.examine()
         assert not all_well(findings)
@@ -75,12 +74,12 @@ class Practice:
 
 
 @pytest.fixture
-async def practice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Practice]:
+async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     clock = SandboxClock(NOON, speed=0)
     slack, compute = SlackSandbox(clock, pace=False), ComputeSandbox(clock)
     async with aiohttp.ClientSession() as session:
         slack_url, compute_url = await slack.start(), await compute.start()
-        made = Practice(slack, compute, session, tmp_path, monkeypatch, compute_url=compute_url)
+        made = Installation(slack, compute, session, tmp_path, monkeypatch, compute_url)
         monkeypatch.chdir(tmp_path)
         made.set(
             SLACK_BOT_TOKEN=slack.bot_token,

@@ -1,4 +1,4 @@
-"""What the doctor finds about Slack. Each failure is set up in the sandbox's workspace."""
+"""The doctor's findings about Slack. Each failure is set up in the sandbox's workspace."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import yaml
 from handlers.slack_api.scopes import SCOPES
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM
-from tests.doctor.conftest import Practice
+from tests.doctor.conftest import Installation
 
 
-async def test_each_part_has_a_line_if_all_is_well(practice: Practice) -> None:
-    practice.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
-    lines = [finding.line() for finding in await practice.examine()]
+async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -> None:
+    installation.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
+    lines = [finding.line() for finding in await installation.examine()]
     assert lines[:2] == [
         "ok      settings: all that is needed is set.",
-        f"ok      policy: {practice.folder}/policy.yml is understood.",
+        f"ok      policy: {installation.folder}/policy.yml is understood.",
     ]
     assert lines[2:10] == [
         "ok      Slack bot token: @gpubot in Sandbox.",
@@ -34,9 +34,9 @@ async def test_each_part_has_a_line_if_all_is_well(practice: Practice) -> None:
     assert all(line.startswith("ok ") for line in lines)
 
 
-async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(practice: Practice) -> None:
-    await practice.workspace("POST", "tokens", bot="revoked")
-    findings = await practice.examine()
+async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(installation: Installation) -> None:
+    await installation.workspace("POST", "tokens", bot="revoked")
+    findings = await installation.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
         "not ok  Slack bot token: Slack refuses it (token_revoked). It was revoked. "
         "Copy SLACK_BOT_TOKEN from api.slack.com/apps, Install App, Bot User OAuth Token."
@@ -50,33 +50,33 @@ async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(practice: P
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
 
-async def test_a_bot_token_that_was_never_issued_is_not_ok(practice: Practice) -> None:
+async def test_a_bot_token_that_was_never_issued_is_not_ok(installation: Installation) -> None:
     stranger = "xoxb-of-another-planet"
-    practice.set(SLACK_BOT_TOKEN=stranger)
-    practice.secrets.append(stranger)
-    (line,) = await practice.wrongs()
+    installation.set(SLACK_BOT_TOKEN=stranger)
+    installation.secrets.append(stranger)
+    (line,) = await installation.not_ok()
     assert "Slack bot token: Slack refuses it (invalid_auth). It is not the token of an installed app." in line
 
 
-async def test_a_revoked_app_token_is_not_ok(practice: Practice) -> None:
-    await practice.workspace("POST", "tokens", app="revoked")
-    assert await practice.wrongs() == [
+async def test_a_revoked_app_token_is_not_ok(installation: Installation) -> None:
+    await installation.workspace("POST", "tokens", app="revoked")
+    assert await installation.not_ok() == [
         "not ok  Slack app token: Slack refuses it (token_revoked). It was revoked. "
         "Copy SLACK_APP_TOKEN from api.slack.com/apps, Basic Information, App-Level Tokens."
     ]
 
 
-async def test_socket_mode_that_is_off_is_not_ok(practice: Practice) -> None:
-    await practice.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": list(SCOPES)}}})
-    assert await practice.wrongs() == [
+async def test_socket_mode_that_is_off_is_not_ok(installation: Installation) -> None:
+    await installation.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": list(SCOPES)}}})
+    assert await installation.not_ok() == [
         "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode."
     ]
 
 
-async def test_missing_scopes_are_listed_with_their_purpose(practice: Practice) -> None:
+async def test_missing_scopes_are_listed_with_their_purpose(installation: Installation) -> None:
     scopes = [scope for scope in SCOPES if scope not in {"im:write", "users:read"}]
-    await practice.workspace("POST", "app", scopes=scopes)
-    findings = await practice.examine()
+    await installation.workspace("POST", "app", scopes=scopes)
+    findings = await installation.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
         "not ok  Slack scopes: missing: im:write (opening direct messages), users:read (names, time zones, "
         "guests, who has left). Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
@@ -91,33 +91,33 @@ def test_the_manifest_has_exactly_the_scopes_that_the_doctor_checks() -> None:
     assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
 
 
-async def test_a_home_channel_without_the_bot_is_not_ok(practice: Practice) -> None:
-    await practice.workspace("PATCH", f"channels/{GPUS}", bot=False)
-    assert await practice.wrongs() == [
+async def test_a_home_channel_without_the_bot_is_not_ok(installation: Installation) -> None:
+    await installation.workspace("PATCH", f"channels/{GPUS}", bot=False)
+    assert await installation.not_ok() == [
         "not ok  home channel: I am not in #gpus. Type there: /invite @gpubot",
     ]
 
 
-async def test_a_private_channel_without_the_bot_can_not_be_found(practice: Practice) -> None:
-    practice.set(GPUBOT_CHANNEL=QUIET)
-    assert await practice.wrongs() == [
+async def test_a_private_channel_without_the_bot_cannot_be_found(installation: Installation) -> None:
+    installation.set(GPUBOT_CHANNEL=QUIET)
+    assert await installation.not_ok() == [
         f"not ok  home channel: I find no channel {QUIET}. Check GPUBOT_CHANNEL; a private channel I see only "
         "once I am in it: type /invite @gpubot there."
     ]
 
 
-async def test_an_archived_approvals_channel_is_not_ok(practice: Practice) -> None:
-    practice.policy(f"approvers: {{people: [{BEN}]}}\napprovals_channel: {APPROVALS}")
-    await practice.workspace("PATCH", f"channels/{APPROVALS}", archived=True)
-    assert await practice.wrongs() == [
+async def test_an_archived_approvals_channel_is_not_ok(installation: Installation) -> None:
+    installation.policy(f"approvers: {{people: [{BEN}]}}\napprovals_channel: {APPROVALS}")
+    await installation.workspace("PATCH", f"channels/{APPROVALS}", archived=True)
+    assert await installation.not_ok() == [
         "not ok  approvals channel: #approvals is archived. Unarchive it, or name another: "
         "approvals_channel in the policy."
     ]
 
 
-async def test_a_home_channel_shared_with_outsiders_is_not_ok(practice: Practice) -> None:
-    practice.set(GPUBOT_CHANNEL=SHARED)
-    assert await practice.wrongs() == [
+async def test_a_home_channel_shared_with_outsiders_is_not_ok(installation: Installation) -> None:
+    installation.set(GPUBOT_CHANNEL=SHARED)
+    assert await installation.not_ok() == [
         "not ok  home channel: #shared is shared with people outside your workspace. Name one of your own: "
         "GPUBOT_CHANNEL."
     ]
@@ -133,77 +133,79 @@ async def test_a_home_channel_shared_with_outsiders_is_not_ok(practice: Practice
         ("U0NOBODY0", "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID."),
     ],
 )
-async def test_an_admin_must_be_a_full_member_of_the_workspace(practice: Practice, user: str, words: str) -> None:
-    practice.set(GPUBOT_ADMINS=f"{CLEO}, {user}")
-    assert await practice.wrongs() == [f"not ok  admin {user}: {words}"]
+async def test_an_admin_must_be_a_full_member_of_the_workspace(
+    installation: Installation, user: str, words: str
+) -> None:
+    installation.set(GPUBOT_ADMINS=f"{CLEO}, {user}")
+    assert await installation.not_ok() == [f"not ok  admin {user}: {words}"]
 
 
 async def test_an_admin_from_another_workspace_of_the_organization_is_ok_if_a_member_here(
-    practice: Practice,
+    installation: Installation,
 ) -> None:
-    await practice.workspace("PATCH", f"people/{BOT_USER}", org="E0HOME000")
+    await installation.workspace("PATCH", f"people/{BOT_USER}", org="E0HOME000")
     member = {"org": "E0HOME000", "team": "T0SISTER0", "teams": ["T0SISTER0", TEAM]}
-    await practice.workspace("PATCH", f"people/{CLEO}", **member)
-    assert f"ok      admin {CLEO}: Cleo." in [finding.line() for finding in await practice.examine()]
-    await practice.workspace("PATCH", f"people/{CLEO}", teams=["T0SISTER0"])
-    assert await practice.wrongs() == [
+    await installation.workspace("PATCH", f"people/{CLEO}", **member)
+    assert f"ok      admin {CLEO}: Cleo." in [finding.line() for finding in await installation.examine()]
+    await installation.workspace("PATCH", f"people/{CLEO}", teams=["T0SISTER0"])
+    assert await installation.not_ok() == [
         f"not ok  admin {CLEO}: Cleo is of another workspace. Name someone of yours."
     ]
 
 
-async def test_a_deactivated_approver_is_not_ok(practice: Practice) -> None:
-    practice.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}")
-    await practice.workspace("PATCH", f"people/{ANA}", deleted=True)
-    assert await practice.wrongs() == [f"not ok  approver {ANA}: Ana is deactivated. Name someone else."]
+async def test_a_deactivated_approver_is_not_ok(installation: Installation) -> None:
+    installation.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}")
+    await installation.workspace("PATCH", f"people/{ANA}", deleted=True)
+    assert await installation.not_ok() == [f"not ok  approver {ANA}: Ana is deactivated. Name someone else."]
 
 
-async def test_a_person_with_two_roles_has_one_line(practice: Practice) -> None:
-    practice.policy(f"approvers: {{people: [{CLEO}]}}")
-    findings = await practice.examine()
+async def test_a_person_with_two_roles_has_one_line(installation: Installation) -> None:
+    installation.policy(f"approvers: {{people: [{CLEO}]}}")
+    findings = await installation.examine()
     assert [f.what for f in findings if CLEO in f.what] == [f"admin and approver {CLEO}"]
 
 
-async def test_empty_and_unknown_groups_are_not_ok(practice: Practice) -> None:
-    practice.policy(f"approvers: {{groups: [{APPROVERS}]}}\nuse: {{groups: [S0NOTHING]}}")
-    await practice.workspace("PATCH", f"groups/{APPROVERS}", members=[])
-    assert await practice.wrongs() == [
+async def test_empty_and_unknown_groups_are_not_ok(installation: Installation) -> None:
+    installation.policy(f"approvers: {{groups: [{APPROVERS}]}}\nuse: {{groups: [S0NOTHING]}}")
+    await installation.workspace("PATCH", f"groups/{APPROVERS}", members=[])
+    assert await installation.not_ok() == [
         f"not ok  approver group {APPROVERS}: it has no members. Add some, or name people in the policy.",
         "not ok  user group S0NOTHING: Slack knows no user group by this id. Correct it in the policy.",
     ]
 
 
-async def test_groups_in_a_workspace_without_groups_are_not_ok(practice: Practice) -> None:
-    practice.policy(f"approvers: {{groups: [{APPROVERS}]}}")
-    await practice.workspace("POST", "lacks", usergroups=True)
-    assert await practice.wrongs() == [
+async def test_groups_in_a_workspace_without_groups_are_not_ok(installation: Installation) -> None:
+    installation.policy(f"approvers: {{groups: [{APPROVERS}]}}")
+    await installation.workspace("POST", "lacks", usergroups=True)
+    assert await installation.not_ok() == [
         f"not ok  approver group {APPROVERS}: this workspace has no user groups. "
         "Name people in the policy instead."
     ]
 
 
-async def test_an_address_that_leads_to_another_server_is_not_ok(practice: Practice) -> None:
-    practice.set(SLACK_API_URL=practice.compute_url)
-    token, app = await practice.wrongs()
+async def test_an_address_that_leads_to_another_server_is_not_ok(installation: Installation) -> None:
+    installation.set(SLACK_API_URL=installation.compute_url)
+    token, app = await installation.not_ok()
     assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (")
     assert token.endswith("Check SLACK_API_URL and the network, or try again later.")
     assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (")
 
 
-async def test_an_address_that_nobody_answers_at_is_not_ok(practice: Practice) -> None:
-    await practice.slack.stop()
-    token, app = await practice.wrongs()
+async def test_an_address_that_nobody_answers_at_is_not_ok(installation: Installation) -> None:
+    await installation.slack.stop()
+    token, app = await installation.not_ok()
     assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (ClientConnector")
     assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (ClientConnector")
 
 
-async def test_a_fault_of_slack_is_not_ok(practice: Practice) -> None:
-    await practice.workspace("POST", "faults", endpoint="conversations.info", kind="status", status=500)
-    assert await practice.wrongs() == [
+async def test_a_fault_of_slack_is_not_ok(installation: Installation) -> None:
+    await installation.workspace("POST", "faults", endpoint="conversations.info", kind="status", status=500)
+    assert await installation.not_ok() == [
         "not ok  home channel: Slack gave no usable answer (internal_error). Try again in a minute."
     ]
 
 
-async def test_control_characters_in_a_name_are_removed(practice: Practice) -> None:
-    await practice.workspace("PATCH", f"people/{CLEO}", name="Cleo\x1b[2J\r\nok")
-    lines = [finding.line() for finding in await practice.examine()]
+async def test_control_characters_in_a_name_are_removed(installation: Installation) -> None:
+    await installation.workspace("PATCH", f"people/{CLEO}", name="Cleo\x1b[2J\r\nok")
+    lines = [finding.line() for finding in await installation.examine()]
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.errors import MarketAway, Unauthorized
+from bot.errors import MarketAway, TokenRefused
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from tests.market.conftest import Api
@@ -52,6 +52,6 @@ async def test_a_refresh_raises_if_the_token_is_refused_and_keeps_the_last_catal
     catalog_cache = CatalogCache(market)
     first = await catalog_cache.get()
     api.answer("/available_vendors", {}, status=401)
-    with pytest.raises(Unauthorized):
+    with pytest.raises(TokenRefused):
         await catalog_cache.refresh()
     assert catalog_cache.known == first

@@ -126,7 +126,7 @@ async def test_a_deletion_without_a_clear_answer_is_not_accepted(api: Api, marke
             await market.delete(RESOURCE)
 
 
-async def test_an_id_can_not_lead_to_another_path(api: Api, market: ComputeClear) -> None:
+async def test_an_id_cannot_lead_to_another_path(api: Api, market: ComputeClear) -> None:
     assert await market.resource("../offers") is None
     assert api.seen[0].path == "/resources/../offers"
     assert len(api.seen) == 1

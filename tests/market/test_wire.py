@@ -196,15 +196,15 @@ def test_a_known_status_word_of_an_instance_is_not_logged(word: str) -> None:
     assert lines == []
 
 
-def test_an_unknown_word_is_logged_once() -> None:
+def test_an_unknown_status_is_logged_once() -> None:
     anomalies = Anomalies()
     with capture_logs() as lines:
         for _ in range(3):
             wire.progress({"procurement_status": "warming"}, "o1", anomalies)
             wire.procured({"status": "warming"}, "o1", anomalies)
     assert [(line["event"], line["where"]) for line in lines] == [
-        ("market.unknown_word", "offer_status.procurement_status"),
-        ("market.unknown_word", "procure_offer.status"),
+        ("market.unknown_status", "offer_status.procurement_status"),
+        ("market.unknown_status", "procure_offer.status"),
     ]
 
 
@@ -296,7 +296,7 @@ def test_a_resource_is_read_although_some_fields_are_unusable() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"NaNa", b"[" * 100_000, b'{"a":' * 100_000, b'"\xff"'])
 def test_content_that_is_not_json_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - `decode` raises any ValueError
+    with pytest.raises(fields.NotJson):
         fields.decode(content)
 
 

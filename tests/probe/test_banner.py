@@ -1,4 +1,4 @@
-"""Whether an SSH server answers at a port."""
+"""The prober finds out whether an SSH server answers at a port."""
 
 from __future__ import annotations
 

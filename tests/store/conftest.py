@@ -1,13 +1,13 @@
 """Both databases, and databases of older schemas, for every test that asks for one."""
 
 from tests.databases import clock, database, postgres, postgres_url, sqlite_url, templates, url
-from tests.store.old_databases import kind, old, schema
+from tests.store.old_databases import kind, old_url, schema
 
 __all__ = [
     "clock",
     "database",
     "kind",
-    "old",
+    "old_url",
     "postgres",
     "postgres_url",
     "schema",

@@ -74,7 +74,7 @@ def schema() -> str:
 
 
 @pytest.fixture
-async def old(request: pytest.FixtureRequest, tmp_path: Path, kind: str, schema: str) -> AsyncIterator[str]:
+async def old_url(request: pytest.FixtureRequest, tmp_path: Path, kind: str, schema: str) -> AsyncIterator[str]:
     """The URL of a database of an older revision that holds rentals."""
     url = f"sqlite:///{tmp_path}/old.db"
     if kind == "postgresql":

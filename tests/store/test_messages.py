@@ -36,14 +36,18 @@ async def store_change(
     database: Database,
     before: Rental,
     *kinds: MessageKind,
-    event: EventKind = EventKind.APPROVED,
+    event: EventKind | None = EventKind.APPROVED,
     **fields: object,
 ) -> Rental:
-    """Write a change of a rental with one event and a message of each kind. Return the changed rental."""
+    """Write a change of a rental with one event and a message of each kind. Return the changed rental.
+
+    Without an event, the change is progress and no transition.
+    """
     after = make.next_of(before, **fields)
-    messages = tuple((0, make.message(kind)) for kind in kinds)
+    events = () if event is None else (make.event(event, before.id),)
+    messages = tuple((0, make.message(kind, before.id)) for kind in kinds)
     async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=(make.event(event),), messages=messages))
+        await tx.rentals.apply(Change(before=before, after=after, events=events, messages=messages))
     return after
 
 
@@ -125,25 +129,18 @@ async def test_posts_are_due_before_edits_and_transitions_before_progress(databa
     for message in await due(database):
         if message.rental_id != "fresh":
             await show(database, message)
-    await change_named(database, rentals["works"])
-    moved = await change_named(database, rentals["moves"], EventKind.READY, state=State.READY, lease=make.lease())
+    await store_change(database, rentals["works"], event=None)
+    moved = await store_change(
+        database, rentals["moves"], event=EventKind.READY, state=State.READY, lease=make.lease()
+    )
     # Progress that comes before the transition was shown does not move it back.
-    await change_named(database, moved)
+    progressed = await store_change(database, moved, event=None)
     assert [m.rental_id for m in await due(database)] == ["fresh", "moves", "works"]
     assert [m.rental_id for m in await due(database, limit=1)] == ["fresh"]
     for message in await due(database):
         await show(database, message)
-    await change_named(database, make.next_of(moved))
+    await store_change(database, progressed, event=None)
     assert [m.rental_id for m in await due(database)] == ["moves"]
-
-
-async def change_named(database: Database, before: Rental, *kinds: EventKind, **fields: object) -> Rental:
-    """Write a change of a rental of any name, with an event of each kind. Return the changed rental."""
-    after = make.next_of(before, **fields)
-    events = tuple(make.event(kind, rental_id=before.id) for kind in kinds)
-    async with database.write() as tx:
-        await tx.rentals.apply(Change(before=before, after=after, events=events))
-    return after
 
 
 async def test_a_message_that_is_due_later_counts_as_undelivered(database: Database) -> None:
@@ -211,14 +208,6 @@ async def test_a_card_whose_rental_changed_during_its_refresh_is_due(database: D
     await store_change(database, rental, state=State.PROVISIONING)
     await show_until_refresh(database, read, START + MINUTE)
     assert [(m.kind, m.target_version, m.shown_version) for m in await due(database)] == [(CARD, 2, 1)]
-
-
-async def test_a_card_that_is_redirected_is_posted_again_and_not_refreshed(database: Database) -> None:
-    await make.store_rental(database)
-    await show_until_refresh(database, await card_of(database), START)
-    async with database.write() as tx:
-        await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
-    assert [(m.next_call, m.refresh_at) for m in await due(database)] == [(NextCall.POST, None)]
 
 
 async def test_one_event_is_queued_once_for_each_destination_and_kind(database: Database) -> None:
@@ -319,15 +308,15 @@ async def test_a_card_that_is_redirected_is_posted_again_with_the_unsent_part_of
 ) -> None:
     rental = await store_change(database, await make.store_rental(database), THREAD)
     for message in await due(database):
-        await show(database, message, closed=message.kind is CARD)
+        await show(database, message, closed=message.kind is CARD, refresh_at=START)
     rental = await store_change(database, rental, THREAD, DIRECT)
     async with database.write() as tx:
         await tx.messages.redirect("k7mq2", to_channel("C0OTHER"))
     waiting = await due(database)
-    assert [(m.kind, m.to.value, m.shown_version, m.ts) for m in waiting] == [
-        (CARD, "C0OTHER", 0, None),
-        (THREAD, "C0OTHER", 0, None),
-        (DIRECT, make.HOME, 0, None),
+    assert [(m.kind, m.to.value, m.shown_version, m.next_call, m.refresh_at) for m in waiting] == [
+        (CARD, "C0OTHER", 0, NextCall.POST, None),
+        (THREAD, "C0OTHER", 0, NextCall.POST, None),
+        (DIRECT, make.HOME, 0, NextCall.POST, None),
     ]
     await store_change(database, rental, state=State.PROVISIONING)
     async with database.read() as tx:

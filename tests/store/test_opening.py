@@ -96,7 +96,9 @@ async def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path, cloc
     assert path.read_text().startswith("These are my notes")
 
 
-async def test_a_database_of_a_newer_version_cannot_be_opened(sqlite_url: str, clock: MovedClock) -> None:
+async def test_a_database_of_a_newer_version_is_neither_opened_nor_migrated(
+    sqlite_url: str, clock: MovedClock
+) -> None:
     connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -104,3 +106,5 @@ async def test_a_database_of_a_newer_version_cannot_be_opened(sqlite_url: str, c
     with pytest.raises(CannotOpen, match="of a newer gpubot") as refused:
         await Database.open(sqlite_url, claimant="test", clock=clock)
     assert len(refused.value.words.splitlines()) == 1
+    with pytest.raises(CannotOpen, match="of a newer gpubot"):
+        await migrate(sqlite_url)

@@ -1,4 +1,4 @@
-"""What the overdue deletion reads and writes."""
+"""The overdue deletion finds attempts past their end, and marks them for deletion."""
 
 from __future__ import annotations
 

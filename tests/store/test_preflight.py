@@ -7,12 +7,12 @@ import pytest
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, InUse
 from store.db import Database
-from store.preflight import Condition, condition
+from store.preflight import Condition, check_database
 from tests.databases import Postgres
 
 
 async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: str, clock: MovedClock) -> None:
-    assert await condition(url) is Condition.READY
+    assert await check_database(url) is Condition.READY
     database = await Database.open(url, claimant="test", clock=clock)
     async with database.read() as tx:
         assert not await tx.rentals.any_ever()
@@ -22,7 +22,7 @@ async def test_a_migrated_database_is_ready_and_can_be_opened_afterwards(url: st
 async def test_a_database_that_a_gpubot_has_open_is_in_use(url: str, clock: MovedClock) -> None:
     database = await Database.open(url, claimant="test", clock=clock)
     with pytest.raises(InUse):
-        await condition(url)
+        await check_database(url)
     async with database.write() as tx:
         await tx.account.set("name", "still works")
     await database.close()
@@ -30,8 +30,8 @@ async def test_a_database_that_a_gpubot_has_open_is_in_use(url: str, clock: Move
 
 async def test_an_empty_postgresql_database_stays_empty(postgres: Postgres) -> None:
     await postgres.run("CREATE DATABASE checked")
-    assert await condition(postgres.url("checked")) is Condition.OLDER
-    assert await condition(postgres.url("checked")) is Condition.OLDER
+    assert await check_database(postgres.url("checked")) is Condition.OLDER
+    assert await check_database(postgres.url("checked")) is Condition.OLDER
 
 
 async def test_a_user_without_write_permission_cannot_open_the_database(postgres: Postgres) -> None:
@@ -41,4 +41,4 @@ async def test_a_user_without_write_permission_cannot_open_the_database(postgres
     url = postgres.url("not_ours").replace("postgres:", "reader:", 1)
     assert "reader" in url
     with pytest.raises(CannotOpen, match="Its user may not do that"):
-        await condition(url)
+        await check_database(url)

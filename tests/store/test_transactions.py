@@ -46,9 +46,7 @@ async def test_a_cancelled_transaction_writes_nothing_and_the_next_one_works(dat
     assert await read(database) == "whole"
 
 
-async def test_a_writer_cancelled_during_its_commit_wrote_all_or_nothing(
-    database: Database,
-) -> None:
+async def test_a_writer_cancelled_during_its_commit_wrote_all_or_nothing(database: Database) -> None:
     for turns in range(40):
         task = asyncio.create_task(write(database, f"value {turns}"))
         for _ in range(turns):

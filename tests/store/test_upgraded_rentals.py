@@ -38,19 +38,19 @@ CANCELLED, ALARMED = "b73vr", "3eg42"
 
 
 @asynccontextmanager
-async def upgraded(old: str) -> AsyncIterator[World]:
+async def upgraded(old_url: str) -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines."""
     rules = changed(RULES, limits=Limits(per_person_rentals=20))
-    async with world(old, rules=rules) as here:
+    async with world(old_url, rules=rules) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
         for rental in await here.rentals():
             starts = rental.state in {State.PROCURING, State.PROVISIONING}
             (starting if starts else earlier).extend(a for a in await here.attempts(rental) if not a.settled)
         here.jump(RENTED - here.now)
-        await _buy_again(here, old, earlier)
+        await _buy_again(here, old_url, earlier)
         here.jump(STARTED - here.now)
-        await _buy_again(here, old, starting)
+        await _buy_again(here, old_url, starting)
         here.jump(DUMPED - here.now)
         yield here
 
@@ -88,8 +88,8 @@ async def jump_to(here: World, moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("schema", ["0003"])
-async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(old: str) -> None:
-    async with upgraded(old) as here:
+async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(old_url: str) -> None:
+    async with upgraded(old_url) as here:
         over = [rental for rental in await here.rentals() if rental.state.over]
         assert (await here.rental(BLOCKED)).blocked is not None
         assert alarm(await here.rental(ALARMED)).taken_on_by == CLEO.id
@@ -109,8 +109,8 @@ async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_
 
 
 @pytest.mark.parametrize("schema", ["0003"])
-async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old: str) -> None:
-    async with upgraded(old) as here:
+async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str) -> None:
+    async with upgraded(old_url) as here:
         promised = (await here.rental(KEPT)).running_lease.question
         assert promised.promised
         assert promised.at is not None
@@ -137,11 +137,11 @@ async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old
 
 
 @pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0003")])
-async def test_overdue_machines_of_an_older_version_are_deleted(old: str) -> None:
-    database = engine(old)
+async def test_overdue_machines_of_an_older_version_are_deleted(old_url: str) -> None:
+    database = engine(old_url)
     before = await at(database, contents)
     await database.dispose()
-    async with world(old) as here:
+    async with world(old_url) as here:
         here.jump(3 * 24 * HOUR)  # past the end of each lease
         await here.overdue.delete_overdue()
         here.jump(OVERDUE_GRACES * overdue_grace(here.deps.rules))

@@ -40,10 +40,10 @@ each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
 
 
 @each_schema
-async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old: str) -> None:
-    _, _, before = await whole_database(old)
-    await migrate(old)
-    _, _, after = await whole_database(old)
+async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old_url: str) -> None:
+    _, _, before = await whole_database(old_url)
+    await migrate(old_url)
+    _, _, after = await whole_database(old_url)
     assert after["alembic_version"] == [{"version_num": HEAD}]
     # Compared as texts, because a number would lose the last digits.
     assert [row["rate"] for row in after["attempts"]] == [
@@ -55,8 +55,8 @@ async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old: str) ->
         assert [{column: row[column] for column in columns} for row in after[name]] == before[name]
 
 
-async def test_the_store_reads_and_writes_an_upgraded_database(old: str, clock: MovedClock) -> None:
-    database = await Database.open(old, claimant="test", clock=clock)
+async def test_the_store_reads_and_writes_an_upgraded_database(old_url: str, clock: MovedClock) -> None:
+    database = await Database.open(old_url, claimant="test", clock=clock)
     async with database.read() as tx:
         rental = await tx.rentals.get("k7mq2")
         first, second = await tx.rentals.attempts("k7mq2")
@@ -93,10 +93,12 @@ async def test_the_store_reads_and_writes_an_upgraded_database(old: str, clock: 
 
 
 @pytest.mark.parametrize("schema", ["0002", "0003"])
-async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(old: str, clock: MovedClock) -> None:
-    _, _, before = await whole_database(old)
+async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
+    old_url: str, clock: MovedClock
+) -> None:
+    _, _, before = await whole_database(old_url)
     ids = [row["id"] for row in before["rentals"]]
-    database = await Database.open(old, claimant="test", clock=clock)
+    database = await Database.open(old_url, claimant="test", clock=clock)
     found = []
     for rental_id in ids:
         async with database.write() as tx:
@@ -124,10 +126,10 @@ async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(old:
 
 @each_schema
 async def test_a_machine_of_an_older_version_is_overdue_from_its_end_on(
-    old: str, clock: MovedClock, schema: str
+    old_url: str, clock: MovedClock, schema: str
 ) -> None:
-    _, _, before = await whole_database(old)
-    database = await Database.open(old, claimant="test", clock=clock)
+    _, _, before = await whole_database(old_url)
+    database = await Database.open(old_url, claimant="test", clock=clock)
     found = {}
     async with database.read() as tx:
         for row in before["rentals"]:
@@ -150,8 +152,8 @@ async def test_a_machine_of_an_older_version_is_overdue_from_its_end_on(
 
 
 @each_schema
-async def test_references_are_checked_after_an_upgrade(old: str, clock: MovedClock) -> None:
-    database = await Database.open(old, claimant="test", clock=clock)
+async def test_references_are_checked_after_an_upgrade(old_url: str, clock: MovedClock) -> None:
+    database = await Database.open(old_url, claimant="test", clock=clock)
 
     async def orphan() -> None:
         async with database.write() as tx:
@@ -162,25 +164,25 @@ async def test_references_are_checked_after_an_upgrade(old: str, clock: MovedClo
     await database.close()
 
 
-async def test_an_upgrade_that_fails_half_way_changes_nothing_and_can_be_repeated(old: str) -> None:
+async def test_an_upgrade_that_fails_half_way_changes_nothing_and_can_be_repeated(old_url: str) -> None:
     # The migration replaces the ledger before it reaches the attempts.
-    await run(old, """UPDATE attempts SET offer = replace(offer, '"rate"', '"price"') WHERE n = 2""")
-    before = await whole_database(old)
+    await run(old_url, """UPDATE attempts SET offer = replace(offer, '"rate"', '"price"') WHERE n = 2""")
+    before = await whole_database(old_url)
     with pytest.raises(KeyError, match="rate"):
-        await migrate(old)
-    assert await whole_database(old) == before
-    await run(old, """UPDATE attempts SET offer = replace(offer, '"price"', '"rate"')""")
-    await migrate(old)
-    assert (await whole_database(old))[2]["alembic_version"] == [{"version_num": HEAD}]
+        await migrate(old_url)
+    assert await whole_database(old_url) == before
+    await run(old_url, """UPDATE attempts SET offer = replace(offer, '"price"', '"rate"')""")
+    await migrate(old_url)
+    assert (await whole_database(old_url))[2]["alembic_version"] == [{"version_num": HEAD}]
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-async def test_a_file_with_a_row_that_refers_to_nothing_is_left_as_it_was(old: str) -> None:
+async def test_a_file_with_a_row_that_refers_to_nothing_is_left_as_it_was(old_url: str) -> None:
     # A connection of sqlite3 checks no references by default.
-    with closing(sqlite3.connect(old.removeprefix("sqlite:///"), isolation_level=None)) as shell:
+    with closing(sqlite3.connect(old_url.removeprefix("sqlite:///"), isolation_level=None)) as shell:
         shell.execute("DELETE FROM resources WHERE resource_id = 'res-1'")
-    before = await whole_database(old)
+    before = await whole_database(old_url)
     with pytest.raises(CannotOpen, match="ledger has a row whose row in resources is missing") as refused:
-        await migrate(old)
+        await migrate(old_url)
     assert len(refused.value.words.splitlines()) == 1
-    assert await whole_database(old) == before
+    assert await whole_database(old_url) == before

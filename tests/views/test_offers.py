@@ -257,7 +257,7 @@ def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
                 offers.rents_already(rental(State.READY), "q1", "o-hyper"),
                 offers.rents_already(rental(State.PROVISIONING), "q1", "o-hyper"),
                 offers.unanswered(QUOTE, now=clock(12, 37)),
-                offers.unanswered(QUOTE, now=NOW, locked_out=True),
+                offers.unanswered(QUOTE, now=NOW, token_refused=True),
             )
         )
     ) == snapshot("""\

@@ -67,7 +67,7 @@ class ResourceView(Frozen):
 
 
 class Market(Protocol):
-    """Compute Clear. Every call raises MarketAway or Unauthorized if there is no usable answer. No call is retried
+    """Compute Clear. Every call raises MarketAway or TokenRefused if there is no usable answer. No call is retried
     inside."""
 
     async def catalog(self) -> Catalog:
@@ -77,7 +77,8 @@ class Market(Protocol):
         """Return the offers that fit a request, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buy an offer with one call. If it raises MarketAway with `acted`, it may have bought."""
+        """Buy an offer with one call. If it raises MarketAway, its `may_have_bought` says whether a
+        machine may have been bought."""
 
     async def progress(self, offer_id: str) -> OfferProgress:
         """Return how far the procurement of an offer is."""

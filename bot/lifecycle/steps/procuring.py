@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, Unauthorized
+from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, TokenRefused
 from bot.lifecycle.account import buying_block, check_buying
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
@@ -239,7 +239,7 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key:
         answer = await deps.market.procure(attempt.offer.offer_id, key.line + comment, attempt.resource_name)
     except MarketAway as away:
         now = deps.clock.now()
-        if away.acted:
+        if away.may_have_bought:
             return _unclear(snapshot, attempt, away, now)
         failed = changed(attempt, state=AttemptState.FAILED, why=Why.OUTAGE, detail=away.words, answered_at=now)
         return _wait_blocked(deps, snapshot.with_facts(failed), _reason(away), now, away)
@@ -294,7 +294,7 @@ def _wait_blocked(
 
 def _reason(away: MarketAway) -> Why:
     match away:
-        case Unauthorized():
+        case TokenRefused():
             return Why.UNAUTHORIZED
         case RateLimited():
             return Why.RATE_LIMITED

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
-from bot.errors import GpubotError, MarketAway, Unauthorized
+from bot.errors import GpubotError, MarketAway, TokenRefused
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import EVER
@@ -87,7 +87,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
     try:
         offers = await shared.get(quote.request)
         close = () if offers else await _nearby(shared, quote.request)
-    except Unauthorized:
+    except TokenRefused:
         # Every search fails until someone replaces the token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:

@@ -16,10 +16,10 @@ from bot.clock import MovedClock
 from bot.errors import CannotOpen, Refused, Stale, StoreBusy
 from store.db import Database
 from store.outages import query_errors
-from store.preflight import condition
+from store.preflight import check_database
 from tests.databases import Postgres, fresh_postgres
 from tests.store import make
-from tests.store.cutting import CuttingProxy, How, cutting_proxy
+from tests.store.cutting_proxy import CuttingProxy, How, cutting_proxy
 from tests.store.test_attempts import bought
 
 Work = Callable[[Database], Awaitable[object]]
@@ -119,7 +119,7 @@ async def test_a_connection_that_ends_anywhere_during_the_start_raises_an_error_
         await (await Database.open(url, claimant="test", clock=clock)).close()
 
     async def check() -> None:
-        await condition(url)
+        await check_database(url)
 
     for work in (start, check):
         for piece in count(1):

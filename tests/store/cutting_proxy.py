@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class How(StrEnum):
-    """How a connection ends."""
+    """The way in which a connection ends."""
 
     CUT = "cut"
     """Without a word, as when the network or the server's machine fails."""

@@ -1,0 +1,210 @@
+"""The doctor's findings about this machine: the database, the port, the proxies, the clock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+
+from bot import health
+from bot.clock import SystemClock
+from bot.doctor.findings import all_well
+from sandbox.serving import serve
+from store.db import Database
+from store.migrations import HEAD
+from tests.doctor.conftest import Installation
+from tests.recording_proxy import no_proxies, recording_proxy
+
+# --- the database
+
+
+async def test_a_database_in_use_by_gpubot_is_ok(installation: Installation) -> None:
+    database = await Database.open(f"sqlite:///{installation.database}", claimant="gpubot", clock=SystemClock())
+    findings = await installation.examine()
+    await database.close()
+    assert "ok      database: a running gpubot has it. That is fine; a second one could not start." in [
+        f.line() for f in findings
+    ]
+    assert all_well(findings)
+
+
+async def test_a_missing_database_is_not_created(installation: Installation) -> None:
+    path = installation.folder / "new" / "gpubot.sqlite"
+    installation.set(GPUBOT_DATABASE_URL=f"sqlite:///{path}")
+    findings = await installation.examine()
+    assert "ok      database: not there yet; gpubot run makes it." in [f.line() for f in findings]
+    assert not path.parent.exists()
+
+
+async def test_a_database_folder_that_cannot_be_created_is_not_ok(installation: Installation) -> None:
+    (installation.folder / "file").touch()
+    installation.set(GPUBOT_DATABASE_URL=f"sqlite:///{installation.folder}/file/gpubot.sqlite")
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  database: The database ")
+    assert line.endswith(f"can't be made: {installation.folder}/file is no folder.")
+
+
+async def test_an_empty_database_file_is_not_migrated(installation: Installation) -> None:
+    installation.database.write_bytes(b"")
+    findings = await installation.examine()
+    assert "ok      database: opens; gpubot run brings its schema up to date." in [f.line() for f in findings]
+    with closing(sqlite3.connect(installation.database)) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+async def test_an_older_schema_is_ok_because_run_migrates_it(installation: Installation) -> None:
+    with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0000'")
+    findings = await installation.examine()
+    assert "ok      database: opens; gpubot run brings its schema up to date." in [f.line() for f in findings]
+
+
+async def test_a_file_that_is_no_database_is_not_ok(installation: Installation) -> None:
+    installation.database.write_text("no database at all, but some text of a certain length\n" * 30)
+    assert await installation.not_ok() == [
+        "not ok  database: The database can't be used. It is no SQLite database.",
+    ]
+
+
+async def test_a_database_of_a_newer_gpubot_is_not_ok(installation: Installation) -> None:
+    with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert await installation.not_ok() == [
+        f"not ok  database: The database is of a newer gpubot (schema 9999, mine is {HEAD}). Install that one."
+    ]
+
+
+async def test_a_database_that_another_program_locks_is_not_ok(installation: Installation) -> None:
+    with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await installation.not_ok() == [
+            "not ok  database: another program holds its write lock. Close that one, then try again."
+        ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bot:hunter2secret@127.0.0.1:notaport/gpubot",
+        "postgresql://bot:hunter2secret/more@127.0.0.1/gpubot",
+    ],
+)
+async def test_a_malformed_database_address_is_shown_without_its_password(
+    installation: Installation, url: str
+) -> None:
+    installation.secrets += ["hunter2secret"]
+    installation.set(GPUBOT_DATABASE_URL=url)
+    (line,) = await installation.not_ok()
+    assert "database: GPUBOT_DATABASE_URL is no address that PostgreSQL understands" in line
+
+
+async def test_a_database_server_that_does_not_answer_is_not_ok(installation: Installation) -> None:
+    installation.secrets += ["hunter2secret"]
+    installation.set(GPUBOT_DATABASE_URL="postgresql://bot:hunter2secret@127.0.0.1:1/gpubot")
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  database: The database can't be reached:")
+
+
+# --- the port, the proxies, the clock
+
+
+async def test_a_port_in_use_by_gpubot_is_ok(installation: Installation) -> None:
+    async def report() -> health.Report:
+        return {"clock": {"revision": 0}, "settled": True}
+
+    async def figures() -> bytes:
+        return b""
+
+    address = f"127.0.0.1:{installation.compute_url.rpartition(':')[2]}"
+    await installation.compute.stop()
+    runner = await health.serve(address, SystemClock(), report, figures)
+    installation.set(GPUBOT_HTTP=address)
+    findings = await installation.examine()
+    await runner.cleanup()
+    assert f"ok      GPUBOT_HTTP: a running gpubot answers on {address}." in [f.line() for f in findings]
+
+
+async def test_a_port_in_use_by_another_program_is_not_ok(installation: Installation) -> None:
+    address = installation.slack.url.removeprefix("http://")
+    installation.set(GPUBOT_HTTP=address)
+    assert await installation.not_ok() == [
+        f"not ok  GPUBOT_HTTP: another program listens on {address}. Set it to a free port, as 127.0.0.1:8601."
+    ]
+
+
+async def test_a_listen_address_of_another_machine_is_not_ok(installation: Installation) -> None:
+    installation.set(GPUBOT_HTTP="192.0.2.7:8600")
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  GPUBOT_HTTP: I can't listen on 192.0.2.7:8600: ")
+    assert line.endswith("Name an address of this machine.")
+
+
+@asynccontextmanager
+async def market_at(ahead: timedelta) -> AsyncIterator[str]:
+    """Serve a Compute Clear whose clock is ahead of this machine's."""
+
+    async def answer(request: web.Request) -> web.Response:
+        body = {"/available_gpus": {"H100": ["nvidia-h100"]}, "/resources": {"resources": []}}.get(
+            request.path, []
+        )
+        date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+        return web.json_response(body, headers={"Date": date})
+
+    app = web.Application()
+    app.router.add_get("/{path}", answer)
+    served = await serve(app)
+    yield served.url
+    await served.stop()
+
+
+async def test_a_clock_that_is_far_off_is_a_hint(installation: Installation) -> None:
+    async with market_at(timedelta(hours=-2)) as url:
+        installation.set(COMPUTE_CLEAR_URL=url)
+        findings = await installation.examine()
+    (line,) = [f.line() for f in findings if f.mark == "hint"]
+    assert line.startswith(
+        "hint    clock: this machine is 2 h 0 min ahead of Compute Clear. Prices and leases go by"
+    )
+    assert all_well(findings)
+
+
+async def test_a_sandbox_clock_is_ok_only_if_it_answers(installation: Installation) -> None:
+    installation.set(GPUBOT_CLOCK_URL=installation.compute_url)
+    lines = [finding.line() for finding in await installation.examine()]
+    assert "ok      GPUBOT_CLOCK_URL: a sandbox's clock, at 2026-11-24 12:00 UTC." in lines
+    installation.set(GPUBOT_CLOCK_URL=f"{installation.compute_url}/nowhere")
+    assert await installation.not_ok() == [
+        "not ok  GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+    ]
+
+
+async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_machine(
+    installation: Installation,
+) -> None:
+    no_proxies(installation.env)
+    async with recording_proxy() as proxy:
+        installation.secrets.append("hush")
+        installation.set(
+            **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), proxy.url.replace("//", "//ana:hush@"))
+        )
+        findings = await installation.examine()
+        assert all_well(findings)
+        assert not [finding for finding in findings if finding.what == "proxy"]
+        assert proxy.asked == []
+        installation.set(SLACK_API_URL="https://slack.test/api/")
+        findings = await installation.examine()
+        through = proxy.url.removeprefix("http://")
+        assert [f.line() for f in findings if f.what == "proxy"] == [
+            f"ok      proxy: Slack is asked through {through}."
+        ]
+        assert set(proxy.asked) == {"CONNECT slack.test:443"}
+        installation.set(HTTPS_PROXY="socks5://ana:hush@127.0.0.1:1080")
+        assert (await installation.not_ok())[0] == (
+            "not ok  proxy: HTTPS_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "Name one of those, or list slack.test in NO_PROXY."
+        )
