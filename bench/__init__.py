@@ -1,1 +1,1 @@
-"""How fast gpubot is and how much memory it takes: the real bot against the sandbox, compared with a baseline."""
+"""Measures the speed and the memory of the real bot in the sandbox, and compares them with a baseline."""

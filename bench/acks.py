@@ -1,6 +1,7 @@
-"""How long Slack waits for the bot: from sending an envelope until its acknowledgement, measured by the sandbox.
+"""Measures how long Slack waits for the bot: from sending an envelope until its acknowledgement.
 
-The empty app is measured before and after the bot, so that a change of the machine's speed favours neither.
+The sandbox takes the times. The empty app is measured before and after the bot, so that a change of the machine's
+speed favours neither.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bench.figures import Figure, figure, p99
-from bench.measuring import at_rate
 from bench.people import invite, wait_for_button
 from bench.posting import posting, with_button
 from bench.rentals import buy, clock_of, database, seed
 from bench.sizes import Size
+from bench.timing import at_rate
 from bench.worlds import BOT, EMPTY, World, open_world, running
 from bot.demo.processes import NotRunning
 from bot.model.event import EventKind
@@ -72,7 +73,7 @@ async def _bot(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
         for number in range(size.people):
             await click(number)
             await command(number)
-        await world.keep_rate_limits()
+        await world.switch_on_rate_limits()
         yield command, click
 
 
@@ -85,7 +86,7 @@ async def _empty(world: World, size: Size) -> AsyncIterator[tuple[Act, Act]]:
             await client.chat_postMessage(channel=user, **with_button("Still needed", KEEP))
     async with running(world, EMPTY, world.settings(channel)):
         clicks = [(user, *await wait_for_button(world, user, KEEP)) for user in users]
-        await world.keep_rate_limits()
+        await world.switch_on_rate_limits()
         yield _asking(world, users, channel), _clicking(world, clicks)
 
 

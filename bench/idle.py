@@ -1,4 +1,4 @@
-"""How much CPU a pass of the engine takes if nothing is due, with many finished rentals and with none."""
+"""Measures how much CPU a pass of the engine takes if nothing is due, with many finished rentals and with none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bench.figures import Figure, figure
 from bench.history import fill
-from bench.measuring import cpu_ms
 from bench.sizes import Size
+from bench.timing import cpu_ms
 from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
@@ -23,17 +23,17 @@ from handlers.directory.channels import SlackChannels
 from store.db import Database
 
 ROUNDS = 10
-"""Both are measured in turns, so that a change of the machine's speed meanwhile favours neither."""
+"""The two engines are measured in turns, so that a change of the machine's speed favours neither."""
 CLAIMANT = "bench"
 
 
 async def measure(size: Size, folder: Path) -> Figure:
     """Return `idle_engine`: CPU milliseconds for each pass."""
     clock = SystemClock()
-    full = folder / "full.sqlite"
-    await fill(full, clock, size.finished)
-    async with _engine(full, clock) as busy, _engine(folder / "empty.sqlite", clock) as idle:
-        return await _compare(busy, idle, size.passes)
+    file = folder / "full.sqlite"
+    await fill(file, clock, size.finished)
+    async with _engine(file, clock) as full, _engine(folder / "empty.sqlite", clock) as empty:
+        return await _compare(full, empty, size.passes)
 
 
 @asynccontextmanager
@@ -51,8 +51,8 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
         await store.close()
 
 
-async def _compare(busy: Engine, idle: Engine, passes: int) -> Figure:
-    engines = [busy, idle]
+async def _compare(full: Engine, empty: Engine, passes: int) -> Figure:
+    engines = [full, empty]
     took = [0.0, 0.0]
     each = max(passes // ROUNDS, 1)
     for engine in engines:

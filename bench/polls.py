@@ -1,4 +1,4 @@
-"""How late polls are with many rentals in provisioning, and how much memory the bot takes for them.
+"""Measures how late polls are with many rentals in provisioning, and how much memory the bot takes for them.
 
 The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log:
 everything between them counts.
@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.figures import p99
-from bench.measuring import seconds, wait
 from bench.people import invite
 from bench.rentals import buy, clock_of, seed
 from bench.sizes import Size
+from bench.timing import seconds, wait
 from bench.worlds import BOT, World, open_world, running
 from bot.demo.processes import NotRunning
 from bot.model.base import Frozen
@@ -55,7 +55,7 @@ async def measure(size: Size, folder: Path) -> Polls:
         clock = await clock_of(world)
         bought = await buy(world, clock, size.provisioning)
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
-        await world.keep_rate_limits()
+        await world.switch_on_rate_limits()
         async with running(world, BOT, world.settings(channel)) as bot:
             await wait(size.settle_seconds)
             since = await world.sandbox.now()

@@ -1,4 +1,4 @@
-"""How much load: the full bench, and a tiny one to test the bench itself."""
+"""The sizes of the load: the full bench, and a tiny one to test the bench itself."""
 
 from __future__ import annotations
 

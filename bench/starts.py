@@ -1,4 +1,4 @@
-"""How long a start takes until both connections are open, and how much memory the idle bot takes."""
+"""Measures how long a start takes until both connections are open, and how much memory the idle bot takes."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import psutil
 
-from bench.measuring import seconds
+from bench.timing import seconds
 from bot.demo.processes import NotRunning, environment, free_port, private_log, run_sandbox, stop
 from sandbox.client import SandboxClient
 
@@ -37,7 +37,7 @@ class World:
     http: str
     """The bot's GPUBOT_HTTP."""
 
-    async def keep_rate_limits(self) -> None:
+    async def switch_on_rate_limits(self) -> None:
         """Switch Slack's rate limits on."""
         await self.sandbox.slack.post("pace", {"scale": 1.0})
 
@@ -72,7 +72,7 @@ async def open_world(folder: Path, name: str, *, speed: float = 1) -> AsyncItera
     """Run a sandbox, with its clock at that speed, until the end of the block. Raise NotRunning."""
     home = folder / name
     home.mkdir()
-    # With Slack's rate limits, setting up would take minutes. `keep_rate_limits` switches them on to measure.
+    # With Slack's rate limits, setting up would take minutes. `switch_on_rate_limits` switches them on to measure.
     options = ("--pace", "0", "--speed", str(speed))
     async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
         yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}")

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, by what the person who reads it can do.
+"""All errors, grouped by what the person who reads one can do.
 
     GpubotError
     +-- Mistake                 the person typed something wrong: says what to type instead
@@ -64,7 +64,7 @@ class BuyingBlock(StrEnum):
 
     PAUSED = "paused"
     """An admin paused buying, or the bot did because its database is empty while machines of its run."""
-    TOKEN_REFUSED = "locked_out"  # noqa: S105 - the name of a state
+    UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
 
 
@@ -86,7 +86,7 @@ class GpubotError(Exception):
 
 
 class Mistake(GpubotError):
-    """The person can correct it. `nearest` are the choices that come closest."""
+    """The person can correct what they typed. `nearest` has the choices that come closest to it."""
 
     def __init__(self, words: str, nearest: tuple[str, ...] = (), *, next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -112,7 +112,7 @@ class Unusable(Mistake):
 
 
 class DuplicateRental(Mistake):
-    """The person rents the same already. Nothing was done; a click that confirms another one goes on."""
+    """The person rents the same already. Nothing was done. They can confirm that they want another one."""
 
     def __init__(self, words: str, rental_id: str) -> None:
         super().__init__(words)
@@ -120,7 +120,7 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow it. `channels` are those in which the bot may be used, if it was used in another."""
+    """The rules don't allow it. `channels` has those in which the bot may be used, if it was used in another."""
 
     def __init__(self, words: str, *, channels: tuple[str, ...] = (), next_step: NextStep | None = None) -> None:
         super().__init__(words, next_step=next_step)
@@ -153,7 +153,7 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` is whether the
+    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` says whether the
     reader is that person."""
 
     def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:
@@ -169,8 +169,8 @@ class RequestChanged(TooLate):
 
 
 class DuplicateExtension(TooLate):
-    """The person asked for the same extension just now, and it was made. Nothing was added; a click that confirms
-    more time goes on."""
+    """The person asked for the same extension just now, and it was made. Nothing was added. They can confirm that
+    they want more time."""
 
 
 class Outage(GpubotError):
@@ -206,11 +206,11 @@ class TokenRefused(MarketAway):
 
 
 class RateLimited(MarketAway):
-    """429. A call that buys may have bought: the limit may be that of a vendor who was asked already."""
+    """429. A call that buys may have bought: the limit may be that of a vendor that was asked already."""
 
 
 class CannotOpen(GpubotError):
-    """The database can't be opened: another process has it, or it doesn't exist, or we may not."""
+    """The database can't be opened: another process has it, it doesn't exist, or we lack the permission."""
 
 
 class InUse(CannotOpen):

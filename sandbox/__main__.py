@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
+from sandbox.command_line import arguments, clock_of, port, run_until_stopped, start_listening
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.__main__ import ready_line
@@ -27,8 +27,8 @@ def main() -> None:
 
     async def serve() -> None:
         try:
-            compute_url = await listening(compute.start, options.compute_port, "--compute-port")
-            await listening(slack.start, options.slack_port, "--slack-port")
+            compute_url = await start_listening(compute.start, options.compute_port, "--compute-port")
+            await start_listening(slack.start, options.slack_port, "--slack-port")
         except SystemExit:
             await stop()
             raise

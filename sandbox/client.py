@@ -293,8 +293,8 @@ class SandboxClient:
     async def command(self, user: str, channel: str, text: str) -> Outcome:
         """Type `/gpu text` in a channel; `dm` is the direct message with the bot."""
         place: Json = {"dm": True} if channel == "dm" else {"channel": channel}
-        order = {"user": user, "command": "/gpu", "text": text, **place}
-        return Outcome.model_validate(await self.slack.post("command", order))
+        body = {"user": user, "command": "/gpu", "text": text, **place}
+        return Outcome.model_validate(await self.slack.post("command", body))
 
     async def click(
         self, user: str, message: SeenMessage, button: str | Button, *, as_read: bool = False
@@ -304,16 +304,16 @@ class SandboxClient:
         With `as_read`, click the message as it was when it was read, although it may have changed since.
         """
         target = message.button(button) if isinstance(button, str) else button
-        order: Json = {"user": user, "channel": message.channel, "ts": message.ts}
-        order |= {"action_id": target.action_id, "block_id": target.block_id}
+        body: Json = {"user": user, "channel": message.channel, "ts": message.ts}
+        body |= {"action_id": target.action_id, "block_id": target.block_id}
         if as_read:
-            order["seq"] = message.seq
-        return Outcome.model_validate(await self.slack.post("click", order))
+            body["seq"] = message.seq
+        return Outcome.model_validate(await self.slack.post("click", body))
 
     async def submit(self, user: str, modal: Modal, values: Json | None = None) -> Outcome:
         """Fill in the modal (block id, action id, value) and submit it."""
-        order = {"user": user, "view_id": modal.view_id, "values": values or {}}
-        return Outcome.model_validate(await self.slack.post("submit", order))
+        body = {"user": user, "view_id": modal.view_id, "values": values or {}}
+        return Outcome.model_validate(await self.slack.post("submit", body))
 
     async def close(self, user: str, modal: Modal) -> None:
         """Close the modal."""

@@ -65,7 +65,7 @@ def _time(text: str) -> datetime:
     return time
 
 
-async def listening(start: Callable[[int], Awaitable[str]], port: int, option: str = "--port") -> str:
+async def start_listening(start: Callable[[int], Awaitable[str]], port: int, option: str = "--port") -> str:
     """Start a server at a port and return its URL. Raise SystemExit with one line if the port can't be used."""
     try:
         return await start(port)

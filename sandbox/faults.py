@@ -54,7 +54,7 @@ class FaultBody(ControlModel):
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "FaultBody":
         if self.acts and self.kind not in {FaultKind.STATUS, FaultKind.GARBAGE}:
-            raise ValueError(f"acts says nothing to {self.kind}")
+            raise ValueError(f"acts has no meaning for {self.kind}")
         return self
 
 
@@ -81,8 +81,8 @@ class Fault:
         self.active = False
         self.released.set()
 
-    def shown(self) -> dict[str, Any]:
-        """Return the fault as the control API shows it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the fault as the control API returns it."""
         return {
             "id": self.name,
             **self.body.model_dump(),
@@ -271,7 +271,7 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            task.exception()  # else asyncio logs it as never retrieved if the client has gone
+            task.exception()  # retrieved, since asyncio would log it as an error if the client has gone
 
     def _count(self, fault: Fault) -> None:
         fault.hits += 1
@@ -325,10 +325,10 @@ class Faults:
             fault = self.add(body)
         except ValueError as wrong:
             raise refusal(422, str(wrong)) from None
-        return reply(fault.shown())
+        return reply(fault.as_json())
 
     async def _list(self, _request: web.Request) -> web.Response:
-        return reply({"faults": [fault.shown() for fault in self._faults.values()]})
+        return reply({"faults": [fault.as_json() for fault in self._faults.values()]})
 
     async def _clear(self, _request: web.Request) -> web.Response:
         for fault in self._faults.values():
@@ -345,12 +345,12 @@ class Faults:
                 await self.wait_dropped(fault, seconds)
             case _:
                 raise refusal(422, "for is hits or dropped")
-        return reply(fault.shown())
+        return reply(fault.as_json())
 
     async def _remove(self, request: web.Request) -> web.Response:
         fault = self._named(request)
         fault.remove()
-        return reply(fault.shown())
+        return reply(fault.as_json())
 
     def _named(self, request: web.Request) -> Fault:
         try:

@@ -26,7 +26,7 @@ class Served:
     async def stop(self) -> None:
         """Stop listening, and end every connection, also one that would wait without limit."""
         await self.runner.cleanup()
-        await real_sleep(0)  # lets the handlers that were just cancelled finish
+        await real_sleep(0)  # let the handlers that were just cancelled finish
 
 
 async def serve(app: web.Application, port: int = 0) -> Served:

@@ -84,7 +84,7 @@ class SshHost:
             connection.abort()
         for writer in list(self._silent_connections):
             writer.transport.abort()
-        await real_sleep(0)  # lets the connections end
+        await real_sleep(0)  # let the connections end
 
     def _remember(self, connection: asyncssh.SSHServerConnection) -> None:
         """Remember a connection, so that `stop` can cut it. Cut it now if the host has stopped."""

@@ -32,8 +32,8 @@ class Entry:
     raw: bytes
     status: int | None = None
 
-    def shown(self) -> dict[str, Any]:
-        """Return the entry as the control API shows it: JSON and forms decoded, anything else as text."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the entry as the control API returns it: JSON and forms decoded, anything else as text."""
         return {
             "n": self.n,
             "at": self.at,
@@ -126,7 +126,7 @@ class Traffic:
         endpoint = request.query.get("endpoint")
         answered = request.query.get("answered", "") == "true"
         entries = await self.wait_after(after, number(request, "wait", 0), endpoint, answered=answered)
-        return reply({"requests": [entry.shown() for entry in entries], "last": self._last})
+        return reply({"requests": [entry.as_json() for entry in entries], "last": self._last})
 
 
 def readable(content_type: str, raw: bytes) -> Any:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 TEAM = ("Ana", "Ben", "Cleo")
 GUEST, OUTSIDER = "Gus", "Olga"
-ADMIN = "Cleo"
+APPROVER, ADMIN = "Ben", "Cleo"
 CHANNELS = {
     "Ana": ("#training", "#gpus", "#shared", "dm"),
     "Ben": ("#training", "#gpus", "#shared", "dm"),
@@ -86,85 +86,87 @@ _MEMBER = (
     (1, "key", ()),
 )
 """Weight, kind, and the labels or commands to choose from."""
-_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), (4, "click", ("I'm on it",)))
+_TAKE_ON = (4, "click", ("I'm on it",))
+_APPROVER = ((60, "click", ("Approve",)), (8, "click", ("Deny",)), _TAKE_ON)
 _ADMIN = ((3, "command", ("pause",)), (5, "command", ("resume",)), (4, "command", ("destroy {any}",)))
+_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")
 _STRANGER = (
     (6, "read", ()),
     (5, "get", ()),
-    (8, "click", ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")),
+    (8, "click", _STRANGERS_LABELS),
     (3, "command", ("destroy {any}", "extend {any} 2h", "ssh {any}", "show {any}")),
     (2, "say", ()),
 )
 
 
-def opening_actions(source: random.Random) -> tuple[Action, ...]:
+def opening_actions(rng: random.Random) -> tuple[Action, ...]:
     """Return the actions before anything fails: everyone sets a key, two rent, and one asks an approver."""
     keys = [Action(after=0, who=name, kind=ActionKind.KEY) for name in TEAM]
-    rents = [_get(source, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
+    rents = [_get(rng, 0, name, GPUS[:3], " now") for name in ("Ana", "Cleo")]
     asks = [
-        _get(source, 0, "Ana", OVER_THE_LIMIT, ""),
+        _get(rng, 0, "Ana", OVER_THE_LIMIT, ""),
         Action(after=0, who="Ana", kind=ActionKind.CLICK, labels=("Ask for",)),
     ]
     return (*keys, *rents, *asks)
 
 
-def draw_action(source: random.Random, lasts: float) -> Action:
+def draw_action(rng: random.Random, seconds: float) -> Action:
     """Draw an action of someone within a round of that many seconds."""
-    who = source.choices(("Ana", "Ben", "Cleo", GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
-    after = source.uniform(0, lasts)
-    if who == OUTSIDER:
-        return _click(source, after, who, _STRANGER[2][2])
-    menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == "Ben" else ())
+    who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 5, 2, 1))[0]
+    after = rng.uniform(0, seconds)
+    if who == OUTSIDER:  # Slack lets an outsider click, but run no command
+        return _click(rng, after, who, _STRANGERS_LABELS)
+    menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == APPROVER else ())
     if who == ADMIN:
-        menu = _MEMBER + _ADMIN + _APPROVER[2:]
-    _, kind, choices = source.choices(menu, [row[0] for row in menu])[0]
+        menu = _MEMBER + _ADMIN + (_TAKE_ON,)
+    _, kind, choices = rng.choices(menu, [row[0] for row in menu])[0]
     match kind:
         case "get":
-            gpus = OVER_THE_LIMIT if source.random() < 0.25 else GPUS
-            return _get(source, after, who, gpus, " now" if source.random() < 0.35 else "")
+            gpus = OVER_THE_LIMIT if rng.random() < 0.25 else GPUS
+            return _get(rng, after, who, gpus, " now" if rng.random() < 0.35 else "")
         case "click":
-            return _click(source, after, who, choices)
+            return _click(rng, after, who, choices)
         case "command":
-            return _command(source, after, who, source.choice(choices))
+            return _command(rng, after, who, rng.choice(choices))
         case "read":
-            return _command(source, after, who, source.choice(READS))
+            return _command(rng, after, who, rng.choice(READS))
         case "say":
             return Action(after=after, who=who, kind=ActionKind.SAY, text="are you there?")
     return Action(after=after, who=who, kind=ActionKind.KEY)
 
 
-def _get(source: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
-    note = f" -- {NOTE}{source.randrange(10**6):06d}"
-    text = f"get {source.choice(gpus)} for {source.choice(LEASES)}{now}{note}"
-    channel = source.choice(CHANNELS[who])
+def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
+    note = f" -- {NOTE}{rng.randrange(10**6):06d}"
+    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{now}{note}"
+    channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
 
 
-def _command(source: random.Random, after: float, who: str, text: str) -> Action:
+def _command(rng: random.Random, after: float, who: str, text: str) -> Action:
     return Action(
         after=after,
         who=who,
         kind=ActionKind.COMMAND,
-        channel=source.choice(CHANNELS[who]),
+        channel=rng.choice(CHANNELS[who]),
         text=text,
-        pick=source.random() ** 2,
-        dialog=_draw_dialog(source),
-        twice=source.random() < 0.15,
+        pick=rng.random() ** 2,
+        dialog=_draw_dialog(rng),
+        twice=rng.random() < 0.15,
     )
 
 
-def _click(source: random.Random, after: float, who: str, labels: tuple[str, ...]) -> Action:
+def _click(rng: random.Random, after: float, who: str, labels: tuple[str, ...]) -> Action:
     return Action(
         after=after,
         who=who,
         kind=ActionKind.CLICK,
         labels=labels,
-        pick=source.random() ** 2,
-        twice=source.random() < 0.2,
-        stale=source.random() < 0.15,
-        dialog=_draw_dialog(source),
+        pick=rng.random() ** 2,
+        twice=rng.random() < 0.2,
+        stale=rng.random() < 0.15,
+        dialog=_draw_dialog(rng),
     )
 
 
-def _draw_dialog(source: random.Random) -> Dialog:
-    return source.choices(tuple(Dialog), (8, 2, 1, 1))[0]
+def _draw_dialog(rng: random.Random) -> Dialog:
+    return rng.choices(tuple(Dialog), (8, 2, 1, 1))[0]

@@ -100,46 +100,46 @@ HOSTILE_BODIES = (
 """Answers that are no valid answer of the market."""
 
 
-def draw_disturbance(source: random.Random, lasts: float) -> Disturbance:
+def draw_disturbance(rng: random.Random, seconds: float) -> Disturbance:
     """Draw a failure that begins within that many seconds."""
-    after = source.uniform(0, lasts)
-    kind = source.choices(
-        ("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2)
-    )[0]
+    after = rng.uniform(0, seconds)
+    kind = rng.choices(("slack", "sockets", "token", "market", "vendor", "lost", "store"), (9, 3, 1, 12, 9, 2, 2))[
+        0
+    ]
     match kind:
         case "slack":
-            return _slack(source, after)
+            return _slack(rng, after)
         case "sockets":
-            return _sockets(source, after)
+            return _sockets(rng, after)
         case "token":
-            if source.random() < 0.5:
+            if rng.random() < 0.5:
                 body, undo = {"bot": "revoked"}, {"bot": "valid"}
                 return Disturbance(after, System.SLACK, "slack token revoked", TOKENS, body, undo)
             refused, accepted = {"valid": False}, {"valid": True}
             return Disturbance(after, System.MARKET, "market token refused", "token", refused, accepted)
         case "market":
-            return _market(source, after)
+            return _market(rng, after)
         case "vendor":
-            vendor, behaviour = source.choice(VENDORS), source.choice(BEHAVIOURS)
+            vendor, behaviour = rng.choice(VENDORS), rng.choice(BEHAVIOURS)
             name = f"{vendor} {behaviour['behaviour']}"
             return Disturbance(after, System.MARKET, name, f"vendors/{vendor}", behaviour, {"behaviour": "normal"})
         case "lost":
-            how = source.choice(("deleted", "missing"))
+            how = rng.choice(("deleted", "missing"))
             name, body = f"machine {how}", {"how": how}
-            return Disturbance(after, System.MARKET, name, body=body, machine=source.random())
-    return Disturbance(after, System.STORE, "store disturbed", seconds=source.uniform(0.2, 1.5))
+            return Disturbance(after, System.MARKET, name, body=body, machine=rng.random())
+    return Disturbance(after, System.STORE, "store disturbed", seconds=rng.uniform(0.2, 1.5))
 
 
-def _slack(source: random.Random, after: float) -> Disturbance:
-    fault: Json = {"endpoint": source.choice(SLACK_METHODS), "times": source.choice((1, 2, 4, 8))}
-    fault |= source.choice(
+def _slack(rng: random.Random, after: float) -> Disturbance:
+    fault: Json = {"endpoint": rng.choice(SLACK_METHODS), "times": rng.choice((1, 2, 4, 8))}
+    fault |= rng.choice(
         (
-            {"kind": "status", "status": 429, "retry_after": source.choice((1, 2))},
-            {"kind": "status", "status": source.choice((500, 502, 503)), "acts": source.random() < 0.4},
+            {"kind": "status", "status": 429, "retry_after": rng.choice((1, 2))},
+            {"kind": "status", "status": rng.choice((500, 502, 503)), "acts": rng.random() < 0.4},
             {"kind": "cut_before"},
             {"kind": "cut_after"},
-            {"kind": "garbage", "acts": source.random() < 0.5},
-            {"kind": "latency", "seconds": source.uniform(0.2, 2.0)},
+            {"kind": "garbage", "acts": rng.random() < 0.5},
+            {"kind": "latency", "seconds": rng.uniform(0.2, 2.0)},
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
@@ -148,9 +148,9 @@ def _slack(source: random.Random, after: float) -> Disturbance:
     return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 
 
-def _sockets(source: random.Random, after: float) -> Disturbance:
+def _sockets(rng: random.Random, after: float) -> Disturbance:
     path = "sockets/disconnect"
-    body: Json = source.choice(
+    body: Json = rng.choice(
         (
             {"kill": True},
             {"reason": "warning"},
@@ -163,19 +163,19 @@ def _sockets(source: random.Random, after: float) -> Disturbance:
     return Disturbance(after, System.SLACK, f"sockets {next(iter(body))}", path, body, undo)
 
 
-def _market(source: random.Random, after: float) -> Disturbance:
-    fault: Json = {"endpoint": source.choice(MARKET_ENDPOINTS), "times": source.choice((1, 1, 3, 8))}
-    acts = source.random() < 0.5
-    fault |= source.choice(
+def _market(rng: random.Random, after: float) -> Disturbance:
+    fault: Json = {"endpoint": rng.choice(MARKET_ENDPOINTS), "times": rng.choice((1, 1, 3, 8))}
+    acts = rng.random() < 0.5
+    fault |= rng.choice(
         (
-            {"kind": "status", "status": 429, "retry_after": source.choice((1, 3)), "acts": acts},
+            {"kind": "status", "status": 429, "retry_after": rng.choice((1, 3)), "acts": acts},
             {"kind": "status", "status": 409, "acts": acts},
-            {"kind": "status", "status": source.choice((500, 502, 503, 504)), "acts": acts},
+            {"kind": "status", "status": rng.choice((500, 502, 503, 504)), "acts": acts},
             {"kind": "cut_before"},
             {"kind": "cut_after"},
             {"kind": "garbage", "acts": acts},
-            {"kind": "garbage", "acts": acts, "body": source.choice(HOSTILE_BODIES)},
-            {"kind": "latency", "seconds": source.uniform(0.2, 1.5)},
+            {"kind": "garbage", "acts": acts, "body": rng.choice(HOSTILE_BODIES)},
+            {"kind": "latency", "seconds": rng.uniform(0.2, 1.5)},
         )
     )
     return Disturbance(after, System.MARKET, f"{fault['endpoint']} {fault['kind']}", "faults", fault)

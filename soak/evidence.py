@@ -146,18 +146,22 @@ class Evidence:
     @cached_property
     def cards(self) -> dict[str, SeenMessage]:
         """By rental, its newest card."""
-        found: dict[str, SeenMessage] = {}
-        for message in sorted(self.newest.values(), key=lambda message: message.ts):
-            card = CARD.match(message.text)
-            if card and not message.only_you and not message.is_dm and message.thread_ts in {None, message.ts}:
-                found[card["id"]] = message
-        return found
+        return dict(self.posted_cards())
 
     @cached_property
     def owners(self) -> dict[str, str]:
         """By rental, its owner."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
+
+    def posted_cards(self) -> list[tuple[str, SeenMessage]]:
+        """Return every card with its rental, the oldest first. A rental should have only one."""
+        found: list[tuple[str, SeenMessage]] = []
+        for message in sorted(self.newest.values(), key=lambda message: message.ts):
+            card = CARD.match(message.text)
+            if card and not message.only_you and not message.is_dm and message.thread_ts in {None, message.ts}:
+                found.append((card["id"], message))
+        return found
 
     def thread(self, rental: str) -> list[SeenMessage]:
         """Return the replies below a rental's card, in order."""

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from sandbox.client import Account, BillLine
-from soak.actions import ADMIN
+from soak.actions import ADMIN, APPROVER
 from soak.evidence import Evidence, Machine, MarketRequest, Post, Purchase
 from soak.world import GRACE, PEOPLE, World
 
@@ -27,7 +27,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         grace=GRACE,
         people=PEOPLE,
         admin=ADMIN,
-        approvers=("Ben",),
+        approvers=(APPROVER,),
         seen=seen,
         modals=tuple(world.modals),
         actions=tuple(world.actions),

@@ -90,39 +90,39 @@ def plans(seed: int, kills: int, databases: tuple[str, ...], only: int | None = 
 
 def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
     """Return one episode; the same arguments make the same one."""
-    source = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
+    rng = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
     rounds: list[Round] = []
     # Only half of the episodes are checked on their way: settling takes long, and it repairs what later rounds
     # would otherwise meet.
-    left, checked_once = kills, source.random() < 0.5
+    left, checked_once = kills, rng.random() < 0.5
     while left > 0:
-        again = left > 1 and source.random() < 0.2
+        again = left > 1 and rng.random() < 0.2
         left -= 1 + again
         checked = not checked_once and 0 < left <= kills // 2
         checked_once = checked_once or checked
-        rounds.append(_round(source, again=again, checked=checked))
-    return Plan(seed, episode, database, kills, opening_actions(source), tuple(rounds))
+        rounds.append(_round(rng, again=again, checked=checked))
+    return Plan(seed, episode, database, kills, opening_actions(rng), tuple(rounds))
 
 
-def _round(source: random.Random, *, again: bool, checked: bool) -> Round:
-    lasts = source.uniform(0.8, 2.4)
-    held = source.choice(ENDPOINTS_TO_HOLD) if source.random() < 0.4 else None
+def _round(rng: random.Random, *, again: bool, checked: bool) -> Round:
+    length = rng.uniform(0.8, 2.4)
+    held = rng.choice(ENDPOINTS_TO_HOLD) if rng.random() < 0.4 else None
     kill = Kill(
-        after=lasts,
-        graceful=source.random() < 0.2,
+        after=length,
+        graceful=rng.random() < 0.2,
         held=held,
-        after_acting=source.random() < 0.5,
-        again_after=source.uniform(0.1, 1.5) if again else None,
-        down=source.choice((0, 0, 0, 20, 90, 600)),
+        after_acting=rng.random() < 0.5,
+        again_after=rng.uniform(0.1, 1.5) if again else None,
+        down=rng.choice((0, 0, 0, 20, 90, 600)),
     )
     actions = sorted(
-        (draw_action(source, lasts) for _ in range(source.randint(6, 11))), key=lambda action: action.after
+        (draw_action(rng, length) for _ in range(rng.randint(6, 11))), key=lambda action: action.after
     )
     jumps = sorted(
-        (source.uniform(0, lasts), source.choice((1.0, 16.0, 31.0, 60.0, 180.0, 600.0)))
-        for _ in range(source.randint(2, 5))
+        (rng.uniform(0, length), rng.choice((1.0, 16.0, 31.0, 60.0, 180.0, 600.0)))
+        for _ in range(rng.randint(2, 5))
     )
     disturbances = sorted(
-        (draw_disturbance(source, lasts / 2) for _ in range(source.randint(1, 4))), key=lambda each: each.after
+        (draw_disturbance(rng, length / 2) for _ in range(rng.randint(1, 4))), key=lambda each: each.after
     )
-    return Round(tuple(actions), tuple(disturbances), tuple(jumps), kill, source.random() < 0.4, checked)
+    return Round(tuple(actions), tuple(disturbances), tuple(jumps), kill, rng.random() < 0.4, checked)

@@ -91,7 +91,7 @@ class Attempts:
 
     async def write_ready_time(self, rental: Rental) -> None:
         """Store on the rental's newest attempt when the rental became ready, for `median_time_to_ready`."""
-        newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running.ready_at}
+        newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:

@@ -58,7 +58,7 @@ def _while_handling(token: str, note: str) -> Exception:
 
 
 class BreaksWhenCollected:
-    """Raises an exception in a place where nothing can catch it."""
+    """Raises an exception that nothing can catch."""
 
     def __del__(self) -> None:
         breaks()

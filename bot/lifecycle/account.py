@@ -13,10 +13,10 @@ from bot.model.event import Event, EventKind, Facts
 async def buying_block(tx: Tx) -> BuyingBlock | None:
     """Return why nothing is bought for anyone now. Return None if buying goes on.
 
-    Each block is a fact of the account with the block's own name.
+    The store has each block as a fact of the account whose name is the block's value.
     """
     for block in BuyingBlock:
-        if await is_set(tx, block):
+        if await is_blocked_by(tx, block):
             return block
     return None
 
@@ -28,25 +28,25 @@ async def check_buying(tx: Tx) -> None:
         raise BuyingBlocked(block)
 
 
-async def is_set(tx: Tx, block: BuyingBlock) -> bool:
+async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
     """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
     return await tx.account.get(block.value) is not None
 
 
 async def set_block(tx: Tx, block: BuyingBlock, why: str | None) -> None:
-    """Block buying; `why` is a word or a person's id, to be read in the database. None ends the block."""
+    """Block buying. `why` is a word or a person's id, for admins who read the database. None ends the block."""
     await tx.account.set(block.value, why)
 
 
 async def note_token(deps: Deps, refused: bool) -> None:
-    """Store whether the marketplace refuses our token, and notify the admins. The client calls it when an answer
-    differs from the last in that."""
+    """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls it
+    when one answer refuses the token and the next accepts it, or the other way round."""
 
     async def decision(tx: Tx) -> None:
-        if await is_set(tx, BuyingBlock.TOKEN_REFUSED) == refused:
+        if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:
             return
-        await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes" if refused else None)
-        await notify_admins(tx, deps, EventKind.LOCKED_OUT if refused else EventKind.LET_IN)
+        await set_block(tx, BuyingBlock.UNAUTHORIZED, "yes" if refused else None)
+        await notify_admins(tx, deps, EventKind.UNAUTHORIZED if refused else EventKind.AUTHORIZED_AGAIN)
 
     await transact(deps, decision)
 

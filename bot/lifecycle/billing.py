@@ -1,4 +1,4 @@
-"""What a rental costs: ledger rows for resources that are gone, start and price for those that still bill."""
+"""The cost of a rental: ledger rows for resources that are gone, start and price for those that still bill."""
 
 from __future__ import annotations
 

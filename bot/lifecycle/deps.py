@@ -1,4 +1,4 @@
-"""What services and steps are given: the store, the clock and the rules; steps also get the outside."""
+"""The dependencies of services and steps, and the transaction in which they decide."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
 ID_LENGTH = 5
 TRIES = 20
-"""How often a decision that lost a race is tried. Each loss means that another one was committed."""
+"""How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
 
 
 @dataclass(frozen=True)
 class Deps:
-    """What services need."""
+    """The dependencies of services."""
 
     store: Store
     clock: Clock
@@ -38,7 +38,7 @@ def _ignore(_: Attempt) -> None:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """What steps need in addition: the outside."""
+    """The dependencies of steps: those of services, and the outside."""
 
     market: Market
     prober: Prober

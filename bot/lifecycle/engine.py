@@ -1,4 +1,4 @@
-"""The engine: claims quotes and rentals that are due and runs their steps. A step retries by setting `due_at`."""
+"""Claims the quotes and rentals that are due, and runs their steps. A step retries by setting `due_at`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ log = structlog.get_logger()
 AT_ONCE = 64
 """How many steps run at the same time."""
 RETRY_FAILED = timedelta(minutes=1)
-"""Until a step that failed is run again."""
-GATHER = 0.02
-"""Real seconds between two passes, so that many commits in a row wake the engine only once."""
+"""How long after a failed step it is run again."""
+PAUSE_BETWEEN_PASSES = 0.02
+"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
 PAUSE_AFTER_OUTAGE = 1.0
-"""Real seconds until the store is tried again after an outage."""
+"""Real seconds until the store is tried again."""
 PAUSE_AFTER_BUG = 10.0
-"""Real seconds until the next pass after one that failed with a bug."""
+"""Real seconds until the next pass."""
 
 
 class Watch(Protocol):
@@ -44,7 +44,7 @@ class Watch(Protocol):
 
 
 class Unwatched:
-    """A Watch that drops the figures."""
+    """A Watch that ignores all figures."""
 
     def late(self, seconds: float) -> None: ...
     def failed(self, what: str) -> None: ...
@@ -77,10 +77,11 @@ class Engine:
         self._wake = asyncio.Event()
         self._tasks: dict[asyncio.Task[None], str] = {}
         """The running steps, each with the id of its quote or rental."""
-        self._since: dict[asyncio.Task[None], datetime] = {}
+        self._started_at: dict[asyncio.Task[None], datetime] = {}
+        """When each of them started, in real time."""
         self._searches: set[asyncio.Task[None]] = set()
-        """The running steps of quotes. They take half of the room at most, since a search waits for every
-        vendor."""
+        """The running steps of quotes. At most half of `at_once`: a search waits for every vendor, and must not
+        keep the steps of rentals from running."""
         self._claiming = False
         self._stale_claims = stale_claims
         """Whether the store may hold claims that nobody works on."""
@@ -95,16 +96,17 @@ class Engine:
         return len(self._tasks) + self._claiming
 
     def under_way(self) -> dict[str, datetime]:
-        """Return the id of each quote and rental whose step is running, and since when (real time)."""
-        return {key: self._since[task] for task, key in self._tasks.items()}
+        """Return the ids of the quotes and rentals whose steps are running, and when each step started (real
+        time)."""
+        return {key: self._started_at[task] for task, key in self._tasks.items()}
 
     async def next_due(self, *, searches: bool = True) -> datetime | None:
-        """Return when the next unclaimed quote or rental is due; without `searches`, the next rental."""
+        """Return when the next unclaimed quote or rental is due. If `searches` is false, ignore quotes."""
         async with self.deps.store.read() as tx:
             return soonest(await tx.quotes.next_due() if searches else None, await tx.rentals.next_due())
 
     async def run(self) -> None:
-        """Run until cancelled. Steps that are running then go on; `drain` waits for them."""
+        """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
         while True:
             self._wake.clear()
             try:
@@ -121,10 +123,11 @@ class Engine:
                 await self.deps.clock.pause(PAUSE_AFTER_BUG)
                 continue
             await self.deps.clock.sleep_until(due, self._wake)
-            await self.deps.clock.pause(GATHER)
+            await self.deps.clock.pause(PAUSE_BETWEEN_PASSES)
 
     async def run_pass(self) -> datetime | None:
-        """Start the due steps, as far as there is room. Return until when to sleep; None to sleep until woken."""
+        """Start the due steps, up to `at_once` at the same time. Return when the next pass is due, or None if only
+        a commit or the end of a step makes one due."""
         self.passes += 1
         await self._failures.load()
         free = self._at_once - len(self._tasks)
@@ -132,21 +135,22 @@ class Engine:
             return None
         if self._stale_claims:
             await self._release_stale_claims()
-        room = min(free, max(self._at_once // 2, 1) - len(self._searches))
-        due = await self.next_due(searches=room > 0)
+        search_slots = min(free, max(self._at_once // 2, 1) - len(self._searches))
+        due = await self.next_due(searches=search_slots > 0)
         now = self.deps.clock.now()
         if due is None or due > now:
             return due
         self._claiming = True
         try:
-            return await self._start_due(now, free, room)
+            return await self._start_due(now, free, search_slots)
         finally:
             self._claiming = False
 
-    async def _start_due(self, now: datetime, free: int, room: int) -> datetime | None:
+    async def _start_due(self, now: datetime, free: int, search_slots: int) -> datetime | None:
+        """Claim and start what is due. Return `now` if there was something, as more may be due."""
         try:
             async with self.deps.store.write() as tx:
-                quotes = await tx.quotes.claim(now, self._claimant, room) if room > 0 else []
+                quotes = await tx.quotes.claim(now, self._claimant, search_slots) if search_slots > 0 else []
                 rentals = await tx.rentals.claim(now, self._claimant, free - len(quotes))
         except GpubotError:
             # The claims may have been committed all the same. A row that stays claimed would never be stepped
@@ -176,13 +180,13 @@ class Engine:
     def _start(self, step: Coroutine[Any, Any, None], key: str) -> asyncio.Task[None]:
         task = asyncio.create_task(step)
         self._tasks[task] = key
-        self._since[task] = self.deps.clock.real()
+        self._started_at[task] = self.deps.clock.real()
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
-        self._since.pop(task, None)
+        self._started_at.pop(task, None)
         self._searches.discard(task)
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Jobs that run by the calendar. APScheduler's triggers compute their times; our clock waits for them."""
+"""Runs jobs by the calendar. APScheduler's triggers compute their times, and our clock waits for them."""
 
 from __future__ import annotations
 
@@ -52,5 +52,6 @@ class Job:
 
 
 def every(minutes: int) -> CronTrigger:
-    """Return a trigger for each full `minutes` of the clock; `minutes` must divide an hour."""
+    """Return a trigger for the multiples of `minutes` in each hour: 5 means :00, :05 and so on. An hour must be a
+    multiple of `minutes`."""
     return CronTrigger(minute=f"*/{minutes}", timezone="UTC")

@@ -1,4 +1,4 @@
-"""Who is notified of what: from an event to the messages that it makes. Their words are in handlers/views/."""
+"""Decides who is notified of what: turns an event into its messages. Their words are in handlers/views/."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bot.policy.rules import ReadyAnnouncement, Rules
 E = EventKind
 
 AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
-"""The owner and the admins are notified of these by notices. A rental whose step fails may also be one whose card,
-thread and direct messages can't be rendered."""
+"""The owner and the admins are notified of these by notices, because the card, thread and direct messages of a
+rental whose step fails may be impossible to render."""
 
 NOT_IN_THREAD = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
-"""The card itself, the first "renting", or a direct message says it."""
+"""The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
 
 TO_OWNER = frozenset(
     {
@@ -39,12 +39,14 @@ TO_OWNER = frozenset(
         E.LOST,
     }
 )
-"""The owner gets a direct message, unless they did it themselves."""
+"""The owner gets a direct message of these, unless they did it themselves."""
 
 TO_OWNER_FROM_OTHERS = frozenset({E.DESTROYING, E.KEPT, E.EXTENDED})
-"""The owner gets a direct message only if another person did it. If the bot did, the owner was notified before."""
+"""The owner gets a direct message of these only if another person did it. If the bot did it, the owner was
+notified before."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
+"""The approvals channel gets a message of these if an approver decides."""
 
 
 def change(

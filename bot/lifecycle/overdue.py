@@ -25,14 +25,15 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If the last check is longer ago, the bot was down or stuck in between."""
+"""If the last check was longer ago, the bot was down or stuck in between."""
 RETRY_COMPLETE = timedelta(minutes=10)
-"""Until the market is asked again about an attempt of which no resource is left to delete."""
+"""How long until the market is asked again about an attempt of which no resource is left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
 """How long nothing is deleted after an outage of the market: the rental's own step goes first, because the machine
 may still be wanted."""
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""If a rental's own step read a resource this recently while deleting it, the step works and is only slow."""
+"""If a rental's own step read a resource this recently while deleting it, the step works and the vendor is
+slow."""
 SHORTEST_PAUSE = 0.05
 """Real seconds between two checks at least, also if our clock runs fast."""
 
@@ -42,7 +43,8 @@ AttemptKey = tuple[str, int]
 
 @dataclass(frozen=True)
 class PastEnd:
-    """From when on an attempt's graces count: its end, or the first check after it if the bot was down then."""
+    """The moment from which an attempt's graces count: its end, or the first check after it if the bot was down at
+    the end."""
 
     end: datetime
     since: datetime
@@ -157,7 +159,8 @@ class OverdueDeletion:
         return PastEnd(end, datetime.fromisoformat(since), stored=True) if known_end == end.isoformat() else None
 
     async def _save(self, key: AttemptKey, past_end: PastEnd) -> None:
-        """Store it for the next start: a step that crashes the process must not restart the graces."""
+        """Store it for the next start: if a step crashes the process again and again, the graces must not start
+        over each time."""
         try:
             async with self._deps.store.write() as tx:
                 await tx.account.set(_fact(key), f"{past_end.end.isoformat()} {past_end.since.isoformat()}")
@@ -202,7 +205,7 @@ class OverdueDeletion:
                 complete = False
                 continue
             if accepted:
-                # Noted at once: even if the next read fails, this deletion must be stored and people notified.
+                # Note it now: even if the next read fails, this deletion must be stored and people notified.
                 complete = False
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
                 _, before = self._unwritten.get(key, (attempt, ()))
@@ -215,7 +218,7 @@ class OverdueDeletion:
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
-            # Even on a bug in reading the answer, the resources that the store knows are deleted.
+            # A bug in reading the answer must not prevent the deletion of the resources that the store knows.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
             if isinstance(error, MarketAway):
                 self._away_at[attempt.rental_id, attempt.n] = now

@@ -31,12 +31,12 @@ ENDS_SOON = timedelta(hours=1)
 """The owner of a lease that ends within this span is notified of an outage."""
 
 Recipient = tuple[str, str | None]
-"""A person, and the rental that the notice was about."""
+"""A person's id, and that of the rental that the notice was about, if any."""
 
 
 @dataclass
 class SelfCheck:
-    """Checks every few seconds what is wrong, and notifies people."""
+    """Checks every few seconds whether the bot works, and notifies people if it does not."""
 
     deps: StepDeps
     engine: Engine

@@ -21,7 +21,8 @@ from bot.model.summary import AccruedCost
 
 @dataclass(frozen=True)
 class RentalSnapshot:
-    """What is known of a rental at one moment. Steps return changed copies; `save` writes the difference."""
+    """Everything known of a rental at one moment. Steps return changed copies, and `save` writes the
+    difference."""
 
     rental: Rental
     attempts: tuple[Attempt, ...] = ()
@@ -106,7 +107,7 @@ async def save(
     releases_claim: bool = False,
     check_first: Callable[[Tx], Awaitable[None]] | None = None,
 ) -> RentalSnapshot:
-    """Write the difference from what was loaded, and return the snapshot as it is then stored.
+    """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
 
     Raise Stale if the rental changed meanwhile. The attempt and resource facts are still written; nothing else is.
     `check_first` runs in the same transaction. Nothing at all is written if it raises.

@@ -48,7 +48,8 @@ class StepFailures:
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read, once, the runs that people were notified of before the last restart. Raise StoreBusy."""
+        """Read the runs that people were notified of before the last restart. Do nothing if they were read
+        already. Raise StoreBusy if the store can't be read."""
         if self._loaded:
             return
         async with self._deps.store.read() as tx:
@@ -63,7 +64,8 @@ class StepFailures:
         return run.number
 
     async def notify(self, rental: Claimed) -> None:
-        """Notify people of a run that is long enough. Raise StoreBusy; the next failed step tries again."""
+        """Notify people if the run is long enough. Raise StoreBusy if the store doesn't take it; the next failed
+        step tries again."""
         run, now = self._runs[rental.id], self._deps.clock.now()
         if run.count < NOTIFY_AFTER or (run.told_at is not None and now - run.told_at < NOTIFY_AGAIN):
             return
@@ -82,7 +84,7 @@ class StepFailures:
 
     async def end_run(self, rental: Claimed) -> None:
         """End the run after a step that worked, and notify people if they were notified of the run. Raise
-        StoreBusy; the next step that works tries again."""
+        StoreBusy if the store doesn't take it; the next step that works tries again."""
         run = self._runs.pop(rental.id, None)
         if run is None or run.told_at is None:
             return

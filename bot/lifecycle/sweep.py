@@ -17,10 +17,9 @@ from bot.lifecycle.transitions import make_due
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.rental import Rental
 
 BATCH = 100
-"""How many machines are handled before the event loop serves others."""
+"""How many machines are handled before the event loop runs other tasks."""
 NAME_PREFIX = "gpubot-"
 """The names of our machines begin with it."""
 
@@ -76,10 +75,10 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt that an unknown resource belongs to: by the offers that it was made from, else by its
-    name.
+    """Return the attempt that an unknown resource belongs to. Return None if there is none.
 
-    Anyone can choose a name, so it counts only if the API names no offers.
+    The offers that the resource was made from decide. Anyone can choose a name, so the name counts only if the API
+    states no offers.
     """
     for offer_id in view.offer_ids:
         attempt = await tx.rentals.attempt_by_offer(offer_id)
@@ -103,7 +102,7 @@ async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) 
 
 
 async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
-    """Notify the admins, once, of a machine that no attempt explains. It is never deleted."""
+    """Notify the admins, once, of a machine that belongs to no attempt. It is never deleted."""
     fact = f"unknown:{view.resource_id}"
     facts = Facts(
         resource_id=view.resource_id,
@@ -123,7 +122,7 @@ async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a resource of an open attempt that its step has not seen yet, or that it believes is gone."""
+    """Store a resource that belongs to an open attempt and that the store does not have, or has as gone."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -144,21 +143,23 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Return a resource that the store has as gone, if it lives. The list may be older than the proof that it is
-    gone, so the vendor is asked live."""
+    """Return a resource that the store has as gone, if the vendor still has it. Return None if not.
+
+    The vendor is asked, because the list may be older than the proof that the resource is gone.
+    """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Reopen a settled attempt of which a resource lives: mark it for deletion and notify people. The rental's end
+    """Reopen a settled attempt that still has a resource: mark it for deletion and notify people. The rental's end
     stands."""
     view = await _live_view(deps, found.view.resource_id)
     if view is None:
         return
 
     async def decision(tx: Tx) -> None:
-        rental: Rental | None = await tx.rentals.get(attempt.rental_id)
+        rental = await tx.rentals.get(attempt.rental_id)
         if rental is None:
             return
         snapshot = await load_snapshot(tx, rental)

@@ -88,12 +88,12 @@ def _alter(rental: Rental, **fields: Any) -> Rental:
 
 
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
-    """Set when its step is due next. None: when something changes. That alone is no new version."""
+    """Set when its next step is due. None: only once something changes. This makes no new version."""
     return changed(rental, due_at=due_at)
 
 
 def make_due(rental: Rental, now: datetime) -> Rental:
-    """Its facts changed without its own step, which is now due."""
+    """Make its step due now, because its attempts or resources were changed by something else."""
     return _alter(rental, due_at=now)
 
 
@@ -154,7 +154,7 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 def await_decision(
     rental: Rental, waiting: Waiting, *, envelope: Envelope, clicked_offer: str, now: datetime
 ) -> Rental:
-    """Give a request back to people: what can be bought is outside its envelope, or comes too late."""
+    """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
     return _move(
         rental,
         S.AWAITING_APPROVAL,
@@ -171,7 +171,7 @@ def await_decision(
 
 
 def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
-    """Count one more attempt, of that offer."""
+    """An attempt to buy `offer` begins."""
     return _alter(
         rental,
         attempts=rental.attempts + 1,
@@ -184,7 +184,7 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Buying is blocked since then, or since earlier if it was blocked already."""
+    """Buying is blocked since `since`, or since earlier if it was blocked already."""
     before = rental.blocked or Blocked(since=since)
     return _alter(rental, blocked=changed(before, why=why or before.why))
 
@@ -205,7 +205,7 @@ def note_progress(rental: Rental, progress: str) -> Rental:
 
 
 def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
-    """The machine runs and no SSH server has answered on it since then, in real time."""
+    """The machine runs, and no SSH server has answered on it since `since`, in real time."""
     return _alter(rental, quiet_since_real=since)
 
 
@@ -245,7 +245,7 @@ def become_ready(rental: Rental, *, host: str | None, port: int, rate: Decimal, 
 
 
 def change_rate(rental: Rental, rate: Decimal) -> Rental:
-    """Its resources bill another rate than before."""
+    """Its resources now bill `rate`."""
     return _alter(rental, rate=rate)
 
 
@@ -253,18 +253,18 @@ def change_rate(rental: Rental, rate: Decimal) -> Rental:
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Someone still needs it. The end stands."""
-    return _alter(rental, lease=changed(rental.running, seen_at=now, question=question), due_at=now)
+    """Someone says that they still need it. The end stands."""
+    return _alter(rental, lease=changed(rental.running_lease, seen_at=now, question=question), due_at=now)
 
 
 def count_notices(rental: Rental, past: int) -> Rental:
-    """So many notices of its end are over: given, or skipped."""
-    return _alter(rental, lease=changed(rental.running, notices_given=past))
+    """`past` notices of its end are over: given or skipped."""
+    return _alter(rental, lease=changed(rental.running_lease, notices_given=past))
 
 
 def plan_question(rental: Rental, question: Question) -> Rental:
-    """Ask whether it is still needed at another time."""
-    return _alter(rental, lease=changed(rental.running, question=question))
+    """Change when "Still needed?" is asked next."""
+    return _alter(rental, lease=changed(rental.running_lease, question=question))
 
 
 def extend(
@@ -277,13 +277,15 @@ def extend(
     now: datetime,
 ) -> Rental:
     """Someone extends the lease within the limits, so they still need it."""
-    lease = changed(rental.running, ends_at=ends_at, notices_given=notices_given, seen_at=now, question=question)
+    lease = changed(
+        rental.running_lease, ends_at=ends_at, notices_given=notices_given, seen_at=now, question=question
+    )
     return _alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Someone asks an approver for a longer lease, so they still need it. The end stands."""
-    lease = changed(rental.running, seen_at=now, question=question)
+    lease = changed(rental.running_lease, seen_at=now, question=question)
     return _alter(rental, extension=extension, lease=lease, due_at=now)
 
 
@@ -291,7 +293,7 @@ def approve_extension(
     rental: Rental, extension: Extension, *, notices_given: int, approver: str, now: datetime
 ) -> Rental:
     """An approver allows the longer lease."""
-    lease = changed(rental.running, ends_at=extension.ends_at, notices_given=notices_given)
+    lease = changed(rental.running_lease, ends_at=extension.ends_at, notices_given=notices_given)
     return _alter(
         rental,
         envelope=extension.envelope,

@@ -91,14 +91,14 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""Our status of a resource that the answer to a purchase named and no read has shown yet."""
+"""Our status of a resource that the answer to a purchase named and that no read has shown yet."""
 UNSEEN = "unseen"
 """Our status of a placeholder for the resource of an accepted purchase that never showed one. Its id is the
-offer's, and it is gone from the start. Its ledger row is for what the purchase may have billed."""
+offer's. It counts as gone, so it gets a ledger row: an estimate of what the purchase billed."""
 
 
 class Resource(Frozen):
-    """What the API bills for. It belongs to one attempt."""
+    """A thing that the API bills for, usually one machine. It belongs to one attempt."""
 
     resource_id: str
     rental_id: str
@@ -114,14 +114,14 @@ class Resource(Frozen):
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """When the market first answered that it doesn't exist. A second look decides."""
+    """When the market first answered that it doesn't exist. A second lookup decides."""
     gone_at: Instant | None = None
     last_answer: str = ""
     """The answer to the last delete, if it was not accepted. Data, never markup."""
 
 
 class LedgerRow(Frozen):
-    """What one resource cost. It is written once, when the resource is gone."""
+    """The cost of one resource. The row is written once, when the resource is gone."""
 
     resource_id: str
     n: int = 1
@@ -133,4 +133,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """Whether the API left out the start, the end or the price, so that we had to estimate it."""
+    """Whether the amount is our estimate, because the API left out the start, the end or the price."""

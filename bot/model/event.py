@@ -1,4 +1,4 @@
-"""Facts in a rental's history."""
+"""Events: what happened to a rental or to the account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.model.state import State
 
 
 class EventKind(StrEnum):
-    """What happened. Each makes one reply in the thread, except those in `notifications.NOT_IN_THREAD`."""
+    """The kinds of events. Each makes one reply in the thread, except those in `notifications.NOT_IN_THREAD`."""
 
     ASKED = "asked"
     """An approver decides. `facts.envelope` is the version that they decide."""
@@ -28,7 +28,7 @@ class EventKind(StrEnum):
     EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
     STARTED = "started"
-    """Rented within the limits, so without an approval."""
+    """Rented without an approval, because it is within the limits."""
     RENTING = "renting"
     """An attempt is intended. `facts.before` is the rate of the attempt before it, if any."""
     NO_ANSWER = "no_answer"
@@ -36,7 +36,7 @@ class EventKind(StrEnum):
     """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
     ACCEPTED = "accepted"
     WAITING = "waiting"
-    """Buying is blocked: an outage, a pause, a refused token."""
+    """Buying is blocked by an outage, a pause or a refused token."""
     SILENT = "silent"
     """The machine runs, but nothing answered on its SSH port."""
     READY = "ready"
@@ -69,9 +69,9 @@ class EventKind(StrEnum):
     # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
     EMPTY_STORE = "empty_store"
-    LOCKED_OUT = "locked_out"
+    UNAUTHORIZED = "locked_out"
     """The marketplace refuses our token."""
-    LET_IN = "let_in"
+    AUTHORIZED_AGAIN = "let_in"
     PAUSED = "paused"
     RESUMED = "resumed"
     # About the account, posted without the outbox:
@@ -90,16 +90,19 @@ class Facts(Frozen):
     vendor_region: str | None = None
     rate: Decimal | None = None
     before: Decimal | None = None
-    """The rate before this event."""
+    """The `rate` or `max_rate` before this event."""
     before_vendor: str | None = None
     """The vendor of the attempt that failed before this one."""
     max_rate: Decimal | None = None
     total: Micros | None = None
     envelope: int | None = None
+    """The version of the envelope that the event is about."""
     why: Why | None = None
     detail: str | None = None
+    """The market's own words."""
     span: timedelta | None = None
     hours: timedelta | None = None
+    """The whole lease."""
     until: Instant | None = None
     since: Instant | None = None
     amount: Micros | None = None
@@ -107,14 +110,16 @@ class Facts(Frozen):
     estimated: bool | None = None
     resource_id: str | None = None
     name: str | None = None
+    """A resource's name, or the rental's id in an event that is sent as a notice."""
     gpu: str | None = None
     count: int | None = None
     end: State | None = None
+    """The state in which the rental ends."""
     paid: bool | None = None
     """Whether the attempt cost anything. None if the store doesn't know."""
     self_approved: bool | None = None
     number: str | None = None
-    """The number of a failure, as in the log."""
+    """The number of a run of failed steps, as in the log."""
 
     @model_validator(mode="before")
     @classmethod
@@ -126,7 +131,7 @@ class Facts(Frozen):
 
 
 class Event(Frozen):
-    """Who did what, when and why. It is written in the transaction that makes the change."""
+    """Who did what, when and why. It is written in the same transaction as the change."""
 
     id: int = 0
     """Given by the store; 0 until then."""

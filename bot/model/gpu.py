@@ -23,7 +23,7 @@ MAKER = rf"(?:(?:{'|'.join(_MAKERS)})[\s_-]*)?(?:(?:{'|'.join(_BRANDS)})[\s_-]*)
 
 
 def name_key(name: str) -> str:
-    """Return the name without case, spaces, hyphens and other punctuation. Names with equal keys are the same."""
+    """Return the name in lower case without spaces and punctuation. Names with equal keys are the same name."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
@@ -76,7 +76,7 @@ class Families:
 
 @dataclass(frozen=True)
 class Variant:
-    """A canonical name and what sets it apart within its family: `sxm5`, `80gb`."""
+    """A canonical name with its features: the parts after the family, such as `sxm5` and `80gb`."""
 
     name: str
     features: frozenset[str]

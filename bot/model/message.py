@@ -1,4 +1,4 @@
-"""The outbox: what is to be posted in Slack, and what Slack already shows."""
+"""The outbox: messages that are to be posted in Slack, and those that Slack shows already."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class MessageKind(StrEnum):
     APPROVAL = "approval"
     """A surface in the approvals channel, for one version of an envelope."""
     DIRECT = "direct"
-    """A surface in one person's direct messages, made by one event."""
+    """A surface in one person's direct messages, caused by one event."""
     NOTICE = "notice"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
-    """Sent once to the person who asked: the search takes longer."""
+    """Sent once to the person who asked, if the search takes longer."""
     REPLY = "reply"
     """Sent once to the person who acted, rendered when it was queued."""
 
@@ -54,7 +54,7 @@ class NextCall(StrEnum):
 
 
 class DestinationKind(StrEnum):
-    """What kind of place a message goes to."""
+    """The kinds of places that messages go to."""
 
     CHANNEL = "channel"
     PERSON = "person"
@@ -124,7 +124,7 @@ class Message(Frozen):
     posted_at: Instant | None = None
     """Our time at which Slack took it."""
     sending: bool = False
-    """A post was begun and its outcome is not stored: the conversation is read back before it is posted again."""
+    """A post began and its outcome is not stored. The conversation is read back before it is posted again."""
     tries: int = 0
     """How many calls in a row failed."""
     closed: bool = False

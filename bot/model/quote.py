@@ -1,4 +1,4 @@
-"""A request and the offers found for it."""
+"""Quotes: what somebody asked for, and what was found for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Nearby(Frozen):
 
 
 class Quote(Frozen):
-    """A request and the offers found for it. It makes at most one rental."""
+    """A request and the offers found for it. At most one rental comes from it."""
 
     id: str
     state: QuoteState

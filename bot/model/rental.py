@@ -1,4 +1,4 @@
-"""A rental: one request, from the click to the destruction of its machines."""
+"""A rental: one request, from the click until its machines are destroyed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Waiting(Frozen):
 
 
 class Blocked(Frozen):
-    """Buying is blocked: by an outage, a pause, a refused token, or because the bot was down."""
+    """Buying is blocked by an outage, a pause or a refused token, or because the bot was down."""
 
     since: Instant
     why: Why | None = None
@@ -36,14 +36,14 @@ class Blocked(Frozen):
 
 
 class Question(Frozen):
-    """The next "Still needed?"."""
+    """The next time that its owner is asked "Still needed?"."""
 
     at: Instant | None
     """None if the rules switch the question off."""
     times: int = 0
-    """How often in a row it was asked without a sign of life since."""
+    """How often it was asked since the last sign of life."""
     promised: bool = False
-    """Whether the answer to "Keep" named this moment. If so, no earlier sign of life puts it off."""
+    """Whether the answer to "Keep" named this moment. If so, a sign of life before it does not postpone it."""
 
 
 class Lease(Frozen):
@@ -63,7 +63,7 @@ class Extension(Frozen):
 
     envelope: Envelope
     ends_at: Instant
-    """The end that it would give."""
+    """The new end, if it is approved."""
     asked_by: str
     asked_at: Instant
 
@@ -75,7 +75,7 @@ class Ending(Frozen):
     why: Why | None = None
     by: str | None = None
     since: Instant | None = None
-    """When its destruction began. None if no machine was alive, so that it ended at once."""
+    """When its destruction began. None if it ended at once, because no machine was alive."""
 
 
 class Alarm(Frozen):
@@ -122,8 +122,9 @@ class Rental(Frozen):
     accepted_at: Instant | None = None
     """When the market accepted the live attempt."""
     progress: str = ""
+    """How far the machine is, in the market's words."""
     quiet_since_real: Instant | None = None
-    """Real time since which its SSH port has not answered."""
+    """Since when its SSH port has not answered, in real time."""
     host: str | None = None
     port: int | None = None
     lease: Lease | None = None
@@ -157,15 +158,15 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Envelope:
-        """Return the envelope without the extension that was asked for. It takes the extension's version, so that
-        the next extension gets another version and old buttons are recognized."""
+        """Return the envelope in force, with the version of the extension that waits, if any. The next extension
+        then gets a version of its own, so that old buttons are recognized."""
         if self.extension is None:
             return self.envelope
         return changed(self.envelope, version=self.extension.envelope.version)
 
     @property
-    def running(self) -> Lease:
-        """Return the lease. Raise ValueError if the rental was never ready, which is a bug in the caller."""
+    def running_lease(self) -> Lease:
+        """Return the lease. Raise ValueError if it was never ready: that is a bug in the caller."""
         if self.lease is None:
             raise ValueError(f"{self.id} has no lease")
         return self.lease

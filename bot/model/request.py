@@ -20,7 +20,7 @@ class Contract(StrEnum):
 
 
 class Request(Frozen):
-    """What someone asked for, in the marketplace's own names."""
+    """The GPUs that someone asked for, in the marketplace's own names."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
@@ -41,7 +41,7 @@ class Request(Frozen):
 
 
 class Envelope(Frozen):
-    """What a click or an approval allows. Within it the bot acts without asking."""
+    """The limits that a click or an approval sets. Within them the bot acts without asking."""
 
     version: int = Field(ge=1)
     """Counts up with every change, so that an old button is recognized."""

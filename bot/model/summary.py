@@ -1,4 +1,4 @@
-"""What views are given: one rental in detail, and many rentals in short."""
+"""Values for views: one rental in detail, and many rentals in short."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 
 
 class AccruedCost(Frozen):
-    """What a rental has cost so far, from the ledger and from what still bills."""
+    """The cost of a rental so far: its ledger, and the resources that still bill."""
 
     amount: Micros
     estimated: bool
@@ -41,7 +41,7 @@ class RentalDetails(RentalSummary):
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of its owner that are not over, this one included. Empty unless a decision about it waits."""
+    """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
 
     @property
     def current(self) -> Attempt | None:
@@ -50,22 +50,22 @@ class RentalDetails(RentalSummary):
 
 
 class CostTotals(Frozen):
-    """What live rentals cost together."""
+    """The cost of live rentals together."""
 
     rate: Decimal
     """USD per hour, of all except those that wait for a decision."""
     amount: Micros
-    """Micro-dollars, of all of them, so far."""
+    """Micro-dollars, of all of them until now."""
 
 
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
     shown: tuple[RentalSummary, ...]
-    """The oldest of the rentals that were asked for."""
+    """The oldest of the rentals that the reader asked for."""
     more: int
     """How many more of them there are."""
     own: CostTotals
-    """Of the reader's own rentals."""
+    """The cost of the reader's own rentals."""
     team: CostTotals
-    """Of all rentals."""
+    """The cost of all rentals."""

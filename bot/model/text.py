@@ -31,12 +31,13 @@ def say_span(span: timedelta) -> str:
 
 
 def say_rate(rate: Decimal) -> str:
-    """Return exact dollars with two decimals, or with four or more: three can be misread as thousands."""
+    """Return the exact rate in dollars with two decimals, or with four or more if it needs them. Three decimals
+    could be misread as thousands."""
     whole, _, decimals = format(rate, "f").partition(".")
     decimals = decimals.rstrip("0")
     return f"${whole}.{decimals.ljust(4 if len(decimals) > 2 else 2, '0')}"
 
 
 def short(word: str, limit: int = 40) -> str:
-    """Return a word as an error quotes it: on one line, and cut."""
+    """Return a word as an error quotes it: on one line, at most `limit` long."""
     return one_line(word, limit)

@@ -32,9 +32,10 @@ _ACCEPTED = frozenset(
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
-"""Phones turn two hyphens into a dash. Two of a row of hyphens are enough: `-{2,}` takes quadratic time."""
+"""Two hyphens, or the dash that phones make of them. Not `-{2,}`, which takes quadratic time on a long row."""
 _PRIVATE = re.compile(
-    # Slack turns line breaks into spaces. Without dashes only capitals count: people write about keys too.
+    # Slack turns line breaks into spaces. Without dashes only capitals count, because people also write about
+    # keys.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
@@ -50,7 +51,7 @@ _ENCRYPTED = (bytes.fromhex("06092a864886f70d0105"), bytes.fromhex("060a2a864886
 
 
 def looks_private(text: str) -> bool:
-    """Return whether a text has the marks of a private key in any common form, also if the key is cut off.
+    """Return whether a text has a mark of a private key in any common form, also if the key is cut off.
 
     Public keys, certificates, hashes and ordinary Base64 match none: each mark has at least 37 bits.
     """
@@ -87,8 +88,8 @@ def read_key(line: str, set_at: datetime) -> Key:
     """Return the public key in a line, re-encoded by us.
 
     Accept one line without options: ed25519, ecdsa, RSA from 2048 bits, and both kinds of security keys.
-    Raise PrivateKey, or Mistake that says what to paste; neither holds any of the text. The CPU time grows with
-    the key: callers in an event loop run this in a thread.
+    Raise PrivateKey if it is a private key, or else Mistake that says what to paste. Neither holds any of the
+    text. The CPU time grows with the key, so callers in an event loop run this in a thread.
     """
     if looks_private(line):
         raise PrivateKey

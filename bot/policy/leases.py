@@ -1,6 +1,6 @@
 """The time rules, without I/O: when a lease's owner is notified and asked, how long it may become, when it ends.
 
-Every time is of our clock, which a sandbox can move, and not real time.
+Every time is of our clock, which the sandbox can move, not real time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bot.model.rental import Lease, Rental
 from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
-"""Each "Still needed?" without an answer makes the next wait longer by this share of the first one."""
+"""Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
 RECENTLY = timedelta(hours=1)
 """An owner who read of an end this recently needs no notice of it, except the last."""
 
@@ -48,14 +48,14 @@ def skips_notice(past: int, notified_at: datetime | None, now: datetime, rules: 
     """Return whether a notice is skipped because its owner was notified of the same end within the last hour. The
     last notice is never skipped.
 
-    `past` counts the notices that are over, with this one; `notified_at` is when the owner was last notified.
+    `past` counts the notices that are over, this one included. `notified_at` is when the owner was last notified.
     """
     last = past >= len(rules.lease.notices)
     return not last and notified_at is not None and now - notified_at <= RECENTLY
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
-    """Return by how much a lease may become longer, from its end, or from now if the end has passed.
+    """Return by how much a lease may become longer, counted from its end, or from now if the end has passed.
 
     Zero if that is less than a minute, the shortest span that people can type.
     """
@@ -87,9 +87,9 @@ def may_end(
 
 
 OVERDUE_GRACES = 2
-"""How many graces after a lease's end the overdue deletion comes. `may_end` can add one of them."""
+"""The overdue deletion comes this many graces after a lease's end: `may_end` can postpone the end by one."""
 LEAST_GRACE = timedelta(minutes=5)
-"""A shorter grace would make the overdue deletion come before a step that is only slow."""
+"""With a shorter grace, the overdue deletion could come before a step that is only slow."""
 
 
 def overdue_grace(rules: Rules) -> timedelta:

@@ -14,11 +14,11 @@ from bot.policy.rules import Rules
 from bot.policy.spending import provisioning_budget
 
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""An attempt that failed for one of these says nothing about its offer. It doesn't count towards the rules' limit
-of attempts."""
+"""An attempt that failed for one of these reasons proves nothing about its offer. It doesn't count towards the
+rules' limit of attempts."""
 NEEDS_NEW_QUOTE = MARKET_UNAVAILABLE | {Why.EXPIRED}
-"""After these, the same place may still sell it under a new offer id: ask for new offers before buying a dearer
-one."""
+"""After these, the same place may still sell the machine under a new offer id: ask for new offers before buying a
+dearer one. A place is a vendor's region."""
 LEAST_TIME = timedelta(minutes=3)
 """An attempt begins only if the envelope's total pays for at least this long to get ready."""
 

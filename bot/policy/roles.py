@@ -59,7 +59,7 @@ def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
 
 
 def may_deny(person: Person, rules: Rules) -> bool:
-    """Return whether a person may deny a request: approvers, also their own one."""
+    """Return whether a person may deny a request, their own included: approvers."""
     return roles_of(person, rules).approver
 
 
@@ -87,7 +87,7 @@ def sees_money(person: Person, owner: str, rules: Rules) -> bool:
     return person.id == owner or roles.approver or roles.admin
 
 
-def may_open(person_id: str, owner: str) -> bool:
+def may_see_ssh_command(person_id: str, owner: str) -> bool:
     """Return whether a person may see the SSH command of a rental: its owner alone."""
     return person_id == owner
 

@@ -121,7 +121,7 @@ class Use(Frozen):
 
 
 class AutoApprove(Frozen):
-    """Up to both limits, people rent without an approver. USD per hour, and USD in total."""
+    """People rent without an approver up to both limits: USD per hour, and USD in total."""
 
     per_hour: Dollars = Decimal("10.00")
     total: Dollars = Decimal("100.00")
@@ -213,12 +213,12 @@ class Rules(Frozen):
 
     @property
     def groups(self) -> frozenset[str]:
-        """The user groups whose members the bot must know."""
+        """Return the user groups whose members the bot must know."""
         return frozenset(self.approvers.groups + self.use.groups)
 
     @property
     def approvals_to(self) -> str:
-        """The channel that approvals are asked in."""
+        """Return the channel that approvals are asked in."""
         return self.approvals_channel or self.home_channel
 
 

@@ -81,8 +81,9 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return how long a machine at `rate` may take to get ready, so that `billed`, that time, its whole lease and
-    the grace after it fit into `total`. At most the rules' time-out. Negative if not even the lease fits."""
+    """Return how long a machine at `rate` may take to get ready, so that what is `billed`, that time, the whole
+    lease and the grace after it fit into `total`. At most the rules' time-out. Negative if not even the lease
+    fits."""
     longest = rules.procure.provision_timeout
     spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
     if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
@@ -123,9 +124,9 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
     """Return the limits that made an approver decide this envelope: those that its clicked price, or the total at
-    that price, is over. The part of the envelope's total that its rate doesn't explain is what earlier attempts
-    billed."""
+    that price, is over."""
     span = billed_span(envelope.lease, rules)
+    # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
     return over_limits(envelope.price, spent + cost_at_most(envelope.price, span), rules)
 
@@ -181,8 +182,8 @@ def propose_extension(
     until_end: timedelta,
     rules: Rules,
 ) -> Proposal:
-    """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`: its total is
-    what was `spent`, and what the time `until_end` and the grace after it can come to."""
+    """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`. Its total is
+    what was `spent` plus the most that the time `until_end` and the grace after it can cost."""
     total = spent + cost_at_most(rate, until_end + rules.lease.grace)
     return Proposal(
         envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
@@ -193,8 +194,8 @@ def propose_extension(
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimate that a receipt over `amount` shows: that of a `lease` at `rate`. Return None unless the
-    lease ran its length and the estimate was off by more than a tenth."""
+    """Return the estimate that a receipt shows in addition to the `amount`: that of a `lease` at `rate`. Return
+    None unless the lease ran to its end and the estimate was off by more than a tenth."""
     if rate is None or not ran_its_length:
         return None
     estimate = cost(rate, lease)
@@ -218,7 +219,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
 
 
 def count_allowed(count: int, rules: Rules) -> bool:
-    """Return whether one rental may have so many GPUs."""
+    """Return whether one rental may have this many GPUs."""
     return count <= rules.limits.per_rental_gpus
 
 

@@ -1,7 +1,7 @@
-"""The part of YAML that a policy file needs, read so that no value can be misread.
+"""Reads the part of YAML that a policy file needs, so that no value can be misread.
 
-YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date, and lets the
-last of two equal keys win. Here the types are those of the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2,
+YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date, and keeps
+the last of two equal keys. Here the types are those of the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2,
 section 10.3) without its rarer numbers: null, true and false, decimal numbers. Everything else is text. Anchors,
 tags and merge keys are refused. Numbers are int or Decimal, never float.
 """

@@ -127,7 +127,7 @@ def _request(
 
 def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:
     rental, envelope = details.rental, extension.envelope
-    ends_at = rental.running.ends_at
+    ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price
     asker = person(details.names, extension.asked_by)

@@ -86,7 +86,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
     return [
         sentence(running) if running else "",
-        f"Ends {times.time(rental.running.ends_at, posted)}.",
+        f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
         f"{owner(details)} asks for more time, until {times.time(rental.extension.ends_at, posted)}."
         if rental.extension
         else "",

@@ -10,7 +10,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.policy.roles import has_buttons, may_open
+from bot.policy.roles import has_buttons, may_see_ssh_command
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
 from handlers.views import blocks
@@ -92,14 +92,14 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
             how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times),
             closed=rental.state.over,
         )
-    until = f" until {times.time(rental.running.ends_at, event.at)}"
+    until = f" until {times.time(rental.running_lease.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *ssh_lines(details, reader)]
     if any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events):
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")
-    again = f"/gpu ssh {rental.id} shows this again" if may_open(reader, rental.owner) else ""
+    again = f"/gpu ssh {rental.id} shows this again" if may_see_ssh_command(reader, rental.owner) else ""
     this = RentalValue(rental_id=rental.id)
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(
@@ -113,7 +113,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
 
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
-    if rental.running.ends_at - rental.running.ready_at >= rental.envelope.lease:
+    if rental.running_lease.ends_at - rental.running_lease.ready_at >= rental.envelope.lease:
         return ""
     most = dollars_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
@@ -160,8 +160,8 @@ def _still_needed_answered(
     text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
     if rental.extension is not None:
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
-    if answer.facts.since not in {None, rental.running.ends_at}:
-        return blocks.message(f"{start}yes. It ends {times.time(rental.running.ends_at)} now.")
+    if answer.facts.since not in {None, rental.running_lease.ends_at}:
+        return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
     if _first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
         return blocks.message(text)
     more = extend_button(rental, rules, times.now)
@@ -173,7 +173,7 @@ def _ending(event: Event, details: RentalDetails, rules: Rules, times: Times) ->
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, machine(details), times), closed=rental.state.over)
     again = _first_after(details, event, {EventKind.ENDING})
-    ends_at = rental.running.ends_at
+    ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
         return blocks.message(f"Extended: {machine(details)}. It ends {times.time(ends_at)} now.")

@@ -33,7 +33,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
 BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
     {
         BuyingBlock.PAUSED: "Buying is paused. An admin can go on with /gpu resume.",
-        BuyingBlock.TOKEN_REFUSED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
+        BuyingBlock.UNAUTHORIZED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
     }
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(

@@ -88,7 +88,7 @@ def _line(details: RentalSummary, *, everyone: bool, times: Times) -> str:
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
-        until = f"Ends {times.time(rental.running.ends_at)}."
+        until = f"Ends {times.time(rental.running_lease.ends_at)}."
     elif rental.waiting is not None:
         until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
@@ -154,7 +154,7 @@ def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zon
         return blocks.message(
             f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
         )
-    until = times.time(rental.running.ends_at)
+    until = times.time(rental.running_lease.ends_at)
     lines = [
         f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
         *ssh_lines(details, reader),

@@ -160,7 +160,7 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
     envelope = rental.newest_envelope
     total = dollars_at_most(envelope.total)
     words = note(rental.request.note)
-    more = extension.ends_at - rental.running.ends_at if extension else None
+    more = extension.ends_at - rental.running_lease.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
     lines = [f"{describe(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
@@ -207,7 +207,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     if not choices:
         most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
         return notice(f"Extend {rental.id}?", most)
-    ends_at = rental.running.ends_at
+    ends_at = rental.running_lease.ends_at
     left = span(ends_at - now)
     return blocks.modal(
         Callback.EXTEND,

@@ -33,10 +33,10 @@ def notice(
             count = plural(event.facts.count, "machine") if event.facts.count else "machines"
             text = f"My database is empty but the account has {count} named gpubot-*. Buying is paused."
             return blocks.message(f"{text} /gpu resume when sure.")
-        case EventKind.LOCKED_OUT:
+        case EventKind.UNAUTHORIZED:
             text = "Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing."
             return blocks.message(f"{text} Put a working COMPUTE_CLEAR_TOKEN in place and restart me.")
-        case EventKind.LET_IN:
+        case EventKind.AUTHORIZED_AGAIN:
             return blocks.message("Compute Clear accepts my token again. I go on where I was.")
         case EventKind.PAUSED:
             who = f" by {person(names or {}, event.actor)}" if event.actor else ""

@@ -8,7 +8,7 @@ from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
-from bot.policy.roles import may_open
+from bot.policy.roles import may_see_ssh_command
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, escape, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, ssh_command, vendor
@@ -103,7 +103,7 @@ def possessive(details: RentalDetails, reader: str) -> str:
 
 def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
     """Return the command that opens the machine, and its key. Return no lines for a reader who may not open it."""
-    if not may_open(reader, details.rental.owner):
+    if not may_see_ssh_command(reader, details.rental.owner):
         return []
     command = ssh_command(details.rental.host, details.rental.port)
     if command is None:
@@ -196,7 +196,7 @@ def current_state(details: RentalDetails, times: Times) -> str:
         when = f" {times.time(rental.over_at)}" if rental.over_at else ""
         return join(f"{STATES[rental.state]}{when}.", why_ended(details))
     if rental.state is State.READY:
-        return f"It is ready, until {times.time(rental.running.ends_at)}."
+        return f"It is ready, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
     return "It is starting."

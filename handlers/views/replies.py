@@ -105,7 +105,7 @@ def resumed(changed: bool) -> Rendered:
 
 def extended(rental: Rental, times: Times) -> Rendered:
     """Return the reply to an extension: it was made, or it waits for an approver."""
-    ends = f"It ends {times.time(rental.running.ends_at)}"
+    ends = f"It ends {times.time(rental.running_lease.ends_at)}"
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
         return blocks.message(f"{asked} {ends} if nobody decides.")
@@ -122,7 +122,7 @@ def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Ru
 
 def still_needed(rental: Rental, times: Times, rules: Rules) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again, and that the lease still ends."""
-    lease = rental.running
+    lease = rental.running_lease
     text = f"{rental.id} is still needed. {ask_again_text(lease.question.at, lease.ends_at, times)}"
     more = extend_button(rental, rules, times.now)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
+from sandbox.command_line import arguments, clock_of, port, run_until_stopped, start_listening
 from sandbox.compute.app import DEFAULT_TOKEN, ComputeSandbox
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     sandbox = ComputeSandbox(clock_of(options), token=options.token)
 
     async def serve() -> None:
-        url = await listening(sandbox.start, options.port)
+        url = await start_listening(sandbox.start, options.port)
         ready = {"compute": url, "clock": url, "compute_token": sandbox.token}
         await run_until_stopped(ready, sandbox.stop, with_parent=options.with_parent)
 

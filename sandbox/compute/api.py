@@ -24,23 +24,8 @@ from sandbox.compute.vendors import VENDORS
 from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# How an endpoint answers: from the request, its body, and a time for which every SSH host is up to date.
+# The answer of an endpoint, from the request, its body, and a time for which every SSH host is up to date.
 Answer = Callable[[web.Request, bytes, datetime], Any]
-
-OPERATIONS = frozenset(
-    {
-        "available_gpus",
-        "available_vendors",
-        "available_regions",
-        "available_contracts",
-        "get_offers",
-        "procure_offer",
-        "offer_status",
-        "list_resources",
-        "get_resource",
-        "delete_resource",
-    }
-)
 
 
 class Api:
@@ -51,10 +36,7 @@ class Api:
         self.token_valid = True
         self._market = market
         self._hosts = hosts
-
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add every endpoint, named by its operationId."""
-        endpoints: list[tuple[str, str, str, tuple[str, ...], Answer]] = [
+        self._endpoints: list[tuple[str, str, str, tuple[str, ...], Answer]] = [
             ("GET", "/available_gpus", "available_gpus", (), lambda *_: families()),
             ("GET", "/available_vendors", "available_vendors", (), lambda *_: sorted(VENDORS)),
             ("GET", "/available_regions", "available_regions", (), lambda *_: REGION_GROUPS),
@@ -66,7 +48,16 @@ class Api:
             ("GET", "/resources/{resource_id}", "get_resource", ("force_refresh",), self._get_resource),
             ("DELETE", "/resources/{resource_id}", "delete_resource", ("force",), self._delete_resource),
         ]
-        for method, path, name, known, answer in endpoints:
+        """Each endpoint's method, path, operationId, query parameters and answer."""
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operationIds of all endpoints."""
+        return frozenset(name for _, _, name, _, _ in self._endpoints)
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add every endpoint, named by its operationId."""
+        for method, path, name, known, answer in self._endpoints:
             router.add_route(method, path, self._guarded(answer, known), name=name)
 
     def _guarded(

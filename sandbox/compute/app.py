@@ -4,7 +4,7 @@ from aiohttp import web
 
 from sandbox.clock import SandboxClock
 from sandbox.clock_routes import add_clock_routes
-from sandbox.compute.api import OPERATIONS, Api, problems
+from sandbox.compute.api import Api, problems
 from sandbox.compute.control import Control
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.market import Market
@@ -21,10 +21,10 @@ class ComputeSandbox:
         """With a `seed`, offers and resources get the same ids each time."""
         self.clock = clock
         self.token = token
-        self.faults = Faults(clock, known=OPERATIONS)
         self.market = Market(seed)
         self._hosts = Hosts(clock, self.market.schedule)
         self._api = Api(self.market, self._hosts, token)
+        self.faults = Faults(clock, known=self._api.operations)
         self._served: Served | None = None
 
     async def start(self, port: int = 0) -> str:

@@ -31,8 +31,8 @@ class Line:
     rate: Decimal
     micros: int
 
-    def shown(self) -> dict[str, Any]:
-        """Return the line as the control API shows it."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the line as the control API returns it."""
         return {
             "resource_id": self.resource_id,
             "name": self.name,
@@ -50,9 +50,9 @@ def bill(machines: Iterable[Machine], now: datetime) -> list[Line]:
     """
     lines: list[Line] = []
     for machine in machines:
-        if machine.appears > now:
+        if machine.appears_at > now:
             continue
         end = machine.gone_at if machine.is_gone(now) else None
-        amount = micros(machine.rate, machine.appears, now if end is None else end)
-        lines.append(Line(machine.resource_id, machine.name, machine.appears, end, machine.rate, amount))
+        amount = micros(machine.rate, machine.appears_at, now if end is None else end)
+        lines.append(Line(machine.resource_id, machine.name, machine.appears_at, end, machine.rate, amount))
     return lines

@@ -55,7 +55,7 @@ VARIANTS = _variants()
 
 @dataclass(frozen=True)
 class Listing:
-    """What a vendor sells, always at the same price. Each search makes a new offer of it.
+    """One thing that a vendor sells, always at the same price. Each search makes a new offer of it.
 
     Prices are USD per hour for all its GPUs. `total` is what it costs; some vendors do not show it.
     """

@@ -11,7 +11,7 @@ from sandbox.compute.billing import bill
 from sandbox.compute.catalog import VARIANTS, families
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
-from sandbox.compute.market import SLOW_DELETION, Market, Refused
+from sandbox.compute.market import SLOW_DELETION_SECONDS, Market, Refused
 from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, BehaviourSetting
 from sandbox.serving import HOST, ControlModel, read, refusal, reply
 
@@ -26,10 +26,10 @@ class BehaviourBody(ControlModel):
     words: str | None = None
 
     def setting(self) -> BehaviourSetting:
-        """Return the setting. Deletions are refused or delayed for `SLOW_DELETION` unless `seconds` is given."""
+        """Return the setting. If `seconds` is left out, deletions are slow for `SLOW_DELETION_SECONDS`."""
         seconds = self.seconds
         if self.behaviour in AT_DELETE and "seconds" not in self.model_fields_set:
-            seconds = SLOW_DELETION
+            seconds = SLOW_DELETION_SECONDS
         return BehaviourSetting(self.behaviour, self.times, seconds, self.quiet, self.words)
 
 
@@ -90,7 +90,7 @@ class Control:
             if procurement.bought
         ]
 
-        def shown(machine: Machine) -> dict[str, Any]:
+        def machine_json(machine: Machine) -> dict[str, Any]:
             return {
                 "resource_id": machine.resource_id,
                 "offer_id": machine.offer_id,
@@ -101,18 +101,20 @@ class Control:
                 "host": machine.host and HOST,
                 "port": machine.host and machine.host.port,
                 "rate": machine.rate,
-                "billed_from": machine.appears,
+                "billed_from": machine.appears_at,
                 "billed_to": machine.gone_at if machine.is_gone(now) else None,
             }
 
-        resources = [shown(machine) for machine in self._market.machines.values() if machine.appears <= now]
+        resources = [
+            machine_json(machine) for machine in self._market.machines.values() if machine.appears_at <= now
+        ]
         return reply({"offers_bought": bought, "resources": resources})
 
     async def _bill(self, _request: web.Request) -> web.Response:
         now = await self._hosts.settle()
         lines = bill(self._market.machines.values(), now)
         return reply(
-            {"lines": [line.shown() for line in lines], "total_micros": sum(line.micros for line in lines)}
+            {"lines": [line.as_json() for line in lines], "total_micros": sum(line.micros for line in lines)}
         )
 
     async def _vendors(self, _request: web.Request) -> web.Response:
@@ -131,7 +133,7 @@ class Control:
         for each in names:
             if each not in VENDORS:
                 raise refusal(404, f"no vendor {each}; there are: {', '.join(sorted(VENDORS))}")
-            self._market.behave(each, body.setting(), now)
+            self._market.set_behaviour(each, body.setting(), now)
         return await self._vendors(request)
 
     async def _add_unknown_machine(self, request: web.Request) -> web.Response:

@@ -12,8 +12,8 @@ from sandbox.ssh import SshHost
 class Machine:
     """One resource of the account. Times are sandbox time; None means never.
 
-    It exists and bills from `appears`, runs from `runs_at`, is being deleted from `delete_accepted`, and is gone
-    and no longer billed from `gone_at`. With `missing` the API answers as if it had never existed.
+    It exists and bills from `appears_at`, runs from `runs_at`, is being deleted from `delete_accepted_at`, and is
+    gone and no longer billed from `gone_at`. With `missing` the API answers as if it had never existed.
     """
 
     resource_id: str
@@ -23,14 +23,14 @@ class Machine:
     variant: Variant
     gpus: int
     rate: Decimal
-    appears: datetime
+    appears_at: datetime
     runs_at: datetime | None
     ssh_public_key: str | None = None
     offer_id: str | None = None
     resource_type: str = "vm"
     silent: bool = False
     gone_at: datetime | None = None
-    delete_accepted: datetime | None = None
+    delete_accepted_at: datetime | None = None
     delete_refused_until: datetime | None = None
     delete_refused: bool = False
     missing: bool = False
@@ -40,7 +40,7 @@ class Machine:
 
     def exists(self, now: datetime) -> bool:
         """Return whether the API shows it."""
-        return self.appears <= now and not (self.missing and self.is_gone(now))
+        return self.appears_at <= now and not (self.missing and self.is_gone(now))
 
     def is_gone(self, now: datetime) -> bool:
         """Return whether it has ended, and its billing with it."""
@@ -52,13 +52,13 @@ class Machine:
 
     def listens(self, now: datetime) -> bool:
         """Return whether its SSH host is up: from when it runs until it is gone."""
-        return self.appears <= now and self.has_run(now) and not self.is_gone(now)
+        return self.appears_at <= now and self.has_run(now) and not self.is_gone(now)
 
     def status(self, now: datetime) -> str:
         """Return the API's status: provisioning, running, deleting or deleted."""
         if self.is_gone(now):
             return "deleted"
-        if self.delete_accepted is not None and self.delete_accepted <= now:
+        if self.delete_accepted_at is not None and self.delete_accepted_at <= now:
             return "deleting"
         return "running" if self.has_run(now) else "provisioning"
 
@@ -71,7 +71,7 @@ class Machine:
 
     def accept_delete(self, takes: timedelta | None, now: datetime) -> None:
         """Begin its deletion, which takes this long (None: until the vendor's behaviour is set again)."""
-        self.delete_accepted = now
+        self.delete_accepted_at = now
         if not self.has_run(now):
             self.runs_at = None
         if takes is not None:

@@ -18,14 +18,14 @@ from sandbox.compute.schedule import Schedule
 from sandbox.compute.validation import OfferQuery, ProcureRequest
 from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, BehaviourSetting, VendorState
 
-OFFER_LASTS = timedelta(minutes=30)
-OFFER_KEPT = timedelta(hours=6)
-"""How long an offer that nobody bought is still known after it expired."""
-LATE_BY = timedelta(seconds=60)
+OFFER_LIFE = timedelta(minutes=30)
+FORGOTTEN_AFTER = timedelta(hours=6)
+"""The time after its end until an offer that nobody bought is forgotten."""
+APPEARS_LATE_BY = timedelta(seconds=60)
 NODE_STAGGER = timedelta(seconds=4)
-FAILS_AFTER = 90.0
-SLOW_DELETION = 300.0
-CACHE_LAGS = 60.0
+FAILS_AFTER_SECONDS = 90.0
+SLOW_DELETION_SECONDS = 300.0
+CACHE_LAG_SECONDS = 60.0
 PARTIAL_MACHINES, PARTIAL_RUNNING = 4, 2
 
 
@@ -50,7 +50,7 @@ class Offer:
     @property
     def expires_at(self) -> datetime:
         """The time from which it can't be procured any more."""
-        return self.created_at + OFFER_LASTS
+        return self.created_at + OFFER_LIFE
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Market:
 
     def _forget(self, now: datetime) -> None:
         """Forget the offers that expired long ago and were never procured."""
-        while self._unbought and self._unbought[0].expires_at + OFFER_KEPT <= now:
+        while self._unbought and self._unbought[0].expires_at + FORGOTTEN_AFTER <= now:
             offer = self._unbought.popleft()
             if offer.offer_id not in self.procurements:
                 del self.offers[offer.offer_id]
@@ -152,7 +152,7 @@ class Market:
         partial = setting.behaviour is Behaviour.PARTIAL
         late = setting.behaviour is Behaviour.LATE_RESOURCE
         count = PARTIAL_MACHINES if partial else listing.nodes or 1
-        appears = procurement.at + LATE_BY if late else procurement.at
+        appears_at = procurement.at + APPEARS_LATE_BY if late else procurement.at
         never = setting.behaviour in {Behaviour.SLOW, Behaviour.FAILS_LATER}
         for index in range(count):
             idle = never or (partial and index >= PARTIAL_RUNNING)
@@ -165,8 +165,8 @@ class Market:
                 variant=listing.variant,
                 gpus=max(1, listing.count // count),
                 rate=listing.total / count,
-                appears=appears,
-                runs_at=None if idle else appears + listing.vendor.ready_after + NODE_STAGGER * index,
+                appears_at=appears_at,
+                runs_at=None if idle else appears_at + listing.vendor.ready_after + NODE_STAGGER * index,
                 ssh_public_key=request.ssh_public_key,
                 offer_id=procurement.offer.offer_id,
                 resource_type="cluster_node" if listing.is_cluster else "vm",
@@ -177,7 +177,7 @@ class Market:
         for machine in procurement.machines:
             machine.siblings = [other.resource_id for other in procurement.machines if other is not machine]
         if setting.behaviour is Behaviour.FAILS_LATER:
-            after = FAILS_AFTER if setting.seconds is None else setting.seconds
+            after = FAILS_AFTER_SECONDS if setting.seconds is None else setting.seconds
             procurement.fails_at = procurement.at + timedelta(seconds=after)
             for machine in procurement.machines:
                 machine.end(procurement.fails_at, procurement.at)
@@ -214,7 +214,7 @@ class Market:
         setting = self.vendor_states[machine.vendor].setting
         if setting.behaviour is not Behaviour.STALE_CACHE:
             return now
-        return now - timedelta(seconds=CACHE_LAGS if setting.seconds is None else setting.seconds)
+        return now - timedelta(seconds=CACHE_LAG_SECONDS if setting.seconds is None else setting.seconds)
 
     def delete(self, resource_id: str, now: datetime) -> Machine:
         """Begin to delete a machine. A second call changes nothing.
@@ -226,7 +226,7 @@ class Market:
             raise Refused(409, "This resource has been deleted already")
         if self._refuses_delete(machine, now):
             raise Refused(500, "The vendor did not answer")
-        if machine.delete_accepted is None:
+        if machine.delete_accepted_at is None:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.NOT_DELETING}))
             takes: timedelta | None = VENDORS[machine.vendor].gone_after
             if setting.behaviour is Behaviour.NOT_DELETING:
@@ -249,14 +249,14 @@ class Market:
 
     # --- for the control API
 
-    def behave(self, vendor: str, setting: BehaviourSetting, now: datetime) -> None:
+    def set_behaviour(self, vendor: str, setting: BehaviourSetting, now: datetime) -> None:
         """Set how a vendor behaves. Deletions that it refused or delayed become normal ones."""
         self.vendor_states[vendor].set(setting)
         for machine in self.machines.values():
             if machine.vendor != vendor or machine.is_gone(now):
                 continue
             machine.delete_refused = False
-            if machine.delete_accepted is not None:
+            if machine.delete_accepted_at is not None:
                 machine.end(now + VENDORS[vendor].gone_after, now)
                 self._plan(machine)
 
@@ -270,7 +270,7 @@ class Market:
             variant=VARIANTS[variant],
             gpus=1,
             rate=rate,
-            appears=now,
+            appears_at=now,
             runs_at=now,
         )
         self._add(machine)

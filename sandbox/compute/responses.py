@@ -192,7 +192,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
                 "offer_id": machine.offer_id,
                 "offer_type": "vm" if machine.resource_type == "vm" else "cluster",
                 "role": "primary",
-                "created_at": machine.appears,
+                "created_at": machine.appears_at,
             }
         ]
     return {
@@ -203,7 +203,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "status": machine.status(now),
         "status_message": machine.message if gone else None,
         "name": machine.name,
-        "created_at": machine.appears,
+        "created_at": machine.appears_at,
         "access": _access(machine, now),
         "spec": {
             "gpu_type": machine.variant.name,
@@ -214,7 +214,7 @@ def resource(machine: Machine, now: datetime) -> dict[str, Any]:
         "linked_resources": [{"resource_id": sibling} for sibling in machine.siblings],
         "offer_history": history,
         "pricing_total_hourly": machine.rate,
-        "valid_from": machine.appears,
+        "valid_from": machine.appears_at,
         "valid_to": machine.gone_at if gone else None,
         "last_synced_at": now,
     }

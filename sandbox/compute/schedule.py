@@ -1,4 +1,4 @@
-"""When machines next change on their own."""
+"""The times at which machines next change on their own."""
 
 import heapq
 from datetime import datetime

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from sandbox.command_line import arguments, clock_of, listening, port, run_until_stopped
+from sandbox.command_line import arguments, clock_of, port, run_until_stopped, start_listening
 from sandbox.slack import SlackSandbox
 from sandbox.slack.options import add_options
 
@@ -28,7 +28,7 @@ def main() -> None:
     sandbox = SlackSandbox(clock_of(options), app=options.manifest, pace=options.pace)
 
     async def serve() -> None:
-        await listening(sandbox.start, options.port)
+        await start_listening(sandbox.start, options.port)
         await run_until_stopped(ready_line(sandbox), sandbox.stop, with_parent=options.with_parent)
 
     asyncio.run(serve())

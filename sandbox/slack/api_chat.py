@@ -17,7 +17,7 @@ _ACTIVE_THREAD = 2
 def post_message(call: Call) -> Json:
     """Post a message."""
     workspace, args = call.workspace, call.args
-    channel = _where_to_post(call)
+    channel = _channel_to_post_in(call)
     wait = call.limits.post(channel.id)
     if wait:
         raise RateLimited(wait)
@@ -37,7 +37,7 @@ def post_message(call: Call) -> Json:
     return {"ok": True, "channel": channel.id, "ts": message.ts, "message": shown}
 
 
-def _where_to_post(call: Call) -> Channel:
+def _channel_to_post_in(call: Call) -> Channel:
     workspace = call.workspace
     wanted = call.args.needed("channel")
     person = workspace.person(wanted)

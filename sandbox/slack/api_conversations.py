@@ -65,7 +65,7 @@ def history(call: Call) -> Json:
     wanted = _between(call)
     newest_first = [
         message
-        for message in reversed(list(call.workspace.shown(channel.id)))
+        for message in reversed(list(call.workspace.visible_to_all(channel.id)))
         if (not message.is_reply or message.broadcast) and wanted(message)
     ]
     return _messages(call, newest_first)

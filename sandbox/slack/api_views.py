@@ -68,7 +68,7 @@ def checked_view(view: Any, kind: str = "modal") -> Json:
 
 
 def changed_view(workspace: Workspace, view: View, source: Json) -> View:
-    """Show other content in the same modal. What was typed stays in inputs with the same ids."""
+    """Show other content in the same modal. Inputs with the same ids keep what was typed."""
     filled = _with_ids(source)
     state = state_of(filled["blocks"], view.values)
     changed = replace(view, source=filled, hash=_new_hash(workspace), values=state, errors={})

@@ -49,7 +49,7 @@ class AppConfig:
         """Return whether people can type this command."""
         return "commands" in self.scopes and (self.commands is None or command in self.commands)
 
-    def hears(self, event: str) -> bool:
+    def receives(self, event: str) -> bool:
         """Return whether the app is subscribed to the event and has a scope for it."""
         needed = EVENT_SCOPES.get(event, ())
         return event in self.events and (not needed or any(scope in self.scopes for scope in needed))

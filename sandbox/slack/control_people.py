@@ -58,7 +58,7 @@ class PeopleControl:
         person = self._people.acting(body.user)
         channel = self._people.place(person, body.channel, body.dm)
         outcome = await self._people.command(person, channel, body.command, body.text)
-        return reply(outcome.shown())
+        return reply(outcome.as_json())
 
     async def _click(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.Click)
@@ -68,13 +68,13 @@ class PeopleControl:
             outcome = await self._people.click_view(person, self._view(person, body.view_id), target)
         else:
             outcome = await self._people.click_message(person, self._message(person, body), target)
-        return reply(outcome.shown())
+        return reply(outcome.as_json())
 
     async def _submit(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.Submit)
         person = self._people.acting(body.user)
         outcome = await self._modals.submit(person, self._modals.opened(person, body.view_id), body.values)
-        return reply({**outcome.shown(), "errors": outcome.errors})
+        return reply({**outcome.as_json(), "errors": outcome.errors})
 
     async def _close(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.Close)

@@ -62,7 +62,7 @@ class WorkspaceControl:
                 "team": TEAM,
                 "bot": {"user": BOT_USER, "bot_id": BOT_ID, "app_id": APP_ID, "name": app.name},
                 "people": [asdict(person) for person in workspace.people.values()],
-                "channels": [_channel_shown(channel) for channel in workspace.channels.values()],
+                "channels": [_control_channel_json(channel) for channel in workspace.channels.values()],
                 "groups": [asdict(group) for group in workspace.groups.values()],
                 "tokens": {
                     "bot_token": self._api.bot_token,
@@ -123,7 +123,7 @@ class WorkspaceControl:
             archived=channel.archived if body.archived is None else body.archived,
             shared=channel.shared if body.shared is None else body.shared,
         )
-        return reply(_channel_shown(self._set_members(changed, members)))
+        return reply(_control_channel_json(self._set_members(changed, members)))
 
     def _set_members(self, channel: Channel, members: frozenset[str]) -> Channel:
         changed = replace(channel, members=members)
@@ -267,7 +267,7 @@ class WorkspaceControl:
         return reply({"scopes": app.scopes, "events": app.events})
 
 
-def _channel_shown(channel: Channel) -> Json:
+def _control_channel_json(channel: Channel) -> Json:
     return {**asdict(channel), "members": sorted(channel.members), "bot": BOT_USER in channel.members}
 
 

@@ -54,7 +54,7 @@ class Events:
 
     def send_subscribed(self, name: str, inner: Json) -> None:
         """Begin to deliver an event if the app is subscribed to it."""
-        if self._workspace.app.hears(name):
+        if self._workspace.app.receives(name):
             self.send(inner)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -90,7 +90,7 @@ class Events:
     # The events of what happens in the workspace
 
     def message_changed(self, before: Message | None, after: Message) -> None:
-        """Send `message.*` for a message for all that was posted, edited or deleted, also by the app itself.
+        """Send `message.*` for a message that is not ephemeral and was posted, edited or deleted, also by the app.
 
         The bot must be in the channel. A new message that mentions the bot also sends `app_mention`, except in a
         direct message.
@@ -100,7 +100,7 @@ class Events:
         family = {"public": "channels", "private": "groups", "im": "im"}[channel.kind]
         name = f"message.{family}"
         app = self._workspace.app
-        if not (app.hears(name) or app.hears("app_mention")) or not self._workspace.bot_is_in(channel):
+        if not (app.receives(name) or app.receives("app_mention")) or not self._workspace.bot_is_in(channel):
             return
         shown = message_json(self._workspace, after)
         where: Json = {"type": "message", "channel": channel.id, "channel_type": kind}

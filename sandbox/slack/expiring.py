@@ -1,4 +1,4 @@
-"""A map whose values expire. They are kept a while longer, so that a late use is `expired` and not `unknown`."""
+"""A map whose values have an age. They are kept for an hour, so that a late use is answered as expired."""
 
 from collections import OrderedDict
 from collections.abc import Callable

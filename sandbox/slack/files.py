@@ -1,4 +1,4 @@
-"""Files that apps upload: a URL, the bytes, the completion. A share shows later, as after Slack's virus scan.
+"""Files that apps upload: a URL, the bytes, the completion. A share appears later, as after Slack's virus scan.
 
 Rules: https://docs.slack.dev/messaging/working-with-files.
 """
@@ -109,7 +109,7 @@ class Files:
             self._workspace.on_file(file.id, channel)
 
     async def close(self) -> None:
-        """Drop the shares that do not show yet."""
+        """Cancel the shares that have not appeared yet."""
         for task in list(self._sharing):
             task.cancel()
         await asyncio.gather(*self._sharing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How people use modals: fill them in, submit and close them; and what the app's acknowledgement then does.
+"""Acts for people in modals: fills them in, submits and closes them, and then obeys the app's acknowledgement.
 
 Rules: https://docs.slack.dev/surfaces/modals. A person has at most one modal open: there is no stack of views.
 """

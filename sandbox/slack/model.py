@@ -112,7 +112,7 @@ class View:
 
 @dataclass(frozen=True)
 class Lacks:
-    """Features that a server may lack that is compatible with Slack."""
+    """The features of Slack that a compatible server may lack."""
 
     metadata: bool = False
     history: bool = False

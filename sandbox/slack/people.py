@@ -1,4 +1,4 @@
-"""What people do: run commands, click, write messages. A command or a click waits for the app's acknowledgement.
+"""Acts for people: runs commands, clicks, writes messages. A command or a click waits for the acknowledgement.
 
 An action that Slack's own client would not let the person do raises `Impossible`.
 """
@@ -35,8 +35,8 @@ class Outcome:
     took: float | None = None
     """Real seconds until the app acknowledged."""
 
-    def shown(self) -> Json:
-        """Return the outcome as the control API shows it."""
+    def as_json(self) -> Json:
+        """Return the outcome as the control API returns it."""
         answer: Json = {"ok": self.error is None, "error": self.error, "payload": self.payload}
         if self.took is not None:
             answer["took_ms"] = round(self.took * 1000, 3)

@@ -61,10 +61,10 @@ class Connection:
 class Sockets:
     """The app's connections."""
 
-    def __init__(self, timing: Timing, monotonic: Callable[[], float], chance: random.Random) -> None:
+    def __init__(self, timing: Timing, monotonic: Callable[[], float], rng: random.Random) -> None:
         self._timing = timing
         self._monotonic = monotonic
-        self._chance = chance
+        self._rng = rng
         self._tickets: ExpiringMap[None] = ExpiringMap(monotonic)
         self.opened = 0
         """How many connections were ever opened."""
@@ -117,22 +117,22 @@ class Sockets:
         await socket.send_str(json.dumps(self._hello(self.count + 1)))
         self.connections.append(connection)
         self.changes.notify()
-        age = asyncio.create_task(self._age(connection))
+        expiry = asyncio.create_task(self._expire(connection))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._received(connection, message.data)
         finally:
-            age.cancel()
-            self._gone(connection)
+            expiry.cancel()
+            self._forget(connection)
         return socket
 
-    async def _age(self, connection: Connection) -> None:
+    async def _expire(self, connection: Connection) -> None:
         """Warn a connection shortly before the end of its life, and close it at the end."""
         await real_sleep(self._timing.connection - self._timing.warning)
-        await self._dismiss(connection, "warning")
+        await self._send_disconnect(connection, "warning")
         await real_sleep(self._timing.warning)
-        await self._dismiss(connection, "refresh_requested")
+        await self._send_disconnect(connection, "refresh_requested")
 
     def _hello(self, count: int) -> Json:
         return {
@@ -164,7 +164,7 @@ class Sockets:
         took = self._monotonic() - waiting.sent_at
         waiting.answer.set_result(Answer(payload=message.get("payload"), took=took))
 
-    def _gone(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection) -> None:
         if connection in self.connections:
             self.connections.remove(connection)
         for waiting in connection.waiting.values():
@@ -192,7 +192,7 @@ class Sockets:
         }
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
-        index = self._chance.randrange(self.count)
+        index = self._rng.randrange(self.count)
         # The indexes above the connections are the ghosts.
         connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
@@ -216,17 +216,17 @@ class Sockets:
     async def disconnect(self, reason: str, only: str | None = None) -> int:
         """Send `disconnect` to the connections; close them unless it is a `warning`. Return how many."""
         found = [each for each in self.connections if only in (None, each.name)]
-        await asyncio.gather(*(self._dismiss(each, reason) for each in found))
+        await asyncio.gather(*(self._send_disconnect(each, reason) for each in found))
         return len(found)
 
-    async def _dismiss(self, connection: Connection, reason: str) -> None:
+    async def _send_disconnect(self, connection: Connection, reason: str) -> None:
         notice = {"type": "disconnect", "reason": reason, "debug_info": {"host": "applink-sandbox"}}
         try:
             await connection.socket.send_str(json.dumps(notice))
             if reason != "warning":
                 await connection.socket.close()
         except ConnectionError:
-            self._gone(connection)
+            self._forget(connection)
 
     def kill(self, only: str | None = None) -> int:
         """Cut connections without a close frame. Return how many."""
@@ -234,7 +234,7 @@ class Sockets:
         for connection in cut:
             if connection.request.transport is not None:
                 connection.request.transport.abort()
-            self._gone(connection)
+            self._forget(connection)
         return len(cut)
 
     async def close(self) -> None:

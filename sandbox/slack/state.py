@@ -52,11 +52,11 @@ class Workspace:
         """By person, the open modal."""
         self.homes: dict[str, View] = {}
         self.values: dict[tuple[str, str, str], dict[str, Any]] = {}
-        """The choices of a person in a message's menus, by (channel, ts, user), then by block_id and action_id."""
+        """By (channel, ts, user), what the person chose in the message's menus, by block_id and action_id."""
         self.messages: dict[str, dict[str, Message]] = defaultdict(dict)
         self.threads: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.on_message: Callable[[Message | None, Message], None] = lambda _before, _after: None
-        """Called for every message for all that is posted (before: None), edited or deleted."""
+        """Called if a message that is not ephemeral is posted (before: None), edited or deleted."""
         self.on_file: Callable[[str, Channel], None] = lambda _file_id, _channel: None
         """Called for every file that is shared."""
         self._last_ts = 0
@@ -190,7 +190,7 @@ class Workspace:
         """Return a thread's messages, its parent first; none if it has no parent."""
         return [self.messages[channel][ts] for ts in self.threads.get((channel, thread_ts), [])]
 
-    def shown(self, channel: str) -> Iterable[Message]:
+    def visible_to_all(self, channel: str) -> Iterable[Message]:
         """Return the messages that everyone in the channel sees, oldest first."""
         return (
             message

@@ -8,7 +8,7 @@ class Timing:
     """The defaults are Slack's; tests may shorten them."""
 
     ack: float = 3.0
-    """Until an envelope has to be acknowledged."""
+    """The time within which an envelope must be acknowledged."""
     trigger: float = 3.0
     """How long a trigger_id can open a view."""
     response_url: float = 30 * 60.0
@@ -18,7 +18,7 @@ class Timing:
     ticket: float = 60.0
     """How long an unused Socket Mode ticket is valid."""
     share: float = 2.0
-    """From the completion of an upload until its share shows."""
+    """The time from the completion of an upload until its share appears."""
     connection: int = 18_060
     """How long a connection lives, as `hello` says; then it gets `refresh_requested` and is closed."""
     warning: float = 10.0

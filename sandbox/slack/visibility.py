@@ -1,4 +1,4 @@
-"""Which messages a person sees, and how the control API shows messages and views to them."""
+"""Selects the messages that a person sees, and shows messages and views as the control API returns them."""
 
 from sandbox.slack import render
 from sandbox.slack.blocks import elements_of

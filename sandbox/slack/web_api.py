@@ -98,7 +98,7 @@ class WebApi:
         if name == OPEN_CONNECTION:
             return self._open_connection(request)
         method = METHODS.get(name)
-        if method is None or self._is_lacking(name):
+        if method is None or self._is_missing(name):
             raise ApiError("unknown_method", req_method=name)
         self._check_bot_token(_token(request, args))
         if method.tier is not None:
@@ -136,7 +136,7 @@ class WebApi:
         if wait:
             raise RateLimited(wait)
 
-    def _is_lacking(self, name: str) -> bool:
+    def _is_missing(self, name: str) -> bool:
         lacks = self._workspace.lacks
         return (lacks.usergroups and name.startswith("usergroups.")) or (
             lacks.history and name in ("conversations.history", "conversations.replies")

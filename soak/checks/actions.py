@@ -7,9 +7,9 @@ from collections import Counter
 
 from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
-from soak.evidence import Evidence, PerformedAction
+from soak.evidence import RENTAL_ID, Evidence, PerformedAction
 
-_RENTING = re.compile(r"^(?:Renting|Asked for approval): .*?, ([a-hjkmnp-z2-9]{5}), ")
+_RENTING = re.compile(rf"^(?:Renting|Asked for approval): .*?, ({RENTAL_ID}), ")
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
 DECISIONS = frozenset({"approve", "approve_confirm", "deny"})
 

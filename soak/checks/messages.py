@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 
 from soak.checks.machines import ENDS
-from soak.evidence import CARD, Evidence
+from soak.evidence import RENTAL_ID, Evidence
 
 GONE = "Gone"
 """How the reply begins when a machine that was in use is gone."""
@@ -14,7 +14,7 @@ ONCE = ("Being destroyed", "Ready", "Approval asked for", GONE, *ENDS)
 """The beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Gone [^,]* too,")
 """A machine that appeared late is gone too; that can happen more than once."""
-_OF_A_RENTAL = re.compile(r"^([a-hjkmnp-z2-9]{5})(?::[\d:]+)?$")
+_OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
 def no_message_is_posted_twice(evidence: Evidence) -> list[str]:
@@ -53,11 +53,7 @@ def _lead(text: str) -> str:
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:
     """No rental has two cards."""
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
-    cards: Counter[str] = Counter()
-    for message in evidence.newest.values():
-        card = CARD.match(message.text)
-        if card and not message.only_you and not message.is_dm and message.thread_ts in {None, message.ts}:
-            cards[card["id"]] += 1
+    cards = Counter(rental for rental, _ in evidence.posted_cards())
     return [f"{rental} has {count} cards" for rental, count in cards.items() if count > 1 + admitted]
 
 

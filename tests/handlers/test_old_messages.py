@@ -174,7 +174,7 @@ async def test_an_old_extend_button_makes_the_lease_longer(
     async with team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
-        assert (await ours.rental(RENTAL)).running.ends_at == NOON + 6 * H + longer
+        assert (await ours.rental(RENTAL)).running_lease.ends_at == NOON + 6 * H + longer
 
 
 @pytest.mark.parametrize(("action_id", "value"), [("keep", "k7mq2:4"), ("keep.2", "k7mq2:4")])
@@ -182,7 +182,7 @@ async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, act
     async with team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
-        assert (await ours.rental(RENTAL)).running.question.at == NOON + 4 * H
+        assert (await ours.rental(RENTAL)).running_lease.question.at == NOON + 4 * H
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ async def test_an_old_extend_dialog_makes_the_lease_longer_once(tmp_path: Path) 
         await running(ours)
         await submit(ours, ANA, "extend_lease", metadata, hours="4")
         await submit(ours, ANA, "extend_lease", metadata, hours="4")
-        assert (await ours.rental(RENTAL)).running.ends_at == NOON + 10 * H
+        assert (await ours.rental(RENTAL)).running_lease.ends_at == NOON + 10 * H
 
 
 async def test_an_old_destroy_dialog_destroys(tmp_path: Path) -> None:

@@ -77,14 +77,14 @@ async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> No
         rental = await running(ours)
         await ours.click(ANA, await card(ours, ANA), "Extend")
         assert (await ours.submit(ANA, hours="4"))["ok"]
-        assert (await ours.rental(rental.id)).running.ends_at == NOON + 10 * H
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
 
 
 async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} is extended. It ends ")
-        assert (await ours.rental(rental.id)).running.ends_at == NOON + 8 * H
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
 async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         value = f"{rental.id}:2:{int((NOON + 6 * H).timestamp())}"
         await ours.forge(ANA, "extend", value)
         await ours.forge(ANA, "extend", value)
-        assert (await ours.rental(rental.id)).running.ends_at == NOON + 8 * H
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
 
@@ -106,7 +106,7 @@ async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         assert (await ours.submit(CLEO, hours="4"))["ok"]
         refused = await ours.submit(ANA, hours="4")
         assert refused["errors"] == {"hours": f"{rental.id} was extended already. I added nothing more."}
-        assert (await ours.rental(rental.id)).running.ends_at == NOON + 10 * H
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
 
 
 @pytest.mark.parametrize(("length", "more"), [("2h", "2 h"), ("90m", "1 h 30 min"), ("100s", "1 min 40 s")])
@@ -116,15 +116,15 @@ async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.command(ANA, f"extend {rental.id} {length}")
-        ends = (await ours.rental(rental.id)).running.ends_at
+        ends = (await ours.rental(rental.id)).running_lease.ends_at
         outcome = (await ours.run_command(ANA, f"extend {rental.id} {length}"))["payload"]
         assert outcome["text"].startswith(f"You asked for {more} more just now: {rental.id} ends ")
         assert outcome["text"].endswith("I added nothing more.")
-        assert (await ours.rental(rental.id)).running.ends_at == ends
+        assert (await ours.rental(rental.id)).running_lease.ends_at == ends
         reply = await ours.look(ANA, TRAINING, "I added nothing more")
         await ours.click(ANA, reply, f"Extend {more} more")
         assert ends is not None
-        assert (await ours.rental(rental.id)).running.ends_at == ends + (ends - (NOON + 6 * H))
+        assert (await ours.rental(rental.id)).running_lease.ends_at == ends + (ends - (NOON + 6 * H))
         await ours.click(ANA, reply, f"Extend {more} more")
         assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
 
@@ -133,9 +133,9 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "keep.2", f"{rental.id}:4")
-        assert (await ours.rental(rental.id)).running.question.at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
-        assert (await ours.rental(rental.id)).running.question.at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
         assert (await ours.replies())[-1] == "Its owner and admins can do that. I changed nothing."
 
 

@@ -1,4 +1,4 @@
-"""What must hold at the end of every journey."""
+"""The check that ends every journey: database, bill and messages agree."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ SENT_TO_RESPONSE_URLS = {"quote", "looking", "reply"}
 """Kinds of messages that have no place in a channel."""
 
 
-async def adds_up(
+async def check_consistency(
     world: World,
     *,
     bought: Sequence[str],
     twice: int = 0,
-    direct: int = 0,
-    slowed: int = 0,
+    outside_outbox: int = 0,
+    rate_limited: int = 0,
     moved: bool = False,
 ) -> None:
     """End the bot, and compare its database with what the vendors billed and people saw.
 
-    bought     the vendors that offers were bought from
-    twice      posts that were repeated, because nobody could tell whether the first one exists
-    direct     posts that are not in the outbox
-    slowed     how often Slack answered 429
-    moved      whether a card left its channel, where the old one stays
+    bought          the vendors that offers were bought from
+    twice           posts that were repeated, because nobody could tell whether the first one exists
+    outside_outbox  posts that are not in the outbox
+    rate_limited    how often Slack answered 429
+    moved           whether a card was posted again in another channel, so that the old one stays visible
     """
     health = await world.play.settle()
     assert health["perhaps_posted_twice"] >= twice
     assert await world.stop() == 0
-    world.added_up = True
+    world.checked = True
     assert sorted(await world.bought()) == sorted(bought)
     assert await world.alive() == []
     stored = await _Stored.read(world)
@@ -57,14 +57,14 @@ async def adds_up(
         assert rental.state.over, f"{rental.id} is still {rental.state}"
         _each_event_has_one_reply(rental, stored.events[rental.id], stored.messages)
     seen = await _seen(world)
-    _messages_are_shown_once(stored, seen, twice=twice + direct, moved=moved)
+    _messages_are_shown_once(stored, seen, twice=twice + outside_outbox, moved=moved)
     for rental in stored.rentals:
         card = next(m for m in stored.messages if m["rental_id"] == rental.id and m["kind"] == "card")
         shown = seen[card["channel"], card["ts"]]
         assert shown.text.startswith(STATES[rental.state]), shown.text
         assert shown.buttons == ()
     log_is_clean(world)
-    assert await _answers_429(world) == slowed
+    assert await _answers_429(world) == rate_limited
     assert psutil.Process().children(recursive=True) == []
 
 
@@ -104,7 +104,7 @@ def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: lis
 
 
 async def _seen(world: World) -> dict[tuple[str, str], Any]:
-    """Return the bot's messages that others than one person see, by channel and ts."""
+    """Return the bot's messages that are not ephemeral, by channel and ts."""
     seen = {}
     for user in PEOPLE.values():
         for message in await world.sandbox.see(user):

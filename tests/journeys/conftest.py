@@ -1,4 +1,4 @@
-"""A world for each journey. The journey must end with `checks.adds_up`."""
+"""A world for each journey. The journey must end with `checks.check_consistency`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ async def world(folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[W
         await made.start()
         await made.sets_key()
         yield made
-        assert made.added_up or request.node.stash.get(_FAILED, False), "this journey did not call adds_up"
+        assert made.checked or request.node.stash.get(_FAILED, False), (
+            "this journey did not call check_consistency"
+        )
 
 
 @pytest.fixture

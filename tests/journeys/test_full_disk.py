@@ -6,7 +6,7 @@ import resource
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -63,4 +63,4 @@ async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later
     card = await world.until_card(rental, "Destroyed", within=timedelta(hours=1))
     assert card.buttons == ()
     assert (await health(world))[0] == 200
-    await adds_up(world, bought=["hyperstack"], direct=4)
+    await check_consistency(world, bought=["hyperstack"], outside_outbox=4)

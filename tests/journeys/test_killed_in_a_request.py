@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 BOTH = pytest.mark.parametrize("when", ["before", "after"])
@@ -26,7 +26,7 @@ async def test_killed_while_it_rents_it_rents_once(world: World, when: str) -> N
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     # A call that was held before it acted bought nothing. Once that is proven, the next offer is bought.
-    await adds_up(world, bought=["nebius" if when == "before" else "hyperstack"])
+    await check_consistency(world, bought=["nebius" if when == "before" else "hyperstack"])
 
 
 @BOTH
@@ -52,7 +52,7 @@ async def test_killed_while_it_polls_edits_its_card_and_deletes_each_next_start_
     await held.dropped()
     await world.restart()
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ async def test_killed_while_it_posts_each_message_is_posted_once(world: World, s
     # The purchase runs at the same time. If the kill interrupts it too, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
-    await adds_up(world, bought=bought)
+    await check_consistency(world, bought=bought)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 MANY = "get 8xH100 EU for 1h"
@@ -21,7 +21,7 @@ async def test_killed_while_a_request_waits_it_can_still_be_approved(world: Worl
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     assert len(await world.bought()) == 1
-    await adds_up(world, bought=await world.bought())
+    await check_consistency(world, bought=await world.bought())
 
 
 async def test_a_request_that_expires_while_the_bot_is_down_ends_and_can_be_asked_again(world: World) -> None:
@@ -34,7 +34,7 @@ async def test_a_request_that_expires_while_the_bot_is_down_ends_and_can_be_aske
     assert "your 8x H100" in expired.text
     await world.clicks("Ana", expired, "Ask again")
     await world.reads("Ana", "8x H100 in EU, on demand, 1 h from ready")
-    await adds_up(world, bought=[])
+    await check_consistency(world, bought=[])
 
 
 async def test_killed_while_the_market_is_down_it_rents_after_the_next_start(world: World) -> None:
@@ -51,7 +51,7 @@ async def test_killed_while_the_market_is_down_it_rents_after_the_next_start(wor
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
     assert len(await world.bought()) == 1
-    await adds_up(world, bought=await world.bought())
+    await check_consistency(world, bought=await world.bought())
 
 
 async def test_killed_with_an_unknown_outcome_of_a_purchase_the_next_start_finds_the_machine(world: World) -> None:
@@ -67,7 +67,7 @@ async def test_killed_with_an_unknown_outcome_of_a_purchase_the_next_start_finds
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_killed_while_a_machine_starts_is_in_use_and_is_destroyed_each_next_start_goes_on(
@@ -85,7 +85,7 @@ async def test_killed_while_a_machine_starts_is_in_use_and_is_destroyed_each_nex
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_a_lease_that_ended_while_the_bot_was_down_ends_at_the_next_start(world: World) -> None:
@@ -97,4 +97,4 @@ async def test_a_lease_that_ended_while_the_bot_was_down_ends_at_the_next_start(
     await world.restart()
     assert (await world.card(rental)).text.startswith("Being destroyed")
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])

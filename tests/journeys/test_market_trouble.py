@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 
@@ -22,4 +22,4 @@ async def test_while_the_token_is_refused_nobody_can_rent_and_no_rental_fails(wo
     await world.play.until_sees("Cleo", "accepts my token again", timedelta(minutes=15), dm=True)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 REFRESH = timedelta(seconds=30)
@@ -34,4 +34,4 @@ async def test_the_card_shows_the_passed_time_every_30_s_although_the_vendor_rep
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 pytestmark = pytest.mark.parametrize("when", ["before", "after"])
@@ -20,7 +20,7 @@ async def test_a_purchase_that_is_cancelled_while_it_is_made_is_destroyed(world:
     await held.release()
     await world.play.settle()
     await world.until_card(rental, "Cancelled")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_after_a_destroy_and_a_kill_during_a_purchase_the_next_start_cleans_up(
@@ -37,4 +37,4 @@ async def test_after_a_destroy_and_a_kill_during_a_purchase_the_next_start_clean
     await held.dropped()
     await world.restart()
     await world.until_card(rental, "Cancelled")
-    await adds_up(world, bought=[] if when == "before" else ["hyperstack"])
+    await check_consistency(world, bought=[] if when == "before" else ["hyperstack"])

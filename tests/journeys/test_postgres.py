@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.databases import Postgres, fresh_postgres, postgres, templates
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 __all__ = ["postgres", "templates"]
@@ -28,4 +28,4 @@ async def test_killed_while_it_rents_on_postgresql_it_rents_once(
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])

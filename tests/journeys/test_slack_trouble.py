@@ -12,9 +12,8 @@ import pytest
 from bot.demo.processes import NotRunning
 from sandbox.client import SeenMessage
 from sandbox.slack.default import GPUS, TRAINING
-from tests.journeys.checks import adds_up
-from tests.journeys.test_killed_in_a_click import locked
-from tests.journeys.world import WAIT, World
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import WAIT, World, locked
 
 KILL = {"kill": True}
 LACKS = ("metadata", "history", "usergroups", "guest_flags", "ephemerals")
@@ -44,7 +43,7 @@ async def test_clicks_during_lost_connections_are_done_once(world: World) -> Non
     assert replaced.opened >= opened + 3
     bought = await world.bought()
     assert len(bought) == 3
-    await adds_up(world, bought=bought)
+    await check_consistency(world, bought=bought)
 
 
 async def test_one_connection_is_enough_if_slack_gives_no_new_one(world: World) -> None:
@@ -55,14 +54,14 @@ async def test_one_connection_is_enough_if_slack_gives_no_new_one(world: World) 
     await world.destroys("Ana", rental)
     await world.until_any_card(rental, ("Cancelled", "Destroyed"))
     assert len((await world.sandbox.sockets()).names) == 1
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World) -> None:
     offers = await world.offers()
     with locked(world.database):
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
-        await world.handling()
+        await world.until_handling()
         world.bot.process.send_signal(signal.SIGTERM)
     outcome = await click
     assert outcome.ok, outcome
@@ -71,7 +70,7 @@ async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World)
     rental = await world.rental()
     await world.destroys("Ana", rental)
     await world.until_any_card(rental, ("Cancelled", "Destroyed"))
-    await adds_up(world, bought=await world.bought())
+    await check_consistency(world, bought=await world.bought())
 
 
 async def test_posts_that_slack_limits_are_sent_later(world: World) -> None:
@@ -81,7 +80,7 @@ async def test_posts_that_slack_limits_are_sent_later(world: World) -> None:
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"], slowed=2)
+    await check_consistency(world, bought=["hyperstack"], rate_limited=2)
 
 
 async def test_if_the_channel_is_archived_before_the_card_is_posted_the_home_channel_gets_it(world: World) -> None:
@@ -96,7 +95,7 @@ async def test_if_the_channel_is_archived_before_the_card_is_posted_the_home_cha
     assert (await world.until_card(rental, "Ready")).channel == GPUS
     await world.destroys("Ana", rental, channel="#gpus")
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_new_card(world: World) -> None:
@@ -106,7 +105,7 @@ async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_ne
     await world.destroys("Ana", rental, channel="dm")
     assert (await world.until_card(rental, "Destroyed")).channel == GPUS
     assert any("Gone" in reply for reply in await world.thread(rental))
-    await adds_up(world, bought=["hyperstack"], moved=True)
+    await check_consistency(world, bought=["hyperstack"], moved=True)
 
 
 async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_later(world: World) -> None:
@@ -118,7 +117,7 @@ async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_
     await world.sandbox.slack.post("tokens", {"bot": "valid"})
     await world.restart()
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_with_a_wrong_token_and_nothing_unfinished_the_start_fails_with_one_line(
@@ -161,7 +160,7 @@ async def test_with_a_wrong_token_and_a_running_machine_the_bot_starts_and_the_l
     assert await world.stop() == 0
     await world.start(SLACK_BOT_TOKEN=right)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repeated_post_is_counted(
@@ -181,4 +180,4 @@ async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repe
     await world.restart()
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"], twice=1)
+    await check_consistency(world, bought=["hyperstack"], twice=1)

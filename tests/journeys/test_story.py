@@ -11,7 +11,7 @@ from datetime import timedelta
 import asyncssh
 import pytest
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 COMMAND = re.compile(r"^`?(ssh [^`\n]+)`?$", re.MULTILINE)
@@ -34,7 +34,7 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
     ending = await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
     await world.play.clicks("Ana", ending, "Extend 2 h")
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def _log_in(world: World, command: list[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.journeys.checks import adds_up
+from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
 PATIENCE = timedelta(minutes=16)
@@ -23,7 +23,7 @@ async def test_sold_out_at_one_vendor_it_is_rented_from_the_next_which_then_take
     await world.sandbox.vanish(machine.resource_id, "deleted")
     await world.until_card(rental, "Lost", within=timedelta(minutes=10))
     world.play.sees("Ana", "Lost", dm=True)
-    await adds_up(world, bought=["nebius"])
+    await check_consistency(world, bought=["nebius"])
 
 
 async def test_a_machine_that_never_gets_ready_costs_so_much_that_its_owner_decides_again(world: World) -> None:
@@ -36,7 +36,7 @@ async def test_a_machine_that_never_gets_ready_costs_so_much_that_its_owner_deci
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack", "nebius"])
+    await check_consistency(world, bought=["hyperstack", "nebius"])
 
 
 async def test_with_the_answer_lost_and_the_accounts_cache_behind_it_is_bought_once_and_destroyed(
@@ -48,7 +48,7 @@ async def test_with_the_answer_lost_and_the_accounts_cache_behind_it_is_bought_o
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_if_a_deletion_fails_for_five_minutes_owner_and_admin_are_notified_until_one_looks_after_it(
@@ -65,4 +65,4 @@ async def test_if_a_deletion_fails_for_five_minutes_owner_and_admin_are_notified
     await world.play.clicks("Cleo", alarm, "I'm on it")
     assert any("Cleo is on it" in reply for reply in await world.thread(rental))
     await world.until_card(rental, "Destroyed")
-    await adds_up(world, bought=["hyperstack"])
+    await check_consistency(world, bought=["hyperstack"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ RENTAL_ID = re.compile(r"\b[a-hjkmnp-z2-9]{5}(?=[.,:\s)]|$)")
 
 @dataclass
 class World:
-    """One team, one account, one bot. Each journey ends with `checks.adds_up`."""
+    """One team, one account, one bot. Each journey ends with `checks.check_consistency`."""
 
     compute: ComputeSandbox
     slack: SlackSandbox
@@ -50,7 +51,7 @@ class World:
     expected_errors: set[str] = field(default_factory=set)
     """The events of error lines that this journey causes."""
     processes: list[Bot] = field(default_factory=list)
-    added_up: bool = False
+    checked: bool = False
 
     # --- the bot
 
@@ -230,7 +231,7 @@ class World:
                 raise Missed(f"{name} doesn't see {words!r}.")
             last = seen[-1].seq
 
-    async def handling(self) -> None:
+    async def until_handling(self) -> None:
         """Return once the bot is handling a person's action."""
         health: Json = {}
         while not health.get("handlers_in_flight"):
@@ -308,6 +309,17 @@ class World:
     async def until_answered(self, endpoint: str, *, after: int = 0) -> None:
         """Wait for a request to the market with a number above `after` that was answered."""
         await self.sandbox.compute.traffic(endpoint=endpoint, after=after, answered="true", wait=WAIT)
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the database's write lock until the end of the block."""
+    other = sqlite3.connect(database, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        other.close()
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
-"""What must hold after every world, whatever happened in it."""
+"""Checks of what must hold in a world, whatever happened in it."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import FOREVER, World
+from tests.lifecycle.world import FOREVER, HOUR, World
 
 SETTLED = {AttemptState.FAILED, AttemptState.GONE}
 ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN, EventKind.LOST}
@@ -93,7 +94,7 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
 
 
 def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:
-    """Check that the history begins, and that it ends once."""
+    """Check that the history begins with a request, fits the attempts, and ends once."""
     kinds = [event.kind for event in events]
     assert kinds[0] in {EventKind.STARTED, EventKind.ASKED}
     assert all(one.at <= other.at for one, other in pairwise(events))
@@ -124,7 +125,16 @@ def check_purchases(
         assert attempt.state is not AttemptState.FAILED
 
 
+async def ends_as(world: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
+    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
+    rental = await world.until(rental, end, within=within)
+    assert await world.alive() == []
+    assert rental.due_at is None
+    assert sum(row.amount for row in await world.ledger(rental)) == await world.bill()
+    return rental
+
+
 async def check_delivered(world: World) -> None:
-    """Check that no message waits for delivery."""
+    """Check that no message waits for delivery, unless Slack is down."""
     async with world.deps.store.read() as tx:
-        assert world.unread or await tx.messages.due(FOREVER, 10) == []
+        assert world.slack_is_down or await tx.messages.due(FOREVER, 10) == []

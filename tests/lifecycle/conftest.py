@@ -1,4 +1,4 @@
-"""Both databases for the tests that ask for one, and a world on SQLite that is checked at its end."""
+"""Both databases for the tests that ask for one, and a world on SQLite that is checked after the test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def sqlite_url(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, t
 
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
-    """Yield a world with the usual rules. Check what must always hold when the test is over."""
+    """Yield a world with the usual rules. After the test, check what must always hold."""
     async with world(sqlite_url) as made:
         yield made
         await check(made)
@@ -33,6 +33,6 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 def logs() -> Iterator[list[Any]]:
-    """What is logged. It is not printed: that would take most of the time of tests in which steps fail."""
+    """Yield what is logged. It is not printed: that would take most of the time of tests in which steps fail."""
     with capture_logs() as lines:
         yield lines

@@ -1,4 +1,4 @@
-"""Parts of a bot that fail: a market, a prober and a store, for tests of failing steps."""
+"""Parts of the bot that fail: a market, a prober and a store, for tests of failing steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, cast
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
-from bot.model.rental import Rental
-from bot.model.state import State
 from tests.lifecycle.world import World
 
 
@@ -92,14 +90,7 @@ class FailingStore:
 
 
 def break_steps(here: World) -> BrokenMarket:
-    """Let every step that asks about a machine fail from now on."""
+    """Make every step fail that asks about a machine, until the returned market is no longer `broken`."""
     market = BrokenMarket(here.deps.market)
     here.restart(replace(here.deps, market=cast(Market, market)))
     return market
-
-
-async def ends_as(here: World, rental: Rental, end: State) -> None:
-    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
-    await here.until(rental, end)
-    assert await here.alive() == []
-    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()

@@ -15,7 +15,7 @@ from tests.lifecycle.world import HOUR, SECOND, World
 
 
 def end_of(rental: Rental) -> datetime:
-    return rental.running.ends_at
+    return rental.running_lease.ends_at
 
 
 async def be_down_until(here: World, moment: datetime) -> None:
@@ -23,11 +23,11 @@ async def be_down_until(here: World, moment: datetime) -> None:
 
 
 async def count(here: World, rental: Rental, kind: E) -> int:
-    return (await here.details(rental)).count(kind)
+    return (await here.event_kinds(rental)).count(kind)
 
 
 async def destroyed_at(here: World, rental: Rental) -> datetime:
-    """Let time pass until the rental is destroyed at its end. Return when that began."""
+    """Let time pass until the lease's end destroyed the rental. Return when its destruction began."""
     rental = await here.rental(rental.id)
     if rental.state is State.READY and here.now < end_of(rental):
         await be_down_until(here, end_of(rental) - SECOND)
@@ -39,8 +39,7 @@ async def destroyed_at(here: World, rental: Rental) -> datetime:
 
 
 async def waiting_for_extension(here: World) -> Rental:
-    """Return a ready rental that asks for 24 hours more than its 24. That is over the total that needs an
-    approver."""
+    """Return a ready rental with a lease of 24 hours that waits for 24 more. Their total needs an approver."""
     rental = await here.ready(lease=24 * HOUR)
     ends = end_of(rental)
     await here.be_down(20 * HOUR)

@@ -1,4 +1,4 @@
-"""What a world reads of its store, its account and the marketplace's traffic."""
+"""Reads a world's store, its account and the calls that the marketplace got."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class WorldReader:
         async with self.deps.store.read() as tx:
             return await tx.events.of(rental if isinstance(rental, str) else rental.id)
 
-    async def details(self, rental: Rental | str) -> list[EventKind]:
+    async def event_kinds(self, rental: Rental | str) -> list[EventKind]:
         """Return the kinds of its events, in order."""
         return [event.kind for event in await self.events(rental)]
 
@@ -64,7 +64,7 @@ class WorldReader:
         """Return the events of the account as a whole."""
         return [event for event in await self.history() if event.rental_id is None]
 
-    async def account_events(self) -> list[EventKind]:
+    async def account_event_kinds(self) -> list[EventKind]:
         """Return the kinds of the events of the account, in order."""
         return [event.kind for event in await self.account_history()]
 

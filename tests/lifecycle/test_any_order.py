@@ -1,4 +1,4 @@
-"""People, vendors, faults and time in any order: whatever happens, what must always hold holds at the end."""
+"""People, vendors, faults and time act in random order, and what must always hold still holds at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, wor
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
 REFUSALS = {"procure_offer": (403, 404, 409, 410, 422, 429, 500), "delete_resource": (429, 500)}
-PROOFS = (404, 410, 422)
+BOUGHT_NOTHING = (404, 410, 422)
 """A purchase with one of these answers bought nothing; one with any other answer may have."""
 BEHAVIOURS = [
     "sold_out",
@@ -35,20 +35,20 @@ BEHAVIOURS = [
     "fails_later",
     "no_price",
 ]
-STUBBORN = ("normal", "delete_500", "not_deleting")
+DELETION_BEHAVIOURS = ("normal", "delete_500", "not_deleting")
 
 
-class Anything:
-    """Does random things one after the other; equal seeds give equal orders."""
+class RandomActions:
+    """Does random things one after the other. The same seed gives the same order."""
 
     def __init__(self, here: World, seed: int) -> None:
         self.here = here
         self.random = Random(seed)  # noqa: S311 - repeatable, and guards nothing
 
-    async def something(self) -> None:
-        """Raise GpubotError if a person is refused."""
+    async def act(self) -> None:
+        """Do one random thing. Raise GpubotError if a person is refused."""
         pick = self.random
-        self.here.unread = pick.random() < 0.1
+        self.here.slack_is_down = pick.random() < 0.1
         whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
         whole += [self.here.sweep, self.restart, self.buying, self.token]
         one: list[Callable[[Rental, Person], Awaitable[object]]] = [
@@ -106,13 +106,17 @@ class Anything:
         kind = pick.choice(["cut_before", "cut_after", "garbage", "status", "status"])
         status = pick.choice(REFUSALS.get(endpoint, (429, 500, 503)))
         times = pick.choice([1, 1, 2, 5])
-        acts = (endpoint, kind) == ("procure_offer", "status") and status not in PROOFS and pick.random() < 0.5
+        acts = (
+            (endpoint, kind) == ("procure_offer", "status")
+            and status not in BOUGHT_NOTHING
+            and pick.random() < 0.5
+        )
         await self.here.fault(endpoint, kind, times=times, status=status, acts=acts)
 
     async def vendor(self) -> None:
         vendor = self.random.choice(["hyperstack", "nebius", "runpod", "*"])
         if self.random.random() < 0.5:
-            await self.here.behaves(vendor, self.random.choice(STUBBORN))
+            await self.here.behaves(vendor, self.random.choice(DELETION_BEHAVIOURS))
         else:
             await self.here.behaves(vendor, self.random.choice(BEHAVIOURS), times=self.random.choice([1, 2]))
 
@@ -129,7 +133,7 @@ class Anything:
     async def token(self) -> None:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)
 
-    async def one_at_a_time(self) -> None:
+    async def check_attempts_follow_each_other(self) -> None:
         """Check on the vendors' account that no rental has two attempts whose deletion was not accepted."""
         running: dict[str, set[int]] = {}
         for machine in await self.here.alive():
@@ -140,7 +144,7 @@ class Anything:
                 running.setdefault(attempt.rental_id, set()).add(attempt.n)
         assert all(len(attempts) == 1 for attempts in running.values()), running
 
-    async def free_only_if_it_was(self) -> None:
+    async def check_reported_costs(self) -> None:
         """Check that a rental that is reported to have cost nothing has no line on the vendors' bill."""
         billed: dict[str, int] = {}
         for line in (await self.here.outside.look("bill"))["lines"]:
@@ -155,17 +159,17 @@ class Anything:
                 if event.facts.end is not None and (event.facts.amount, event.facts.estimated) == (0, False):
                     assert sum(of) == 0, event
 
-    async def all_is_well(self) -> None:
+    async def end_everything(self) -> None:
         """End all faults, deliver all messages and destroy everything."""
         here = self.here
-        here.unread = False
+        here.slack_is_down = False
         await here.outside.http.delete("/_control/faults")
         await here.outside.control("token", valid=True)
         await here.behaves("*", "normal")
         await here.pass_time(5 * MINUTE)
         for rental in await here.rentals():
             if not rental.state.over:
-                with suppress(GpubotError):  # on its way already
+                with suppress(GpubotError):  # it is being destroyed already
                     await ending.destroy(here.deps, CLEO, rental.id)
         await here.pass_time(30 * MINUTE)
         await here.sweep()
@@ -177,15 +181,15 @@ async def test_in_any_order_of_events_every_machine_ends_gone_and_in_the_ledger(
     sqlite_url: str, seed: int
 ) -> None:
     async with world(sqlite_url, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
-        anything = Anything(here, seed)
+        actions = RandomActions(here, seed)
         for _ in range(40):
-            with suppress(GpubotError):  # as people are refused, and the sweep is by an outage
-                await anything.something()
-            await anything.one_at_a_time()
-        await anything.all_is_well()
+            with suppress(GpubotError):  # people are refused, and the sweep fails during an outage
+                await actions.act()
+            await actions.check_attempts_follow_each_other()
+        await actions.end_everything()
         for rental in await here.rentals():
-            assert rental.state.over, (rental, await here.details(rental))
+            assert rental.state.over, (rental, await here.event_kinds(rental))
             assert rental.due_at is None
         assert await here.alive() == []
-        await anything.free_only_if_it_was()
+        await actions.check_reported_costs()
         await check(here)

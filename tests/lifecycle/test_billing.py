@@ -1,4 +1,4 @@
-"""What a rental has cost: the ledger for what is gone, start and price for what still bills."""
+"""A rental's cost: ledger rows for machines that are gone, start and price for those that still bill."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HOUR = timedelta(hours=1)
 RATE = Decimal("2.42")
 
 
-def resource(resource_id: str = "res-1", **said: Any) -> Resource:
-    return make.resource(resource_id, **{"rate": RATE, "valid_from": START, **said})
+def resource(resource_id: str = "res-1", **fields: Any) -> Resource:
+    return make.resource(resource_id, **{"rate": RATE, "valid_from": START, **fields})
 
 
-def gone(resource_id: str = "res-1", **said: Any) -> Resource:
-    return resource(resource_id, **{"valid_to": START + 6 * HOUR, "gone_at": START + 7 * HOUR, **said})
+def gone(resource_id: str = "res-1", **fields: Any) -> Resource:
+    return resource(resource_id, **{"valid_to": START + 6 * HOUR, "gone_at": START + 7 * HOUR, **fields})
 
 
 def test_a_machine_that_is_gone_costs_its_rate_from_start_to_end_as_the_api_reports() -> None:

@@ -42,7 +42,6 @@ async def test_a_purchase_that_is_answered_while_the_store_takes_no_writes_is_no
 
 
 async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> None:
-    """However often the engine looks for due rentals."""
     fault = await here.fault("procure_offer", "hold_before")
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
@@ -53,7 +52,7 @@ async def test_a_rental_whose_step_runs_is_not_claimed_again(here: World) -> Non
     assert here.engine.in_flight == 1
     await here.release(fault)
     await here.until(rental, State.READY)
-    assert (await here.details(rental)).count(E.RENTING) == 1
+    assert (await here.event_kinds(rental)).count(E.RENTING) == 1
 
 
 async def test_every_due_step_runs_although_there_is_room_for_few_at_once(here: World) -> None:
@@ -79,7 +78,7 @@ async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here:
     assert due_at > here.now
 
 
-class Unsure:
+class UnsureStore:
     """A store that raises StoreBusy after it committed, while it is `in_doubt`."""
 
     def __init__(self, store: Store) -> None:
@@ -100,7 +99,7 @@ class Unsure:
 
 async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(here: World) -> None:
     """Steps that run meanwhile are not run twice."""
-    store = Unsure(here.deps.store)
+    store = UnsureStore(here.deps.store)
     here.engine = Engine(replace(here.deps, store=store), claimant="unsure")
     fault = await here.fault("procure_offer", "hold_before")
     offers, others = await here.ask(), await here.ask(BEN)
@@ -116,7 +115,7 @@ async def test_a_claim_whose_commit_had_no_answer_is_released_and_its_step_runs(
     await here.release(fault)
     for rental in (first, second):
         await here.until(rental, State.READY)
-        assert (await here.details(rental)).count(E.RENTING) == 1
+        assert (await here.event_kinds(rental)).count(E.RENTING) == 1
     assert len(await here.bought()) == 2
 
 

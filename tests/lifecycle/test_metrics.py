@@ -1,4 +1,4 @@
-"""What operators measure: the outcomes of attempts, late steps, live rentals; and /metrics."""
+"""Metrics for operators: the outcomes of attempts, late steps and live rentals; and /metrics."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import ending
 from bot.metrics import Metrics
 from bot.model.state import State
+from tests.lifecycle.failing import BrokenProber
 from tests.lifecycle.world import ANA, BEN, MINUTE, World
 
 
 def counted(here: World) -> Metrics:
-    """Count everything in this world from now on."""
+    """Return the metrics of everything that happens in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
     here.engine = Engine(here.deps, claimant="counted", watch=metrics)
@@ -69,16 +70,9 @@ async def test_a_late_step_is_measured(here: World) -> None:
     assert (buckets["60.0"], buckets["300.0"]) == (0, 1)
 
 
-class Wrong:
-    """A Prober with a bug."""
-
-    async def banner(self, host: str, port: int) -> bool:
-        raise RuntimeError(f"{host}:{port}")
-
-
 async def test_a_bug_in_a_step_is_counted_and_stops_no_other_step(here: World) -> None:
     good = here.deps
-    here.deps = replace(good, prober=Wrong())
+    here.deps = replace(good, prober=BrokenProber())
     metrics = counted(here)
     rental = await here.get()
     other = await here.until(await here.destroy(await here.get(person=BEN), BEN), State.CANCELLED)
@@ -108,7 +102,7 @@ async def test_metrics_are_served_beside_health() -> None:
             aiohttp.ClientSession() as session,
             session.get(f"http://127.0.0.1:{server.addresses[0][1]}/metrics") as answer,
         ):
-            said = (await answer.text()).splitlines()
+            lines = (await answer.text()).splitlines()
     finally:
         await server.cleanup()
     for line in (
@@ -119,5 +113,5 @@ async def test_metrics_are_served_beside_health() -> None:
         "gpubot_settled 0.0",
         "gpubot_clock_revision 7.0",
     ):
-        assert line in said
-    assert not [line for line in said if 'state="destroyed"' in line]
+        assert line in lines
+    assert not [line for line in lines if 'state="destroyed"' in line]

@@ -14,6 +14,7 @@ from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.state import State
+from tests.lifecycle.checks import ends_as
 from tests.lifecycle.failing import (
     BrokenMarket,
     BrokenProber,
@@ -21,7 +22,6 @@ from tests.lifecycle.failing import (
     HangingMarket,
     InterruptedMarket,
     break_steps,
-    ends_as,
 )
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
@@ -50,7 +50,7 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     market.broken = False
     await ends_as(here, rental, State.DESTROYED)
     assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
-    assert E.LOST not in await here.details(rental)
+    assert E.LOST not in await here.event_kinds(rental)
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
 
 
@@ -141,7 +141,7 @@ async def test_the_machine_of_a_step_that_hangs_is_deleted(here: World) -> None:
 
 
 async def test_a_machine_that_its_own_step_deletes_slowly_is_left_to_it(here: World) -> None:
-    """And what its own step ends in time is not touched, though the vendor is slow to confirm."""
+    """The vendor is slow to confirm the deletion that the step asked for."""
     rental = await here.ready()
     await here.behaves("hyperstack", "not_deleting", seconds=40 * 60)
     rental = await here.destroy(rental)
@@ -216,7 +216,7 @@ async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_
     assert [attempt.marked_for_deletion for attempt in await here.attempts(rental)] == [False]
     store.refuses_writes = False
     await ends_as(here, rental, State.DESTROYED)
-    assert E.LOST not in await here.details(rental)
+    assert E.LOST not in await here.event_kinds(rental)
     assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
 
 

@@ -1,4 +1,4 @@
-"""What people see before they decide: offers with what the rules say, and whether a click is confirmed first."""
+"""Previews: offers with the decision of the rules about them, and clicks that are confirmed first."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_changed_request_includes_what_its_earlier_attempts_cost(databas
 async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     async with database.write() as tx:
-        await set_block(tx, BuyingBlock.TOKEN_REFUSED, "yes")
+        await set_block(tx, BuyingBlock.UNAUTHORIZED, "yes")
         await set_block(tx, BuyingBlock.PAUSED, ANA)
     view = await previews.offers_of_quote(deps, READER, "q1", most=1)
     (choice,) = view.choices

@@ -11,16 +11,13 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.state import State
-from tests.lifecycle.failing import (
-    break_steps,
-    ends_as,
-)
+from tests.lifecycle.checks import ends_as
+from tests.lifecycle.failing import break_steps
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
 pytestmark = pytest.mark.usefixtures("logs")
 GRACE = 15 * MINUTE
-TIME_OUT = 15 * MINUTE
 
 
 async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_number_in_the_log(
@@ -39,14 +36,14 @@ async def test_people_are_notified_once_of_three_failed_steps_in_a_row_with_the_
     assert facts.until == end_of(rental) + 2 * GRACE
     assert (await here.rental(rental.id)).version == rental.version
 
-    # After a restart people are not notified again, and still are once it works.
+    # A restart neither repeats the notice nor forgets that the step failed.
     here.restart(here.deps)
     await here.pass_time(10 * MINUTE)
     assert len(await here.notices(E.STEP_FAILED)) == 2
     market.broken = False
     await here.pass_time(10 * MINUTE)
-    deps = await here.notices(E.STEP_WORKS)
-    assert [(person, event.facts.number) for person, event in deps] == [(ANA.id, number), (CLEO.id, number)]
+    recovered = await here.notices(E.STEP_WORKS)
+    assert [(person, event.facts.number) for person, event in recovered] == [(ANA.id, number), (CLEO.id, number)]
     await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 

@@ -23,9 +23,10 @@ async def spent(here: World, rental: Rental) -> int:
 
 
 async def report_deleted(here: World, *, ended: bool) -> list[str]:
-    """Let Compute Clear report every live machine as deleted since `ended`. Return the faults that do it."""
+    """Make Compute Clear report every live machine as deleted. Return the faults that do it. `ended` says whether
+    it also states when they ended."""
     dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
-    faults = [await list_instead(here, [{**one, **dead} for one in await here.outside.resources()])]
+    faults = [await here.list_resources_as([{**one, **dead} for one in await here.outside.resources()])]
     for one in await here.alive():
         body = json.dumps({**await here.outside.resource(one["resource_id"]), **dead})
         match = one["resource_id"]
@@ -33,13 +34,7 @@ async def report_deleted(here: World, *, ended: bool) -> list[str]:
     return faults
 
 
-async def list_instead(here: World, resources: list[dict[str, Any]]) -> str:
-    """Let Compute Clear list these resources. Return the fault that does it."""
-    body = json.dumps({"resources": resources, "total_count": len(resources)})
-    return await here.fault("list_resources", "garbage", times=None, body=body)
-
-
-def of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
+def rows_of(rows: list[LedgerRow], resource_id: str) -> list[LedgerRow]:
     return [row for row in rows if row.resource_id == resource_id]
 
 
@@ -73,8 +68,8 @@ async def test_a_machine_that_comes_back_after_its_end_is_deleted_again_and_gets
     assert gone.amount == total
 
 
-async def four_going(here: World) -> tuple[Rental, list[dict[str, Any]]]:
-    """A rental whose four machines are being deleted, which takes its vendor long; and how they are listed."""
+async def four_being_deleted(here: World) -> tuple[Rental, list[dict[str, Any]]]:
+    """Return a rental whose four machines are being deleted slowly, and how the account lists them."""
     await here.behaves("hyperstack", "partial", times=1)
     rental = await here.get()
     await here.pass_time(20 * SECOND)
@@ -86,9 +81,11 @@ async def four_going(here: World) -> tuple[Rental, list[dict[str, Any]]]:
 
 
 async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(here: World) -> None:
-    rental, listed = await four_going(here)
+    rental, listed = await four_being_deleted(here)
     back, *others = listed
-    fault = await list_instead(here, [{**back, "status": "deleted", "valid_to": here.now.isoformat()}, *others])
+    fault = await here.list_resources_as(
+        [{**back, "status": "deleted", "valid_to": here.now.isoformat()}, *others]
+    )
     await here.pass_time(20 * SECOND)
     assert len(await here.ledger(rental)) == 1
     await here.release(fault)
@@ -98,21 +95,21 @@ async def test_one_of_several_machines_that_comes_back_is_watched_again_at_once(
     assert sorted(watched) == sorted(one["resource_id"] for one in listed)
     await here.until(rental, State.CANCELLED)
     rows = await here.ledger(rental)
-    first, second = of(rows, back["resource_id"])
+    first, second = rows_of(rows, back["resource_id"])
     assert (first.n, second.n, second.started_at) == (1, 2, first.ended_at)
     assert len(rows) == 5
     assert abs(sum(row.amount for row in rows) - await here.bill()) <= 1
 
 
 async def test_a_list_that_is_older_than_its_end_brings_none_of_several_machines_back(here: World) -> None:
-    rental, listed = await four_going(here)
+    rental, listed = await four_being_deleted(here)
     gone = listed[0]["resource_id"]
     await here.outside.control(f"resources/{gone}/vanish", how="deleted")
     await here.pass_time(20 * SECOND)
     (row,) = await here.ledger(rental)
-    fault = await list_instead(here, listed)
+    fault = await here.list_resources_as(listed)
     await sweep(here.deps)
     await here.release(fault)
     assert [one.resource_id for one in await here.resources(rental) if one.gone_at is not None] == [gone]
     await here.until(rental, State.CANCELLED)
-    assert of(await here.ledger(rental), gone) == [row]
+    assert rows_of(await here.ledger(rental), gone) == [row]

@@ -13,23 +13,19 @@ from bot.model.event import EventKind as E
 from bot.model.money import cost
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
-from tests.lifecycle.checks import check
+from tests.lifecycle.checks import check, ends_as
 from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World, world
 from tests.rentals import ending, waiting
 
 
 async def ends_well(here: World, rental: Rental, vendor: str) -> Rental:
-    """Let a rental become ready at `vendor` and destroy it. Nothing is alive then, and the ledger equals the
-    bill."""
+    """Let a rental become ready at `vendor`, destroy it, and check that nothing is left and that the ledger equals
+    the bill."""
     rental = await here.until(rental, State.READY, within=2 * HOUR)
     assert rental.vendor == vendor
     alive = await here.alive()
     assert {machine["vendor"] for machine in alive} == {vendor}
-    await here.destroy(rental)
-    rental = await here.until(rental, State.DESTROYED)
-    assert await here.alive() == []
-    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
-    return rental
+    return await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
 # --- failures without a machine
@@ -86,7 +82,7 @@ async def test_a_rental_fails_after_the_most_attempts_that_the_rules_allow(here:
     assert rental.attempts == 10
     assert ending(rental).why is Why.TOO_MANY_ATTEMPTS
     assert await here.bought() == []
-    assert (await here.details(rental))[-1] is E.ENDED
+    assert (await here.event_kinds(rental))[-1] is E.ENDED
 
 
 async def test_a_rental_fails_and_costs_nothing_if_every_place_is_sold_out(here: World) -> None:
@@ -120,7 +116,7 @@ async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
     rental = await here.get()
     (attempt,) = await here.attempts(rental)
     assert (rental.state, attempt.state) == (State.PROCURING, AttemptState.UNKNOWN)
-    assert await here.details(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
+    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.NO_ANSWER]
     await ends_well(here, rental, "hyperstack")
     assert await here.bought() == ["hyperstack"]
 
@@ -139,7 +135,7 @@ async def test_a_purchase_without_a_clear_answer_is_looked_up_and_not_repeated(
 async def test_an_attempt_that_bought_nothing_is_proven_empty_before_the_next_begins(
     here: World, kind: str, status: int, why: Why, then: str
 ) -> None:
-    """The next one is a new offer of the same place if the failure had nothing to do with the place."""
+    """The next attempt is at the same place if the failure had nothing to do with the place."""
     await here.fault("procure_offer", kind, status=status)
     rental = await here.get()
     began = here.now
@@ -175,7 +171,7 @@ async def test_after_a_quarter_of_an_hour_of_rate_limits_its_owner_decides_again
 
 
 async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(sqlite_url: str) -> None:
-    """As if an old database was restored: the account has a purchase that the store doesn't know."""
+    """An old database was restored, so the account has a purchase that the store doesn't know."""
     async with world(sqlite_url) as here:
         quote = await here.ask()
         lost = await here.outside.post_procure(quote.offers[0].offer_id, "gpubot-older-1")
@@ -230,7 +226,7 @@ async def test_a_machine_that_a_failed_purchase_made_is_deleted_and_the_next_off
     first, second = await here.attempts(rental)
     assert (first.state, second.state) == (AttemptState.GONE, AttemptState.GONE)
     assert await here.bought() == ["hyperstack", "nebius"]
-    assert E.GIVEN_UP in await here.details(rental)
+    assert E.GIVEN_UP in await here.event_kinds(rental)
 
 
 @pytest.mark.parametrize("quiet", [False, True])
@@ -335,7 +331,7 @@ async def test_after_a_machine_that_vanishes_while_it_starts_the_next_offer_is_b
     assert row.amount > 0
 
 
-# --- signs of life in other words
+# --- from started to ready
 
 
 async def test_a_machine_becomes_ready_with_the_status_words_of_either_vocabulary(here: World) -> None:
@@ -366,5 +362,5 @@ async def test_a_machine_without_an_ssh_banner_is_ready_after_two_minutes_and_re
         await here.settle()
         rental = await here.rental(rental.id)
         assert rental.state is State.READY
-        assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
+        assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.SILENT, E.READY]
         await check(here)

@@ -1,4 +1,5 @@
-"""Requests that wait for a decision: the first one, and a second one if buying went outside what was allowed."""
+"""Requests that wait for a decision: the first one, and a second one if nothing can be bought as it was
+allowed."""
 
 from __future__ import annotations
 
@@ -55,17 +56,17 @@ async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approv
 async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     rental = await here.deny(await here.get(count=8))
     assert (rental.state, rental.due_at) == (State.DENIED, None)
-    assert await here.details(rental) == [E.ASKED, E.DENIED]
+    assert await here.event_kinds(rental) == [E.ASKED, E.DENIED]
     assert await here.calls("procure_offer") == []
 
 
-async def test_only_its_owner_withdraws_a_request_and_it_ends(here: World) -> None:
+async def test_a_request_that_its_owner_withdraws_ends_and_an_approver_cannot_withdraw_it(here: World) -> None:
     rental = await here.get(count=8)
     with pytest.raises(Refused, match="Only who asked"):
         await here.withdraw(rental, BEN)
     rental = await here.withdraw(rental)
     assert rental.state is State.WITHDRAWN
-    assert await here.details(rental) == [E.ASKED, E.WITHDRAWN]
+    assert await here.event_kinds(rental) == [E.ASKED, E.WITHDRAWN]
 
 
 async def test_a_request_that_nobody_decides_expires_and_its_owner_is_notified(here: World) -> None:
@@ -102,7 +103,7 @@ async def test_nobody_gets_a_direct_message_about_their_own_action(sqlite_url: s
         assert await here.direct(own) == [(BEN.id, E.ENDED)]
 
 
-async def test_an_expired_request_can_not_be_decided_even_before_the_engine_ended_it(here: World) -> None:
+async def test_an_expired_request_cannot_be_decided_even_before_the_engine_ended_it(here: World) -> None:
     rental = await here.get(count=8)
     here.jump(8 * HOUR)
     for decision in (deciding.approve, deciding.deny):
@@ -134,7 +135,7 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
     assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
     assert attempt.offer.offer_id == changed.clicked_offer
-    assert await here.details(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
+    assert await here.event_kinds(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
     with pytest.raises(TooLate, match="no longer waits"):
         await here.rent(await here.ask(count=2, changes=rental.id))
 
@@ -283,14 +284,15 @@ async def test_the_earlier_machine_is_deleted_after_its_owner_accepted_another_o
 
 
 async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Rental:
-    """Check that it waits, notifies once, and is decided again after a quarter of an hour. Return it then."""
+    """Check that a rental waits because buying is blocked, that people are notified once, and that its owner
+    decides again after a quarter of an hour. Return it as it is then."""
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why) == (State.PROCURING, why)
     began = here.now
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
     assert (waiting(rental).why, waiting(rental).decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
-    assert (await here.details(rental)).count(E.WAITING) == 1
+    assert (await here.event_kinds(rental)).count(E.WAITING) == 1
     assert (await here.last_event(rental, E.WAITING)).facts.why is why
     assert await here.bought() == []
     return rental
@@ -329,11 +331,11 @@ async def test_a_refused_token_blocks_buying_fails_nothing_and_admins_are_notifi
     await here.settle()
     with pytest.raises(BuyingBlocked) as blocked:
         await here.rent(offers, person=CLEO)
-    assert blocked.value.block is BuyingBlock.TOKEN_REFUSED
+    assert blocked.value.block is BuyingBlock.UNAUTHORIZED
     rental = await blocked_until_asked_again(here, rental, Why.UNAUTHORIZED)
     await here.outside.control("token", valid=True)
     await here.sweep()
-    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert await here.account_event_kinds() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from bot.errors import Refused, TooLate
@@ -12,18 +10,9 @@ from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.lifecycle.checks import ends_as
+from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World
 from tests.rentals import ending as ending_of
-
-
-async def over(here: World, rental: Rental, end: State, within: timedelta = HOUR) -> Rental:
-    """Wait for this end, and check that nothing is alive and that the ledger equals the vendor's bill."""
-    rental = await here.until(rental, end, within=within)
-    assert await here.alive() == []
-    assert rental.due_at is None
-    assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
-    return rental
-
 
 # --- in every state
 
@@ -32,15 +21,15 @@ async def test_a_waiting_request_ends_at_once_as_withdrawn(here: World) -> None:
     rental = await here.get(count=8)
     assert rental.state is State.AWAITING_APPROVAL
     rental = await here.destroy(rental)
-    await over(here, rental, State.WITHDRAWN)
-    assert await here.details(rental) == [E.ASKED, E.ENDED]
+    await ends_as(here, rental, State.WITHDRAWN)
+    assert await here.event_kinds(rental) == [E.ASKED, E.ENDED]
     assert await here.calls("procure_offer") == []
 
 
 async def test_a_rental_without_an_attempt_ends_at_once_as_cancelled(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
     rental = await here.destroy(rental)
-    await over(here, rental, State.CANCELLED)
+    await ends_as(here, rental, State.CANCELLED)
     assert await here.calls("procure_offer") == []
 
 
@@ -49,7 +38,7 @@ async def test_a_rental_that_is_starting_is_cancelled_and_its_machine_deleted(he
     await here.pass_time(MINUTE)
     rental = await here.destroy(rental)
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.CANCELLED)
-    rental = await over(here, rental, State.CANCELLED)
+    rental = await ends_as(here, rental, State.CANCELLED)
     assert await here.bill() > 0
     assert (await here.last_event(rental, E.ENDED)).actor is None
     assert (await here.last_event(rental, E.DESTROYING)).actor == ANA.id
@@ -58,7 +47,7 @@ async def test_a_rental_that_is_starting_is_cancelled_and_its_machine_deleted(he
 async def test_a_ready_rental_is_destroyed_with_a_receipt(here: World) -> None:
     rental = await here.ready()
     await here.pass_time(20 * MINUTE)
-    rental = await over(here, await here.destroy(rental), State.DESTROYED)
+    rental = await ends_as(here, await here.destroy(rental), State.DESTROYED)
     facts = (await here.last_event(rental, E.ENDED)).facts
     assert (facts.amount, facts.estimated, facts.paid) == (await here.bill(), False, True)
     (row,) = await here.ledger(rental)
@@ -69,7 +58,7 @@ async def test_a_rental_with_an_unknown_purchase_is_cancelled_and_its_machine_de
     await here.fault("procure_offer", "cut_after")
     rental = await here.get()
     assert (await here.attempts(rental))[0].state is AttemptState.UNKNOWN
-    await over(here, await here.destroy(rental), State.CANCELLED)
+    await ends_as(here, await here.destroy(rental), State.CANCELLED)
     assert await here.bought() == ["hyperstack"]
 
 
@@ -79,7 +68,7 @@ async def test_a_rental_with_an_empty_purchase_ends_once_that_is_proven(here: Wo
     rental = await here.destroy(rental)
     await here.pass_time(MINUTE)
     assert (await here.rental(rental.id)).state is State.DESTROYING
-    rental = await over(here, rental, State.CANCELLED)
+    rental = await ends_as(here, rental, State.CANCELLED)
     assert (await here.last_event(rental, E.ENDED)).facts.paid is False
 
 
@@ -92,7 +81,7 @@ async def test_a_rental_cancelled_during_its_procure_call_has_its_machine_delete
     destroying = await ending.destroy(here.deps, ANA, rental.id)
     assert (destroying.state, ending_of(destroying).outcome) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
-    rental = await over(here, rental, State.CANCELLED)
+    rental = await ends_as(here, rental, State.CANCELLED)
     assert await here.bought() == ["hyperstack"]
     (attempt,) = await here.attempts(rental)
     assert (attempt.state, attempt.accepted) == (AttemptState.GONE, True)
@@ -103,12 +92,12 @@ async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here
     await here.destroy(rental)
     with pytest.raises(TooLate, match="being destroyed already"):
         await here.destroy(rental)
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
     with pytest.raises(TooLate, match="is over"):
         await here.destroy(rental)
 
 
-async def followed(here: World) -> Rental:
+async def rental_with_an_earlier_machine(here: World) -> Rental:
     """Return a rental whose first attempt left a machine that is deleted slowly, while its second one starts."""
     await here.behaves("hyperstack", "fails_with_resource", times=1)
     rental = await here.get()
@@ -119,18 +108,18 @@ async def followed(here: World) -> Rental:
 
 
 async def test_a_rental_with_an_earlier_machine_is_cancelled_and_both_are_deleted(here: World) -> None:
-    rental = await here.destroy(await followed(here))
+    rental = await here.destroy(await rental_with_an_earlier_machine(here))
     await here.pass_time(3 * MINUTE)
     assert [machine["vendor"] for machine in await here.alive()] == ["hyperstack"]
     await here.behaves("hyperstack", "normal")
-    rental = await over(here, rental, State.CANCELLED)
+    rental = await ends_as(here, rental, State.CANCELLED)
     assert len(await here.ledger(rental)) == 2
 
 
 async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_while_the_next_is_in_use(
     here: World,
 ) -> None:
-    rental = await here.until(await followed(here), State.READY)
+    rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     rental = await here.until_event(rental, E.NOT_CONFIRMED)
     assert rental.state is State.READY
     await here.behaves("hyperstack", "normal")
@@ -138,19 +127,19 @@ async def test_people_are_notified_of_an_earlier_machine_that_is_not_deleted_whi
     rental = await here.rental(rental.id)
     assert (rental.state, rental.alarm) == (State.READY, None)
     assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
-    await over(here, await here.destroy(rental), State.DESTROYED)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
 async def test_a_rental_that_lost_its_machine_ends_as_lost_once_an_earlier_one_is_gone(here: World) -> None:
-    rental = await here.until(await followed(here), State.READY)
+    rental = await here.until(await rental_with_an_earlier_machine(here), State.READY)
     await here.vanish(rental, "deleted")
     rental = await here.until_event(rental, E.LOST)
     assert (rental.state, ending_of(rental).outcome) == (State.DESTROYING, State.LOST)
     await here.behaves("hyperstack", "normal")
-    await over(here, rental, State.LOST)
+    await ends_as(here, rental, State.LOST)
 
 
-# --- who
+# --- who may destroy
 
 
 async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World) -> None:
@@ -159,10 +148,10 @@ async def test_only_its_owner_approvers_and_admins_destroy_a_rental(here: World)
         await here.destroy(rental, ANA)
     rental = await here.destroy(rental, BEN)
     assert (CLEO.id, E.DESTROYING) in await here.direct(rental)
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
-# --- when it takes too long
+# --- deletions that take too long
 
 
 async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_five_minutes(here: World) -> None:
@@ -170,9 +159,9 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     await here.behaves("hyperstack", "delete_500", seconds=None)
     rental = await here.destroy(rental)
     await here.pass_time(5 * MINUTE - 15 * SECOND)
-    assert E.NOT_CONFIRMED not in await here.details(rental)
+    assert E.NOT_CONFIRMED not in await here.event_kinds(rental)
     await here.pass_time(30 * SECOND)
-    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
+    assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 1
     event = await here.last_event(rental, E.NOT_CONFIRMED)
     (machine,) = await here.alive()
     assert event.facts.resource_id == machine["resource_id"]
@@ -181,11 +170,11 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     notified = [person for person, kind in await here.direct(rental) if kind is E.NOT_CONFIRMED]
     assert sorted(notified) == [ANA.id, CLEO.id]
     await here.be_down(29 * MINUTE)
-    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 1
+    assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 1
     await here.be_down(MINUTE)
-    assert (await here.details(rental)).count(E.NOT_CONFIRMED) == 2
+    assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 2
     await here.behaves("hyperstack", "normal")
-    rental = await over(here, rental, State.DESTROYED)
+    rental = await ends_as(here, rental, State.DESTROYED)
     assert rental.alarm is None
 
 
@@ -201,11 +190,11 @@ async def test_an_alarm_that_someone_took_on_is_raised_again_later(here: World) 
         await ending.take_on_alarm(here.deps, ANA, rental.id)
     for times in (2, 3):
         await here.be_down(119 * MINUTE)
-        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == times - 1
+        assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == times - 1
         await here.be_down(MINUTE)
-        assert (await here.details(rental)).count(E.NOT_CONFIRMED) == times
+        assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == times
     await here.behaves("hyperstack", "normal")
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
 async def test_people_are_notified_of_an_accepted_deletion_that_has_no_effect(here: World) -> None:
@@ -213,7 +202,7 @@ async def test_people_are_notified_of_an_accepted_deletion_that_has_no_effect(he
     await here.behaves("hyperstack", "not_deleting", seconds=8 * 60)
     rental = await here.destroy(rental)
     await here.until_event(rental, E.NOT_CONFIRMED)
-    rental = await over(here, rental, State.DESTROYED)
+    rental = await ends_as(here, rental, State.DESTROYED)
     assert len([c for c in await here.calls("delete_resource") if c["status"] == 200]) >= 1
 
 
@@ -224,9 +213,9 @@ async def test_during_an_outage_nothing_ends_and_the_deletion_follows_it(here: W
     rental = await here.destroy(rental)
     await here.pass_time(6 * MINUTE)
     assert (await here.rental(rental.id)).state is State.DESTROYING
-    assert E.NOT_CONFIRMED in await here.details(rental)
+    assert E.NOT_CONFIRMED in await here.event_kinds(rental)
     await here.outside.http.delete("/_control/faults")
-    await over(here, rental, State.DESTROYED)
+    await ends_as(here, rental, State.DESTROYED)
 
 
 # --- machines that vanish
@@ -240,7 +229,7 @@ async def test_a_rental_whose_machine_the_vendor_took_is_lost(here: World, how: 
     rental = await here.until(rental, State.LOST)
     assert await here.alive() == []
     assert (ANA.id, E.LOST) in await here.direct(rental)
-    assert (await here.details(rental))[-1] is E.LOST
+    assert (await here.event_kinds(rental))[-1] is E.LOST
     (row,) = await here.ledger(rental)
     assert row.estimated is (how == "missing")
     assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
@@ -256,7 +245,7 @@ async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(he
     await here.release(fault)
     assert (await here.rental(rental.id)).state is State.READY
     assert [r.missing_since for r in await here.resources(rental)] == [None]
-    await over(here, await here.destroy(rental), State.DESTROYED)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
 async def test_a_machine_that_vanishes_while_it_is_deleted_is_gone(here: World) -> None:

@@ -79,19 +79,19 @@ async def test_an_end_that_nobody_could_read_is_announced_and_comes_one_grace_la
     here: World, hours: int
 ) -> None:
     """Also if its notices and the question came due while the bot was down."""
-    here.unread = True
+    here.slack_is_down = True
     rental = await here.ready(lease=hours * HOUR)
     await be_down_until(here, end_of(rental))
-    assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
+    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY, E.ENDING]
     assert (await here.last_event(rental, E.ENDING)).facts.until == here.now + GRACE
     assert GRACE <= await destroyed_at(here, rental) - end_of(rental) <= GRACE + 20 * SECOND
 
 
 async def test_an_end_that_its_owner_read_late_comes_one_grace_after_that(here: World) -> None:
-    here.unread = True
+    here.slack_is_down = True
     rental = await here.ready(lease=HOUR)
     await be_down_until(here, end_of(rental) - 5 * MINUTE)
-    here.unread = False
+    here.slack_is_down = False
     await here.settle()
     read = here.now
     assert GRACE <= await destroyed_at(here, rental) - read <= GRACE + 20 * SECOND

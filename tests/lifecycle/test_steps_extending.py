@@ -151,10 +151,10 @@ async def test_an_old_approval_button_never_decides_a_newer_extension(here: Worl
 
 async def in_its_last_grace(here: World, lease: timedelta) -> Rental:
     """Return a ready rental whose end was an hour ago. Its owner reads that only now, so it has one grace."""
-    here.unread = True
+    here.slack_is_down = True
     rental = await here.ready(lease=lease)
     await be_down_until(here, end_of(rental) + HOUR)
-    here.unread = False
+    here.slack_is_down = False
     await here.settle()
     rental = await here.rental(rental.id)
     assert rental.state is State.READY

@@ -1,9 +1,9 @@
-"""What could cost money unseen: odd answers of the marketplace, late purchases, and ends that never come."""
+"""Hazards that could cost money unseen: odd answers of the marketplace, late purchases, and ends that never
+come."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -14,17 +14,11 @@ from bot.model.state import State
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World, world
 
-NOTHING = '{"resources": [], "total_count": 0}'
-UNDER_WAY = '{"status": "procured", "procurement_status": "pending"}'
-ENDING_SOMEHOW = '{"status": "procured", "procurement_status": "terminating"}'
+IN_PROGRESS = '{"status": "procured", "procurement_status": "pending"}'
+TERMINATING = '{"status": "procured", "procurement_status": "terminating"}'
 
 
-async def listed(here: World, *resources: dict[str, Any]) -> str:
-    """From now on the account's list says this."""
-    return await here.fault("list_resources", "garbage", times=None, body=json.dumps({"resources": resources}))
-
-
-# --- what the marketplace names is written down
+# --- machines that the marketplace names
 
 
 @pytest.mark.parametrize(
@@ -32,7 +26,7 @@ async def listed(here: World, *resources: dict[str, Any]) -> str:
 )
 async def test_a_machine_that_no_list_shows_is_deleted_by_its_id(here: World, vendor: str, where: str) -> None:
     """The list never shows it; `where` is the answer that names it."""
-    lie = await listed(here)
+    lie = await here.list_resources_as([])
     rental = await here.get(vendor=vendor, gpu="H100")
     await here.pass_time(MINUTE)
     (machine,) = await here.alive()
@@ -45,7 +39,7 @@ async def test_a_machine_that_no_list_shows_is_deleted_by_its_id(here: World, ve
 
 
 async def test_a_machine_that_was_named_and_never_seen_has_an_estimated_cost(here: World) -> None:
-    """It may have existed: its row is from the purchase to the first lookup, and estimated."""
+    """It may have existed, so its ledger row is from the purchase to the first lookup."""
     answer = {"status": "procured", "resource_ids": ["11111111-2222-4333-8444-555555555555"]}
     await here.fault("procure_offer", "garbage", body=json.dumps(answer))
     rental = await here.get()
@@ -97,8 +91,8 @@ async def test_a_machine_that_the_status_names_and_that_was_made_from_another_of
 async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_time_out(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
-        await listed(here),
-        await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY),
+        await here.list_resources_as([]),
+        await here.fault("offer_status", "garbage", times=None, body=IN_PROGRESS),
     ]
     rental = await here.until(await here.get(), State.PROVISIONING)
     rental = await here.until_event(rental, E.GIVEN_UP)
@@ -113,7 +107,7 @@ async def test_an_attempt_in_progress_without_a_machine_is_given_up_after_the_ti
 
 async def test_after_a_failed_purchase_whose_status_stays_in_progress_nothing_else_is_bought(here: World) -> None:
     await here.behaves("hyperstack", "sold_out")
-    lie = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
+    lie = await here.fault("offer_status", "garbage", times=None, body=IN_PROGRESS)
     rental = await here.get()
     began = here.now
     rental = await here.until_event(rental, E.GIVEN_UP)
@@ -130,12 +124,12 @@ async def test_an_attempt_ends_with_its_confirmed_deletion_although_the_status_s
 ) -> None:
     rental = await here.get()
     await here.pass_time(MINUTE)
-    lie = await here.fault("offer_status", "garbage", times=None, body=ENDING_SOMEHOW)
+    lie = await here.fault("offer_status", "garbage", times=None, body=TERMINATING)
     rental = await here.destroy(rental)
     began = here.now
     rental = await here.until(rental, State.CANCELLED, within=5 * MINUTE)
     assert here.now - began >= MINUTE
-    assert E.NOT_CONFIRMED not in await here.details(rental)
+    assert E.NOT_CONFIRMED not in await here.event_kinds(rental)
     await here.release(lie)
 
 
@@ -150,7 +144,7 @@ async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out(h
     free = {"resource_id": machine["resource_id"], "status": "provisioning", "pricing_total_hourly": 0}
     for lie in lies:
         await here.release(lie)
-    lie = await listed(here, free)
+    lie = await here.list_resources_as([free])
     await here.pass_time(MINUTE)
     assert [r.rate for r in await here.resources(rental)] == [0]
     rental = await here.until_event(rental, E.GIVEN_UP)
@@ -159,7 +153,7 @@ async def test_a_machine_that_bills_nothing_yet_is_given_up_after_the_time_out(h
     await here.until(await here.destroy(rental), State.CANCELLED)
 
 
-# --- what is another rental's stays its own
+# --- machines of another rental
 
 
 @pytest.mark.parametrize("where", ["procure_offer", "offer_status", "list_resources"])
@@ -167,12 +161,12 @@ async def test_a_machine_of_another_rental_is_never_taken_over(here: World, wher
     first = await here.ready()
     (machine,) = await here.alive()
     theirs = {"resource_id": machine["resource_id"], "status": "running"}
-    said = {
+    answers = {
         "procure_offer": {"status": "procured", "resource_ids": [machine["resource_id"]]},
         "offer_status": {"procurement_status": "pending", "instances": [theirs]},
         "list_resources": {"resources": [theirs]},
     }
-    lie = await here.fault(where, "garbage", body=json.dumps(said[where]), times=None, acts=True)
+    lie = await here.fault(where, "garbage", body=json.dumps(answers[where]), times=None, acts=True)
     second = await here.get(person=BEN)
     await here.pass_time(30 * SECOND)
     await here.destroy(second, BEN)
@@ -184,13 +178,13 @@ async def test_a_machine_of_another_rental_is_never_taken_over(here: World, wher
     assert (await here.rental(first.id)).state is State.READY
 
 
-# --- one at a time
+# --- one attempt at a time
 
 
 async def test_the_deletion_of_a_reopened_attempt_is_accepted_before_the_next_is_bought(here: World) -> None:
     await here.fault("procure_offer", "cut_after")
     lies = [
-        await listed(here),
+        await here.list_resources_as([]),
         await here.fault("offer_status", "garbage", times=None, body='{"procurement_status": "available"}'),
     ]
     rental = await here.get()
@@ -213,7 +207,6 @@ async def test_the_deletion_of_a_reopened_attempt_is_accepted_before_the_next_is
 
 @pytest.mark.parametrize("status", [404, 409])
 async def test_a_deletion_that_is_answered_as_done_is_watched_until_it_is(here: World, status: int) -> None:
-    """Whether or not it was asked for before: the marketplace answers that it did it."""
     rental = await here.ready()
     await here.fault("delete_resource", "status", status=status, acts=True)
     await here.until(await here.destroy(rental), State.DESTROYED)
@@ -260,7 +253,7 @@ async def test_the_time_out_applies_again_to_a_silent_machine_that_is_no_longer_
             here.jump(15 * SECOND)
             await here.settle()
         if lie == "status":
-            fault = await here.fault("offer_status", "garbage", times=None, body=UNDER_WAY)
+            fault = await here.fault("offer_status", "garbage", times=None, body=IN_PROGRESS)
         else:
             fault = await here.fault("list_resources", "status", times=None, status=503)
         rental = await here.until_event(rental, E.GIVEN_UP)
@@ -294,11 +287,11 @@ async def test_no_rental_in_any_state_fails_while_the_token_is_refused(here: Wor
         State.DESTROYING,
         State.PROVISIONING,
     ]
-    assert await here.account_events() == [E.LOCKED_OUT]
+    assert await here.account_event_kinds() == [E.UNAUTHORIZED]
     assert len(await here.alive()) == 3
     await here.outside.control("token", valid=True)
     await here.until(going, State.DESTROYED)
     await here.until(made, State.READY)
     assert (await here.rental(ready.id)).state is State.READY
-    assert await here.account_events() == [E.LOCKED_OUT, E.LET_IN]
+    assert await here.account_event_kinds() == [E.UNAUTHORIZED, E.AUTHORIZED_AGAIN]
     assert len(await here.alive()) == 2

@@ -56,7 +56,7 @@ async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(
     rental = await here.until(await here.get(lease=6 * HOUR), State.PROVISIONING)
     await here.be_down(3 * HOUR)
     rental = await here.until(rental, State.READY)
-    lease = rental.running
+    lease = rental.running_lease
     assert 4 * HOUR < lease.ends_at - lease.ready_at < 5 * HOUR
     assert (await here.last_event(rental, E.READY)).facts.until == lease.ends_at
     await here.be_down(lease.ends_at - here.now)

@@ -32,7 +32,7 @@ from tests.lifecycle.world import (
 
 
 async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World) -> None:
-    await asyncio.gather(*(quoting_of(here, person) for person in (ANA, BEN, CLEO)))
+    await asyncio.gather(*(ask_without_waiting(here, person) for person in (ANA, BEN, CLEO)))
     await here.settle()
     assert len(await here.calls("get_offers")) == 1
     here.jump(14 * SECOND)
@@ -43,8 +43,7 @@ async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World)
     assert len(await here.calls("get_offers")) == 2
 
 
-async def quoting_of(here: World, person: Person) -> None:
-    """Ask without waiting for the answer."""
+async def ask_without_waiting(here: World, person: Person) -> None:
     await quoting.ask(
         here.deps,
         person,
@@ -77,8 +76,8 @@ async def test_a_market_that_does_not_answer_is_asked_again_for_two_minutes(here
     assert (quote.state, quote.due_at) == (QuoteState.UNANSWERED, None)
 
 
-async def test_a_person_is_told_once_that_a_search_takes_longer(here: World) -> None:
-    here.unread = True
+async def test_a_person_is_notified_once_that_a_search_takes_longer(here: World) -> None:
+    here.slack_is_down = True
     await here.fault("get_offers", "status", status=503, times=None)
     quote = await here.ask()
     await here.pass_time(MINUTE)
@@ -128,7 +127,7 @@ async def test_a_seventh_search_within_a_minute_is_refused(here: World) -> None:
 
 
 async def test_each_search_is_answered_once(here: World) -> None:
-    here.unread = True
+    here.slack_is_down = True
     quote = await here.ask()
     async with here.deps.store.read() as tx:
         answers = [m for m in await tx.messages.due(FOREVER, 10) if m.quote_id == quote.id]

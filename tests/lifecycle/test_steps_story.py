@@ -23,17 +23,17 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     started = here.now
     rental = await here.until(rental, State.READY)
     assert 155 <= (here.now - started).total_seconds() <= 155 + 20
-    assert await here.details(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
+    assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
     (machine,) = await here.alive()
     assert (rental.host, rental.port) == (machine["host"], machine["port"])
     assert machine["name"] == f"gpubot-{rental.id}-1"
-    assert rental.running.ends_at == here.now + 2 * HOUR
+    assert rental.running_lease.ends_at == here.now + 2 * HOUR
     assert await here.direct(rental) == [(ANA.id, E.READY)]
 
 
 async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:
     rental = await here.ready(lease=HOUR)
-    ends_at = rental.running.ends_at
+    ends_at = rental.running_lease.ends_at
     rental = await here.until(rental, State.DESTROYED, within=2 * HOUR)
     assert rental.over_at is not None
     assert ends_at <= rental.over_at <= ends_at + 2 * MINUTE
@@ -42,7 +42,7 @@ async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_th
     assert (row.estimated, row.amount) == (False, await here.bill())
     event = await here.last_event(rental, E.ENDED)
     assert (event.facts.end, event.facts.amount) == (State.DESTROYED, row.amount)
-    assert await here.details(rental) == [
+    assert await here.event_kinds(rental) == [
         E.STARTED,
         E.RENTING,
         E.ACCEPTED,

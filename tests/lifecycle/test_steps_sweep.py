@@ -16,8 +16,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, SECOND, World
 
-NOTHING = '{"resources": [], "total_count": 0}'
-AGAIN = "00000000-1111-4222-8333-444444444444"
+SECOND_MACHINE = "00000000-1111-4222-8333-444444444444"
 UNTOUCHED = '{"status": "available", "procurement_status": "available"}'
 
 
@@ -30,18 +29,18 @@ async def test_admins_are_notified_once_of_an_unknown_machine_and_it_is_never_de
     for _ in range(3):
         await here.sweep()
         await here.pass_time(10 * MINUTE)
-    assert await here.account_events() == [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
     facts = (await here.account_event(E.UNKNOWN_MACHINE)).facts
     assert (facts.resource_id, facts.name, str(facts.rate)) == (added["resource_id"], "train-3", "2.10")
     assert await here.calls("delete_resource") == []
 
 
-async def test_an_empty_store_beside_machines_of_ours_pauses_buying_once(here: World) -> None:
+async def test_an_empty_store_while_machines_of_ours_run_pauses_buying_once(here: World) -> None:
     for n in range(3):
         await here.outside.control("resources", name=f"gpubot-abcd{n}-1", gpu_type="H100", rate="2.10")
     await here.sweep()
     await here.sweep()
-    assert await here.account_events() == [E.EMPTY_STORE]
+    assert await here.account_event_kinds() == [E.EMPTY_STORE]
     assert (await here.account_event(E.EMPTY_STORE)).facts.count == 3
     with pytest.raises(BuyingBlocked) as blocked:
         await here.get()
@@ -51,24 +50,25 @@ async def test_an_empty_store_beside_machines_of_ours_pauses_buying_once(here: W
     rental = await here.get()
     assert rental.state is State.PROVISIONING
     await here.sweep()
-    assert await here.account_events() == [E.EMPTY_STORE, E.RESUMED] + 3 * [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.EMPTY_STORE, E.RESUMED] + 3 * [E.UNKNOWN_MACHINE]
     assert await here.calls("delete_resource") == []
 
 
 async def test_a_machine_with_another_name_does_not_pause_an_empty_store(here: World) -> None:
     await here.outside.control("resources", name="train-3", gpu_type="H100", rate="2.10")
     await here.sweep()
-    assert await here.account_events() == [E.UNKNOWN_MACHINE]
+    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
 
 
 # --- attempts marked for deletion
 
 
-async def believed_empty(here: World) -> Rental:
-    """A purchase whose machine the marketplace did not show for so long that the attempt counts as failed."""
+async def failed_attempt_with_a_machine(here: World) -> Rental:
+    """Return a rental whose first purchase made a machine that the marketplace did not show for so long that the
+    attempt counts as failed."""
     await here.fault("procure_offer", "cut_after")
     lies = [
-        await here.fault("list_resources", "garbage", times=None, body=NOTHING),
+        await here.list_resources_as([]),
         await here.fault("offer_status", "garbage", times=None, body=UNTOUCHED),
     ]
     rental = await here.get()
@@ -83,13 +83,13 @@ async def believed_empty(here: World) -> Rental:
 
 
 async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_people_are_notified(here: World) -> None:
-    rental = await here.until(await believed_empty(here), State.READY)
+    rental = await here.until(await failed_attempt_with_a_machine(here), State.READY)
     await here.sweep()
     await here.sweep()
     await here.pass_time(2 * MINUTE)
     assert [machine["vendor"] for machine in await here.alive()] == ["nebius"]
-    details = await here.details(rental)
-    assert (details.count(E.EXTRA_RESOURCE), details.count(E.EXTRA_GONE)) == (1, 1)
+    kinds = await here.event_kinds(rental)
+    assert (kinds.count(E.EXTRA_RESOURCE), kinds.count(E.EXTRA_GONE)) == (1, 1)
     assert (ANA.id, E.EXTRA_RESOURCE) in await here.direct(rental)
     rental = await here.rental(rental.id)
     assert (rental.state, rental.vendor) == (State.READY, "nebius")
@@ -98,7 +98,7 @@ async def test_a_live_machine_of_a_failed_attempt_is_deleted_and_people_are_noti
 
 
 async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> None:
-    rental = await here.until(await here.destroy(await believed_empty(here)), State.CANCELLED)
+    rental = await here.until(await here.destroy(await failed_attempt_with_a_machine(here)), State.CANCELLED)
     over_at = rental.over_at
     await here.pass_time(5 * MINUTE)
     assert len(await here.alive()) == 1
@@ -108,8 +108,8 @@ async def test_a_rental_stays_over_if_a_machine_of_it_appears(here: World) -> No
     assert await here.alive() == []
     rental = await here.rental(rental.id)
     assert (rental.state, rental.over_at, rental.due_at) == (State.CANCELLED, over_at, None)
-    details = await here.details(rental)
-    assert details[details.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
+    kinds = await here.event_kinds(rental)
+    assert kinds[kinds.index(E.ENDED) :] == [E.ENDED, E.EXTRA_RESOURCE, E.EXTRA_GONE]
     assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
 
 
@@ -122,7 +122,7 @@ async def test_a_list_from_before_the_deletion_reopens_nothing(here: World) -> N
     await here.release(fault)
     await sweeping
     await here.settle()
-    assert (await here.details(rental))[-1] is E.ENDED
+    assert (await here.event_kinds(rental))[-1] is E.ENDED
 
 
 # --- what is gone
@@ -143,7 +143,7 @@ async def test_an_empty_account_list_ends_no_rental(here: World) -> None:
     """Each machine is read on its own before one counts as gone."""
     rentals = [await here.ready(person=person) for person in (ANA, BEN, CLEO, ANA, BEN)]
     here.jump(MINUTE)
-    lie = await here.fault("list_resources", "garbage", times=None, body=NOTHING)
+    lie = await here.list_resources_as([])
     before = len(await here.calls("get_resource"))
     await here.sweep()
     assert len(await here.calls("get_resource")) >= before + 5
@@ -161,12 +161,12 @@ async def test_a_sweep_without_an_answer_changes_nothing(here: World) -> None:
     assert (await here.rental(rental.id)).state is State.READY
 
 
-# --- what its step has not seen yet
+# --- machines that the store does not have, or has as gone
 
 
 async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> None:
     lies = [
-        await here.fault("list_resources", "garbage", body=NOTHING, times=None),
+        await here.list_resources_as([]),
         await here.fault("offer_status", "garbage", body=UNTOUCHED, times=None),
     ]
     rental = await here.get(vendor="vultr")
@@ -181,23 +181,22 @@ async def test_the_sweep_stores_a_machine_of_a_running_attempt(here: World) -> N
     await here.until(rental, State.READY)
 
 
-async def test_a_machine_that_was_denied_beside_another_is_watched_again(here: World) -> None:
-    """The vendor did not find one of two machines of an attempt for a while."""
+async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_again(here: World) -> None:
+    """It is one of two machines of an attempt."""
     rental = await here.ready()
     (attempt,) = await here.attempts(rental)
     (machine,) = await here.alive()
     again = {
-        "resource_id": AGAIN,
+        "resource_id": SECOND_MACHINE,
         "status": "running",
         "offer_history": [{"offer_id": attempt.offer.offer_id}],
     }
-    both = json.dumps({"resources": [{**again, "resource_id": machine["resource_id"]}, again]})
-    lists = await here.fault("list_resources", "garbage", times=None, body=both)
+    lists = await here.list_resources_as([{**again, "resource_id": machine["resource_id"]}, again])
     await here.sweep()
     await here.pass_time(5 * MINUTE)
-    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == [AGAIN]
+    assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == [SECOND_MACHINE]
     here.jump(MINUTE)
-    shows = await here.fault("get_resource", "garbage", times=None, match=AGAIN, body=json.dumps(again))
+    shows = await here.fault("get_resource", "garbage", times=None, match=SECOND_MACHINE, body=json.dumps(again))
     await here.sweep()
     assert [r.resource_id for r in await here.resources(rental) if r.gone_at] == []
     for lie in (lists, shows):
@@ -208,19 +207,19 @@ async def test_a_machine_that_was_denied_beside_another_is_watched_again(here: W
 async def test_a_machine_with_a_name_of_ours_from_another_offer_is_not_ours(here: World) -> None:
     rental = await here.until(await here.destroy(await here.get()), State.CANCELLED)
     theirs = {
-        "resource_id": AGAIN,
+        "resource_id": SECOND_MACHINE,
         "status": "running",
         "name": f"gpubot-{rental.id}-1",
         "offer_history": [{"offer_id": "another-offer"}],
     }
     lies = [
-        await here.fault("list_resources", "garbage", times=None, body=json.dumps({"resources": [theirs]})),
-        await here.fault("get_resource", "garbage", times=None, match=AGAIN, body=json.dumps(theirs)),
+        await here.list_resources_as([theirs]),
+        await here.fault("get_resource", "garbage", times=None, match=SECOND_MACHINE, body=json.dumps(theirs)),
     ]
     deleted = len(await here.calls("delete_resource"))
     await here.sweep()
-    assert await here.account_events() == [E.UNKNOWN_MACHINE]
-    assert (await here.details(rental))[-1] is E.ENDED
+    assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+    assert (await here.event_kinds(rental))[-1] is E.ENDED
     assert len(await here.calls("delete_resource")) == deleted
     for lie in lies:
         await here.release(lie)

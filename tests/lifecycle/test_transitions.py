@@ -28,8 +28,8 @@ PAIRS = [(before, after) for before in State for after in State]
 BEFORE_AN_END = sorted(state for state in State if not state.over)
 
 
-def drawn() -> set[tuple[str, str]]:
-    """The arrows of the diagram."""
+def drawn_transitions() -> set[tuple[str, str]]:
+    """Return the transitions that the diagram draws."""
     page = PAGE.read_text(encoding="utf-8")
     diagrams = re.findall(r"```mermaid\nstateDiagram-v2\n(.*?)```", page, re.DOTALL)
     assert len(diagrams) == 1
@@ -39,12 +39,12 @@ def drawn() -> set[tuple[str, str]]:
     return {(before, after) for before, after in pairs}
 
 
-def of(state: State, **changes: Any) -> Rental:
+def rental_in(state: State, **changes: Any) -> Rental:
     return make.rental(state=state, version=7, **changes)
 
 
-def notified(before: Rental | None, after: Rental) -> Change:
-    """The change as services and steps build it."""
+def change_of(before: Rental | None, after: Rental) -> Change:
+    """Return the change as services and steps build it."""
     return change(before, after, rules=RULES, real_now=START)
 
 
@@ -52,7 +52,7 @@ def test_the_diagram_is_the_table() -> None:
     table = {("[*]", start.value) for start in STARTS}
     table |= {(before.value, after.value) for before, follows in TRANSITIONS.items() for after in follows}
     table |= {(end.value, "[*]") for end in ENDS}
-    assert drawn() == table
+    assert drawn_transitions() == table
 
 
 def test_every_arrow_is_explained() -> None:
@@ -60,7 +60,7 @@ def test_every_arrow_is_explained() -> None:
     explained = set()
     for befores, afters in re.findall(r"^- \*\*(.+?) → (.+?)\*\*:", page, re.MULTILINE):
         explained |= {(before, after) for before in befores.split(", ") for after in afters.split(", ")}
-    arrows = {("start" if a == "[*]" else a, b) for a, b in drawn() if b != "[*]"}
+    arrows = {("start" if a == "[*]" else a, b) for a, b in drawn_transitions() if b != "[*]"}
     assert explained == arrows
 
 
@@ -76,24 +76,24 @@ def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
 def test_a_change_that_the_table_does_not_have_cannot_be_built(before: State, after: State) -> None:
     ends_at_once = after.over and State.DESTROYING in TRANSITIONS[before]
-    by_hand = make.next_of(of(before), state=after)
+    by_hand = make.next_of(rental_in(before), state=after)
     if after == before or after in TRANSITIONS[before] or ends_at_once:
-        assert notified(of(before), by_hand).after == by_hand
-        assert Change(before=of(before), after=by_hand).after == by_hand
+        assert change_of(rental_in(before), by_hand).after == by_hand
+        assert Change(before=rental_in(before), after=by_hand).after == by_hand
     else:
         with pytest.raises(ForbiddenTransition, match=f"{before} -> {after}|{before} -> destroying"):
-            notified(of(before), by_hand)
+            change_of(rental_in(before), by_hand)
         with pytest.raises(ForbiddenTransition):
-            Change(before=of(before), after=by_hand)
+            Change(before=rental_in(before), after=by_hand)
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None:
     if state in STARTS:
-        assert notified(None, of(state)).after == of(state)
+        assert change_of(None, rental_in(state)).after == rental_in(state)
     else:
         with pytest.raises(ForbiddenTransition, match=f"None -> {state}"):
-            notified(None, of(state))
+            change_of(None, rental_in(state))
 
 
 @pytest.mark.parametrize("state", State)
@@ -124,7 +124,7 @@ def test_every_state_that_can_hold_a_machine_can_be_destroyed() -> None:
 @pytest.mark.parametrize("before", BEFORE_AN_END)
 @pytest.mark.parametrize("end", sorted(ENDS))
 def test_a_rental_without_a_live_resource_ends_at_once(before: State, end: State) -> None:
-    ended = transitions.end_now(of(before, due_at=START), Ending(outcome=end), START)
+    ended = transitions.end_now(rental_in(before, due_at=START), Ending(outcome=end), START)
     assert (ended.state, ended.version, ended.due_at, ended.over_at) == (end, 8, None, START)
 
 
@@ -132,17 +132,17 @@ def test_a_rental_without_a_live_resource_ends_at_once(before: State, end: State
 @pytest.mark.parametrize("end", sorted(ENDS))
 def test_a_rental_that_is_over_does_not_end_again(before: State, end: State) -> None:
     with pytest.raises(ForbiddenTransition):
-        transitions.end_now(of(before), Ending(outcome=end), START)
+        transitions.end_now(rental_in(before), Ending(outcome=end), START)
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - ENDS))
 def test_a_rental_ends_only_in_a_state_that_is_an_end(state: State) -> None:
     with pytest.raises(ForbiddenTransition):
-        transitions.end_now(of(State.DESTROYING), Ending(outcome=state), START)
+        transitions.end_now(rental_in(State.DESTROYING), Ending(outcome=state), START)
 
 
 def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
-    waits = of(State.AWAITING_APPROVAL, waiting=make.waiting(), approved_by=make.BEN)
+    waits = rental_in(State.AWAITING_APPROVAL, waiting=make.waiting(), approved_by=make.BEN)
     after = transitions.approve(waits, START + HOUR, approver=make.ANA)
     assert after == make.next_of(
         waits,
@@ -155,12 +155,12 @@ def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
 
 
 def test_the_owner_who_decides_alone_is_no_approver() -> None:
-    waits = of(State.AWAITING_APPROVAL, waiting=make.waiting(decider=Decider.OWNER), approved_by=make.BEN)
+    waits = rental_in(State.AWAITING_APPROVAL, waiting=make.waiting(decider=Decider.OWNER), approved_by=make.BEN)
     assert transitions.approve(waits, START, approver=None).approved_by == make.BEN
 
 
 def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
-    buying = of(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
+    buying = rental_in(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
     after = transitions.await_decision(
         buying, make.waiting(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
     )
@@ -177,7 +177,7 @@ def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
 
 
 def test_a_block_keeps_its_start_and_takes_the_newest_reason() -> None:
-    once = transitions.block_buying(of(State.PROCURING), START)
+    once = transitions.block_buying(rental_in(State.PROCURING), START)
     twice = transitions.block_buying(once, START + HOUR, Why.PAUSED)
     assert (once.blocked, twice.blocked) == (Blocked(since=START), Blocked(since=START, why=Why.PAUSED))
     assert transitions.block_buying(twice, START + HOUR).blocked == twice.blocked
@@ -185,7 +185,7 @@ def test_a_block_keeps_its_start_and_takes_the_newest_reason() -> None:
 
 
 def test_giving_up_an_attempt_clears_every_field_about_its_machine() -> None:
-    making = of(
+    making = rental_in(
         State.PROVISIONING,
         procuring_since=START,
         accepted_at=START,
@@ -207,7 +207,7 @@ def test_destroying_clears_what_waited_and_postpones_an_earlier_alarm() -> None:
     extension = Extension(
         envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
-    running = of(
+    running = rental_in(
         State.READY,
         lease=make.lease(),
         extension=extension,
@@ -236,7 +236,7 @@ def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
     extension = Extension(
         envelope=make.envelope(version=2, total=99), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
-    running = of(State.READY, lease=make.lease(), extension=extension)
+    running = rental_in(State.READY, lease=make.lease(), extension=extension)
     after = transitions.drop_extension(running, START + HOUR)
     assert (after.lease, after.extension, after.envelope) == (running.lease, None, make.envelope(version=2))
 
@@ -245,7 +245,7 @@ def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> No
     extension = Extension(
         envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
-    running = of(State.READY, lease=make.lease(notices_given=2), extension=extension)
+    running = rental_in(State.READY, lease=make.lease(notices_given=2), extension=extension)
     after = transitions.approve_extension(running, extension, notices_given=1, approver=make.BEN, now=START + HOUR)
     assert after == make.next_of(
         running,
@@ -259,7 +259,7 @@ def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> No
 
 def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> None:
     question = Question(at=START + 4 * HOUR, promised=True)
-    running = of(State.READY, lease=make.lease())
+    running = rental_in(State.READY, lease=make.lease())
     seen = changed(make.lease(), seen_at=START + HOUR, question=question)
     assert transitions.keep(running, question, START + HOUR).lease == seen
     extended = transitions.extend(

@@ -2,12 +2,13 @@
 sandbox.
 
 Two clocks stand still and are moved together. `pass_time` runs everything that becomes due on the way; `jump`
-skips it, as if the bot was down. Queued messages are delivered at once, unless `unread` is set.
+skips it, as if the bot was down. Queued messages are delivered at once, unless `slack_is_down`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -51,7 +52,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 
 
 class Clock(MovedClock):
-    """Real time moves along with our time, so that no test waits."""
+    """A clock whose real time moves along with our time, so that no test waits."""
 
     def __init__(self, start: datetime) -> None:
         super().__init__(start)
@@ -79,14 +80,15 @@ class KnownChannels:
 
 
 class World(WorldReader):
-    """The bot with its outside. Made by `world`."""
+    """The bot with its outside. `world` makes one."""
 
     def __init__(self, deps: StepDeps, database: Database, outside: ComputeWorld, clock: Clock) -> None:
         self.deps = deps
         self.database = database
         self.outside = outside
         self.clock = clock
-        self.unread = False
+        self.slack_is_down = False
+        """Whether queued messages stay queued."""
         self.engine = Engine(deps, claimant="world")
         self.overdue = OverdueDeletion(deps)
 
@@ -94,10 +96,10 @@ class World(WorldReader):
     def now(self) -> datetime:
         return self.clock.now()
 
-    # --- time -----------------------------------------------------------------------------------------------
+    # --- time
 
     def jump(self, span: timedelta) -> None:
-        """Move both clocks without running anything on the way."""
+        """Move both clocks without running what becomes due on the way."""
         self.outside.clock.jump(span.total_seconds())
         self.clock.put(self.outside.clock.now())
 
@@ -108,7 +110,7 @@ class World(WorldReader):
             await self.engine.drain()
             if self.overdue.due():
                 await self.overdue.delete_overdue()
-            if not self.unread:
+            if not self.slack_is_down:
                 await self.deliver_all()
             due = await self.engine.next_due()
             if due is None or due > self.now:
@@ -129,13 +131,13 @@ class World(WorldReader):
                 await tx.messages.save(changed(message, **posted))
 
     def restart(self, deps: StepDeps) -> None:
-        """Go on with other parts, as after a restart."""
+        """Restart the bot with other parts."""
         self.deps = deps
         self.engine = Engine(deps, claimant="another")
         self.overdue = OverdueDeletion(deps)
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
-        """Let time pass, running everything at its time."""
+        """Let time pass and run everything that becomes due. Stop early once `until` is true."""
         target = self.now + span
         await self.settle()
         while (due := soonest(await self.engine.next_due(), self.overdue.next_at)) is not None and due <= target:
@@ -163,26 +165,26 @@ class World(WorldReader):
         if not await arrived():
             await self.pass_time(within, arrived)
         found = await self.rental(rental_id)
-        assert found.state in states, f"{found.state}: {await self.details(rental_id)}"
+        assert found.state in states, f"{found.state}: {await self.event_kinds(rental_id)}"
         return found
 
     async def until_event(self, rental: Rental, kind: EventKind, within: timedelta = HOUR) -> Rental:
         """Let time pass until the rental has one more event of this kind."""
-        before = (await self.details(rental)).count(kind)
+        before = (await self.event_kinds(rental)).count(kind)
 
         async def happened() -> bool:
-            return (await self.details(rental)).count(kind) > before
+            return (await self.event_kinds(rental)).count(kind) > before
 
         await self.pass_time(within, happened)
-        assert await happened(), await self.details(rental)
+        assert await happened(), await self.event_kinds(rental)
         return await self.rental(rental.id)
 
-    # --- what people do -------------------------------------------------------------------------------------
+    # --- what people do
 
     async def ask(
         self, person: Person = ANA, *, changes: str | None = None, now: bool = False, **wish: Any
     ) -> Quote:
-        """Ask for offers, and return the quote with what was found."""
+        """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once."""
         request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
         quote = await quoting.ask(
             self.deps,
@@ -253,16 +255,21 @@ class World(WorldReader):
         await sweep(self.deps)
         await self.settle()
 
-    # --- what the outside does ------------------------------------------------------------------------------
+    # --- what the outside does
 
     async def behaves(self, vendor: str, behaviour: str, **particulars: Any) -> None:
-        """Set how a vendor behaves from now on; `*` means all."""
+        """Set how a vendor behaves from now on. `*` means all vendors."""
         await self.outside.control(f"vendors/{vendor}", behaviour=behaviour, **particulars)
 
     async def fault(self, endpoint: str, kind: str, **particulars: Any) -> str:
         """Add a fault and return its id."""
         added = await self.outside.control("faults", endpoint=endpoint, kind=kind, **particulars)
         return str(added["id"])
+
+    async def list_resources_as(self, resources: list[dict[str, Any]]) -> str:
+        """Make Compute Clear list these resources instead of the account's. Return the fault that does it."""
+        body = json.dumps({"resources": resources, "total_count": len(resources)})
+        return await self.fault("list_resources", "garbage", times=None, body=body)
 
     async def until_hit(self, fault: str) -> None:
         """Wait until a request has hit a fault."""

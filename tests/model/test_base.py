@@ -1,4 +1,4 @@
-"""Changed copies of models are checked."""
+"""A changed copy of a model is checked like a new model."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def security_key(kind: str) -> str:
 
 
 def refused(line: str) -> str:
-    """Return the words of the refusal, which never contain any of the key."""
+    """Return the words of the refusal. Check that they contain nothing of the key."""
     with pytest.raises(Mistake) as caught:
         read(line)
     for word in line.split():
@@ -157,7 +157,7 @@ def private(kind: str, form: str, password: str | None = None) -> str:
 
 
 def body(text: str) -> str:
-    """The Base64 of a key's file alone."""
+    """Return the Base64 of a key's file without its frame."""
     return " ".join(line for line in text.split("\n") if line and ":" not in line and "-----" not in line)
 
 

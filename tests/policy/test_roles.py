@@ -17,8 +17,8 @@ from bot.policy.roles import (
     may_destroy,
     may_extend,
     may_look,
-    may_open,
     may_pause_buying,
+    may_see_ssh_command,
     may_use_in,
     may_use_quote,
     may_withdraw,
@@ -127,7 +127,7 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 ) -> None:
     assert may_look(who, ANA.id, RULES) is looks
     assert sees_money(who, ANA.id, RULES) is money
-    assert may_open(who.id, ANA.id) is command
+    assert may_see_ssh_command(who.id, ANA.id) is command
     assert may_extend(who, ANA.id, RULES) is extends
     assert may_destroy(who, ANA.id, RULES) is destroys
 

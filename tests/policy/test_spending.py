@@ -1,4 +1,4 @@
-"""What may be bought, who decides, and how far an envelope goes."""
+"""The money rules: limits, who decides, and how far an envelope goes."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ async def test_a_login_by_hand_reads_lines_until_exit(world: ComputeWorld) -> No
         result = await process.wait()
     assert "load average" in str(result.stdout)
     assert "root@hyperstack-" in str(result.stdout)
-    assert result.exit_status == 127, "a shell leaves with the status of its last command"
+    assert result.exit_status == 127, "a shell exits with the status of its last command"
 
 
 async def test_a_login_ends_at_the_end_of_its_input(world: ComputeWorld) -> None:
@@ -133,7 +133,7 @@ async def test_when_the_machine_is_gone_its_logins_are_cut_and_its_port_is_close
     port = port_of(resource)
     async with await login(world, port) as ssh:
         await world.delete(resource["resource_id"])
-        assert (await ssh.run("uptime")).exit_status == 0, "until it is gone it is there"
+        assert (await ssh.run("uptime")).exit_status == 0, "a machine that is being deleted still runs"
         world.clock.jump(30)
         await asyncio.wait_for(ssh.wait_closed(), PATIENCE)
     assert (await world.resource(resource["resource_id"]))["status"] == "deleted"

@@ -58,8 +58,8 @@ class Shop:
     async def buy(self, thing: str = "pear") -> httpx.Response:
         return await self.client.post(f"{self.url}/buy", json={"thing": thing})
 
-    async def fault(self, **order: Any) -> str:
-        answer = await self.client.post(f"{self.url}/_control/faults", json={"endpoint": "buy", **order})
+    async def fault(self, **body: Any) -> str:
+        answer = await self.client.post(f"{self.url}/_control/faults", json={"endpoint": "buy", **body})
         assert answer.status_code == 200, answer.text
         name = answer.json()["id"]
         assert isinstance(name, str)
@@ -147,7 +147,7 @@ async def test_a_status_is_answered_with_retry_after_and_without_acting(shop: Sh
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")
     assert answer.json() == {"detail": "the service answered 429"}
     assert shop.bought == []
-    assert (await shop.buy()).status_code == 200, "one request only, unless told otherwise"
+    assert (await shop.buy()).status_code == 200, "by default a fault meets one request only"
 
 
 async def test_a_status_can_be_answered_after_acting(shop: Shop) -> None:
@@ -280,7 +280,7 @@ async def test_a_request_meets_every_latency_and_the_oldest_other_fault(shop: Sh
 
 
 @pytest.mark.parametrize(
-    "order",
+    "body",
     [
         {"endpoint": "sell", "kind": "hang"},
         {"endpoint": "buy", "kind": "shout"},
@@ -290,8 +290,8 @@ async def test_a_request_meets_every_latency_and_the_oldest_other_fault(shop: Sh
         {"kind": "hang"},
     ],
 )
-async def test_an_invalid_fault_is_refused_with_words(shop: Shop, order: dict[str, Any]) -> None:
-    answer = await shop.client.post(f"{shop.url}/_control/faults", json=order)
+async def test_an_invalid_fault_is_refused_with_words(shop: Shop, body: dict[str, Any]) -> None:
+    answer = await shop.client.post(f"{shop.url}/_control/faults", json=body)
     assert answer.status_code == 422
     assert answer.json()["error"]
     assert (await shop.client.get(f"{shop.url}/_control/faults")).json() == {"faults": []}

@@ -1,4 +1,4 @@
-"""Files over the Web API: a URL, the bytes, the completion, and a share that shows later."""
+"""Files over the Web API: a URL, the bytes, the completion, and a share that appears later."""
 
 from typing import Any
 

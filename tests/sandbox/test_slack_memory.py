@@ -1,4 +1,4 @@
-"""What a workspace that runs for weeks keeps: every message as it is now, and only the newest earlier states."""
+"""A workspace that runs for weeks keeps every message as it is now, and only the newest earlier states."""
 
 from sandbox.clock import SandboxClock
 from sandbox.slack import AppConfig

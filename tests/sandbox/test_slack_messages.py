@@ -102,8 +102,6 @@ async def test_the_app_can_edit_only_its_own_messages() -> None:
         message = await world.act("say", user=ANA, channel=TRAINING, text="hello")
         edit = world.client.chat_update(channel=TRAINING, ts=message["ts"], text="x")
         assert await world.refused(edit) == "cant_update_message"
-        missing = world.client.chat_update(channel=TRAINING, ts="1.000001", text="x")
-        assert await world.refused(missing) == "message_not_found"
 
 
 async def test_a_deleted_message_is_gone_for_everyone() -> None:
@@ -212,7 +210,6 @@ async def test_people_groups_and_channels_are_returned_with_their_flags() -> Non
         assert not outsider["is_stranger"]
         assert (await client.users_info(user=DAN))["user"]["deleted"]
         assert (await client.users_info(user=CLEO))["user"]["tz_offset"] == -5 * 3600
-        assert await world.refused(client.users_info(user="U0NOBODY0")) == "user_not_found"
         assert (await client.usergroups_users_list(usergroup=APPROVERS))["users"] == [BEN]
         assert await world.refused(client.usergroups_users_list(usergroup="S1")) == "no_such_subteam"
         info = (await client.conversations_info(channel=SHARED))["channel"]

@@ -1,4 +1,4 @@
-"""What people can do, the payloads and events that the app gets, and what people see."""
+"""The actions of people, the payloads and events that the app gets, and the messages that people see."""
 
 import asyncio
 from typing import Any

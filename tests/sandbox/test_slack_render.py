@@ -1,4 +1,4 @@
-"""How a person reads what an app wrote."""
+"""Messages of an app, as a person reads them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

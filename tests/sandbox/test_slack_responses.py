@@ -134,8 +134,6 @@ async def test_a_trigger_opens_one_view_within_three_seconds() -> None:
         watch.seconds += 3
         expired = world.client.views_open(trigger_id=late, view=modal())
         assert await world.refused(expired) == "expired_trigger_id"
-        invented = world.client.views_open(trigger_id="1.2.3", view=modal())
-        assert await world.refused(invented) == "invalid_trigger_id"
 
 
 async def test_triggers_response_urls_and_tickets_are_forgotten_an_hour_later() -> None:

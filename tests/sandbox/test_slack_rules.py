@@ -8,12 +8,7 @@ import aiohttp
 from sandbox.slack import AppConfig, Timing
 from sandbox.slack.default import ANA, OLGA, SHARED, TRAINING
 from sandbox.slack.state import OTHER_TEAM, TEAM
-from tests.sandbox.slack_world import (
-    Json,
-    actions,
-    button,
-    workspace,
-)
+from tests.sandbox.slack_world import Json, actions, button, workspace
 
 
 async def test_an_ephemeral_reply_shows_only_in_a_thread_that_has_another_reply() -> None:
@@ -102,8 +97,8 @@ async def test_an_unknown_control_call_is_refused_with_words() -> None:
 async def test_opening_either_tab_sends_app_home_opened() -> None:
     async with workspace() as world:
         socket = await world.socket()
-        for order, tab in (({}, "home"), ({"tab": "messages"}, "messages")):
-            await world.act("home", user=ANA, **order)
+        for fields, tab in (({}, "home"), ({"tab": "messages"}, "messages")):
+            await world.act("home", user=ANA, **fields)
             envelope = await socket.next()
             await socket.ack(envelope)
             assert envelope["payload"]["event"]["tab"] == tab

@@ -140,7 +140,7 @@ async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_
         await tx.people.note_seen(make.ANA, START + HOUR)
     await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
     now = await stored(database)
-    assert (now.running.seen_at, now.running.notices_given) == (START + HOUR, 1)
+    assert (now.running_lease.seen_at, now.running_lease.notices_given) == (START + HOUR, 1)
 
 
 async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_only(database: Database) -> None:
@@ -153,7 +153,7 @@ async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_onl
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
         await tx.people.note_seen(make.ANA, START)
-    seen = {name: (await stored(database, name)).running.seen_at for name in ("mine1", "mine2", "other")}
+    seen = {name: (await stored(database, name)).running_lease.seen_at for name in ("mine1", "mine2", "other")}
     assert seen == {"mine1": START + HOUR, "mine2": START, "other": START}
     assert (await stored(database, "mine1")).version == 1
 

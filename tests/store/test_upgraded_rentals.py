@@ -80,7 +80,7 @@ async def _buy_again(here: World, url: str, bought: Collection[Attempt]) -> None
 
 
 async def count(here: World, rental_id: str, kind: EventKind) -> int:
-    return (await here.details(rental_id)).count(kind)
+    return (await here.event_kinds(rental_id)).count(kind)
 
 
 async def jump_to(here: World, moment: datetime) -> None:
@@ -111,7 +111,7 @@ async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_
 @pytest.mark.parametrize("schema", ["0003"])
 async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str) -> None:
     async with upgraded(old_url) as here:
-        promised = (await here.rental(KEPT)).running.question
+        promised = (await here.rental(KEPT)).running_lease.question
         assert promised.promised
         assert promised.at is not None
         await jump_to(here, promised.at - SECOND)
@@ -124,10 +124,10 @@ async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old
         assert await count(here, KEPT, EventKind.STILL_NEEDED) == asked[KEPT] + 1
         assert await count(here, IN_USE, EventKind.STILL_NEEDED) == asked[IN_USE]
         assert extended.extension is None
-        assert extended.running.ends_at == datetime(2026, 11, 27, 12, 20, 59, 687946, tzinfo=UTC)
+        assert extended.running_lease.ends_at == datetime(2026, 11, 27, 12, 20, 59, 687946, tzinfo=UTC)
 
         await here.destroy(await here.rental(IN_USE))
-        ends_at = (await here.rental(EXTENDED)).running.ends_at
+        ends_at = (await here.rental(EXTENDED)).running_lease.ends_at
         await jump_to(here, ends_at - 30 * MINUTE)
         assert await count(here, EXTENDED, EventKind.ENDING) == 1
         await jump_to(here, ends_at - SECOND)

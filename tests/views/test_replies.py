@@ -54,7 +54,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
         Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
         BuyingBlocked(BuyingBlock.PAUSED),
-        BuyingBlocked(BuyingBlock.TOKEN_REFUSED),
+        BuyingBlocked(BuyingBlock.UNAUTHORIZED),
     )
     assert texts(*map(replies.error, errors)) == snapshot("""\
 

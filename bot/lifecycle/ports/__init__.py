@@ -1,1 +1,1 @@
-"""What the lifecycle needs from outside, as protocols. bot/app.py puts the implementations together."""
+"""Protocols of everything outside the lifecycle that it needs. bot/app.py passes the implementations in."""

@@ -1,4 +1,4 @@
-"""What the lifecycle needs from outside besides the store: the marketplace, SSH and Slack."""
+"""Protocols of the outside except the store: the marketplace, SSH and Slack."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class DirectPosts(Protocol):
 
 
 class Channels(Protocol):
-    """What is known of Slack conversations."""
+    """Knows Slack conversations."""
 
     async def get(self, channel: str) -> Channel:
         """Return the conversation. If Slack doesn't answer, return one that we are no member of. Never raise."""

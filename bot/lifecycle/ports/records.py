@@ -1,4 +1,4 @@
-"""What the store reads and writes besides models."""
+"""Values that the store reads and writes besides models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.model.state import State
 
 
 class Usage(Frozen):
-    """What live rentals use of the limits."""
+    """The part of the limits that live rentals use up."""
 
     person_rentals: int
     team_rate: Decimal
@@ -26,8 +26,8 @@ class Usage(Frozen):
 
 
 class Billing(Frozen):
-    """What the cost of a resource is computed from: what the marketplace reports, and what counts if it
-    doesn't."""
+    """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
+    for those that it leaves out."""
 
     rate: Decimal | None
     """USD per hour."""
@@ -41,7 +41,7 @@ class Billing(Frozen):
 
 
 class LiveCost(Frozen):
-    """What the sum over many live rentals needs of each."""
+    """The values of a live rental from which the total cost of many is computed."""
 
     rental_id: str
     owner: str
@@ -56,7 +56,7 @@ class LiveCost(Frozen):
 
 
 class KnownResource(Frozen):
-    """What the overdue deletion needs of a resource."""
+    """The values of a resource that the overdue deletion needs."""
 
     resource_id: str
     status: str
@@ -99,9 +99,9 @@ class UnfinishedAttempt(Frozen):
 
 
 class Change(Frozen):
-    """What one decision writes. Attempts, resources and the ledger are facts and always written; the rental, its
-    events and messages only if the rental is still as it was in `before`. An attempt that the store doesn't know
-    yet is an intent, part of the decision, and written only with it."""
+    """Everything that one decision writes. Attempts, resources and the ledger are facts and always written; the
+    rental, its events and messages only if the rental is still as it was in `before`. An attempt that the store
+    doesn't know yet is an intent, part of the decision, and written only with it."""
 
     before: Rental | None
     """None: a new rental."""

@@ -1,4 +1,4 @@
-"""What the lifecycle needs from the store: one protocol for each table or subject."""
+"""Protocols of the store, one for each table or subject."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Quotes(Protocol):
         """Return how many quotes a person asked for since then."""
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
-        """Return the quotes of a person that go on once there is a key."""
+        """Return the quotes of a person that wait for a key and were asked for since then."""
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         """Claim what is due and unclaimed, and return the ids, oldest first."""
@@ -97,14 +97,15 @@ class Rentals(Protocol):
         """Return the resources that are not gone."""
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
-        """Make them due now."""
+        """Make these rentals due now."""
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]: ...
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Return the median seconds from procurement to ready of the last rentals there. Return None if there are
         fewer than 3."""
 
-    async def any_ever(self) -> bool: ...
+    async def any_ever(self) -> bool:
+        """Return whether the store has or had a rental."""
 
 
 class Events(Protocol):
@@ -132,8 +133,8 @@ class Messages(Protocol):
         """Return the first real time at which something is due, or the first after `after`."""
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return what is to be refreshed by `now`, our time, but for these ids; first what waits longest. What
-        also has a `due_at` is left out: that edit shows everything."""
+        """Return what is to be refreshed by `now`, our time, except the ids `without`; what has waited longest
+        first. What also has a `due_at` is left out: that edit shows everything."""
 
     async def next_refresh(self) -> datetime | None:
         """Return our time at which something is to be refreshed next."""
@@ -167,7 +168,7 @@ class People(Protocol):
 
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
-        """Make the stored person count as too old. None: all of them."""
+        """Make `get` treat the stored person as too old. None: all people."""
 
     async def key(self, user_id: str) -> Key | None: ...
     async def set_key(self, user_id: str, key: Key) -> None: ...
@@ -201,7 +202,7 @@ class Account(Protocol):
 
 
 class Overdue(Protocol):
-    """What is overdue, read from single columns: it must work if a rental itself can't be loaded."""
+    """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when

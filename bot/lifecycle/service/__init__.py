@@ -1,4 +1,4 @@
-"""What people can do and look at.
+"""Everything that people can do and look at.
 
 Every function that a command or a click leads to takes the person, and checks at that moment whether they may. It
 raises the errors of bot/errors.py, which have words for people.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, Refused
-from bot.lifecycle.account import is_set, notify_admins, set_block
+from bot.lifecycle.account import is_blocked_by, notify_admins, set_block
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.event import EventKind
@@ -26,7 +26,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool) -> bool:
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:
-        if await is_set(tx, BuyingBlock.PAUSED) == paused:
+        if await is_blocked_by(tx, BuyingBlock.PAUSED) == paused:
             return False
         await set_block(tx, BuyingBlock.PAUSED, person.id if paused else None)
         await notify_admins(tx, deps, EventKind.PAUSED if paused else EventKind.RESUMED, actor=person.id)

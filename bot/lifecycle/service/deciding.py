@@ -69,7 +69,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
 
 
 async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
-    """Deny what `approve` would approve. Raise as `approve`."""
+    """Deny version `version` of the envelope that waits. Raise as `approve`, but check no limits."""
 
     async def decision(tx: Tx) -> Rental:
         rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
@@ -141,7 +141,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
     """Raise TooLate if it has expired, also if the engine has not written that yet."""
     if rental.extension is not None:
-        expires_at = rental.running.ends_at
+        expires_at = rental.running_lease.ends_at
     elif rental.waiting is not None:
         expires_at = rental.waiting.expires_at
     else:
@@ -223,7 +223,7 @@ async def _approve_extension(
 async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
     now = deps.clock.now()
     after = transitions.drop_extension(rental, now)
-    facts = changed(_decision_facts(rental, self_approved=False), until=rental.running.ends_at)
+    facts = changed(_decision_facts(rental, self_approved=False), until=rental.running_lease.ends_at)
     return await _apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )

@@ -19,13 +19,14 @@ from bot.model.state import State
 from bot.policy.roles import may_destroy
 
 TAKEN_ON_SILENCE = timedelta(hours=2)
-"""How long an alarm is silent after someone took it on. Then people are notified again until it is solved."""
+"""How long an alarm is silent after someone took it on. After that, people are notified again."""
 
 
 async def destroy(deps: Deps, person: Person, rental_id: str) -> Rental:
     """Destroy a rental in any state, also while it is being bought.
 
-    Raise Mistake if the id is unknown, Refused if the person may not, TooLate if it is over or being destroyed.
+    Raise Mistake if the id is unknown, Refused if the person may not destroy it, TooLate if it is over or being
+    destroyed.
     """
 
     async def decision(tx: Tx) -> Rental:

@@ -39,7 +39,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         again = None if deps.rules.check_in.after is None else now + span
         question = Question(at=again, promised=True)
         after = transitions.keep(rental, question, now)
-        facts = Facts(until=again, since=rental.running.ends_at, span=span)
+        facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
@@ -57,15 +57,17 @@ async def extend(
 
     If that is over the limits, ask an approver instead. The end stands until they approve.
 
-    `shown_end` is the end that the button or dialog showed, as a Unix time, so that a second click adds nothing. A
-    command shows no end. It raises DuplicateExtension if this person asked for the same span less than
-    DUPLICATE_WITHIN ago. Also raise as `load_extendable`, Mistake if the lease would be too long, Refused if its
-    owner may no longer use the bot.
+    `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
+
+    Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing. Without `shown_end`,
+    raise DuplicateExtension if this person asked for the same span less than DUPLICATE_WITHIN ago. Raise Mistake
+    if the lease would be too long, and Refused if its owner may no longer use the bot. Also raise as
+    `load_extendable`.
     """
 
     async def decision(tx: Tx) -> Rental:
         rental = await load_extendable(tx, deps, person, rental_id)
-        lease = rental.running
+        lease = rental.running_lease
         if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
             raise TooLate(f"{rental.id} was extended already. I added nothing more.", rental.id)
         if rental.extension is not None:
@@ -139,7 +141,7 @@ def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, no
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
     """Return a rental that this person may keep or extend now.
 
-    Raise Mistake if the id is unknown, Refused if the person may not, TooLate if its machine is not in use.
+    Raise Mistake if the id is unknown, Refused if the person may not extend it, TooLate if it is not ready.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:

@@ -1,4 +1,5 @@
-"""What people see before they decide: offers, requests that wait, and the facts of confirmation dialogs."""
+"""Previews for people who are about to decide: offers, requests that wait, and the facts of confirmation
+dialogs."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, NextStep, Refused, TooLate
-from bot.lifecycle.account import buying_block, is_set
+from bot.lifecycle.account import buying_block, is_blocked_by
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import ASKS_APPROVERS
 from bot.lifecycle.ports.store import EVER, Tx
@@ -73,7 +74,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         if rental is not None:
             return QuoteView(quote=quote, rental=rental)
     if quote.state is QuoteState.UNANSWERED:
-        return QuoteView(quote=quote, token_refused=await is_set(tx, BuyingBlock.TOKEN_REFUSED))
+        return QuoteView(quote=quote, token_refused=await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED))
     if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
         return QuoteView(quote=quote)
     owner = await tx.people.get(quote.owner, EVER)
@@ -175,7 +176,7 @@ def _unknown_search() -> TooLate:
 
 
 async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) -> tuple[Quote, Request]:
-    """Return a person's own quote and the similar request that is its number `index`.
+    """Return a person's own quote and the similar request at `index`.
 
     Raise as `quote_to_ask_again`, and TooLate if there is no such request.
     """

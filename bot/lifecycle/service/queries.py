@@ -1,4 +1,4 @@
-"""What people read of rentals in lists, `/gpu show` and messages: one in detail, or many in short."""
+"""Reads rentals for lists, `/gpu show` and messages: one in detail, or many in short."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary
-from bot.policy.roles import Roles, may_look, may_open, roles_of, sees_money
+from bot.policy.roles import Roles, may_look, may_see_ssh_command, roles_of, sees_money
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
@@ -72,7 +72,7 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
     """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if it isn't theirs."""
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
-        if not may_open(person.id, rental.owner):
+        if not may_see_ssh_command(person.id, rental.owner):
             raise OwnerOnly(rental.id, (await tx.people.names([rental.owner])).get(rental.owner))
         return await details_for(tx, deps, person, rental)
 

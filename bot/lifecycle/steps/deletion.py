@@ -29,8 +29,8 @@ def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
 
 
 def marked_as_overdue(attempt: Attempt) -> bool:
-    """Return whether the overdue deletion marked an attempt before it was ready. If a step marks one, it sets the
-    reason."""
+    """Return whether the overdue deletion marked an attempt before it was ready. A step that marks one also sets
+    `why`."""
     return attempt.marked_for_deletion and not attempt.reopened and attempt.why in {None, Why.NO_ANSWER}
 
 

@@ -40,10 +40,10 @@ BLOCKED_AT_MOST = timedelta(minutes=15)
 """If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
 surprise."""
 STILL_FRESH = timedelta(seconds=30)
-"""An offer that expires sooner is not tried: it could expire during the call."""
-WHY_BLOCKED = {BuyingBlock.PAUSED: Why.PAUSED, BuyingBlock.TOKEN_REFUSED: Why.UNAUTHORIZED}
+"""An offer that expires sooner than this is not tried: it could expire during the call."""
+WHY_BLOCKED = {BuyingBlock.PAUSED: Why.PAUSED, BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED}
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.VENDOR_FAILED})
-"""The answer to the procure call said that it failed, but it may have made a resource."""
+"""The market answered that the purchase failed. It may still have made a resource."""
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -171,7 +171,7 @@ async def _buy_first(
             intended, attempt = await _intend(deps, snapshot, offer, key)
         except OfferTaken:
             continue
-        except BuyingBlocked:  # since this step began
+        except BuyingBlocked:  # someone blocked buying after this step began
             return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, key)
     return None
@@ -189,8 +189,11 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Commit an attempt before its call. Raise OfferTaken, BuyingBlocked if buying is blocked by now, and Stale if
-    someone else changed the rental."""
+    """Commit an attempt before its call.
+
+    Raise OfferTaken if the offer has had its attempt, BuyingBlocked if buying is blocked by now, and Stale if the
+    rental changed meanwhile.
+    """
     now, rental = deps.clock.now(), snapshot.rental
     n = rental.attempts + 1
     attempt = Attempt(
@@ -247,8 +250,8 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key:
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Look the attempt up at the next poll, since its call may have bought. If it bought nothing, buying counts as
-    blocked since now, unless the market only gave no answer."""
+    """Make the attempt unknown, since its call may have bought: the next poll looks it up. Unless the market only
+    gave no answer, count buying as blocked from now on."""
     why = _reason(away)
     if why is Why.OUTAGE:
         why = Why.NO_ANSWER
@@ -270,7 +273,7 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
 
 
-# --- if it does not go on
+# --- if nothing can be bought now
 
 
 def _wait_blocked(

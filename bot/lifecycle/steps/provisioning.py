@@ -1,4 +1,4 @@
-"""From accepted to ready. Each step asks the market first and checks the time-outs after that."""
+"""A rental whose machine is starting. Each step asks the market first and checks the time-outs after that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
 PROBE_AT_MOST = timedelta(minutes=2)
-"""If no SSH server answers for this long, in real time, the machine becomes ready without."""
+"""If no SSH server answers for this long, in real time, the machine becomes ready without an answer."""
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -65,8 +65,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
-    """Return until when it may take: until the rules' time-out, and no longer than the envelope's total pays
-    for."""
+    """Return when the machine must be ready: at the rules' time-out, or earlier if the envelope's total doesn't
+    pay for that long."""
     envelope = snapshot.rental.envelope
     rate = hourly(snapshot.resources_of(attempt), attempt)
     left = provisioning_budget(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
@@ -74,7 +74,8 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 
 
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
-    """Read address and port and try to read an SSH banner. Return the snapshot, and whether it became ready."""
+    """Read the machine's address and try to read an SSH banner from it. Return the snapshot, and whether the
+    rental became ready."""
     reachable = _reachable(snapshot, attempt)
     probing = snapshot.rental.quiet_since_real is not None
     # The address rarely changes between two probes, and each lookup is a change that edits the card.

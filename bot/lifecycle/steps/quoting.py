@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.clock import Clock
 from bot.errors import GpubotError, MarketAway, TokenRefused
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
 from bot.lifecycle.steps.polling import poll_at, soonest
@@ -26,26 +27,27 @@ from bot.policy.spending import needs_confirmation, propose
 SHARED_FOR = timedelta(seconds=15)
 """Equal queries this close together share one call."""
 SAY_LOOKING_AFTER = 2.0
-"""Real seconds without an answer until the person reads that it takes longer."""
+"""Real seconds without an answer until the person is notified that the search takes longer."""
 FIRST_SEARCH_WITHIN = timedelta(seconds=10)
-"""A search that begins so soon after the question is the first one; only that one says that it takes longer."""
+"""A search that begins this soon after the command is the quote's first. Only the first one notifies the person
+that it takes longer."""
 GIVE_UP_AFTER = timedelta(minutes=2)
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
 class SharedOffers:
-    """Equal queries within 15 s share one call, also while it runs."""
+    """Lets equal queries within SHARED_FOR share one call, also while it runs."""
 
     market: Market
     clock: Clock
     _calls: dict[Request, tuple[datetime, asyncio.Task[tuple[Offer, ...]]]] = field(default_factory=dict)
 
     async def get(self, request: Request) -> tuple[Offer, ...]:
-        """Return offers for a request, at most 15 s old. Raise MarketAway; a failed call is not shared with later
-        queries."""
+        """Return offers for a request, no older than SHARED_FOR. Raise MarketAway if the call fails; a failed call
+        is not shared with later queries."""
         now = self.clock.now()
         self._calls = {k: (at, call) for k, (at, call) in self._calls.items() if now - at < SHARED_FOR}
+        # The market is not asked for a note or a lease: with the same values in both, more requests are equal.
         query = changed(request, note="", lease=SHARED_FOR)
         known = self._calls.get(query)
         if known is None or (known[1].done() and (known[1].cancelled() or known[1].exception() is not None)):
@@ -106,7 +108,7 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
-    """Return the channel of a card: the one in which it was asked, or the home channel if that is a direct
+    """Return the channel of a card: the one that the command was typed in, or the home channel if that is a direct
     message, if the bot is no member of it, or if outsiders read it."""
     usable = channel.member and not channel.direct and not channel.shared
     return channel.id if usable else rules.home_channel
@@ -124,16 +126,16 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the recommended offer if it needs neither approval nor confirmation. Return the quote with the rental,
-    or else as one that shows its offers."""
+    """Rent the recommended offer if it needs neither approval nor confirmation. Return the quote with the rental.
+    If nothing was rented, return a quote that shows its offers."""
     proposal = propose(quote.request, quote.offers[0].rate, deps.rules)
     shown = changed(quote, rent_now=False)
     if proposal.over or needs_confirmation(proposal.envelope):
         return shown
     async with deps.store.write() as tx:
-        # It stays due: if the process dies before the answer is queued, the next step finds it.
+        # The quote stays due: if the process dies before the answer is queued, the next search queues it.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
-        person = await tx.people.get(quote.owner, LONG_AGO)
+        person = await tx.people.get(quote.owner, EVER)
     if person is None:
         return shown
     try:

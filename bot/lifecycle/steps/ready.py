@@ -30,7 +30,7 @@ CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason checks the machine too, if the last check is older."""
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
-"""If its owner made one of these events, they know the new end."""
+"""An owner who caused one of these events knows the new end."""
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -49,7 +49,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _next_due(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
-    lease = snapshot.rental.running
+    lease = snapshot.rental.running_lease
     alive = [r for r in snapshot.resources if r.gone_at is None]
     missing = not alive or any(r.missing_since for r in alive)
     check = (
@@ -101,7 +101,7 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
         **known_bill(bill, snapshot.attempts),
         rate=rental.rate,
         vendor=rental.vendor,
-        span=ledger_span(snapshot.ledger) or now - rental.running.ready_at,
+        span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
     )
     # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
     after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=Why.VENDOR_TOOK_IT)
@@ -112,7 +112,7 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 
 
 async def _notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    lease = snapshot.rental.running
+    lease = snapshot.rental.running_lease
     past = notices_past(lease.ends_at, now, deps.rules)
     if lease.ends_at <= now or past <= lease.notices_given:
         return snapshot
@@ -137,7 +137,7 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> F
 
 def _ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Ask whether it is still needed, or plan when to ask."""
-    lease = snapshot.rental.running
+    lease = snapshot.rental.running_lease
     question = lease.question
     if deps.rules.check_in.after is None or question.at is None:
         # The rules may have changed since the question was planned. A planned time that is past and never asked
@@ -170,7 +170,7 @@ def _plan(snapshot: RentalSnapshot, question: Question) -> RentalSnapshot:
 
 
 async def _end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    rental, ends_at = snapshot.rental, snapshot.rental.running.ends_at
+    rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     if ends_at > now:
         return snapshot
     if rental.extension is not None:
@@ -195,9 +195,9 @@ def _begin_end(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 
 
 def _ended_as_overdue(deps: StepDeps, snapshot: RentalSnapshot) -> bool:
-    """Return whether the machine is gone, or marked for deletion, after the moment of the overdue deletion. Then
-    its lease ended it, not the vendor."""
-    overdue = overdue_at(snapshot.rental.running.ends_at, None, deps.rules)
+    """Return whether the overdue deletion is due and the machine is gone or marked for deletion. If so, its lease
+    ended it, not the vendor."""
+    overdue = overdue_at(snapshot.rental.running_lease.ends_at, None, deps.rules)
     ended = snapshot.live is None or snapshot.live.marked_for_deletion
     return ended and overdue is not None and overdue <= deps.clock.now()
 

@@ -1,4 +1,4 @@
-"""What the marketplace knows of an attempt: the only proof of what a procure call bought, and of what is gone."""
+"""Compares an attempt with the marketplace, which alone proves what a procure call bought and what is gone."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """A resource counts as gone, and an attempt as failed, only if two lookups this far apart don't find it."""
 CALL_SETTLES = timedelta(minutes=2)
-"""A procure call may make a resource until so long after it began, even if its answer was lost. The second lookup
-counts only after that."""
+"""How long after its begin a procure call may still make a resource, even if its answer was lost. The second
+lookup counts only after that."""
 
 
 async def look_up(
@@ -52,11 +52,8 @@ async def look_up(
 
 
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
-    """Return a resource that the offer's status names and the list lacks. Return None if it isn't there or was
-    made from another offer.
-
-    Return None without an answer too: such a resource proves nothing, so a failed call is no outage.
-    """
+    """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
+    made from another offer, or can't be read: its name in a status proves nothing, so that is no outage."""
     try:
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
@@ -128,8 +125,8 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return the stand-in for the resource of a purchase that never showed one: gone at the first lookup that
-    found nothing."""
+    """Return a placeholder for the resource of a purchase that never showed one. It is gone since the first lookup
+    that found nothing."""
     resource = named_resource(attempt.offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 
