@@ -153,7 +153,7 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` says whether the
+    """Somebody decided it before. `name` is that person's name, or None if it is unknown. `own` tells whether the
     reader is that person."""
 
     def __init__(self, rental_id: str, decision: Decision, *, name: str | None, own: bool, ago: timedelta) -> None:

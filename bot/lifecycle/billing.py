@@ -52,7 +52,7 @@ def spent(
 
 def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
     """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
-    `estimated` says whether a part of `billed` is."""
+    `estimated` tells whether a part of `billed` is."""
     amount = billed
     for one in alive:
         start, rate = _unbilled(one)

@@ -41,7 +41,7 @@ class HomeWorkspace:
 
     In an Enterprise organization, a click names the organization as its user's team, and a user's home workspace
     may be another one (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Only
-    users.info says whether they are a member of the bot's workspace too
+    users.info tells whether they are a member of the bot's workspace too
     (docs.slack.dev/reference/objects/user-object, "enterprise_user").
     """
 

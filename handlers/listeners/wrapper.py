@@ -51,7 +51,7 @@ _log = structlog.get_logger("gpubot.handlers")
 
 
 def note_commit() -> None:
-    """Note a commit, for the store's `on_commit`: a reply to a bug says whether anything was written."""
+    """Note a commit, for the store's `on_commit`: a reply to a bug tells whether anything was written."""
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)

@@ -23,7 +23,7 @@ async def spent(here: World, rental: Rental) -> int:
 
 
 async def report_deleted(here: World, *, ended: bool) -> list[str]:
-    """Make Compute Clear report every live machine as deleted. Return the faults that do it. `ended` says whether
+    """Make Compute Clear report every live machine as deleted. Return the faults that do it. `ended` tells whether
     it also states when they ended."""
     dead = {"status": "deleted", "valid_to": here.now.isoformat() if ended else None}
     faults = [await here.list_resources_as([{**one, **dead} for one in await here.outside.resources()])]

@@ -77,7 +77,7 @@ class Market(Protocol):
         """Return the offers that fit a request, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buy an offer with one call. If it raises MarketAway, its `may_have_bought` says whether a
+        """Buy an offer with one call. If it raises MarketAway, its `may_have_bought` tells whether a
         machine may have been bought."""
 
     async def progress(self, offer_id: str) -> OfferProgress:

@@ -30,7 +30,7 @@ def check_user(person: Person, rules: Rules) -> None:
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
     """Raise Refused if the person may not use the bot, or if it may not be used in the channel `asked_in`.
-    `direct` says whether that is a direct message."""
+    `direct` tells whether that is a direct message."""
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
         raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
