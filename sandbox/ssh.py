@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 import asyncssh
 from typing_extensions import override
@@ -18,10 +17,9 @@ _COMMANDS = ("nvidia-smi", "uptime", "exit")
 _NOT_FOUND = 127
 
 
-@cache
-def host_key() -> asyncssh.SSHKey:
-    """Return the ed25519 host key of all hosts of this process; it is made on first use."""
-    return asyncssh.generate_private_key("ssh-ed25519")
+def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
+    """Return a new private key for an SSH host."""
+    return asyncssh.generate_private_key(kind)
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,24 @@ class HostInfo:
 
 
 class SshHost:
-    """The SSH server of one machine, on 127.0.0.1. It lets in root with one key, to a shell with three commands.
+    """The SSH server of one machine, on 127.0.0.1. It lets in root with one of its keys, to a small shell.
 
     A `silent` one accepts connections and sends nothing.
     """
 
     def __init__(
-        self, info: HostInfo, authorized_key: str | None, clock: SandboxClock, *, silent: bool = False
+        self,
+        info: HostInfo,
+        authorized_keys: Sequence[asyncssh.SSHKey],
+        host_keys: Sequence[asyncssh.SSHKey],
+        clock: SandboxClock,
+        *,
+        silent: bool = False,
     ) -> None:
-        """`authorized_key` is a line of an authorized_keys file. If it can't be read, nobody can log in."""
+        """Without `authorized_keys` nobody can log in."""
         self._info = info
-        self._key = _public_key(authorized_key)
+        self._authorized = frozenset(key.public_data for key in authorized_keys)
+        self._host_keys = host_keys
         self._clock = clock
         self._silent = silent
         self._server: asyncssh.SSHAcceptor | asyncio.Server | None = None
@@ -53,18 +58,18 @@ class SshHost:
         self._stopped = False
         self.port = 0
 
-    async def start(self) -> int:
-        """Begin to listen on a free port, and return it."""
+    async def start(self, port: int = 0) -> int:
+        """Begin to listen on a port (0: a free one), and return it. Raise OSError if it is taken."""
         if self._silent:
-            server = await asyncio.start_server(self._stay_silent, HOST, 0)
+            server = await asyncio.start_server(self._stay_silent, HOST, port)
             self._server = server
             self.port = server.sockets[0].getsockname()[1]
             return self.port
         acceptor = await asyncssh.listen(
             HOST,
-            0,
-            server_factory=lambda: _Login(self._key, self._remember, self._connections.discard),
-            server_host_keys=[host_key()],
+            port,
+            server_factory=lambda: _Login(self._authorized, self._remember, self._connections.discard),
+            server_host_keys=list(self._host_keys),
             process_factory=self._login,
             agent_forwarding=False,
             gss_host=None,
@@ -85,6 +90,12 @@ class SshHost:
         for writer in list(self._silent_connections):
             writer.transport.abort()
         await real_sleep(0)  # let the connections end
+
+    def change_host_keys(self, host_keys: Sequence[asyncssh.SSHKey]) -> None:
+        """Show these host keys to every connection from now on."""
+        self._host_keys = host_keys
+        if isinstance(self._server, asyncssh.SSHAcceptor):
+            self._server.update(server_host_keys=list(host_keys))
 
     def _remember(self, connection: asyncssh.SSHServerConnection) -> None:
         """Remember a connection, so that `stop` can cut it. Cut it now if the host has stopped."""
@@ -181,15 +192,15 @@ def uptime(since: datetime, now: datetime) -> str:
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in only root with the authorized key."""
+    """Lets in only root with one of the authorized keys, given as their public data."""
 
     def __init__(
         self,
-        key: asyncssh.SSHKey | None,
+        authorized: frozenset[bytes],
         on_open: Callable[[asyncssh.SSHServerConnection], None],
         on_close: Callable[[asyncssh.SSHServerConnection], None],
     ) -> None:
-        self._key = key
+        self._authorized = authorized
         self._on_open = on_open
         self._on_close = on_close
         self._connection: asyncssh.SSHServerConnection | None = None
@@ -217,13 +228,4 @@ class _Login(asyncssh.SSHServer):
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == "root" and self._key is not None and key.public_data == self._key.public_data
-
-
-def _public_key(line: str | None) -> asyncssh.SSHKey | None:
-    if line is None:
-        return None
-    try:
-        return asyncssh.import_public_key(line)
-    except (asyncssh.KeyImportError, ValueError):
-        return None
+        return username == "root" and key.public_data in self._authorized

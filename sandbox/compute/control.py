@@ -1,5 +1,6 @@
 """`/_control/` of Compute Clear: the real state of the account, and how the vendors behave."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,9 @@ from sandbox.compute.machines import Machine
 from sandbox.compute.market import SLOW_DELETION_SECONDS, Market, Refused
 from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, BehaviourSetting
 from sandbox.serving import HOST, ControlModel, read, refusal, reply
+from sandbox.ssh import new_host_key
+
+HostKeyKind = Literal["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"]
 
 
 class BehaviourBody(ControlModel):
@@ -52,6 +56,18 @@ class VanishBody(ControlModel):
     how: Literal["deleted", "missing"] = "deleted"
 
 
+class HostKeyBody(ControlModel):
+    """The kinds of a machine's new host keys."""
+
+    kinds: Annotated[tuple[HostKeyKind, ...], Field(min_length=1)] = ("ssh-ed25519",)
+
+
+class PortBody(ControlModel):
+    """The port of the next SSH host."""
+
+    port: Annotated[int, Field(ge=1, le=65_535)]
+
+
 class TokenBody(ControlModel):
     """Whether the account's token is valid."""
 
@@ -73,7 +89,10 @@ class Control:
         router.add_get("/_control/vendors", self._vendors)
         router.add_post("/_control/vendors/{name}", self._behave)
         router.add_post("/_control/resources", self._add_unknown_machine)
+        router.add_get("/_control/resources/{id}", self._show_machine)
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
+        router.add_post("/_control/resources/{id}/host_keys", self._change_host_keys)
+        router.add_post("/_control/next_ssh_port", self._next_ssh_port)
         router.add_post("/_control/token", self._token)
 
     async def _account(self, _request: web.Request) -> web.Response:
@@ -89,26 +108,22 @@ class Control:
             for procurement in self._market.procurements.values()
             if procurement.bought
         ]
-
-        def machine_json(machine: Machine) -> dict[str, Any]:
-            return {
-                "resource_id": machine.resource_id,
-                "offer_id": machine.offer_id,
-                "name": machine.name,
-                "vendor": machine.vendor,
-                "status": "missing" if machine.missing else machine.status(now),
-                "alive": not machine.is_gone(now),
-                "host": machine.host and HOST,
-                "port": machine.host and machine.host.port,
-                "rate": machine.rate,
-                "billed_from": machine.appears_at,
-                "billed_to": machine.gone_at if machine.is_gone(now) else None,
-            }
-
-        resources = [
-            machine_json(machine) for machine in self._market.machines.values() if machine.appears_at <= now
-        ]
+        machines = self._market.machines.values()
+        resources = [_machine_json(machine, now) for machine in machines if machine.appears_at <= now]
         return reply({"offers_bought": bought, "resources": resources})
+
+    async def _show_machine(self, request: web.Request) -> web.Response:
+        now = await self._hosts.settle()
+        machine = self._machine(request)
+        host_keys = {key.get_algorithm(): key.get_fingerprint() for key in machine.host_keys}
+        return reply({**_machine_json(machine, now), "cloud_init": machine.cloud_init, "host_keys": host_keys})
+
+    def _machine(self, request: web.Request) -> Machine:
+        """Return the machine that the path names, also one that is gone or missing."""
+        machine = self._market.machines.get(request.match_info["id"].lower())
+        if machine is None:
+            raise refusal(404, "No such resource")
+        return machine
 
     async def _bill(self, _request: web.Request) -> web.Response:
         now = await self._hosts.settle()
@@ -156,6 +171,35 @@ class Control:
         await self._hosts.settle()
         return reply({"resource_id": machine.resource_id, "how": body.how})
 
+    async def _change_host_keys(self, request: web.Request) -> web.Response:
+        body = await read(request, HostKeyBody)
+        self._machine(request).change_host_keys([new_host_key(kind) for kind in body.kinds])
+        return await self._show_machine(request)
+
+    async def _next_ssh_port(self, request: web.Request) -> web.Response:
+        body = await read(request, PortBody)
+        await self._hosts.settle()
+        if self._hosts.listens_on(body.port):
+            raise refusal(409, f"a machine listens on port {body.port}")
+        self._hosts.next_port = body.port
+        return reply({"port": body.port})
+
     async def _token(self, request: web.Request) -> web.Response:
         self._api.token_valid = (await read(request, TokenBody)).valid
         return reply({"valid": self._api.token_valid})
+
+
+def _machine_json(machine: Machine, now: datetime) -> dict[str, Any]:
+    return {
+        "resource_id": machine.resource_id,
+        "offer_id": machine.offer_id,
+        "name": machine.name,
+        "vendor": machine.vendor,
+        "status": "missing" if machine.missing else machine.status(now),
+        "alive": not machine.is_gone(now),
+        "host": machine.host and HOST,
+        "port": machine.host and machine.host.port,
+        "rate": machine.rate,
+        "billed_from": machine.appears_at,
+        "billed_to": machine.gone_at if machine.is_gone(now) else None,
+    }

@@ -21,6 +21,8 @@ class Hosts:
         self._lock = asyncio.Lock()
         self._open: dict[str, SshHost] = {}
         self._follower: asyncio.Task[None] | None = None
+        self.next_port = 0
+        """The port on which the next host listens. 0: a free one."""
 
     def start(self) -> None:
         """Follow the clock from now on, so that hosts start and stop also without a request to the API."""
@@ -34,6 +36,10 @@ class Hosts:
         for host in list(self._open.values()):
             await host.stop()
         self._open.clear()
+
+    def listens_on(self, port: int) -> bool:
+        """Return whether a host listens on this port now."""
+        return any(host.port == port for host in self._open.values())
 
     async def settle(self) -> datetime:
         """Start and stop the hosts that are due, and return the time for which all of them are right.
@@ -52,8 +58,15 @@ class Hosts:
     async def _update(self, machine: Machine) -> None:
         wanted = machine.listens(self._clock.now())
         if wanted and machine.host is None:
-            host = SshHost(_host_info(machine), machine.ssh_public_key, self._clock, silent=machine.silent)
-            await host.start()
+            host = SshHost(
+                _host_info(machine),
+                machine.authorized_keys(),
+                machine.host_keys,
+                self._clock,
+                silent=machine.silent,
+            )
+            port, self.next_port = self.next_port, 0
+            await host.start(port)
             machine.host = self._open[machine.resource_id] = host
         elif not wanted and machine.host is not None:
             host, machine.host = machine.host, None

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import asyncssh
+
+from sandbox.compute.boot_script import public_keys, read_public_key
 from sandbox.compute.catalog import Variant
-from sandbox.ssh import SshHost
+from sandbox.ssh import SshHost, new_host_key
 
 
 @dataclass
@@ -26,6 +29,9 @@ class Machine:
     appears_at: datetime
     runs_at: datetime | None
     ssh_public_key: str | None = None
+    cloud_init: str | None = None
+    """The boot script of its procurement, as it was sent."""
+    runs_cloud_init: bool = True
     offer_id: str | None = None
     resource_type: str = "vm"
     silent: bool = False
@@ -37,6 +43,7 @@ class Machine:
     message: str | None = None
     siblings: list[str] = field(default_factory=list)
     host: SshHost | None = None
+    host_keys: list[asyncssh.SSHKey] = field(default_factory=lambda: [new_host_key()])
 
     def exists(self, now: datetime) -> bool:
         """Return whether the API shows it."""
@@ -61,6 +68,18 @@ class Machine:
         if self.delete_accepted_at is not None and self.delete_accepted_at <= now:
             return "deleting"
         return "running" if self.has_run(now) else "provisioning"
+
+    def authorized_keys(self) -> list[asyncssh.SSHKey]:
+        """Return the keys that its SSH host lets in: the procured one, and those of a boot script that it runs."""
+        procured = None if self.ssh_public_key is None else read_public_key(self.ssh_public_key)
+        script = self.cloud_init if self.runs_cloud_init else None
+        return [*([procured] if procured else []), *(public_keys(script) if script else [])]
+
+    def change_host_keys(self, host_keys: list[asyncssh.SSHKey]) -> None:
+        """Give it other host keys, as if its operating system were installed again."""
+        self.host_keys = host_keys
+        if self.host is not None:
+            self.host.change_host_keys(host_keys)
 
     def end(self, at: datetime, now: datetime) -> None:
         """Let it be gone at `at`, unless it goes sooner. If it does not run by `now`, it never will."""

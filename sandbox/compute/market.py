@@ -15,8 +15,16 @@ from uuid import UUID
 from sandbox.compute.catalog import VARIANTS, Listing, listings
 from sandbox.compute.machines import Machine
 from sandbox.compute.schedule import Schedule
-from sandbox.compute.validation import OfferQuery, ProcureRequest
-from sandbox.compute.vendors import AT_OFFERS, AT_PROCURE, VENDORS, Behaviour, BehaviourSetting, VendorState
+from sandbox.compute.validation import OfferQuery, ProcureRequest, invalid
+from sandbox.compute.vendors import (
+    AT_CLOUD_INIT,
+    AT_OFFERS,
+    AT_PROCURE,
+    VENDORS,
+    Behaviour,
+    BehaviourSetting,
+    VendorState,
+)
 
 OFFER_LIFE = timedelta(minutes=30)
 FORGOTTEN_AFTER = timedelta(hours=6)
@@ -124,13 +132,20 @@ class Market:
                 del self.offers[offer.offer_id]
 
     def procure(self, request: ProcureRequest, now: datetime) -> Procurement:
-        """Buy an offer. Raise Refused: 404 if it is unknown, 409 the second time, 410 if it has expired."""
+        """Buy an offer.
+
+        Raise Refused: 404 if it is unknown, 409 the second time, 410 if it has expired. Raise Invalid if the
+        vendor refuses the boot script; the offer can still be procured then.
+        """
         offer = self.offer(request.offer_id, now)
         if offer.offer_id in self.procurements:
             raise Refused(409, "This offer has been procured already")
         if offer.expires_at <= now:
             raise Refused(410, "This offer has expired")
-        setting = self.vendor_states[offer.listing.vendor.name].take(AT_PROCURE)
+        vendor = self.vendor_states[offer.listing.vendor.name]
+        setting = vendor.take(AT_PROCURE if request.cloud_init is None else AT_PROCURE | AT_CLOUD_INIT)
+        if setting.behaviour is Behaviour.REFUSES_CLOUD_INIT:
+            raise invalid(("body", "cloud_init"), "This vendor takes no cloud_init", "value_error")
         procurement = Procurement(offer, now, setting, request.resource_name)
         self.procurements[offer.offer_id] = procurement
         self._add_machines(procurement, request)
@@ -168,6 +183,8 @@ class Market:
                 appears_at=appears_at,
                 runs_at=None if idle else appears_at + listing.vendor.ready_after + NODE_STAGGER * index,
                 ssh_public_key=request.ssh_public_key,
+                cloud_init=request.cloud_init,
+                runs_cloud_init=setting.behaviour is not Behaviour.IGNORES_CLOUD_INIT,
                 offer_id=procurement.offer.offer_id,
                 resource_type="cluster_node" if listing.is_cluster else "vm",
                 silent=setting.behaviour is Behaviour.SILENT_SSH,

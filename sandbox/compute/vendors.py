@@ -208,11 +208,16 @@ class Behaviour(StrEnum):
     NO_PRICE = "no_price"
     NOT_DELETING = "not_deleting"
     STALE_CACHE = "stale_cache"
+    IGNORES_CLOUD_INIT = "ignores_cloud_init"
+    REFUSES_CLOUD_INIT = "refuses_cloud_init"
 
 
 AT_OFFERS = frozenset({Behaviour.NO_PRICE})
 AT_DELETE = frozenset({Behaviour.DELETE_500, Behaviour.NOT_DELETING})
-AT_PROCURE = frozenset(Behaviour) - AT_OFFERS - AT_DELETE - {Behaviour.NORMAL, Behaviour.STALE_CACHE}
+AT_CLOUD_INIT = frozenset({Behaviour.IGNORES_CLOUD_INIT, Behaviour.REFUSES_CLOUD_INIT})
+AT_PROCURE = (
+    frozenset(Behaviour) - AT_OFFERS - AT_DELETE - AT_CLOUD_INIT - {Behaviour.NORMAL, Behaviour.STALE_CACHE}
+)
 
 
 @dataclass(frozen=True)

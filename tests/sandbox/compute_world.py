@@ -50,13 +50,15 @@ class ComputeWorld:
         query = f"{{vendor: {vendor}, compute: {{gpu_type: {gpu}, gpu_count: {count}}}}}"
         return (await self.offers(query))[0]
 
-    async def post_procure(self, offer_id: str, name: str = "test-1") -> httpx.Response:
-        body = {"offer_id": offer_id, "ssh_public_key": self.public_key, "resource_name": name}
+    async def post_procure(self, offer_id: str, name: str = "test-1", **more: str) -> httpx.Response:
+        body = {"offer_id": offer_id, "ssh_public_key": self.public_key, "resource_name": name, **more}
         return await self.http.post("/procure_offer", json=body)
 
-    async def procure(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
-        """Procure a vendor's cheapest offer. Return the ProcureResponse."""
-        answer = await self.post_procure((await self.offer(vendor, gpu, count))["offer_id"])
+    async def procure(
+        self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1, **more: str
+    ) -> dict[str, Any]:
+        """Procure a vendor's cheapest offer, with `more` fields in the body. Return the ProcureResponse."""
+        answer = await self.post_procure((await self.offer(vendor, gpu, count))["offer_id"], **more)
         assert answer.status_code == 200, answer.text
         procured: dict[str, Any] = answer.json()
         return procured
@@ -100,9 +102,11 @@ class ComputeWorld:
         result: dict[str, Any] = answer.json()
         return result
 
-    async def ready_machine(self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1) -> dict[str, Any]:
+    async def ready_machine(
+        self, vendor: str = "hyperstack", gpu: str = "H100", count: int = 1, **more: str
+    ) -> dict[str, Any]:
         """Procure, let enough time pass, and return the running resource."""
-        procured = await self.procure(vendor, gpu, count)
+        procured = await self.procure(vendor, gpu, count, **more)
         self.clock.jump(300)
         resource = (await self.resources(procured["offer_id"]))[0]
         assert resource["status"] == "running"

@@ -66,6 +66,18 @@ async def test_a_machine_is_on_the_account_and_the_bill(client: SandboxClient) -
     assert [(line.name, line.micros) for line in await client.bill()] == [("train-3", 2_100_000)]
 
 
+async def test_a_machine_shows_its_host_keys_and_can_get_others(client: SandboxClient) -> None:
+    added = await client.compute.post("resources", {"name": "train-3", "gpu_type": "H100", "rate": "2.10"})
+    before = await client.machine(added["resource_id"])
+    assert (before.name, before.cloud_init, set(before.host_keys)) == ("train-3", None, {"ssh-ed25519"})
+    after = await client.change_host_keys(before.resource_id)
+    assert after.host_keys != before.host_keys
+    assert after == await client.machine(before.resource_id)
+    assert before.port is not None
+    with pytest.raises(ControlError, match="listens"):
+        await client.use_ssh_port(before.port)
+
+
 async def test_a_fault_goes_to_the_server_of_its_endpoint_and_is_removed(client: SandboxClient) -> None:
     for endpoint in ("auth.test", "response_url", "get_offers"):
         await client.add_fault(endpoint, "status", status=503)

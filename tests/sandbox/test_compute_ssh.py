@@ -19,10 +19,19 @@ def port_of(resource: dict[str, dict[str, int]]) -> int:
     return resource["access"]["ssh_port"]
 
 
-async def login(world: ComputeWorld, port: int, user: str = "root") -> asyncssh.SSHClientConnection:
+async def login(
+    world: ComputeWorld, port: int, user: str = "root", key: asyncssh.SSHKey | None = None
+) -> asyncssh.SSHClientConnection:
     return await asyncssh.connect(
-        "127.0.0.1", port, username=user, client_keys=[world.key], known_hosts=None, config=None
+        "127.0.0.1", port, username=user, client_keys=[key or world.key], known_hosts=None, config=None
     )
+
+
+async def shown_host_key(port: int, kind: str = "ssh-ed25519") -> str:
+    """Return the fingerprint of the host key that a client sees."""
+    key = await asyncssh.get_server_host_key("127.0.0.1", port, server_host_key_algs=[kind], config=None)
+    assert key is not None
+    return key.get_fingerprint()
 
 
 async def banner(port: int) -> bytes:
@@ -93,6 +102,54 @@ async def test_only_root_with_the_procured_key_can_log_in(world: ComputeWorld) -
         await asyncssh.connect(
             "127.0.0.1", port, username="root", password="", client_keys=None, known_hosts=None, config=None
         )
+
+
+async def test_the_keys_of_the_boot_script_can_log_in_too(world: ComputeWorld) -> None:
+    colleague, stranger = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    script = f"#!/bin/sh\necho '{colleague.export_public_key().decode().strip()}' >> /root/.ssh/authorized_keys\n"
+    resource = await world.ready_machine(cloud_init=script)
+    for key in (world.key, colleague):
+        async with await login(world, port_of(resource), key=key) as ssh:
+            assert (await ssh.run("uptime")).exit_status == 0
+    with pytest.raises(asyncssh.PermissionDenied):
+        await login(world, port_of(resource), key=stranger)
+    assert (await world.look(f"resources/{resource['resource_id']}"))["cloud_init"] == script
+
+
+async def test_each_machine_has_a_host_key_of_its_own(world: ComputeWorld) -> None:
+    first, second = await world.ready_machine(), await world.ready_machine("nebius")
+    shown = [await shown_host_key(port_of(resource)) for resource in (first, second)]
+    assert shown[0] != shown[1]
+    details = await world.look(f"resources/{first['resource_id']}")
+    assert details["host_keys"] == {"ssh-ed25519": shown[0]}
+
+
+async def test_a_running_machine_can_get_other_host_keys(world: ComputeWorld) -> None:
+    resource = await world.ready_machine()
+    before = await shown_host_key(port_of(resource))
+    path = f"resources/{resource['resource_id']}/host_keys"
+    assert (await world.control(path))["host_keys"] == {"ssh-ed25519": await shown_host_key(port_of(resource))}
+    assert await shown_host_key(port_of(resource)) != before
+    changed = (await world.control(path, kinds=["ecdsa-sha2-nistp256", "ssh-rsa"]))["host_keys"]
+    assert set(changed) == {"ecdsa-sha2-nistp256", "ssh-rsa"}
+    assert await shown_host_key(port_of(resource), "ecdsa-sha2-nistp256") == changed["ecdsa-sha2-nistp256"]
+    async with await login(world, port_of(resource)) as ssh:
+        assert (await ssh.run("uptime")).exit_status == 0
+
+
+async def test_a_later_machine_can_listen_on_the_port_of_a_machine_that_is_gone(world: ComputeWorld) -> None:
+    first = await world.ready_machine()
+    port = port_of(first)
+    refused = await world.http.post("/_control/next_ssh_port", json={"port": port})
+    assert (refused.status_code, refused.json()) == (409, {"error": f"a machine listens on port {port}"})
+    await world.delete(first["resource_id"])
+    world.clock.jump(60)
+    await world.control("next_ssh_port", port=port)
+    second = await world.ready_machine()
+    assert port_of(second) == port
+    async with await login(world, port) as ssh:
+        assert (await ssh.run("uptime")).exit_status == 0
+    assert port_of(await world.ready_machine()) != port
 
 
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ecdsa-sha2-nistp384"])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncssh
 import pytest
 
 from tests.sandbox.compute_world import ComputeWorld
@@ -272,3 +273,37 @@ async def test_a_stale_cache_lags_behind_and_force_refresh_asks_the_vendor(world
     assert forced.status_code == 404
     world.clock.jump(60)
     assert (await world.http.get(f"/resources/{new['resource_id']}")).status_code == 404
+
+
+SCRIPT = "#!/bin/sh\necho hello\n"
+
+
+async def test_a_vendor_can_refuse_a_boot_script_and_sell_the_same_offer_without_it(world: ComputeWorld) -> None:
+    await world.control("vendors/hyperstack", behaviour="refuses_cloud_init", times=1)
+    assert (await world.procure("hyperstack"))["status"] == "procured"
+    offer = (await world.offer("hyperstack"))["offer_id"]
+    refused = await world.post_procure(offer, cloud_init=SCRIPT)
+    assert refused.status_code == 422
+    assert [entry["loc"] for entry in refused.json()["detail"]] == [["body", "cloud_init"]]
+    assert await world.resources(offer) == []
+    assert (await world.post_procure(offer)).json()["status"] == "procured"
+    assert (await world.procure("hyperstack", cloud_init=SCRIPT))["status"] == "procured", "it refused once"
+
+
+async def test_a_vendor_can_ignore_a_boot_script_so_that_only_the_procured_key_gets_in(
+    world: ComputeWorld,
+) -> None:
+    await world.control("vendors/hyperstack", behaviour="ignores_cloud_init")
+    colleague = asyncssh.generate_private_key("ssh-ed25519")
+    script = f"#!/bin/sh\n# {colleague.export_public_key().decode().strip()}\n"
+    port = (await world.ready_machine(cloud_init=script))["access"]["ssh_port"]
+
+    def login(key: asyncssh.SSHKey) -> Any:
+        return asyncssh.connect(
+            "127.0.0.1", port, username="root", client_keys=[key], known_hosts=None, config=None
+        )
+
+    with pytest.raises(asyncssh.PermissionDenied):
+        await login(colleague)
+    async with login(world.key) as ssh:
+        assert (await ssh.run("uptime")).exit_status == 0

@@ -1,0 +1,179 @@
+"""What the control API answers, as frozen models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The URLs of a running sandbox, and the tokens that it accepts."""
+
+    compute: str
+    slack: str
+    api: str
+    clock: str
+    bot_token: str
+    app_token: str
+    compute_token: str
+
+    @classmethod
+    def read(cls, line: bytes) -> Addresses:
+        """Return the addresses in the line that `python -m sandbox` prints when it is ready."""
+        return cls(**json.loads(line))
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ClockState(_Answer):
+    """The sandbox's time. `revision` grows with each jump."""
+
+    now: datetime
+    revision: int
+
+
+class Outcome(_Answer):
+    """How a command, a click or a submission ended for the person. `payload` is that of the acknowledgement."""
+
+    ok: bool
+    error: str | None = None
+    errors: dict[str, str] = {}
+    payload: Any = None
+    took_ms: float | None = None
+
+
+class Button(_Answer):
+    """A button or a menu, with all that a click on it needs."""
+
+    text: str
+    action_id: str = ""
+    block_id: str = ""
+    value: str | None = None
+
+
+class SeenMessage(_Answer):
+    """A message as one person sees it. `text` is the notification, `reads` what the blocks say."""
+
+    seq: int
+    at: datetime
+    channel: str
+    channel_name: str
+    is_dm: bool
+    ts: str
+    thread_ts: str | None = None
+    author: str
+    only_you: bool
+    text: str
+    reads: str
+    buttons: tuple[Button, ...] = ()
+    edited: bool = False
+    deleted: bool = False
+
+    def button(self, label: str) -> Button:
+        """Return the first button whose text begins with `label`. Raise LookupError if there is none."""
+        for button in self.buttons:
+            if button.text.startswith(label):
+                return button
+        raise LookupError(f"no button {label!r} on {self.reads!r}: {[button.text for button in self.buttons]}")
+
+
+class Option(_Answer):
+    """One choice of a menu."""
+
+    text: str
+    value: str
+
+
+class Input(_Answer):
+    """A field of a modal."""
+
+    block_id: str
+    action_id: str
+    label: str
+    hint: str
+    optional: bool
+    value: Json | None
+    options: tuple[Option, ...]
+
+
+class Modal(_Answer):
+    """A modal that one person has open."""
+
+    view_id: str
+    callback_id: str
+    title: str
+    reads: str
+    inputs: tuple[Input, ...]
+    submit: str | None
+    private_metadata: str
+
+
+class Purchase(_Answer):
+    """An offer that was bought."""
+
+    offer_id: str
+    vendor: str
+    resource_name: str | None
+    at: datetime
+
+
+class Machine(_Answer):
+    """A resource of the account; `alive` while it bills."""
+
+    resource_id: str
+    offer_id: str | None
+    name: str
+    vendor: str
+    alive: bool
+    port: int | None
+    billed_from: datetime
+    billed_to: datetime | None
+
+
+class MachineDetails(Machine):
+    """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind."""
+
+    cloud_init: str | None
+    host_keys: dict[str, str]
+
+
+class Account(_Answer):
+    """The offers that the account bought, and every resource of the account."""
+
+    offers_bought: tuple[Purchase, ...]
+    resources: tuple[Machine, ...]
+
+
+class BillLine(_Answer):
+    """The cost of one resource so far, in micro-dollars."""
+
+    resource_id: str
+    name: str
+    micros: int
+
+
+class LoggedRequest(_Answer):
+    """A request that a server received. `status`: None while it is under way, 0 if it got no answer."""
+
+    n: int
+    at: datetime
+    endpoint: str
+    path: str
+    status: int | None
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The names of the app's Socket Mode connections, and how many were ever opened."""
+
+    names: tuple[str, ...]
+    opened: int

@@ -1,0 +1,163 @@
+"""Acts for people, moves the clock, sets faults, and reads what people see and what the account costs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import aiohttp
+
+from sandbox.client.answers import (
+    Account,
+    Addresses,
+    BillLine,
+    Button,
+    ClockState,
+    Json,
+    MachineDetails,
+    Modal,
+    Outcome,
+    SeenMessage,
+    Sockets,
+)
+from sandbox.client.server import Fault, Server
+
+
+class SandboxClient:
+    """Both servers of one sandbox, and the people, the clock and the account in it."""
+
+    def __init__(self, addresses: Addresses, session: aiohttp.ClientSession) -> None:
+        self.addresses = addresses
+        self.slack = Server(addresses.slack, session)
+        self.compute = Server(addresses.compute, session)
+
+    # --- time
+
+    async def clock(self) -> ClockState:
+        """Return the sandbox's time and its revision."""
+        return ClockState.model_validate(await self.compute.get("clock"))
+
+    async def now(self) -> datetime:
+        """Return the sandbox's time."""
+        return (await self.clock()).now
+
+    async def jump_to(self, moment: datetime) -> None:
+        """Move the clock forward to `moment`; do nothing if that has passed."""
+        if moment > await self.now():
+            await self.compute.post("clock", {"to": moment.isoformat()})
+
+    # --- what people do; each waits for the app's acknowledgement
+
+    async def command(self, user: str, channel: str, text: str) -> Outcome:
+        """Type `/gpu text` in a channel; `dm` is the direct message with the bot."""
+        place: Json = {"dm": True} if channel == "dm" else {"channel": channel}
+        body = {"user": user, "command": "/gpu", "text": text, **place}
+        return Outcome.model_validate(await self.slack.post("command", body))
+
+    async def click(
+        self, user: str, message: SeenMessage, button: str | Button, *, as_read: bool = False
+    ) -> Outcome:
+        """Click a button, or the first one whose text begins with `button`.
+
+        With `as_read`, click the message as it was when it was read, although it may have changed since.
+        """
+        target = message.button(button) if isinstance(button, str) else button
+        body: Json = {"user": user, "channel": message.channel, "ts": message.ts}
+        body |= {"action_id": target.action_id, "block_id": target.block_id}
+        if as_read:
+            body["seq"] = message.seq
+        return Outcome.model_validate(await self.slack.post("click", body))
+
+    async def submit(self, user: str, modal: Modal, values: Json | None = None) -> Outcome:
+        """Fill in the modal (block id, action id, value) and submit it."""
+        body = {"user": user, "view_id": modal.view_id, "values": values or {}}
+        return Outcome.model_validate(await self.slack.post("submit", body))
+
+    async def close(self, user: str, modal: Modal) -> None:
+        """Close the modal."""
+        await self.slack.post("close", {"user": user, "view_id": modal.view_id})
+
+    # --- what people see
+
+    async def see(
+        self,
+        user: str,
+        after: int = 0,
+        *,
+        channel: str | None = None,
+        versions: bool = False,
+        wait: float | None = None,
+    ) -> list[SeenMessage]:
+        """Return the messages that changed for someone after the change with the number `after`, in that order.
+
+        Each is returned once as it is now, or with `versions` in every state that it went through. `wait` is how
+        many real seconds to wait for the first.
+        """
+        query = {"user": user, "after": after, "channel": channel, "wait": wait, "versions": int(versions)}
+        answer = await self.slack.get("see", **query)
+        return [SeenMessage.model_validate(message) for message in answer["messages"]]
+
+    async def last_change(self, user: str) -> int:
+        """Return the number of the newest change of any message."""
+        return int((await self.slack.get("see", user=user, after=10**9))["last"])
+
+    async def modal(self, user: str, *, wait: float = 0) -> Modal | None:
+        """Return the modal that someone has open, if any; wait up to `wait` real seconds for one to open."""
+        modal = (await self.slack.get("views", user=user, wait=wait))["modal"]
+        return None if modal is None else Modal.model_validate(modal)
+
+    async def open_modal(self, user: str) -> Modal:
+        """Return the modal that opens for someone now. Raise LookupError if none opens within 5 real seconds."""
+        modal = await self.modal(user, wait=5)
+        if modal is None:
+            raise LookupError(f"{user} has no modal open")
+        return modal
+
+    async def sockets(
+        self, *, least: int | None = None, opened: int | None = None, wait: float | None = None
+    ) -> Sockets:
+        """Return the app's connections; wait until `least` are connected and `opened` were ever opened."""
+        answer = await self.slack.get("sockets", least=least, opened=opened, wait=wait)
+        return Sockets(tuple(socket["socket"] for socket in answer["sockets"]), int(answer["opened"]))
+
+    # --- the market and the account
+
+    async def vendor(self, name: str, behaviour: str, **fields: object) -> None:
+        """Set how a vendor behaves from now on. `*` sets all vendors."""
+        await self.compute.post(f"vendors/{name}", {"behaviour": behaviour, **fields})
+
+    async def vanish(self, resource_id: str, how: str) -> None:
+        """Let the vendor take a machine back: `deleted`, or `missing` as if it had never existed."""
+        await self.compute.post(f"resources/{resource_id}/vanish", {"how": how})
+
+    async def machine(self, resource_id: str) -> MachineDetails:
+        """Return one resource."""
+        return MachineDetails.model_validate(await self.compute.get(f"resources/{resource_id}"))
+
+    async def change_host_keys(self, resource_id: str, *kinds: str) -> MachineDetails:
+        """Give a machine new SSH host keys: one of each kind, by default one of `ssh-ed25519`."""
+        body = {"kinds": kinds} if kinds else {}
+        return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/host_keys", body))
+
+    async def use_ssh_port(self, port: int) -> None:
+        """Let the next machine that runs listen on this port. Raise ControlError if a machine listens there."""
+        await self.compute.post("next_ssh_port", {"port": port})
+
+    async def account(self) -> Account:
+        """Return the offers that were bought, and every resource."""
+        return Account.model_validate(await self.compute.get("account"))
+
+    async def bill(self) -> list[BillLine]:
+        """Return a line for each resource."""
+        return [BillLine.model_validate(line) for line in (await self.compute.get("bill"))["lines"]]
+
+    # --- faults
+
+    async def add_fault(self, endpoint: str, kind: str, **fields: object) -> Fault:
+        """Put a fault in force at a Slack method, `response_url`, `socket`, or an operation of Compute Clear."""
+        of_slack = "." in endpoint or endpoint in {"response_url", "socket"}
+        return await (self.slack if of_slack else self.compute).add_fault(endpoint, kind, **fields)
+
+    async def remove_faults(self) -> None:
+        """Remove every fault of both servers."""
+        await self.slack.remove_faults()
+        await self.compute.remove_faults()
