@@ -1,27 +1,31 @@
-"""`python -m sandbox`: Compute Clear, its SSH hosts and the Slack workspace in one process, with one clock."""
+"""`python -m sandbox`: Compute Clear, SSH hosts, the Slack workspace and GitHub in one process, with one clock."""
 
 import asyncio
 
 from sandbox.command_line import arguments, clock_of, port, run_until_stopped, start_listening
 from sandbox.compute import DEFAULT_TOKEN, ComputeSandbox
+from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.__main__ import ready_line
 from sandbox.slack.options import add_options
 
 
 def main() -> None:
-    """Print one JSON line when ready, and serve both until SIGTERM or SIGINT."""
+    """Print one JSON line when ready, and serve all until SIGTERM or SIGINT."""
     parser = arguments("sandbox", "The whole outside world on this machine.")
     parser.add_argument("--compute-port", type=port, default=0, help="Compute Clear's port (default: a free one)")
     parser.add_argument("--slack-port", type=port, default=0, help="the workspace's port (default: a free one)")
+    parser.add_argument("--github-port", type=port, default=0, help="GitHub's port (default: a free one)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the API token of Compute Clear")
     add_options(parser)
     options = parser.parse_args()
     clock = clock_of(options)
     compute = ComputeSandbox(clock, token=options.token)
     slack = SlackSandbox(clock, app=options.manifest, pace=options.pace)
+    github = GithubSandbox(clock)
 
     async def stop() -> None:
+        await github.stop()
         await slack.stop()
         await compute.stop()
 
@@ -29,10 +33,17 @@ def main() -> None:
         try:
             compute_url = await start_listening(compute.start, options.compute_port, "--compute-port")
             await start_listening(slack.start, options.slack_port, "--slack-port")
+            github_url = await start_listening(github.start, options.github_port, "--github-port")
         except SystemExit:
             await stop()
             raise
-        ready = {"compute": compute_url, **ready_line(slack), "clock": compute_url, "compute_token": compute.token}
+        ready = {
+            "compute": compute_url,
+            **ready_line(slack),
+            "github": github_url,
+            "clock": compute_url,
+            "compute_token": compute.token,
+        }
         await run_until_stopped(ready, stop, with_parent=options.with_parent)
 
     asyncio.run(serve())

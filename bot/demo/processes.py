@@ -91,6 +91,7 @@ def environment(addresses: Addresses, folder: Path, *, admins: str, channel: str
         "COMPUTE_CLEAR_URL": addresses.compute,
         "COMPUTE_CLEAR_TOKEN": addresses.compute_token,
         "GPUBOT_CLOCK_URL": addresses.clock,
+        "GPUBOT_GITHUB_URL": addresses.github,
         "GPUBOT_CHANNEL": channel,
         "GPUBOT_ADMINS": admins,
         "GPUBOT_DATABASE_URL": f"sqlite:///{folder / 'gpubot.sqlite'}",

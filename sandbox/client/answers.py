@@ -19,6 +19,7 @@ class Addresses:
     compute: str
     slack: str
     api: str
+    github: str
     clock: str
     bot_token: str
     app_token: str

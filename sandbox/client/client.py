@@ -23,12 +23,13 @@ from sandbox.client.server import Fault, Server
 
 
 class SandboxClient:
-    """Both servers of one sandbox, and the people, the clock and the account in it."""
+    """All servers of one sandbox, and the people, the clock and the account in it."""
 
     def __init__(self, addresses: Addresses, session: aiohttp.ClientSession) -> None:
         self.addresses = addresses
         self.slack = Server(addresses.slack, session)
         self.compute = Server(addresses.compute, session)
+        self.github = Server(addresses.github, session)
 
     # --- time
 
@@ -150,14 +151,31 @@ class SandboxClient:
         """Return a line for each resource."""
         return [BillLine.model_validate(line) for line in (await self.compute.get("bill"))["lines"]]
 
+    # --- GitHub
+
+    async def github_keys(self, name: str, *lines: str, behaviour: str = "normal") -> None:
+        """Let GitHub know a user with these keys, each a line of an authorized_keys file.
+
+        `behaviour` is `normal`, `huge` (an answer over 64 KiB), `redirects` or `garbage`.
+        """
+        await self.github.post(f"users/{name}", {"keys": lines, "behaviour": behaviour})
+
     # --- faults
 
     async def add_fault(self, endpoint: str, kind: str, **fields: object) -> Fault:
-        """Put a fault in force at a Slack method, `response_url`, `socket`, or an operation of Compute Clear."""
-        of_slack = "." in endpoint or endpoint in {"response_url", "socket"}
-        return await (self.slack if of_slack else self.compute).add_fault(endpoint, kind, **fields)
+        """Put a fault in force at an endpoint of one server.
+
+        That is a Slack method, `response_url`, `socket`, `user_keys` of GitHub, or an operation of Compute Clear.
+        """
+        return await self._server_of(endpoint).add_fault(endpoint, kind, **fields)
+
+    def _server_of(self, endpoint: str) -> Server:
+        if endpoint == "user_keys":
+            return self.github
+        return self.slack if "." in endpoint or endpoint in {"response_url", "socket"} else self.compute
 
     async def remove_faults(self) -> None:
-        """Remove every fault of both servers."""
+        """Remove every fault of all servers."""
+        await self.github.remove_faults()
         await self.slack.remove_faults()
         await self.compute.remove_faults()

@@ -20,6 +20,7 @@ from bot.demo.processes import Bot, environment, free_port, start_bot, stop
 from sandbox.client import Addresses, Fault, Json, Machine, Outcome, SandboxClient, SeenMessage
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from sandbox.github import GithubSandbox
 from sandbox.serving import LONGEST_WAIT
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS
@@ -326,8 +327,8 @@ def locked(database: Path) -> Iterator[None]:
 async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that is not started yet, until the end of the block."""
     clock = SandboxClock(NOON, speed=0)
-    compute, slack = ComputeSandbox(clock), SlackSandbox(clock, seed=1)
-    addresses = await _start(compute, slack)
+    compute, slack, github = ComputeSandbox(clock), SlackSandbox(clock, seed=1), GithubSandbox(clock)
+    addresses = await _start(compute, slack, github)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90)) as session:
             sandbox = SandboxClient(addresses, session)
@@ -348,16 +349,18 @@ async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
                 for bot in world.processes:
                     await stop(bot.process)
     finally:
+        await github.stop()
         await slack.stop()
         await compute.stop()
 
 
-async def _start(compute: ComputeSandbox, slack: SlackSandbox) -> Addresses:
+async def _start(compute: ComputeSandbox, slack: SlackSandbox, github: GithubSandbox) -> Addresses:
     compute_url, slack_url = await compute.start(), await slack.start()
     return Addresses(
         compute=compute_url,
         slack=slack_url,
         api=f"{slack_url}/api/",
+        github=await github.start(),
         clock=compute_url,
         bot_token=slack.bot_token,
         app_token=slack.app_token,

@@ -9,6 +9,7 @@ import pytest
 from sandbox.client import Addresses, Button, ControlError, SandboxClient, SeenMessage
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, DAN, TRAINING
 from tests.sandbox.slack_world import NOON
@@ -17,12 +18,13 @@ from tests.sandbox.slack_world import NOON
 @pytest.fixture
 async def client() -> AsyncIterator[SandboxClient]:
     clock = SandboxClock(NOON, speed=0)
-    compute, slack = ComputeSandbox(clock), SlackSandbox(clock)
+    compute, slack, github = ComputeSandbox(clock), SlackSandbox(clock), GithubSandbox(clock)
     compute_url, slack_url = await compute.start(), await slack.start()
     addresses = Addresses(
         compute=compute_url,
         slack=slack_url,
         api=f"{slack_url}/api/",
+        github=await github.start(),
         clock=compute_url,
         bot_token=slack.bot_token,
         app_token=slack.app_token,
@@ -30,6 +32,7 @@ async def client() -> AsyncIterator[SandboxClient]:
     )
     async with aiohttp.ClientSession() as session:
         yield SandboxClient(addresses, session)
+    await github.stop()
     await slack.stop()
     await compute.stop()
 
@@ -78,13 +81,23 @@ async def test_a_machine_shows_its_host_keys_and_can_get_others(client: SandboxC
         await client.use_ssh_port(before.port)
 
 
+async def test_a_user_of_github_has_the_keys_that_were_set(client: SandboxClient) -> None:
+    await client.github_keys("ana-dev", "ssh-ed25519 AAAA ana@laptop")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{client.addresses.github}/ana-dev.keys") as answer,
+    ):
+        assert await answer.text() == "ssh-ed25519 AAAA\n"
+
+
 async def test_a_fault_goes_to_the_server_of_its_endpoint_and_is_removed(client: SandboxClient) -> None:
-    for endpoint in ("auth.test", "response_url", "get_offers"):
+    for endpoint in ("auth.test", "response_url", "get_offers", "user_keys"):
         await client.add_fault(endpoint, "status", status=503)
     assert [fault["endpoint"] for fault in (await client.slack.get("faults"))["faults"]] == [
         "auth.test",
         "response_url",
     ]
+    assert [fault["endpoint"] for fault in (await client.github.get("faults"))["faults"]] == ["user_keys"]
     assert await client.slack.fault_hits() == await client.compute.fault_hits() == 0
     await client.remove_faults()
     assert not any(fault["active"] for fault in (await client.compute.get("faults"))["faults"])

@@ -39,6 +39,7 @@ async def test_both_parts_share_one_clock_and_end_with_their_parent() -> None:
         "compute",
         "slack",
         "api",
+        "github",
         "clock",
         "bot_token",
         "app_token",
