@@ -87,6 +87,20 @@ class SeenMessage(_Answer):
         raise LookupError(f"no button {label!r} on {self.reads!r}: {[button.text for button in self.buttons]}")
 
 
+class Ping(_Answer):
+    """A notification. `why` is `dm`, `mention`, `group`, `channel` (@here and the like) or `thread`."""
+
+    seq: int
+    at: datetime
+    user: str
+    why: str
+    channel: str
+    channel_name: str
+    ts: str
+    thread_ts: str | None
+    text: str
+
+
 class Option(_Answer):
     """One choice of a menu."""
 

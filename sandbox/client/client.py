@@ -16,6 +16,7 @@ from sandbox.client.answers import (
     MachineDetails,
     Modal,
     Outcome,
+    Ping,
     SeenMessage,
     Sockets,
 )
@@ -96,6 +97,11 @@ class SandboxClient:
         query = {"user": user, "after": after, "channel": channel, "wait": wait, "versions": int(versions)}
         answer = await self.slack.get("see", **query)
         return [SeenMessage.model_validate(message) for message in answer["messages"]]
+
+    async def pings(self, user: str | None = None, after: int = 0) -> list[Ping]:
+        """Return the notifications of messages after the change with the number `after`, of everyone or of one."""
+        answer = await self.slack.get("pings", user=user, after=after)
+        return [Ping.model_validate(ping) for ping in answer["pings"]]
 
     async def last_change(self, user: str) -> int:
         """Return the number of the newest change of any message."""

@@ -11,6 +11,7 @@ from sandbox.slack import visibility
 from sandbox.slack.modals import Modals
 from sandbox.slack.model import Channel, Message, Person, View
 from sandbox.slack.people import Impossible, People, Target
+from sandbox.slack.pings import Pings
 from sandbox.slack.state import Workspace
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -32,10 +33,11 @@ def _refusing_the_impossible(handler: Handler) -> Handler:
 class PeopleControl:
     """The control calls for people."""
 
-    def __init__(self, workspace: Workspace, people: People, modals: Modals) -> None:
+    def __init__(self, workspace: Workspace, people: People, modals: Modals, pings: Pings) -> None:
         self._workspace = workspace
         self._people = people
         self._modals = modals
+        self._pings = pings
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
@@ -49,6 +51,7 @@ class PeopleControl:
         for name, handler in actions.items():
             router.add_post(f"/_control/{name}", _refusing_the_impossible(handler))
         router.add_get("/_control/see", self._see)
+        router.add_get("/_control/pings", self._notified)
         router.add_get("/_control/views", self._views)
 
     # Acting
@@ -133,6 +136,13 @@ class PeopleControl:
         await self._wait(request, lambda: bool(found()))
         messages = [visibility.message_seen(self._workspace, person, message) for message in found()]
         return reply({"messages": messages, "last": self._workspace.last})
+
+    async def _notified(self, request: web.Request) -> web.Response:
+        user = self._reader(request).id if "user" in request.query else None
+        after = int(number(request, "after", 0))
+        await self._wait(request, lambda: bool(self._pings.found(user=user, after=after)))
+        pings = [visibility.ping_seen(self._workspace, ping) for ping in self._pings.found(user=user, after=after)]
+        return reply({"pings": pings, "last": self._workspace.last})
 
     async def _views(self, request: web.Request) -> web.Response:
         person = self._reader(request)

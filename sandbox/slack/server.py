@@ -17,7 +17,9 @@ from sandbox.slack.default import default_workspace
 from sandbox.slack.events import Events
 from sandbox.slack.files import Files
 from sandbox.slack.modals import Modals
+from sandbox.slack.model import Message
 from sandbox.slack.people import People
+from sandbox.slack.pings import Pings
 from sandbox.slack.rate_limits import RateLimits
 from sandbox.slack.responses import Responses
 from sandbox.slack.schema import Json
@@ -59,7 +61,8 @@ class SlackSandbox:
         self.responses = Responses(self.workspace, self.triggers)
         self.events = Events(self.workspace, self.sockets, timing)
         self.sockets.interactive = lambda: self.workspace.app.interactivity
-        self.workspace.on_message = self.events.message_changed
+        self.pings = Pings(self.workspace)
+        self.workspace.on_message = self._message_changed
         self.people = People(self.workspace, self.sockets, self.triggers, self.responses)
         self.modals = Modals(self.workspace, self.sockets, self.triggers)
         self.files = Files(self.workspace, timing)
@@ -106,7 +109,7 @@ class SlackSandbox:
         router.add_post("/actions/{url:.+}", self.responses.serve)
         self.faults.add_routes(router)
         add_clock_routes(router, self._clock)
-        PeopleControl(self.workspace, self.people, self.modals).add_routes(router)
+        PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
         WorkspaceControl(self.workspace, self.api, self.sockets, self.events, self.limits).add_routes(router)
         self.sockets.on_envelope = self._log_envelope
         app.on_shutdown.append(self._close)
@@ -117,6 +120,10 @@ class SlackSandbox:
         await self.files.close()
         await self.sockets.close()
         await self.faults.close(app)
+
+    def _message_changed(self, before: Message | None, after: Message) -> None:
+        self.pings.message_changed(before, after)
+        self.events.message_changed(before, after)
 
     def _log_envelope(self, direction: str, envelope: Json) -> None:
         """Add an envelope to the traffic log, as endpoint `envelope`."""

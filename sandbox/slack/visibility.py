@@ -4,6 +4,7 @@ from sandbox.slack import render
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.elements import choices
 from sandbox.slack.model import Channel, Message, Person, View
+from sandbox.slack.pings import Ping
 from sandbox.slack.schema import Json
 from sandbox.slack.state import Workspace
 from sandbox.slack.values import is_empty
@@ -56,6 +57,23 @@ def message_seen(workspace: Workspace, person: Person, message: Message) -> Json
         "buttons": render.buttons(message.blocks, reader),
         "edited": message.edited,
         "deleted": message.deleted,
+    }
+
+
+def ping_seen(workspace: Workspace, ping: Ping) -> Json:
+    """Return a notification as its person sees it."""
+    message, reader = ping.message, workspace.reader(ping.user)
+    channel = workspace.channels[message.channel]
+    return {
+        "seq": message.seq,
+        "at": message.at,
+        "user": ping.user,
+        "why": ping.why,
+        "channel": channel.id,
+        "channel_name": channel.name,
+        "ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "text": render.mrkdwn(message.text, reader),
     }
 
 

@@ -11,7 +11,7 @@ from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
 from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
-from sandbox.slack.default import ANA, DAN, TRAINING
+from sandbox.slack.default import ANA, BEN, DAN, TRAINING
 from tests.sandbox.slack_world import NOON
 
 
@@ -52,6 +52,14 @@ async def test_without_an_app_a_command_fails_and_slackbot_shows_it(client: Sand
     assert await client.last_change(ANA) == message.seq
     assert await client.modal(ANA) is None
     assert (await client.sockets()).names == ()
+
+
+async def test_a_person_reads_their_notifications(client: SandboxClient) -> None:
+    await client.slack.post("say", {"user": ANA, "channel": "#training", "text": "@Ben look"})
+    [ping] = await client.pings(BEN)
+    assert (ping.user, ping.why, ping.channel, ping.text) == (BEN, "mention", TRAINING, "@Ben look")
+    assert await client.pings() == [ping]
+    assert await client.pings(after=ping.seq) == []
 
 
 async def test_a_refused_call_raises_the_sandboxs_error(client: SandboxClient) -> None:

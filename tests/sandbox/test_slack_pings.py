@@ -1,0 +1,78 @@
+"""Who is notified of a new message, and why."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, DAN, GUS, TRAINING
+from tests.sandbox.slack_world import World, section, workspace
+
+DM = "D0ANA0000"
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with workspace() as world:
+        yield world
+
+
+async def pings(world: World, **query: object) -> list[tuple[str, str, str]]:
+    """Return each notification as its person, its reason and its text."""
+    found = (await world.get("pings", **query))["pings"]
+    return [(ping["user"], ping["why"], ping["text"]) for ping in found]
+
+
+async def test_a_direct_message_notifies_the_person_and_not_the_bot(world: World) -> None:
+    await world.client.conversations_open(users=ANA)
+    await world.post(DM, "Ready")
+    await world.act("say", user=ANA, dm=True, text="thanks")
+    assert await pings(world) == [(ANA, "dm", "Ready")]
+
+
+async def test_a_message_in_a_channel_notifies_nobody_unless_it_mentions_them(world: World) -> None:
+    await world.post(text="Ready")
+    await world.post(text=f"For <@{BEN}>", blocks=[section(f"and <@{CLEO}|cleo>, not <@{GUS}> and <@{DAN}>")])
+    assert await pings(world) == [(BEN, "mention", "For @Ben"), (CLEO, "mention", "For @Ben")]
+
+
+@pytest.mark.parametrize(
+    ("mention", "element", "expected"),
+    [
+        (f"<!subteam^{APPROVERS}>", {"type": "usergroup", "usergroup_id": APPROVERS}, {(BEN, "group")}),
+        ("<!here>", {"type": "broadcast", "range": "here"}, {(who, "channel") for who in (ANA, BEN, CLEO)}),
+        (f"<@{ANA}>", {"type": "user", "user_id": ANA}, {(ANA, "mention")}),
+    ],
+)
+async def test_mrkdwn_and_rich_text_mention_people_groups_and_all(
+    world: World, mention: str, element: dict[str, str], expected: set[tuple[str, str]]
+) -> None:
+    rich = {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [element]}]}
+    for blocks in ([section(mention)], [rich]):
+        last = (await world.get("pings"))["last"]
+        await world.post(text="Look", blocks=blocks)
+        assert {(user, why) for user, why, _ in await pings(world, after=last)} == expected
+
+
+async def test_a_reply_notifies_who_wrote_in_the_thread_or_was_mentioned_there(world: World) -> None:
+    card = (await world.post(text=f"Ready: <@{CLEO}>"))["ts"]
+    await world.act("say", user=ANA, channel=TRAINING, text="is it mine?", thread_ts=card)
+    last = (await world.get("pings"))["last"]
+    await world.post(text="Gone", thread_ts=card, reply_broadcast=True)
+    assert set(await pings(world, after=last)) == {(ANA, "thread", "Gone"), (CLEO, "thread", "Gone")}
+    assert await pings(world, after=last, user=ANA) == [(ANA, "thread", "Gone")]
+    await world.post(text="Another card")
+    assert len(await pings(world, after=last)) == 2
+
+
+async def test_a_message_notifies_a_person_once_and_its_author_never(world: World) -> None:
+    card = (await world.post(text="Ready"))["ts"]
+    await world.act("say", user=ANA, channel=TRAINING, text="@Ana @Ben @Ben look", thread_ts=card)
+    await world.act("say", user=BEN, channel=TRAINING, text="@Ana", thread_ts=card)
+    assert [ping[:2] for ping in await pings(world)] == [(BEN, "mention"), (ANA, "mention")]
+
+
+async def test_an_edit_and_an_ephemeral_message_notify_nobody(world: World) -> None:
+    card = (await world.post(text="Starting"))["ts"]
+    await world.client.chat_update(channel=TRAINING, ts=card, text=f"Ready: <@{ANA}>")
+    await world.client.chat_postEphemeral(channel=TRAINING, user=ANA, text=f"<@{ANA}>")
+    assert await pings(world) == []
