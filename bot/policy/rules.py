@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,7 @@ from bot.errors import Mistake
 from bot.model.base import Frozen, changed
 from bot.model.text import one_line
 from bot.policy import yaml_file
+from bot.policy.setups import read_setups
 from bot.text_file import Unreadable, read_text
 
 MOST_LINES = 20
@@ -207,6 +209,8 @@ class Rules(Frozen):
     keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
     announce: Announce = Announce()
+    setup: Mapping[str, str] = Field(default_factory=dict)
+    """The text of each set-up script by its name. The file has their paths."""
     home_channel: ChannelId = "C0"
     """GPUBOT_CHANNEL; not a key of the file."""
 
@@ -249,15 +253,20 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
             raise Mistake(f"GPUBOT_POLICY: {shown} must hold keys, such as `self_approval: false`.")
     if "home_channel" in content:
         raise Mistake("GPUBOT_POLICY: home_channel is set by GPUBOT_CHANNEL, not in the file.")
+    setup, wrong = read_setups(content.get("setup"), path.parent if path else Path())
+    rules = Rules(home_channel=home_channel)
     try:
-        rules = Rules.model_validate({**content, "home_channel": home_channel})
+        rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
     except ValidationError as error:
-        raise Mistake("\n".join(_lines(error.errors()))) from error
+        wrong = [*((".".join(map(str, e["loc"])), _wrong(e)) for e in error.errors()), *wrong]
+    if wrong:
+        raise Mistake("\n".join(_lines(wrong)))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
 
 
-def _lines(errors: list[ErrorDetails]) -> list[str]:
-    lines = [f"GPUBOT_POLICY: {one_line('.'.join(map(str, e['loc'])), 80)}: {_wrong(e)}." for e in errors]
+def _lines(wrong: list[tuple[str, str]]) -> list[str]:
+    """Return a line for each key that is wrong, and what is wrong with it."""
+    lines = [f"GPUBOT_POLICY: {one_line(key, 80)}: {words}." for key, words in wrong]
     more = len(lines) - MOST_LINES
     return lines if more <= 0 else [*lines[:MOST_LINES], f"GPUBOT_POLICY: {more} more like these."]
 

@@ -1,0 +1,28 @@
+"""A machine on which boot scripts run, and its SSH server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.ssh_server import Machine, SshServer, new_machine, program, ssh_server
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> Machine:
+    return await new_machine(tmp_path / "machine")
+
+
+@pytest.fixture
+async def server(machine: Machine) -> AsyncIterator[SshServer]:
+    async with ssh_server(machine) as server:
+        yield server
+
+
+@pytest.fixture(params=["dash", "busybox sh"])
+def shell(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """A shell that machines have as /bin/sh."""
+    name, *rest = request.param.split()
+    return (program(name), *rest)

@@ -1,0 +1,101 @@
+"""Set-up scripts of the policy file: each is read at the start, and each wrong one gives one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Mistake
+from bot.policy.boot import check_setup
+from bot.policy.rules import Rules, read_rules
+
+SCRIPT = "#!/bin/sh\npip install torch\n"
+
+
+def read(tmp_path: Path, setup: str) -> Rules:
+    policy = tmp_path / "policy.yml"
+    policy.write_text(f"setup: {setup}\n", encoding="utf-8")
+    return read_rules(policy, home_channel="C0HOME", admins=())
+
+
+def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> None:
+    (tmp_path / "setup").mkdir()
+    (tmp_path / "setup/torch.sh").write_text(SCRIPT, encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"\xef\xbb\xbf#!/bin/bash\necho \xc3\xa4\n")
+    rules = read(tmp_path, f"{{torch: setup/torch.sh, vllm-0_9: {elsewhere}}}")
+    assert rules.setup == {"torch": SCRIPT, "vllm-0_9": "#!/bin/bash\necho ä\n"}
+    assert read(tmp_path, "null").setup == read(tmp_path, "{}").setup == {}
+
+
+@pytest.mark.parametrize(
+    ("setup", "line"),
+    [
+        ("torch.sh", "setup: write a path for each name, such as {torch: setup/torch.sh}."),
+        ("{torch: }", "setup.torch: write the path of a shell script, such as setup/torch.sh."),
+        (
+            "{Torch: good.sh}",
+            "setup.Torch: a name has 1 to 32 small letters and digits, also - and _ after the first.",
+        ),
+        ("{torch: missing.sh}", "setup.torch: I can't read missing.sh: No such file or directory."),
+        ("{torch: .}", "setup.torch: I can't read .: Is a directory."),
+        ("{torch: empty.sh}", "setup.torch: empty.sh is empty."),
+        ("{torch: long.sh}", "setup.torch: long.sh has 6,001 bytes; a set-up script has at most 6,000."),
+        ("{torch: huge.sh}", "setup.torch: I can't read huge.sh: it is larger than 256 KiB."),
+        ("{torch: binary.sh}", "setup.torch: I can't read binary.sh: it is not UTF-8 text."),
+        ("{torch: nul.sh}", "setup.torch: nul.sh is no text: it has a NUL byte."),
+        (
+            "{torch: windows.sh}",
+            "setup.torch: windows.sh has the line ends of Windows; write it with those of Unix.",
+        ),
+        ("{torch: bare.sh}", "setup.torch: the first line of bare.sh must name its shell: #!/bin/sh."),
+    ],
+)
+def test_a_wrong_set_up_script_gives_one_line_that_names_it(tmp_path: Path, setup: str, line: str) -> None:
+    files = {
+        "good.sh": SCRIPT.encode(),
+        "empty.sh": b"\n \n",
+        "long.sh": SCRIPT.encode().ljust(6001, b"#"),
+        "huge.sh": SCRIPT.encode().ljust(256 * 1024 + 1, b"#"),
+        "binary.sh": b"#!/bin/sh\n\xff",
+        "nul.sh": b"#!/bin/sh\n\0",
+        "windows.sh": b"#!/bin/sh\r\ntrue\r\n",
+        "bare.sh": b"pip install torch\n",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(Mistake) as caught:
+        read(tmp_path, setup)
+    assert caught.value.words == f"GPUBOT_POLICY: {line}"
+
+
+def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path: Path) -> None:
+    with pytest.raises(Mistake) as caught:
+        read(tmp_path, "{a: missing.sh, b: missing.sh}\nself_approval: perhaps")
+    assert [line.split(":")[1] for line in caught.value.words.splitlines()] == [
+        " self_approval",
+        " setup.a",
+        " setup.b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "nearest"),
+    [
+        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch.', ("torch",)),
+        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm.', ("torch", "vllm")),
+    ],
+)
+def test_an_unknown_set_up_names_the_nearest(name: str, words: str, nearest: tuple[str, ...]) -> None:
+    rules = Rules(setup={"vllm": SCRIPT, "torch": SCRIPT})
+    check_setup(None, rules)
+    check_setup("torch", rules)
+    with pytest.raises(Mistake) as caught:
+        check_setup(name, rules)
+    assert (caught.value.words, caught.value.nearest) == (words, nearest)
+
+
+def test_without_set_ups_in_the_rules_every_name_is_refused() -> None:
+    with pytest.raises(Mistake, match="rules have no set-up"):
+        check_setup("torch", Rules())

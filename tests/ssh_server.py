@@ -1,0 +1,200 @@
+"""Machines with Debian's OpenSSH server, for the real `ssh` to log in to.
+
+A machine is this machine in other namespaces: /root and /var/lib are directories of the test, /run is empty, and
+only its own processes are visible. So a boot script runs as it is, and sshd works with its defaults for root. The
+server is started for each connection (`sshd -i`), as inetd does it. So it needs no port of its own, and nothing
+runs when nobody is connected.
+
+Namespaces need root. In a container they also need `--privileged`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+PATIENCE = 60
+"""Seconds until a command that hangs fails its test."""
+_PACKAGES = {
+    "busybox": "busybox",
+    "dash": "dash",
+    "shellcheck": "shellcheck",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+    "unshare": "util-linux",
+}
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""With the program that it starts, every process of the machine ends."""
+_MOUNT = """
+mount --bind "$1" /root && mount --bind "$2" /var/lib && mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
+cd /
+shift 2
+exec "$@"
+"""
+
+
+def program(name: str) -> str:
+    """Return the path of a program. Fail the test if it is not installed."""
+    found = shutil.which(name, path=_PATH)
+    if found is None:
+        pytest.fail(f"This test needs {name}. Install it: apt-get install {_PACKAGES[name]}")
+    return found
+
+
+async def run(*command: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Return the exit status of a command, and what it wrote to both outputs."""
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    except TimeoutError:
+        await _end(process)
+        raise
+    return await process.wait(), output.decode()
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+def new_key(path: Path, kind: str = "ssh-ed25519") -> Path:
+    """Make a key pair, and return the path of its private half. The public half is beside it, with `.pub`."""
+    pair = asyncssh.generate_private_key(kind)
+    path.touch(mode=0o600)
+    path.write_bytes(pair.export_private_key("openssh"))
+    path.with_name(f"{path.name}.pub").write_bytes(pair.export_public_key("openssh"))
+    return path
+
+
+def public_line(private: Path) -> str:
+    """Return `<type> <base64>`: the public half of a key pair."""
+    return private.with_name(f"{private.name}.pub").read_text().strip()
+
+
+def _options(settings: Mapping[str, object]) -> list[str]:
+    return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+
+
+class Machine:
+    """A machine with its own /root, /var/lib and host key. Assign another `host_key` to change it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root, self.var_lib = directory / "root", directory / "var-lib"
+        self.root.mkdir(parents=True, mode=0o700)
+        self.var_lib.mkdir()
+        self.host_key = new_key(directory / "host_key")
+        self.log = directory / "sshd.log"
+        self.authorized_keys = self.root / ".ssh/authorized_keys"
+
+    def command(self, *command: str) -> tuple[str, ...]:
+        """Return the command that runs `command` as root on the machine. Everything that it leaves running ends
+        with it."""
+        mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib))
+        return (program("unshare"), *_ENTER, *mount, *command)
+
+    async def run(self, *command: str) -> tuple[int, str]:
+        """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
+        script."""
+        return await run(*self.command(*command), env={"PATH": _PATH})
+
+    @asynccontextmanager
+    async def running(self, *command: str) -> AsyncIterator[None]:
+        """Run a command during the block, then end it and all its processes."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(*command), env={"PATH": _PATH}, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
+        try:
+            yield
+        finally:
+            await _end(process)
+
+
+async def new_machine(directory: Path) -> Machine:
+    """Return a machine whose files are in `directory`. Fail the test if there can't be one here."""
+    if os.geteuid() != 0:
+        pytest.fail("This test starts an SSH server for root in namespaces of its own. Run it as root.")
+    status, output = await run(program("unshare"), *_ENTER, "true")
+    if status:
+        pytest.fail(f"This test needs namespaces. In a container, use --privileged. {output.strip()}")
+    return Machine(directory)
+
+
+class SshServer:
+    """The SSH server of a machine on 127.0.0.1. Assign `machine` to put another one at the same port."""
+
+    def __init__(self, machine: Machine, listener: socket.socket) -> None:
+        self.machine = machine
+        self.port: int = listener.getsockname()[1]
+        self._sshd = program("sshd")
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve connections until it is cancelled, then end them."""
+        sessions: list[Process] = []
+        try:
+            while True:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+                with connection:
+                    connection.setblocking(True)  # as sshd expects it
+                    sessions.append(await self._start_session(connection))
+        finally:
+            for session in sessions:
+                await _end(session)
+
+    async def _start_session(self, connection: socket.socket) -> Process:
+        machine = self.machine
+        settings = {
+            "HostKey": machine.host_key,
+            "LogLevel": "VERBOSE",
+            "PasswordAuthentication": "no",
+            "UsePAM": "no",  # this machine's PAM may want services that don't run
+        }
+        command = (self._sshd, "-i", "-f", "/dev/null", "-E", str(machine.log), *_options(settings))
+        return await asyncio.create_subprocess_exec(
+            *machine.command(*command), stdin=connection.fileno(), stdout=connection.fileno(), stderr=DEVNULL
+        )
+
+    async def login(self, private_key: Path, command: str = "true") -> tuple[int, str]:
+        """Run a command by the real `ssh`, with one key and none of the user's own settings. Return its exit
+        status, which is 255 if the key doesn't get in, and what it wrote."""
+        settings = {
+            "BatchMode": "yes",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "IdentityFile": private_key,
+            "LogLevel": "ERROR",
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+        }
+        return await run(
+            program("ssh"), "-F", "none", "-p", str(self.port), *_options(settings), "root@127.0.0.1", command
+        )
+
+    async def lets_in(self, private_key: Path) -> bool:
+        """Return whether a key gets in."""
+        status, _ = await self.login(private_key)
+        return status == 0
+
+
+@asynccontextmanager
+async def ssh_server(machine: Machine) -> AsyncIterator[SshServer]:
+    """Run the SSH server of a machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        server = SshServer(machine, listener)
+        serving = asyncio.create_task(server.serve(listener))
+        try:
+            yield server
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
