@@ -103,7 +103,7 @@ async def seed(
     async with database(world, clock) as store, store.write() as tx:
         now = clock.now()
         for owner in owners:
-            await tx.people.set_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench", set_at=now))
+            await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench", set_at=now))
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
             made = rental_of(one.offer, state, owner=owners[number % len(owners)], channel=channel, now=now)
             wait = timedelta(0) if state is State.READY else SPREAD * number / len(bought)

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import Channel, Key, Person
 from bot.model.state import State
-from store.mapping import param, select_by, to_model, upsert, values
-from store.tables import channels, keys, people, rentals
+from store.mapping import param, select_by, to_model, to_models, upsert, values
+from store.tables import channels, people, person_keys, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
 _CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= param(channels.c.asked_at, "not_before"))
-_KEY = select_by(keys.c.user_id)
+_KEYS = select_by(person_keys.c.user_id, person_keys.c.position)
+_KEYS_OF = (
+    select(person_keys)
+    .where(person_keys.c.user_id.in_(bindparam("ids", expanding=True)))
+    .order_by(person_keys.c.user_id, person_keys.c.position)
+)
+_user = person_keys.c.user_id == param(person_keys.c.user_id, "of_user")
+_POSITIONS = select(func.min(person_keys.c.position), func.max(person_keys.c.position)).where(_user)
+_this_key = (_user, person_keys.c.fingerprint == param(person_keys.c.fingerprint, "of_key"))
+_POSITION = select(person_keys.c.position).where(*_this_key)
+_REMOVE_KEY = delete(person_keys).where(*_this_key)
+_MOVE_KEY = update(person_keys).where(*_this_key).values(position=param(person_keys.c.position, "to"))
 
 _now = param(rentals.c.seen_at, "now")
 _SEEN = (
@@ -57,12 +68,38 @@ class People:
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
 
-    async def key(self, user_id: str) -> Key | None:
-        row = (await self._conn.execute(_KEY, {"key": user_id})).first()
-        return None if row is None else to_model(Key, row)
+    async def keys(self, user_id: str) -> list[Key]:
+        return to_models(Key, await self._conn.execute(_KEYS, {"key": user_id}))
 
-    async def set_key(self, user_id: str, key: Key) -> None:
-        await upsert(self._conn, keys, {**values(key), "user_id": user_id})
+    async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for row in await self._conn.execute(_KEYS_OF, {"ids": list(user_ids)}):
+            found.setdefault(row.user_id, []).append(to_model(Key, row))
+        return found
+
+    async def add_key(self, user_id: str, key: Key) -> bool:
+        position = await self._position(user_id, key.fingerprint)
+        _, last = await self._first_and_last(user_id)
+        new_position = last + 1 if position is None else position
+        await upsert(self._conn, person_keys, {**values(key), "user_id": user_id, "position": new_position})
+        return position is None
+
+    async def remove_key(self, user_id: str, fingerprint: str) -> bool:
+        removed = await self._conn.execute(_REMOVE_KEY, {"of_user": user_id, "of_key": fingerprint})
+        return removed.rowcount == 1
+
+    async def make_key_first(self, user_id: str, fingerprint: str) -> bool:
+        first, _ = await self._first_and_last(user_id)
+        moved = await self._conn.execute(_MOVE_KEY, {"of_user": user_id, "of_key": fingerprint, "to": first - 1})
+        return moved.rowcount == 1
+
+    async def _position(self, user_id: str, fingerprint: str) -> int | None:
+        return await self._conn.scalar(_POSITION, {"of_user": user_id, "of_key": fingerprint})
+
+    async def _first_and_last(self, user_id: str) -> tuple[int, int]:
+        """Return the lowest and the highest position of a person's keys, or zeros if they have none."""
+        lowest, highest = (await self._conn.execute(_POSITIONS, {"of_user": user_id})).one()
+        return lowest or 0, highest or 0
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
         # Versions and due times stay: only the step that asks "Still needed?" reads this.

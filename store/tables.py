@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.model.attempt import AttemptState, Why
+from bot.model.attempt import AttemptState, SentScript, Why
 from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
@@ -82,6 +82,8 @@ quotes = Table(
     Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
     Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
     _optional_text("rental_id"),
+    _optional_text("wanted_offer"),
+    Column("wanted_another", Boolean, nullable=False, server_default=false()),
     _time("due_at"),
     _optional_text("claimed_by"),  # the engine whose step works on it
 )
@@ -97,11 +99,13 @@ rentals = Table(
     _text("owner"),
     _text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
+    Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False, server_default="[]"),
     _text("clicked_offer"),
     Column("envelope", JsonText[Envelope](Envelope), nullable=False),
     Column("decider", EnumText(Decider)),
     Column("asked_why", EnumText(Why)),
     _optional_text("approved_by"),
+    _time("approval_notice_at"),
     _time("created_at", nullable=False),
     _time("lapses_at"),
     _time("procuring_since"),
@@ -116,6 +120,7 @@ rentals = Table(
     _time("quiet_since_real"),
     _optional_text("host"),
     Column("port", Integer),
+    _optional_text("host_key"),
     _time("ready_at"),
     _time("ends_at"),
     _int("notices_given"),
@@ -166,6 +171,7 @@ attempts = Table(
     _text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
+    Column("script", JsonText[SentScript](SentScript)),
     _time("intended_at", nullable=False),
     _time("answered_at"),
     Column("why", EnumText(Why)),
@@ -302,13 +308,14 @@ people = Table(
     _time("asked_at", nullable=False),  # real time at which Slack was asked
 )
 
-keys = Table(
-    "keys",
+person_keys = Table(
+    "person_keys",
     metadata,
     Column("user_id", SafeText, primary_key=True),
+    Column("fingerprint", SafeText, primary_key=True),
+    _int("position"),  # the order of a person's keys, lowest first
     _text("line"),
     _text("comment"),
-    _text("fingerprint"),
     _time("set_at", nullable=False),
 )
 

@@ -18,7 +18,7 @@ AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
 """The owner and the admins are notified of these by notices, because the card, thread and direct messages of a
 rental whose step fails may be impossible to render."""
 
-NOT_IN_THREAD = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING}) | AS_NOTICE
+NOT_IN_THREAD = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED}) | AS_NOTICE
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
 
 TO_OWNER = frozenset(

@@ -118,6 +118,7 @@ def new_rental(
         owner=quote.owner,
         card_channel=card_channel,
         request=quote.request,
+        teammates=quote.request.teammates,
         clicked_offer=offer.offer_id,
         envelope=envelope,
         waiting=waiting,
@@ -134,6 +135,7 @@ def change_request(
     fields = {
         "quote_id": quote.id,
         "request": quote.request,
+        "teammates": quote.request.teammates,
         "clicked_offer": offer.offer_id,
         "envelope": envelope,
     }

@@ -30,6 +30,8 @@ class Why(StrEnum):
     SOLD_OUT = "sold_out"
     EXPIRED = "expired"
     REFUSED = "refused"
+    SCRIPT_REFUSED = "script_refused"
+    """The vendor refused the purchase because of its boot script. The next attempt there goes without it."""
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer was bought before."""
     NO_ANSWER = "no_answer"
@@ -38,6 +40,8 @@ class Why(StrEnum):
     VENDOR_FAILED = "vendor_failed"
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
+    TOO_LITTLE_TIME = "too_little_time"
+    """Too little time is left until the end that was asked for."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     BUYING_BLOCKED = "kept_from_buying"
@@ -47,6 +51,29 @@ class Why(StrEnum):
     ASKED = "asked"
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
+
+
+class SentKey(Frozen):
+    """A public key that a boot script puts on a machine."""
+
+    person: str
+    """Slack id of its owner."""
+    line: str
+    """`<type> <base64>`, as it was sent."""
+    comment: str
+    """For people to recognize it. It is never sent. Data, never markup."""
+    fingerprint: str
+
+
+class SentScript(Frozen):
+    """What the boot script of a purchase held."""
+
+    version: int
+    """The version of the script's text, `bot.policy.boot.SCRIPT_VERSION`."""
+    keys: tuple[SentKey, ...] = ()
+    """The keys in addition to `Attempt.public_key`."""
+    setup: str | None = None
+    """The name of the set-up script that it runs."""
 
 
 class Attempt(Frozen):
@@ -62,6 +89,8 @@ class Attempt(Frozen):
     public_key: str
     """The key that was sent, as one line."""
     key_comment: str
+    script: SentScript | None = None
+    """The boot script that was sent. None if none was."""
     intended_at: Instant
     answered_at: Instant | None = None
     why: Why | None = None

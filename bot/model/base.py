@@ -21,7 +21,8 @@ def changed(model: M, /, **fields: Any) -> M:
 
     Raise pydantic.ValidationError if a field is unknown or a value has the wrong type; no value is converted.
     """
-    return type(model).model_validate({**dict(model), **fields}, strict=True)
+    # Not dict(model): dict() takes a model with a field `keys` for a mapping, and calls that field.
+    return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 
 def _utc(value: datetime) -> datetime:

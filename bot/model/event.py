@@ -40,6 +40,8 @@ class EventKind(StrEnum):
     SILENT = "silent"
     """The machine runs, but nothing answered on its SSH port."""
     READY = "ready"
+    TEAMMATE_ADDED = "teammate_added"
+    """Its owner lets more people in: `facts.people`."""
     KEPT = "kept"
     STILL_NEEDED = "still_needed"
     ENDING = "ending"
@@ -113,6 +115,8 @@ class Facts(Frozen):
     """A resource's name, or the rental's id in an event that is sent as a notice."""
     gpu: str | None = None
     count: int | None = None
+    people: tuple[str, ...] | None = None
+    """Slack ids."""
     end: State | None = None
     """The state in which the rental ends."""
     paid: bool | None = None

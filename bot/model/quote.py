@@ -55,4 +55,8 @@ class Quote(Frozen):
     """Cheapest first."""
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
+    wanted_offer: str | None = None
+    """The offer that its owner clicked without having an SSH key. It is rented when they add one."""
+    wanted_another: bool = False
+    """Whether the owner wants `wanted_offer` although they rent the same already."""
     due_at: Instant | None = None

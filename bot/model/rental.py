@@ -104,12 +104,16 @@ class Rental(Frozen):
     """Slack user id."""
     card_channel: str
     request: Request
+    teammates: tuple[str, ...] = ()
+    """Slack ids of the people that its owner lets in."""
     clicked_offer: str
     """The offer that the person chose. It is tried first."""
     envelope: Envelope
     """The envelope in force, or the one that is asked for while the request waits."""
     waiting: Waiting | None = None
     approved_by: str | None = None
+    approval_notice_at: Instant | None = None
+    """When its owner is notified that it was approved, unless it is ready by then. None if that is not planned."""
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
@@ -127,6 +131,8 @@ class Rental(Frozen):
     """Since when its SSH port has not answered, in real time."""
     host: str | None = None
     port: int | None = None
+    host_key: str | None = None
+    """The fingerprint of the machine's SSH host key when it became ready: `SHA256:...`. None if it gave none."""
     lease: Lease | None = None
     """Set when it becomes ready. It stays when the rental is over."""
     extension: Extension | None = None

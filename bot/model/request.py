@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bot.model.base import Frozen
+from bot.model.base import Frozen, Instant
 from bot.model.money import Micros
 
 
@@ -35,7 +35,14 @@ class Request(Frozen):
     """False if the person asked for several GPUs and didn't type "per GPU" after the cap. Then the offers also say
     what the cap is for all GPUs, in case that was meant."""
     lease: timedelta
-    """How long from ready until it must be extended or is destroyed."""
+    """How long from ready until it must be extended or is destroyed. With `until`, how long from the asking until
+    then."""
+    until: Instant | None = None
+    """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended."""
+    teammates: tuple[str, ...] = ()
+    """Slack ids of the people whose keys get in too."""
+    setup: str | None = None
+    """The name of one of the policy's set-up scripts, which the boot script runs."""
     note: str = ""
     """The person's words. Data, never markup."""
 

@@ -165,6 +165,13 @@ class Lease(Frozen):
         return self
 
 
+class Keys(Frozen):
+    per_person: Count = Field(default=10, le=100)
+    """How many SSH keys a person may have."""
+    github: Flag = True
+    """Whether people may take their keys from GitHub."""
+
+
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
     """None: "Still needed?" is never asked."""
@@ -197,6 +204,7 @@ class Rules(Frozen):
     approval: Approval = Approval()
     procure: Procure = Procure()
     lease: Lease = Lease()
+    keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
     announce: Announce = Announce()
     home_channel: ChannelId = "C0"

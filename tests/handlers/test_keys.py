@@ -15,8 +15,8 @@ FINGERPRINT = "SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 async def fingerprint_of(ours: Team, user: str) -> str | None:
     """Return the fingerprint of a person's stored key."""
     async with ours.deps.store.read() as tx:
-        key = await tx.people.key(user)
-    return key.fingerprint if key else None
+        keys = await tx.people.keys(user)
+    return keys[0].fingerprint if keys else None
 
 
 async def test_a_key_is_stored_and_shown(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
     """Store Ana's key and a quote `q1` with five offers. Return the ids of the offers."""
     offers = tuple(make.offer(f"offer-{n}", vendor=f"vendor-{n}", rate=Decimal(rate)) for n in range(5))
     async with database.write() as tx:
-        await tx.people.set_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START))
+        await tx.people.add_key(ANA.id, Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START))
         await tx.quotes.add(make.quote("q1", offers=offers))
     return [offer.offer_id for offer in offers]
 
@@ -116,7 +116,7 @@ async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one
     async with database.write() as tx:
         for n, one in enumerate(people):
             key = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F", set_at=START)
-            await tx.people.set_key(one.id, key)
+            await tx.people.add_key(one.id, key)
             await tx.quotes.add(make.quote(f"q{n}", owner=one.id, offers=(make.offer(f"offer-{n}"),)))
     answers = await asyncio.gather(
         *(rent(tight, one, f"q{n}", f"offer-{n}") for n, one in enumerate(people)), return_exceptions=True

@@ -319,7 +319,7 @@ async def world(
             for person in (ANA, BEN, CLEO):
                 key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
                 await tx.people.put(person, clock.real())
-                await tx.people.set_key(person.id, key)
+                await tx.people.add_key(person.id, key)
         yield World(deps, store, outside, clock)
     finally:
         if market is not None:

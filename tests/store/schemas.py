@@ -8,7 +8,6 @@ from sqlalchemy import Connection, inspect, select, table, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.connections import postgres_engines, sqlite_engines, sqlite_path
-from store.tables import metadata
 
 _INDEXES = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
@@ -38,7 +37,7 @@ def shapes(connection: Connection) -> dict[str, Any]:
             sorted(found.get_foreign_keys(name), key=str),
             sorted(found.get_unique_constraints(name), key=str),
         )
-        for name in metadata.tables
+        for name in _tables(connection)
     }
 
 
@@ -49,5 +48,10 @@ def contents(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             (dict(row) for row in connection.execute(select(text("*")).select_from(table(name))).mappings()),
             key=lambda row: [str(value) for value in row.values()],
         )
-        for name in (*metadata.tables, "alembic_version")
+        for name in (*_tables(connection), "alembic_version")
     }
+
+
+def _tables(connection: Connection) -> list[str]:
+    """Return the tables of this database, which may be of an older schema than the code."""
+    return sorted(set(inspect(connection).get_table_names()) - {"alembic_version"})

@@ -62,14 +62,33 @@ async def test_a_channel_is_read_until_it_is_forgotten(database: Database) -> No
         assert await tx.people.channel("C1", START) is None
 
 
-async def test_a_new_key_replaces_the_old_one(database: Database) -> None:
-    first = Key(line="ssh-ed25519 AAAA", comment="laptop", fingerprint="SHA256:1", set_at=START)
-    second = changed(first, line="ssh-ed25519 BBBB", set_at=AFTER)
+def key(name: str) -> Key:
+    return Key(line=f"ssh-ed25519 {name}", comment=name, fingerprint=f"SHA256:{name}", set_at=START)
+
+
+async def test_a_person_has_several_keys_in_their_order(database: Database) -> None:
     async with database.write() as tx:
-        assert await tx.people.key(make.ANA) is None
-        await tx.people.set_key(make.ANA, first)
-        await tx.people.set_key(make.ANA, second)
-        await tx.people.set_key(make.BEN, first)
+        assert await tx.people.keys(make.ANA) == []
+        for name in ("laptop", "desk", "phone"):
+            assert await tx.people.add_key(make.ANA, key(name))
+        assert await tx.people.add_key(make.BEN, key("laptop"))
+    async with database.write() as tx:
+        assert await tx.people.make_key_first(make.ANA, "SHA256:phone")
+        assert await tx.people.remove_key(make.ANA, "SHA256:laptop")
+        assert not await tx.people.remove_key(make.ANA, "SHA256:laptop")
+        assert not await tx.people.make_key_first(make.ANA, "SHA256:laptop")
     async with database.read() as tx:
-        assert await tx.people.key(make.ANA) == second
-        assert await tx.people.key(make.BEN) == first
+        assert await tx.people.keys(make.ANA) == [key("phone"), key("desk")]
+        assert await tx.people.keys_of([make.ANA, make.BEN, "U0NOBODY"]) == {
+            make.ANA: [key("phone"), key("desk")],
+            make.BEN: [key("laptop")],
+        }
+
+
+async def test_a_key_that_is_added_again_keeps_its_place_and_gets_the_new_comment(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.people.add_key(make.ANA, key("laptop"))
+        await tx.people.add_key(make.ANA, key("desk"))
+        renamed = changed(key("laptop"), comment="old laptop", set_at=AFTER)
+        assert not await tx.people.add_key(make.ANA, renamed)
+        assert await tx.people.keys(make.ANA) == [renamed, key("desk")]

@@ -170,8 +170,22 @@ class People(Protocol):
     async def forget(self, user_id: str | None = None) -> None:
         """Make `get` treat the stored person as too old. None: all people."""
 
-    async def key(self, user_id: str) -> Key | None: ...
-    async def set_key(self, user_id: str, key: Key) -> None: ...
+    async def keys(self, user_id: str) -> list[Key]:
+        """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
+
+    async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
+        """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
+
+    async def add_key(self, user_id: str, key: Key) -> bool:
+        """Add a key as the person's last one and return True. If they have it already, only set its comment and
+        time, and return False."""
+
+    async def remove_key(self, user_id: str, fingerprint: str) -> bool:
+        """Remove a person's key. Return False if they have no such key."""
+
+    async def make_key_first(self, user_id: str, fingerprint: str) -> bool:
+        """Make a person's key the first one. Return False if they have no such key."""
+
     async def note_seen(self, user_id: str, now: datetime) -> None:
         """Note a sign of life: the person's ready rentals count as needed now."""
 

@@ -205,7 +205,7 @@ async def key_to_replace(deps: Deps, person: Person) -> Key | None:
     """Return a person's key, to replace it. Raise Refused if they may not use the bot."""
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
-        return await tx.people.key(person.id)
+        return next(iter(await tx.people.keys(person.id)), None)
 
 
 # --- decisions

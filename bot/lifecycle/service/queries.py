@@ -132,6 +132,6 @@ def own_roles(deps: Deps, person: Person) -> Roles:
 
 
 async def own_key(deps: Deps, person: Person) -> Key | None:
-    """Return a person's own key. Return None if they have none."""
+    """Return a person's first key. Return None if they have none."""
     async with deps.store.read() as tx:
-        return await tx.people.key(person.id)
+        return next(iter(await tx.people.keys(person.id)), None)

@@ -60,7 +60,7 @@ async def ask(
         now = deps.clock.now()
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
             raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
-        has_key = await tx.people.key(person.id) is not None
+        has_key = bool(await tx.people.keys(person.id))
         quote = Quote(
             id=new_id(12),
             state=QuoteState.LOOKING if has_key else QuoteState.WAITING_FOR_KEY,
@@ -109,7 +109,7 @@ async def set_key(deps: Deps, person: Person, line: str) -> KeySaved:
 
     async def decision(tx: Tx) -> KeySaved:
         now = deps.clock.now()
-        await tx.people.set_key(person.id, key)
+        await tx.people.add_key(person.id, key)
         await tx.people.note_seen(person.id, now)
         waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
         for quote in waiting:

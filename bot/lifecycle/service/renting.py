@@ -69,7 +69,7 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
         raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
-    if await tx.people.key(person.id) is None:
+    if not await tx.people.keys(person.id):
         raise NeedsKey("Before I rent I need your public SSH key: it lets you in.")
     if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")

@@ -138,12 +138,12 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
-        key = await tx.people.key(rental.owner)
-    if quote is None or key is None:
+        keys = await tx.people.keys(rental.owner)
+    if quote is None or not keys:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
-    begun = await _buy_first(deps, snapshot, offers, key)
+    begun = await _buy_first(deps, snapshot, offers, keys[0])
     if begun is not None:
         return begun
     try:
@@ -152,7 +152,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
-    begun = await _buy_first(deps, snapshot, offers, key)
+    begun = await _buy_first(deps, snapshot, offers, keys[0])
     if begun is not None:
         return begun
     allowed = _allowed(deps, snapshot, offers)
