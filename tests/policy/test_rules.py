@@ -32,6 +32,7 @@ self_approval: true
 approval: {expires: 1h30m}
 procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
+keys: {per_person: 3, github: false}
 check_in: {after: 90m}
 announce: {ready: thread, address_in_channel: true}
 """
@@ -77,6 +78,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
     assert rules.lease.notices == (HOUR, 10 * MINUTE)
+    assert (rules.keys.per_person, rules.keys.github) == (3, False)
     assert rules.check_in.after == 90 * MINUTE
     assert rules.announce.ready is ReadyAnnouncement.THREAD
     assert rules.announce.address_in_channel
@@ -97,6 +99,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
     assert rules.procure.provision_timeout == 15 * MINUTE
     assert (rules.lease.default, rules.lease.max) == (4 * HOUR, 72 * HOUR)
     assert (rules.lease.notices, rules.lease.grace) == ((2 * HOUR, 30 * MINUTE), 15 * MINUTE)
+    assert (rules.keys.per_person, rules.keys.github) == (10, True)
     assert rules.check_in.after == 2 * HOUR
     assert rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     assert (rules.self_approval, rules.announce.address_in_channel, rules.use.guests) == (False, False, False)
