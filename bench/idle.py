@@ -18,7 +18,7 @@ from bot.lifecycle.deps import Deps, StepDeps
 from bot.lifecycle.engine import Engine
 from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
-from bot.probe.banner import SshProber
+from bot.probe.prober import SshProber
 from handlers.directory.channels import SlackChannels
 from store.db import Database
 

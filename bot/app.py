@@ -29,7 +29,7 @@ from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
 from bot.policy.rules import Rules, read_rules
-from bot.probe.banner import SshProber
+from bot.probe.prober import SshProber
 from bot.proxies import proxy_for
 from bot.sandbox_clock import FollowedClock, clock_of
 from bot.sessions import new_session

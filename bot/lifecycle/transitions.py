@@ -231,13 +231,22 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     )
 
 
-def become_ready(rental: Rental, *, host: str | None, port: int, rate: Decimal, lease: Lease) -> Rental:
+def become_ready(
+    rental: Rental,
+    *,
+    host: str | None,
+    port: int,
+    host_key: str | None = None,
+    rate: Decimal,
+    lease: Lease,
+) -> Rental:
     """The machine can be used from `lease.ready_at` on."""
     return _move(
         rental,
         S.READY,
         host=host,
         port=port,
+        host_key=host_key,
         rate=rate,
         lease=lease,
         progress="",

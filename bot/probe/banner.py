@@ -8,33 +8,27 @@ import structlog
 
 _log = structlog.get_logger("gpubot.probe")
 
-SECONDS = 5.0
 MAX_LINE = 1024
 MAX_LINES = 30
 """A server may send other lines before its banner (RFC 4253, section 4.2)."""
 
 
-class SshProber:
-    """A Prober over plain TCP. It sends nothing and never logs in."""
-
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
-
-    async def banner(self, host: str, port: int) -> bool:
-        """Return whether a line that starts with `SSH-` arrives within a few real seconds. Never raise."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE)
-                try:
-                    return await _sends_banner(reader)
-                finally:
-                    writer.transport.abort()
-        except (OSError, TimeoutError, ValueError, OverflowError) as error:
-            _log.debug("probe.no_banner", error=type(error).__name__)
-            return False
+async def sends_banner(host: str, port: int, seconds: float) -> bool:
+    """Return whether a line that starts with `SSH-` arrives within this many real seconds. Send nothing. Never
+    raise."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(host, port, limit=MAX_LINE)
+            try:
+                return await _has_banner(reader)
+            finally:
+                writer.transport.abort()
+    except (OSError, TimeoutError, ValueError, OverflowError) as error:
+        _log.debug("probe.no_banner", error=type(error).__name__)
+        return False
 
 
-async def _sends_banner(reader: asyncio.StreamReader) -> bool:
+async def _has_banner(reader: asyncio.StreamReader) -> bool:
     for _ in range(MAX_LINES):
         line = await reader.readline()
         if line.startswith(b"SSH-"):

@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+from typing_extensions import override
+
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
+from bot.probe.prober import SshProber
 from tests.lifecycle.world import World
 
 
@@ -60,6 +63,17 @@ class BrokenProber:
 
     async def banner(self, host: str, port: int) -> bool:
         raise OverflowError(host, port)
+
+    async def host_key(self, host: str, port: int) -> str | None:
+        raise OverflowError(host, port)
+
+
+class ProberWithoutHostKey(SshProber):
+    """A Prober for whom each key exchange takes too long."""
+
+    @override
+    async def host_key(self, host: str, port: int) -> str | None:
+        return await SshProber(seconds=0).host_key(host, port)
 
 
 class FailingStore:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+
+import asyncssh
 
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
 from bot.model.state import State
+from tests.lifecycle.failing import ProberWithoutHostKey
 from tests.lifecycle.world import ANA, HOUR, MINUTE, TRAINING, World
 
 
@@ -29,6 +33,19 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     assert machine["name"] == f"gpubot-{rental.id}-1"
     assert rental.running_lease.ends_at == here.now + 2 * HOUR
     assert await here.direct(rental) == [(ANA.id, E.READY)]
+
+
+async def test_a_ready_machine_keeps_the_fingerprint_of_its_host_key(here: World) -> None:
+    rental = await here.ready()
+    key = await asyncssh.get_server_host_key(rental.host or "", rental.port or 0, config=None)
+    assert key is not None
+    assert rental.host_key == key.get_fingerprint("sha256")
+
+
+async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(here: World) -> None:
+    here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
+    rental = await here.ready()
+    assert (rental.state, rental.host_key) == (State.READY, None)
 
 
 async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:

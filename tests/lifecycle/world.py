@@ -34,7 +34,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.rules import Approvers, Rules
-from bot.probe.banner import SshProber
+from bot.probe.prober import SshProber
 from store.db import Database
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld

@@ -17,7 +17,7 @@ from bot.lifecycle.ports.outside import Market, Prober
 from bot.market.client import ComputeClear
 from bot.model.base import changed
 from bot.model.request import Contract, Request
-from bot.probe.banner import SshProber
+from bot.probe.prober import SshProber
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 H100_EU = Request(gpu="H100", region="EU", lease=timedelta(hours=6))

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
-from bot.probe.banner import SshProber
-
-
-@asynccontextmanager
-async def listening(sent: bytes, *, stays: bool = False) -> AsyncIterator[int]:
-    """Listen on a port. Send `sent` to each client, and then close the connection unless it `stays` open."""
-    gone = asyncio.Event()
-
-    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(sent)
-        if stays:
-            await gone.wait()
-        writer.close()
-
-    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            gone.set()
+from bot.probe.prober import SshProber
+from tests.probe.servers import listening
 
 
 @pytest.mark.parametrize("sent", [b"SSH-2.0-OpenSSH_9.6\r\n", b"Welcome\r\n\r\nSSH-2.0-x\r\n", b"SSH-1.99-x\n"])

@@ -104,6 +104,10 @@ class Prober(Protocol):
     async def banner(self, host: str, port: int) -> bool:
         """Return whether an SSH server sends its banner within a few real seconds."""
 
+    async def host_key(self, host: str, port: int) -> str | None:
+        """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
+        few real seconds. Never raise."""
+
 
 class DirectPosts(Protocol):
     """Messages outside the outbox, for when the store can't take them."""

@@ -89,7 +89,8 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
         return snapshot, False
     port = reachable.port or 22
     if await deps.prober.banner(reachable.host, port):
-        return _ready(deps, snapshot, reachable, silent=False), True
+        host_key = await deps.prober.host_key(reachable.host, port)
+        return _ready(deps, snapshot, reachable, host_key=host_key), True
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
         return _ready(deps, snapshot, reachable, silent=True), True
@@ -100,7 +101,14 @@ def _reachable(snapshot: RentalSnapshot, attempt: Attempt) -> Resource | None:
     return next((resource for resource in snapshot.alive_of(attempt) if resource.host is not None), None)
 
 
-def _ready(deps: StepDeps, snapshot: RentalSnapshot, resource: Resource, *, silent: bool) -> RentalSnapshot:
+def _ready(
+    deps: StepDeps,
+    snapshot: RentalSnapshot,
+    resource: Resource,
+    *,
+    host_key: str | None = None,
+    silent: bool = False,
+) -> RentalSnapshot:
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
@@ -113,7 +121,8 @@ def _ready(deps: StepDeps, snapshot: RentalSnapshot, resource: Resource, *, sile
         seen_at=now,
         question=Question(at=ask_at(now, 0, deps.rules)),
     )
-    after = become_ready(rental, host=resource.host, port=resource.port or 22, rate=rate, lease=lease)
+    port = resource.port or 22
+    after = become_ready(rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease)
     facts = Facts(
         vendor=attempt.offer.vendor,
         vendor_region=attempt.offer.vendor_region,

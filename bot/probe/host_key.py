@@ -1,0 +1,77 @@
+"""Reads a machine's SSH host key by a key exchange, without a login."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import asyncssh
+import structlog
+
+_log = structlog.get_logger("gpubot.probe")
+
+HOST_KEY_ALGORITHMS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+"""In the order of ssh_config(5), so that OpenSSH asks people about the same key of a server that has several."""
+KEX_ALGORITHMS = (
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group14-sha256",
+)
+"""Only those with a fixed group. A server could choose a group so large that it blocks the event loop."""
+RECEIVE_BUFFER = 16 * 1024
+"""Bytes that the kernel keeps for us. asyncssh handles all that has arrived in one go, so a server that sends many
+small packets at once would block the event loop."""
+
+
+async def fingerprint(host: str, port: int, seconds: float) -> str | None:
+    """Return the fingerprint of the server's host key as ssh prints it: `SHA256:...`. If it has several keys, the
+    ed25519 key counts.
+
+    Return None if no key exchange succeeds within this many real seconds. Never raise.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            with await _connected(host, port) as sock:
+                key = await asyncssh.get_server_host_key(
+                    sock=sock,
+                    config=None,
+                    kex_algs=KEX_ALGORITHMS,
+                    server_host_key_algs=HOST_KEY_ALGORITHMS,
+                    # Otherwise asyncssh reads the keys in ~/.ssh and asks an agent for keys.
+                    options=asyncssh.SSHClientConnectionOptions(config=None, client_keys=None, known_hosts=None),
+                )
+    except Exception as error:
+        # The server's bytes decide which exception asyncssh raises. Without a host key a machine can be used too.
+        _log.info("probe.no_host_key", error=type(error).__name__)
+        return None
+    return key.get_fingerprint("sha256") if key is not None else None
+
+
+async def _connected(host: str, port: int) -> socket.socket:
+    """Return a socket that is connected to the first address that accepts. Raise OSError if none does."""
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            await loop.sock_connect(sock, address)
+        except OSError:
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise OSError(f"none of {len(addresses)} addresses accepts")

@@ -1,0 +1,146 @@
+"""The prober reads the fingerprint of a server's host key without logging in."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+import asyncssh
+import pytest
+from typing_extensions import override
+
+from bot.probe.prober import SshProber
+from tests.probe.servers import listening
+
+BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
+KEX_INIT = 20
+
+
+@cache
+def made(kind: str) -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key(kind)
+
+
+class NoLogin(asyncssh.SSHServer):
+    """A server that notes whether somebody tries to log in."""
+
+    logins = 0
+
+    @override
+    def begin_auth(self, username: str) -> bool:
+        type(self).logins += 1
+        return True
+
+
+@asynccontextmanager
+async def serving(*kinds: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
+    """Serve SSH with a host key of each kind on a port."""
+    keys = [made(kind) for kind in kinds]
+    server = await asyncssh.listen(host, 0, server_host_keys=keys, server_factory=NoLogin, gss_host=None)
+    async with server:
+        yield server.get_port()
+
+
+def packet(content: bytes) -> bytes:
+    """Return an SSH packet without encryption (RFC 4253, section 6)."""
+    padding = 16 - (len(content) + 5) % 8
+    return (len(content) + padding + 1).to_bytes(4, "big") + bytes([padding]) + content + bytes(padding)
+
+
+IGNORE = packet(b"\x02" + bytes(4))
+"""SSH_MSG_IGNORE without data. Clients accept any number of them before the key exchange."""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (["ssh-ed25519"], "ssh-ed25519"),
+        (["ssh-rsa", "ecdsa-sha2-nistp256", "ssh-ed25519"], "ssh-ed25519"),
+        (["ssh-rsa", "ecdsa-sha2-nistp384"], "ecdsa-sha2-nistp384"),
+        (["ssh-rsa"], "ssh-rsa"),
+    ],
+)
+async def test_the_fingerprint_is_that_of_the_ed25519_key_if_the_server_has_one(
+    kinds: Sequence[str], told: str
+) -> None:
+    NoLogin.logins = 0
+    async with serving(*kinds) as port:
+        assert await SshProber().host_key("127.0.0.1", port) == made(told).get_fingerprint("sha256")
+    assert NoLogin.logins == 0
+
+
+async def test_a_host_name_with_several_addresses_is_tried_at_each_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("ssh-ed25519") as port:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            refusing = unused.getsockname()
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+
+        async def addresses(*_: object, **__: object) -> list[object]:
+            return [(*kind, refusing), (*kind, ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", addresses)
+        assert await SshProber().host_key("gpu-7.example.com", port) is not None
+
+
+async def test_nothing_in_the_home_directory_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ssh = tmp_path / ".ssh"
+    ssh.mkdir()
+    # Either file would make asyncssh raise.
+    (ssh / "config").write_text("HostKeyAlgorithms none-such\n")
+    (ssh / "id_ed25519").write_text("not a key\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "no-such-agent"))
+    async with serving("ssh-ed25519") as port:
+        assert await SshProber().host_key("127.0.0.1", port) is not None
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        BANNER,
+        b"SSH-1.5-old\r\n",
+        b"SSH-2.0-" + b"x" * 100_000,
+        b"line\n" * 100_000,
+        BANNER + b"\x00" * 4096,
+        BANNER + b"\xff" * 4096,
+        BANNER + b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100,
+        BANNER + packet(b""),
+        BANNER + packet(bytes([KEX_INIT])),
+        BANNER + packet(bytes([KEX_INIT]) + b"\xff" * 200),
+        BANNER + packet(bytes([KEX_INIT]) + bytes(16) + (4).to_bytes(4, "big") + b"\xff\xfe,\xfd" * 10),
+        BANNER + (256 * 1024).to_bytes(4, "big") + b"x" * 300_000,
+        b"\xff\xfe\r\n" * 10 + b"SSH-2.0-\xff\xfe\r\n",
+    ],
+)
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_server_that_sends_anything_else_has_no_fingerprint_and_raises_nothing(
+    sent: bytes, stays: bool
+) -> None:
+    async with listening(sent, stays=stays) as port:
+        assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "repeated"),
+    [(BANNER, IGNORE * 1000), (BANNER, BANNER), (b"", b"x\n"), (BANNER, b"")],
+)
+async def test_a_server_that_never_comes_to_an_end_is_given_up_after_the_time_out(
+    sent: bytes, repeated: bytes
+) -> None:
+    async with listening(sent, repeated=repeated, stays=True) as port:
+        assert await SshProber(seconds=0.3).host_key("127.0.0.1", port) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 70_000), ("a" * 300, 22), ("no.such.host.invalid", 22), ("127.0.0.1", 1)]
+)
+async def test_an_unusable_address_raises_nothing(host: str, port: int) -> None:
+    assert await SshProber().host_key(host, port) is None
