@@ -12,7 +12,7 @@ from handlers.listeners import keys, offers, rentals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.views import lists, replies
+from handlers.views import lists, replies, ssh_text
 from handlers.views.blocks import Rendered
 
 COMMAND = "/gpu"
@@ -114,7 +114,7 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 
 
 async def _ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Rendered:
-    return lists.ssh(
+    return ssh_text.ssh(
         await queries.ssh_details(context.deps, interaction.person, rental_id),
         reader=interaction.person.id,
         rules=context.deps.rules,

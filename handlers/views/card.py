@@ -13,7 +13,6 @@ from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.format import Times, about_span, join, note, per_hour, person, sentence, span
 from handlers.views.lease_buttons import destroy_button, take_back_button
-from handlers.views.machine_text import ssh_command
 from handlers.views.rental_text import (
     billing_since,
     owner,
@@ -26,6 +25,7 @@ from handlers.views.rental_text import (
     vendor_and_rate,
     why_ended,
 )
+from handlers.views.ssh_text import ssh_command
 
 BAR = 10
 """Characters of the progress bar."""

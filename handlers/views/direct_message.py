@@ -32,8 +32,8 @@ from handlers.views.rental_text import (
     receipt,
     settled,
     so_far,
-    ssh_lines,
 )
+from handlers.views.ssh_text import ssh_lines
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons of "Still needed?", after which the bot asks again."""
@@ -99,7 +99,11 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")
-    again = f"/gpu ssh {rental.id} shows this again" if may_see_ssh_command(reader, rental.owner) else ""
+    again = (
+        f"/gpu ssh {rental.id} shows this again, with lines for ~/.ssh/config, VS Code and Jupyter"
+        if may_see_ssh_command(reader, rental.owner)
+        else ""
+    )
     this = RentalValue(rental_id=rental.id)
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(

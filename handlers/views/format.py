@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
@@ -204,6 +204,11 @@ def join(*parts: str | None) -> str:
 def sentence(clause: str) -> str:
     """Return a clause with a capital first letter and a full stop."""
     return with_full_stop(clause[:1].upper() + clause[1:])
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def with_full_stop(clause: str) -> str:

@@ -32,13 +32,10 @@ from handlers.views.format import (
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
-    machine,
     owner,
-    possessive,
     reader_times,
     receipt,
     so_far,
-    ssh_lines,
     state_word,
     why_ended,
 )
@@ -144,24 +141,6 @@ def _history_line(event: Event, details: RentalDetails, times: Times, *, money: 
     return f"{times.time(event.at)}  {words.text}" if words else ""
 
 
-def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """Return the answer to `/gpu ssh k7mq2`."""
-    rental, times = details.rental, reader_times(rules, now, zone)
-    if rental.state is not State.READY:
-        coming = not rental.state.over and rental.state is not State.DESTROYING
-        when = " yet" if coming else ""
-        then = " I send you the command when it is ready." if coming else ""
-        return blocks.message(
-            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
-        )
-    until = times.time(rental.running_lease.ends_at)
-    lines = [
-        f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
-        *ssh_lines(details, reader),
-    ]
-    return blocks.message("\n".join(lines))
-
-
 def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """Return the answer to `/gpu catalog`: what people can ask for."""
     times = reader_times(rules, now, zone)
@@ -192,7 +171,7 @@ HELP = (
     ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history"),
-    ("/gpu ssh k7mq2", "the command that opens it"),
+    ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
     ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your public SSH key; /gpu key ssh-ed25519 AAAA... sets it"),

@@ -1,8 +1,7 @@
-"""Machines as people read them: vendors, GPUs, requests, and the SSH command."""
+"""Machines as people read them: vendors, GPUs and requests."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from bot.model.gpu import display_name, display_variant, name_key
@@ -71,21 +70,3 @@ def describe(wanted: Envelope | Request) -> str:
 def contract(value: Contract) -> str:
     """Return `on demand` or `spot`."""
     return "spot" if value is Contract.SPOT else "on demand"
-
-
-def ssh_command(host: str | None, port: int | None) -> str | None:
-    """Return the command that opens a machine. Return None if its address is no valid host and port.
-
-    No other code may build it: people paste the command, and an address from a vendor could add options or shell
-    code to it."""
-    if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
-        return None
-    return f"ssh root@{host}" if port in {None, 22} else f"ssh -p {port} root@{host}"
-
-
-def _is_host(host: str) -> bool:
-    try:
-        return "%" not in host and bool(ipaddress.ip_address(host))
-    except ValueError:
-        label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-        return len(host) <= 253 and re.fullmatch(rf"{label}(?:\.{label})*", host) is not None

@@ -1,4 +1,4 @@
-"""The parts that several messages about a rental share: its state, reasons, owner, SSH command and cost."""
+"""The parts that several messages about a rental share: its state, reasons, owner and cost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
-from bot.policy.roles import may_see_ssh_command
 from bot.policy.rules import Rules
-from handlers.views.format import Times, dollars, escape, join, per_hour, person, sentence, span
-from handlers.views.machine_text import describe, machines, place, ssh_command, vendor
+from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
+from handlers.views.machine_text import describe, machines, place, vendor
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
@@ -101,18 +100,6 @@ def machine(details: RentalDetails) -> str:
 def possessive(details: RentalDetails, reader: str) -> str:
     """Return `your` for the owner, `Ana's` for other readers."""
     return "your" if reader == details.rental.owner else f"{owner(details)}'s"
-
-
-def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
-    """Return the command that opens the machine, and its key. Return no lines for a reader who may not open it."""
-    if not may_see_ssh_command(reader, details.rental.owner):
-        return []
-    command = ssh_command(details.rental.host, details.rental.port)
-    if command is None:
-        return ["It has no address yet."]
-    comment = escape(details.current.key_comment, 100) if details.current else ""
-    key = f'Your key "{comment}"' if comment else "Your key"
-    return [f"`{command}`", f"{key} opens it. First look: nvidia-smi. Its disk goes when it goes."]
 
 
 def vendor_and_rate(details: RentalDetails) -> str:

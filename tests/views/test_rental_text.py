@@ -13,7 +13,7 @@ from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views import rental_text
 from handlers.views.format import Times
 from tests.views.screens import read
-from tests.views.stories import ANA, BEN, clock, gone, making, ready, waiting
+from tests.views.stories import clock, gone, making, ready, waiting
 
 NOW = clock(19, 0)
 TIMES = Times(now=NOW, zone="UTC")
@@ -74,23 +74,6 @@ def test_a_cost_says_whether_it_is_computed_or_estimated() -> None:
     costs = (AccruedCost(amount=4_960_000, estimated=False), AccruedCost(amount=4_960_000, estimated=True))
     assert [(rental_text.computed(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
         [("$4.96 computed", "$4.96 so far"), ("$4.96 estimated", "$4.96 estimated so far")]
-    )
-
-
-def test_the_ssh_command_is_shown_to_its_owner_once_there_is_an_address() -> None:
-    assert [
-        rental_text.ssh_lines(ready(), ANA),
-        rental_text.ssh_lines(ready(host=None), ANA),
-        rental_text.ssh_lines(ready(), BEN),
-    ] == snapshot(
-        [
-            [
-                "`ssh root@203.0.113.7`",
-                'Your key "you@laptop" opens it. First look: nvidia-smi. Its disk goes when it goes.',
-            ],
-            ["It has no address yet."],
-            [],
-        ]
     )
 
 

@@ -12,7 +12,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import Event
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
@@ -49,14 +49,17 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> Ren
         events=events,
         spent=snapshot.spent(now),
         usual=None if usual is None else timedelta(seconds=round(usual)),
-        names=await tx.people.names(_people_in(rental, events)),
+        names=await tx.people.names(_people_in(snapshot, events)),
         owners_live=tuple(await tx.rentals.live(rental.owner)) if waits else (),
         sees_money=money,
     )
 
 
-def _people_in(rental: Rental, events: Iterable[Event]) -> set[str]:
-    people = {rental.owner, rental.approved_by} | {event.actor for event in events}
+def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
+    rental = snapshot.rental
+    people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
+    scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
+    people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
     people.add(rental.alarm.taken_on_by if rental.alarm else None)
     return {person for person in people if person is not None}

@@ -1,0 +1,214 @@
+"""How people get into a machine: the command, whose keys open it, its host key, and lines for `~/.ssh/config`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime
+
+from bot.model.attempt import SentKey
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.key_lines import add_line
+from bot.policy.roles import may_see_ssh_command
+from bot.policy.rules import Rules
+from handlers.views import blocks
+from handlers.views.blocks import Rendered
+from handlers.views.format import escape, join, listed, person, plural
+from handlers.views.machine_text import describe
+from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
+
+KEYS_NAMED = 3
+"""How many of the reader's own keys are named. The others are counted."""
+SHORT_LINE = 1000
+"""Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
+LONG_LINE = blocks.SECTION_TEXT - 10
+"""Bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
+LONG_LINES = 2
+"""How many such paragraphs fit into a message besides the rest of it."""
+
+# --- the address
+
+
+def ssh_command(host: str | None, port: int | None) -> str | None:
+    """Return the command that opens a machine. Return None if its address is no valid host and port.
+
+    No other code may build it: people paste the command, and an address from a vendor could add options or shell
+    code to it."""
+    if host is None or not _is_host(host) or (port is not None and not 0 < port < 65536):
+        return None
+    return f"ssh root@{host}" if port in {None, 22} else f"ssh -p {port} root@{host}"
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return "%" not in host and bool(ipaddress.ip_address(host))
+    except ValueError:
+        label = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+        return len(host) <= 253 and re.fullmatch(rf"{label}(?:\.{label})*", host) is not None
+
+
+def alias(rental: Rental) -> str:
+    """Return the machine's name in the reader's `~/.ssh/config`: `gpu-k7mq2`."""
+    return f"gpu-{rental.id}"
+
+
+def config_block(rental: Rental) -> str | None:
+    """Return the block for `~/.ssh/config`, by ssh_config(5). Return None if the address is not valid.
+
+    A vendor gives an address to one machine after another. So ssh stores the host key under the machine's own
+    name. It doesn't compare the key of the address, as OpenSSH before 8.5 does by default.
+    """
+    if ssh_command(rental.host, rental.port) is None:
+        return None
+    settings = {
+        "HostName": rental.host,
+        "Port": rental.port or 22,
+        "User": "root",
+        "HostKeyAlias": alias(rental),
+        "CheckHostIP": "no",
+        "StrictHostKeyChecking": "accept-new",
+        "ForwardAgent": "no",
+    }
+    return "\n".join([f"Host {alias(rental)}", *(f"    {name} {value}" for name, value in settings.items())])
+
+
+# --- who gets in
+
+
+def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
+    """Return how the reader gets in: the command, whose keys open the machine, and what to know before the login.
+
+    Return no lines for a reader who may not open it."""
+    rental = details.rental
+    if not may_see_ssh_command(reader, rental.owner):
+        return []
+    command = ssh_command(rental.host, rental.port)
+    if command is None:
+        return ["It has no address yet."]
+    stop = "Shutting it down from inside doesn't stop the bill"
+    facts = join(
+        f"If ssh asks about a fingerprint, it must be {escape(rental.host_key)}." if rental.host_key else "",
+        "First look: nvidia-smi. Its disk goes when it goes.",
+        f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
+    )
+    return [
+        f"`{command}`",
+        *filter(None, [join(_whose_keys(details, reader), _without_script(details, reader))]),
+        facts,
+    ]
+
+
+def _further_keys(details: RentalDetails) -> tuple[SentKey, ...]:
+    """Return the keys that only the boot script puts on the machine."""
+    attempt = details.current
+    return attempt.script.keys if attempt is not None and attempt.script is not None else ()
+
+
+def _whose_keys(details: RentalDetails, reader: str) -> str:
+    """Return whose keys open the machine: the first key certainly, the others if the boot script runs."""
+    if details.current is None:
+        return ""
+    comment = details.current.key_comment if reader == details.rental.owner else ""
+    first = _key_name(comment, f"{possessive(details, reader)} key")
+    further = _names(details, reader)
+    return (
+        f"Opens with {first}; with {listed(further)} too if its set-up runs."
+        if further
+        else f"Opens with {first}."
+    )
+
+
+def _names(details: RentalDetails, reader: str) -> list[str]:
+    """Return the further keys: the reader's own by name, other people's as `Ben's`."""
+    keys = _further_keys(details)
+    own = [_key_name(key.comment, key.fingerprint) for key in keys if key.person == reader]
+    others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
+    more = len(own) - KEYS_NAMED
+    counted = [f"{more} more of yours"] if more > 0 else []
+    return [*own[:KEYS_NAMED], *counted, *(f"{name}'s" for name in others)]
+
+
+def _key_name(comment: str, otherwise: str) -> str:
+    shown = escape(comment, 60)
+    return f'"{shown}"' if shown else escape(otherwise)
+
+
+def _without_script(details: RentalDetails, reader: str) -> str:
+    """Return what to do if the boot script doesn't run. Return an empty text if no key depends on it."""
+    keys = _further_keys(details)
+    if not keys:
+        return ""
+    if reader != details.rental.owner:
+        return f"If it doesn't, {owner(details)} can add yours."
+    line = _code(add_line([key.line for key in keys]))
+    if _bytes(line) <= SHORT_LINE:
+        return f"If it doesn't, paste on the machine: {line}"
+    return f"If it doesn't, paste on the machine the lines at the end of /gpu ssh {details.rental.id}."
+
+
+def _long_lines(details: RentalDetails, reader: str) -> list[str]:
+    """Return the shell lines that put the further keys on the machine, if they are too long for the paragraph of
+    `ssh_lines`. Return none for other readers than the owner."""
+    keys = [key.line for key in _further_keys(details)]
+    if reader != details.rental.owner or not keys or _bytes(_code(add_line(keys))) <= SHORT_LINE:
+        return []
+    groups: list[list[str]] = [[]]
+    for key in keys:
+        if groups[-1] and _bytes(_code(add_line([*groups[-1], key]))) > LONG_LINE:
+            groups.append([])
+        groups[-1].append(key)
+    left = sum(map(len, groups[LONG_LINES:]))
+    lines = [_code(add_line(group)) for group in groups[:LONG_LINES]]
+    return [*lines, *([f"{plural(left, 'more key')} didn't fit here."] if left else [])]
+
+
+def _code(command: str) -> str:
+    """Return a command of ours, which has no backtick and no line break, as a code span."""
+    return f"`{escape(command, len(command))}`"
+
+
+def _bytes(markup: str) -> int:
+    return len(markup.encode())
+
+
+# --- the answer to `/gpu ssh k7mq2`
+
+
+def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
+    """Return the answer to `/gpu ssh k7mq2`."""
+    rental, times = details.rental, reader_times(rules, now, zone)
+    if rental.state is not State.READY:
+        coming = not rental.state.over and rental.state is not State.DESTROYING
+        when = " yet" if coming else ""
+        then = " I send you the command when it is ready." if coming else ""
+        return blocks.message(
+            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental.request)}.{then}"
+        )
+    until = times.time(rental.running_lease.ends_at)
+    access = [
+        f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
+        *ssh_lines(details, reader),
+        *_unknown_host_key(rental),
+    ]
+    parts = ["\n".join(access), *_config_parts(rental), *_long_lines(details, reader)]
+    return blocks.message("\n".join(parts), *map(blocks.section, parts))
+
+
+def _unknown_host_key(rental: Rental) -> list[str]:
+    if rental.host_key or ssh_command(rental.host, rental.port) is None:
+        return []
+    return ["I couldn't read its host key, so I can't say which fingerprint ssh must show."]
+
+
+def _config_parts(rental: Rental) -> list[str]:
+    block, name = config_block(rental), alias(rental)
+    if block is None:
+        return []
+    return [
+        f'For `~/.ssh/config`, above any "Host *":\n```{block}```',
+        f"Then: `ssh {name}`\n"
+        f"VS Code: `code --remote ssh-remote+{name} /root`\n"
+        f"Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 {name}`",
+    ]

@@ -1,0 +1,196 @@
+"""How people get into a machine: the ready message's words about it, and the answer to `/gpu ssh`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import SentKey, SentScript
+from bot.model.base import changed
+from bot.model.summary import RentalDetails
+from bot.policy.key_lines import add_line
+from bot.policy.keys import LARGEST_RSA
+from handlers.views import ssh_text
+from tests.slack_limits import problems_of_message
+from tests.views.screens import direct, message, page, read
+from tests.views.stories import ANA, BEN, CARL, READY_EVENT, RULES, clock, gone, making, ready
+
+NOW = clock(14, 0)
+HOST_KEY = "SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A"
+
+
+def key(person: str, comment: str, line: str = "ssh-ed25519 AAAAC3NzaC1lZDI1") -> SentKey:
+    return SentKey(person=person, line=line, comment=comment, fingerprint="SHA256:9fA")
+
+
+def large(person: str) -> SentKey:
+    """Return a key that is as long as an RSA key can be: type, exponent and modulus, each with its length."""
+    parts = (b"ssh-rsa", b"\1\0\1", b"\0" + b"\xff" * (LARGEST_RSA // 8))
+    blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return key(person, "", f"ssh-rsa {base64.b64encode(blob).decode()}")
+
+
+def sent(*keys: SentKey, **changes: Any) -> RentalDetails:
+    """Return k7mq2 in use, bought with a boot script that holds these keys."""
+    details = ready(**{"host_key": HOST_KEY, **changes})
+    first, last = details.attempts
+    script = SentScript(version=1, keys=keys)
+    return changed(details, attempts=(first, changed(last, script=script)))
+
+
+def answer(details: RentalDetails, reader: str = ANA) -> str:
+    return message(ssh_text.ssh(details, reader=reader, rules=RULES, now=NOW), NOW)
+
+
+def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_others() -> None:
+    assert page(
+        direct(READY_EVENT, sent(key(ANA, "you@desk"), key(BEN, "ben@desk"))),
+        direct(READY_EVENT, sent()),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh root@203.0.113.7`
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
+      AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k" authorized_keys || printf
+      '\\n%s\\n' "$k" >>authorized_keys; done)`
+If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
+      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
+      the bill; Destroy does.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
+      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
+      the bill; Destroy does.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+""")
+
+
+def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:
+    named = sent(*(key(ANA, name) for name in ("desk", "`<b>`", "a", "b", "c")))
+    others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
+    unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
+    shown = [ssh_text.ssh_lines(each, ANA)[1] for each in (named, others, unnamed)]
+    assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
+        [
+            'Opens with "you@laptop"; with "desk", "\'&lt;b&gt;\'", "a" and 2 more of yours too if its set-up runs.',
+            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its set-up runs.",
+            "Opens with your key.",
+        ]
+    )
+
+
+def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_lines_to_paste() -> None:
+    assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
+
+Ready: your 1x H100 (k7mq2), until 18:40.
+`ssh -p 2222 root@203.0.113.7`
+Opens with "you@laptop"; with "you@desk" too if its set-up runs. If it doesn't, paste on the
+      machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1';
+      do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
+      First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
+      the bill; Destroy does.
+For `~/.ssh/config`, above any "Host *":
+```Host gpu-k7mq2
+    HostName 203.0.113.7
+    Port 2222
+    User root
+    HostKeyAlias gpu-k7mq2
+    CheckHostIP no
+    StrictHostKeyChecking accept-new
+    ForwardAgent no```
+Then: `ssh gpu-k7mq2`
+VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
+Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
+""")
+
+
+def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_why_there_is_no_machine() -> None:
+    assert page(*map(answer, (ready(), ready(host=None), making(), gone()))) == snapshot("""\
+
+Ready: your 1x H100 (k7mq2), until 18:40.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+I couldn't read its host key, so I can't say which fingerprint ssh must show.
+For `~/.ssh/config`, above any "Host *":
+```Host gpu-k7mq2
+    HostName 203.0.113.7
+    Port 22
+    User root
+    HostKeyAlias gpu-k7mq2
+    CheckHostIP no
+    StrictHostKeyChecking accept-new
+    ForwardAgent no```
+Then: `ssh gpu-k7mq2`
+VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
+Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
+
+Ready: your 1x H100 (k7mq2), until 18:40.
+It has no address yet.
+
+k7mq2 can't be opened yet. Starting: 1x H100 EU. I send you the command when it is ready.
+
+k7mq2 can't be opened. Destroyed: 1x H100 EU.
+""")
+
+
+def test_lines_to_paste_that_are_long_have_paragraphs_of_their_own_and_are_never_cut() -> None:
+    keys = [large(ANA) for _ in range(3)]
+    for count in (1, 2, 3):
+        shown = ssh_text.ssh(sent(*keys[:count]), reader=ANA, rules=RULES, now=NOW)
+        assert problems_of_message(shown.text, shown.blocks) == []
+        assert "paste on the machine the lines at the end of /gpu ssh k7mq2." in shown.blocks[0]["text"]["text"]
+        paragraphs = [read(block["text"]["text"], NOW) for block in shown.blocks[3:]]
+        assert paragraphs[:2] == [f"`{add_line([each.line])}`" for each in keys[: min(count, 2)]]
+        assert paragraphs[2:] == (["1 more key didn't fit here."] if count > 2 else [])
+
+
+def test_the_block_has_no_address_that_is_not_valid() -> None:
+    assert ssh_text.config_block(ready(host="h\n    ProxyCommand id").rental) is None
+
+
+def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
+    addresses = (
+        ("203.0.113.7", None),
+        ("203.0.113.7", 22),
+        ("gpu-1.example.com", 2222),
+        ("2001:db8::7", 2222),
+        ("127.0.0.1", 8022),
+        ("-oProxyCommand=x", 22),
+        ("h; rm -rf /", 22),
+        ("fe80::1%eth0", 22),
+        ("203.0.113.7\n", 22),
+        ("", 22),
+        (None, 22),
+        ("203.0.113.7", 0),
+        ("203.0.113.7", 70_000),
+    )
+    assert [(*address, ssh_text.ssh_command(*address)) for address in addresses] == snapshot(
+        [
+            ("203.0.113.7", None, "ssh root@203.0.113.7"),
+            ("203.0.113.7", 22, "ssh root@203.0.113.7"),
+            ("gpu-1.example.com", 2222, "ssh -p 2222 root@gpu-1.example.com"),
+            ("2001:db8::7", 2222, "ssh -p 2222 root@2001:db8::7"),
+            ("127.0.0.1", 8022, "ssh -p 8022 root@127.0.0.1"),
+            ("-oProxyCommand=x", 22, None),
+            ("h; rm -rf /", 22, None),
+            ("fe80::1%eth0", 22, None),
+            ("203.0.113.7\n", 22, None),
+            ("", 22, None),
+            (None, 22, None),
+            ("203.0.113.7", 0, None),
+            ("203.0.113.7", 70000, None),
+        ]
+    )
