@@ -76,13 +76,13 @@ If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRr
 
 
 def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:
-    named = sent(*(key(ANA, name) for name in ("desk", "`<b>`", "a", "b", "c")))
+    named = sent(*(key(ANA, name) for name in ("pc", "`<b>", "a", "b", "c")))
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
     shown = [ssh_text.ssh_lines(each, ANA)[1] for each in (named, others, unnamed)]
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
-            'Opens with "you@laptop"; with "desk", "\'&lt;b&gt;\'", "a" and 2 more of yours too if its set-up runs.',
+            'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too if its set-up runs.',
             "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its set-up runs.",
             "Opens with your key.",
         ]
