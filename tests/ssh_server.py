@@ -29,6 +29,7 @@ _PACKAGES = {
     "dash": "dash",
     "shellcheck": "shellcheck",
     "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
     "unshare": "util-linux",
 }
