@@ -23,6 +23,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
 from handlers.slack_api.gate import Gate
+from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.socket_mode import Sockets
 
 log = structlog.get_logger("gpubot")
@@ -207,6 +208,7 @@ class Connection:
         sockets = Sockets(
             app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_app_token
         )
+        log_missing_scopes(identity)
         await sockets.connect()
         return sockets
 

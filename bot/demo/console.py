@@ -29,7 +29,10 @@ from sandbox.client import Addresses, ControlError, SandboxClient, SeenMessage
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of new messages."""
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+SPAN = re.compile(
+    r"\+(?:\s*(?P<days>\d{1,7})\s*d)?(?:\s*(?P<hours>\d{1,7})\s*h)?"
+    r"(?:\s*(?P<minutes>\d{1,7})\s*m)?(?:\s*(?P<seconds>\d{1,7})\s*s)?"
+)
 LONGEST = timedelta(days=60)
 """The longest jump of one line: while something is rented, the bot handles every due time on the way."""
 HELP = """\
@@ -39,7 +42,7 @@ Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it
   ana 3                   Ana clicks button [3]
   ana 1=6h                Ana fills in field 1 of the dialog that she has open
   ana ok, ana close       Ana sends the dialog off, or closes it
-  +2h                     two hours pass (s, m, h, d)
+  +2h, +1h30m             two hours pass, or one and a half (d, h, m, s)
   help, quit"""
 
 
@@ -131,11 +134,12 @@ def read_place(typed: str) -> tuple[str, str]:
 
 
 def read_span(typed: str) -> timedelta:
-    """Return the span of a line like `+2h`. Raise Mistake if it is none, or too long."""
-    found = re.fullmatch(r"\+\s*(\d{1,7})\s*([smhd])", typed)
-    if found is None:
-        raise Mistake("Time passes as +30s, +10m, +2h or +1d.")
-    span = timedelta(**{UNITS[found[2]]: int(found[1])})
+    """Return the span of a line like `+2h` or `+1h30m`. Raise Mistake if it is none, or too long."""
+    found = SPAN.fullmatch(typed)
+    given = {unit: int(number) for unit, number in found.groupdict().items() if number} if found else {}
+    if not given:
+        raise Mistake("Time passes as +30s, +10m, +1h30m or +2d.")
+    span = timedelta(**given)
     if span > LONGEST:
         raise Mistake(f"At most {LONGEST.days} days at once: +{LONGEST.days}d.")
     return span

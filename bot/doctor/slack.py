@@ -12,7 +12,6 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.doctor.calls import call_failed, code_of
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
@@ -20,7 +19,7 @@ from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wr
 from bot.doctor.host import gap_to
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.error_codes import NO_ANSWER
-from handlers.slack_api.scopes import SCOPES
+from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 _TOKENS = {
@@ -60,7 +59,7 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
         *(_group(client, what, group_id) for what, group_id in groups.items()),
     )
     found, of_approvers = await asyncio.gather(lookups, approvers(context, client))
-    return [bot_token, _scopes(identity), app_token, *found, *of_approvers], identity.clock_gap
+    return [bot_token, *_scopes(identity), app_token, *found, *of_approvers], identity.clock_gap
 
 
 # --- tokens
@@ -79,7 +78,7 @@ async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Fin
     identity = BotIdentity(
         handle=str(answer.get("user") or "gpubot"),
         home=HomeWorkspace.of(answer),
-        scopes=_scopes_of(answer),
+        scopes=granted_scopes(answer),
         clock_gap=gap_to(answer.headers.get("Date"), context.clock),
     )
     return ok(BOT_TOKEN, f"@{identity.handle} in {answer.get('team') or 'the workspace'}."), identity
@@ -110,21 +109,20 @@ def _token_failed(what: str, name: str, error: Exception, context: CheckContext,
     return wrong(what, _no_answer(error, context))
 
 
-def _scopes_of(answer: AsyncSlackResponse) -> frozenset[str] | None:
-    header: str | None = answer.headers.get("x-oauth-scopes")
-    return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
-
-
-def _scopes(identity: BotIdentity) -> Finding:
+def _scopes(identity: BotIdentity) -> list[Finding]:
     if identity.scopes is None:
-        return hint(SCOPE, "the server doesn't tell them, so I can't compare them with manifest.yml.")
-    missing = {scope: why for scope, why in SCOPES.items() if scope not in identity.scopes}
-    if not missing:
-        return ok(SCOPE, f"all {len(SCOPES)} are there.")
-    named = ", ".join(f"{scope} ({why})" for scope, why in missing.items())
-    return wrong(
-        SCOPE, f"missing: {named}. Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
-    )
+        return [hint(SCOPE, "the server doesn't tell them, so I can't compare them with manifest.yml.")]
+    needed, optional = missing(NEEDED, identity.scopes), missing(OPTIONAL, identity.scopes)
+    found = []
+    if needed:
+        found.append(wrong(SCOPE, f"missing: {_named(needed)}. {ADD_SCOPES}"))
+    if optional:
+        found.append(hint(SCOPE, f"missing, but I run without: {_named(optional)}. {ADD_SCOPES}"))
+    return found or [ok(SCOPE, f"all {len(NEEDED) + len(OPTIONAL)} are there.")]
+
+
+def _named(scopes: Mapping[str, str]) -> str:
+    return ", ".join(f"{scope} ({purpose})" for scope, purpose in scopes.items())
 
 
 # --- people

@@ -30,8 +30,9 @@ _log = structlog.get_logger("gpubot.channels")
 
 
 def is_direct(channel_id: str) -> bool:
-    """Return whether an id is that of a direct message: with the bot, or between two people."""
-    return channel_id.startswith("D")
+    """Return whether an id is that of a direct message: with the bot, or between two people. A person's id stands
+    for their direct message with the bot, as it does where Slack takes a channel to post to."""
+    return channel_id.startswith(("D", "U", "W"))
 
 
 class SlackChannels:

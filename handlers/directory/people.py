@@ -137,6 +137,11 @@ class People:
         except NO_ANSWER as error:
             if error_code(error) in _UNKNOWN_USER:
                 raise Refused("Slack doesn't tell me who you are, so I can't do that.") from error
+            if error_code(error) == "missing_scope":
+                raise Outage(
+                    "I can't tell who you are: my Slack app lacks the scope users:read. I changed nothing. "
+                    "An admin can add it: gpubot doctor says how."
+                ) from error
             _log.warning("people.no_answer", user=user_id, error=error_code(error))
             raise Outage(
                 "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."

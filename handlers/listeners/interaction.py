@@ -164,17 +164,22 @@ def command(body: Mapping[str, Any]) -> Interaction:
 
 
 def click(body: Mapping[str, Any]) -> Interaction:
-    """Return the interaction in the payload of a click on a button."""
+    """Return the interaction in the payload of a click on a button.
+
+    A click in the Home tab has neither a channel nor a `response_url`: it counts as one in the person's direct
+    message with the bot, which their id stands for.
+    """
     actions = body.get("actions")
     first = actions[0] if isinstance(actions, list) and actions else None
     button = first if isinstance(first, Mapping) else {}
     container = part(body, "container")
     thread = text(container, "thread_ts")
-    channel = text(container, "channel_id") or text(part(body, "channel"), "id")
+    user_id = text(part(body, "user"), "id")
+    channel = text(container, "channel_id") or text(part(body, "channel"), "id") or user_id
     return Interaction(
         kind=InteractionKind.CLICK,
         name=text(button, "action_id"),
-        user_id=text(part(body, "user"), "id"),
+        user_id=user_id,
         team_id=text(part(body, "user"), "team_id"),
         channel=channel,
         reply_url=text(body, "response_url"),

@@ -1,8 +1,9 @@
-"""Events: a person, a group or a channel changed, or someone writes to the bot.
+"""Events: a person, a group or a channel changed, someone writes to the bot, or opens its Home tab.
 
 Bolt acknowledges an event before its listener runs. The listener's middleware runs before that, so it handles the
-event: if the store fails, nothing is acknowledged, and Slack sends the event again
-(docs.slack.dev/apis/events-api, "Retries").
+events that change the store: if that fails, nothing is acknowledged, and Slack sends the event again
+(docs.slack.dev/apis/events-api, "Retries"). The listener itself handles the events that only lead to a call to
+Slack, which could take longer than Slack waits for the acknowledgement.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.model.message import Message, MessageKind, to_person
 from handlers.listeners import hints
 from handlers.listeners.context import Context
-from handlers.views import replies
+from handlers.listeners.interaction import part, text
+from handlers.slack_api.error_codes import NO_ANSWER, error_code
+from handlers.views import home, replies
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -92,7 +95,36 @@ async def message_posted(context: Context, event: Event, _: str | None) -> None:
         raise
 
 
-HANDLERS: Mapping[str, Handler] = MappingProxyType(
+async def mentioned(context: Context, event: Event, _: str | None) -> None:
+    """Handle app_mention: tell the person, where they wrote, that the bot reads only commands."""
+    user, channel = text(event, "user"), text(event, "channel")
+    if not user or not channel or "bot_id" in event:
+        return
+    if not await context.hints.wanted(context.people, context.deps.rules, user, context.deps.clock.real()):
+        return
+    content = replies.no_mentions()
+    try:
+        await context.client.chat_postEphemeral(
+            channel=channel,
+            user=user,
+            thread_ts=text(event, "thread_ts") or None,
+            text=content.text,
+            blocks=list(content.blocks),
+        )
+    except NO_ANSWER:
+        context.hints.forget(user)
+        raise
+
+
+async def home_opened(context: Context, event: Event, _: str | None) -> None:
+    """Handle app_home_opened: publish the Home tab, unless Slack shows this version of it already."""
+    view = home.home_tab()
+    if event.get("tab") != "home" or part(event, "view").get("private_metadata") == view["private_metadata"]:
+        return
+    await context.client.views_publish(user_id=text(event, "user"), view=view)
+
+
+BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
     {
         "user_change": person_changed,
         "subteam_members_changed": group_changed,
@@ -104,6 +136,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "message": message_posted,
     }
 )
+AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_mention": mentioned, "app_home_opened": home_opened})
+"""If the call to Slack fails, the person does the same again."""
 
 
 def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
@@ -126,3 +160,16 @@ def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Call
 
 async def already_handled() -> None:
     """Do nothing. This is the listener itself; its middleware has handled the event."""
+
+
+def handle_after_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+    """Return a Bolt listener that handles an event after Bolt acknowledged it. It raises nothing."""
+
+    async def handle(event: dict[str, Any], context: AsyncBoltContext) -> None:
+        with our_context.gate.handling():
+            try:
+                await handler(our_context, event, context.bot_user_id)
+            except Exception as error:
+                _log.warning("event.not_handled", kind=kind, error=error_code(error))
+
+    return handle

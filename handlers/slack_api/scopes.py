@@ -1,4 +1,4 @@
-"""The scopes that the bot's token needs, and why. `manifest.yml` asks for the same ones.
+"""The scopes of the bot's token, and what each is for. `manifest.yml` asks for the same ones.
 
 The scopes of each method and event: docs.slack.dev/reference/methods and docs.slack.dev/reference/events.
 """
@@ -8,7 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-SCOPES: Mapping[str, str] = MappingProxyType(
+import structlog
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+log = structlog.get_logger("gpubot")
+
+NEEDED: Mapping[str, str] = MappingProxyType(
     {
         "commands": "/gpu",
         "chat:write": "cards, threads and direct messages",
@@ -22,3 +27,32 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "usergroups:read": "groups that the policy names",
     }
 )
+OPTIONAL: Mapping[str, str] = MappingProxyType(
+    {
+        "app_mentions:read": "answering people who mention me in a channel",
+        "files:write": "posting files, which nothing does yet",
+    }
+)
+"""Apps that were installed with an older manifest.yml lack these. All the rest works without them."""
+ADD_SCOPES = "Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
+
+
+def granted_scopes(answer: AsyncSlackResponse) -> frozenset[str] | None:
+    """Return the scopes that the bot's token has, from the answer of auth.test. Return None if the server doesn't
+    send them: Slack does, other servers need not."""
+    header: str | None = answer.headers.get("x-oauth-scopes")
+    return None if header is None else frozenset(scope.strip() for scope in header.split(",") if scope.strip())
+
+
+def missing(scopes: Mapping[str, str], granted: frozenset[str]) -> dict[str, str]:
+    """Return those of the scopes that are not granted, each with its purpose."""
+    return {scope: purpose for scope, purpose in scopes.items() if scope not in granted}
+
+
+def log_missing_scopes(answer: AsyncSlackResponse) -> None:
+    """Log a warning for each scope that the bot's token lacks, from the answer of auth.test."""
+    granted = granted_scopes(answer)
+    if granted is None:
+        return
+    for scope, purpose in missing({**NEEDED, **OPTIONAL}, granted).items():
+        log.warning("slack.scope_missing", scope=scope, purpose=purpose, add=ADD_SCOPES)

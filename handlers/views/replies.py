@@ -146,3 +146,8 @@ def newer_version(words: str, current: Rendered) -> Rendered:
 def only_commands() -> Rendered:
     """Return the reply to a direct message that is no command."""
     return blocks.message("I read commands, also here. Try: /gpu get H100 EU, or /gpu help")
+
+
+def no_mentions() -> Rendered:
+    """Return the reply to a mention. Slack takes no commands in threads, so it says where to type them."""
+    return blocks.message("I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help")

@@ -15,6 +15,8 @@ SCOPES = (
     "im:history",
     "users:read",
     "usergroups:read",
+    "app_mentions:read",
+    "files:write",
 )
 EVENT_SCOPES: Mapping[str, tuple[str, ...]] = {
     "app_mention": ("app_mentions:read",),
@@ -28,7 +30,14 @@ EVENT_SCOPES: Mapping[str, tuple[str, ...]] = {
     "user_change": ("users:read",),
 }
 """One of these is needed for the event to be sent (docs.slack.dev/reference/events)."""
-EVENTS = ("app_home_opened", "app_uninstalled", "message.im", "subteam_members_changed", "user_change")
+EVENTS = (
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "message.im",
+    "subteam_members_changed",
+    "user_change",
+)
 
 
 @dataclass(frozen=True)

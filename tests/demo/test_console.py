@@ -44,7 +44,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "ana 999",
         "+2x",
         "+61d",
-        "+5m",
+        "+4m30s",
         "Ana @training /gpu list",
         "help",
         "quit",
@@ -70,7 +70,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "There is no @moon. There are: @dm, @gpus, @training, @approvals, @shared, @quiet",
         "Cleo is not in #quiet.",
         "There is no button 999 yet.",
-        "Time passes as +30s, +10m, +2h or +1d.",
+        "Time passes as +30s, +10m, +1h30m or +2d.",
         "At most 60 days at once: +60d.",
         "You rent nothing now.",
     ):

@@ -41,12 +41,25 @@ def test_a_command_is_typed_in_the_named_channel_or_in_training(typed: str, plac
     assert read_place(typed) == (place, text)
 
 
-@pytest.mark.parametrize(("typed", "seconds"), [("+30s", 30), ("+10m", 600), ("+ 2h", 7200), ("+60d", 5_184_000)])
-def test_a_span_is_a_number_with_its_unit(typed: str, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [
+        ("+30s", 30),
+        ("+10m", 600),
+        ("+ 2h", 7200),
+        ("+1h30m", 5400),
+        ("+1d 2h 3m 4s", 93_784),
+        ("+90m", 5400),
+        ("+60d", 5_184_000),
+    ],
+)
+def test_a_span_is_numbers_with_their_units_the_longest_first(typed: str, seconds: int) -> None:
     assert read_span(typed) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("typed", ["+2x", "+h", "+1.5h", "+61d", "+99999999s"])
+@pytest.mark.parametrize(
+    "typed", ["+", "+2x", "+h", "+1.5h", "+30", "+30m1h", "+1h1h", "+1h30", "+60d1s", "+61d", "+99999999s"]
+)
 def test_a_wrong_span_is_refused(typed: str) -> None:
     with pytest.raises(Mistake):
         read_span(typed)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
+from structlog.testing import capture_logs
 
 from bot.app import build
 from bot.errors import Mistake, Unusable
 from bot.settings import read_settings
 from handlers.connection import Connection, Tokens
 from handlers.delivery.loop import Delivery
+from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
 from tests.handlers.team import MANIFEST, RULES, Json, Team, an_offer, team
@@ -145,6 +147,19 @@ async def test_a_token_file_is_read_again_after_slack_refused_its_token(
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
                 await parts.delivery.drain()
+
+
+async def test_a_bot_without_the_newer_scopes_starts_and_logs_what_it_lacks(tmp_path: Path) -> None:
+    app = from_manifest(MANIFEST)
+    async with team(tmp_path, app=replace(app, scopes=tuple(NEEDED))) as ours:
+        with capture_logs() as lines:
+            async with connecting(ours, Settings(valid_tokens(ours))):
+                await ours.world.get("sockets", least=3, wait=20)
+        missing = {line["scope"]: line["purpose"] for line in lines if line["event"] == "slack.scope_missing"}
+    assert missing == {
+        "app_mentions:read": "answering people who mention me in a channel",
+        "files:write": "posting files, which nothing does yet",
+    }
 
 
 async def test_a_refused_token_ends_the_start_if_nothing_is_rented(tmp_path: Path) -> None:

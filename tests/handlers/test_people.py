@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from bot.errors import Outage
 from bot.model.person import Person
 from bot.model.state import State
+from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, OLGA, SHARED, TRAINING
 from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
-from tests.handlers.team import Team, an_offer, team
+from tests.handlers.team import MANIFEST, Team, an_offer, team
 
 ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
 ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. I changed nothing."
@@ -52,6 +54,16 @@ async def reply_to_ben(ours: Team, **profile: Any) -> str:
     await ours.world.act(f"channels/{SHARED}", "PATCH", members=[ANA, BEN, CLEO, OLGA])
     await wait_for_events(ours)
     return await reply_to_click(ours, BEN, SHARED, "show_rental", "k7mq2")
+
+
+async def test_without_users_read_people_are_told_which_scope_is_missing(tmp_path: Path) -> None:
+    app = from_manifest(MANIFEST)
+    scopes = tuple(scope for scope in app.scopes if scope != "users:read")
+    async with team(tmp_path, app=replace(app, scopes=scopes)) as ours:
+        assert await ours.command(ANA, "list") == (
+            "I can't tell who you are: my Slack app lacks the scope users:read. I changed nothing. "
+            "An admin can add it: gpubot doctor says how."
+        )
 
 
 async def test_a_click_of_an_outsider_changes_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sandbox.slack.app_config import SCOPES
 from sandbox.slack.default import ANA, APPROVALS, BEN, GPUS, TRAINING
 from tests.sandbox.slack_world import Json, World, workspace
 
-UPLOADER = AppConfig(scopes=(*SCOPES, "files:write", "files:read"), events=("file_shared",))
+UPLOADER = AppConfig(scopes=(*SCOPES, "files:read"), events=("file_shared",))
 AT_ONCE, NEVER = Timing(share=0), Timing(share=3600)
 
 
@@ -88,6 +88,6 @@ async def test_an_upload_that_can_not_be_completed_is_refused() -> None:
 
 
 async def test_an_app_without_the_scopes_can_not_use_files() -> None:
-    async with workspace() as world:
+    async with workspace(app=AppConfig(scopes=("chat:write",))) as world:
         assert ((await begun(world))["error"], (await begun(world))["needed"]) == ("missing_scope", "files:write")
         assert await world.refused(world.client.files_info(file="F1")) == "missing_scope"

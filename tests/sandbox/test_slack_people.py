@@ -7,7 +7,6 @@ import pytest
 from slack_bolt.app.async_app import AsyncApp
 
 from sandbox.slack import AppConfig
-from sandbox.slack.app_config import SCOPES
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED, TRAINING
 from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
 from tests.sandbox.slack_world import (
@@ -20,7 +19,6 @@ from tests.sandbox.slack_world import (
 )
 
 EVERYTHING = AppConfig(
-    scopes=(*SCOPES, "app_mentions:read"),
     events=("message.im", "message.channels", "app_mention", "user_change", "subteam_members_changed"),
 )
 

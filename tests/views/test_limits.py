@@ -31,7 +31,7 @@ from bot.model.request import Request
 from bot.model.summary import RentalDetails
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action_of
-from handlers.views import blocks, lists, modals, offers, replies, ssh_text
+from handlers.views import blocks, home, lists, modals, offers, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
@@ -68,6 +68,15 @@ def test_a_submit_label_that_is_too_long_is_cut_to_its_verb_so_that_no_amount_lo
     assert submit("Approve up to $99,999.99") == "Approve up to $99,999.99"
     assert submit("Approve up to $123,456.78") == "Approve"
     assert submit("Rent from &lt;$0.01/h") == "Rent from <$0.01/h"
+
+
+def test_the_home_tab_is_valid() -> None:
+    view = home.home_tab()
+    assert problems_of_view(view) == []
+    shown = list(buttons(tuple(view["blocks"])))
+    assert [button["text"]["text"] for button in shown] == ["Get GPUs"]
+    for button in shown:
+        assert_button_decodes(button)
 
 
 def assert_button_decodes(button: dict[str, Any]) -> None:

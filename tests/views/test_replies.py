@@ -222,6 +222,7 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.resumed(False),
         replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
         replies.only_commands(),
+        replies.no_mentions(),
     ) == snapshot("""\
 
 Buying is paused. Destroying goes on. /gpu resume starts it again.
@@ -236,4 +237,6 @@ The request p4wd9 has changed.
 Here it is.
 
 I read commands, also here. Try: /gpu get H100 EU, or /gpu help
+
+I read commands, not mentions. Type in a channel: /gpu get H100 EU, or /gpu help
 """)
