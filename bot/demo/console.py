@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncssh
 
 from bot.clock import SystemClock
 from bot.demo.dialogs import Dialogs
+from bot.demo.laptop import Laptop
 from bot.demo.play import Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import NotRunning, environment, free_port, run_sandbox, start_bot, stop, until_it_ends
@@ -156,6 +156,7 @@ async def play_along(say: Callable[[str], None]) -> None:
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             http = f"127.0.0.1:{free_port()}"
             settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http)
+            laptop = Laptop.new(folder / "laptop", "you@laptop")
             bot = await start_bot(settings, folder / "bot.log")
             try:
                 sandbox = SandboxClient(addresses, session)
@@ -166,7 +167,7 @@ async def play_along(say: Callable[[str], None]) -> None:
                     play.on_action = console.printer.action  # a terminal already shows what was typed
                 say(_addresses(addresses, http, folder))
                 say(HELP)
-                say(_make_key(folder))
+                say(_key(laptop))
                 await _until_ended(ended, _keep_reading(play), _listen(console, ended), until_it_ends(bot))
             except aiohttp.ClientError as error:
                 raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
@@ -187,14 +188,9 @@ async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) 
             raise outcome
 
 
-def _make_key(folder: Path) -> str:
-    """Make a key pair to rent with, and return the text that says how to use it."""
-    pair = asyncssh.generate_private_key("ssh-ed25519", comment="you@laptop")
-    private = folder / "key"
-    pair.write_private_key(private)
-    private.chmod(0o600)
-    public = pair.export_public_key().decode().strip()
-    return f"A key to rent with:\n  ana key {public}\nIt opens what she rents: ssh -i {private} ..."
+def _key(laptop: Laptop) -> str:
+    opens = f"It opens what she rents: ssh -i {laptop.private_key} ..."
+    return f"A key to rent with:\n  ana key {laptop.public_key}\n{opens}"
 
 
 def _addresses(addresses: Addresses, http: str, folder: Path) -> str:

@@ -6,16 +6,16 @@ import asyncio
 import re
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
-import asyncssh
 
 from bot.clock import SystemClock
+from bot.demo.laptop import Laptop, has_openssh
 from bot.demo.play import Missed, Play
 from bot.demo.printing import Printer
 from bot.demo.processes import environment, free_port, run_sandbox, start_bot, stop
@@ -27,7 +27,8 @@ from store.db import Database
 PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
 """Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
 HOME = "C0GPUS000"
-SSH_LINE = re.compile(r"ssh (?:-p (?P<port>\d+) )?(?P<user>[\w-]+)@(?P<host>[0-9a-fA-F.:]+)")
+CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
+READY = re.compile(r"\(([a-z0-9]+)\) is ready until")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
 
 
@@ -51,12 +52,15 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             settings = environment(
                 addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=f"127.0.0.1:{free_port()}"
             )
+            laptops = {
+                name: Laptop.new(folder / name.lower(), f"{name.lower()}@laptop") for name in ("Ana", "Cleo")
+            }
             bot = await start_bot(settings, folder / "bot.log")
             sandbox = SandboxClient(addresses, session)
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
-                await _rent_within_limits(play)
-                await _rent_with_approval(play)
+                await _rent_within_limits(play, laptops)
+                await _rent_with_approval(play, laptops["Cleo"])
                 await _use_and_end(play)
                 bill = await sandbox.bill()
             except ControlError as error:
@@ -73,48 +77,49 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
     return cost
 
 
-async def _rent_within_limits(play: Play) -> None:
+async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
     """Ana rents one H100. Her first choice is sold out, and the next offer is within what she accepted."""
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU for 6h -- fine-tune run 7")
     play.sees("Ana", "I need your public SSH key", only_you=True)
-    key = asyncssh.generate_private_key("ssh-ed25519", comment="you@laptop")
-    await play.types("Ana", "#training", f"key {key.export_public_key().decode().strip()}")
+    await play.types("Ana", "#training", f"key {laptops['Ana'].public_key}")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     ready = await play.until_sees("Ana", "is ready until", SOON, dm=True)
     play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
     play.sees("Cleo", "Ready after")
-    await _log_in(play, ready, key)
+    await _log_in(play, "Ana", laptops["Ana"], rental_of(ready))
     await play.types("Cleo", "#training", "list all")
 
 
-async def _log_in(play: Play, ready: SeenMessage, key: asyncssh.SSHKey) -> None:
-    """Ana logs in with the command of her direct message, and looks at her GPU."""
-    found = SSH_LINE.search(ready.reads)
-    if found is None:
-        raise Missed(f"There is no SSH command in {ready.reads!r}.")
+async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
+    """Let a person look at the GPU by OpenSSH, with the block for `~/.ssh/config` as the bot prints it."""
+    await play.types(name, "dm", f"ssh {rental}")
+    printed = CONFIG_BLOCK.search(play.sees(name, f"Host gpu-{rental}", only_you=True).reads)
+    if printed is None:
+        raise Missed(f"/gpu ssh {rental} prints no block for ~/.ssh/config.")
     now = await play.sandbox.now()
-    play.on_action("Ana", "terminal", f"$ {found.group(0)} nvidia-smi", now)
-    async with asyncssh.connect(
-        found["host"],
-        port=int(found["port"] or 22),
-        username=found["user"],
-        client_keys=[key],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as machine:
-        result = await machine.run("nvidia-smi", check=True)
-    table = str(result.stdout)
+    if not has_openssh():
+        play.on_action(name, "terminal", "ssh is not installed on this machine, so this login is left out.", now)
+        return
+    laptop.paste(printed[0])
+    play.on_action(name, "terminal", f"$ ssh gpu-{rental} nvidia-smi", now)
+    table = await laptop.ssh(f"gpu-{rental}", "nvidia-smi")
     if "H100" not in table:
         raise Missed(f"nvidia-smi shows no H100: {table}")
-    play.on_action("machine", "terminal", table.strip(), now)
+    play.on_action("machine", "terminal", table, now)
 
 
-async def _rent_with_approval(play: Play) -> None:
+def rental_of(ready: SeenMessage) -> str:
+    """Return the id of the rental that a ready message is about. Raise Missed if it names none."""
+    found = READY.search(ready.reads)
+    if found is None:
+        raise Missed(f"There is no rental in {ready.reads!r}.")
+    return found[1]
+
+
+async def _rent_with_approval(play: Play, laptop: Laptop) -> None:
     """Cleo wants eight GPUs. That is over the limits, so Ben approves it; 40 min later she destroys it."""
-    key = asyncssh.generate_private_key("ssh-ed25519", comment="cleo@desk")
-    await play.types("Cleo", "#gpus", f"key {key.export_public_key().decode().strip()}")
+    await play.types("Cleo", "#gpus", f"key {laptop.public_key}")
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")

@@ -1,0 +1,82 @@
+"""A person's laptop: a key pair, the lines of their `~/.ssh/config`, and OpenSSH's own client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import asyncssh
+
+from bot.demo.play import Missed
+
+LOGIN_SECONDS = 30.0
+"""The time limit of one login, in real seconds."""
+
+
+def has_openssh() -> bool:
+    """Return whether this machine has OpenSSH's client."""
+    return shutil.which("ssh") is not None
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """The files are in `folder`, which only their owner can read."""
+
+    folder: Path
+    public_key: str
+    """The line of the `.pub` file."""
+
+    @classmethod
+    def new(cls, folder: Path, comment: str) -> Self:
+        """Make a laptop with a new key pair, and return it."""
+        folder.mkdir(mode=0o700)
+        pair = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+        laptop = cls(folder, pair.export_public_key().decode().strip())
+        with os.fdopen(os.open(laptop.private_key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(pair.export_private_key())
+        return laptop
+
+    @property
+    def private_key(self) -> Path:
+        """The file of the private key."""
+        return self.folder / "id_ed25519"
+
+    @property
+    def config(self) -> Path:
+        """The file that stands for `~/.ssh/config`."""
+        return self.folder / "config"
+
+    def paste(self, block: str) -> None:
+        """Write a block for `~/.ssh/config` as it was copied, above the settings that keep this laptop apart from
+        the account that runs it."""
+        rest = {
+            "IdentityFile": self.private_key,
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "UserKnownHostsFile": self.folder / "known_hosts",
+            "BatchMode": "yes",
+        }
+        lines = [block, "Host *", *(f'    {name} "{value}"' for name, value in rest.items())]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    async def ssh(self, *words: str) -> str:
+        """Run `ssh -F config WORDS`, and return its output. Raise Missed if it fails or takes too long."""
+        command = ["ssh", "-F", str(self.config), *words]
+        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+        try:
+            async with asyncio.timeout(LOGIN_SECONDS):
+                output, errors = await process.communicate()
+        except TimeoutError:
+            raise Missed(f"{' '.join(command)} gives no answer.") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise Missed(f"{' '.join(command)} fails: {errors.decode(errors='replace').strip()}")
+        return output.decode(errors="replace").strip()
