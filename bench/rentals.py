@@ -63,7 +63,7 @@ async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
 
     async def procure(offer: Offer) -> None:
         async with slots:
-            await market.procure(offer.offer_id, KEY, _name(offer))
+            await market.procure(offer.offer_id, KEY, _name(offer), "")
 
     bought: dict[str, Offer] = {}
     try:

@@ -41,6 +41,8 @@ _BOUGHT_NOTHING = frozenset({404, 410, 422})
 """Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). So does 401,
 which Transport handles. Any other refusal proves nothing."""
 _BOUGHT_BEFORE = 409
+_INVALID = 422
+"""A field of the purchase is not accepted. If a boot script was sent, it may be that field."""
 
 
 class Timeouts(Frozen):
@@ -123,15 +125,20 @@ class ComputeClear:
         )
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, request))
 
-    async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buy an offer with one call. Raise MarketAway if there is no usable answer."""
+    async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
+        """Buy an offer with one call. An empty boot script is not sent. Raise MarketAway if there is no usable
+        answer."""
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
+        if boot_script:
+            body["cloud_init"] = boot_script
         answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
         if answer.status in _BOUGHT_NOTHING:
+            script_refused = answer.status == _INVALID and bool(boot_script)
             return Procured(
                 accepted=False,
                 expired=answer.status == 410,
-                refused=answer.status != 410,
+                refused=answer.status != 410 and not script_refused,
+                script_refused=script_refused,
                 detail=await self._detail(PROCURE, answer),
             )
         if answer.status == _BOUGHT_BEFORE:

@@ -85,6 +85,19 @@ class EventKind(StrEnum):
     """The store works again. Everyone who was notified of its failure is notified of this."""
 
 
+class LeftOut(Frozen):
+    """What a purchase does not bring onto the machine, although its owner wanted it."""
+
+    refused: bool = False
+    """The place takes no boot script, so it has none."""
+    setup: str | None = None
+    """The name of a set-up script that doesn't run."""
+    key_count: int = 0
+    """How many keys don't get in."""
+    people: tuple[str, ...] = ()
+    """Slack ids of teammates who have no key."""
+
+
 class Facts(Frozen):
     """The facts of an event as they were when it happened. Each kind uses some of these."""
 
@@ -124,6 +137,8 @@ class Facts(Frozen):
     self_approved: bool | None = None
     number: str | None = None
     """The number of a run of failed steps, as in the log."""
+    left_out: LeftOut | None = None
+    """What the boot script of a purchase lacks. None if it lacks nothing."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,9 +14,11 @@ from bot.policy.rules import Rules
 from bot.policy.spending import provisioning_budget
 
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
+"""An attempt failed for one of these reasons because of the market, not because of its offer."""
+UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """An attempt that failed for one of these reasons proves nothing about its offer. It doesn't count towards the
 rules' limit of attempts."""
-NEEDS_NEW_QUOTE = MARKET_UNAVAILABLE | {Why.EXPIRED}
+NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
 """After these, the same place may still sell the machine under a new offer id: ask for new offers before buying a
 dearer one. A place is a vendor's region."""
 LEAST_TIME = timedelta(minutes=3)
@@ -25,11 +27,21 @@ LEAST_TIME = timedelta(minutes=3)
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
-    first, then the cheapest."""
+    first, then the cheapest. A place that just refused a boot script comes first: it is asked without one."""
     ids = {attempt.offer.offer_id for attempt in attempts}
     failed = {_place(attempt.offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
     fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
-    return sorted(fitting, key=lambda offer: (offer.offer_id != clicked, offer.rate))
+    refused_last = _refused_script(attempts[-1:])
+    return sorted(fitting, key=lambda o: (_place(o) not in refused_last, o.offer_id != clicked, o.rate))
+
+
+def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
+    """Return whether no attempt at the offer's place was refused because of its boot script."""
+    return _place(offer) not in _refused_script(attempts)
+
+
+def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, str]]:
+    return {_place(attempt.offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:

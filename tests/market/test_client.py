@@ -44,8 +44,8 @@ def an_offer(**changes: Any) -> dict[str, Any]:
     }
 
 
-async def buy(market: ComputeClear) -> Any:
-    return await market.procure(OFFER, KEY, "gpubot-k7mq2-1")
+async def buy(market: ComputeClear, boot_script: str = "") -> Any:
+    return await market.procure(OFFER, KEY, "gpubot-k7mq2-1", boot_script)
 
 
 def discovery(api: Api) -> None:
@@ -139,6 +139,13 @@ async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
     assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
+async def test_a_boot_script_is_sent_as_cloud_init_exactly_as_it_is(api: Api, market: ComputeClear) -> None:
+    api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
+    assert (await buy(market, "#!/bin/sh\necho 'ü' \"$1\"\n")).accepted
+    [seen] = api.seen
+    assert json.loads(seen.body)["cloud_init"] == "#!/bin/sh\necho 'ü' \"$1\"\n"
+
+
 async def test_a_failed_purchase_can_name_resources(api: Api, market: ComputeClear) -> None:
     api.answer(
         "/procure_offer",
@@ -151,15 +158,23 @@ async def test_a_failed_purchase_can_name_resources(api: Api, market: ComputeCle
 
 
 @pytest.mark.parametrize(
-    ("status", "refused", "expired"),
-    [(404, True, False), (410, False, True), (422, True, False)],
+    ("status", "script", "means"),
+    [
+        (404, "", "refused"),
+        (410, "", "expired"),
+        (422, "", "refused"),
+        (404, "#!/bin/sh", "refused"),
+        (410, "#!/bin/sh", "expired"),
+        (422, "#!/bin/sh", "script_refused"),
+    ],
 )
 async def test_a_documented_refusal_means_that_nothing_was_bought(
-    api: Api, market: ComputeClear, status: int, refused: bool, expired: bool
+    api: Api, market: ComputeClear, status: int, script: str, means: str
 ) -> None:
     api.answer("/procure_offer", {"detail": "no"}, status=status)
-    answer = await buy(market)
-    assert (answer.accepted, answer.refused, answer.expired) == (False, refused, expired)
+    answer = await buy(market, script)
+    assert not answer.accepted
+    assert [name for name in ("refused", "expired", "script_refused") if getattr(answer, name)] == [means]
     assert answer.detail == "no"
 
 

@@ -66,7 +66,7 @@ async def test_a_machine_is_bought_reached_deleted_and_gone(world: ComputeWorld,
     prober: Prober = SshProber()
     offer = (await market.offers(H100_EU))[0]
     assert not (await market.progress(offer.offer_id)).in_progress
-    bought = await market.procure(offer.offer_id, world.public_key, "gpubot-k7mq2-1")
+    bought = await market.procure(offer.offer_id, world.public_key, "gpubot-k7mq2-1", "")
     assert bought.accepted
     assert (await market.progress(offer.offer_id)).in_progress
     world.clock.jump(300)
@@ -89,3 +89,13 @@ async def test_a_machine_is_bought_reached_deleted_and_gone(world: ComputeWorld,
     assert gone.valid_to is not None
     assert await market.delete(seen.resource_id)
     assert not await prober.banner(seen.host, seen.port)
+
+
+async def test_a_vendor_that_takes_no_boot_script_sells_without_it(
+    world: ComputeWorld, market: ComputeClear
+) -> None:
+    await world.control("vendors/hyperstack", behaviour="refuses_cloud_init")
+    offer = (await market.offers(H100_EU))[0]
+    refused = await market.procure(offer.offer_id, world.public_key, "gpubot-k7mq2-1", "#!/bin/sh\n")
+    assert (refused.accepted, refused.script_refused) == (False, True)
+    assert (await market.procure(offer.offer_id, world.public_key, "gpubot-k7mq2-1", "")).accepted

@@ -10,7 +10,7 @@ import pytest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.policy.next_offers import untried, within_envelope
+from bot.policy.next_offers import takes_script, untried, within_envelope
 from bot.policy.rules import Rules
 from tests.store import make
 
@@ -52,6 +52,7 @@ def test_an_offer_that_does_not_fit_the_request_is_not_tried() -> None:
         (Why.OUTAGE, "c a b"),
         (Why.RATE_LIMITED, "c a b"),
         (Why.UNAUTHORIZED, "c a b"),
+        (Why.SCRIPT_REFUSED, "a c b"),
     ],
 )
 def test_a_place_where_an_attempt_failed_is_not_tried_again_unless_its_offer_or_the_market_was_why(
@@ -60,6 +61,17 @@ def test_a_place_where_an_attempt_failed_is_not_tried_again_unless_its_offer_or_
     again = changed(A, offer_id="offer-a-again")
     tried = [failed(A, why)]
     assert names(untried([A, again, B, C], make.rental().request, "x", tried)) == remaining
+
+
+def test_only_the_place_that_refused_a_boot_script_is_asked_without_one_and_it_comes_first_only_once() -> None:
+    again = changed(A, offer_id="offer-a-again")
+    elsewhere = changed(A, offer_id="offer-a-elsewhere", vendor_region="elsewhere")
+    tried = [failed(A, Why.SCRIPT_REFUSED)]
+    assert [takes_script(one, tried) for one in (again, elsewhere, B)] == [False, True, True]
+    tried.append(failed(again, Why.EXPIRED))
+    third = changed(A, offer_id="offer-a-third")
+    assert not takes_script(third, tried)
+    assert names(untried([third, B, C], make.rental().request, "x", tried)) == "c a b"
 
 
 @pytest.mark.parametrize(("max_rate", "allowed"), [("3.00", "a b c"), ("2.99", "a c"), ("0.99", "")])

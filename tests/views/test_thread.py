@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.lifecycle.notifications import NOT_IN_THREAD
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind, Facts, LeftOut
 from bot.model.state import State
 from tests.views.screens import page, thread
 from tests.views.stories import (
@@ -81,6 +81,58 @@ Waiting for a decision: buying was held up too long. Nothing is rented. Now $1.9
 Waiting for a decision: buying was held up too long. $0.42 so far. Now $1.90/h.
 
 Waiting for a decision: buying was held up too long. Now $1.90/h.
+""")
+
+
+def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None:
+    refused: dict[str, Any] = {"before": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
+    refused |= {"why": Why.SCRIPT_REFUSED}
+    everything = LeftOut(refused=True, setup="torch", key_count=2, people=(BEN,))
+    markup = "<!channel>*`torch`"
+
+    def renting(left_out: LeftOut | None, **facts: Any) -> Any:
+        return thread(happened(K.RENTING, clock(12, 36), **{**HYPER, **facts}, left_out=left_out))
+
+    assert page(
+        renting(everything, **refused),
+        renting(LeftOut(refused=True, key_count=1), **refused),
+        renting(LeftOut(refused=True, setup="torch"), **refused),
+        renting(LeftOut(refused=True, key_count=1), **{**refused, "why": Why.EXPIRED, "rate": Decimal("2.20")}),
+        renting(None, **refused, vendor="nebius", rate=Decimal("2.42")),
+        renting(LeftOut(setup=markup)),
+        renting(LeftOut(key_count=1)),
+        renting(LeftOut(key_count=3, people=(BEN, CARL))),
+        renting(LeftOut(setup="torch", people=(BEN,)), vendor="nebius", rate=None, why=Why.TOO_SLOW, before=2),
+    ) == snapshot("""\
+
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+      price. Only Ana's first key gets in, and the set-up torch doesn't run. /gpu ssh k7mq2 has the
+      line to paste. Ben has no key and doesn't get in.
+
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+      price. Only Ana's first key gets in. /gpu ssh k7mq2 has the line to paste.
+
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+      price. The set-up torch doesn't run.
+
+Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
+      $2.20/h, +$0.05, within what you accepted. Only Ana's first key gets in. /gpu ssh k7mq2 has
+      the line to paste.
+
+Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you
+      accepted.
+
+Renting from Hyperstack at $2.15/h. The rules no longer have the set-up <!channel>*'torch', so it
+      doesn't run.
+
+Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the start-up script. /gpu ssh k7mq2 has
+      the line to paste.
+
+Renting from Hyperstack at $2.15/h. 3 keys don't fit into the start-up script. /gpu ssh k7mq2 has
+      the line to paste. Ben, Carl have no key and don't get in.
+
+Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben has no key and doesn't
+      get in.
 """)
 
 

@@ -23,6 +23,8 @@ class Procured(Frozen):
     """410: the offer has expired."""
     refused: bool = False
     """404, 422: nothing was bought."""
+    script_refused: bool = False
+    """422 to a call with a boot script: nothing was bought. The same place may sell without the script."""
     bought_before: bool = False
     """409: this account bought the offer already, perhaps by a call that is not in this database."""
 
@@ -76,9 +78,9 @@ class Market(Protocol):
     async def offers(self, request: Request) -> tuple[Offer, ...]:
         """Return the offers that fit a request, cheapest first."""
 
-    async def procure(self, offer_id: str, public_key: str, resource_name: str) -> Procured:
-        """Buy an offer with one call. If it raises MarketAway, its `may_have_bought` tells whether a
-        machine may have been bought."""
+    async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
+        """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its
+        `may_have_bought` tells whether a machine may have been bought."""
 
     async def progress(self, offer_id: str) -> OfferProgress:
         """Return how far the procurement of an offer is."""

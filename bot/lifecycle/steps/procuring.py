@@ -3,7 +3,7 @@ only once it is settled or its deletion is accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, TokenRefused
@@ -33,7 +33,15 @@ from bot.model.person import Key
 from bot.model.rental import Blocked, Decider, Waiting
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.policy.next_offers import MARKET_UNAVAILABLE, NEEDS_NEW_QUOTE, untried, within_envelope
+from bot.policy.boot_plan import BootPlan, plan_boot
+from bot.policy.next_offers import (
+    MARKET_UNAVAILABLE,
+    NEEDS_NEW_QUOTE,
+    UNCOUNTED,
+    takes_script,
+    untried,
+    within_envelope,
+)
 from bot.policy.spending import propose
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
@@ -128,7 +136,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
-    tried = [a for a in snapshot.attempts if a.why not in MARKET_UNAVAILABLE]
+    tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
     if len(tried) >= deps.rules.procure.attempts:
         return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
@@ -138,12 +146,12 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
-        keys = await tx.people.keys(rental.owner)
-    if quote is None or not keys:
+        keys = await tx.people.keys_of((rental.owner, *rental.teammates))
+    if quote is None or rental.owner not in keys:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
-    begun = await _buy_first(deps, snapshot, offers, keys[0])
+    begun = await _buy_first(deps, snapshot, offers, keys)
     if begun is not None:
         return begun
     try:
@@ -152,7 +160,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
-    begun = await _buy_first(deps, snapshot, offers, keys[0])
+    begun = await _buy_first(deps, snapshot, offers, keys)
     if begun is not None:
         return begun
     allowed = _allowed(deps, snapshot, offers)
@@ -163,17 +171,21 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _buy_first(
-    deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer], key: Key
+    deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer], keys: Mapping[str, Sequence[Key]]
 ) -> RentalSnapshot | None:
-    """Buy the first of the offers that is allowed and that had no attempt yet. Return None if there is none."""
+    """Buy the first of the offers that is allowed and that had no attempt yet. Return None if there is none.
+
+    `keys` has those of the owner, who has at least one, and of the teammates."""
+    rental = snapshot.rental
     for offer in _allowed(deps, snapshot, offers):
+        plan = plan_boot(rental, keys, deps.rules, takes_script=takes_script(offer, snapshot.attempts))
         try:
-            intended, attempt = await _intend(deps, snapshot, offer, key)
+            intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
         except OfferTaken:
             continue
         except BuyingBlocked:  # someone blocked buying after this step began
             return snapshot.with_due(deps.clock.now())
-        return await _call(deps, intended, attempt, key)
+        return await _call(deps, intended, attempt, plan.text)
     return None
 
 
@@ -187,7 +199,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 async def _intend(
-    deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key
+    deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: BootPlan
 ) -> tuple[RentalSnapshot, Attempt]:
     """Commit an attempt before its call.
 
@@ -204,6 +216,7 @@ async def _intend(
         resource_name=f"gpubot-{rental.id}-{n}",
         public_key=key.line,
         key_comment=key.comment,
+        script=plan.sent,
         intended_at=now,
     )
     before = snapshot.attempts[-1] if snapshot.attempts else None
@@ -216,6 +229,7 @@ async def _intend(
         why=before.why if before else None,
         detail=before.detail or None if before else None,
         paid=_paid(snapshot, before) if before else None,
+        left_out=plan.left_out,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
@@ -232,11 +246,12 @@ def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
     return cost_something(AccruedCost(amount=amount, estimated=estimated))
 
 
-async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, key: Key) -> RentalSnapshot:
+async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the one procure call of an attempt, and return the snapshot with its answer."""
-    comment = f" {key.comment}" if key.comment else ""
     try:
-        answer = await deps.market.procure(attempt.offer.offer_id, key.line + comment, attempt.resource_name)
+        answer = await deps.market.procure(
+            attempt.offer.offer_id, attempt.public_key, attempt.resource_name, script
+        )
     except MarketAway as away:
         now = deps.clock.now()
         if away.may_have_bought:
@@ -266,11 +281,20 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
     if answer.accepted:
         return _accepted(snapshot, answered, now)
-    if answer.expired or answer.refused:
-        why = Why.EXPIRED if answer.expired else Why.REFUSED
+    why = _refusal(answer)
+    if why is not None:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED, why=why)).with_due(now)
     unclear = changed(answered, why=Why.BOUGHT_BEFORE if answer.bought_before else Why.SOLD_OUT)
     return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
+
+
+def _refusal(answer: Procured) -> Why | None:
+    """Return why the market sold nothing. Return None if the answer doesn't prove that."""
+    if answer.expired:
+        return Why.EXPIRED
+    if answer.script_refused:
+        return Why.SCRIPT_REFUSED
+    return Why.REFUSED if answer.refused else None
 
 
 # --- if nothing can be bought now

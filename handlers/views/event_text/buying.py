@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.model.attempt import Why
-from bot.model.event import EventKind
+from bot.model.event import EventKind, Facts
 from handlers.views.event_text.composition import (
     EventContext,
     EventText,
@@ -13,6 +13,7 @@ from handlers.views.event_text.composition import (
     market_answer,
     sentence_case,
 )
+from handlers.views.event_text.left_out import left_out_text
 from handlers.views.format import about_span, difference, join, per_hour, span
 from handlers.views.rental_text import machine, owner, reason
 
@@ -24,17 +25,25 @@ the next offer leaves the reason out."""
 def _renting(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    missing = left_out_text(context)
     if facts.before is None and facts.before_vendor is None:
-        return EventText(f"Renting from {context.vendor_name}{price}")
+        return EventText(f"Renting from {context.vendor_name}{price}", missing)
     more = ""
     if facts.before is not None and facts.rate is not None:
         more = f", {difference(facts.before, facts.rate)}"
         more += ", within what you accepted" if facts.rate > facts.before else ""
-    now = f"Now {context.vendor_name}{price}{more}"
+    now = f"Now {context.vendor_name}{_without_script(facts)}{price}{more}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
-        return EventText(now)
+        return EventText(now, missing)
     failed = "; ".join(filter(None, (reason(facts.why, facts.before_vendor), cost_nothing_text(facts.paid))))
-    return EventText(sentence_case(failed), f"{now}.")
+    return EventText(sentence_case(failed), join(f"{now}.", missing))
+
+
+def _without_script(facts: Facts) -> str:
+    """Return words after the vendor's name if its purchase goes without the boot script, else an empty text."""
+    if facts.left_out is None or not facts.left_out.refused:
+        return ""
+    return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
 
 
 def _no_answer(context: EventContext) -> EventText:

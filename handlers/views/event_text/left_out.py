@@ -1,0 +1,42 @@
+"""What a purchase could not bring onto its machine: keys, and a set-up."""
+
+from __future__ import annotations
+
+from bot.model.event import LeftOut
+from handlers.views.event_text.composition import EventContext
+from handlers.views.format import escape, join, person, plural, sentence
+from handlers.views.rental_text import owner
+
+
+def left_out_text(context: EventContext) -> str:
+    """Return sentences about what the boot script of a purchase lacks, and the next step. Return an empty text if
+    it lacks nothing."""
+    left_out = context.facts.left_out
+    if left_out is None:
+        return ""
+    lacks = _without_script(context, left_out) if left_out.refused else _script_lacks(left_out)
+    next_step = f"/gpu ssh {context.details.rental.id} has the line to paste." if left_out.key_count else ""
+    return join(lacks, next_step, _people_without_key(context, left_out))
+
+
+def _without_script(context: EventContext, left_out: LeftOut) -> str:
+    keys = f"only {owner(context.details)}'s first key gets in" if left_out.key_count else ""
+    setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
+    return sentence(", and ".join(filter(None, (keys, setup))))
+
+
+def _script_lacks(left_out: LeftOut) -> str:
+    setup = escape(left_out.setup) if left_out.setup else ""
+    keys = plural(left_out.key_count, "key doesn't", "keys don't")
+    return join(
+        f"The rules no longer have the set-up {setup}, so it doesn't run." if setup else "",
+        f"{keys} fit into the start-up script." if left_out.key_count else "",
+    )
+
+
+def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
+    names = [person(context.details.names, user) for user in left_out.people]
+    if not names:
+        return ""
+    has = "has no key and doesn't" if len(names) == 1 else "have no key and don't"
+    return f"{', '.join(names)} {has} get in."

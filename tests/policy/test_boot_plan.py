@@ -1,0 +1,70 @@
+"""What the boot script of one purchase holds, and what it leaves out."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.model.attempt import SentScript
+from bot.model.base import changed
+from bot.model.event import LeftOut
+from bot.model.person import Key
+from bot.model.rental import Rental
+from bot.policy.boot import LARGEST_SCRIPT, SCRIPT_VERSION
+from bot.policy.boot_plan import BootPlan, plan_boot
+from bot.policy.rules import Rules
+from tests.policy.test_boot import ANA, BEN, CLEO, NOW, SETUP, key
+from tests.store import make
+
+RULES = Rules(setup={"torch": SETUP})
+KEYS = {ANA: [key("laptop"), key("desk")], BEN: [key("ben")]}
+
+
+def rental(*teammates: str, setup: str | None = None) -> Rental:
+    made = make.rental(owner=ANA, teammates=teammates)
+    return changed(made, request=changed(made.request, setup=setup))
+
+
+def test_a_purchase_sends_the_other_keys_the_teammates_and_the_set_up_and_leaves_out_nothing() -> None:
+    plan = plan_boot(rental(BEN, setup="torch"), KEYS, RULES)
+    assert plan.left_out is None
+    assert plan.sent is not None
+    assert (plan.sent.version, plan.sent.setup) == (SCRIPT_VERSION, "torch")
+    assert [(sent.person, sent.comment, sent.fingerprint) for sent in plan.sent.keys] == [
+        (ANA, "desk", "SHA256:desk"),
+        (BEN, "ben", "SHA256:ben"),
+    ]
+    assert all(sent.line in plan.text for sent in plan.sent.keys)
+    assert SETUP in plan.text
+
+
+@pytest.mark.parametrize("takes_script", [True, False])
+def test_a_purchase_with_one_key_and_no_set_up_sends_no_script(takes_script: bool) -> None:
+    assert plan_boot(rental(), {ANA: [key("laptop")]}, RULES, takes_script=takes_script) == BootPlan()
+
+
+def test_a_place_that_takes_no_script_gets_none_and_what_is_missing_is_said() -> None:
+    plan = plan_boot(rental(BEN, CLEO, setup="torch"), KEYS, RULES, takes_script=False)
+    left_out = LeftOut(refused=True, setup="torch", key_count=2, people=(CLEO,))
+    assert plan == BootPlan(left_out=left_out)
+
+
+def test_a_set_up_that_the_rules_no_longer_have_is_left_out() -> None:
+    plan = plan_boot(rental(setup="torch"), {ANA: [key("laptop")]}, Rules())
+    assert plan == BootPlan(left_out=LeftOut(setup="torch"))
+    with_keys = plan_boot(rental(setup="torch"), KEYS, Rules())
+    assert with_keys.sent is not None
+    assert (with_keys.sent.setup, len(with_keys.sent.keys)) == (None, 1)
+    assert with_keys.left_out == LeftOut(setup="torch")
+
+
+def test_a_teammate_who_has_no_key_any_more_is_left_out() -> None:
+    plan = plan_boot(rental(BEN, CLEO), KEYS, RULES)
+    assert plan.left_out == LeftOut(people=(CLEO,))
+
+
+def test_keys_that_no_longer_fit_are_left_out_and_counted() -> None:
+    huge = Key(line="ssh-rsa " + "A" * LARGEST_SCRIPT, comment="huge", fingerprint="SHA256:huge", set_at=NOW)
+    plan = plan_boot(rental(BEN), {**KEYS, BEN: [huge, *KEYS[BEN]]}, RULES)
+    assert isinstance(plan.sent, SentScript)
+    assert [sent.comment for sent in plan.sent.keys] == ["desk", "ben"]
+    assert plan.left_out == LeftOut(key_count=1)
