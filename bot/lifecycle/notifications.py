@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.attempt import Attempt, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.rental import Rental
+from bot.model.state import State
 from bot.policy.rules import ReadyAnnouncement, Rules
 
 E = EventKind
@@ -18,35 +19,64 @@ AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
 """The owner and the admins are notified of these by notices, because the card, thread and direct messages of a
 rental whose step fails may be impossible to render."""
 
-NOT_IN_THREAD = frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED}) | AS_NOTICE
-"""The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
-
-TO_OWNER = frozenset(
-    {
-        E.READY,
-        E.STILL_NEEDED,
-        E.ENDING,
-        E.ASKED_AGAIN,
-        E.APPROVED,
-        E.DENIED,
-        E.EXPIRED,
-        E.EXTENSION_APPROVED,
-        E.EXTENSION_DENIED,
-        E.EXTENSION_EXPIRED,
-        E.NOT_CONFIRMED,
-        E.EXTRA_RESOURCE,
-        E.ENDED,
-        E.LOST,
-    }
+NOT_IN_THREAD = (
+    frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY}) | AS_NOTICE
 )
-"""The owner gets a direct message of these, unless they did it themselves."""
-
-TO_OWNER_FROM_OTHERS = frozenset({E.DESTROYING, E.KEPT, E.EXTENDED})
-"""The owner gets a direct message of these only if another person did it. If the bot did it, the owner was
-notified before."""
+"""The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
 """The approvals channel gets a message of these if an approver decides."""
+
+
+def in_thread(event: Event) -> bool:
+    """Return whether the card's thread gets a reply for an event."""
+    match event.kind:
+        case E.ACCEPTED:
+            # The card shows it. Only if its outcome was unknown, the thread promised to say what became of it.
+            return event.facts.why is not None
+        case E.DESTROYING:
+            return event.facts.why is not Why.LEASE_ENDED
+    return event.kind not in NOT_IN_THREAD
+
+
+# --- direct messages
+
+OWNER, ADMINS = "owner", "admins"
+
+DIRECT: dict[EventKind, tuple[str, ...]] = {
+    E.READY: (OWNER,),
+    E.APPROVED_NOT_READY: (OWNER,),
+    E.STILL_NEEDED: (OWNER,),
+    E.ENDING: (OWNER,),
+    E.EXTENSION_DENIED: (OWNER,),
+    E.ASKED_AGAIN: (OWNER,),
+    E.DENIED: (OWNER,),
+    E.EXPIRED: (OWNER,),
+    E.WITHDRAWN: (OWNER,),
+    E.LOST: (OWNER,),
+    E.NOT_CONFIRMED: (OWNER, ADMINS),
+    E.DESTROYING: (OWNER,),
+    E.ENDED: (OWNER,),
+}
+"""Who gets a direct message of an event, which is a ping. Each is something to do or to know now. All other events
+only edit the messages that are there."""
+
+
+def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
+    """Return the people who get a direct message of an event, each once. Nobody gets one of what they did."""
+    if event.kind in {E.DESTROYING, E.ENDED} and event.actor is None and not _nothing_rented(event):
+        # The bot ends what the owner was notified of before, and their newest message becomes the receipt.
+        return ()
+    people = {OWNER: (rental.owner,), ADMINS: rules.admins}
+    readers = [reader for group in DIRECT.get(event.kind, ()) for reader in people[group]]
+    return tuple(dict.fromkeys(reader for reader in readers if reader != event.actor))
+
+
+def _nothing_rented(event: Event) -> bool:
+    return event.kind is E.ENDED and event.facts.end is State.FAILED
+
+
+# --- the messages of a change
 
 
 def change(
@@ -83,22 +113,16 @@ def change(
 
 def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
     messages = []
-    if event.kind not in NOT_IN_THREAD:
+    if in_thread(event):
         broadcast = event.kind is E.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
         messages.append(changed(thread, broadcast=broadcast))
     if _asks_approvers(event, rental):
         approval = _message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now)
         messages.append(changed(approval, envelope=event.facts.envelope))
-    readers = []
-    from_bot = event.kind in TO_OWNER and event.actor is None
-    from_others = event.kind in TO_OWNER | TO_OWNER_FROM_OTHERS and event.actor not in {None, rental.owner}
-    if from_bot or from_others:
-        readers.append(rental.owner)
-    if event.kind is E.NOT_CONFIRMED:
-        readers.extend(rules.admins)
     messages.extend(
-        _message(MessageKind.DIRECT, to_person(reader), rental, real_now) for reader in dict.fromkeys(readers)
+        _message(MessageKind.DIRECT, to_person(reader), rental, real_now)
+        for reader in readers_of(event, rental, rules)
     )
     return messages
 

@@ -16,7 +16,7 @@ from bot.model.state import State
 
 
 class EventKind(StrEnum):
-    """The kinds of events. Each makes one reply in the thread, except those in `notifications.NOT_IN_THREAD`."""
+    """The kinds of events. Each makes one reply in the thread, as far as `notifications.in_thread` says."""
 
     ASKED = "asked"
     """An approver decides. `facts.envelope` is the version that they decide."""
@@ -24,6 +24,8 @@ class EventKind(StrEnum):
     """People decide again: no offer is inside the envelope, it is too late, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
+    APPROVED_NOT_READY = "approved_not_ready"
+    """It was approved a while ago and still has no ready machine. `facts.people` is who approved it."""
     DENIED = "denied"
     EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"
@@ -35,6 +37,7 @@ class EventKind(StrEnum):
     GIVEN_UP = "given_up"
     """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
     ACCEPTED = "accepted"
+    """An attempt bought a machine. `facts.why` is set if its outcome was unknown before (NO_ANSWER)."""
     WAITING = "waiting"
     """Buying is blocked by an outage, a pause or a refused token."""
     SILENT = "silent"

@@ -37,6 +37,8 @@ from handlers.views.ssh_text import ssh_lines
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons of "Still needed?", after which the bot asks again."""
+LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING})
+"""The direct messages that say when a machine ends."""
 
 
 def direct_message(
@@ -50,7 +52,9 @@ def direct_message(
         case EventKind.STILL_NEEDED:
             return _still_needed(event, details, reader, rules, times)
         case EventKind.ENDING:
-            return _ending(event, details, rules, times)
+            return _ending(event, details, reader, rules, times)
+        case EventKind.APPROVED_NOT_READY:
+            return _approved_not_ready(event, details, reader, times)
         case EventKind.ASKED_AGAIN:
             return _asked_again(event, details, reader, times)
         case EventKind.NOT_CONFIRMED:
@@ -88,13 +92,11 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     rental = details.rental
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
-        return blocks.message(
-            how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times),
-            closed=rental.state.over,
-        )
+        return _no_longer_ready(event, details, reader, times)
     until = f" until {times.time(rental.running_lease.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
-    lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *ssh_lines(details, reader)]
+    lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
+    lines += ssh_lines(details, reader)
     if any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events):
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
@@ -115,6 +117,32 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     )
 
 
+def _approved_by(details: RentalDetails) -> list[str]:
+    """Return who approved the request, unless its owner did or was notified of that before it was ready."""
+    decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
+    if not decisions or decisions[-1].actor in {None, details.rental.owner}:
+        return []
+    return [f"Approved by {person(details.names, decisions[-1].actor)}."]
+
+
+def _approved_not_ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+    rental, words = details.rental, event_text(event, details, times) or EventText("Approved")
+    starting = rental.state in {State.PROCURING, State.PROVISIONING}
+    text = words.about(f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}")
+    return blocks.message(f"{text} {current_state(details, times)}", closed=not starting)
+
+
+def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+    """Return how a machine that was ready ended, or that it is being destroyed. The owner's newest message about
+    its lease becomes the receipt."""
+    rental = details.rental
+    text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
+    newest = event.kind in LEASE_MESSAGES and _first_after(details, event, LEASE_MESSAGES) is None
+    if newest and rental.state is State.DESTROYED and reader == rental.owner:
+        text = f"{text} {receipt(details)}"
+    return blocks.message(text, closed=rental.state.over)
+
+
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
     if rental.running_lease.ends_at - rental.running_lease.ready_at >= rental.envelope.lease:
@@ -130,7 +158,7 @@ def _still_needed(event: Event, details: RentalDetails, reader: str, rules: Rule
         details, event, {EventKind.KEPT, EventKind.EXTENDED, EventKind.EXTENSION_ASKED, EventKind.STILL_NEEDED}
     )
     if rental.state is not State.READY:
-        return blocks.message(how_it_ended(details, machine(details), times), closed=rental.state.over)
+        return _no_longer_ready(event, details, reader, times)
     if answer is not None:
         if answer.kind is EventKind.STILL_NEEDED:
             return blocks.message(f"{question}no answer. I asked again {times.at_time(answer.at)}.")
@@ -172,10 +200,10 @@ def _still_needed_answered(
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
-def _ending(event: Event, details: RentalDetails, rules: Rules, times: Times) -> Rendered:
+def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
     rental = details.rental
     if rental.state is not State.READY:
-        return blocks.message(how_it_ended(details, machine(details), times), closed=rental.state.over)
+        return _no_longer_ready(event, details, reader, times)
     again = _first_after(details, event, {EventKind.ENDING})
     ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at

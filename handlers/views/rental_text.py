@@ -169,8 +169,7 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end. The cost is
-    only in the message about the end."""
+    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end."""
     rental = details.rental
     when = f" {times.time(rental.over_at)}" if rental.state.over and rental.over_at else ""
     return join(f"{STATES[rental.state]}{when}: {name}.", why_ended(details))

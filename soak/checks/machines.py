@@ -78,13 +78,18 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
-    """A machine whose lease ended was there until the last end on its card.
+    """A machine whose lease ended was there until the last end on its card. If something else ended it, its thread
+    has a reply "Being destroyed".
 
     Machines that their vendor took back don't count: the bot may learn of that only when it deletes them.
     """
     found = []
     for rental in evidence.cards:
-        if not any("its lease ended" in reply.text for reply in evidence.thread(rental)):
+        replies = [reply.text for reply in evidence.thread(rental)]
+        by_lease = any(text.startswith("Gone") for text in replies) and not any(
+            text.startswith("Being destroyed") for text in replies
+        )
+        if not by_lease:
             continue
         ends = _ends(evidence, rental)
         machines = [machine for machine in evidence.machines if machine.rental == rental]

@@ -11,7 +11,7 @@ import psutil
 from sqlalchemy import select
 
 from bot.clock import SystemClock
-from bot.lifecycle.notifications import NOT_IN_THREAD
+from bot.lifecycle.notifications import in_thread
 from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
@@ -100,7 +100,7 @@ class _Stored:
 
 def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: list[dict[str, Any]]) -> None:
     replies = Counter(m["event_id"] for m in messages if m["kind"] == "thread" and m["rental_id"] == rental.id)
-    assert replies == Counter(event.id for event in events if event.kind not in NOT_IN_THREAD)
+    assert replies == Counter(event.id for event in events if in_thread(event))
 
 
 async def _seen(world: World) -> dict[tuple[str, str], Any]:

@@ -69,11 +69,10 @@ Ana's 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 """)
 
 
-def test_the_ready_message_says_if_the_lease_is_shorter_if_more_time_is_asked_for_and_how_it_ended() -> None:
+def test_the_ready_message_says_if_the_lease_is_shorter_and_if_more_time_is_asked_for() -> None:
     assert page(
         direct(READY_EVENT, ready(lease=lease(clock(17, 40)))),
         direct(READY_EVENT, ready(extension=LONGER), clock(18, 10)),
-        direct(READY_EVENT, gone(), clock(18, 42)),
     ) == snapshot("""\
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
@@ -95,8 +94,38 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 More time is asked for, until tomorrow at 18:40.
 [Take the request back] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+""")
 
-Destroyed 18:41: your 1x H100 (k7mq2).
+
+def test_who_approved_it_is_a_line_of_the_ready_message_unless_that_took_too_long() -> None:
+    approved = happened(K.APPROVED, clock(12, 20), BEN, id=3, max_rate=Decimal("2.47"))
+    late = happened(K.APPROVED_NOT_READY, clock(12, 35), id=4)
+    starting = changed(making(), events=(approved, late))
+    assert page(
+        direct(READY_EVENT, changed(ready(), events=(approved, READY_EVENT))),
+        direct(READY_EVENT, changed(ready(), events=(approved, late, READY_EVENT))).splitlines()[2],
+        direct(READY_EVENT, changed(ready(), events=(changed(approved, actor=ANA), READY_EVENT))).splitlines()[2],
+        direct(late, starting),
+        direct(late, changed(ready(), events=(approved, late, READY_EVENT)), clock(12, 41)),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+Approved by Ben.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+`ssh root@203.0.113.7`
+
+`ssh root@203.0.113.7`
+
+Approved by Ben at 12:20: your 1x H100 EU, k7mq2. It is starting.
+
+Approved by Ben at 12:20: your 1x H100 EU, k7mq2. It is ready, until 18:40.
 """)
 
 
@@ -197,19 +226,34 @@ Ends 18:40: 1x H100 (k7mq2). I told you again at 18:30.
 """)
 
 
-def test_a_question_about_a_rental_that_ended_shows_its_end_without_the_cost() -> None:
+def test_the_newest_message_about_the_end_becomes_the_receipt() -> None:
+    earlier = happened(K.ENDING, clock(16, 40), id=9, until=clock(18, 40))
+    notified = (earlier, NOTICE)
     assert page(
-        *(direct(event, gone(event), clock(18, 42)) for event in (QUESTION, NOTICE)),
+        *(direct(event, gone(QUESTION), clock(18, 42)) for event in (READY_EVENT, QUESTION)),
+        *(direct(event, gone(*notified), clock(18, 42)) for event in (READY_EVENT, *notified)),
+        direct(NOTICE, gone(NOTICE), clock(18, 42), to=BEN),
+        direct(NOTICE, gone(NOTICE, state=State.LOST, why=Why.VENDOR_TOOK_IT), clock(18, 42)),
         *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
     ) == snapshot("""\
 
-Destroyed 18:41: 1x H100 (k7mq2).
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Destroyed 18:41: 1x H100 (k7mq2).
+Destroyed 18:41: your 1x H100 (k7mq2).
 
-Being destroyed: 1x H100 (k7mq2).
+Destroyed 18:41: your 1x H100 (k7mq2).
 
-Being destroyed: 1x H100 (k7mq2).
+Destroyed 18:41: your 1x H100 (k7mq2).
+
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+
+Destroyed 18:41: Ana's 1x H100 (k7mq2).
+
+Lost 18:41: your 1x H100 (k7mq2). Nebius took it.
+
+Being destroyed: your 1x H100 (k7mq2).
+
+Being destroyed: your 1x H100 (k7mq2).
 """)
 
 

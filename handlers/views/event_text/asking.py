@@ -69,6 +69,18 @@ def _approved(context: EventContext) -> EventText:
     return EventText(f"Approved{context.by_whom_and_when}{own}", allowed_text(context.facts), colon=True)
 
 
+def _approved_not_ready(context: EventContext) -> EventText:
+    """Return who approved it and when. The approval is the last one before this event."""
+    approvals = [
+        event
+        for event in context.details.events
+        if event.kind is EventKind.APPROVED and event.at <= context.event.at
+    ]
+    if not approvals:
+        return EventText("Approved")
+    return EventText(f"Approved{context._replace(event=approvals[-1]).by_whom_and_when}")
+
+
 def _request_over(word: str) -> Callable[[EventContext], EventText]:
     """Return the writer for a request that ended without a machine: denied, expired or withdrawn."""
 
@@ -93,6 +105,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ASKED_AGAIN: _asked_again,
     EventKind.CHANGED: _changed,
     EventKind.APPROVED: _approved,
+    EventKind.APPROVED_NOT_READY: _approved_not_ready,
     EventKind.DENIED: _request_over("Denied"),
     EventKind.EXPIRED: _request_over("Expired"),
     EventKind.WITHDRAWN: _request_over("Withdrawn"),

@@ -79,6 +79,8 @@ def _given_up(context: EventContext) -> EventText:
 
 def _accepted(context: EventContext) -> EventText:
     usual = f"Usually ready in {about_span(context.facts.span)}." if context.facts.span else ""
+    if context.facts.why is not None:
+        return EventText(f"It is rented at {context.vendor_name}; the machine is starting", usual)
     return EventText(f"{sentence_case(context.vendor_name)} accepted; the machine is starting", usual)
 
 

@@ -1,0 +1,72 @@
+"""Who gets a direct message of an event, and whether the thread has a reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.lifecycle.notifications import NOT_IN_THREAD, in_thread, readers_of
+from bot.model.attempt import Why
+from bot.model.event import Event, EventKind
+from bot.model.state import State
+from tests.lifecycle.world import ANA, BEN, CLEO, RULES
+from tests.views.stories import happened, rental
+
+E = EventKind
+OF_ANA = rental(State.READY, owner=ANA.id)
+
+
+def event(kind: EventKind, actor: str | None = None, **facts: Any) -> Event:
+    return happened(kind, OF_ANA.created_at, actor, **facts)
+
+
+def readers(kind: EventKind, actor: str | None = None, **facts: Any) -> tuple[str, ...]:
+    return readers_of(event(kind, actor, **facts), OF_ANA, RULES)
+
+
+def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothing_else() -> None:
+    assert {kind for kind in E if readers(kind)} == {
+        E.READY,
+        E.ENDING,
+        E.STILL_NEEDED,
+        E.LOST,
+        E.ASKED_AGAIN,
+        E.DENIED,
+        E.EXPIRED,
+        E.WITHDRAWN,
+        E.EXTENSION_DENIED,
+        E.APPROVED_NOT_READY,
+        E.NOT_CONFIRMED,
+    }
+
+
+@pytest.mark.parametrize("kind", E)
+def test_nobody_is_pinged_of_what_they_did(kind: EventKind) -> None:
+    for end in State:
+        assert ANA.id not in readers(kind, ANA.id, end=end)
+        assert CLEO.id not in readers(kind, CLEO.id, end=end)
+
+
+def test_an_end_is_a_ping_only_if_nothing_could_be_rented_or_another_person_ended_it() -> None:
+    pinged = {end for end in State if end.over and readers(E.ENDED, end=end)}
+    assert pinged == {State.FAILED}
+    assert readers(E.DESTROYING, why=Why.LEASE_ENDED) == readers(E.DESTROYING, why=Why.NOTHING_LEFT) == ()
+    for kind in (E.DESTROYING, E.ENDED):
+        assert readers(kind, BEN.id, why=Why.ASKED, end=State.DESTROYED) == (ANA.id,)
+
+
+def test_a_deletion_that_is_not_confirmed_pings_the_admins_too_and_an_admin_who_owns_it_once() -> None:
+    assert readers(E.NOT_CONFIRMED) == (ANA.id, CLEO.id)
+    assert readers_of(event(E.NOT_CONFIRMED), rental(State.READY, owner=CLEO.id), RULES) == (CLEO.id,)
+
+
+def test_the_thread_leaves_out_what_the_card_shows() -> None:
+    assert not any(in_thread(event(kind)) for kind in NOT_IN_THREAD)
+    assert not in_thread(event(E.ACCEPTED))
+    assert not in_thread(event(E.DESTROYING, why=Why.LEASE_ENDED))
+    assert in_thread(event(E.DESTROYING, why=Why.NOTHING_LEFT))
+
+
+def test_the_thread_says_what_became_of_a_purchase_without_an_answer() -> None:
+    assert in_thread(event(E.ACCEPTED, why=Why.NO_ANSWER))
