@@ -57,6 +57,8 @@ class NextStep(Enum):
     DESTROY_ONE = auto()
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
+    REMOVE_A_KEY = auto()
+    """Remove one of their own SSH keys, to make room for another."""
 
 
 class BuyingBlock(StrEnum):
@@ -94,7 +96,11 @@ class Mistake(GpubotError):
 
 
 class NeedsKey(Mistake):
-    """Renting needs a public SSH key first."""
+    """Renting needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub."""
+
+    def __init__(self, *, github: bool) -> None:
+        super().__init__("Before I rent I need your public SSH key: it lets you in.")
+        self.github = github
 
 
 class PrivateKey(Mistake):

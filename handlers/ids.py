@@ -177,6 +177,15 @@ class NearbyValue(Value):
     index: int
 
 
+class KeyValue(Value):
+    """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
+
+    TYPE_NAME: ClassVar[str] = "key"
+    SHAPE: ClassVar[str] = r"(?P<fingerprint>SHA256:[A-Za-z0-9+/]{43})"
+
+    fingerprint: str
+
+
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
 """What the request form changes: a search, a request that waits for approval, or nothing if it is a new search."""
@@ -210,6 +219,8 @@ class Action:
     TRY_AGAIN = ActionId("try_again", QuoteValue)
     CHOOSE_FROM_LIST = ActionId("choose_from_list", NoValue)
     ADD_KEY = ActionId("add_key", NoValue)
+    REMOVE_KEY = ActionId("remove_key", KeyValue)
+    MAKE_KEY_FIRST = ActionId("make_key_first", KeyValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     CHANGE_RENTAL = ActionId("change_rental", VersionValue)

@@ -37,6 +37,15 @@ _WAITING_FOR_KEY = (
     )
     .order_by(quotes.c.created_at, quotes.c.id)
 )
+_WANTED = (
+    select(quotes)
+    .where(
+        quotes.c.owner == param(quotes.c.owner, "owner_id"),
+        quotes.c.created_at >= param(quotes.c.created_at, "since"),
+        quotes.c.wanted_offer.is_not(None),
+    )
+    .order_by(quotes.c.created_at.desc(), quotes.c.id)
+)
 
 
 class Quotes:
@@ -61,6 +70,9 @@ class Quotes:
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_WAITING_FOR_KEY, {"owner_id": owner, "since": since}))
+
+    async def wanted(self, owner: str, since: datetime) -> list[Quote]:
+        return to_models(Quote, await self._conn.execute(_WANTED, {"owner_id": owner, "since": since}))
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         found = await claims.claim(

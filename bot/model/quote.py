@@ -13,7 +13,7 @@ class QuoteState(StrEnum):
     """How far a quote is."""
 
     WAITING_FOR_KEY = "waiting_for_key"
-    """Its owner has no SSH key yet. When they set one, the search starts on its own."""
+    """An earlier version searched only for people with a key. When the owner adds one, the search starts."""
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
@@ -56,7 +56,7 @@ class Quote(Frozen):
     nearby: tuple[Nearby, ...] = ()
     rental_id: str | None = None
     wanted_offer: str | None = None
-    """The offer that its owner clicked without having an SSH key. It is rented when they add one."""
+    """The offer that its owner clicked last, if they had no SSH key then. It is rented when they add one."""
     wanted_another: bool = False
     """Whether the owner wants `wanted_offer` although they rent the same already."""
     due_at: Instant | None = None

@@ -29,6 +29,15 @@ _ACCEPTED = frozenset(
         "sk-ecdsa-sha2-nistp256@openssh.com",
     }
 )
+_NAMES = {
+    "ssh-ed25519": "ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa 256",
+    "ecdsa-sha2-nistp384": "ecdsa 384",
+    "ecdsa-sha2-nistp521": "ecdsa 521",
+    "sk-ssh-ed25519@openssh.com": "ed25519-sk",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sk",
+}
+"""As `ssh-keygen -t` names them; those of a security key end in `-sk`."""
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
@@ -139,6 +148,18 @@ def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
         bits = f"{SMALLEST_RSA} to {LARGEST_RSA} bits"
         raise Mistake(f"An RSA key needs {bits}. Make a new pair with: ssh-keygen -t ed25519. {_PASTE}")
     return key
+
+
+def kind_of(line: str) -> str:
+    """Return the type of a key by its line: `ed25519`, `rsa 4096`, `ecdsa 256`, `ed25519-sk` or `ecdsa-sk`. Return
+    the first word of any other line."""
+    kind, encoded = [*line.split(maxsplit=2), "", ""][:2]
+    if kind != "ssh-rsa":
+        return _NAMES.get(kind, kind)
+    try:
+        return f"rsa {_rsa_bits(binascii.a2b_base64(encoded, strict_mode=True))}"
+    except ValueError:
+        return "rsa"
 
 
 def _rsa_bits(content: bytes) -> int:

@@ -11,7 +11,7 @@ from bot.lifecycle.service.queries import details_for_message
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote, QuoteState
 from bot.policy.rules import Rules
-from handlers.views import offers, replies
+from handlers.views import keys, offers, replies
 from handlers.views.blocks import Json, Rendered
 from handlers.views.render import render_message
 
@@ -80,7 +80,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     if view.rental is not None:
         return replies.rented(view.rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
-        return offers.waiting_for_key()
+        return keys.needed()
     if quote.state is QuoteState.UNANSWERED:
         return offers.unanswered(quote, now=now, token_refused=view.token_refused)
     if quote.state is QuoteState.NONE:

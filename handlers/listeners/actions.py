@@ -13,6 +13,7 @@ from handlers.ids import (
     ActionId,
     ExtendValue,
     HoursValue,
+    KeyValue,
     NearbyValue,
     NoValue,
     OfferValue,
@@ -71,7 +72,15 @@ async def choose_from_list(context: Context, interaction: UserInteraction, _: No
 
 
 async def add_key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    return await keys.open_form(context, interaction)
+    return keys.open_form(context, interaction)
+
+
+async def remove_key(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
+    return await keys.remove(context, interaction, value.fingerprint)
+
+
+async def make_key_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
+    return await keys.make_first(context, interaction, value.fingerprint)
 
 
 # --- a request that waits
@@ -139,6 +148,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.SHOW_NEARBY, show_nearby),
             _on(Action.CHOOSE_FROM_LIST, choose_from_list),
             _on(Action.ADD_KEY, add_key),
+            _on(Action.REMOVE_KEY, remove_key),
+            _on(Action.MAKE_KEY_FIRST, make_key_first),
             _on(Action.SHOW_RENTAL, show_rental),
             _on(Action.DETAILS, show_rental),
             _on(Action.CHANGE_RENTAL, change_rental),

@@ -129,10 +129,12 @@ class Reply(Frozen):
 
 
 class OpenModal(Frozen):
-    """Open a modal."""
+    """Open a modal. After a submission, it takes the place of the modal that was submitted."""
 
     modal: Modal
     another: bool = False
+    reply: Reply | None = None
+    """A reply that stays when the person closes the modal."""
 
 
 class FieldErrors(Frozen):

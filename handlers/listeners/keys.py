@@ -1,24 +1,61 @@
-"""Public SSH keys, with `/gpu key` or from the dialog."""
+"""Public SSH keys: with `/gpu key`, its buttons, and the dialog."""
 
 from __future__ import annotations
 
-from bot.lifecycle.service import previews, queries, quoting
+from bot.lifecycle.service import keys, quoting
+from bot.lifecycle.service.previews import RentPreview
+from bot.lifecycle.service.wanted import NotRented, SearchedAgain
+from bot.model.rental import Rental
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.views import modals, replies
-
-
-async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
-    """Store a key; searches that waited for it go on. Raise PrivateKey or Mistake if it isn't stored."""
-    saved = await quoting.set_key(context.deps, interaction.person, line)
-    return Reply(content=replies.key_saved(saved.key, saved.searches), replaces_original=True)
+from handlers.views import keys as views
+from handlers.views import modals, offers, replies
+from handlers.views.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
-    """Reply with the person's own key."""
-    return Reply(content=replies.key_shown(await queries.own_key(context.deps, interaction.person)))
+    """Reply with the person's own keys."""
+    return Reply(content=views.listing(await keys.own_keys(context.deps, interaction.person)))
 
 
-async def open_form(context: Context, interaction: UserInteraction) -> Outcome:
+def open_form(context: Context, interaction: UserInteraction) -> Outcome:
     """Open the dialog that asks for a key."""
-    return OpenModal(modal=modals.key(await previews.key_to_replace(context.deps, interaction.person)))
+    quoting.check_user(interaction.person, context.deps.rules)
+    return OpenModal(modal=modals.key())
+
+
+async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
+    """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
+    saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
+    return _reply(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
+
+
+async def remove(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
+    """Remove a key and show those that are left."""
+    removed = await keys.remove_key(context.deps, interaction.person, fingerprint)
+    content = views.listing(removed.keys, views.removed_text(removed.key))
+    return Reply(content=content, replaces_original=True)
+
+
+async def make_first(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
+    """Make a key the first and show all."""
+    moved = await keys.make_first(context.deps, interaction.person, fingerprint)
+    return Reply(content=views.listing(moved.keys, views.made_first_text(moved.key)), replaces_original=True)
+
+
+def _reply(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
+    """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
+    match saved.wanted:
+        case RentPreview(quote=quote, choice=choice):
+            reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
+            modal = modals.rent_confirm(quote, choice, rules=context.deps.rules, first_line=words)
+            return OpenModal(modal=modal, another=quote.wanted_another, reply=reply)
+        case NotRented(problem=problem):
+            content = replies.reply(f"{words} {error_text(problem)}")
+        case SearchedAgain():
+            content = replies.reply(f"{words} Those prices no longer stand, so I'm looking again.")
+        case Rental() as rental:
+            content = replies.rented(rental, first_line=words)
+        case None:
+            content = replies.reply(words)
+    return Reply(content=content, replaces_original=True)

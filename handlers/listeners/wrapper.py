@@ -105,10 +105,10 @@ async def _serve(context: Context, interaction: Interaction, handler: Handler, a
     try:
         reply = _separate_reply(interaction, outcome)
         queued = reply is None or await responses.queue(context, interaction, reply)
-        await _acknowledge(interaction, outcome, ack, body)
+        await _acknowledge(context, interaction, outcome, ack, body)
         if reply is not None and not queued:
             await responses.send(context, interaction, reply)
-        if isinstance(outcome, OpenModal):
+        if isinstance(outcome, OpenModal) and interaction.kind is not InteractionKind.SUBMISSION:
             await _open(context, interaction, outcome)
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
@@ -124,7 +124,7 @@ async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack
     the click failed."""
     reply = Reply(content=replies.store_busy(), refused=True)
     if interaction.kind is not InteractionKind.CLICK:
-        await _acknowledge(interaction, reply, ack, body)
+        await _acknowledge(context, interaction, reply, ack, body)
     elif await responses.send(context, interaction, reply):
         await ack()
 
@@ -137,13 +137,20 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
             Reply(refused=False) as reply,
         ):
             return reply
+        case ((InteractionKind.CLICK | InteractionKind.SUBMISSION), OpenModal(reply=reply)):
+            return reply
     return None
 
 
-async def _acknowledge(interaction: Interaction, outcome: Outcome, ack: Ack, body: Body) -> None:
+async def _acknowledge(context: Context, interaction: Interaction, outcome: Outcome, ack: Ack, body: Body) -> None:
     match interaction.kind, outcome:
-        case InteractionKind.COMMAND, Reply(content=content):
+        case (
+            InteractionKind.COMMAND,
+            Reply(content=content) | OpenModal(reply=Reply(content=content)),
+        ):
             await ack(text=content.text, blocks=list(content.blocks), response_type="ephemeral")
+        case InteractionKind.SUBMISSION, OpenModal() as opening:
+            await ack(response_action="update", view=_view(context, interaction, opening))
         case InteractionKind.SUBMISSION, FieldErrors(errors=errors):
             await _show_errors(ack, body, {field.value: text for field, text in errors.items()})
         case InteractionKind.SUBMISSION, Reply(content=content, refused=True, block_id=block_id):
@@ -173,13 +180,18 @@ def _plain(text: str) -> str:
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
     """Open a modal. This is done after the acknowledgement: it waits for Slack, and no change could get lost."""
-    now = int(context.deps.clock.real().timestamp())
-    metadata = interaction.metadata(opening.modal.value, now, another=opening.another)
-    view = {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
-    if not await responses.open_modal(context, interaction, view):
+    if not await responses.open_modal(context, interaction, _view(context, interaction, opening)):
         reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)
+
+
+def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
+    """Return a modal's view with its metadata."""
+    # A modal that takes the place of another has the reply URL of that one, which expires with it.
+    opened_at = interaction.opened_at or int(context.deps.clock.real().timestamp())
+    metadata = interaction.metadata(opening.modal.value, opened_at, another=opening.another)
+    return {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:

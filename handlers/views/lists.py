@@ -174,7 +174,7 @@ HELP = (
     ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
     ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
-    ("/gpu key", "your public SSH key; /gpu key ssh-ed25519 AAAA... sets it"),
+    ("/gpu key", "your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts"),
 )
 ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from bot.model.money import cost
 from bot.model.offer import Catalog
-from bot.model.person import Key
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
@@ -40,15 +39,12 @@ def notice(title: str, text: str) -> Modal:
     return blocks.modal(Callback.NOTICE, title, blocks.section(text), submit=None, close="Close", value=NO_VALUE)
 
 
-def key(known: Key | None) -> Modal:
-    """Return the dialog that asks for a public SSH key. `known` is the key that the person has now."""
-    current = f'Your key now: "{escape(known.comment, 100)}", {escape(known.fingerprint, 80)}.' if known else ""
+def key() -> Modal:
+    """Return the dialog that asks for a public SSH key."""
     return blocks.modal(
         Callback.KEY,
         "Your SSH key",
-        blocks.section(
-            f"The public one: it lets you into what you rent. Never the private one. {current}".rstrip()
-        ),
+        blocks.section("The public one: it lets you into what you rent. Never the private one."),
         blocks.text_input(
             Field.KEY_LINE,
             "Public key",
@@ -134,10 +130,11 @@ def _choices_with_any(
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules) -> Modal:
-    """Return the dialog that confirms an expensive rental, or a request for its approval."""
+def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, first_line: str = "") -> Modal:
+    """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
     offer = choice.offer
     lines = [
+        *([first_line] if first_line else []),
         f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{span(quote.request.lease)} from ready.",
         cost_text(choice, quote),

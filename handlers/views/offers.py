@@ -15,8 +15,8 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate
 from bot.policy.rules import Rules
-from bot.policy.spending import OfferChoice, recommended
-from handlers.ids import NO_VALUE, Action, NearbyValue, OfferValue, QuoteValue, RentalValue
+from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import refusal_text
@@ -177,12 +177,15 @@ def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     if choice.refused is not None:
         return None
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
-    label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
     try:
-        return button(label, Action.RENT, value, style="primary" if best else None)
+        return button(_rent_label(choice), Action.RENT, value, style="primary" if best else None)
     except Mistake:
         # The market's id doesn't fit into a button, so the offer is shown without one.
         return None
+
+
+def _rent_label(choice: OfferChoice) -> str:
+    return f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
@@ -284,19 +287,6 @@ def unanswered(quote: Quote, *, now: datetime, token_refused: bool = False) -> R
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 
-def waiting_for_key() -> Rendered:
-    """Return the question for an SSH key. The search goes on automatically when there is one."""
-    text = "Before I rent I need your public SSH key: it lets you in."
-    command = "/gpu key ssh-ed25519 AAAA... you@laptop"
-    return blocks.message(
-        f"{text} Add it with: {command}",
-        blocks.section(text),
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary")),
-        blocks.context(f"or  {command}"),
-        closed=False,
-    )
-
-
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
     """Return the question whether the person wants another one of the same."""
     state = STATES[rental.state].lower()
@@ -308,5 +298,19 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
             button("Rent another", Action.RENT_ANOTHER, OfferValue(quote_id=quote_id, offer_id=offer_id)),
             button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
         ),
+        closed=False,
+    )
+
+
+def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendered:
+    """Return, below the `first_line`, an offer that waited for a key and that its owner confirms before it is
+    rented. The button opens the confirmation dialog again."""
+    text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
+    action = Action.RENT_ANOTHER if quote.wanted_another else Action.RENT
+    value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(button(_rent_label(choice), action, value, style="primary")),
         closed=False,
     )

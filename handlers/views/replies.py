@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
-from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.views import blocks
+from handlers.views import blocks, keys
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
-from handlers.views.format import Times, channel, escape, per_hour, plural, span
+from handlers.views.format import Times, channel, escape, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe
-from handlers.views.offers import waiting_for_key
 from handlers.views.rental_text import STATES
 
 
@@ -34,7 +32,7 @@ def posted_twice() -> Rendered:
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
-        return waiting_for_key()
+        return keys.needed()
     text = error_text(problem)
     if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
         return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE))
@@ -61,31 +59,15 @@ def store_busy() -> Rendered:
     return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
-def key_shown(known: Key | None) -> Rendered:
-    """Return the answer to `/gpu key`."""
-    if known is None:
-        return waiting_for_key()
-    name = f'"{escape(known.comment, 100)}"' if known.comment.strip() else "without a comment"
-    text = f"Your key: {name}, {escape(known.fingerprint, 80)}. What you rent from now on opens with it."
-    return reply(text, button("Change", Action.ADD_KEY, NO_VALUE))
-
-
-def key_saved(known: Key, searches: int) -> Rendered:
-    """Return the reply after a key was set. `searches` is how many waited for it and go on now."""
-    name = f' "{escape(known.comment, 100)}"' if known.comment.strip() else ""
-    then = f" Going on with {plural(searches, 'search', 'searches')}." if searches else ""
-    return reply(f"Your key{name} is set: {escape(known.fingerprint, 80)}.{then}")
-
-
-def rented(rental: Rental) -> Rendered:
-    """Return what a click on an offer made. This reply replaces the offers."""
+def rented(rental: Rental, *, first_line: str = "") -> Rendered:
+    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
     if rental.state is State.AWAITING_APPROVAL:
         text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {follow}"
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {follow}"
-    return reply(text)
+    return reply(join(first_line, text))
 
 
 def paused(changed: bool) -> Rendered:

@@ -42,6 +42,8 @@ from tests.sandbox.slack_world import World, workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr ana@laptop"
+FINGERPRINT = "SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
+"""That of KEY_LINE."""
 EVE = "U0NEW00001"
 """A member who is no approver, after `add_eve_and_gus`."""
 RULES = Rules(
@@ -96,9 +98,9 @@ class Team:
         assert outcome["error"] is None, outcome
         return str((outcome["payload"] or {}).get("text", ""))
 
-    async def click(self, user: str, message: Json, label: str, **more: Any) -> Json:
-        """Click the button that begins with `label` on a message that `look` returned."""
-        button = next(button for button in message["buttons"] if button["text"].startswith(label))
+    async def click(self, user: str, message: Json, label: str, *, n: int = 0, **more: Any) -> Json:
+        """Click the n-th button, from 0, that begins with `label` on a message that `look` returned."""
+        button = [button for button in message["buttons"] if button["text"].startswith(label)][n]
         return await self._handled(
             await self.world.act(
                 "click",
@@ -251,11 +253,14 @@ class Team:
 
     async def has_key(self, *users: str) -> None:
         for user in users:
-            assert "is set" in await self.command(user, f"key {KEY_LINE}")
+            assert "SHA256:" in await self.command(user, f"key {KEY_LINE}")
 
-    async def offered(self, user: str, *offers: Offer, channel: str = TRAINING, **request: Any) -> Json:
+    async def offered(
+        self, user: str, *offers: Offer, channel: str = TRAINING, with_key: bool = True, **request: Any
+    ) -> Json:
         """Let a person ask and see these offers. Return the message with their buttons."""
-        await self.has_key(user)
+        if with_key:
+            await self.has_key(user)
         assert await self.command(user, "get H100 EU for 6h", channel) == ""
         (quote,) = await self.quotes(user)
         found = changed(

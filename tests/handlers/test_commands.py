@@ -46,15 +46,6 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
         assert quote.rent_now is rents
 
 
-async def test_a_search_without_a_key_waits_and_asks_for_the_key(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
-        assert await ours.command(ANA, "get H100 EU") == ""
-        await ours.deliver()
-        asked = await ours.look(ANA, TRAINING, "Before I rent I need your public SSH key")
-        assert [button["text"] for button in asked["buttons"]] == ["Add SSH key"]
-        assert await ours.quotes(ANA) == []
-
-
 @pytest.mark.parametrize(
     ("typed", "words"),
     [

@@ -1,48 +1,137 @@
-"""Public SSH keys: set by command or in the dialog, shown, and needed by a search."""
+"""Public SSH keys: added by command or in the dialog, shown, removed, and put in another order."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import asyncssh
 import pytest
 
-from sandbox.slack.default import ANA, TRAINING
-from tests.handlers.team import KEY_LINE, Team, team
+from bot.model.base import changed
+from bot.model.state import State
+from bot.policy.rules import Keys
+from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
+from tests.handlers.rental_states import running
+from tests.handlers.team import FINGERPRINT, KEY_LINE, RULES, Json, Team, team
 
-FINGERPRINT = "SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
+ASKED_FOR_A_KEY = "Before I rent I need your public SSH key: it lets you in."
 
 
-async def fingerprint_of(ours: Team, user: str) -> str | None:
-    """Return the fingerprint of a person's stored key."""
+def a_key(comment: str) -> str:
+    """Return the line of a new key."""
+    made = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
+    return made.export_public_key().decode().strip()
+
+
+async def names(ours: Team, user: str) -> list[str]:
+    """Return the comments of a person's keys, in their order."""
     async with ours.deps.store.read() as tx:
-        keys = await tx.people.keys(user)
-    return keys[0].fingerprint if keys else None
+        return [key.comment for key in await tx.people.keys(user)]
+
+
+async def click_on_key(ours: Team, user: str, shown: Json, label: str, n: int) -> Json:
+    """Click the n-th button with this label, counted from 0. Return the message that replaces the list."""
+    await ours.click(user, shown, label, n=n)
+    await ours.deliver()
+    return await ours.look(user, TRAINING)
 
 
 async def test_a_key_is_stored_and_shown(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert "Before I rent I need your public SSH key" in await ours.command(ANA, "key")
-        assert await ours.command(ANA, f"key {KEY_LINE}") == f'Your key "ana@laptop" is set: {FINGERPRINT}.'
-        assert await fingerprint_of(ours, ANA) == FINGERPRINT
-        assert FINGERPRINT in await ours.command(ANA, "key")
+        assert ASKED_FOR_A_KEY in await ours.command(ANA, "key")
+        saved = f'Your key is saved: "ana@laptop", {FINGERPRINT} (ed25519).'
+        assert await ours.command(ANA, f"key {KEY_LINE}") == saved
+        assert await names(ours, ANA) == ["ana@laptop"]
+        shown = await ours.command(ANA, "key")
+        assert f'"ana@laptop", {FINGERPRINT} (ed25519), first: machines open with it for certain' in shown
 
 
-async def test_a_search_that_waited_for_the_key_continues(tmp_path: Path) -> None:
+async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        await ours.command(ANA, "get H100 EU")
-        await ours.deliver()
-        asked = await ours.look(ANA, TRAINING, "Before I rent")
-        await ours.click(ANA, asked, "Add SSH key")
-        assert (await ours.submit(ANA, key_line=KEY_LINE))["ok"]
-        (quote,) = await ours.quotes(ANA)
-        assert quote.request.gpu == "H100"
-        await ours.deliver()
-        reply = await ours.look(ANA, TRAINING, "Going on with 1 search.")
-        assert reply["ts"] == asked["ts"]
+        await ours.command(ANA, f"key {KEY_LINE}")
+        again = await ours.command(ANA, f"key {KEY_LINE} and more words")
+        assert again == f'Saved before: "ana@laptop", {FINGERPRINT} (ed25519).'
+        assert await names(ours, ANA) == ["ana@laptop"]
+
+
+async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=changed(RULES, keys=Keys(per_person=2))) as ours:
+        await ours.command(ANA, f"key {a_key('one')}")
+        await ours.command(ANA, f"key {a_key('two')}")
+        third = a_key("three")
+        assert await ours.command(ANA, f"key {third}") == (
+            "You have 2 keys, and your team's limit is 2 a person. I saved nothing. Remove one first: /gpu key"
+        )
+        await ours.command(ANA, "key")
+        shown = await click_on_key(ours, ANA, await ours.look(ANA, TRAINING, "2 SSH keys."), "Remove", 0)
+        assert "Machines that run now still open with it." in shown["text"]
+        await ours.command(ANA, f"key {third}")
+        assert await names(ours, ANA) == ["two", "three"]
+
+
+async def test_another_key_becomes_the_first_and_the_list_shows_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for comment in ("laptop", "desk", "phone"):
+            await ours.command(ANA, f"key {a_key(comment)}")
+        await ours.command(ANA, "key")
+        shown = await ours.look(ANA, TRAINING, "3 SSH keys.")
+        assert [button["text"] for button in shown["buttons"]] == [
+            *("Remove", "Make first", "Remove", "Make first", "Remove", "Add SSH key")
+        ]
+        changed_list = await click_on_key(ours, ANA, shown, "Make first", 1)
+        assert changed_list["ts"] == shown["ts"]
+        assert 'First now: "phone"' in changed_list["text"]
+        assert await names(ours, ANA) == ["phone", "laptop", "desk"]
+
+
+async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_gone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.command(ANA, "key")
+        shown = await ours.look(ANA, TRAINING, "1 SSH key.")
+        left = await click_on_key(ours, ANA, shown, "Remove", 0)
+        assert "You have none now: the next rent asks for one." in left["text"]
+        assert await names(ours, ANA) == []
+        assert (await ours.rental(rental.id)).state is State.READY
+        await ours.forge(ANA, "remove_key", FINGERPRINT)
+        assert (await ours.replies())[-1] == "You don't have that key any more."
+
+
+async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await ours.rented()
+        await ours.forge(ANA, "remove_key", FINGERPRINT)
+        assert (await ours.replies())[-1] == (
+            f"{rental.id} still needs a key, and this is your last. I removed nothing. Add another key first."
+        )
+        assert await names(ours, ANA) == ["ana@laptop"]
+
+
+@pytest.mark.parametrize("action", ["remove_key", "make_key_first"])
+async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path: Path, action: str) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        await ours.has_key(ANA)
+        for user in (BEN, GUS):
+            await ours.forge(user, action, FINGERPRINT)
+        assert await ours.replies() == [
+            "You don't have that key any more.",
+            "Your team's rules don't let you rent here. An admin can change that.",
+        ]
+        assert await names(ours, ANA) == ["ana@laptop"]
 
 
 @pytest.mark.parametrize("line", ["hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M= x", KEY_LINE[:60]])
 async def test_a_line_that_is_no_public_key_says_what_to_paste(tmp_path: Path, line: str) -> None:
     async with team(tmp_path) as ours:
         assert "Paste the one line of your .pub file" in await ours.command(ANA, f"key {line}")
-        assert await fingerprint_of(ours, ANA) is None
+        assert await names(ours, ANA) == []
+
+
+async def test_guests_see_and_add_no_keys(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for typed in ("key", f"key {KEY_LINE}"):
+            reply = await ours.command(GUS, typed, GPUS)
+            assert reply == "Your team's rules don't let you rent here. An admin can change that."
+        await ours.forge(GUS, "add_key", None)
+        assert await ours.modal(GUS) is None

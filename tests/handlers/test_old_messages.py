@@ -316,4 +316,4 @@ async def test_an_old_key_dialog_stores_the_key(tmp_path: Path) -> None:
     )
     async with team(tmp_path) as ours:
         await submit(ours, ANA, "key", metadata, key_line=KEY_LINE)
-        assert (await ours.replies())[-1].startswith('Your key "ana@laptop" is set')
+        assert (await ours.replies())[-1].startswith('Your key is saved: "ana@laptop"')

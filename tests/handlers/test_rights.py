@@ -14,12 +14,24 @@ from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import asked, change_request, question, running
-from tests.handlers.team import EVE, NOON, Team, team
+from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
 NOTE = "the merger with Initech"
-SECRETS = ("Ana", "Ben", ANA, BEN, "$", "203.0.113.7", "Initech", "H100 EU", "hyperstack", "Hyperstack")
+SECRETS = (
+    "Ana",
+    "Ben",
+    ANA,
+    BEN,
+    "$",
+    "203.0.113.7",
+    "Initech",
+    "H100 EU",
+    "hyperstack",
+    "Hyperstack",
+    FINGERPRINT,
+)
 
 
 async def forge_submission(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
@@ -110,6 +122,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "index": 0,
         "hours": 2,
         "seconds": None,
+        "fingerprint": FINGERPRINT,
     }
     ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)
     values = [

@@ -118,7 +118,7 @@ class World:
         for _ in range(TRIES):
             outcome = await self.play.types(name, "dm", f"key {line}")
             # On a busy machine users.info may be too slow for the acknowledgement; the bot then asks to try again.
-            if "is set" in str(outcome.payload):
+            if "SHA256:" in str(outcome.payload):
                 return
         raise Missed(f"{name}'s key is not taken: {outcome}")
 

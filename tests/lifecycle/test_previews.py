@@ -13,7 +13,7 @@ from bot.lifecycle.account import set_block
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import previews
 from bot.model.attempt import AttemptState
-from bot.model.person import Person
+from bot.model.person import Key, Person
 from bot.model.state import State
 from bot.policy.rules import Approvers, Rules
 from store.db import Database
@@ -24,6 +24,7 @@ from tests.store.make import ANA, BEN
 HOUR = timedelta(hours=1)
 READER = Person(id=ANA, name="Ana")
 APPROVER = Person(id=BEN, name="Ben")
+KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=START)
 DEAR = make.offer("dear", rate=Decimal("12.00"))
 CHEAP = make.offer("cheap", rate=Decimal("2.15"))
 
@@ -34,7 +35,9 @@ def deps(database: Database, clock: MovedClock) -> Deps:
 
 
 async def stored_quote(database: Database, *, changes: str | None = None) -> None:
+    """Store a quote of a person with a key."""
     async with database.write() as tx:
+        await tx.people.add_key(ANA, KEY)
         await tx.quotes.add(make.quote(offers=(CHEAP, DEAR), changes=changes))
 
 
@@ -51,6 +54,13 @@ async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: D
     assert await previews.rent_to_confirm(deps, READER, "q1", "unknown") is None
     for n in range(deps.rules.limits.per_person_rentals):
         await make.store_rental(database, make.rental(f"rent{n}"))
+    assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
+
+
+async def test_an_offer_is_not_confirmed_before_its_owner_has_a_key(database: Database, deps: Deps) -> None:
+    await stored_quote(database)
+    async with database.write() as tx:
+        await tx.people.remove_key(ANA, KEY.fingerprint)
     assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bot.errors import Mistake, NextStep, PrivateKey
 from bot.model.person import Key
-from bot.policy.keys import LONGEST_LINE, looks_private, read_key
+from bot.policy.keys import LONGEST_LINE, kind_of, looks_private, read_key
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -272,6 +272,24 @@ def test_base64_of_other_content_is_not_taken_for_a_private_key(content: bytes) 
 @pytest.mark.parametrize("half", ["BEGIN A B C ", "-", "\u2014 ", "BEGIN\n\n", "MA", "LS0tL", "PRIVATE "])
 def test_a_long_text_of_half_marks_takes_no_quadratic_time(half: str) -> None:
     assert not looks_private(half * 60_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (public("ssh-ed25519"), "ed25519"),
+        (public("ssh-rsa", 3072), "rsa 3072"),
+        (public("ecdsa-sha2-nistp384"), "ecdsa 384"),
+        (security_key("sk-ssh-ed25519@openssh.com"), "ed25519-sk"),
+        (security_key("sk-ecdsa-sha2-nistp256@openssh.com"), "ecdsa-sk"),
+        ("ssh-rsa !", "rsa"),
+        ("something else", "something"),
+        ("", ""),
+    ],
+    ids=lambda part: "line" if len(part) > 40 else None,
+)
+def test_the_type_of_a_key_is_named_as_ssh_keygen_does(line: str, kind: str) -> None:
+    assert kind_of(line) == kind
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="there is no ssh-keygen to make keys with")

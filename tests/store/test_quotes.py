@@ -33,6 +33,16 @@ async def test_quotes_of_one_person_that_wait_for_a_key_are_read_oldest_first(da
         assert [quote.id for quote in await tx.quotes.waiting_for_key(make.ANA, START)] == ["q2", "q1"]
 
 
+async def test_quotes_of_one_person_whose_offer_waits_for_a_key_are_read_newest_first(database: Database) -> None:
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q1", wanted_offer="o", created_at=START + MINUTE))
+        await tx.quotes.add(make.quote("q2", wanted_offer="o", created_at=START + 2 * MINUTE))
+        await tx.quotes.add(make.quote("q3", wanted_offer="o", created_at=START - MINUTE))
+        await tx.quotes.add(make.quote("q4", created_at=START + MINUTE))
+        await tx.quotes.add(make.quote("q5", wanted_offer="o", owner=make.BEN, created_at=START + MINUTE))
+        assert [quote.id for quote in await tx.quotes.wanted(make.ANA, START)] == ["q2", "q1"]
+
+
 async def test_a_quote_is_read_as_it_was_saved(database: Database) -> None:
     quote = make.quote(state=QuoteState.LOOKING, offers=(), due_at=START)
     found = changed(quote, state=QuoteState.FOUND, offers=(make.offer(), make.offer("offer-2")), due_at=None)

@@ -290,4 +290,5 @@ catalogs = st.builds(
     contracts=st.lists(text, max_size=4).map(tuple),
     read_at=moment,
 )
-keys = st.builds(Key, line=text, comment=text, fingerprint=text, set_at=moment)
+fingerprints = st.from_regex(r"SHA256:[A-Za-z0-9+/]{43}", fullmatch=True)
+keys = st.builds(Key, line=text, comment=text, fingerprint=fingerprints, set_at=moment)

@@ -31,7 +31,7 @@ from bot.model.request import Request
 from bot.model.summary import RentalDetails
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action_of
-from handlers.views import blocks, home, lists, modals, offers, replies, ssh_text
+from handlers.views import blocks, home, keys, lists, modals, offers, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
@@ -167,16 +167,14 @@ def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime,
 
 
 @THOROUGH
-@given(
-    details=some.details, quote=some.quotes, choice=some.choices, catalog=some.catalogs, key=st.none() | some.keys
-)
+@given(details=some.details, quote=some.quotes, choice=some.choices, catalog=some.catalogs)
 def test_dialogs_are_valid_and_show_no_clock_time(
-    details: RentalDetails, quote: Quote, choice: OfferChoice, catalog: Catalog, key: Key | None
+    details: RentalDetails, quote: Quote, choice: OfferChoice, catalog: Catalog
 ) -> None:
     fitting = changed(choice, offer=changed(choice.offer, offer_id="o-1"))
     now = details.rental.created_at
     for modal in (
-        modals.key(key),
+        modals.key(),
         modals.form(catalog, rules=RULES, request=details.rental.request),
         modals.form(catalog, rules=RULES),
         modals.rent_confirm(quote, fitting, rules=RULES),
@@ -195,7 +193,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
 def test_short_replies_are_valid(words: str, nearest: list[str], key: Key, other: str | None) -> None:
     for problem in (
         Mistake(words, tuple(nearest)),
-        NeedsKey(words),
+        NeedsKey(github=True),
         Refused(words),
         TooLate(words, other),
         TooLate(words, words),
@@ -205,8 +203,8 @@ def test_short_replies_are_valid(words: str, nearest: list[str], key: Key, other
         OwnerOnly(words, words),
     ):
         assert_valid(replies.error(problem))
-    assert_valid(replies.key_shown(key))
-    assert_valid(replies.key_saved(key, 2))
+    assert_valid(keys.listing([key] * 30, keys.removed_text(key)))
+    assert_valid(replies.reply(keys.saved_text([key] * 3, [key], 2)))
     assert_valid(replies.bug(words))
 
 

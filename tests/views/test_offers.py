@@ -253,7 +253,6 @@ def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
             message(answer, NOW)
             for answer in (
                 offers.looking(QUOTE),
-                offers.waiting_for_key(),
                 offers.rents_already(rental(State.READY), "q1", "o-hyper"),
                 offers.rents_already(rental(State.PROVISIONING), "q1", "o-hyper"),
                 offers.unanswered(QUOTE, now=clock(12, 37)),
@@ -263,12 +262,6 @@ def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
     ) == snapshot("""\
 
 Looking for 1x H100 in EU.
-
-(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop
-Before I rent I need your public SSH key: it lets you in.
-[Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
 
 You already rent 1x H100 EU (k7mq2, ready). Another one?
 [Rent another] [Show k7mq2]

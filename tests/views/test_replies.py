@@ -23,7 +23,6 @@ from bot.errors import (
     Refused,
     RequestChanged,
 )
-from bot.model.person import Key
 from bot.model.state import State
 from handlers.views import replies
 from handlers.views.blocks import Rendered
@@ -34,7 +33,6 @@ from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, w
 
 NOW = clock(14, 40)
 TIMES = reader_times(RULES, NOW, None)
-KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc", set_at=NOW)
 
 
 def texts(*answers: Rendered) -> str:
@@ -50,7 +48,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged("It has changed.", "p4wd9"),
         PrivateKey(),
-        NeedsKey("Set a key first."),
+        NeedsKey(github=True),
         Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
         Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
         BuyingBlocked(BuyingBlock.PAUSED),
@@ -135,34 +133,6 @@ Something broke on my side. /gpu list shows what is rented. Tell an admin the nu
 I couldn't write that down, so nothing was done. Try again in a moment.
 
 This was posted twice. Use the other one.
-""")
-
-
-def test_an_answer_about_a_key_shows_its_comment_and_fingerprint() -> None:
-    nameless = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="SHA256:abc", set_at=NOW)
-    assert texts(
-        replies.key_saved(KEY, 1),
-        replies.key_saved(nameless, 0),
-        replies.key_shown(KEY),
-        replies.key_shown(nameless),
-        replies.key_shown(None),
-    ) == snapshot("""\
-
-Your key "you@laptop" is set: SHA256:abc. Going on with 1 search.
-
-Your key is set: SHA256:abc.
-
-Your key: "you@laptop", SHA256:abc. What you rent from now on opens with it.
-[Change]
-
-Your key: without a comment, SHA256:abc. What you rent from now on opens with it.
-[Change]
-
-(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop
-Before I rent I need your public SSH key: it lets you in.
-[Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
 """)
 
 

@@ -35,6 +35,9 @@ class Quotes(Protocol):
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person that wait for a key and were asked for since then."""
 
+    async def wanted(self, owner: str, since: datetime) -> list[Quote]:
+        """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
+
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         """Claim what is due and unclaimed, and return the ids, oldest first."""
 

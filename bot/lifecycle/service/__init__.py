@@ -3,7 +3,9 @@
 Every function that a command or a click leads to takes the person, and checks at that moment whether they may. It
 raises the errors of bot/errors.py, which have words for people.
 
-quoting   ask for offers, set a key
+quoting   ask for offers
+keys      look at one's SSH keys, add and remove them
+wanted    the offer that was clicked before there was a key
 renting   rent an offer, change a request that waits
 deciding  approve, deny, accept, withdraw
 leasing   keep, extend

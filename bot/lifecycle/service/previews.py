@@ -15,13 +15,12 @@ from bot.lifecycle.service.deciding import check_may_decide
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import Frozen, changed
 from bot.model.event import Event
 from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.person import Channel, Key, Person
+from bot.model.person import Channel, Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -133,17 +132,24 @@ async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[Offe
 async def rent_to_confirm(deps: Deps, person: Person, quote_id: str, offer_id: str) -> RentPreview | None:
     """Return the offer if renting it needs a confirmation dialog.
 
-    Return None if it is cheap enough to rent at once, or if it cannot be rented; `renting.rent` then raises the
-    reason. Raise as `quote_to_ask_again`.
+    Return None if it is cheap enough to rent at once, or if it cannot be rented, such as without a key;
+    `renting.rent` then raises the reason. Raise as `quote_to_ask_again`.
     """
     async with deps.store.read() as tx:
         quote = await _own_quote(tx, person, quote_id)
-        offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
-        if offer is None or offer.expires_at <= deps.clock.now() or quote.rental_id is not None:
-            return None
-        # Ignore whether buying is blocked: the block may end while the dialog is open.
-        (choice,) = await _choices(tx, deps, quote, [offer], block=None)
-        return RentPreview(quote=quote, choice=choice) if choice.needs_confirmation else None
+        has_key = bool(await tx.people.keys(person.id))
+        return await preview_of(tx, deps, quote, offer_id) if has_key else None
+
+
+async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPreview | None:
+    """Return an offer of a quote if renting it needs a confirmation dialog. Return None if it doesn't, or if the
+    offer can no longer be rented."""
+    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
+    if offer is None or offer.expires_at <= deps.clock.now() or quote.rental_id is not None:
+        return None
+    # Ignore whether buying is blocked: the block may end while the dialog is open.
+    (choice,) = await _choices(tx, deps, quote, [offer], block=None)
+    return RentPreview(quote=quote, choice=choice) if choice.needs_confirmation else None
 
 
 # --- asking again
@@ -156,9 +162,13 @@ async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote
     Raise TooLate if it is unknown, Refused if it is somebody else's.
     """
     async with deps.store.read() as tx:
-        quote = await _own_quote(tx, person, quote_id)
-        rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
-        return changed(quote, changes=None) if rental is not None and rental.state.over else quote
+        return await without_ended_change(tx, await _own_quote(tx, person, quote_id))
+
+
+async def without_ended_change(tx: Tx, quote: Quote) -> Quote:
+    """Return the quote, but without the request that it would change if that is over."""
+    rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+    return changed(quote, changes=None) if rental is not None and rental.state.over else quote
 
 
 async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
@@ -199,13 +209,6 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
     return quote
-
-
-async def key_to_replace(deps: Deps, person: Person) -> Key | None:
-    """Return a person's key, to replace it. Raise Refused if they may not use the bot."""
-    check_user(person, deps.rules)
-    async with deps.store.read() as tx:
-        return next(iter(await tx.people.keys(person.id)), None)
 
 
 # --- decisions

@@ -14,7 +14,7 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import Event
-from bot.model.person import Key, Person
+from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary
@@ -132,9 +132,3 @@ def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostT
 def own_roles(deps: Deps, person: Person) -> Roles:
     """Return a person's own roles, for the help that fits them."""
     return roles_of(person, deps.rules)
-
-
-async def own_key(deps: Deps, person: Person) -> Key | None:
-    """Return a person's first key. Return None if they have none."""
-    async with deps.store.read() as tx:
-        return next(iter(await tx.people.keys(person.id)), None)

@@ -1,20 +1,16 @@
-"""Asking for offers, and the SSH key that renting needs."""
+"""Asking for offers."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports.store import Tx
-from bot.model.base import Frozen, changed
 from bot.model.message import Message, MessageKind, stored_destination
-from bot.model.offer import OFFER_LIFE
-from bot.model.person import Key, Person
+from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
-from bot.policy.keys import read_key
 from bot.policy.roles import may_use, may_use_in
 from bot.policy.rules import Rules
 from bot.policy.spending import check_size
@@ -60,27 +56,49 @@ async def ask(
         now = deps.clock.now()
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
             raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
-        has_key = bool(await tx.people.keys(person.id))
-        quote = Quote(
-            id=new_id(12),
-            state=QuoteState.LOOKING if has_key else QuoteState.WAITING_FOR_KEY,
-            owner=person.id,
+        quote = new_quote(
+            deps,
+            person,
+            request,
             asked_in=asked_in,
-            request=request,
-            rent_now=rent_now,
-            changes=changes,
             reply_url=reply_url,
+            rent_now=rent_now,
             replaces=replaces,
-            created_at=now,
-            due_at=now if has_key else None,
+            changes=changes,
         )
         await tx.quotes.add(quote)
         await tx.people.note_seen(person.id, now)
-        if not has_key:
-            await tx.messages.add(answer(quote, deps))
         return quote
 
     return await transact(deps, decision)
+
+
+def new_quote(
+    deps: Deps,
+    person: Person,
+    request: Request,
+    *,
+    asked_in: str,
+    reply_url: str,
+    rent_now: bool = False,
+    replaces: bool = False,
+    changes: str | None = None,
+) -> Quote:
+    """Return a quote whose search is due now. It is not stored yet."""
+    now = deps.clock.now()
+    return Quote(
+        id=new_id(12),
+        state=QuoteState.LOOKING,
+        owner=person.id,
+        asked_in=asked_in,
+        request=request,
+        rent_now=rent_now,
+        changes=changes,
+        reply_url=reply_url,
+        replaces=replaces,
+        created_at=now,
+        due_at=now,
+    )
 
 
 def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> Message:
@@ -88,32 +106,3 @@ def answer(quote: Quote, deps: Deps, kind: MessageKind = MessageKind.QUOTE) -> M
     real_now = deps.clock.real()
     to = stored_destination(quote.reply_url or quote.owner)
     return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
-
-
-class KeySaved(Frozen):
-    """A key that was stored, and how many searches waited for it and start now."""
-
-    key: Key
-    searches: int
-
-
-async def set_key(deps: Deps, person: Person, line: str) -> KeySaved:
-    """Check and store a person's public key. Their searches that waited for a key start.
-
-    Raise Refused if the person may not use the bot, and PrivateKey or Mistake if the line is not a public key that
-    the bot accepts. In each case nothing is stored.
-    """
-    check_user(person, deps.rules)
-    # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
-    key = await asyncio.to_thread(read_key, line, deps.clock.now())
-
-    async def decision(tx: Tx) -> KeySaved:
-        now = deps.clock.now()
-        await tx.people.add_key(person.id, key)
-        await tx.people.note_seen(person.id, now)
-        waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
-        for quote in waiting:
-            await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
-        return KeySaved(key=key, searches=len(waiting))
-
-    return await transact(deps, decision)

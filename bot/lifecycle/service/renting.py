@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
@@ -23,44 +23,78 @@ from bot.model.state import State
 from bot.policy.roles import may_change, may_use_quote
 from bot.policy.spending import Proposal, check_rent
 
+WANTED_FOR = timedelta(days=1)
+"""How long after the search its offer still counts as wanted by a person who had no key."""
+
 
 async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
     """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
 
-    Raise TooLate if the quote made one already or the price no longer stands, NeedsKey if the person has no key,
-    DuplicateRental if the person rents the same already and `another` is false, and Refused or Mistake if the
-    rules don't allow it.
+    Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
+    the same already and `another` is false, and Refused or Mistake if the rules don't allow it. Raise NeedsKey if
+    only a key is missing; the offer is then rented when the person adds one (`wanted.rent_wanted`).
     """
+
+    async def decision(tx: Tx) -> Rental | NeedsKey:
+        try:
+            return await rent_offer(tx, deps, person, quote_id, offer_id, another=another)
+        except NeedsKey as missing:
+            # Not raised here: that would roll the transaction back.
+            await _keep_wanted(tx, deps, person, quote_id, offer_id, another=another)
+            return missing
+
+    result = await transact(deps, decision)
+    if isinstance(result, NeedsKey):
+        raise result
+    return result
+
+
+async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> Rental:
+    """Rent an offer as `rent` does, in the caller's transaction. Nothing is written if this raises."""
     check_user(person, deps.rules)
+    # Read usage first: it takes the spending lock, so everything read after it includes other rentals that just
+    # committed.
+    usage = await tx.rentals.usage(person.id)
+    quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
+    if quote.changes is not None:
+        return await _change_request(tx, deps, person, quote, offer)
+    if not another:
+        await _check_duplicate(tx, person, quote.request)
+    await check_buying(tx)
+    proposal = check_rent(
+        quote.request,
+        offer.rate,
+        deps.rules,
+        person_rentals=usage.person_rentals,
+        team_rate=usage.team_rate,
+    )
+    await _check_key(tx, deps, person)
+    rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await _free_id(tx))
+    await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    await tx.quotes.save(changed(quote, rental_id=rental.id))
+    await tx.people.note_seen(person.id, deps.clock.now())
+    return rental
 
-    async def decision(tx: Tx) -> Rental:
-        # Read usage first: it takes the spending lock, so everything read after it includes other rentals that
-        # just committed.
-        usage = await tx.rentals.usage(person.id)
-        quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
-        if quote.changes is not None:
-            return await _change_request(tx, deps, person, quote, offer)
-        if not another:
-            await _check_duplicate(tx, person, quote.request)
-        await check_buying(tx)
-        proposal = check_rent(
-            quote.request,
-            offer.rate,
-            deps.rules,
-            person_rentals=usage.person_rentals,
-            team_rate=usage.team_rate,
-        )
-        rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await _free_id(tx))
-        await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
-        await tx.quotes.save(changed(quote, rental_id=rental.id))
-        await tx.people.note_seen(person.id, deps.clock.now())
-        return rental
 
-    return await transact(deps, decision)
+async def _keep_wanted(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
+    """Note the offer as the only one that is rented when the person adds a key."""
+    now = deps.clock.now()
+    for earlier in await tx.quotes.wanted(person.id, now - WANTED_FOR):
+        await tx.quotes.save(changed(earlier, wanted_offer=None, wanted_another=False))
+    quote = await tx.quotes.get(quote_id)
+    if quote is not None:
+        await tx.quotes.save(changed(quote, wanted_offer=offer_id, wanted_another=another))
+    await tx.people.note_seen(person.id, now)
+
+
+async def _check_key(tx: Tx, deps: Deps, person: Person) -> None:
+    """Raise NeedsKey if the person has no key."""
+    if not await tx.people.keys(person.id):
+        raise NeedsKey(github=deps.rules.keys.github)
 
 
 async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
-    """Return an offer and its quote. Raise TooLate, Refused or NeedsKey if this person can't rent it."""
+    """Return an offer and its quote. Raise TooLate or Refused if this person can't rent it."""
     quote = await tx.quotes.get(quote_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
     if quote is None or offer is None:
@@ -69,8 +103,6 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
         raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
-    if not await tx.people.keys(person.id):
-        raise NeedsKey("Before I rent I need your public SSH key: it lets you in.")
     if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
     return quote, offer
@@ -132,7 +164,7 @@ def envelope_facts(rental: Rental) -> Facts:
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
     """Replace a request that waits by that of the quote, with the next version of its envelope.
 
-    Raise Refused if the person may not change it, TooLate if it no longer waits.
+    Raise Refused if the person may not change it, TooLate if it no longer waits, NeedsKey without a key.
     """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not may_change(person.id, rental.owner):
@@ -151,6 +183,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         version=rental.envelope.version + 1,
         spent=(await load_snapshot(tx, rental)).spent(now).amount,
     )
+    await _check_key(tx, deps, person)
     after = transitions.change_request(
         rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now
     )

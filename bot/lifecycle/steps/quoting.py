@@ -126,8 +126,8 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the recommended offer if it needs neither approval nor confirmation. Return the quote with the rental.
-    If nothing was rented, return a quote that shows its offers."""
+    """Rent the recommended offer if its owner has a key and it needs neither approval nor confirmation. Return the
+    quote with the rental. If nothing was rented, return a quote that shows its offers."""
     proposal = propose(quote.request, quote.offers[0].rate, deps.rules)
     shown = changed(quote, rent_now=False)
     if proposal.over or needs_confirmation(proposal.envelope):
@@ -136,7 +136,8 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
         # The quote stays due: if the process dies before the answer is queued, the next search queues it.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, EVER)
-    if person is None:
+        has_key = bool(await tx.people.keys(quote.owner))
+    if person is None or not has_key:
         return shown
     try:
         rental = await rent(deps, person, quote.id, quote.offers[0].offer_id)

@@ -1,0 +1,141 @@
+"""A person's own public SSH keys: look at them, add, remove, and choose the first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.service.wanted import Wanted, rent_wanted
+from bot.model.base import changed
+from bot.model.offer import OFFER_LIFE
+from bot.model.person import Key, Person
+from bot.model.quote import QuoteState
+from bot.model.state import State
+from bot.policy.keys import read_key
+
+_BOUGHT_WITH_A_KEY = frozenset({State.AWAITING_APPROVAL, State.PROCURING, State.PROVISIONING})
+"""A machine that fails while it is made is replaced by another purchase."""
+
+
+@dataclass(frozen=True)
+class KeysSaved:
+    """What a person's new keys changed."""
+
+    added: tuple[Key, ...]
+    known: tuple[Key, ...]
+    """Those that the person had already."""
+    searches: int
+    """How many searches waited for a key and go on now. Only an earlier version let searches wait."""
+    wanted: Wanted | None
+    """What became of the offer that the person clicked before they had a key."""
+
+
+@dataclass(frozen=True)
+class KeyChanged:
+    """A key that was removed or became the first, and all keys of the person afterwards, the first one first."""
+
+    key: Key
+    keys: tuple[Key, ...]
+
+
+async def own_keys(deps: Deps, person: Person) -> tuple[Key, ...]:
+    """Return a person's keys, the first one first. Raise Refused if they may not use the bot."""
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        return tuple(await tx.people.keys(person.id))
+
+
+async def add_key(deps: Deps, person: Person, line: str, *, reply_url: str) -> KeysSaved:
+    """Check and store the public key in a line. If the person clicked on an offer before they had a key, rent it.
+
+    `reply_url` gets the answer if that offer is searched for again. Raise Refused if the person may not use the
+    bot. Raise PrivateKey or Mistake if the bot doesn't accept the line, or if these are too many keys. Nothing is
+    stored then.
+    """
+    check_user(person, deps.rules)
+    # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
+    key = await asyncio.to_thread(read_key, line, deps.clock.now())
+    return await save_keys(deps, person, [key], reply_url=reply_url)
+
+
+async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_url: str) -> KeysSaved:
+    """Store those keys that the person doesn't have yet, and rent the offer that waits for a key. The caller has
+    checked that the person may use the bot. Raise Mistake, and store none, if these would be too many."""
+
+    async def decision(tx: Tx) -> KeysSaved:
+        # Usage takes the spending lock. Without it, two additions at once would both pass the limit.
+        await tx.rentals.usage(person.id)
+        now = deps.clock.now()
+        had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
+        added = tuple(key for key in keys if key.fingerprint not in had)
+        _check_room(len(had), len(added), deps.rules.keys.per_person)
+        for key in added:
+            await tx.people.add_key(person.id, key)
+        await tx.people.note_seen(person.id, now)
+        waiting = await tx.quotes.waiting_for_key(person.id, now - OFFER_LIFE)
+        for quote in waiting:
+            await tx.quotes.save(changed(quote, state=QuoteState.LOOKING, due_at=now))
+        return KeysSaved(
+            added=added,
+            known=tuple(had[key.fingerprint] for key in keys if key.fingerprint in had),
+            searches=len(waiting),
+            wanted=await rent_wanted(tx, deps, person, reply_url),
+        )
+
+    return await transact(deps, decision)
+
+
+def _check_room(had: int, more: int, most: int) -> None:
+    if more and had + more > most:
+        have = f"You have {had} key{'' if had == 1 else 's'}, and your team's limit is {most} a person."
+        raise Mistake(f"{have} I saved nothing.", next_step=NextStep.REMOVE_A_KEY)
+
+
+async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
+    """Remove one of a person's keys. Machines that run keep it.
+
+    Raise TooLate if they don't have the key. Raise Refused if the person may not use the bot, or if it is their
+    last key and a rental of theirs still has to be bought with it.
+    """
+
+    async def decision(tx: Tx) -> KeyChanged:
+        await tx.rentals.usage(person.id)  # the spending lock: nothing may be rented while the last key goes
+        key = await _own_key(tx, deps, person, fingerprint)
+        await tx.people.remove_key(person.id, fingerprint)
+        left = tuple(await tx.people.keys(person.id))
+        if not left:
+            await _check_nothing_is_bought(tx, person)
+        return KeyChanged(key=key, keys=left)
+
+    return await transact(deps, decision)
+
+
+async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
+    for rental in await tx.rentals.live(person.id):
+        if rental.state in _BOUGHT_WITH_A_KEY:
+            needs = f"{rental.id} still needs a key, and this is your last."
+            raise Refused(f"{needs} I removed nothing. Add another key first.")
+
+
+async def make_first(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
+    """Make one of a person's keys the first, with which machines open for certain. Raise as `remove_key`."""
+
+    async def decision(tx: Tx) -> KeyChanged:
+        key = await _own_key(tx, deps, person, fingerprint)
+        await tx.people.make_key_first(person.id, fingerprint)
+        return KeyChanged(key=key, keys=tuple(await tx.people.keys(person.id)))
+
+    return await transact(deps, decision)
+
+
+async def _own_key(tx: Tx, deps: Deps, person: Person, fingerprint: str) -> Key:
+    check_user(person, deps.rules)
+    for key in await tx.people.keys(person.id):
+        if key.fingerprint == fingerprint:
+            return key
+    raise TooLate("You don't have that key any more.")

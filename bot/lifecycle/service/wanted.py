@@ -1,0 +1,75 @@
+"""The offer that a person clicked before they had an SSH key: what becomes of it when they add one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bot.errors import GpubotError, Mistake, Refused, TooLate
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.previews import RentPreview, preview_of, without_ended_change
+from bot.lifecycle.service.quoting import new_quote
+from bot.lifecycle.service.renting import WANTED_FOR, rent_offer
+from bot.model.base import changed
+from bot.model.person import Person
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+
+
+@dataclass(frozen=True)
+class NotRented:
+    """The offer was not rented, for this reason."""
+
+    problem: GpubotError
+
+
+@dataclass(frozen=True)
+class SearchedAgain:
+    """The price of the offer no longer stood, so a search for the same was started. Its answer has the offers."""
+
+    quote: Quote
+    """The new search."""
+
+
+Wanted: TypeAlias = Rental | RentPreview | SearchedAgain | NotRented
+"""What became of an offer: it was rented or its approval was asked for, its owner confirms it first, its price no
+longer stood, or something else prevents it."""
+
+
+async def rent_wanted(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Wanted | None:
+    """Rent the offer that a person clicked last before they had a key. Return what became of it, or None if there
+    is none. An offer is tried once: afterwards it is no longer wanted.
+
+    `reply_url` gets the answer of a new search. The caller has stored the key in the same transaction.
+    """
+    now = deps.clock.now()
+    waiting = await tx.quotes.wanted(person.id, now - WANTED_FOR)
+    for quote in waiting:
+        await tx.quotes.save(changed(quote, wanted_offer=None, wanted_another=False))
+    newest = waiting[0] if waiting else None
+    if newest is None or newest.wanted_offer is None or newest.rental_id is not None:
+        return None
+    if any(offer.offer_id == newest.wanted_offer and offer.expires_at <= now for offer in newest.offers):
+        return await _search_again(tx, deps, person, newest, reply_url)
+    preview = await preview_of(tx, deps, newest, newest.wanted_offer)
+    if preview is not None:
+        return preview
+    try:
+        return await rent_offer(tx, deps, person, newest.id, newest.wanted_offer, another=newest.wanted_another)
+    except (Mistake, Refused, TooLate) as problem:
+        return NotRented(problem)
+
+
+async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_url: str) -> SearchedAgain:
+    earlier = await without_ended_change(tx, quote)
+    fresh = new_quote(
+        deps,
+        person,
+        earlier.request,
+        asked_in=earlier.asked_in,
+        reply_url=reply_url,
+        changes=earlier.changes,
+    )
+    await tx.quotes.add(fresh)
+    return SearchedAgain(quote=fresh)

@@ -1,0 +1,93 @@
+"""A person's SSH keys: the question for one, the list, and the replies to changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model.person import Key
+from bot.policy.keys import kind_of
+from handlers.ids import NO_VALUE, Action, KeyValue
+from handlers.views import blocks
+from handlers.views.blocks import Rendered, button
+from handlers.views.format import escape, join, plural
+
+ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
+LISTED = 20
+"""A message holds 50 blocks, and each key takes two."""
+_FIRST = ", first: machines open with it for certain"
+
+
+def key_text(key: Key) -> str:
+    """Return a key as people tell it from others: `"you@laptop", SHA256:... (ed25519)`."""
+    name = f'"{escape(key.comment, 100)}", ' if key.comment.strip() else ""
+    return f"{name}{escape(key.fingerprint, 80)} ({escape(kind_of(key.line), 40)})"
+
+
+def needed() -> Rendered:
+    """Return the question for an SSH key, such as after a click on an offer."""
+    text = "Before I rent I need your public SSH key: it lets you in."
+    return blocks.message(
+        f"{text} Add it with: {ADD_COMMAND}",
+        blocks.section(text),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary")),
+        blocks.context(f"or  {ADD_COMMAND}"),
+        closed=False,
+    )
+
+
+def listing(keys: Sequence[Key], first_line: str = "") -> Rendered:
+    """Return a person's keys with their buttons, below the `first_line` that says what was just done. Return the
+    question for a key if there is none and nothing was done."""
+    if not keys and not first_line:
+        return needed()
+    heading = f"{plural(len(keys), 'SSH key')}." if keys else "You have none now: the next rent asks for one."
+    lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
+    more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
+    others = "The others get in if the set-up of the machine runs." if len(keys) > 1 else ""
+    uses = f"{others} Machines that run now stay as they are.".lstrip() if keys else ""
+    return blocks.message(
+        "\n".join(filter(None, (first_line, heading, *lines, more, uses, f"Add one with: {ADD_COMMAND}"))),
+        blocks.section(join(first_line, heading)),
+        *(
+            block
+            for n, (key, line) in enumerate(zip(keys, lines, strict=False))
+            for block in (blocks.section(line), _buttons(key, first=n == 0))
+        ),
+        blocks.context(join(more, uses)) if keys else None,
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE)),
+        blocks.context(f"or  {ADD_COMMAND}"),
+        closed=False,
+    )
+
+
+def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
+    value = KeyValue(fingerprint=key.fingerprint)
+    return blocks.actions(
+        None if first else button("Make first", Action.MAKE_KEY_FIRST, value),
+        button("Remove", Action.REMOVE_KEY, value),
+    )
+
+
+def saved_text(added: Sequence[Key], known: Sequence[Key], searches: int = 0) -> str:
+    """Return what was saved. `known` are the keys that the person had already, `searches` is how many searches
+    waited for a key and go on now."""
+    parts = []
+    if len(added) == 1:
+        parts.append(f"Your key is saved: {key_text(added[0])}.")
+    elif added:
+        parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
+    if known:
+        parts.append(f"Saved before: {', '.join(map(key_text, known))}.")
+    if searches:
+        parts.append(f"Going on with {plural(searches, 'search', 'searches')}.")
+    return join(*parts)
+
+
+def removed_text(key: Key) -> str:
+    """Return that a key was removed."""
+    return f"Removed: {key_text(key)}. Machines that run now still open with it."
+
+
+def made_first_text(key: Key) -> str:
+    """Return that a key is the first one now."""
+    return f"First now: {key_text(key)}."

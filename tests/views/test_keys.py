@@ -1,0 +1,104 @@
+"""A person's SSH keys: the question for one, the list, and the replies to changes."""
+
+from __future__ import annotations
+
+import base64
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.person import Key
+from handlers.views import keys, replies
+from tests.views.screens import message, page
+from tests.views.stories import clock
+
+NOW = clock(14, 40)
+RSA_4096 = b"\0\0\0\7ssh-rsa" + b"\0\0\0\3\1\0\1" + b"\0\0\2\1\0" + b"\xff" * 512
+"""The type, the exponent and the modulus of a key, each after its length (RFC 4253, section 6.6)."""
+LAPTOP = Key(
+    line="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7wzGEyr0SKZTlZ2YkXcz0L8lDhUJZgYNVNjxfGp5xr",
+    comment="you@laptop",
+    fingerprint="SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8",
+    set_at=NOW,
+)
+NAMELESS = changed(
+    LAPTOP,
+    line=f"ssh-rsa {base64.b64encode(RSA_4096).decode()}",
+    comment="",
+    fingerprint="SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+)
+
+
+def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
+    assert page(
+        *(
+            message(shown, NOW)
+            for shown in (
+                keys.listing([]),
+                keys.listing([LAPTOP]),
+                keys.listing([NAMELESS, LAPTOP], keys.made_first_text(NAMELESS)),
+                keys.listing([], keys.removed_text(LAPTOP)),
+            )
+        )
+    ) == snapshot("""\
+
+(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
+      ssh-ed25519 AAAA... you@laptop
+Before I rent I need your public SSH key: it lets you in.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
+1 SSH key.
+"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), first: machines open
+      with it for certain
+[Remove]
+  Machines that run now stay as they are.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
+First now: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096). 2 SSH keys.
+SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096), first: machines open with it for
+      certain
+[Remove]
+"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
+[Make first] [Remove]
+  The others get in if the set-up of the machine runs. Machines that run now stay as they are.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+
+(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
+Removed: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). Machines that
+      run now still open with it. You have none now: the next rent asks for one.
+[Add SSH key]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+""")
+
+
+def test_a_list_of_many_keys_says_how_many_it_leaves_out() -> None:
+    shown = keys.listing([LAPTOP] * 25)
+    assert "25 SSH keys." in shown.text
+    assert "5 more keys not shown." in shown.text
+
+
+def test_the_reply_says_what_was_saved_and_what_was_there() -> None:
+    replied = [
+        keys.saved_text([LAPTOP], []),
+        keys.saved_text([], [LAPTOP]),
+        keys.saved_text([LAPTOP, NAMELESS], [], searches=1),
+        keys.saved_text([LAPTOP], [NAMELESS], searches=2),
+    ]
+    assert page(*(message(replies.reply(words), NOW) for words in replied)) == snapshot("""\
+
+Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
+
+Saved before: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
+
+2 keys are saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519),
+      SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096). Going on with 1 search.
+
+Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). Saved
+      before: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096). Going on with 2
+      searches.
+""")
