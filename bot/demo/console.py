@@ -22,7 +22,16 @@ from bot.demo.dialogs import Dialogs
 from bot.demo.laptop import Laptop
 from bot.demo.play import Play
 from bot.demo.printing import Printer, as_text, of_message
-from bot.demo.processes import NotRunning, environment, free_port, run_sandbox, start_bot, stop, until_it_ends
+from bot.demo.processes import (
+    NotRunning,
+    environment,
+    free_port,
+    run_sandbox,
+    start_bot,
+    stop,
+    until_it_ends,
+    write_policy,
+)
 from bot.demo.script import HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
 from sandbox.client import Addresses, ControlError, SandboxClient, SeenMessage
@@ -155,7 +164,8 @@ async def play_along(say: Callable[[str], None]) -> None:
         say("Starting the sandbox and gpubot run ...")
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             http = f"127.0.0.1:{free_port()}"
-            settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http)
+            policy = write_policy(folder)
+            settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http, policy=policy)
             laptop = Laptop.new(folder / "laptop", "you@laptop")
             bot = await start_bot(settings, folder / "bot.log")
             try:

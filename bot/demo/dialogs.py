@@ -11,7 +11,7 @@ from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12
 """Choices of a menu that are shown."""
-CHOSEN = ("value", "selected_option", "selected_date", "selected_time")
+CHOSEN = ("value", "selected_option", "selected_users")
 
 
 @dataclass
@@ -73,12 +73,8 @@ class Dialogs:
 
 def field_line(entry: Input) -> str:
     """Return the line of a field: its label and value, and its choices or its hint."""
-    filled = entry.value or {}
-    value = next((filled[key] for key in CHOSEN if filled.get(key)), "")
-    if isinstance(value, dict):
-        value = value["text"]["text"]
     optional = " (may be left empty)" if entry.optional else ""
-    line = f"{entry.label}{optional}: {value}".rstrip()
+    line = f"{entry.label}{optional}: {_shown(entry)}".rstrip()
     choices = [option.text for option in entry.options]
     if choices:
         more = f", and {len(choices) - MAX_CHOICES} more" if len(choices) > MAX_CHOICES else ""
@@ -86,10 +82,27 @@ def field_line(entry: Input) -> str:
     return f"{line}   ({entry.hint})" if entry.hint else line
 
 
-def field_value(entry: Input, typed: str) -> str | None:
-    """Return the value of what was typed. Raise Mistake if a menu does not have that choice."""
-    if not entry.options:
-        return typed or None
+def _shown(entry: Input) -> str:
+    """Return the value of a field as its person sees it."""
+    filled = entry.value or {}
+    value = next((filled[key] for key in CHOSEN if filled.get(key)), "")
+    if isinstance(value, list):
+        names = {option.value: option.text for option in entry.options}
+        return ", ".join(names.get(each, str(each)) for each in value)
+    return str(value["text"]["text"] if isinstance(value, dict) else value)
+
+
+def field_value(entry: Input, typed: str) -> str | list[str] | None:
+    """Return the value of what was typed; in a menu that takes several, with commas between them.
+
+    Raise Mistake if a menu does not have that choice.
+    """
+    if entry.type.startswith("multi_"):
+        return [_choice(entry, each.strip()) for each in typed.split(",") if each.strip()]
+    return _choice(entry, typed) if entry.options else typed or None
+
+
+def _choice(entry: Input, typed: str) -> str:
     for option in entry.options:
         if typed.casefold() in (option.text.casefold(), option.value.casefold()):
             return option.value

@@ -28,6 +28,13 @@ TAIL = 2000
 """Characters of a log that are shown when a process ends too early."""
 
 
+SETUP = """\
+#!/bin/sh
+python3 -m venv /opt/torch && /opt/torch/bin/pip install --quiet torch
+"""
+"""What people mean by `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
+
+
 class NotRunning(GpubotError):
     """A process of the demo didn't start, or ended too early."""
 
@@ -80,8 +87,18 @@ class Bot:
         self.process.send_signal(signal.SIGKILL)
 
 
-def environment(addresses: Addresses, folder: Path, *, admins: str, channel: str, http: str) -> dict[str, str]:
-    """Return the settings of a bot in the sandbox."""
+def write_policy(folder: Path) -> Path:
+    """Write a policy file that names the set-up script `torch`, and return its path."""
+    (folder / "torch.sh").write_text(SETUP)
+    policy = folder / "policy.yml"
+    policy.write_text("setup: {torch: torch.sh}\n")
+    return policy
+
+
+def environment(
+    addresses: Addresses, folder: Path, *, admins: str, channel: str, http: str, policy: Path | None = None
+) -> dict[str, str]:
+    """Return the settings of a bot in the sandbox, without a policy file if there is none."""
     inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
         **{name: os.environ[name] for name in inherited if name in os.environ},
@@ -96,6 +113,7 @@ def environment(addresses: Addresses, folder: Path, *, admins: str, channel: str
         "GPUBOT_ADMINS": admins,
         "GPUBOT_DATABASE_URL": f"sqlite:///{folder / 'gpubot.sqlite'}",
         "GPUBOT_HTTP": http,
+        **({"GPUBOT_POLICY": str(policy)} if policy is not None else {}),
     }
 
 

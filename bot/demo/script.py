@@ -18,7 +18,7 @@ from bot.clock import SystemClock
 from bot.demo.laptop import Laptop, has_openssh
 from bot.demo.play import Missed, Play
 from bot.demo.printing import Printer
-from bot.demo.processes import environment, free_port, run_sandbox, start_bot, stop
+from bot.demo.processes import environment, free_port, run_sandbox, start_bot, stop, write_policy
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
 from sandbox.client import ControlError, SandboxClient, SeenMessage
@@ -50,7 +50,12 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
         note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             settings = environment(
-                addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=f"127.0.0.1:{free_port()}"
+                addresses,
+                folder,
+                admins=PEOPLE["Ben"],
+                channel=HOME,
+                http=f"127.0.0.1:{free_port()}",
+                policy=write_policy(folder),
             )
             laptops = {
                 name: Laptop.new(folder / name.lower(), f"{name.lower()}@laptop") for name in ("Ana", "Cleo")
@@ -78,12 +83,13 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
 
 
 async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
-    """Ana rents one H100. Her first choice is sold out, and the next offer is within what she accepted."""
+    """Ana rents one H100. She is asked for her key, and the rental begins once she adds it. Her first choice is
+    sold out, and the next offer is within what she accepted."""
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU for 6h -- fine-tune run 7")
-    play.sees("Ana", "I need your public SSH key", only_you=True)
-    await play.types("Ana", "#training", f"key {laptops['Ana'].public_key}")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
+    play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
+    await play.types("Ana", "#training", f"key {laptops['Ana'].public_key}")
     ready = await play.until_sees("Ana", "is ready until", SOON, dm=True)
     play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
     play.sees("Cleo", "Ready after")

@@ -113,6 +113,8 @@ class Input(_Answer):
 
     block_id: str
     action_id: str
+    type: str
+    """The element's, such as `static_select`."""
     label: str
     hint: str
     optional: bool

@@ -114,8 +114,16 @@ def _input_seen(view: View, block: Json, element: Json, workspace: Workspace) ->
         "optional": bool(block.get("optional")),
         "placeholder": render.text_object(element.get("placeholder"), reader),
         "value": None if is_empty(value) else value,
-        "options": [
-            {"text": render.text_object(choice.get("text"), reader), "value": choice.get("value")}
-            for choice in choices(element)
-        ],
+        "options": _options_seen(element, workspace, reader),
     }
+
+
+def _options_seen(element: Json, workspace: Workspace, reader: render.Reader) -> list[Json]:
+    """Return what a person can choose in an input: for a menu of people, everyone who is not deactivated."""
+    if element["type"] in {"users_select", "multi_users_select"}:
+        people = (person for person in workspace.people.values() if not person.deleted and not person.is_bot)
+        return [{"text": person.name, "value": person.id} for person in people]
+    return [
+        {"text": render.text_object(choice.get("text"), reader), "value": choice.get("value")}
+        for choice in choices(element)
+    ]

@@ -59,7 +59,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "dialog: Your SSH key",
         "Public key: This field is required.",
         "The dialog has no field 2.",
-        'Your key "ana@laptop" is set',
+        'Your key is saved: "ana@laptop"',
         "Ana has no dialog open.",
         "1x H100 in EU",
         "Button 2 is for Ana alone.",

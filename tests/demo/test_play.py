@@ -68,18 +68,42 @@ def test_a_wrong_span_is_refused(typed: str) -> None:
 MENU = Input(
     block_id="region",
     action_id="region",
+    type="static_select",
     label="Region",
     hint="",
     optional=False,
     value={"type": "static_select", "selected_option": {"text": {"text": "EU"}, "value": "eu"}},
     options=(Option(text="EU", value="eu"), Option(text="United States", value="us")),
 )
-NOTE = Input(block_id="note", action_id="note", label="Note", hint="public", optional=True, value=None, options=())
+NOTE = Input(
+    block_id="note",
+    action_id="note",
+    type="plain_text_input",
+    label="Note",
+    hint="public",
+    optional=True,
+    value=None,
+    options=(),
+)
+PEOPLE = Input(
+    block_id="with",
+    action_id="with",
+    type="multi_users_select",
+    label="With",
+    hint="",
+    optional=True,
+    value={"type": "multi_users_select", "selected_users": ["U0BEN0000", "U0CLEO000"]},
+    options=(Option(text="Ben", value="U0BEN0000"), Option(text="Cleo", value="U0CLEO000")),
+)
 
 
 @pytest.mark.parametrize(
     ("entry", "line"),
-    [(MENU, "Region: EU   of EU, United States"), (NOTE, "Note (may be left empty):   (public)")],
+    [
+        (MENU, "Region: EU   of EU, United States"),
+        (NOTE, "Note (may be left empty):   (public)"),
+        (PEOPLE, "With (may be left empty): Ben, Cleo   of Ben, Cleo"),
+    ],
 )
 def test_a_field_is_shown_with_its_value_and_its_choices_or_its_hint(entry: Input, line: str) -> None:
     assert field_line(entry) == line
@@ -87,12 +111,23 @@ def test_a_field_is_shown_with_its_value_and_its_choices_or_its_hint(entry: Inpu
 
 @pytest.mark.parametrize(
     ("entry", "typed", "value"),
-    [(MENU, "eu", "eu"), (MENU, "united states", "us"), (NOTE, "run 7", "run 7"), (NOTE, "", None)],
+    [
+        (MENU, "eu", "eu"),
+        (MENU, "united states", "us"),
+        (NOTE, "run 7", "run 7"),
+        (NOTE, "", None),
+        (PEOPLE, "cleo, ben", ["U0CLEO000", "U0BEN0000"]),
+        (PEOPLE, "", []),
+    ],
 )
-def test_a_menu_takes_the_text_or_the_value_of_a_choice(entry: Input, typed: str, value: str | None) -> None:
+def test_a_menu_takes_the_text_or_the_value_of_each_choice(
+    entry: Input, typed: str, value: str | list[str] | None
+) -> None:
     assert field_value(entry, typed) == value
 
 
 def test_a_choice_that_a_menu_does_not_have_is_refused_with_its_choices() -> None:
     with pytest.raises(Mistake, match=r'Region has no "moon"\. There are: EU, United States'):
         field_value(MENU, "moon")
+    with pytest.raises(Mistake, match=r'With has no "dan"\. There are: Ben, Cleo'):
+        field_value(PEOPLE, "ben, dan")

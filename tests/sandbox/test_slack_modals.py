@@ -5,7 +5,7 @@ from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 
-from sandbox.slack.default import ANA
+from sandbox.slack.default import ANA, BEN, CLEO
 from tests.sandbox.slack_world import (
     Json,
     RawSocket,
@@ -112,6 +112,27 @@ async def test_a_submission_has_all_values_and_the_metadata() -> None:
         assert values["gpu"]["pick"]["selected_option"]["value"] == "H100"
         assert payload["user"]["team_id"] == payload["team"]["id"]
         assert {"trigger_id", "api_app_id", "enterprise", "is_enterprise_install", "response_urls"} <= set(payload)
+
+
+async def test_a_menu_of_people_offers_everyone_who_is_not_deactivated() -> None:
+    menu = {
+        "type": "input",
+        "block_id": "with",
+        "label": {"type": "plain_text", "text": "With"},
+        "element": {"type": "multi_users_select", "action_id": "pick", "initial_users": [CLEO]},
+    }
+    async with workspace() as world:
+        socket = await world.socket()
+        view_id = await opened(world, socket, modal(menu))
+        (shown,) = (await world.get("views", user=ANA))["modal"]["inputs"]
+        assert [choice["text"] for choice in shown["options"]] == ["Ana", "Ben", "Cleo", "Gus", "Olga"]
+        values = {"with": {"pick": [BEN, CLEO]}}
+        waiting = asyncio.ensure_future(world.act("submit", user=ANA, view_id=view_id, values=values))
+        envelope = await socket.next()
+        await socket.ack(envelope)
+        assert (await waiting)["ok"]
+        chosen = envelope["payload"]["view"]["state"]["values"]["with"]["pick"]
+        assert chosen == {"type": "multi_users_select", "selected_users": [BEN, CLEO]}
 
 
 async def test_an_acknowledgement_can_update_the_modal_or_close_it() -> None:
