@@ -4,54 +4,127 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import update
 
-from bot.lifecycle.service import account
+from bot.lifecycle.service import account, keys
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.message import MessageKind
+from bot.model.quote import QuoteState
 from bot.model.state import State
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
 from bot.policy.rules import Limits
+from handlers.delivery import content
 from store.tables import attempts, quotes, resources
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import alarm, waiting
+from tests.slack_limits import problems_of_message
 from tests.store.old_databases import at
 from tests.store.schemas import contents, engine
 
-RENTED = datetime(2026, 11, 24, 22, 38, tzinfo=UTC)
-STARTED = datetime(2026, 11, 24, 22, 43, 37, tzinfo=UTC)
-DUMPED = datetime(2026, 11, 24, 22, 44, 22, tzinfo=UTC)
-"""When the machines in use were bought at the latest, those that start, and when the database was dumped."""
 
-FOR_APPROVER, FOR_OWNER, CHANGED, AFTER_FAILURES = "5wjp8", "2bns7", "jyv2g", "jcb8n"
-"""Requests that wait for a decision; one was changed, one waits again after its attempts failed."""
-BLOCKED, UNANSWERED, STARTING = "n4g4r", "thsv4", "2ubud"
-"""Purchases: blocked by a pause, with an unknown outcome, accepted."""
-IN_USE, KEPT, EXTENSION_WAITS, EXTENDED = "4qa2k", "5sdcs", "jeer3", "we3fk"
-"""Leases: KEPT has -1 as `asked_times`, because its owner clicked "Keep"."""
-CANCELLED, ALARMED = "b73vr", "3eg42"
-"""Deletions: an admin takes care of the second one."""
+@dataclass(frozen=True)
+class Stored:
+    """When a dump was made, and the ids of its rentals."""
+
+    rented: datetime
+    """By then, the machines in use had been bought."""
+    started: datetime
+    """Then those were bought that start."""
+    dumped: datetime
+    for_approver: str
+    for_owner: str
+    changed: str
+    after_failures: str
+    """These wait for a decision; the last two were changed, and wait again after attempts that failed."""
+    blocked: str
+    unanswered: str
+    starting: str
+    """Purchases: blocked by a pause, with an unknown outcome, accepted."""
+    in_use: str
+    kept: str
+    extension_waits: str
+    extended: str
+    """Leases. The owner of `kept` clicked "Keep"."""
+    cancelled: str
+    alarmed: str
+    """Deletions. An admin takes care of the second one."""
+
+
+def _on(day: int, hour: int, minute: int, second: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+STORED = {
+    "0003": Stored(
+        rented=_on(24, 22, 38),
+        started=_on(24, 22, 43, 37),
+        dumped=_on(24, 22, 44, 22),
+        for_approver="5wjp8",
+        for_owner="2bns7",
+        changed="jyv2g",
+        after_failures="jcb8n",
+        blocked="n4g4r",
+        unanswered="thsv4",
+        starting="2ubud",
+        in_use="4qa2k",
+        kept="5sdcs",
+        extension_waits="jeer3",
+        extended="we3fk",
+        cancelled="b73vr",
+        alarmed="3eg42",
+    ),
+    "0004": Stored(
+        rented=_on(25, 0, 10),
+        started=_on(25, 0, 18),
+        dumped=_on(25, 0, 18, 45),
+        for_approver="7a3nr",
+        for_owner="4mzfk",
+        changed="utz2p",
+        after_failures="hz3tp",
+        blocked="6pg5b",
+        unanswered="7dvch",
+        starting="w5fbr",
+        in_use="vnn9u",
+        kept="tgc9d",
+        extension_waits="8t4s9",
+        extended="ssd7q",
+        cancelled="g5vn5",
+        alarmed="7hzqz",
+    ),
+}
+TOLD_ONCE, TOLD_TWICE = "r3x53", "3qmw8"
+"""Leases of 0004: the owner got the notice 2 hours before the end of the first, and both notices of the second."""
+WAITS_FOR_KEY, STILL_LOOKS = "6d49p67mynkt", "8k8a5zx3bfxc"
+"""Quotes of 0004: of somebody without a key, and one for which the market gave no answer yet."""
+
+
+@pytest.fixture
+def stored(schema: str) -> Stored:
+    return STORED[schema]
 
 
 @asynccontextmanager
-async def upgraded(old_url: str) -> AsyncIterator[World]:
+async def upgraded(old_url: str, stored: Stored) -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines."""
-    rules = changed(RULES, limits=Limits(per_person_rentals=20))
+    rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
     async with world(old_url, rules=rules) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
         for rental in await here.rentals():
             starts = rental.state in {State.PROCURING, State.PROVISIONING}
             (starting if starts else earlier).extend(a for a in await here.attempts(rental) if not a.settled)
-        here.jump(RENTED - here.now)
+        here.jump(stored.rented - here.now)
         await _buy_again(here, old_url, earlier)
-        here.jump(STARTED - here.now)
+        here.jump(stored.started - here.now)
         await _buy_again(here, old_url, starting)
-        here.jump(DUMPED - here.now)
+        here.jump(stored.dumped - here.now)
         yield here
 
 
@@ -87,56 +160,149 @@ async def jump_to(here: World, moment: datetime) -> None:
     await here.be_down(moment - here.now)
 
 
-@pytest.mark.parametrize("schema", ["0003"])
-async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(old_url: str) -> None:
-    async with upgraded(old_url) as here:
+@pytest.mark.parametrize("schema", STORED)
+async def test_requests_purchases_and_deletions_of_an_older_version_reach_their_next_states(
+    old_url: str, stored: Stored
+) -> None:
+    async with upgraded(old_url, stored) as here:
         over = [rental for rental in await here.rentals() if rental.state.over]
-        assert (await here.rental(BLOCKED)).blocked is not None
-        assert alarm(await here.rental(ALARMED)).taken_on_by == CLEO.id
+        assert (await here.rental(stored.blocked)).blocked is not None
+        assert alarm(await here.rental(stored.alarmed)).taken_on_by == CLEO.id
         await account.resume(here.deps, CLEO)
-        await here.deny(await here.rental(CHANGED))
-        await here.approve(await here.rental(FOR_APPROVER), BEN)
-        await here.approve(await here.rental(FOR_OWNER), ANA)
-        for rental_id in (FOR_APPROVER, FOR_OWNER, BLOCKED, UNANSWERED, STARTING):
+        await here.deny(await here.rental(stored.changed))
+        await here.approve(await here.rental(stored.for_approver), BEN)
+        await here.approve(await here.rental(stored.for_owner), ANA)
+        for rental_id in (
+            stored.for_approver,
+            stored.for_owner,
+            stored.blocked,
+            stored.unanswered,
+            stored.starting,
+        ):
             await here.until(rental_id, State.READY)
-        assert len(await here.attempts(await here.rental(UNANSWERED))) == 1
-        await here.until(CANCELLED, State.CANCELLED)
-        await here.until(ALARMED, State.DESTROYED)
-        assert (await here.rental(CHANGED)).state is State.DENIED
-        await jump_to(here, waiting(await here.rental(AFTER_FAILURES)).expires_at)
-        assert (await here.rental(AFTER_FAILURES)).state is State.EXPIRED
+        assert len(await here.attempts(await here.rental(stored.unanswered))) == 1
+        await here.until(stored.cancelled, State.CANCELLED)
+        await here.until(stored.alarmed, State.DESTROYED)
+        assert (await here.rental(stored.changed)).state is State.DENIED
+        await jump_to(here, waiting(await here.rental(stored.after_failures)).expires_at)
+        assert (await here.rental(stored.after_failures)).state is State.EXPIRED
         assert [await here.rental(rental.id) for rental in over] == over
+        await here.be_down(48 * HOUR)
+        await here.pass_time(HOUR)
+        assert [rental for rental in await here.rentals() if not rental.state.over] == []
+        assert await here.alive() == []
 
 
-@pytest.mark.parametrize("schema", ["0003"])
-async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str) -> None:
-    async with upgraded(old_url) as here:
-        promised = (await here.rental(KEPT)).running_lease.question
+@pytest.mark.parametrize("schema", STORED)
+async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old_url: str, stored: Stored) -> None:
+    async with upgraded(old_url, stored) as here:
+        promised = (await here.rental(stored.kept)).running_lease.question
         assert promised.promised
         assert promised.at is not None
         await jump_to(here, promised.at - SECOND)
         # A sign of life: only the question whose time its owner knows is still asked.
-        extended = await here.approve(await here.rental(EXTENSION_WAITS), BEN)
+        longer = (await here.rental(stored.extension_waits)).extension
+        extended = await here.approve(await here.rental(stored.extension_waits), BEN)
         async with here.deps.store.write() as tx:
             await tx.people.note_seen(ANA.id, here.now)
-        asked = {rental_id: await count(here, rental_id, EventKind.STILL_NEEDED) for rental_id in (KEPT, IN_USE)}
+        asked = {
+            rental_id: await count(here, rental_id, EventKind.STILL_NEEDED)
+            for rental_id in (stored.kept, stored.in_use)
+        }
         await here.pass_time(10 * MINUTE)
-        assert await count(here, KEPT, EventKind.STILL_NEEDED) == asked[KEPT] + 1
-        assert await count(here, IN_USE, EventKind.STILL_NEEDED) == asked[IN_USE]
+        assert await count(here, stored.kept, EventKind.STILL_NEEDED) == asked[stored.kept] + 1
+        assert await count(here, stored.in_use, EventKind.STILL_NEEDED) == asked[stored.in_use]
         assert extended.extension is None
-        assert extended.running_lease.ends_at == datetime(2026, 11, 27, 12, 20, 59, 687946, tzinfo=UTC)
+        assert longer is not None
+        assert extended.running_lease.ends_at == longer.ends_at
 
-        await here.destroy(await here.rental(IN_USE))
-        ends_at = (await here.rental(EXTENDED)).running_lease.ends_at
+        await here.destroy(await here.rental(stored.in_use))
+        ends_at = (await here.rental(stored.extended)).running_lease.ends_at
         await jump_to(here, ends_at - 30 * MINUTE)
-        assert await count(here, EXTENDED, EventKind.ENDING) == 1
+        assert await count(here, stored.extended, EventKind.ENDING) == 1
         await jump_to(here, ends_at - SECOND)
-        await here.until(EXTENDED, State.DESTROYED)
-        states = {rental_id: (await here.rental(rental_id)).state for rental_id in (IN_USE, KEPT, EXTENSION_WAITS)}
-        assert states == {IN_USE: State.DESTROYED, KEPT: State.DESTROYED, EXTENSION_WAITS: State.READY}
+        await here.until(stored.extended, State.DESTROYED)
+        states = {
+            rental_id: (await here.rental(rental_id)).state
+            for rental_id in (stored.in_use, stored.kept, stored.extension_waits)
+        }
+        assert states == {
+            stored.in_use: State.DESTROYED,
+            stored.kept: State.DESTROYED,
+            stored.extension_waits: State.READY,
+        }
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0003")])
+@pytest.mark.parametrize("schema", ["0004"])
+async def test_a_notice_that_an_older_version_gave_is_not_given_again_and_the_next_one_is(
+    old_url: str, stored: Stored
+) -> None:
+    async with upgraded(old_url, stored) as here:
+        ends = {name: (await here.rental(name)).running_lease.ends_at for name in (TOLD_ONCE, TOLD_TWICE)}
+        assert [await count(here, name, EventKind.ENDING) for name in ends] == [1, 1]
+        await jump_to(here, ends[TOLD_TWICE] - SECOND)
+        assert [await count(here, name, EventKind.ENDING) for name in ends] == [1, 1]
+        await here.until(TOLD_TWICE, State.DESTROYED)
+        await jump_to(here, ends[TOLD_ONCE] - 30 * MINUTE)
+        assert [await count(here, name, EventKind.ENDING) for name in ends] == [2, 1]
+        await jump_to(here, ends[TOLD_ONCE] - SECOND)
+        await here.until(TOLD_ONCE, State.DESTROYED)
+        assert [await count(here, name, EventKind.ENDING) for name in ends] == [2, 1]
+
+
+@pytest.mark.parametrize("schema", ["0004"])
+async def test_the_key_of_an_older_version_is_a_persons_first_key_and_goes_onto_the_next_machine(
+    old_url: str, stored: Stored
+) -> None:
+    database = engine(old_url)
+    before = {row["user_id"]: row for row in (await at(database, contents))["keys"]}
+    await database.dispose()
+    assert before.keys() == {ANA.id, BEN.id, CLEO.id}
+    async with upgraded(old_url, stored) as here:
+        async with here.deps.store.read() as tx:
+            first = {user_id: own[0] for user_id, own in (await tx.people.keys_of(list(before))).items()}
+        for user_id, key in first.items():
+            assert (key.line, key.comment) == (before[user_id]["line"], before[user_id]["comment"])
+            assert key.fingerprint == before[user_id]["fingerprint"]
+        await account.resume(here.deps, CLEO)
+        (attempt,) = await here.attempts(await here.until(stored.blocked, State.READY))
+        assert (attempt.public_key, attempt.key_comment) == (first[ANA.id].line, "ana@laptop")
+
+
+@pytest.mark.parametrize("schema", ["0004"])
+async def test_searches_of_an_older_version_go_on(old_url: str, stored: Stored) -> None:
+    async with upgraded(old_url, stored) as here:
+        saved = await keys.add_key(here.deps, DORA, here.outside.public_key, reply_url="https://slack.test/reply")
+        assert saved.searches == 1
+        await here.pass_time(MINUTE)
+        for quote_id in (WAITS_FOR_KEY, STILL_LOOKS):
+            quote = await here.quote(quote_id)
+            assert (quote.state, len(quote.offers) > 0) == (QuoteState.FOUND, True)
+
+
+@pytest.mark.parametrize("schema", ["0004"])
+async def test_each_message_of_an_older_version_can_be_edited_and_those_that_were_queued_are_sent(
+    old_url: str, stored: Stored
+) -> None:
+    async with upgraded(old_url, stored) as here:
+        async with here.deps.store.read() as tx:
+            queued = await tx.messages.due(here.now, 1000)
+            found = [await tx.messages.get(message_id) for message_id in range(1, max(m.id for m in queued) + 1)]
+        assert {message.kind for message in queued} >= {MessageKind.CARD, MessageKind.THREAD, MessageKind.QUOTE}
+        for message in found:
+            assert message is not None
+            if message.kind in {MessageKind.QUOTE, MessageKind.LOOKING}:
+                body = await content.answer_body(here.deps, message)
+                assert body is None or problems_of_message(body["text"], body["blocks"]) == []
+            else:
+                rendered = await content.content(here.deps, message)
+                assert rendered is None or problems_of_message(rendered.text, rendered.blocks) == []
+        await here.settle()
+        async with here.deps.store.read() as tx:
+            assert await tx.messages.due(here.now, 1000) == []
+
+
+@pytest.mark.parametrize(("kind", "schema"), [("sqlite", "0002"), ("sqlite", "0003"), ("sqlite", "0004")])
 async def test_overdue_machines_of_an_older_version_are_deleted(old_url: str) -> None:
     database = engine(old_url)
     before = await at(database, contents)

@@ -36,7 +36,7 @@ async def whole_database(url: str) -> tuple[Any, Any, Any]:
     return found[0], found[1], found[2]
 
 
-each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003"])
+each_schema = pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
 
 
 @each_schema
@@ -92,7 +92,7 @@ async def test_the_store_reads_and_writes_an_upgraded_database(old_url: str, clo
     await database.close()
 
 
-@pytest.mark.parametrize("schema", ["0002", "0003"])
+@pytest.mark.parametrize("schema", ["0002", "0003", "0004"])
 async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
     old_url: str, clock: MovedClock
 ) -> None:
