@@ -1,4 +1,4 @@
-"""OpenSSH's own client with the block for `~/.ssh/config` that `/gpu ssh` prints."""
+"""OpenSSH's own client gets in as the ready message and `/gpu ssh` say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncssh
+
+from bot.policy.key_lines import add_line
 from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
@@ -16,18 +19,19 @@ ALARM = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 
 
 @dataclass
-class Laptop:
-    """Ana's laptop: her key, the lines of her `~/.ssh/config`, and the host keys that her ssh has stored."""
+class Computer:
+    """A computer of Ana's: its key, its `~/.ssh/config`, and the host keys that its ssh has stored."""
 
     folder: Path
-    key: bytes
+    key_pair: asyncssh.SSHKey
     config: str = ""
     options: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.folder.mkdir()
         key = self.folder / "id_ed25519"
         key.touch(mode=0o600)
-        key.write_bytes(self.key)
+        key.write_bytes(self.key_pair.export_private_key("openssh"))
         settings = {
             "BatchMode": "yes",
             "GlobalKnownHostsFile": "/dev/null",
@@ -80,7 +84,7 @@ async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
 async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the_machines_key_changes(
     world: World,
 ) -> None:
-    laptop = Laptop(world.folder, world.key.export_private_key("openssh"))
+    laptop = Computer(world.folder / "laptop", world.key)
     first, machine = await rented_machine(world)
     block, answer = await printed_by_ssh(world, first)
     laptop.pastes(block)
@@ -103,4 +107,27 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
     assert (status, ALARM in output, "NVIDIA H100" in output) == (255, True, False), output
     await world.destroys("Ana", second)
     await world.until_card(second, "Destroyed")
+    await check_consistency(world, bought=["hyperstack", "hyperstack"])
+
+
+async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that_run_the_script(
+    world: World,
+) -> None:
+    pair = asyncssh.generate_private_key("ssh-ed25519", comment="ana@desk")
+    laptop, desk = Computer(world.folder / "laptop", world.key), Computer(world.folder / "desk", pair)
+    await world.play.types("Ana", "dm", f"key {pair.export_public_key().decode().strip()}")
+    line = " ".join(pair.export_public_key().decode().split()[:2])
+    for behaviour, status_at_desk in (("normal", 0), ("ignores_cloud_init", 255)):
+        await world.sandbox.vendor("hyperstack", behaviour)
+        rental, _ = await rented_machine(world)
+        told = world.play.sees("Ana", f"({rental}) is ready until", dm=True).reads
+        assert 'Opens with "ana@laptop"; with "ana@desk" too if its set-up runs.' in told
+        assert f"If it doesn't, paste on the machine: {add_line([line])}" in told
+        block, _ = await printed_by_ssh(world, rental)
+        for computer, expected in ((laptop, 0), (desk, status_at_desk)):
+            computer.pastes(block)
+            status, output = await computer.ssh(f"gpu-{rental}", "uptime")
+            assert (status, "Permission denied" in output) == (expected, expected != 0), output
+        await world.destroys("Ana", rental)
+        await world.until_card(rental, "Destroyed")
     await check_consistency(world, bought=["hyperstack", "hyperstack"])
