@@ -30,6 +30,7 @@ class Field(StrEnum):
     VENDOR = "vendor"
     CAP = "cap"
     LEASE = "lease"
+    SETUP = "setup"
     NOTE = "note"
     HOURS = "hours"
 

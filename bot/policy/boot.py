@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from bot.errors import Mistake
 from bot.model.attempt import SentKey
 from bot.model.person import Key
+from bot.model.text import short
 from bot.policy.rules import Rules
 
 SCRIPT_VERSION = 1
@@ -141,8 +142,10 @@ def further_keys(owner: str, teammates: Sequence[str], keys: Mapping[str, Sequen
     return tuple(found.values())
 
 
-def check_script_size(keys: Sequence[SentKey], setup: str | None, rules: Rules) -> None:
-    """Raise Mistake with the sizes if the keys and the set-up script of this name don't fit into a boot script."""
+def check_script_size(keys: Sequence[SentKey], setup: str | None, rules: Rules, *, own: bool = True) -> None:
+    """Raise Mistake with the sizes if the keys and the set-up script of this name don't fit into a boot script.
+
+    `own`: the reader's own request. Others can't change it."""
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text))
     if size <= LARGEST_SCRIPT:
@@ -153,9 +156,10 @@ def check_script_size(keys: Sequence[SentKey], setup: str | None, rules: Rules) 
         parts.append(f"{counted} besides the first ({_kilobytes(_size(''.join(lines)))})")
     if text is not None:
         parts.append(f"the set-up {setup} ({_kilobytes(_size(text))})")
+    changes = "leave out the set-up or a teammate, or remove a key"
     raise Mistake(
         f"A start-up script holds {_kilobytes(LARGEST_SCRIPT)}. With {' and '.join(parts)} it would have "
-        f"{_kilobytes(size)}. Leave out the set-up or a teammate, or remove a key."
+        f"{_kilobytes(size)}. {changes.capitalize() if own else f'Who asked can {changes}. I changed nothing'}."
     )
 
 
@@ -170,13 +174,14 @@ def keys_that_fit(keys: Sequence[SentKey], setup: str | None) -> tuple[SentKey, 
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no set-up script of this name."""
+    """Raise Mistake if the rules have no set-up script of this name, or if it is empty. None is no set-up."""
     if name is None or name in rules.setup:
         return
     if not rules.setup:
         raise Mistake("Your team's rules have no set-up. Leave it out.")
     nearest = tuple(get_close_matches(name, rules.setup, cutoff=0.5)) or tuple(sorted(rules.setup)[:5])
-    raise Mistake(f'I don\'t know the set-up "{name}". Nearest: {", ".join(nearest)}.', nearest)
+    wrong = f'I don\'t know the set-up "{short(name)}". Nearest' if name else "Which set-up? There is"
+    raise Mistake(f"{wrong}: {', '.join(nearest)}.", nearest)
 
 
 def _size(text: str) -> int:

@@ -11,8 +11,9 @@ from bot.text_file import Unreadable, read_text
 
 LARGEST_SETUP = 6_000
 """Bytes: half of a boot script, which has room for keys too."""
-NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
-"""What people type after `setup`, in small letters."""
+LONGEST_NAME = 32
+NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+"""What people type after `setup`. Only letters that the reader of requests leaves as they are."""
 
 
 def read_setups(paths: Any, folder: Path) -> tuple[dict[str, str], list[tuple[str, str]]]:
@@ -36,8 +37,9 @@ def read_setups(paths: Any, folder: Path) -> tuple[dict[str, str], list[tuple[st
 
 def _read_setup(name: str, path: Any, folder: Path) -> str:
     """Return the text of a set-up script. Raise ValueError with words about what is wrong."""
-    if not re.fullmatch(NAME, name):
-        raise ValueError("a name has 1 to 32 small letters and digits, also - and _ after the first")
+    if len(name) > LONGEST_NAME or not re.fullmatch(NAME, name):
+        letters = f"up to {LONGEST_NAME} small letters and digits"
+        raise ValueError(f"a name has {letters}, and single hyphens between them")
     if not isinstance(path, str):
         raise ValueError("write the path of a shell script, such as setup/torch.sh")
     shown = one_line(path, 100)

@@ -209,5 +209,6 @@ class ErrorMessages:
             max_gpu_rate=caps[0][0] if caps else None,
             cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
             lease=next(iter(leases), self.default_lease),
+            setup=next(iter(parts.setups), None) or None,
         )
         return f"/gpu get {request_text(suggestion, default_lease=None if lease else self.default_lease)}"

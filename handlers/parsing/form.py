@@ -17,7 +17,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.normalize import normalize
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import MAX_NOTE_LENGTH
-from handlers.views.modals import ANY
+from handlers.views.modals import ANY, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -47,6 +47,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         errors[Field.REGION] = "I don't know this region any more. Choose another."
     if vendor is not None and vendor not in catalog.vendors:
         errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
+    setup = _setup(inputs, rules, errors)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     lease = _lease(inputs.get(Field.LEASE, ""), rules, errors)
     if errors:
@@ -59,6 +60,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         vendor=vendor,
         max_gpu_rate=cap,
         lease=lease,
+        setup=setup,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
 
@@ -78,6 +80,15 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(inputs: Mapping[str, str], field: Field) -> str | None:
     chosen = inputs.get(field, ANY)
     return None if chosen == ANY else chosen
+
+
+def _setup(inputs: Mapping[str, str], rules: Rules, errors: dict[Field, str]) -> str | None:
+    chosen = inputs.get(Field.SETUP, NO_SETUP)
+    if chosen == NO_SETUP:
+        return None
+    if chosen not in rules.setup:
+        errors[Field.SETUP] = "The rules no longer have this one. Choose another."
+    return chosen
 
 
 def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:

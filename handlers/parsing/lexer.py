@@ -41,6 +41,8 @@ class TokenKind(Enum):
     """`2 to 4 hours`, `2-3`."""
     TIME = auto()
     """`18:00`, `at 3`, `5pm`."""
+    SETUP = auto()
+    """`setup torch`. The name is that of the set-up, empty if none follows."""
     AT_MOST = auto()
     """`max`, `up to`: the limit itself is included."""
     BELOW = auto()
@@ -134,6 +136,7 @@ _TIME = re.compile(
     r"(?:(?:until|till|til|by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
     r"|\d{1,2}:\d\d(?: ?(?:am|pm|uhr))?(?![\w.])|\d{1,2} ?(?:am|pm|uhr)(?![a-z0-9])"
 )
+_SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _DURATION = re.compile(DURATION)
 _ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
 _FEATURE = re.compile(rf"(?:\d{{1,3}} ?gb?|sxm ?\d?|pci-?e|nvl){_END}")
@@ -203,6 +206,9 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
     feature = _match_feature(text, start, vocabulary)
     if feature is not None:
         yield feature.end(), (Token(TokenKind.FEATURE, "", feature.group().replace(" ", "")),)
+    setup = _SETUP.match(text, start)
+    if setup is not None:
+        yield setup.end(), (Token(TokenKind.SETUP, "", setup[1].rstrip(".")),)
     match = _PHRASE.match(text, start)
     if match is not None:
         phrase = match.group()

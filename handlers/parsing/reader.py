@@ -44,6 +44,7 @@ class RequestParts:
     contracts: list[str] = field(default_factory=list)
     vendors: list[str] = field(default_factory=list)
     """An empty name in `regions` and `vendors` is "any"."""
+    setups: list[str] = field(default_factory=list)
     leases: list[timedelta] = field(default_factory=list)
     prices: list[Price] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -74,7 +75,7 @@ _CURRENCY_WORDS = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "ce
 _PRICE_KINDS = frozenset({TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.TOTAL, TokenKind.MONEY})
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
-    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW}
+    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW, TokenKind.SETUP}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _AMOUNT_KINDS = frozenset(
@@ -113,6 +114,7 @@ class _TokenReader:
             TokenKind.REGION: self._read_region,
             TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
             TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
+            TokenKind.SETUP: lambda token: self.parts.setups.append(token.name),
             TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
             TokenKind.NUMBER: self._read_number,
             TokenKind.DURATION: self._read_duration,

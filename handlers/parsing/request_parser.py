@@ -108,6 +108,7 @@ class _RequestBuilder:
         count = self._only(parts.counts, "number of GPUs")
         cap = self._only([price.money.amount for price in self.caps], "price")
         lease = self._only(parts.leases, "time")
+        setup = self._only(parts.setups, "set-up")
         if parts.problems:
             raise self.messages.for_problem(parts.problems[0])
         if gpu is None:
@@ -125,6 +126,7 @@ class _RequestBuilder:
             max_gpu_rate=self._cap(cap),
             cap_said_per_gpu=cap is None or count == 1 or any(price.money.per_gpu for price in self.caps),
             lease=lease,
+            setup=setup,
             note=note,
         )
 

@@ -36,6 +36,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None) ->
         parts.append(f"under {say_rate(request.max_gpu_rate)}{unit}")
     if request.vendor is not None:
         parts.append(f"vendor {request.vendor}")
+    if request.setup is not None:
+        parts.append(f"setup {request.setup}")
     if request.lease != default_lease:
         parts.append(f"for {say_span(request.lease)}")
     if request.note:

@@ -103,6 +103,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         receipt(details) if money and rental.state.over else "",
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         _allowed(details) if money else "",
+        f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else "",
         note(rental.request.note),
     ]
     lines = [_history_line(event, details, times, money=money) for event in details.events[-HISTORY_LINES:]]
@@ -151,8 +152,10 @@ def catalog(known: Catalog, *, rules: Rules, now: datetime, zone: str | None = N
         f"Regions: {', '.join(escape(region, 20) for region in known.regions[:20])}.",
         f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
+        f"Set-ups: {', '.join(sorted(rules.setup)[:60])}." if rules.setup else "",
         f"As of {times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
+    facts = [fact for fact in facts if fact]
     shown = "\n".join(lines) or "No GPUs."
     return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
 
@@ -175,7 +178,7 @@ HELP = (
     ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
 )
 ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)
 

@@ -30,6 +30,8 @@ from handlers.views.rental_text import owner, so_far
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
+NO_SETUP = "-"
+"""The value of `None`. No set-up has this name."""
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
@@ -102,6 +104,7 @@ def form(
         blocks.text_input(
             Field.LEASE, "For how long", value=say_span(wanted.lease), hint="Such as 90m, 6h or 2d", longest=12
         ),
+        _setup_select(wanted.setup, rules),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -113,6 +116,17 @@ def form(
         submit="Show offers",
         value=value,
     )
+
+
+def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
+    """Return the choice of a set-up. Return None if the rules have none.
+
+    `chosen` stays in it if the rules no longer have it. The submission then says so."""
+    if not rules.setup:
+        return None
+    names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
+    options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
+    return blocks.select(Field.SETUP, "Set-up script", options, chosen=chosen or NO_SETUP)
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:

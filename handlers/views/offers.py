@@ -114,7 +114,8 @@ def _heading(quote: Quote) -> str:
     """Return the request as it was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
     wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
-    parts = [wanted, contract(request.contract), cap_text(request), f"{span(request.lease)} from ready"]
+    setup = f"setup {escape(request.setup)}" if request.setup else ""
+    parts = [wanted, contract(request.contract), cap_text(request), f"{span(request.lease)} from ready", setup]
     heading = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 

@@ -589,8 +589,26 @@ rent h100 now in 5 min | ! "in 5 min" would be later
 RENT H100 NOW | = H100
 """
 
+SETUPS = """
+get h100 setup torch | = H100 setup torch
+get h100 eu setup torch for 6h | = H100 EU setup torch for 6h
+get setup torch h100 eu now | = H100 EU setup torch
+get h100 with setup torch | = H100 setup torch
+get h100 set-up torch | = H100 setup torch
+get h100 set up torch | = H100 setup torch
+get h100 setup=torch, 6h | = H100 setup torch for 6h
+get h100 setup: torch-28. | = H100 setup torch-28
+get h100 --setup torch | = H100 setup torch
+get h100 --setup=torch | = H100 setup torch
+get h100 setup torch setup torch | = H100 setup torch
+get h100 setup torch setup jax | ! One set-up at a time; I read torch and jax. Try: /gpu get H100 setup torch
+get h100 setup torch for 6 hous | ! Try: /gpu get H100 setup torch
+get h100 setups | ! I don't know "setups"
+get h100 -- setup torch | = H100 -- setup torch
+"""
+
 CORPUS = [
     (line.rpartition(" | ")[0], line.rpartition(" | ")[2])
-    for part in (GPUS_AND_COUNTS, REGIONS_CONTRACTS_VENDORS, DURATIONS, PRICES, OPTIONS, NOTES, NOW, MIXED)
+    for part in (GPUS_AND_COUNTS, REGIONS_CONTRACTS_VENDORS, DURATIONS, PRICES, OPTIONS, NOTES, NOW, MIXED, SETUPS)
     for line in part.strip().splitlines()
 ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Contract, Request
+from bot.policy.setups import NAME
 from handlers.parsing.commands import Get, parse_command
 from handlers.parsing.request_text import request_text
 from tests.handlers.parsing_helpers import CATALOG, LEASE, LONGEST, a_request, command, request_of
@@ -74,6 +75,7 @@ requests = st.builds(
     vendor=st.none() | st.sampled_from(CATALOG.vendors),
     max_gpu_rate=st.none() | st.decimals(min_value="0.0001", max_value=1000, places=4),
     lease=st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
+    setup=st.none() | st.from_regex(NAME, fullmatch=True),
     note=st.text(max_size=200).map(
         lambda text: " ".join("".join(c for c in text if c == " " or c.isprintable()).split())
     ),
@@ -106,6 +108,7 @@ def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, 
             {"count": 4, "max_gpu_rate": Decimal("8"), "cap_said_per_gpu": False},
             "4x H100 under $8.00/h for 4h",
         ),
+        ({"setup": "torch"}, "H100 setup torch for 4h"),
         ({"note": "run 7"}, "H100 for 4h -- run 7"),
     ],
 )

@@ -8,11 +8,13 @@ from dataclasses import replace
 import asyncssh
 import pytest
 
+from bot.errors import Mistake
 from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.event import LeftOut
 from bot.model.person import Key, Person
+from bot.model.quote import QuoteState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.boot import SCRIPT_VERSION
@@ -226,3 +228,68 @@ async def test_keys_that_were_added_until_the_purchase_get_in(here: World) -> No
     desk = await new_key(here, ANA, "ana@desk")
     rental = await here.until(rental, State.READY)
     assert await lets_in(rental, desk)
+
+
+# --- keys and a set-up that don't fit
+
+
+async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
+    """Add keys of 4096 bits to a person's. Nine of them and a set-up of 5.8 kB don't fit into a script."""
+    async with here.deps.store.write() as tx:
+        for n in range(count):
+            line = f"ssh-rsa {person.id}{n:04}".ljust(724, "A")
+            await tx.people.add_key(person.id, Key(line=line, comment="", fingerprint=f"SHA256:{n}", set_at=NOON))
+
+
+SIZES = (
+    "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) it would "
+    "have 14.5 kB. "
+)
+
+
+async def test_what_does_not_fit_is_refused_at_the_asking_and_at_the_click(here: World) -> None:
+    with_setups(here, torch=SETUP.ljust(5_800, "#"))
+    quote = await here.ask(teammates=(BEN.id,), setup="torch")
+    await add_large_keys(here, BEN)
+    for refused in (here.ask(teammates=(BEN.id,), setup="torch"), here.rent(quote)):
+        with pytest.raises(Mistake) as caught:
+            await refused
+        assert caught.value.words == f"{SIZES}Leave out the set-up or a teammate, or remove a key."
+    assert await here.rentals() == []
+    assert (await here.ask(teammates=(BEN.id,))).state is QuoteState.FOUND
+
+
+async def test_what_no_longer_fits_at_the_approval_is_refused_and_the_approver_reads_who_can_change_it(
+    here: World,
+) -> None:
+    with_setups(here, torch=SETUP.ljust(5_800, "#"))
+    rental = await here.rent(await here.ask(count=8, setup="torch"))
+    await add_large_keys(here, ANA)
+    with pytest.raises(Mistake) as caught:
+        await here.approve(rental)
+    assert caught.value.words == (
+        f"{SIZES}Who asked can leave out the set-up or a teammate, or remove a key. I changed nothing."
+    )
+    assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
+
+
+async def test_keys_that_no_longer_fit_at_the_purchase_cost_nobody_the_machine(here: World) -> None:
+    with_setups(here, torch=SETUP.ljust(5_800, "#"))
+    ben = await new_key(here, BEN, "ben@laptop")
+    rental = await here.rent(await here.ask(teammates=(BEN.id,), setup="torch"), settle=False)
+    await add_large_keys(here, ANA)
+    rental = await here.until(rental, State.READY)
+    (attempt,) = await here.attempts(rental)
+    assert attempt.script is not None
+    sent = len(attempt.script.keys)
+    assert 0 < sent < 10
+    assert attempt.script.setup == "torch"
+    assert await left_out(here, rental) == [LeftOut(key_count=10 - sent)]
+    assert await lets_in(rental, here.outside.key)
+    assert await lets_in(rental, ben)
+
+
+async def test_a_set_up_that_the_rules_do_not_have_is_not_searched_for(here: World) -> None:
+    with pytest.raises(Mistake, match="I don't know the set-up"):
+        await here.ask(setup="tortch")
+    assert await here.calls("get_offers") == []

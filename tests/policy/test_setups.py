@@ -24,8 +24,8 @@ def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> 
     (tmp_path / "setup/torch.sh").write_text(SCRIPT, encoding="utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"\xef\xbb\xbf#!/bin/bash\necho \xc3\xa4\n")
-    rules = read(tmp_path, f"{{torch: setup/torch.sh, vllm-0_9: {elsewhere}}}")
-    assert rules.setup == {"torch": SCRIPT, "vllm-0_9": "#!/bin/bash\necho ä\n"}
+    rules = read(tmp_path, f"{{torch: setup/torch.sh, vllm-09: {elsewhere}}}")
+    assert rules.setup == {"torch": SCRIPT, "vllm-09": "#!/bin/bash\necho ä\n"}
     assert read(tmp_path, "null").setup == read(tmp_path, "{}").setup == {}
 
 
@@ -34,9 +34,12 @@ def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> 
     [
         ("torch.sh", "setup: write a path for each name, such as {torch: setup/torch.sh}."),
         ("{torch: }", "setup.torch: write the path of a shell script, such as setup/torch.sh."),
-        (
-            "{Torch: good.sh}",
-            "setup.Torch: a name has 1 to 32 small letters and digits, also - and _ after the first.",
+        *(
+            (
+                f"{{{name}: good.sh}}",
+                f"setup.{name}: a name has up to 32 small letters and digits, and single hyphens between them.",
+            )
+            for name in ("Torch", "torch_2", "torch--2", "-torch", "t" * 33)
         ),
         ("{torch: missing.sh}", "setup.torch: I can't read missing.sh: No such file or directory."),
         ("{torch: .}", "setup.torch: I can't read .: Is a directory."),

@@ -28,6 +28,7 @@ from tests.views.stories import (
     listed,
     making,
     ready,
+    request,
     waiting,
 )
 
@@ -162,19 +163,27 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
         assert "$" not in show(changed(details, events=events), BEN)
 
 
+def test_a_rental_shows_the_set_up_that_it_was_asked_for_with() -> None:
+    details = ready()
+    asked = changed(details, rental=changed(details.rental, request=request(setup="torch")))
+    assert "Set-up: torch. fine-tune run 7" in show(asked)
+
+
 def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
     states = (State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN)
     assert all("Asked for: up to $21.16/h, $137.54 in all." in show(waiting(state=state)) for state in states)
 
 
-def test_the_catalogue_lists_gpus_regions_contracts_and_vendors() -> None:
-    assert page(message(lists.catalog(CATALOG, rules=RULES, now=NOW), NOW)) == snapshot("""\
+def test_the_catalogue_lists_gpus_regions_contracts_vendors_and_set_ups() -> None:
+    rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
+    assert page(message(lists.catalog(CATALOG, rules=rules, now=NOW), NOW)) == snapshot("""\
 
 H100: SXM 80 GB, PCIe 80 GB
 A100: SXM 80 GB
   Regions: US, EU.
   Contracts: on demand, spot.
   Vendors: Hyperstack, Nebius.
+  Set-ups: jax, torch.
   As of 14:00. Try: /gpu get H100 EU
 """)
 
@@ -191,7 +200,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one
-/gpu catalog: GPUs, vendors, regions, contracts
+/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 /gpu pause: stops buying, never destroying; /gpu resume goes on
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
@@ -203,7 +212,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one
-/gpu catalog: GPUs, vendors, regions, contracts
+/gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 """)
 
 

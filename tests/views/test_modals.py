@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from inline_snapshot import snapshot
 
+from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.spending import OfferChoice, Over
 from handlers.ids import Field, VersionValue
@@ -132,6 +133,19 @@ Note: ()
 """)
     assert problems_of_view(filled.view) == []
     assert filled.view["blocks"][0]["block_id"] == Field.GPU
+
+
+def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() -> None:
+    rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
+    wanted = [request(), request(setup="jax"), request(setup="gone")]
+    shown = [dialog(modals.form(CATALOG, rules=rules, request=each), NOW).splitlines() for each in wanted]
+    assert [[line for line in lines if line.startswith("Set-up")] for lines in shown] == snapshot(
+        [
+            ["Set-up script: (None) | torch | jax"],
+            ["Set-up script: None | (jax) | torch"],
+            ["Set-up script: None | (gone) | torch | jax"],
+        ]
+    )
 
 
 def test_the_key_dialog_asks_for_the_public_key() -> None:

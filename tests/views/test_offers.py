@@ -47,6 +47,11 @@ def found(found_rows: Sequence[OfferChoice] = (), **options: Any) -> str:
     return message(offers.found(quote, found_rows or rows(), rules=RULES, now=NOW, **options), NOW)
 
 
+def test_the_heading_of_the_offers_names_the_set_up() -> None:
+    quote = changed(QUOTE, request=request(setup="torch"))
+    assert found(quote=quote).split("\n")[0] == "*1x H100 in EU, on demand, 6 h from ready, setup torch*"
+
+
 def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
     more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(5)]
     eight = rows((*ALL, *more))

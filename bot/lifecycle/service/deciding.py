@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
+from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -37,7 +38,8 @@ _EXPIRIES = frozenset({EventKind.EXPIRED, EventKind.EXTENSION_EXPIRED})
 async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
     """Approve version `version` of the envelope that waits: that of the request, or of its extension.
 
-    Raise Refused if the person may not decide it or the team's limits no longer allow it, TooLate if nothing
+    Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
+    the set-up don't fit into a boot script, TooLate if nothing
     waits any more, and RequestChanged if another version waits.
     """
 
@@ -52,6 +54,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
             )
         await check_buying(tx)
         check_size(rental.request, deps.rules)
+        setup = rental.request.setup
+        await check_boot_script(tx, deps.rules, rental.owner, rental.teammates, setup, reader=person.id)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         now = deps.clock.now()

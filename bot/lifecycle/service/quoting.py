@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Refused
+from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
+from bot.policy.boot import check_setup
 from bot.policy.roles import may_use, may_use_in
 from bot.policy.rules import Rules
 from bot.policy.spending import check_size
@@ -46,16 +48,19 @@ async def ask(
 ) -> Quote:
     """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
 
-    Raise Refused or Mistake if the rules don't allow the request, and Refused after QUOTES_PER_MINUTE searches
+    Raise Refused or Mistake if the rules don't allow the request, Mistake if its keys and its set-up don't fit
+    into a boot script, and Refused after QUOTES_PER_MINUTE searches
     within a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
     check_size(request, deps.rules)
+    check_setup(request.setup, deps.rules)
 
     async def decision(tx: Tx) -> Quote:
         now = deps.clock.now()
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
             raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
+        await check_boot_script(tx, deps.rules, person.id, request.teammates, request.setup, reader=person.id)
         quote = new_quote(
             deps,
             person,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
+from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -94,7 +95,7 @@ async def _check_key(tx: Tx, deps: Deps, person: Person) -> None:
 
 
 async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
-    """Return an offer and its quote. Raise TooLate or Refused if this person can't rent it."""
+    """Return an offer and its quote. Raise TooLate, Refused or Mistake if this person can't rent it."""
     quote = await tx.quotes.get(quote_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None) if quote else None
     if quote is None or offer is None:
@@ -105,6 +106,8 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
     if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
+    wanted = quote.request
+    await check_boot_script(tx, deps.rules, quote.owner, wanted.teammates, wanted.setup, reader=person.id)
     return quote, offer
 
 

@@ -1,0 +1,106 @@
+"""Set-ups of the team: how people ask for one, and what they read if it can't be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.model.base import changed
+from bot.model.person import Key
+from sandbox.slack.default import ANA
+from tests.handlers.team import NOON, RULES, an_offer, team
+
+SETUP = "#!/bin/sh\npip install torch\n"
+WITH_SETUPS = changed(RULES, setup={"torch": SETUP, "jax": SETUP})
+
+
+async def test_a_request_names_a_set_up_in_any_case(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        await ours.has_key(ANA)
+        assert await ours.command(ANA, "get H100 EU setup Torch for 6h") == ""
+        (quote,) = await ours.quotes(ANA)
+        assert quote.request.setup == "torch"
+
+
+async def test_offers_name_the_set_up_and_the_rental_keeps_it(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="torch")
+        assert "6 h from ready, setup torch" in message["text"]
+        await ours.click(ANA, message, "Rent")
+        (rental,) = await ours.rentals()
+        assert rental.request.setup == "torch"
+
+
+async def test_the_form_offers_the_set_ups(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get")
+        assert (await ours.submit(ANA, gpu="H100", setup="jax"))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert quote.request.setup == "jax"
+
+
+async def test_change_keeps_the_set_up(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="torch")
+        await ours.click(ANA, message, "Change")
+        assert (await ours.submit(ANA, region="US"))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request.region, quote.request.setup) == ("US", "torch")
+
+
+async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="gone")
+        await ours.click(ANA, message, "Change")
+        outcome = await ours.submit(ANA, region="US")
+        assert outcome["errors"] == {"setup": "The rules no longer have this one. Choose another."}
+
+
+async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "get")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "Set-up" not in dialog["reads"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("get H100 setup troch", 'I don\'t know the set-up "troch". Nearest: torch.'),
+        ("get H100 setup", "Which set-up? There is: jax, torch."),
+    ],
+)
+async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
+    tmp_path: Path, typed: str, words: str
+) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        reply = await ours.command(ANA, typed)
+        assert words in reply
+        assert await ours.quotes(ANA) == []
+
+
+async def test_a_set_up_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        reply = await ours.command(ANA, "get H100 setup torch")
+        assert reply == "Your team's rules have no set-up. Leave it out."
+
+
+async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their_sizes(tmp_path: Path) -> None:
+    rules = changed(RULES, setup={"torch": SETUP.ljust(5_800, "#")})
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.has_key(ANA)
+        async with ours.deps.store.write() as tx:
+            for n in range(9):
+                body = f"{n:04}".ljust(720, "A")
+                key = Key(line=f"ssh-rsa {body}", comment="", fingerprint=f"SHA256:{n}", set_at=NOON)
+                await tx.people.add_key(ANA, key)
+        reply = await ours.command(ANA, "get H100 setup torch")
+        assert reply == (
+            "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) "
+            "it would have 14.5 kB. Leave out the set-up or a teammate, or remove a key."
+        )
+        assert await ours.quotes(ANA) == []
+        assert await ours.command(ANA, "get H100") == ""
