@@ -11,7 +11,8 @@ from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12
 """Choices of a menu that are shown."""
-CHOSEN = ("value", "selected_option", "selected_users")
+CHOSEN = ("value", "selected_option", "selected_options", "selected_users")
+TAKE_SEVERAL = frozenset({"checkboxes", "multi_static_select", "multi_users_select"})
 
 
 @dataclass
@@ -86,18 +87,21 @@ def _shown(entry: Input) -> str:
     """Return the value of a field as its person sees it."""
     filled = entry.value or {}
     value = next((filled[key] for key in CHOSEN if filled.get(key)), "")
-    if isinstance(value, list):
-        names = {option.value: option.text for option in entry.options}
-        return ", ".join(names.get(each, str(each)) for each in value)
-    return str(value["text"]["text"] if isinstance(value, dict) else value)
+    names = {option.value: option.text for option in entry.options}
+    chosen = [each["value"] if isinstance(each, dict) else str(each) for each in _as_list(value)]
+    return ", ".join(names.get(each, each) for each in chosen)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def field_value(entry: Input, typed: str) -> str | list[str] | None:
-    """Return the value of what was typed; in a menu that takes several, with commas between them.
+    """Return the value of what was typed. Where several can be chosen, commas are between them.
 
     Raise Mistake if a menu does not have that choice.
     """
-    if entry.type.startswith("multi_"):
+    if entry.type in TAKE_SEVERAL:
         return [_choice(entry, each.strip()) for each in typed.split(",") if each.strip()]
     return _choice(entry, typed) if entry.options else typed or None
 

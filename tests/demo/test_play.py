@@ -85,6 +85,16 @@ NOTE = Input(
     value=None,
     options=(),
 )
+KEYS = Input(
+    block_id="keys",
+    action_id="keys",
+    type="checkboxes",
+    label="Keys",
+    hint="",
+    optional=True,
+    value={"type": "checkboxes", "selected_options": [{"text": {"text": "SHA256:Qk3"}, "value": "0"}]},
+    options=(Option(text="SHA256:Qk3", value="0"), Option(text="SHA256:9fA", value="1")),
+)
 PEOPLE = Input(
     block_id="with",
     action_id="with",
@@ -102,6 +112,7 @@ PEOPLE = Input(
     [
         (MENU, "Region: EU   of EU, United States"),
         (NOTE, "Note (may be left empty):   (public)"),
+        (KEYS, "Keys (may be left empty): SHA256:Qk3   of SHA256:Qk3, SHA256:9fA"),
         (PEOPLE, "With (may be left empty): Ben, Cleo   of Ben, Cleo"),
     ],
 )
@@ -116,6 +127,7 @@ def test_a_field_is_shown_with_its_value_and_its_choices_or_its_hint(entry: Inpu
         (MENU, "united states", "us"),
         (NOTE, "run 7", "run 7"),
         (NOTE, "", None),
+        (KEYS, "sha256:9fa", ["1"]),
         (PEOPLE, "cleo, ben", ["U0CLEO000", "U0BEN0000"]),
         (PEOPLE, "", []),
     ],
