@@ -146,7 +146,9 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
 
 def _lease(now: datetime) -> Lease:
     """Return a lease that began just now. Its owner did nothing for so long that they are asked about it."""
-    return Lease(ready_at=now, ends_at=now + LEASE, seen_at=now - LEASE, question=Question(at=now))
+    return Lease(
+        ready_at=now, ends_at=now + LEASE, notices_checked_at=now, seen_at=now - LEASE, question=Question(at=now)
+    )
 
 
 def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:

@@ -123,7 +123,7 @@ rentals = Table(
     _optional_text("host_key"),
     _time("ready_at"),
     _time("ends_at"),
-    _int("notices_given"),
+    _time("notices_checked_at"),
     Column("extension", JsonText[Extension](Extension)),
     _time("ask_at"),
     _int("asked_times"),

@@ -1,6 +1,7 @@
 """The transition table, and one function for each transition that sets every field the transition owns.
 
 docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
+The changes of a lease, which keep the state, are in `lease_changes`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.quote import Quote
-from bot.model.rental import Alarm, Blocked, Ending, Extension, Lease, Question, Rental, Waiting
+from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
+from bot.policy.notices import approval_notice_at
 
 S = State
 
@@ -80,7 +82,8 @@ def _move(rental: Rental, to: State, **fields: Any) -> Rental:
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
 
-def _alter(rental: Rental, **fields: Any) -> Rental:
+def alter(rental: Rental, **fields: Any) -> Rental:
+    """Return the next version of a rental that stays in its state."""
     return changed(rental, **fields, version=rental.version + 1)
 
 
@@ -94,7 +97,7 @@ def schedule(rental: Rental, due_at: datetime | None) -> Rental:
 
 def make_due(rental: Rental, now: datetime) -> Rental:
     """Make its step due now, because its attempts or resources were changed by something else."""
-    return _alter(rental, due_at=now)
+    return alter(rental, due_at=now)
 
 
 # --- the request
@@ -146,7 +149,17 @@ def change_request(
 
 def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
     """Buy what was approved. `approver` is None if its owner decided alone."""
-    return _procure(rental, now, approved_by=approver or rental.approved_by)
+    return _procure(
+        rental,
+        now,
+        approved_by=approver or rental.approved_by,
+        approval_notice_at=approval_notice_at(rental, approver, now),
+    )
+
+
+def give_approval_notice(rental: Rental) -> Rental:
+    """Its owner is notified now that it was approved."""
+    return alter(rental, approval_notice_at=None)
 
 
 def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
@@ -163,6 +176,7 @@ def await_decision(
         envelope=envelope,
         clicked_offer=clicked_offer,
         waiting=waiting,
+        approval_notice_at=None,
         procuring_since=None,
         blocked=None,
         due_at=now,
@@ -174,7 +188,7 @@ def await_decision(
 
 def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
     """An attempt to buy `offer` begins."""
-    return _alter(
+    return alter(
         rental,
         attempts=rental.attempts + 1,
         rate=offer.rate,
@@ -188,12 +202,12 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
     """Buying is blocked since `since`, or since earlier if it was blocked already."""
     before = rental.blocked or Blocked(since=since)
-    return _alter(rental, blocked=changed(before, why=why or before.why))
+    return alter(rental, blocked=changed(before, why=why or before.why))
 
 
 def unblock_buying(rental: Rental) -> Rental:
     """Nothing blocks buying."""
-    return _alter(rental, blocked=None)
+    return alter(rental, blocked=None)
 
 
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
@@ -203,17 +217,17 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 def note_progress(rental: Rental, progress: str) -> Rental:
     """The vendor reports how far the machine is."""
-    return _alter(rental, progress=progress)
+    return alter(rental, progress=progress)
 
 
 def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
     """The machine runs, and no SSH server has answered on it since `since`, in real time."""
-    return _alter(rental, quiet_since_real=since)
+    return alter(rental, quiet_since_real=since)
 
 
 def stop_waiting_for_ssh(rental: Rental) -> Rental:
     """The machine does not run after all."""
-    return _alter(rental, quiet_since_real=None)
+    return alter(rental, quiet_since_real=None)
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
@@ -249,6 +263,7 @@ def become_ready(
         host_key=host_key,
         rate=rate,
         lease=lease,
+        approval_notice_at=None,
         progress="",
         quiet_since_real=None,
         due_at=lease.ready_at,
@@ -257,67 +272,7 @@ def become_ready(
 
 def change_rate(rental: Rental, rate: Decimal) -> Rental:
     """Its resources now bill `rate`."""
-    return _alter(rental, rate=rate)
-
-
-# --- the lease
-
-
-def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Someone says that they still need it. The end stands."""
-    return _alter(rental, lease=changed(rental.running_lease, seen_at=now, question=question), due_at=now)
-
-
-def count_notices(rental: Rental, past: int) -> Rental:
-    """`past` notices of its end are over: given or skipped."""
-    return _alter(rental, lease=changed(rental.running_lease, notices_given=past))
-
-
-def plan_question(rental: Rental, question: Question) -> Rental:
-    """Change when "Still needed?" is asked next."""
-    return _alter(rental, lease=changed(rental.running_lease, question=question))
-
-
-def extend(
-    rental: Rental,
-    *,
-    envelope: Envelope,
-    ends_at: datetime,
-    notices_given: int,
-    question: Question,
-    now: datetime,
-) -> Rental:
-    """Someone extends the lease within the limits, so they still need it."""
-    lease = changed(
-        rental.running_lease, ends_at=ends_at, notices_given=notices_given, seen_at=now, question=question
-    )
-    return _alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
-
-
-def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Someone asks an approver for a longer lease, so they still need it. The end stands."""
-    lease = changed(rental.running_lease, seen_at=now, question=question)
-    return _alter(rental, extension=extension, lease=lease, due_at=now)
-
-
-def approve_extension(
-    rental: Rental, extension: Extension, *, notices_given: int, approver: str, now: datetime
-) -> Rental:
-    """An approver allows the longer lease."""
-    lease = changed(rental.running_lease, ends_at=extension.ends_at, notices_given=notices_given)
-    return _alter(
-        rental,
-        envelope=extension.envelope,
-        lease=lease,
-        extension=None,
-        approved_by=approver,
-        due_at=now,
-    )
-
-
-def drop_extension(rental: Rental, now: datetime) -> Rental:
-    """The longer lease was denied, taken back, or expired. The end stands."""
-    return _alter(rental, envelope=rental.unextended, extension=None, due_at=now)
+    return alter(rental, rate=rate)
 
 
 # --- the end
@@ -346,7 +301,8 @@ def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
 
 
 def _ended(ending: Ending) -> dict[str, Any]:
-    return {"ending": ending, "waiting": None, "extension": None, "blocked": None, "quiet_since_real": None}
+    none = ("waiting", "approval_notice_at", "extension", "blocked", "quiet_since_real")
+    return {"ending": ending, **dict.fromkeys(none)}
 
 
 def known_bill(bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
@@ -381,19 +337,19 @@ def finish(
 
 def set_alarm(rental: Rental, now: datetime) -> Rental:
     """A deletion begins: notify people if it is not confirmed in time."""
-    return _alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
+    return alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
 
 
 def raise_alarm(rental: Rental, alarm: Alarm, next_at: datetime) -> Rental:
     """People are notified of a deletion that takes too long, and again at `next_at`."""
-    return _alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
+    return alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
 
 
 def clear_alarm(rental: Rental) -> Rental:
     """Every deletion is confirmed."""
-    return _alter(rental, alarm=None)
+    return alter(rental, alarm=None)
 
 
 def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:
     """Someone looks after the deletion: `alarm` is silent until `again_at`."""
-    return _alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))
+    return alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))

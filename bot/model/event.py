@@ -25,7 +25,7 @@ class EventKind(StrEnum):
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
-    """It was approved a while ago and still has no ready machine. `facts.people` is who approved it."""
+    """It was approved a while ago and its machine is not ready yet."""
     DENIED = "denied"
     EXPIRED = "lapsed"
     WITHDRAWN = "withdrawn"

@@ -51,8 +51,8 @@ class Lease(Frozen):
 
     ready_at: Instant
     ends_at: Instant
-    notices_given: int = 0
-    """How many of the policy's notices for this end were sent or skipped."""
+    notices_checked_at: Instant
+    """Every notice of this end that was due by then was given or skipped. Those after it are still to come."""
     seen_at: Instant
     """The last sign of life of its owner."""
     question: Question

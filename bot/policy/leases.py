@@ -1,4 +1,4 @@
-"""The time rules, without I/O: when a lease's owner is notified and asked, how long it may become, when it ends.
+"""The time rules, without I/O: when a lease's owner is asked, how long it may become, when it ends.
 
 Every time is of our clock, which the sandbox can move, not real time.
 """
@@ -12,8 +12,6 @@ from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
 """Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
-RECENTLY = timedelta(hours=1)
-"""An owner who read of an end this recently needs no notice of it, except the last."""
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
@@ -31,27 +29,6 @@ def ask_at(since: datetime, asked_times: int, rules: Rules) -> datetime | None:
     switch the question off."""
     after = ask_after(asked_times, rules)
     return None if after is None else since + after
-
-
-def notices_past(ends_at: datetime, now: datetime, rules: Rules) -> int:
-    """Return how many of the notices for an end are in the past: given, or too late for a lease this short."""
-    return sum(1 for ahead in rules.lease.notices if ends_at - ahead <= now)
-
-
-def next_notice(ends_at: datetime, given: int, rules: Rules) -> datetime | None:
-    """Return when the next notice is due. Return None after the last."""
-    remaining = rules.lease.notices[given:]
-    return ends_at - remaining[0] if remaining else None
-
-
-def skips_notice(past: int, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
-    """Return whether a notice is skipped because its owner was notified of the same end within the last hour. The
-    last notice is never skipped.
-
-    `past` counts the notices that are over, this one included. `notified_at` is when the owner was last notified.
-    """
-    last = past >= len(rules.lease.notices)
-    return not last and notified_at is not None and now - notified_at <= RECENTLY
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:

@@ -151,14 +151,15 @@ class Procure(Frozen):
 class Lease(Frozen):
     default: Span = timedelta(hours=4)
     max: Span = timedelta(hours=72)
-    notices: tuple[Span, ...] = (timedelta(hours=2), timedelta(minutes=30))
-    """How long before the end the owner is notified, longest first."""
+    notices: tuple[Span, ...] | None = None
+    """How long before the end of every lease its owner is notified, longest first. None: as `bot.policy.notices`
+    says, by the lease's length."""
     grace: Span = timedelta(minutes=15)
 
     @field_validator("notices")
     @classmethod
-    def _longest_first(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-        return tuple(sorted(set(value), reverse=True))
+    def _longest_first(cls, value: tuple[timedelta, ...] | None) -> tuple[timedelta, ...] | None:
+        return None if value is None else tuple(sorted(set(value), reverse=True))
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Lease:

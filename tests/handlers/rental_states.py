@@ -62,7 +62,9 @@ async def running(ours: Team) -> Rental:
     """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
     rental = await ours.rented()
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
-    lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, seen_at=NOON, question=Question(at=None))
+    lease = Lease(
+        ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question(at=None)
+    )
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
     ready = changed(ready, vendor="hyperstack", due_at=None)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)

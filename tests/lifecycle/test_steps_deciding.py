@@ -53,6 +53,29 @@ async def test_a_request_over_the_limits_is_bought_only_after_an_approver_approv
         assert late.value.ago == here.now - (await here.last_event(rental, E.APPROVED)).at
 
 
+async def test_an_approval_pings_its_owner_only_if_the_machine_is_not_ready_after_a_quarter_of_an_hour(
+    here: World,
+) -> None:
+    await here.behaves("hyperstack", "slow")
+    rental = await here.approve(await here.get(count=8, lease=2 * HOUR))
+    approved = here.now
+    await here.pass_time(15 * MINUTE - SECOND)
+    assert await here.direct(rental) == []
+    await here.pass_time(SECOND)
+    assert await here.direct(rental) == [(ANA.id, E.APPROVED_NOT_READY)]
+    assert (await here.last_event(rental, E.APPROVED_NOT_READY)).at == approved + 15 * MINUTE
+    rental = await here.until(rental, State.READY)
+    assert await here.direct(rental) == [(ANA.id, E.APPROVED_NOT_READY), (ANA.id, E.READY)]
+
+
+async def test_who_approves_their_own_request_is_not_notified_of_that(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=changed(RULES, self_approval=True)) as here:
+        await here.behaves("hyperstack", "slow")
+        rental = await here.approve(await here.get(person=BEN, count=8, lease=2 * HOUR), BEN)
+        rental = await here.until(rental, State.READY)
+        assert await here.direct(rental) == [(BEN.id, E.READY)]
+
+
 async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
     rental = await here.deny(await here.get(count=8))
     assert (rental.state, rental.due_at) == (State.DENIED, None)

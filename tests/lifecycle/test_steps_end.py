@@ -14,10 +14,20 @@ from tests.lifecycle.world import ANA, CLEO, HOUR, MINUTE, SECOND, World
 GRACE = 15 * MINUTE
 
 
-async def test_notices_come_two_hours_and_half_an_hour_before_an_end_that_comes_on_time(
+async def test_a_short_lease_has_one_notice_half_an_hour_before_its_end(here: World) -> None:
+    rental = await here.ready(lease=4 * HOUR)
+    await be_down_until(here, end_of(rental) - 30 * MINUTE - SECOND)
+    assert await count(here, rental, E.ENDING) == 0
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.ENDING) == 1
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.ENDING) == 1
+
+
+async def test_notices_of_half_a_day_come_two_hours_and_half_an_hour_before_an_end_that_comes_on_time(
     here: World,
 ) -> None:
-    rental = await here.ready(lease=4 * HOUR)
+    rental = await here.ready(lease=12 * HOUR)
     ends = end_of(rental)
     for ahead, notices in ((2 * HOUR, 1), (31 * MINUTE, 1), (30 * MINUTE, 2), (SECOND, 2)):
         await be_down_until(here, ends - ahead - SECOND)
@@ -36,7 +46,7 @@ async def test_a_lease_that_is_shorter_than_every_notice_has_none(here: World) -
 
 
 async def test_two_notices_that_came_due_while_the_bot_was_down_are_sent_as_one(here: World) -> None:
-    rental = await here.ready(lease=4 * HOUR)
+    rental = await here.ready(lease=12 * HOUR)
     await be_down_until(here, end_of(rental) - 10 * MINUTE)
     assert await count(here, rental, E.ENDING) == 1
     await here.pass_time(5 * MINUTE)
@@ -47,7 +57,7 @@ async def test_two_notices_that_came_due_while_the_bot_was_down_are_sent_as_one(
 async def test_the_next_notice_is_skipped_if_its_owner_set_that_end_just_now_and_it_is_not_the_last(
     here: World, how: str
 ) -> None:
-    rental = await here.ready(lease=24 * HOUR if how == "approved" else HOUR)
+    rental = await here.ready(lease=24 * HOUR if how == "approved" else 12 * HOUR)
     await be_down_until(here, end_of(rental) - 30 * MINUTE)
     notices = await count(here, rental, E.ENDING)
     if how == "approved":

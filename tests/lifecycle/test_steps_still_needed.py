@@ -67,6 +67,19 @@ async def test_after_keep_the_question_comes_at_the_promised_time(here: World, h
     assert end_of(await here.rental(rental.id)) == ends
 
 
+async def test_a_question_that_was_promised_for_the_minute_of_a_notice_comes_after_it(here: World) -> None:
+    rental = await here.ready(lease=4 * HOUR)
+    notice = end_of(rental) - 30 * MINUTE
+    await be_down_until(here, notice - HOUR - 30 * SECOND)
+    await here.keep(rental, HOUR)
+    await here.pass_time(HOUR + 30 * SECOND + MINUTE - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 1  # asked 2 hours after the start
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 2
+    asked, given = [await here.last_event(rental, kind) for kind in (E.STILL_NEEDED, E.ENDING)]
+    assert (given.at, asked.at) == (notice, notice + MINUTE)
+
+
 async def test_an_extension_replaces_the_question_that_keep_promised(here: World) -> None:
     rental = await here.ready(lease=9 * HOUR)
     rental = await here.keep(rental, 4 * HOUR)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle import transitions
+from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.records import Change
 from bot.lifecycle.transitions import STARTS, TRANSITIONS, ForbiddenTransition
@@ -237,7 +237,7 @@ def test_a_dropped_extension_keeps_the_end_and_uses_up_its_version() -> None:
         envelope=make.envelope(version=2, total=99), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
     running = rental_in(State.READY, lease=make.lease(), extension=extension)
-    after = transitions.drop_extension(running, START + HOUR)
+    after = lease_changes.drop_extension(running, START + HOUR)
     assert (after.lease, after.extension, after.envelope) == (running.lease, None, make.envelope(version=2))
 
 
@@ -245,13 +245,13 @@ def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> No
     extension = Extension(
         envelope=make.envelope(version=2), ends_at=START + 9 * HOUR, asked_by=make.ANA, asked_at=START
     )
-    running = rental_in(State.READY, lease=make.lease(notices_given=2), extension=extension)
-    after = transitions.approve_extension(running, extension, notices_given=1, approver=make.BEN, now=START + HOUR)
+    running = rental_in(State.READY, lease=make.lease(), extension=extension)
+    after = lease_changes.approve_extension(running, extension, approver=make.BEN, now=START + HOUR)
     assert after == make.next_of(
         running,
         envelope=extension.envelope,
         extension=None,
-        lease=changed(make.lease(notices_given=1), ends_at=START + 9 * HOUR),
+        lease=changed(make.lease(), ends_at=START + 9 * HOUR, notices_checked_at=START + HOUR),
         approved_by=make.BEN,
         due_at=START + HOUR,
     )
@@ -261,13 +261,12 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
     question = Question(at=START + 4 * HOUR, promised=True)
     running = rental_in(State.READY, lease=make.lease())
     seen = changed(make.lease(), seen_at=START + HOUR, question=question)
-    assert transitions.keep(running, question, START + HOUR).lease == seen
-    extended = transitions.extend(
+    assert lease_changes.keep(running, question, START + HOUR).lease == seen
+    extended = lease_changes.extend(
         running,
         envelope=make.envelope(version=2),
         ends_at=START + 9 * HOUR,
-        notices_given=0,
         question=question,
         now=START + HOUR,
     )
-    assert extended.lease == changed(seen, ends_at=START + 9 * HOUR)
+    assert extended.lease == changed(seen, ends_at=START + 9 * HOUR, notices_checked_at=START + HOUR)

@@ -1,4 +1,4 @@
-"""When a lease's owner is notified and asked, how long a lease may become, and when it ends."""
+"""When a lease's owner is asked, how long a lease may become, and when it ends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from bot.policy.leases import (
     extension_left,
     may_end,
     may_extend_by,
-    next_notice,
-    notices_past,
-    skips_notice,
 )
 from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
 from tests.databases import START
@@ -28,42 +25,6 @@ from tests.store import make
 RULES = Rules()
 END = datetime(2026, 11, 24, 18, 40, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-
-@pytest.mark.parametrize(
-    ("left", "past"),
-    [(3 * HOUR, 0), (2 * HOUR + MINUTE, 0), (2 * HOUR, 1), (31 * MINUTE, 1), (30 * MINUTE, 2), (MINUTE, 2)],
-)
-def test_notices_come_two_hours_and_half_an_hour_before_the_end(left: timedelta, past: int) -> None:
-    assert notices_past(END, END - left, RULES) == past
-
-
-def test_the_next_notice_is_the_earliest_that_was_not_given() -> None:
-    assert next_notice(END, 0, RULES) == END - 2 * HOUR
-    assert next_notice(END, 1, RULES) == END - 30 * MINUTE
-    assert next_notice(END, 2, RULES) is None
-
-
-def test_without_notices_in_the_rules_none_is_due() -> None:
-    rules = Rules(lease=Lease(notices=()))
-    assert next_notice(END, 0, rules) is None
-    assert notices_past(END, END, rules) == 0
-
-
-@pytest.mark.parametrize(
-    ("past", "notified", "skipped"),
-    [
-        (1, MINUTE, True),
-        (1, HOUR, True),
-        (1, HOUR + timedelta(seconds=1), False),
-        (1, None, False),
-        (2, MINUTE, False),
-    ],
-)
-def test_a_notice_except_the_last_is_skipped_if_its_owner_was_notified_of_the_end_within_an_hour(
-    past: int, notified: timedelta | None, skipped: bool
-) -> None:
-    assert skips_notice(past, None if notified is None else END - notified, END, RULES) is skipped
 
 
 def test_after_each_unanswered_question_the_next_one_comes_later() -> None:
@@ -114,18 +75,6 @@ def test_a_machine_never_ends_early_or_less_than_one_grace_after_its_owner_could
     assert ends is not None
     assert ends >= END
     assert ends - readable_at >= RULES.lease.grace
-
-
-@given(MOMENTS, st.lists(st.integers(1, 72 * 60), max_size=5))
-def test_when_a_notice_is_due_one_more_notice_is_past(now: datetime, minutes: list[int]) -> None:
-    rules = Rules(lease=Lease(notices=tuple(MINUTE * m for m in minutes)))
-    past = notices_past(END, now, rules)
-    following = next_notice(END, past, rules)
-    if following is None:
-        assert past == len(set(minutes))
-    else:
-        assert following > now
-        assert notices_past(END, following, rules) == past + 1
 
 
 # --- a longer lease

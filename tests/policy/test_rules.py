@@ -99,7 +99,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
     assert (rules.procure.attempts, rules.procure.dearer) == (10, Decimal("0.15"))
     assert rules.procure.provision_timeout == 15 * MINUTE
     assert (rules.lease.default, rules.lease.max) == (4 * HOUR, 72 * HOUR)
-    assert (rules.lease.notices, rules.lease.grace) == ((2 * HOUR, 30 * MINUTE), 15 * MINUTE)
+    assert (rules.lease.notices, rules.lease.grace) == (None, 15 * MINUTE)
     assert (rules.keys.per_person, rules.keys.github) == (10, True)
     assert rules.check_in.after == 2 * HOUR
     assert rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST

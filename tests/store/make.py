@@ -163,7 +163,14 @@ def next_of(before: Rental, **changes: Any) -> Rental:
 def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Lease:
     """Return a lease that begins at START."""
     return Lease(
-        **{"ready_at": START, "ends_at": ends_at, "seen_at": START, "question": Question(at=None), **fields}
+        **{
+            "ready_at": START,
+            "ends_at": ends_at,
+            "notices_checked_at": START,
+            "seen_at": START,
+            "question": Question(at=None),
+            **fields,
+        }
     )
 
 

@@ -138,9 +138,9 @@ async def test_a_change_keeps_a_sign_of_life_that_was_written_after_it_read_the_
     before = await make.store_rental(database, make.rental(state=State.READY, lease=make.lease()))
     async with database.write() as tx:
         await tx.people.note_seen(make.ANA, START + HOUR)
-    await applied(database, before, make.next_of(before, lease=make.lease(notices_given=1)))
+    await applied(database, before, make.next_of(before, lease=make.lease(notices_checked_at=START + HOUR)))
     now = await stored(database)
-    assert (now.running_lease.seen_at, now.running_lease.notices_given) == (START + HOUR, 1)
+    assert (now.running_lease.seen_at, now.running_lease.notices_checked_at) == (START + HOUR, START + HOUR)
 
 
 async def test_a_sign_of_life_is_written_to_the_ready_rentals_of_that_person_only(database: Database) -> None:

@@ -146,6 +146,7 @@ def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Le
     return Lease(
         ready_at=clock(12, 40),
         ends_at=ends_at or clock(18, 40),
+        notices_checked_at=clock(12, 40),
         seen_at=clock(12, 40),
         question=Question(at=ask_at),
     )

@@ -115,6 +115,7 @@ leases = st.builds(
     Lease,
     ready_at=moment,
     ends_at=moment,
+    notices_checked_at=moment,
     seen_at=moment,
     question=st.builds(Question, at=st.none() | moment, promised=st.booleans()),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
-from bot.lifecycle import transitions
+from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, transact
@@ -17,7 +17,6 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
-from bot.policy.leases import notices_past
 from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
@@ -207,10 +206,9 @@ async def _approve_extension(
 ) -> Rental:
     check_lease(extension.envelope.lease, deps.rules)
     now = deps.clock.now()
-    after = transitions.approve_extension(
+    after = lease_changes.approve_extension(
         rental,
         extension,
-        notices_given=notices_past(extension.ends_at, now, deps.rules),
         approver=person.id,
         now=now,
     )
@@ -226,7 +224,7 @@ async def _approve_extension(
 
 async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
     now = deps.clock.now()
-    after = transitions.drop_extension(rental, now)
+    after = lease_changes.drop_extension(rental, now)
     facts = changed(_decision_facts(rental, self_approved=False), until=rental.running_lease.ends_at)
     return await _apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)

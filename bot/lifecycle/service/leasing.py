@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle import transitions
+from bot.lifecycle import lease_changes
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
@@ -17,7 +17,7 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Question, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import ask_at, extension_left, notices_past
+from bot.policy.leases import ask_at, extension_left
 from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
 from bot.policy.spending import propose_extension
@@ -38,7 +38,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
         now = deps.clock.now()
         again = None if deps.rules.check_in.after is None else now + span
         question = Question(at=again, promised=True)
-        after = transitions.keep(rental, question, now)
+        after = lease_changes.keep(rental, question, now)
         facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
@@ -96,14 +96,13 @@ async def extend(
         question = Question(at=ask_at(now, 0, deps.rules))
         if proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
-            after = transitions.ask_extension(rental, waiting, question, now)
+            after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
         else:
-            after = transitions.extend(
+            after = lease_changes.extend(
                 rental,
                 envelope=proposal.envelope,
                 ends_at=ends_at,
-                notices_given=notices_past(ends_at, now, deps.rules),
                 question=question,
                 now=now,
             )

@@ -7,7 +7,16 @@ from collections.abc import Awaitable, Callable
 from bot.errors import Stale
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot, load, save
-from bot.lifecycle.steps import awaiting_approval, deletion, destroying, over, procuring, provisioning, ready
+from bot.lifecycle.steps import (
+    approval_notice,
+    awaiting_approval,
+    deletion,
+    destroying,
+    over,
+    procuring,
+    provisioning,
+    ready,
+)
 from bot.lifecycle.steps.polling import soonest
 from bot.model.state import ENDS, State
 
@@ -35,6 +44,7 @@ async def step(deps: StepDeps, rental_id: str) -> None:
     try:
         snapshot = await deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
+        snapshot = approval_notice.give_if_due(snapshot, deps.clock.now())
         next_round = deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))

@@ -16,7 +16,7 @@ from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import ask_at, notices_past
+from bot.policy.leases import ask_at
 from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
@@ -117,7 +117,7 @@ def _ready(
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,
-        notices_given=notices_past(ends_at, now, deps.rules),
+        notices_checked_at=now,
         seen_at=now,
         question=Question(at=ask_at(now, 0, deps.rules)),
     )

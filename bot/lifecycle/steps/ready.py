@@ -7,24 +7,19 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.billing import hourly, ledger_span
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.lease_changes import check_notices, drop_extension, plan_question
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import with_answer
-from bot.lifecycle.transitions import (
-    change_rate,
-    count_notices,
-    drop_extension,
-    finish,
-    known_bill,
-    plan_question,
-)
+from bot.lifecycle.transitions import change_rate, finish, known_bill
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Question, Rental
 from bot.model.state import State
-from bot.policy.leases import ask_at, may_end, next_notice, notices_past, overdue_at, skips_notice
+from bot.policy.leases import ask_at, may_end, overdue_at
+from bot.policy.notices import last_notice_is_past, may_ask_at, next_notice, skips_notice
 
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
@@ -58,8 +53,7 @@ def _next_due(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> dateti
     if lease.ends_at <= now:
         # In its last grace: there is no further question or notice.
         return soonest(check, poll_at(now))
-    notice = next_notice(lease.ends_at, lease.notices_given, deps.rules)
-    return soonest(check, lease.question.at, lease.ends_at, notice)
+    return soonest(check, lease.question.at, lease.ends_at, next_notice(lease, deps.rules))
 
 
 # --- is it there
@@ -113,12 +107,12 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
 
 async def _notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     lease = snapshot.rental.running_lease
-    past = notices_past(lease.ends_at, now, deps.rules)
-    if lease.ends_at <= now or past <= lease.notices_given:
+    notice = next_notice(lease, deps.rules)
+    if lease.ends_at <= now or notice is None or notice > now:
         return snapshot
-    snapshot = snapshot.with_rental(count_notices(snapshot.rental, past))
+    snapshot = snapshot.with_rental(check_notices(snapshot.rental, now))
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
-    if skips_notice(past, max(notified, default=None), now, deps.rules):
+    if skips_notice(snapshot.rental.running_lease, max(notified, default=None), now, deps.rules):
         return snapshot
     return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
 
@@ -147,12 +141,15 @@ def _ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnaps
     if question.at > now or lease.ends_at <= now:
         return snapshot
     if not question.promised:
-        if lease.notices_given >= len(deps.rules.lease.notices) > 0:
+        if last_notice_is_past(lease, deps.rules):
             # The last notice of its end asks the same, so this would be a second ping.
             return _plan(snapshot, changed(question, at=lease.ends_at))
         quiet_until = ask_at(lease.seen_at, question.times, deps.rules)
         if quiet_until is not None and quiet_until > now:
             return _plan(snapshot, changed(question, at=quiet_until))
+    ask_from = may_ask_at(lease, now, deps.rules)
+    if ask_from > now:
+        return _plan(snapshot, changed(question, at=ask_from))
     times = question.times + 1
     bill = snapshot.spent(now)
     facts = Facts(

@@ -1,0 +1,65 @@
+"""The changes of a lease while its machine is in use. None of them changes the rental's state.
+
+Each function returns the next version of a rental; none writes to the store.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.transitions import alter
+from bot.model.base import changed
+from bot.model.rental import Extension, Question, Rental
+from bot.model.request import Envelope
+
+
+def keep(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Someone says that they still need it. The end stands."""
+    return alter(rental, lease=changed(rental.running_lease, seen_at=now, question=question), due_at=now)
+
+
+def check_notices(rental: Rental, now: datetime) -> Rental:
+    """Every notice of its end that was due by now is given or skipped."""
+    return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
+
+
+def plan_question(rental: Rental, question: Question) -> Rental:
+    """Change when "Still needed?" is asked next."""
+    return alter(rental, lease=changed(rental.running_lease, question=question))
+
+
+def extend(
+    rental: Rental,
+    *,
+    envelope: Envelope,
+    ends_at: datetime,
+    question: Question,
+    now: datetime,
+) -> Rental:
+    """Someone extends the lease within the limits, so they still need it."""
+    lease = changed(rental.running_lease, ends_at=ends_at, notices_checked_at=now, seen_at=now, question=question)
+    return alter(rental, envelope=envelope, lease=lease, extension=None, due_at=now)
+
+
+def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
+    """Someone asks an approver for a longer lease, so they still need it. The end stands."""
+    lease = changed(rental.running_lease, seen_at=now, question=question)
+    return alter(rental, extension=extension, lease=lease, due_at=now)
+
+
+def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
+    """An approver allows the longer lease."""
+    lease = changed(rental.running_lease, ends_at=extension.ends_at, notices_checked_at=now)
+    return alter(
+        rental,
+        envelope=extension.envelope,
+        lease=lease,
+        extension=None,
+        approved_by=approver,
+        due_at=now,
+    )
+
+
+def drop_extension(rental: Rental, now: datetime) -> Rental:
+    """The longer lease was denied, taken back, or expired. The end stands."""
+    return alter(rental, envelope=rental.unextended, extension=None, due_at=now)

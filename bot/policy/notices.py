@@ -1,0 +1,68 @@
+"""When a rental's owner is notified of the end of the lease, and of an approval that has no machine yet.
+
+Every time is of our clock, which the sandbox can move, not real time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.rental import Lease, Rental
+from bot.policy.rules import Rules
+
+NOTICES = (timedelta(minutes=30),)
+NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
+"""How long before the end its owner is notified if the rules don't say, longest first."""
+LONG_LEASE = timedelta(hours=12)
+RECENTLY = timedelta(hours=1)
+"""An owner who read of an end this recently needs no notice of it, except the last."""
+QUIET = timedelta(minutes=1)
+"""Nothing is asked within this time of a notice: two pings in one minute read as one."""
+APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
+"""How long after an approval its owner is notified of it, if the machine is not ready by then."""
+
+
+# --- the end of a lease
+
+
+def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
+    """Return how long before the end of a lease its owner is notified, longest first."""
+    if rules.lease.notices is not None:
+        return rules.lease.notices
+    return NOTICES_OF_LONG_LEASE if lease.ends_at - lease.ready_at >= LONG_LEASE else NOTICES
+
+
+def next_notice(lease: Lease, rules: Rules) -> datetime | None:
+    """Return when the next notice is due. Return None after the last."""
+    moments = (lease.ends_at - ahead for ahead in notices_of(lease, rules))
+    return next((moment for moment in moments if moment > lease.notices_checked_at), None)
+
+
+def last_notice_is_past(lease: Lease, rules: Rules) -> bool:
+    """Return whether a lease has notices and none of them is still to come."""
+    return bool(notices_of(lease, rules)) and next_notice(lease, rules) is None
+
+
+def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
+    """Return whether the notice that is due now is skipped because the owner was notified of the same end within
+    the last hour, at `notified_at`. The last notice is never skipped. `lease` counts this notice as checked."""
+    if next_notice(lease, rules) is None:
+        return False
+    return notified_at is not None and now - notified_at <= RECENTLY
+
+
+def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
+    """Return the first time, `now` or later, at which the owner may be asked something: not within QUIET of a
+    notice of the lease's end."""
+    at = max(now, lease.notices_checked_at + QUIET)
+    notice = next_notice(lease, rules)
+    return notice + QUIET if notice is not None and notice - at < QUIET else at
+
+
+# --- an approval
+
+
+def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
+    """Return when the owner of a request that `approver` approves now is notified of that. Return None if the
+    owner decided."""
+    return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER
