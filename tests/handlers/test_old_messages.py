@@ -27,6 +27,8 @@ from tests.rentals import ending
 QUOTE = "q8f3mz2kq7wx"
 RENTAL = "k7mq2"
 FORM = {"gpu": "H100", "count": "1", "region": "EU", "contract": "ondemand", "vendor": "any", "lease": "6h"}
+LISTS = frozenset({"gpu", "count", "region", "contract", "vendor", "hours"})
+"""The inputs of old dialogs that offer choices. People type into the others."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +61,11 @@ def released(request: pytest.FixtureRequest) -> Released:
 
 async def submit(ours: Team, user: str, callback_id: str, private_metadata: str, **inputs: str) -> None:
     """Submit a dialog that was open during the update."""
-    state = {"values": {field: {field: {"value": entered}} for field, entered in inputs.items()}}
-    view = {"callback_id": callback_id, "private_metadata": private_metadata, "state": state}
+    values = {
+        field: {field: {"selected_option": {"value": entered}} if field in LISTS else {"value": entered}}
+        for field, entered in inputs.items()
+    }
+    view = {"callback_id": callback_id, "private_metadata": private_metadata, "state": {"values": values}}
     await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})
 
 
