@@ -186,16 +186,22 @@ async def play_along(say: Callable[[str], None]) -> None:
 
 
 async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
-    """Run all of them until `ended` is set. Raise what one of them raises."""
+    """Run all of them until `ended` is set. Raise what one of them raises before that.
+
+    Ctrl-C in a terminal also ends the sandbox and the bot, so what the loops raise afterwards is not raised.
+    """
     tasks = [asyncio.create_task(loop) for loop in loops]
-    for task in tasks:
-        task.add_done_callback(lambda done: ended.set() if not done.cancelled() and done.exception() else None)
-    await ended.wait()
-    for task in tasks:
-        task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(outcome, Exception):
-            raise outcome
+    waiting = {asyncio.create_task(ended.wait()), *tasks}
+    try:
+        while not ended.is_set():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.is_set():
+                for task in done:
+                    await task
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*tasks, *waiting, return_exceptions=True)
 
 
 def _key(laptop: Laptop) -> str:

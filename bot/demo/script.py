@@ -18,7 +18,7 @@ from bot.clock import SystemClock
 from bot.demo.laptop import Laptop, has_openssh
 from bot.demo.play import Missed, Play
 from bot.demo.printing import Printer
-from bot.demo.processes import environment, free_port, run_sandbox, start_bot, stop, write_policy
+from bot.demo.processes import SETUP, environment, free_port, run_sandbox, start_bot, stop, write_policy
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
 from sandbox.client import ControlError, SandboxClient, SeenMessage
@@ -86,15 +86,24 @@ async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None
     """Ana rents one H100. She is asked for her key, and the rental begins once she adds it. Her first choice is
     sold out, and the next offer is within what she accepted."""
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
-    await play.types("Ana", "#training", "get H100 EU for 6h -- fine-tune run 7")
+    await play.types("Ana", "#training", "get H100 EU setup torch for 6h -- fine-tune run 7")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
     await play.types("Ana", "#training", f"key {laptops['Ana'].public_key}")
     ready = await play.until_sees("Ana", "is ready until", SOON, dm=True)
     play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
     play.sees("Cleo", "Ready after")
+    await _check_boot_script(play)
     await _log_in(play, "Ana", laptops["Ana"], rental_of(ready))
     await play.types("Cleo", "#training", "list all")
+
+
+async def _check_boot_script(play: Play) -> None:
+    """Raise Missed unless the vendor got the set-up script with the purchase. The sandbox doesn't run it."""
+    (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
+    machine = await play.sandbox.machine(resource.resource_id)
+    if SETUP.splitlines()[-1] not in (machine.cloud_init or ""):
+        raise Missed(f"The set-up is not in the boot script: {machine.cloud_init}")
 
 
 async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:

@@ -59,6 +59,19 @@ async def test_ctrl_c_for_the_process_or_its_group_ends_the_sandbox_without_an_e
     assert (process.returncode, err) == (0, b"")
 
 
+async def test_a_bot_that_ends_on_its_own_ends_the_sandbox_with_its_last_words() -> None:
+    process = await start("sandbox")
+    await until(process, b"help, quit")
+    started = psutil.Process(process.pid).children(recursive=True)
+    (bot,) = [child for child in started if child.cmdline()[-2:] == ["bot", "run"]]
+    bot.kill()
+    async with asyncio.timeout(TIMEOUT):
+        _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.startswith(b"gpubot run ended.\n")
+    assert b"Traceback" not in err
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 async def test_a_demo_that_is_interrupted_ends_the_processes_that_it_started(how: signal.Signals) -> None:
     process = await start("demo")

@@ -10,7 +10,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 TIMEOUT = 200
 STORY = (
-    ("Ana", r"^/gpu get H100 EU"),
+    ("Ana", r"^/gpu get H100 EU setup torch"),
+    ("gpubot", r"^1x H100 in EU.*, setup torch\n"),
     ("Ana", r"^\[Rent from \$2\.15/h\]$"),
     ("gpubot", r"^Before I rent I need your public SSH key"),
     ("gpubot", r"Hyperstack sold out; it cost nothing\. Now Nebius at \$2\.42/h"),
