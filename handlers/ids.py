@@ -149,6 +149,29 @@ class ExtendValue(Value):
         return f"{self.rental_id}:{size}:{self.shown_end}"
 
 
+class UntilValue(Value):
+    """`k7mq2:1763982000`: the new end of a lease, as a Unix time; so a second click adds nothing."""
+
+    TYPE_NAME: ClassVar[str] = "until"
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<until>[1-9][0-9]{{0,11}})"
+
+    rental_id: str
+    until: int
+
+
+class SpanValue(Value):
+    """`k7mq2:5400s`: a span in seconds."""
+
+    TYPE_NAME: ClassVar[str] = "span"
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<seconds>[1-9][0-9]{{0,8}})s"
+
+    rental_id: str
+    seconds: int
+
+    def _text(self) -> str:
+        return f"{self.rental_id}:{self.seconds}s"
+
+
 class QuoteValue(Value):
     """`q8f3...`."""
 
@@ -224,6 +247,7 @@ class Action:
     MAKE_KEY_FIRST = ActionId("make_key_first", KeyValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
+    SSH = ActionId("ssh", RentalValue)
     CHANGE_RENTAL = ActionId("change_rental", VersionValue)
     WITHDRAW = ActionId("withdraw", VersionValue)
     CANCEL = ActionId("cancel", RentalValue)
@@ -232,7 +256,9 @@ class Action:
     ACCEPT = ActionId("accept", VersionValue)
     EXTEND_FORM = ActionId("extend_form", RentalValue)
     EXTEND = ActionId("extend", ExtendValue)
+    EXTEND_UNTIL = ActionId("extend_until", UntilValue)
     KEEP = ActionId("keep", HoursValue)
+    KEEP_FOR = ActionId("keep_for", SpanValue)
     DESTROY = ActionId("destroy", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)
 

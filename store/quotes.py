@@ -28,6 +28,12 @@ _DEFER = (
 _ASKED_SINCE = select(func.count()).where(
     quotes.c.owner == param(quotes.c.owner, "owner_id"), quotes.c.created_at >= param(quotes.c.created_at, "since")
 )
+_NEWEST = (
+    select(quotes)
+    .where(quotes.c.owner == param(quotes.c.owner, "owner_id"))
+    .order_by(quotes.c.created_at.desc(), quotes.c.id.desc())
+    .limit(1)
+)
 _WAITING_FOR_KEY = (
     select(quotes)
     .where(
@@ -67,6 +73,10 @@ class Quotes:
 
     async def asked_since(self, owner: str, since: datetime) -> int:
         return await self._conn.scalar(_ASKED_SINCE, {"owner_id": owner, "since": since}) or 0
+
+    async def newest(self, owner: str) -> Quote | None:
+        found = to_models(Quote, await self._conn.execute(_NEWEST, {"owner_id": owner}))
+        return found[0] if found else None
 
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         return to_models(Quote, await self._conn.execute(_WAITING_FOR_KEY, {"owner_id": owner, "since": since}))

@@ -163,6 +163,11 @@ class Rental(Frozen):
         return self.waiting is not None and self.waiting.decider is Decider.OWNER
 
     @property
+    def needs_later_end(self) -> bool:
+        """Whether it waits for its owner to name a later end. Nobody can let it go on as it is."""
+        return self.waiting is not None and self.waiting.why is Why.TOO_LITTLE_TIME
+
+    @property
     def unextended(self) -> Envelope:
         """Return the envelope in force, with the version of the extension that waits, if any. The next extension
         then gets a version of its own, so that old buttons are recognized."""

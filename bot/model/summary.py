@@ -69,3 +69,17 @@ class RentalList(Frozen):
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
+
+
+class OwnRentals(Frozen):
+    """The rentals that a command without an id can mean. There is at least one."""
+
+    rentals: tuple[Rental, ...]
+    """Oldest first."""
+    names: dict[str, str]
+    """The display names of their owners, by user id."""
+
+    @property
+    def only(self) -> Rental | None:
+        """The rental that is meant. None if the person has to choose."""
+        return self.rentals[0] if len(self.rentals) == 1 else None

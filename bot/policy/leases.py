@@ -7,11 +7,56 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.errors import Mistake, NextStep
+from bot.model.base import changed
 from bot.model.rental import Lease, Rental
+from bot.model.request import Request
 from bot.policy.rules import LONGEST_SPAN, Rules
 
 REPEAT_FACTOR = 0.5
 """Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""
+LEAST_TIME = timedelta(minutes=30)
+"""With less time until the end that a person named, no machine is bought: it first has to start."""
+
+
+def counted_from(request: Request, now: datetime) -> Request:
+    """Return a request with its lease counted from `now` until the end that the person named. Return it as it is
+    if they named none. Raise Mistake if too little time is left until that end."""
+    if request.until is None:
+        return request
+    check_time_left(request, now)
+    return changed(request, lease=request.until - now)
+
+
+def too_little_time(request: Request, now: datetime) -> bool:
+    """Return whether less than LEAST_TIME is left until the end that the person named. Return False if they named
+    none."""
+    return request.until is not None and request.until - now < LEAST_TIME
+
+
+def check_time_left(request: Request, now: datetime) -> None:
+    """Raise Mistake if too little time is left until the end that the person named."""
+    if too_little_time(request, now):
+        least = LEAST_TIME // timedelta(minutes=1)
+        raise Mistake(
+            f"Less than {least} min are left until the end that you named. Nothing was rented.",
+            next_step=NextStep.NAME_LATER_END,
+        )
+
+
+def lease_end(request: Request, afforded: datetime) -> datetime:
+    """Return when a lease ends that its envelope affords until `afforded`: never after the end that was named."""
+    return afforded if request.until is None else min(afforded, request.until)
+
+
+def latest_ready(request: Request, rules: Rules) -> datetime | None:
+    """Return when a machine is too late for the end that the person named: one grace before it, at most half of
+    LEAST_TIME. Return None if they named none.
+
+    The owner has one grace after they could read of an end (`may_end`), so a machine that became ready later than
+    this would end later than they said.
+    """
+    return None if request.until is None else request.until - min(rules.lease.grace, LEAST_TIME / 2)
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:

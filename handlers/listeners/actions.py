@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.lifecycle.service import deciding, ending, previews
@@ -19,6 +19,8 @@ from handlers.ids import (
     OfferValue,
     QuoteValue,
     RentalValue,
+    SpanValue,
+    UntilValue,
     V,
     VersionValue,
     action_of,
@@ -104,6 +106,10 @@ async def show_rental(context: Context, interaction: UserInteraction, value: Ren
     return await rentals.show(context, interaction, value.rental_id)
 
 
+async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    return await rentals.ssh(context, interaction, value.rental_id)
+
+
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     return await rentals.confirm_destroy(context, interaction, value.rental_id)
 
@@ -114,6 +120,15 @@ async def extend_form(context: Context, interaction: UserInteraction, value: Ren
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue) -> Outcome:
     return await rentals.extend(context, interaction, value.rental_id, value.longer, shown_end=value.shown_end)
+
+
+async def extend_until(context: Context, interaction: UserInteraction, value: UntilValue) -> Outcome:
+    until = datetime.fromtimestamp(value.until, UTC)
+    return await rentals.extend_until(context, interaction, value.rental_id, until)
+
+
+async def keep_for(context: Context, interaction: UserInteraction, value: SpanValue) -> Outcome:
+    return await rentals.keep(context, interaction, value.rental_id, timedelta(seconds=value.seconds))
 
 
 async def keep(context: Context, interaction: UserInteraction, value: HoursValue) -> Outcome:
@@ -152,6 +167,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.MAKE_KEY_FIRST, make_key_first),
             _on(Action.SHOW_RENTAL, show_rental),
             _on(Action.DETAILS, show_rental),
+            _on(Action.SSH, ssh),
             _on(Action.CHANGE_RENTAL, change_rental),
             _on(Action.WITHDRAW, withdraw),
             _on(Action.CANCEL, destroy),
@@ -160,7 +176,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.ACCEPT, requests.approve),
             _on(Action.EXTEND_FORM, extend_form),
             _on(Action.EXTEND, extend),
+            _on(Action.EXTEND_UNTIL, extend_until),
             _on(Action.KEEP, keep),
+            _on(Action.KEEP_FOR, keep_for),
             _on(Action.DESTROY, destroy),
             _on(Action.TAKEN_ON, take_on),
         )

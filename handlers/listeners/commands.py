@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TypeAlias
 
 from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
-from handlers.listeners import keys, offers, rentals
+from handlers.listeners import keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.views import lists, replies, ssh_text
+from handlers.views import lists, replies
 from handlers.views.blocks import Rendered
 
 COMMAND = "/gpu"
-KEEP_FOR = timedelta(hours=4)
-"""For how long `/gpu keep` without a time keeps a machine."""
 
-Query: TypeAlias = (
-    commands.KeyShow
-    | commands.Show
-    | commands.Ssh
-    | commands.ListRentals
-    | commands.ShowCatalog
-    | commands.Help
-    | commands.Home
-)
+Query: TypeAlias = commands.KeyShow | commands.ListRentals | commands.ShowCatalog | commands.Help | commands.Home
 """A command that changes nothing."""
 
 
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any `/gpu` command. Raise Mistake if it can't be parsed."""
-    command = _parse(context, interaction.text)
+    command = _parse(context, interaction)
     match command:
         case commands.Get(request=request, now=now):
             return await offers.ask(context, interaction, request, rent_now=now)
         case commands.GetForm():
             return offers.open_form(context, interaction)
+        case commands.Again():
+            return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
             return await keys.save(context, interaction, line)
-        case commands.Destroy(id=rental_id):
-            return await rentals.confirm_destroy(context, interaction, rental_id)
-        case commands.Extend(id=rental_id, duration=longer):
-            if longer is None:
-                return await rentals.open_extend_form(context, interaction, rental_id)
-            return await rentals.extend(context, interaction, rental_id, longer)
-        case commands.Keep(id=rental_id, duration=span):
-            return await rentals.keep(context, interaction, rental_id, span or KEEP_FOR)
+        case commands.Show() | commands.Ssh() | commands.Extend() | commands.Keep() | commands.Destroy():
+            return await short_forms.carry_out(context, interaction, command)
         case commands.Pause():
             return Reply(content=replies.paused(await account.pause(context.deps, interaction.person)))
         case commands.Resume():
@@ -61,10 +46,6 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
     match query:
         case commands.KeyShow():
             return await keys.show(context, interaction)
-        case commands.Show(id=rental_id):
-            return await rentals.show(context, interaction, rental_id)
-        case commands.Ssh(id=rental_id):
-            return Reply(content=await _ssh(context, interaction, rental_id))
         case commands.ListRentals(all=everyone):
             return Reply(content=await _list(context, interaction, everyone=everyone))
         case commands.ShowCatalog():
@@ -76,13 +57,20 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return Reply(content=await _home(context, interaction))
 
 
-def _parse(context: Context, text: str) -> commands.Command:
+def _parse(context: Context, interaction: UserInteraction) -> commands.Command:
     lease = context.deps.rules.lease
     catalog = context.catalog() or Catalog(
         gpus={}, vendors=(), regions=(), contracts=(), read_at=context.deps.clock.now()
     )
     try:
-        command = commands.parse_command(text, catalog, default_lease=lease.default, max_lease=lease.max)
+        command = commands.parse_command(
+            interaction.text,
+            catalog,
+            default_lease=lease.default,
+            max_lease=lease.max,
+            now=context.deps.clock.now(),
+            zone=interaction.person.tz,
+        )
     except PrivateKey:
         raise
     except Mistake:
@@ -107,16 +95,6 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
 async def _home(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.home(
         await queries.live_rentals(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
-        rules=context.deps.rules,
-        now=context.deps.clock.now(),
-        zone=interaction.person.tz,
-    )
-
-
-async def _ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Rendered:
-    return ssh_text.ssh(
-        await queries.ssh_details(context.deps, interaction.person, rental_id),
-        reader=interaction.person.id,
         rules=context.deps.rules,
         now=context.deps.clock.now(),
         zone=interaction.person.tz,

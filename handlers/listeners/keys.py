@@ -48,7 +48,8 @@ def _reply(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
     match saved.wanted:
         case RentPreview(quote=quote, choice=choice):
             reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
-            modal = modals.rent_confirm(quote, choice, rules=context.deps.rules, first_line=words)
+            rules, now = context.deps.rules, context.deps.clock.now()
+            modal = modals.rent_confirm(quote, choice, rules=rules, now=now, first_line=words)
             return OpenModal(modal=modal, another=quote.wanted_another, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")

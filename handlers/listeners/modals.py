@@ -37,7 +37,13 @@ async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Out
 async def form(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
     """Start a search with the form's request: a new one, or one that changes another."""
     try:
-        request = read_form(interaction.inputs, context.known_catalog(), context.deps.rules)
+        request = read_form(
+            interaction.inputs,
+            context.known_catalog(),
+            context.deps.rules,
+            now=context.deps.clock.now(),
+            zone=interaction.person.tz,
+        )
     except InvalidForm as invalid:
         return FieldErrors(errors=invalid.errors)
     earlier = await _changed_quote(context, interaction, value)

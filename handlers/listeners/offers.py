@@ -10,6 +10,7 @@ from handlers.directory.channels import is_direct
 from handlers.ids import NO_VALUE, FormValue, OfferValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.parsing.until import example_end
 from handlers.views import modals, offers, replies
 
 
@@ -38,6 +39,16 @@ async def ask(
     return None
 
 
+async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
+    """Start a search for the person's last request. Reply only if that named an end which no longer stands."""
+    last = await previews.last_request(context.deps, interaction.person)
+    await ask(context, interaction, last.request)
+    if not last.end_dropped:
+        return None
+    example = example_end(context.deps.clock.now(), interaction.person.tz)
+    return Reply(content=replies.end_dropped(last.request, f"until {example}"))
+
+
 def open_form(
     context: Context,
     interaction: UserInteraction,
@@ -53,7 +64,14 @@ def open_form(
     quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
     request = earlier.request if earlier else None
     return OpenModal(
-        modal=modals.form(context.known_catalog(), rules=context.deps.rules, request=request, value=value)
+        modal=modals.form(
+            context.known_catalog(),
+            rules=context.deps.rules,
+            now=context.deps.clock.now(),
+            zone=interaction.person.tz,
+            request=request,
+            value=value,
+        )
     )
 
 
@@ -67,7 +85,8 @@ async def rent(context: Context, interaction: UserInteraction, value: OfferValue
     """Rent an offer, or open the dialog that confirms it if it can cost much."""
     preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
     if preview is not None:
-        modal = modals.rent_confirm(preview.quote, preview.choice, rules=context.deps.rules)
+        now = context.deps.clock.now()
+        modal = modals.rent_confirm(preview.quote, preview.choice, rules=context.deps.rules, now=now)
         return OpenModal(modal=modal, another=another)
     return await rent_confirmed(context, interaction, value, another=another)
 

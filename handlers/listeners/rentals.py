@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.errors import DuplicateExtension
 from bot.lifecycle.service import ending, leasing, previews, queries
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.views import lists, modals, replies
+from handlers.views import lists, modals, replies, ssh_text
 from handlers.views.blocks import Rendered
+from handlers.views.ends import read_as_utc
 from handlers.views.format import Times
 from handlers.views.rental_text import reader_times
 
@@ -19,6 +20,20 @@ async def show(context: Context, interaction: UserInteraction, rental_id: str) -
     details = await queries.show(context.deps, interaction.person, rental_id)
     return Reply(
         content=lists.show(
+            details,
+            reader=interaction.person.id,
+            rules=context.deps.rules,
+            now=context.deps.clock.now(),
+            zone=interaction.person.tz,
+        )
+    )
+
+
+async def ssh(context: Context, interaction: UserInteraction, rental_id: str) -> Outcome:
+    """Reply with how to open a rental's machine."""
+    details = await queries.ssh_details(context.deps, interaction.person, rental_id)
+    return Reply(
+        content=ssh_text.ssh(
             details,
             reader=interaction.person.id,
             rules=context.deps.rules,
@@ -53,9 +68,16 @@ async def extend(
     return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction)))
 
 
-async def keep(context: Context, interaction: UserInteraction, rental_id: str, span: timedelta) -> Outcome:
-    """Note that a machine is still needed: nobody is asked about it again for `span`."""
-    rental = await leasing.keep(context.deps, interaction.person, rental_id, span)
+async def extend_until(context: Context, interaction: UserInteraction, rental_id: str, until: datetime) -> Outcome:
+    """Make a lease longer until a new end, or ask for approval of that."""
+    rental = await leasing.extend(context.deps, interaction.person, rental_id, until)
+    utc = read_as_utc(interaction.person.tz)
+    return _reply_unless_shown(interaction, replies.extended(rental, _times(context, interaction), utc))
+
+
+async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:
+    """Note that a machine is still needed: nobody is asked about it again for `length`."""
+    rental = await leasing.keep(context.deps, interaction.person, rental_id, length)
     content = replies.still_needed(rental, _times(context, interaction), context.deps.rules)
     return _reply_unless_shown(interaction, content)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rapidfuzz.distance import OSA
 
@@ -12,10 +12,11 @@ from bot.errors import Mistake, PrivateKey
 from bot.model.base import Frozen
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from bot.model.text import say_span, short
+from bot.model.text import short
 from bot.policy.keys import LONGEST_LINE, looks_private
-from handlers.parsing.durations import DURATION, parse_duration
+from handlers.parsing.given import Given
 from handlers.parsing.normalize import normalize, normalize_within
+from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
 from handlers.parsing.slack_text import plain_text
 
@@ -50,26 +51,33 @@ class ListRentals(Frozen):
     """List everyone's rentals, not only those of the person who asks."""
 
 
+class Again(Frozen):
+    """Look for fresh offers for the person's last request."""
+
+
 class Show(Frozen):
-    id: str
+    id: str | None = None
+    """None if it wasn't typed: the person's only rental is meant. The same goes for the next commands."""
 
 
 class Ssh(Frozen):
-    id: str
+    id: str | None = None
 
 
 class Destroy(Frozen):
-    id: str
+    id: str | None = None
 
 
 class Extend(Frozen):
-    id: str
+    id: str | None = None
     duration: timedelta | None = None
     """By how much. None if it wasn't typed."""
+    until: datetime | None = None
+    """The end that was typed instead of a duration."""
 
 
 class Keep(Frozen):
-    id: str
+    id: str | None = None
     duration: timedelta | None = None
     """How long not to ask again. None if it wasn't typed."""
 
@@ -97,6 +105,7 @@ class Home(Frozen):
 Command = (
     Get
     | GetForm
+    | Again
     | KeyShow
     | KeySet
     | ListRentals
@@ -114,6 +123,7 @@ Command = (
 
 _ALIASES = {
     "get": "get rent find need want search offers",
+    "again": "again",
     "key": "key keys ssh-key sshkey",
     "list": "list ls mine status",
     "show": "show info details history",
@@ -127,17 +137,9 @@ _ALIASES = {
     "help": "help ? -h --help",
 }
 _NAME_OF_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
-_ID = re.compile(r"[a-z0-9]{5}")
-_FILLER_WORDS = frozenset(
-    ["the", "my", "machine", "rental", "gpu", "by", "for", "please", "it", "now", "to", "into", "of"]
-)
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
-_UNTIL = re.compile(r"(?:^| )(?:to|until|till) ")
-_MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")
-_DURATION = re.compile(rf"(?:^|(?<= )){DURATION}")
-_NUMBER_WITHOUT_UNIT = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
 _BUYING_WORDS = frozenset({"get", "rent"})
 """`now` rents only after one of these. After `find` or `offers`, or with no verb at all, offers are shown."""
 _MAX_TYPOS = {
@@ -155,8 +157,10 @@ _MAX_TYPOS = {
 and `use` is two from `pause`: people who type those must not be led to a command that stops something."""
 
 
-def parse_command(text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta) -> Command:
-    """Return the command in a text as Slack sent it.
+def parse_command(
+    text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta, now: datetime, zone: str
+) -> Command:
+    """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone.
 
     Raise PrivateKey if the text contains a private key. Raise Mistake if it is no command; escape its words before
     showing them.
@@ -175,19 +179,19 @@ def parse_command(text: str, catalog: Catalog, *, default_lease: timedelta, max_
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
     normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
     name = _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
+    given = Given(default_lease, max_lease, now, zone)
     if name is None:
         if not looks_like_request(typed, catalog):
             raise _unknown_command(first_word, rest)
-        parsed = parse_request(typed, catalog, default_lease=default_lease, max_lease=max_lease, after_verb=False)
-        return Get(request=parsed.request)
+        return Get(request=parse_request(typed, catalog, given, after_verb=False).request)
     if name == "get":
         if not rest.strip():
             return GetForm()
-        parsed = parse_request(rest, catalog, default_lease=default_lease, max_lease=max_lease)
+        parsed = parse_request(rest, catalog, given)
         return Get(request=parsed.request, now=parsed.now and first_word.lower() in _BUYING_WORDS)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
-    return _PARSERS[name](rest, max_lease)
+    return _PARSERS[name](rest, given)
 
 
 def _too_long() -> Mistake:
@@ -200,7 +204,7 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
     suggestion = " ".join(nearest[:1])
     if suggestion in {"destroy", "extend", "show", "keep"}:
         rental_id = rest.strip().lower()
-        suggestion += f" {rental_id if _ID.fullmatch(rental_id) else 'k7mq2'}"
+        suggestion += f" {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}"
     hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help" if nearest else "Try: /gpu help"
     return Mistake(f'I don\'t know the command "{short(first_word)}". {hint}', nearest)
 
@@ -208,12 +212,12 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
 # --- the arguments of each command
 
 
-def _parse_key(rest: str, _: timedelta) -> Command:
+def _parse_key(rest: str, _: Given) -> Command:
     line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE).strip(_QUOTES)
     return KeyShow() if line.lower() in {"", "show", "set", "add"} else KeySet(line=line)
 
 
-def _parse_list(rest: str, _: timedelta) -> Command:
+def _parse_list(rest: str, _: Given) -> Command:
     words = normalize(rest).lower().split()
     everyone = {"all", "everyone", "everybody", "everything", "team", "--all", "-a"}
     for word in words:
@@ -224,87 +228,31 @@ def _parse_list(rest: str, _: timedelta) -> Command:
     return ListRentals(all=any(word in everyone for word in words))
 
 
-Parser = Callable[[str, timedelta], Command]
-"""Takes the text after a command's name, and the longest lease."""
+Parser = Callable[[str, Given], Command]
+"""Takes the text after a command's name."""
 
 
-def _id_parser(make: Callable[[str], Command], name: str) -> Parser:
-    """Return the parser of a command that takes one id."""
-
-    def parse(rest: str, _: timedelta) -> Command:
-        return make(_parse_id(normalize(rest), name))
-
-    return parse
+def _id_parser(make: Callable[[str | None], Command], name: str) -> Parser:
+    """Return the parser of a command that takes one id, or none for the person's only rental."""
+    return lambda rest, _: make(read_id(rest, name))
 
 
-def _id_and_duration_parser(make: Callable[[str, timedelta | None], Command], name: str) -> Parser:
-    """Return the parser of a command that takes one id and, if typed, a duration, in either order."""
-
-    def parse(rest: str, max_lease: timedelta) -> Command:
-        text = normalize(rest.replace("+", " ")).lower()
-        if name == "extend" and _UNTIL.search(text):
-            raise Mistake("By how much longer? Try: /gpu extend k7mq2 2h")
-        text = _MORE.sub("", text).strip()
-        duration = None
-        match = _DURATION.search(text)
-        # An id can look like a duration: 2222h. It is the id if there is no other.
-        if match is not None and (match.group() != text or not _ID.fullmatch(text)):
-            duration = parse_duration(match.group())
-            text = _without(text, match)
-        number = _NUMBER_WITHOUT_UNIT.search(text)
-        if number is not None and not _ID.fullmatch(number.group()):
-            rental_id = _parse_id(_without(text, number), name)
-            raise _hours_or_minutes(f"/gpu {name} {rental_id}", number.group(), max_lease)
-        rental_id = _parse_id(text, name, normalize(rest))
-        if duration is not None and not timedelta(0) < duration <= max_lease:
-            raise Mistake(
-                f"{say_span(duration)} is not possible: a lease is at most {say_span(max_lease)}. "
-                f"Try: /gpu {name} {rental_id} 2h"
-            )
-        return make(rental_id, duration)
-
-    return parse
+def _parse_extend(rest: str, given: Given) -> Command:
+    words = read_extension(rest, given)
+    return Extend(id=words.id, duration=words.duration, until=words.until)
 
 
-def _without(text: str, match: re.Match[str]) -> str:
-    return f"{text[: match.start()]} {text[match.end() :]}"
+def _parse_keep(rest: str, given: Given) -> Command:
+    words = read_duration(rest, "keep", given.max_lease)
+    return Keep(id=words.id, duration=words.duration)
 
 
-def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistake:
-    possible = [
-        f"{command} {number}{unit}" for unit in "hm" if timedelta(0) < parse_duration(number + unit) <= max_lease
-    ]
-    return Mistake(f"{number} hours or {number} minutes? Try: {', or '.join(possible) or f'{command} 2h'}")
-
-
-def _parse_id(text: str, name: str, typed: str = "") -> str:
-    """Return the only id in `text`. Raise Mistake otherwise; it shows the part of `typed` that is no id."""
-    words = [word.lower().strip("#") for word in text.split()]
-    words = [word for word in words if word and word not in _FILLER_WORDS]
-    if not words:
-        raise Mistake(f"Which one? Try: /gpu {name} k7mq2. Ids are in /gpu list")
-    ids = {word for word in words if _ID.fullmatch(word) and not word.isalpha()}
-    if len(ids) == 1 < len(set(words)):
-        unknown = " ".join(word for word in (typed or text).split() if word.lower().strip("#") not in ids)
-        if name == "destroy":
-            raise Mistake(f'I don\'t know "{short(unknown)}" here: /gpu destroy takes an id alone. Try: /gpu list')
-        duration = " 2h" if name in {"extend", "keep"} else ""
-        raise Mistake(f'I don\'t know "{short(unknown)}" here. Try: /gpu {name} {ids.pop()}{duration}')
-    if len(set(words)) > 1:
-        raise Mistake(f"One at a time, by its id. Try: /gpu {name} k7mq2. Ids are in /gpu list")
-    if not _ID.fullmatch(words[0]):
-        raise Mistake(
-            f'"{short(words[0])}" is no id: those have 5 letters and digits, such as k7mq2. Ids are in /gpu list'
-        )
-    return words[0]
-
-
-def _no_argument_parser(command: Command, name: str) -> Parser:
+def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:
     """Return the parser of a command that refuses arguments."""
 
-    def parse(rest: str, _: timedelta) -> Command:
+    def parse(rest: str, _: Given) -> Command:
         if rest.strip():
-            raise Mistake(f"/gpu {name} takes nothing more: it is about all buying. Try: /gpu {name}")
+            raise Mistake(f"/gpu {name} takes nothing more: {about}. Try: /gpu {name}")
         return command
 
     return parse
@@ -316,12 +264,11 @@ _PARSERS: dict[str, Parser] = {
     "show": _id_parser(lambda rental_id: Show(id=rental_id), "show"),
     "ssh": _id_parser(lambda rental_id: Ssh(id=rental_id), "ssh"),
     "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
-    "extend": _id_and_duration_parser(
-        lambda rental_id, duration: Extend(id=rental_id, duration=duration), "extend"
-    ),
-    "keep": _id_and_duration_parser(lambda rental_id, duration: Keep(id=rental_id, duration=duration), "keep"),
-    "catalog": lambda _rest, _max_lease: ShowCatalog(),
+    "extend": _parse_extend,
+    "keep": _parse_keep,
+    "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
+    "catalog": lambda _rest, _given: ShowCatalog(),
     "pause": _no_argument_parser(Pause(), "pause"),
     "resume": _no_argument_parser(Resume(), "resume"),
-    "help": lambda _rest, _max_lease: Help(),
+    "help": lambda _rest, _given: Help(),
 }

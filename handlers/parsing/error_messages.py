@@ -9,10 +9,12 @@ from bot.errors import Mistake
 from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
+from handlers.parsing.given import Given
+from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.prices import Money
 from handlers.parsing.problems import Problem, ProblemKind
-from handlers.parsing.reader import Price, RequestParts
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, request_text
+from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
 
 _HOUR = timedelta(hours=1)
@@ -24,6 +26,7 @@ _TEMPLATES = {
     "Try: {with_price}",
     ProblemKind.RANGE: 'I need one number, and "{typed}" is two. Try: {command}',
     ProblemKind.TIME: 'I can\'t read the time "{typed}". A machine starts when it is rented. Try: {for_6h}',
+    ProblemKind.END: 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00. Try: {until}',
     ProblemKind.HOURS_AND_NUMBER: 'I can\'t read the time "{typed}". Try: {for_90_min}',
     ProblemKind.LATER: '"{typed}" would be later. A machine starts when it is rented. Try: {for_6h}',
     ProblemKind.PRICE: 'I can\'t read the price "{typed}". A price is in dollars per GPU and hour. '
@@ -47,15 +50,13 @@ _SUGGESTED_LEASE = timedelta(hours=6)
 
 
 class ErrorMessages:
-    """Makes the errors of one request. `leases` are the default lease and the longest one."""
+    """Makes the errors of one request."""
 
-    def __init__(
-        self, parts: RequestParts, caps: list[Price], vocabulary: Vocabulary, leases: tuple[timedelta, timedelta]
-    ) -> None:
+    def __init__(self, parts: RequestParts, caps: list[Price], vocabulary: Vocabulary, given: Given) -> None:
         self.parts = parts
         self.caps = caps
         self.vocabulary = vocabulary
-        self.default_lease, self.max_lease = leases
+        self.given = given
 
     def for_problem(self, problem: Problem) -> Mistake:
         """Return the error that names what can't be read."""
@@ -119,6 +120,7 @@ class ErrorMessages:
             number=problem.number or 2,
             command=self.suggest(region="US" if problem.kind is ProblemKind.US else None),
             with_price=self._suggest_price(problem),
+            until=self.suggest(end=example_end(self.given.now, self.given.zone)),
             for_6h=self.suggest(lease=_SUGGESTED_LEASE),
             for_90_min=self.suggest(lease=timedelta(minutes=90)),
         )
@@ -188,8 +190,12 @@ class ErrorMessages:
         cap: Decimal | None = None,
         per_gpu: bool = True,
         lease: timedelta | None = None,
+        end: str | None = None,
     ) -> str:
-        """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`."""
+        """Return the whole command to type instead, with all that was read. `per_gpu` is about `cap`.
+
+        `end` is what follows `until`. None is the end that was typed, and an empty text none.
+        """
         parts, typed_caps = self.parts, self.caps
         if any(problem.text.lower() in _NEGATIONS_AND_MINIMUMS for problem in parts.problems):
             parts, typed_caps = RequestParts(gpus=parts.gpus, counts=parts.counts), []
@@ -197,9 +203,9 @@ class ErrorMessages:
         caps = [(cap, per_gpu)] if cap is not None else []
         caps += [(price.money.amount, price.money.per_gpu) for price in typed_caps]
         caps = [(amount, each) for amount, each in caps if MIN_CAP <= amount <= MAX_CAP]
-        leases = [typed for typed in parts.leases if MIN_LEASE <= typed <= self.max_lease]
+        leases = [typed for typed in parts.leases if MIN_LEASE <= typed <= self.given.max_lease]
         if lease is not None and not leases:
-            leases = [min(lease, self.max_lease)]
+            leases = [min(lease, self.given.max_lease)]
         suggestion = Request(
             gpu=gpu or self._gpu(),
             count=next(iter(counts), 1),
@@ -208,7 +214,11 @@ class ErrorMessages:
             vendor=next(iter(parts.vendors), vendor) or None,
             max_gpu_rate=caps[0][0] if caps else None,
             cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
-            lease=next(iter(leases), self.default_lease),
+            lease=next(iter(leases), self.given.default_lease),
             setup=next(iter(parts.setups), None) or None,
         )
-        return f"/gpu get {request_text(suggestion, default_lease=None if lease else self.default_lease)}"
+        if end is None:
+            end = "" if lease else next(iter(parts.ends), "")
+        if end:
+            return f"/gpu get {request_text(suggestion, default_lease=suggestion.lease)} until {end}"
+        return f"/gpu get {request_text(suggestion, default_lease=None if lease else self.given.default_lease)}"

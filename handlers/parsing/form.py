@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.model.offer import Catalog
@@ -17,6 +17,7 @@ from handlers.parsing.durations import DURATION, NUMBER, parse_duration
 from handlers.parsing.normalize import normalize
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import MAX_NOTE_LENGTH
+from handlers.parsing.until import UNTIL, UnclearEnd, parse_end
 from handlers.views.modals import ANY, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
@@ -31,8 +32,11 @@ class InvalidForm(Exception):
         self.errors = errors
 
 
-def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Request:
-    """Return the request that was filled in. Raise InvalidForm if an input is wrong, or no longer possible."""
+def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now: datetime, zone: str) -> Request:
+    """Return the request that was filled in. Raise InvalidForm if an input is wrong, or no longer possible.
+
+    `zone` is the person's IANA time zone.
+    """
     errors: dict[Field, str] = {}
     gpu, count = inputs.get(Field.GPU, ""), inputs.get(Field.COUNT, "")
     if not _sold(gpu, catalog):
@@ -49,7 +53,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         errors[Field.VENDOR] = "I don't know this vendor any more. Choose another."
     setup = _setup(inputs, rules, errors)
     cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
-    lease = _lease(inputs.get(Field.LEASE, ""), rules, errors)
+    lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone)
     if errors:
         raise InvalidForm(errors)
     return Request(
@@ -60,6 +64,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules) -> Requ
         vendor=vendor,
         max_gpu_rate=cap,
         lease=lease,
+        until=until,
         setup=setup,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
@@ -102,9 +107,24 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
     return cap
 
 
-def _lease(text: str, rules: Rules, errors: dict[Field, str]) -> timedelta:
+def _how_long(
+    text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str
+) -> tuple[timedelta, datetime | None]:
+    """Return how long the lease is, and its end if one was typed, such as `until 18:00`."""
     typed = normalize(text).lower()
-    lease = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
-    if lease < MIN_LEASE or not lease_allowed(lease, rules):
-        errors[Field.LEASE] = f"Such as 90m, 6h or 2d; at most {say_span(rules.lease.max)}."
-    return lease
+    longest = say_span(rules.lease.max)
+    until = UNTIL.fullmatch(typed)
+    if until is None:
+        lease = parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
+        if lease < MIN_LEASE or not lease_allowed(lease, rules):
+            errors[Field.LEASE] = f"Such as 90m, 6h, 2d or until 18:00; at most {longest}."
+        return lease, None
+    try:
+        end = parse_end(until["end"] or "", now, zone).at
+    except UnclearEnd as unclear:
+        examples = ", or ".join(f"until {example}" for example in unclear.ends)
+        errors[Field.LEASE] = f"{unclear.words} Try: {examples}"
+        return timedelta(0), None
+    if not lease_allowed(end - now, rules):
+        errors[Field.LEASE] = f"That is too far away: a lease is at most {longest}."
+    return end - now, end

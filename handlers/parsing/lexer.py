@@ -16,6 +16,7 @@ from enum import Enum, auto
 from bot.model.text import short
 from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
 from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
+from handlers.parsing.until import UNTIL
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_TOKENS = 60
@@ -41,6 +42,8 @@ class TokenKind(Enum):
     """`2 to 4 hours`, `2-3`."""
     TIME = auto()
     """`18:00`, `at 3`, `5pm`."""
+    UNTIL = auto()
+    """`until fri 18:00`. The name is what follows `until`, empty if that is no time and no day."""
     SETUP = auto()
     """`setup torch`. The name is that of the set-up, empty if none follows."""
     AT_MOST = auto()
@@ -133,7 +136,7 @@ _RANGE = re.compile(
     rf"(?: ?-?{UNIT}{_END}| ?x{_END}|{_GPUS}|{AMOUNT_END})"
 )
 _TIME = re.compile(
-    r"(?:(?:until|till|til|by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
+    r"(?:(?:by|at|before|from|around|@) ?)\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?(?![\w.:])"
     r"|\d{1,2}:\d\d(?: ?(?:am|pm|uhr))?(?![\w.])|\d{1,2} ?(?:am|pm|uhr)(?![a-z0-9])"
 )
 _SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
@@ -234,6 +237,9 @@ def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[To
         value = Decimal(NUMBER_WORDS.get(number, number))
         yield count.end(), (Token(TokenKind.COUNT, "", number=value),)
     yield from _match_count_and_gpu(text, start, vocabulary)
+    until = UNTIL.match(text, start)
+    if until is not None:
+        yield until.end(), (Token(TokenKind.UNTIL, "", until["end"] or ""),)
     for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
         match = pattern.match(text, start)
         if match is not None:

@@ -24,6 +24,8 @@ class ProblemKind(Enum):
     """`2-3h`."""
     TIME = auto()
     """A time of day, or a duration that can't be read."""
+    END = auto()
+    """`until` with no time after it."""
     HOURS_AND_NUMBER = auto()
     """`1h 30`."""
     LATER = auto()

@@ -7,51 +7,18 @@ Each kind of token has exactly one method that reads it. Whether the parts make 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
 from bot.model.gpu import memory_sizes
 from handlers.parsing.lexer import Token, TokenKind
+from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.prices import OTHER_CURRENCIES, Money
 from handlers.parsing.problems import Problem, ProblemKind
 from handlers.parsing.vocabulary import Vocabulary
 
 MAX_COUNT_AFTER_GPU = 8
 """`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
-
-
-@dataclass(frozen=True)
-class Price:
-    """An amount of money, and what the words around it say about it."""
-
-    money: Money
-    limited: bool
-    """A word says that it is a maximum."""
-    total: bool = False
-    after_for: bool = False
-    """`for $20`: the price of everything, unless it says "per hour"."""
-
-
-@dataclass
-class RequestParts:
-    """What was read, each part in the order in which it was typed."""
-
-    gpus: list[str] = field(default_factory=list)
-    features: list[str] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    regions: list[str] = field(default_factory=list)
-    contracts: list[str] = field(default_factory=list)
-    vendors: list[str] = field(default_factory=list)
-    """An empty name in `regions` and `vendors` is "any"."""
-    setups: list[str] = field(default_factory=list)
-    leases: list[timedelta] = field(default_factory=list)
-    prices: list[Price] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    now_count: int = 0
-    """How often the word `now` was typed."""
-    doubtful: bool = False
-    """Something has a second reading that is unlikely but possible, so that `now` must only show the offers."""
 
 
 _VALUES_AFTER = {
@@ -125,6 +92,7 @@ class _TokenReader:
             TokenKind.TOTAL: self._read_price,
             TokenKind.RANGE: lambda token: self._add_problem(ProblemKind.RANGE, token),
             TokenKind.TIME: lambda token: self._add_problem(ProblemKind.TIME, token),
+            TokenKind.UNTIL: self._read_until,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
             TokenKind.NOW: self._read_now,
@@ -241,6 +209,14 @@ class _TokenReader:
             self.position -= 1
         self.parts.leases.append(token.duration)
         self._skip_key("lease")
+
+    def _read_until(self, token: Token) -> None:
+        if token.name:
+            self.parts.ends.append(token.name)
+            return
+        following = self._peek()
+        self.position += 1 if following else 0
+        self._add_problem(ProblemKind.END, token, *([following] if following else []))
 
     def _read_now(self, _token: Token) -> None:
         self.parts.now_count += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
@@ -13,11 +13,14 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
 from handlers.parsing.error_messages import ErrorMessages
+from handlers.parsing.given import Given
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.parsing.normalize import normalize_within
-from handlers.parsing.reader import Price, RequestParts, read_tokens
+from handlers.parsing.parts import Price, RequestParts
+from handlers.parsing.reader import read_tokens
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import split_note
+from handlers.parsing.until import UnclearEnd, parse_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 MAX_LENGTH = 1000
@@ -34,9 +37,7 @@ class ParsedRequest(Frozen):
     """It says `now`, and each part of it has one meaning only."""
 
 
-def parse_request(
-    text: str, catalog: Catalog, *, default_lease: timedelta, max_lease: timedelta, after_verb: bool = True
-) -> ParsedRequest:
+def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool = True) -> ParsedRequest:
     """Return the request in a text. Raise Mistake if a part can't be read or has two meanings.
 
     `after_verb`: the text follows `get` or another verb.
@@ -44,8 +45,10 @@ def parse_request(
     asked, note = split_note(text)
     vocabulary = vocabulary_of(catalog)
     parts = read_tokens(_tokens(asked, vocabulary), vocabulary, after_verb=after_verb)
-    request = _RequestBuilder(parts, vocabulary, default_lease, max_lease).build(note)
-    return ParsedRequest(request=request, now=_says_now(asked, parts, request))
+    builder = _RequestBuilder(parts, vocabulary, given)
+    request = builder.build(note)
+    says_now = _says_now(asked, parts, request) and not builder.end_rolled
+    return ParsedRequest(request=request, now=says_now)
 
 
 def looks_like_request(text: str, catalog: Catalog) -> bool:
@@ -83,20 +86,19 @@ def _is_doubtful(price: Price, parts: RequestParts) -> bool:
 class _RequestBuilder:
     """Makes one request from its parts, or raises Mistake."""
 
-    def __init__(
-        self, parts: RequestParts, vocabulary: Vocabulary, default_lease: timedelta, max_lease: timedelta
-    ) -> None:
+    def __init__(self, parts: RequestParts, vocabulary: Vocabulary, given: Given) -> None:
         self.parts = parts
         self.vocabulary = vocabulary
-        self.max_lease = max_lease
-        self.default_lease = default_lease
+        self.given = given
+        self.end_rolled = False
+        """Whether the end is tomorrow because its time has passed today. `now` must then only show the offers."""
         self.totals = [price for price in parts.prices if self._is_total(price)]
         self.caps = [price for price in parts.prices if not self._is_total(price)]
-        self.messages = ErrorMessages(parts, self.caps, vocabulary, (default_lease, max_lease))
+        self.messages = ErrorMessages(parts, self.caps, vocabulary, given)
 
     def _is_total(self, price: Price) -> bool:
         """Return whether the price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
-        timed = bool(self.parts.leases) or price.after_for
+        timed = bool(self.parts.leases or self.parts.ends) or price.after_for
         return price.total or (timed and not price.limited and not price.money.per_hour)
 
     def build(self, note: str) -> Request:
@@ -108,15 +110,17 @@ class _RequestBuilder:
         count = self._only(parts.counts, "number of GPUs")
         cap = self._only([price.money.amount for price in self.caps], "price")
         lease = self._only(parts.leases, "time")
+        end = self._only(parts.ends, "end")
         setup = self._only(parts.setups, "set-up")
         if parts.problems:
             raise self.messages.for_problem(parts.problems[0])
         if gpu is None:
             raise Mistake(f"Which GPU? Try: {self.messages.suggest()}", self.vocabulary.families[:5])
         count = self._count(count)
-        lease = self._lease(lease)
+        until = self._until(end, lease)
+        lease = self._lease(lease) if until is None else until - self.given.now
         if self.totals:
-            raise self.messages.for_total(self.totals[0].money, count, lease)
+            raise self.messages.for_total(self.totals[0].money, count, lease - lease % timedelta(minutes=1))
         return Request(
             gpu=self._gpu_or_variant(gpu),
             count=count,
@@ -126,6 +130,7 @@ class _RequestBuilder:
             max_gpu_rate=self._cap(cap),
             cap_said_per_gpu=cap is None or count == 1 or any(price.money.per_gpu for price in self.caps),
             lease=lease,
+            until=until,
             setup=setup,
             note=note,
         )
@@ -157,15 +162,32 @@ class _RequestBuilder:
 
     def _lease(self, lease: timedelta | None) -> timedelta:
         if lease is None:
-            return self.default_lease
-        if lease > self.max_lease:
-            longest = say_span(self.max_lease)
-            suggestion = self.messages.suggest(lease=self.max_lease)
+            return self.given.default_lease
+        if lease > self.given.max_lease:
+            longest = say_span(self.given.max_lease)
+            suggestion = self.messages.suggest(lease=self.given.max_lease)
             raise Mistake(f"{say_span(lease)} is too long: a lease is at most {longest}. Try: {suggestion}")
         if lease < MIN_LEASE:
-            suggestion = self.messages.suggest(lease=self.default_lease)
+            suggestion = self.messages.suggest(lease=self.given.default_lease)
             raise Mistake(f"{say_span(lease)} is too short: a lease is at least 1 minute. Try: {suggestion}")
         return lease
+
+    def _until(self, end: str | None, lease: timedelta | None) -> datetime | None:
+        if end is None:
+            return None
+        if lease is not None:
+            by_length, by_end = self.messages.suggest(end=""), self.messages.suggest(end=end)
+            raise Mistake(f"A length or an end, not both. Try: {by_length}, or {by_end}")
+        try:
+            until, self.end_rolled = parse_end(end, self.given.now, self.given.zone)
+        except UnclearEnd as unclear:
+            commands = [self.messages.suggest(end=possible) for possible in unclear.ends]
+            raise Mistake(f"{unclear.words} Try: {', or '.join(commands)}") from None
+        if until - self.given.now > self.given.max_lease:
+            longest = say_span(self.given.max_lease)
+            suggestion = self.messages.suggest(lease=self.given.max_lease, end="")
+            raise Mistake(f'"until {end}" is too far away: a lease is at most {longest}. Try: {suggestion}')
+        return until
 
     def _gpu_or_variant(self, gpu: str) -> str:
         """Return the family or canonical name that has all the typed features."""

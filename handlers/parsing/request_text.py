@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span
+from handlers.views.ends import end_text
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
@@ -21,8 +22,8 @@ def is_possible_cap(cap: Decimal) -> bool:
     return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
 
 
-def request_text(request: Request, *, default_lease: timedelta | None = None) -> str:
-    """Return what a person types after `/gpu get` for this request. Leave out a lease of `default_lease`.
+def request_text(request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC") -> str:
+    """Return what a person in `zone` types after `/gpu get` for a request. Leave out a lease of `default_lease`.
 
     The text parses back to the same request, also after Slack has escaped it.
     """
@@ -38,7 +39,9 @@ def request_text(request: Request, *, default_lease: timedelta | None = None) ->
         parts.append(f"vendor {request.vendor}")
     if request.setup is not None:
         parts.append(f"setup {request.setup}")
-    if request.lease != default_lease:
+    if request.until is not None:
+        parts.append(end_text(request.until, zone))
+    elif request.lease != default_lease:
         parts.append(f"for {say_span(request.lease)}")
     if request.note:
         parts.append(f"-- {request.note}")

@@ -15,6 +15,7 @@ from bot.policy.spending import over_limits
 from handlers.ids import Action, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
+from handlers.views.ends import how_long
 from handlers.views.event_text import event_text
 from handlers.views.format import (
     Times,
@@ -119,10 +120,14 @@ def _request(
     why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
     return [
         f"Approve up to {dollars_at_most(envelope.total)}? "
-        f"{_what_for_whom(details, span(envelope.lease))} ({rental.id})",
+        f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(why, over_limits_of_envelope(envelope, rules), money),
         join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
     ]
+
+
+def _length(rental: Rental, times: Times) -> str:
+    return how_long(rental.request, times) if rental.request.until else span(rental.envelope.lease)
 
 
 def _extension(details: RentalDetails, extension: Extension, times: Times, rules: Rules) -> list[str]:

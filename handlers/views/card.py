@@ -55,7 +55,7 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         why = sentence(reason(waiting.why, rental.vendor)) if waiting.why else ""
         return [
             why,
-            f"Up to {per_hour(rental.envelope.max_rate)}.",
+            "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
     if _is_starting(details):
@@ -128,7 +128,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
     details_button = button("Details", Action.DETAILS, this)
     if rental.waiting is not None:
         buttons = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
-        if rental.owner_decides:
+        if rental.owner_decides and not rental.needs_later_end:
             label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
         return buttons

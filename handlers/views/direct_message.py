@@ -17,7 +17,7 @@ from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
-from handlers.views.format import Times, about_span, dollars_at_most, per_hour, person
+from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, extend_button, take_back_button
 from handlers.views.machine_text import describe, machines
 from handlers.views.rental_text import (
@@ -145,7 +145,9 @@ def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: T
 
 def _why_shorter(rental: Rental) -> str:
     """Return why the lease is shorter than the one that was asked for. Return an empty text if it is not."""
-    if rental.running_lease.ends_at - rental.running_lease.ready_at >= rental.envelope.lease:
+    lease = rental.running_lease
+    whole = lease.ends_at - lease.ready_at >= rental.envelope.lease
+    if whole or lease.ends_at == rental.request.until:
         return ""
     most = dollars_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
@@ -238,14 +240,19 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
     who = "an approver"
     if rental.owner_decides:
         who = "you" if reader == rental.owner else owner(details)
-    total = f"At most {dollars_at_most(rental.envelope.total)} in all."
-    text = f"{words._replace(lead=f'Waiting for {who}').about(name)} {total}"
+    total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
+    text = join(words._replace(lead=f"Waiting for {who}").about(name), total)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    accept = button(f"Go on up to {per_hour(rental.envelope.max_rate)}", Action.ACCEPT, version, style="primary")
+    decide = None
+    if rental.needs_later_end:
+        decide = button("Change", Action.CHANGE_RENTAL, version)
+    elif rental.owner_decides:
+        label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+        decide = button(label, Action.ACCEPT, version, style="primary")
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(accept if rental.owner_decides else None, button("Withdraw", Action.WITHDRAW, version))
+        blocks.actions(decide, button("Withdraw", Action.WITHDRAW, version))
         if has_buttons(reader, rental.owner)
         else None,
         closed=False,

@@ -24,6 +24,8 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.ASK_AGAIN: "Ask again: /gpu get",
         NextStep.ASK_FOR_YOUR_OWN: "Ask for your own: /gpu get",
         NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
+        NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
+        NextStep.RENT_ONE: "Try: /gpu get H100 EU",
         NextStep.LIST_YOURS: "/gpu list shows yours.",
         NextStep.LIST_ALL: "/gpu list all shows what there is.",
         NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",

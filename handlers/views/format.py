@@ -157,6 +157,14 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone with an IANA name. Return UTC if this machine knows none with that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
 class Times(Frozen):
     """Writes moments as date tokens, which Slack shows in each reader's own zone.
 
@@ -167,11 +175,7 @@ class Times(Frozen):
     zone: str
 
     def _day(self, moment: datetime) -> tuple[int, int, int]:
-        try:
-            zone = ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            zone = ZoneInfo("UTC")
-        local = moment.astimezone(zone)
+        local = moment.astimezone(zone_of(self.zone))
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:

@@ -170,12 +170,16 @@ def _variants(family: str, names: Sequence[str]) -> str:
 
 
 HELP = (
-    ("/gpu get H100 EU", "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, from nebius, -- a note"),
+    (
+        "/gpu get H100 EU",
+        "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
+    ),
     ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
+    ("/gpu again", "offers now for your last request"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
-    ("/gpu show k7mq2", "one rental and its history"),
+    ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
     ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
-    ("/gpu extend k7mq2 2h", "a later end; /gpu keep k7mq2 says that it is still needed"),
+    ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),

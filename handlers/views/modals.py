@@ -16,12 +16,13 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
-from bot.policy.leases import may_extend_by
+from bot.policy.leases import may_extend_by, too_little_time
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
 from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
+from handlers.views.ends import end_text, how_long_in_dialog
 from handlers.views.format import clean, dollars, dollars_at_most, escape, note, per_hour, span
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
@@ -62,10 +63,13 @@ def form(
     catalog: Catalog,
     *,
     rules: Rules,
+    now: datetime,
+    zone: str,
     request: Request | None = None,
     value: FormValue = NO_VALUE,
 ) -> Modal:
-    """Return the form for a request, filled in from `request`. `value` is what the request changes."""
+    """Return the form for a request, filled in from `request`. `value` is what the request changes. `zone` is the
+    reader's time zone."""
     wanted = request or Request(gpu="", lease=rules.lease.default)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
     return blocks.modal(
@@ -102,7 +106,11 @@ def form(
             required=False,
         ),
         blocks.text_input(
-            Field.LEASE, "For how long", value=say_span(wanted.lease), hint="Such as 90m, 6h or 2d", longest=12
+            Field.LEASE,
+            "For how long",
+            value=_how_long(wanted, rules, now, zone),
+            hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
+            longest=40,
         ),
         _setup_select(wanted.setup, rules),
         blocks.text_input(
@@ -116,6 +124,14 @@ def form(
         submit="Show offers",
         value=value,
     )
+
+
+def _how_long(wanted: Request, rules: Rules, now: datetime, zone: str) -> str:
+    """Return what a person types for the length of a request. An end that has passed or is near is left out: no
+    machine is bought for it."""
+    if wanted.until is None:
+        return say_span(wanted.lease)
+    return say_span(rules.lease.default) if too_little_time(wanted, now) else end_text(wanted.until, zone)
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
@@ -144,13 +160,13 @@ def _choices_with_any(
     return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
 
 
-def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, first_line: str = "") -> Modal:
+def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: datetime, first_line: str = "") -> Modal:
     """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
     offer = choice.offer
     lines = [
         *([first_line] if first_line else []),
         f"{describe(quote.request)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
-        f"{span(quote.request.lease)} from ready.",
+        f"{how_long_in_dialog(quote.request, now)}.",
         cost_text(choice, quote),
     ]
     if choice.needs_approval:

@@ -19,8 +19,10 @@ from bot.policy.spending import CONFIRM_ABOVE, OfferChoice, recommended
 from handlers.ids import Action, NearbyValue, OfferValue, QuoteValue, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
+from handlers.views.ends import how_long, read_as_utc
 from handlers.views.error_text import refusal_text
 from handlers.views.format import (
+    Times,
     about_span,
     channel,
     dollars,
@@ -75,7 +77,8 @@ def found(
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    heading = _heading(quote)
+    heading = _heading(quote, times)
+    utc = read_as_utc(zone) if quote.request.until else ""
     refused = _refused_for_all(shown)
     parts = [
         (_offer_text(choice, quote, choice is best, everything, refused), _button(choice, quote, choice is best))
@@ -88,12 +91,12 @@ def found(
     card_place = _where_the_card_goes(quote, asked_in)
     approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
-    text = "\n".join(
-        filter(None, (heading, refused, *(words for words, _ in parts), approval, more, until, stands, card_place))
-    )
+    lines = (heading, utc, refused, *(words for words, _ in parts), approval, more, until, stands, card_place)
+    text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
         blocks.section(f"*{heading}*"),
+        blocks.context(utc) if utc else None,
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
         blocks.context(approval) if approval else None,
@@ -110,12 +113,12 @@ def most_shown(*, everything: bool) -> int:
     return SHOWN_BY_ALL if everything else SHOWN
 
 
-def _heading(quote: Quote) -> str:
+def _heading(quote: Quote, times: Times) -> str:
     """Return the request as it was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
     request = quote.request
     wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     setup = f"setup {escape(request.setup)}" if request.setup else ""
-    parts = [wanted, contract(request.contract), cap_text(request), f"{span(request.lease)} from ready", setup]
+    parts = [wanted, contract(request.contract), cap_text(request), how_long(request, times), setup]
     heading = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 

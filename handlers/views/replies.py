@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.views import blocks, keys
@@ -15,7 +17,7 @@ from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
-from handlers.views.machine_text import describe
+from handlers.views.machine_text import describe, gpu
 from handlers.views.rental_text import STATES
 
 
@@ -70,6 +72,15 @@ def rented(rental: Rental, *, first_line: str = "") -> Rendered:
     return reply(join(first_line, text))
 
 
+def end_dropped(request: Request, until: str) -> Rendered:
+    """Return the reply to `/gpu again` if the last request named an end that has passed or is near. `until` is an
+    example of what to type."""
+    near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
+    name = f"{describe(request)}, {span(request.lease)} from ready"
+    another = f"/gpu get {gpu(request.gpu)} {until}"
+    return reply(f"The end that you named {near}, so I look for {name}. To name another: {another}")
+
+
 def paused(changed: bool) -> Rendered:
     """Return the answer to `/gpu pause`."""
     return reply(
@@ -85,13 +96,14 @@ def resumed(changed: bool) -> Rendered:
 # --- leases and ends
 
 
-def extended(rental: Rental, times: Times) -> Rendered:
-    """Return the reply to an extension: it was made, or it waits for an approver."""
+def extended(rental: Rental, times: Times, utc: str = "") -> Rendered:
+    """Return the reply to an extension: it was made, or it waits for an approver. `utc` says so if a time was read
+    as UTC."""
     ends = f"It ends {times.time(rental.running_lease.ends_at)}"
     if rental.extension is not None:
         asked = f"Asked for approval: {rental.id} until {times.time(rental.extension.ends_at)}."
-        return blocks.message(f"{asked} {ends} if nobody decides.")
-    return blocks.message(f"{rental.id} is extended. {ends}.")
+        return blocks.message(join(f"{asked} {ends} if nobody decides.", utc))
+    return blocks.message(join(f"{rental.id} is extended. {ends}.", utc))
 
 
 def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Rules) -> Rendered:

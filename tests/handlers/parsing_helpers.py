@@ -31,8 +31,11 @@ LEASE = timedelta(hours=4)
 LONGEST = timedelta(hours=72)
 
 
-def command(text: str) -> Command:
-    return parse_command(text, CATALOG, default_lease=LEASE, max_lease=LONGEST)
+MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def command(text: str, *, now: datetime = MONDAY_NOON, zone: str = "UTC", catalog: Catalog = CATALOG) -> Command:
+    return parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST, now=now, zone=zone)
 
 
 def request_of(text: str) -> Request:

@@ -60,7 +60,18 @@ async def change_request(ours: Team, rental: Rental) -> None:
 
 async def running(ours: Team) -> Rental:
     """Return Ana's machine, ready since noon for 6 hours. Its card and her direct message are posted."""
-    rental = await ours.rented()
+    return await make_ready(ours, await ours.rented())
+
+
+async def starting(ours: Team, offer_id: str, gpu: str = "A100", user: str = ANA) -> Rental:
+    """Return a rental of another GPU that is being bought."""
+    message = await ours.offered(user, an_offer(offer_id, "2.42"), gpu=gpu)
+    await ours.click(user, message, "Rent")
+    return next(rental for rental in await ours.rentals() if rental.clicked_offer == offer_id)
+
+
+async def make_ready(ours: Team, rental: Rental) -> Rental:
+    """Make a rental ready since noon for 6 hours. Its card and the direct message are posted."""
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
     lease = Lease(
         ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question(at=None)

@@ -244,10 +244,37 @@ get h100 at 3 | ! I can't read the time "at 3"
 get h100 at 3pm | ! I can't read the time "at 3pm"
 get h100 by 17 | ! I can't read the time "by 17"
 get h100 5pm | ! I can't read the time "5pm"
-get h100 until 18:00 | ! I can't read the time "until 18:00"
+get h100 until 18:00 | = H100 until 2026-03-02 18:00
+get h100 eu until 6pm | = H100 EU until 2026-03-02 18:00
+get 2x h100 till 6:30 pm spot | = 2x H100 spot until 2026-03-02 18:30
+get until 18 uhr h100 | = H100 until 2026-03-02 18:00
+get h100 until midnight | = H100 until 2026-03-03 00:00
+get h100 until 24:00 | = H100 until 2026-03-03 00:00
+get h100 until 9am | ~ H100 until 2026-03-03 09:00
+get h100 until tomorrow 9am | = H100 until 2026-03-03 09:00
+get h100 until tomorrow at 9am | = H100 until 2026-03-03 09:00
+get h100 until 9:00 tomorrow | = H100 until 2026-03-03 09:00
+get h100 until noon on Wednesday under $3/GPU | = H100 under $3.00/GPU/h until 2026-03-04 12:00
+get h100 until wed 18:00 -- until it works | = H100 until 2026-03-04 18:00 -- until it works
+get h100 until mon 18:00 | = H100 until 2026-03-02 18:00
+get h100 until 2026-03-04 08:05 | = H100 until 2026-03-04 08:05
+get h100 until fri 18:00 | ! "until fri 18:00" is too far away: a lease is at most 72h
+get h100 until mon 9am | ! "until mon 9am" is too far away
+get h100 until today 9am | ! "today 9am" has passed
+get h100 until 2026-02-30 18:00 | ! "2026-02-30" is no date
+get h100 until 25:00 | ! "25:00" is no time
+get h100 until 13pm | ! "13pm" is no time
+get h100 until 18 | ! A time has minutes, and "18" has none
+get h100 until next friday 18:00 | ! I can't read the end "until next"
+get h100 until it works | ! I can't read the end "until it"
+get h100 until 6h | ! I can't read the end "until 6h"
+get h100 until | ! I can't read the end "until"
+get h100 for 6h until 18:00 | ! A length or an end, not both
+get h100 until 18:00 until 19:00 | ! One end at a time; I read 18:00 and 19:00
+get h100 $20 until 18:00 | ! $20.00 in all for 1x H100 for 6h comes to $3.33 per GPU and hour
 get h100 18:00 | ! I can't read the time "18:00". A machine starts when it is rented.
-get h100 till 6 | ! I can't read the time "till 6"
-get h100 until tomorrow | ! I don't know "until"
+get h100 till 6 | ! Is "6" in the morning or in the afternoon?
+get h100 until tomorrow | ! At what time tomorrow?
 get h100 from 3 | ! I can't read the time "from 3"
 get h100 in 2 hours | ! "in 2 hours" would be later
 get h100 in an hour | ! "in an hour" would be later

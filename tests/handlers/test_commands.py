@@ -53,7 +53,7 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
         ("get H100 Mars", 'I don\'t know "Mars".'),
         ("get H100 under cheap", "Try: "),
         ("frobnicate", 'I don\'t know the command "frobnicate".'),
-        ("destroy", "Which one? Try: /gpu destroy k7mq2"),
+        ("destroy all", '"all" is no id'),
         ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
         ("ssh zzzzz", "I don't know zzzzz. /gpu list shows yours."),
         ("extend zzzzz", "I don't know zzzzz. /gpu list shows yours."),

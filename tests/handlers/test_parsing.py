@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.errors import Mistake, PrivateKey
 from bot.model.base import changed
 from handlers.parsing.commands import (
+    Again,
     Command,
     Destroy,
     Extend,
@@ -27,9 +28,8 @@ from handlers.parsing.commands import (
     Show,
     ShowCatalog,
     Ssh,
-    parse_command,
 )
-from tests.handlers.parsing_helpers import CATALOG, LEASE, LONGEST, command
+from tests.handlers.parsing_helpers import CATALOG, MONDAY_NOON, command
 
 
 def mistake(text: str) -> Mistake:
@@ -84,7 +84,6 @@ def mistake(text: str) -> Mistake:
         ("blah", 'I don\'t know the command "blah". Try: /gpu help', None),
         ("<script>", 'the command "script"', None),
         ("x" * 100_000, "too long", None),
-        ("show", "Which one? Try: /gpu show k7mq2.", None),
         ("destroy all", '"all" is no id', None),
         ("destroy k7mq2 p4wd9", "One at a time", None),
         ("destroy p4wd9 in 2h", '"in 2h" here: /gpu destroy takes an id alone. Try: /gpu list', None),
@@ -94,11 +93,18 @@ def mistake(text: str) -> Mistake:
         ("keep p4wd9 overnight", 'I don\'t know "overnight" here. Try: /gpu keep p4wd9 2h', None),
         ("extend p4wd9 500", "500 hours or 500 minutes? Try: /gpu extend p4wd9 500m", None),
         ("ssh k7-mq2", '"k7-mq2" is no id', None),
-        ("extend 2h", "Which one?", None),
+        ("extend 30", "30 hours or 30 minutes? Try: /gpu extend 30h, or /gpu extend 30m", None),
         ("extend k7mq2 30", "30 hours or 30 minutes? Try: /gpu extend k7mq2 30h, or /gpu extend k7mq2 30m", None),
         ("keep k7mq2 4", "4 hours or 4 minutes?", None),
-        ("extend k7mq2 to 6h", "By how much longer? Try: /gpu extend k7mq2 2h", None),
-        ("extend k7mq2 until 18:00", "By how much longer? Try: /gpu extend k7mq2 2h", None),
+        ("extend k7mq2 to 6h",
+     "By how much longer? Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until 18:00", None),
+        ("extend k7mq2 until", "Until when? Try: /gpu extend k7mq2 until 18:00", None),
+        ("extend k7mq2 until 6", "Try: /gpu extend k7mq2 until 6am, or /gpu extend k7mq2 until 6pm", None),
+        ("extend until tomorrow", "At what time tomorrow? Try: /gpu extend until tomorrow 18:00", None),
+        ("extend k7mq2 2h until 18:00",
+     "A length or an end, not both. Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until 18:00", None),
+        ("extend k7mq2 until next friday 18:00", "Until when? ", None),
+        ("again 8x", "/gpu again takes nothing more: it looks again for your last request.", None),
         ("get h100 for 1h 30", 'I can\'t read the time "1h 30". Try: /gpu get H100 for 1h30m', None),
         ("get h100 1h 5", 'I can\'t read the time "1h 5". Try: /gpu get H100 for 1h30m', None),
         ("extend k7mq2 500h", "500h is not possible", None),
@@ -150,6 +156,18 @@ def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, near
         ("destroy k7mq2", Destroy(id="k7mq2")),
         ("delete k7mq2 now please", Destroy(id="k7mq2")),
         ("Cancel k7mq2", Destroy(id="k7mq2")),
+        ("show", Show()),
+        ("ssh", Ssh()),
+        ("destroy it", Destroy()),
+        ("keep", Keep()),
+        ("keep for 4h", Keep(duration=timedelta(hours=4))),
+        ("extend", Extend()),
+        ("extend 2h", Extend(duration=timedelta(hours=2))),
+        ("extend 1h30m", Extend(duration=timedelta(hours=1, minutes=30))),
+        ("extend until 18:00", Extend(until=MONDAY_NOON + timedelta(hours=6))),
+        ("extend k7mq2 until fri 18:00", Extend(id="k7mq2", until=MONDAY_NOON + timedelta(days=4, hours=6))),
+        ("extend until tomorrow at 9am k7mq2", Extend(id="k7mq2", until=MONDAY_NOON + timedelta(hours=21))),
+        ("again", Again()),
         ("extend k7mq2", Extend(id="k7mq2")),
         ("extend k7mq2 2h", Extend(id="k7mq2", duration=timedelta(hours=2))),
         ("extend k7mq2 by 2 hours", Extend(id="k7mq2", duration=timedelta(hours=2))),
@@ -210,7 +228,7 @@ def test_a_word_that_is_no_typo_of_a_stopping_command_does_not_suggest_one(text:
 BITS = """get
 H100 8 x × 8x : , - -- — under < max $ $3 for 6h 6 h m d 1e9 .5 -3 EU us in region vendor from nebius
 spot now a100 80gb sxm4 4090 rtx l40s extend k7mq2 key list show pause ssh-rsa AAAA &lt; &amp; <@U1|x> <#C1>
-<!here> 18:00
+<!here> 18:00 until tomorrow fri 9am 25:00 2026-02-30
 anywhere an hour half and 999999999 weeks 0 ( ` é ½ ² ſ K"""
 bits = st.sampled_from([*BITS.split(), "\n", "\u00a0", "\u202e", "\ud800", "\u212a"])
 
@@ -227,4 +245,4 @@ def test_no_text_raises_anything_but_a_mistake(text: str) -> None:
         changed(CATALOG, gpus={}, vendors=(), regions=(), contracts=()),
     ):
         with suppress(Mistake):
-            parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST)
+            command(text, catalog=catalog)

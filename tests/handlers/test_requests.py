@@ -14,9 +14,9 @@ from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.request import Contract, Request
 from bot.policy.setups import NAME
-from handlers.parsing.commands import Get, parse_command
+from handlers.parsing.commands import Get
 from handlers.parsing.request_text import request_text
-from tests.handlers.parsing_helpers import CATALOG, LEASE, LONGEST, a_request, command, request_of
+from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, request_of
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_total_price_is_refused_with_the_cap_per_gpu_that_it_amounts_to(text: 
 
 def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None:
     catalog = changed(CATALOG, vendors=())
-    found = parse_command("get h100 from Nebius", catalog, default_lease=LEASE, max_lease=LONGEST)
+    found = command("get h100 from Nebius", catalog=catalog)
     assert isinstance(found, Get)
     assert found.request.vendor == "Nebius"
 

@@ -9,11 +9,11 @@ import pytest
 
 from bot.model.rental import Rental
 from bot.model.state import State
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, Value
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, NoValue, SpanValue, Value
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
-from tests.handlers.rental_states import asked, change_request, question, running
+from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
@@ -97,6 +97,8 @@ async def test_only_the_owner_gets_the_ssh_command_and_guests_do_not_learn_whose
         assert "ssh root@203.0.113.7" in await ours.command(ANA, f"ssh {rental.id}")
         for user in (CLEO, EVE):
             assert await ours.command(user, f"ssh {rental.id}") == f"Only Ana gets the command for {rental.id}."
+            await ours.forge(user, Action.SSH.id, rental.id)
+            assert (await ours.replies())[-1] == f"Only Ana gets the command for {rental.id}."
         for rental_id in (rental.id, "zzzzz"):
             assert await ours.command(GUS, f"ssh {rental_id}") == NO_RIGHTS
             assert await ours.command(GUS, f"show {rental_id}") == NO_RIGHTS
@@ -121,7 +123,8 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "offer_id": rental.clicked_offer,
         "index": 0,
         "hours": 2,
-        "seconds": None,
+        "seconds": 5400 if value_type is SpanValue else None,
+        "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,
     }
     ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)
@@ -148,8 +151,8 @@ async def test_no_click_or_submission_shows_or_changes_the_rental_of_somebody_el
         before = await ours.rental(rental.id)
         first = len(await ours.queued())
         for action_id, value_type in ACTION_VALUES.items():
-            # Members may look at what others rent, without its money.
-            may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id} and user == EVE
+            # Members may look at what others rent, without its money, and read who gets its command.
+            may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id, Action.SSH.id} and user == EVE
             for value in () if may_look else values_of(value_type, rental):
                 await ours.forge(user, action_id, value)
         for callback_id, value_types in MODAL_VALUES.items():

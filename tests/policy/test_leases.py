@@ -8,15 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.rental import Extension
+from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.leases import (
     ask_after,
     ask_at,
+    counted_from,
     extension_left,
+    latest_ready,
+    lease_end,
     may_end,
     may_extend_by,
+    too_little_time,
 )
 from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
 from tests.databases import START
@@ -106,3 +112,44 @@ def test_a_rental_may_be_extended_by_what_is_left_unless_it_has_no_lease_or_wait
     assert not may_extend_by(20 * HOUR + MINUTE, rental, START, rules)
     assert not may_extend_by(HOUR, changed(rental, extension=waiting), START, rules)
     assert not may_extend_by(HOUR, changed(rental, lease=None), START, rules)
+
+
+# --- an end that its owner named
+
+
+def until(left: timedelta) -> Request:
+    """Return a request that was made 6 hours before its end, with `left` until it at START."""
+    return make.request(until=START + left, lease=6 * HOUR)
+
+
+def test_hours_count_until_the_named_end_and_others_stay() -> None:
+    assert counted_from(until(5 * HOUR), START).lease == 5 * HOUR
+    assert counted_from(make.request(), START) == make.request()
+
+
+@pytest.mark.parametrize(
+    ("left", "too_little"), [(30 * MINUTE, False), (30 * MINUTE - timedelta(seconds=1), True), (-HOUR, True)]
+)
+def test_less_than_half_an_hour_until_the_named_end_is_too_little(left: timedelta, too_little: bool) -> None:
+    assert too_little_time(until(left), START) is too_little
+    if too_little:
+        with pytest.raises(Mistake, match="Less than 30 min"):
+            counted_from(until(left), START)
+    assert too_little_time(make.request(), START) is False
+
+
+def test_a_lease_ends_no_later_than_the_named_end_and_no_later_than_is_afforded() -> None:
+    assert lease_end(until(5 * HOUR), START + 6 * HOUR) == START + 5 * HOUR
+    assert lease_end(until(5 * HOUR), START + 4 * HOUR) == START + 4 * HOUR
+    assert lease_end(make.request(), START + 4 * HOUR) == START + 4 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("grace", "before"), [(5 * MINUTE, 5 * MINUTE), (15 * MINUTE, 15 * MINUTE), (HOUR, 15 * MINUTE)]
+)
+def test_a_machine_is_ready_one_grace_before_the_named_end_or_too_late(
+    grace: timedelta, before: timedelta
+) -> None:
+    rules = Rules(lease=Lease(grace=grace))
+    assert latest_ready(until(5 * HOUR), rules) == START + 5 * HOUR - before
+    assert latest_ready(make.request(), rules) is None

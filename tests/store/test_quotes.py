@@ -22,6 +22,17 @@ async def test_quotes_are_counted_by_person_and_time(database: Database) -> None
         assert await tx.quotes.asked_since(make.ANA, START + 5 * MINUTE) == 0
 
 
+async def test_the_newest_quote_is_the_one_that_the_person_asked_for_last(database: Database) -> None:
+    async with database.write() as tx:
+        assert await tx.quotes.newest(make.ANA) is None
+        for n, minutes in enumerate([2, 5, 3]):
+            await tx.quotes.add(make.quote(f"q{n}", created_at=START + minutes * MINUTE))
+        await tx.quotes.add(make.quote("q9", owner=make.BEN, created_at=START + 9 * MINUTE))
+        newest = await tx.quotes.newest(make.ANA)
+        assert newest is not None
+        assert newest.id == "q1"
+
+
 async def test_quotes_of_one_person_that_wait_for_a_key_are_read_oldest_first(database: Database) -> None:
     waits = QuoteState.WAITING_FOR_KEY
     async with database.write() as tx:

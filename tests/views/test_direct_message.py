@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Alarm, Decider, Waiting
 from bot.model.state import State
-from tests.views.screens import direct, page
+from tests.views.screens import card, direct, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
@@ -30,6 +30,7 @@ from tests.views.stories import (
     making,
     ready,
     rental,
+    request,
     waiting,
 )
 
@@ -293,6 +294,34 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep try
       vendor timeout. I told you again at 18:56.
 
 Confirmed gone: 1x H100 (k7mq2), Ana. Destroyed 18:41. 6 h 4 min, $14.68.
+""")
+
+
+def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not_go_on() -> None:
+    why = Why.TOO_LITTLE_TIME
+    again = happened(
+        K.ASKED_AGAIN, clock(17, 31), why=why, envelope=2, amount=0, estimated=False, until=clock(23, 0)
+    )
+    waits = rental(
+        State.AWAITING_APPROVAL,
+        request=request(until=clock(18, 0)),
+        waiting=Waiting(decider=Decider.OWNER, why=why, expires_at=clock(23, 0)),
+        envelope=envelope(version=2),
+    )
+    details = changed(making(), rental=waits, events=(again,), attempts=())
+    shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
+    assert shown == snapshot("""\
+
+Waiting for you: your 1x H100 EU, k7mq2. Too little time is left until its end. Nothing is rented.
+      It needs a later end. Expires today at 23:00.
+[Change] [Withdraw]
+
+*Waiting for Ana*: 1x H100 EU, Ana, k7mq2. Too little time is left until its end. Expires today at
+      23:00.
+[Change] [Withdraw]
+
+Waiting for a decision: too little time is left until its end. Nothing is rented. It needs a later
+      end. Expires today at 23:00.
 """)
 
 

@@ -175,9 +175,9 @@ def test_dialogs_are_valid_and_show_no_clock_time(
     now = details.rental.created_at
     for modal in (
         modals.key(),
-        modals.form(catalog, rules=RULES, request=details.rental.request),
-        modals.form(catalog, rules=RULES),
-        modals.rent_confirm(quote, fitting, rules=RULES),
+        modals.form(catalog, rules=RULES, now=now, zone="UTC", request=details.rental.request),
+        modals.form(catalog, rules=RULES, now=now, zone="UTC"),
+        modals.rent_confirm(quote, fitting, rules=RULES, now=now),
         modals.approve_confirm(details, rules=RULES),
         modals.destroy_confirm(details),
         modals.extend(details, rules=RULES, now=now),

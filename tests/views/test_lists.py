@@ -12,12 +12,15 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import Catalog
 from bot.model.state import State
-from bot.model.summary import RentalDetails, RentalList
-from handlers.views import lists
+from bot.model.summary import OwnRentals, RentalDetails, RentalList
+from handlers.views import choices, lists
+from handlers.views.format import Times
+from handlers.views.lease_buttons import destroy_button
 from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,
     BEN,
+    NAMES,
     RULES,
     H,
     M,
@@ -188,28 +191,47 @@ A100: SXM 80 GB
 """)
 
 
+def test_several_rentals_have_a_button_each() -> None:
+    own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
+    times = Times(now=NOW, zone="UTC")
+    shown = choices.which_one(own, "Destroy which one?", destroy_button, reader=BEN, times=times)
+    many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
+    long = choices.which_one(many, "Show which one?", choices.show_button, reader=ANA, times=times)
+    assert message(long, NOW).endswith("2 more: /gpu list")
+    assert page(message(shown, NOW)) == snapshot("""\
+
+Destroy which one?
+Starting: 1x H100 EU, Ana, k7mq2.   [Destroy k7mq2]
+Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
+""")
+
+
 def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
     shown = [lists.help_(admin=admin, user=user, rules=RULES) for admin, user in ((True, True), (False, False))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, from nebius, -- a note
+/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+      nebius, -- a note
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone
-/gpu show k7mq2: one rental and its history
+/gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
-/gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
+/gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 /gpu pause: stops buying, never destroying; /gpu resume goes on
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, from nebius, -- a note
+/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+      nebius, -- a note
 /gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu again: offers now for your last request
 /gpu list: what you rent; /gpu list all for everyone
-/gpu show k7mq2: one rental and its history
+/gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
-/gpu extend k7mq2 2h: a later end; /gpu keep k7mq2 says that it is still needed
+/gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your public SSH keys; /gpu key ssh-ed25519 AAAA... adds one
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME

@@ -24,6 +24,7 @@ from tests.views.stories import (
     QUOTE,
     RULES,
     SCALEWAY,
+    H,
     M,
     clock,
     envelope,
@@ -205,6 +206,23 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
             "  The card will go to <#C0GPUS>.",
         ]
     )
+
+
+def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
+    today = changed(QUOTE, request=request(until=clock(18, 30), lease=5 * H + 55 * M))
+    friday = changed(QUOTE, request=request(until=clock(9, 0, day=27), lease=68 * H + 25 * M))
+    heads = [found(quote=each, zone="Europe/Berlin").splitlines()[0] for each in (today, friday)]
+    heads += found(quote=today, zone="UTC").splitlines()[:2]
+    assert page(*heads) == snapshot("""\
+
+*1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*
+
+*1x H100 in EU, on demand, until Nov 27 at 09:00 (2 days 20 h)*
+
+*1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*
+
+  I read that time as UTC: Slack doesn't tell me your time zone.
+""")
 
 
 def test_if_nothing_is_found_buttons_show_similar_requests() -> None:

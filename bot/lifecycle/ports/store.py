@@ -32,6 +32,9 @@ class Quotes(Protocol):
     async def asked_since(self, owner: str, since: datetime) -> int:
         """Return how many quotes a person asked for since then."""
 
+    async def newest(self, owner: str) -> Quote | None:
+        """Return the last quote that a person asked for. Return None if the store has none."""
+
     async def waiting_for_key(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person that wait for a key and were asked for since then."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from bot.errors import AlreadyDecided, Decision, NextStep, Refused, RequestChanged, TooLate
 from bot.lifecycle import lease_changes, transitions
 from bot.lifecycle.account import check_buying
+from bot.lifecycle.asking_again import ask_again
 from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
@@ -12,15 +15,18 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.transitions import finish
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
+from bot.policy.leases import LEAST_TIME, too_little_time
 from bot.policy.roles import may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
+_TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
 _ONLY_REQUESTER = "Only who asked can withdraw it. I changed nothing."
 
 _DECISIONS = {
@@ -37,9 +43,12 @@ _EXPIRIES = frozenset({EventKind.EXPIRED, EventKind.EXTENSION_EXPIRED})
 async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
     """Approve version `version` of the envelope that waits: that of the request, or of its extension.
 
+    If too little time is left until the end that its owner named, the request waits for the owner instead: only
+    they can name another end.
+
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
-    the set-up don't fit into a boot script, TooLate if nothing
-    waits any more, and RequestChanged if another version waits.
+    the set-up don't fit into a boot script, TooLate if nothing waits any more or if it now waits for its owner,
+    and RequestChanged if another version waits.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -51,13 +60,15 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
             return await _approve_extension(
                 tx, deps, person, rental, rental.extension, self_approved=self_approved
             )
+        now = deps.clock.now()
+        if too_little_time(rental.request, now):
+            return await _wait_for_later_end(tx, deps, rental, now)
         await check_buying(tx)
         check_size(rental.request, deps.rules)
         setup = rental.request.setup
         await check_boot_script(tx, deps.rules, rental.owner, rental.teammates, setup, reader=person.id)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
-        now = deps.clock.now()
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)
         facts = _decision_facts(rental, self_approved=self_approved)
         return await _apply(
@@ -68,7 +79,10 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
             Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
         )
 
-    return await transact(deps, decision)
+    rental = await transact(deps, decision)
+    if rental.waiting is not None:
+        raise TooLate(f"{_TOO_LITTLE_TIME} Who asked can name a later one. I rented nothing.", rental.id)
+    return rental
 
 
 async def deny(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
@@ -199,6 +213,16 @@ def _decision_facts(rental: Rental, *, self_approved: bool) -> Facts:
         until=rental.extension.ends_at if rental.extension else None,
         self_approved=self_approved,
     )
+
+
+async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Rental:
+    """Make the request wait for its owner, because too little time is left until its end. Return it as it is if it
+    waits for that already."""
+    if rental.needs_later_end:
+        return rental
+    after = ask_again(await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now, deps.rules)
+    (event,) = after.events
+    return await _apply(tx, deps, rental, after.rental, event)
 
 
 async def _approve_extension(

@@ -51,9 +51,9 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> R
 
 
 async def extend(
-    deps: Deps, person: Person, rental_id: str, span: timedelta, *, shown_end: int | None = None
+    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
 ) -> Rental:
-    """Make the lease longer by `span`, from its end, or from now if the end has passed.
+    """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve.
 
@@ -61,8 +61,8 @@ async def extend(
 
     Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing. Without `shown_end`,
     raise DuplicateExtension if this person asked for the same span less than DUPLICATE_WITHIN ago. Raise Mistake
-    if the lease would be too long, and Refused if its owner may no longer use the bot. Also raise as
-    `load_extendable`.
+    if the lease would be too long, or if the new end is not later than its own, and Refused if its owner may no
+    longer use the bot. Also raise as `load_extendable`.
     """
 
     async def decision(tx: Tx) -> Rental:
@@ -75,11 +75,15 @@ async def extend(
         if person.id == rental.owner:
             check_user(person, deps.rules)
         now = deps.clock.now()
-        if shown_end is None and _asked_just_now(await tx.events.of(rental.id), person, span, now):
+        ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
+        span = ends_at - max(lease.ends_at, now)
+        if span <= timedelta(0):
+            raise Mistake(f"{rental.id} ends no earlier than that already. I changed nothing.")
+        repeated = shown_end is None and isinstance(by, timedelta)
+        if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
             raise DuplicateExtension(words, rental.id)
         _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
-        ends_at = max(lease.ends_at, now) + span
         bill = (await load_snapshot(tx, rental)).spent(now)
         proposal = propose_extension(
             rental.envelope,

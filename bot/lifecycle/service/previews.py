@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.errors import BuyingBlock, NextStep, Refused, TooLate
+from bot.errors import BuyingBlock, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.account import buying_block, is_blocked_by
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.notifications import ASKS_APPROVERS
@@ -15,6 +15,7 @@ from bot.lifecycle.service.deciding import check_may_decide
 from bot.lifecycle.service.ending import load_destroyable
 from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
+from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import Frozen, changed
 from bot.model.event import Event
@@ -26,6 +27,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.leases import too_little_time
 from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 
@@ -145,7 +147,10 @@ async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPre
     """Return an offer of a quote if renting it needs a confirmation dialog. Return None if it doesn't, or if the
     offer can no longer be rented."""
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
-    if offer is None or offer.expires_at <= deps.clock.now() or quote.rental_id is not None:
+    now = deps.clock.now()
+    if offer is None or offer.expires_at <= now or quote.rental_id is not None:
+        return None
+    if too_little_time(quote.request, now):
         return None
     # Ignore whether buying is blocked: the block may end while the dialog is open.
     (choice,) = await _choices(tx, deps, quote, [offer], block=None)
@@ -169,6 +174,27 @@ async def without_ended_change(tx: Tx, quote: Quote) -> Quote:
     """Return the quote, but without the request that it would change if that is over."""
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return changed(quote, changes=None) if rental is not None and rental.state.over else quote
+
+
+class LastRequest(Frozen):
+    """A person's last request, to look for fresh offers for it."""
+
+    request: Request
+    end_dropped: bool
+    """It named an end that has passed or is near, so it is for the usual length instead."""
+
+
+async def last_request(deps: Deps, person: Person) -> LastRequest:
+    """Return a person's last request. Raise Refused if they may not use the bot, Mistake if they made none."""
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        quote = await tx.quotes.newest(person.id)
+    if quote is None:
+        raise Mistake("I know no request of yours.", next_step=NextStep.RENT_ONE)
+    if not too_little_time(quote.request, deps.clock.now()):
+        return LastRequest(request=quote.request, end_dropped=False)
+    request = changed(quote.request, until=None, lease=deps.rules.lease.default)
+    return LastRequest(request=request, end_dropped=True)
 
 
 async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:

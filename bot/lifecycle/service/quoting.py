@@ -13,6 +13,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.request import Request
 from bot.policy.boot import check_setup
+from bot.policy.leases import counted_from
 from bot.policy.roles import may_use, may_use_in
 from bot.policy.rules import Rules
 from bot.policy.spending import check_size
@@ -49,7 +50,7 @@ async def ask(
     """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
 
     Raise Refused or Mistake if the rules don't allow the request, Mistake if its keys and its set-up don't fit
-    into a boot script, and Refused after QUOTES_PER_MINUTE searches
+    into a boot script or if too little time is left until its end, and Refused after QUOTES_PER_MINUTE searches
     within a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
@@ -89,14 +90,17 @@ def new_quote(
     replaces: bool = False,
     changes: str | None = None,
 ) -> Quote:
-    """Return a quote whose search is due now. It is not stored yet."""
+    """Return a quote whose search is due now. It is not stored yet.
+
+    If the request names its end, its hours count from now until then. Raise Mistake if too little time is left.
+    """
     now = deps.clock.now()
     return Quote(
         id=new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,
-        request=request,
+        request=counted_from(request, now),
         rent_now=rent_now,
         changes=changes,
         reply_url=reply_url,

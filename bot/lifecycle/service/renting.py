@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
+from bot.lifecycle.asking_again import envelope_facts
 from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.notifications import change
@@ -14,13 +15,14 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Decider, Rental, Waiting
 from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.leases import check_time_left
 from bot.policy.roles import may_change, may_use_quote
 from bot.policy.spending import Proposal, check_rent
 
@@ -32,8 +34,9 @@ async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, anot
     """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
 
     Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
-    the same already and `another` is false, and Refused or Mistake if the rules don't allow it. Raise NeedsKey if
-    only a key is missing; the offer is then rented when the person adds one (`wanted.rent_wanted`).
+    the same already and `another` is false, Mistake if too little time is left until the end that they named, and
+    Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
+    rented when the person adds one (`wanted.rent_wanted`).
     """
 
     async def decision(tx: Tx) -> Rental | NeedsKey:
@@ -106,6 +109,7 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
     if offer.expires_at <= deps.clock.now():
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
+    check_time_left(quote.request, deps.clock.now())
     wanted = quote.request
     await check_boot_script(tx, deps.rules, quote.owner, wanted.teammates, wanted.setup, reader=person.id)
     return quote, offer
@@ -148,20 +152,6 @@ def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
     if not proposal.over:
         return None
     return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
-
-
-def envelope_facts(rental: Rental) -> Facts:
-    """Return what the rental's envelope allows, for an event."""
-    envelope, waiting = rental.envelope, rental.waiting
-    return Facts(
-        envelope=envelope.version,
-        rate=envelope.price,
-        max_rate=envelope.max_rate,
-        total=envelope.total,
-        hours=envelope.lease,
-        until=waiting.expires_at if waiting else None,
-        why=waiting.why if waiting else None,
-    )
 
 
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:

@@ -50,12 +50,12 @@ async def rent_wanted(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Wan
     newest = waiting[0] if waiting else None
     if newest is None or newest.wanted_offer is None or newest.rental_id is not None:
         return None
-    if any(offer.offer_id == newest.wanted_offer and offer.expires_at <= now for offer in newest.offers):
-        return await _search_again(tx, deps, person, newest, reply_url)
-    preview = await preview_of(tx, deps, newest, newest.wanted_offer)
-    if preview is not None:
-        return preview
     try:
+        if any(offer.offer_id == newest.wanted_offer and offer.expires_at <= now for offer in newest.offers):
+            return await _search_again(tx, deps, person, newest, reply_url)
+        preview = await preview_of(tx, deps, newest, newest.wanted_offer)
+        if preview is not None:
+            return preview
         return await rent_offer(tx, deps, person, newest.id, newest.wanted_offer, another=newest.wanted_another)
     except (Mistake, Refused, TooLate) as problem:
         return NotRented(problem)

@@ -8,17 +8,16 @@ from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, TokenRefused
 from bot.lifecycle.account import buying_block, check_buying
+from bot.lifecycle.asking_again import ask_again
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Procured
-from bot.lifecycle.service.renting import envelope_facts
 from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.transitions import (
     accept,
-    await_decision,
     begin_attempt,
     block_buying,
     finish,
@@ -27,13 +26,14 @@ from bot.lifecycle.transitions import (
 )
 from bot.model.attempt import Attempt, AttemptState, Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
-from bot.model.rental import Blocked, Decider, Waiting
+from bot.model.rental import Blocked
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.boot_plan import BootPlan, plan_boot
+from bot.policy.leases import too_little_time
 from bot.policy.next_offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
@@ -42,7 +42,6 @@ from bot.policy.next_offers import (
     untried,
     within_envelope,
 )
-from bot.policy.spending import propose
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
 """If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
@@ -144,8 +143,10 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
     if len(tried) >= deps.rules.procure.attempts:
         return _fail(snapshot, Why.TOO_MANY_ATTEMPTS, now)
+    if too_little_time(rental.request, now):
+        return ask_again(snapshot, Why.TOO_LITTLE_TIME, now, deps.rules)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
+        return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
     async with deps.store.read() as tx:
         block = await buying_block(tx)
         if block is not None:
@@ -171,7 +172,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     allowed = _allowed(deps, snapshot, offers)
     dearer = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
     if dearer:
-        return ask_again(deps, snapshot, Why.DEARER, now, dearer[0])
+        return ask_again(snapshot, Why.DEARER, now, deps.rules, dearer[0])
     return _fail(snapshot, Why.NOTHING_LEFT, now)
 
 
@@ -312,7 +313,7 @@ def _wait_blocked(
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST
     if until <= now:
-        return ask_again(deps, snapshot, Why.BUYING_BLOCKED, now)
+        return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
     snapshot = snapshot.with_rental(block_buying(snapshot.rental, before.since, why))
     snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
     if before.why is not None:
@@ -328,42 +329,6 @@ def _reason(away: MarketAway) -> Why:
         case RateLimited():
             return Why.RATE_LIMITED
     return Why.OUTAGE
-
-
-def ask_again(
-    deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
-) -> RentalSnapshot:
-    """Make the request wait for a decision again, on `offer` if it is outside the envelope. The owner decides if
-    the rules allow that, else an approver."""
-    rental = snapshot.rental
-    proposal = propose(
-        rental.request,
-        offer.rate if offer else rental.envelope.price,
-        deps.rules,
-        version=rental.envelope.version + 1,
-        spent=snapshot.spent(now).amount,
-    )
-    waiting = Waiting(
-        decider=Decider.APPROVER if proposal.over else Decider.OWNER,
-        why=why,
-        expires_at=now + deps.rules.approval.expires,
-    )
-    after = await_decision(
-        rental,
-        waiting,
-        envelope=proposal.envelope,
-        clicked_offer=offer.offer_id if offer else rental.clicked_offer,
-        now=now,
-    )
-    bill, settled = snapshot.spent(now), all(attempt.settled for attempt in snapshot.attempts)
-    facts = changed(
-        envelope_facts(after),
-        before=rental.envelope.max_rate,
-        vendor=offer.vendor if offer else None,
-        amount=bill.amount if settled else None,
-        estimated=bill.estimated if settled else None,
-    )
-    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
 
 
 def _fail(snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:

@@ -16,7 +16,7 @@ from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import ask_at
+from bot.policy.leases import ask_at, latest_ready, lease_end
 from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
@@ -46,7 +46,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return snapshot.with_due(retry_at(now, away))
     if not attempt.live:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
-    if progress.ready and progress.all_running:
+    latest = latest_ready(snapshot.rental.request, deps.rules)
+    if progress.ready and progress.all_running and (latest is None or now < latest):
         snapshot, became_ready = await _try_ssh(deps, snapshot, attempt)
         if became_ready:
             return snapshot
@@ -66,11 +67,13 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return when the machine must be ready: at the rules' time-out, or earlier if the envelope's total doesn't
-    pay for that long."""
+    pay for that long, or if the end that its owner named is near."""
     envelope = snapshot.rental.envelope
     rate = hourly(snapshot.resources_of(attempt), attempt)
     left = provisioning_budget(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
-    return min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
+    deadline = min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
+    latest = latest_ready(snapshot.rental.request, deps.rules)
+    return deadline if latest is None else min(deadline, latest)
 
 
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
@@ -112,8 +115,9 @@ def _ready(
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     envelope, rate = rental.envelope, hourly(snapshot.resources_of(attempt), attempt)
     # Normally the full lease. Shorter if the machine bills more than quoted, or became ready while the bot was
-    # down.
-    ends_at = now + affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    # down. Never later than the end that its owner named.
+    afforded = affordable_lease(envelope.total, snapshot.spent(now).amount, rate, envelope.lease, deps.rules)
+    ends_at = lease_end(rental.request, now + afforded)
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,

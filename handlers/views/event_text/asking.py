@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts
 from handlers.views.event_text.composition import (
     EventContext,
@@ -27,13 +28,18 @@ def _asked(context: EventContext) -> EventText:
 def _asked_again(context: EventContext) -> EventText:
     facts = context.facts
     why = reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+    expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
+    if facts.why is Why.TOO_LITTLE_TIME:
+        later = "It needs a later end."
+        return EventText(
+            "Waiting for a decision", join(f"{why}.", _cost_by_then(facts), later, expires), colon=True
+        )
     now = f"Now {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
     more = ""
     if facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         more = f", {difference(facts.before, facts.rate)}"
-    expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
     return EventText(
         "Waiting for a decision",
         join(f"{why}.", _cost_by_then(facts), f"{now}{more}." if now else None, expires),

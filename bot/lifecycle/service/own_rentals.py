@@ -1,0 +1,55 @@
+"""Which rental a command without an id means."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from bot.errors import Mistake, NextStep, TooLate
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.service.quoting import check_user
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import OwnRentals
+
+
+class Purpose(Enum):
+    """What a command without an id does with a rental."""
+
+    SHOW = auto()
+    SSH = auto()
+    EXTEND = auto()
+    """Extend or keep."""
+    DESTROY = auto()
+
+
+NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND})
+
+
+async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
+    """Return the rentals that a command without an id can mean.
+
+    These are the person's own, and those that they were let into as a teammate, except for `destroy`. If the
+    command needs a machine, those that are ready are meant.
+
+    Raise Mistake if they rent nothing, Refused if they rent nothing and may not use the bot, and TooLate if the
+    command needs a machine and none of several is ready.
+    """
+    async with deps.store.read() as tx:
+        live = [rental for rental in await tx.rentals.live() if _counts(rental, person, purpose)]
+        names = await tx.people.names({rental.owner for rental in live})
+    if not live:
+        check_user(person, deps.rules)
+        raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
+    ready = [rental for rental in live if rental.state is State.READY]
+    if purpose in NEEDS_MACHINE and len(live) > 1:
+        if not ready:
+            raise TooLate("None of your rentals is ready yet. I changed nothing.", next_step=NextStep.LIST_YOURS)
+        live = ready
+    return OwnRentals(rentals=tuple(live), names=names)
+
+
+def _counts(rental: Rental, person: Person, purpose: Purpose) -> bool:
+    if rental.state is State.DESTROYING and purpose is not Purpose.SHOW:
+        return False
+    return rental.owner == person.id or (purpose is not Purpose.DESTROY and person.id in rental.teammates)

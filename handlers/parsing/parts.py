@@ -1,0 +1,44 @@
+"""The parts of a request as they were read, before it is decided whether they make a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from handlers.parsing.prices import Money
+from handlers.parsing.problems import Problem
+
+
+@dataclass(frozen=True)
+class Price:
+    """An amount of money, and what the words around it say about it."""
+
+    money: Money
+    limited: bool
+    """A word says that it is a maximum."""
+    total: bool = False
+    after_for: bool = False
+    """`for $20`: the price of everything, unless it says "per hour"."""
+
+
+@dataclass
+class RequestParts:
+    """What was read, each part in the order in which it was typed."""
+
+    gpus: list[str] = field(default_factory=list)
+    features: list[str] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    regions: list[str] = field(default_factory=list)
+    contracts: list[str] = field(default_factory=list)
+    vendors: list[str] = field(default_factory=list)
+    """An empty name in `regions` and `vendors` is "any"."""
+    setups: list[str] = field(default_factory=list)
+    leases: list[timedelta] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+    """What was typed after `until`, in lower case."""
+    prices: list[Price] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    now_count: int = 0
+    """How often the word `now` was typed."""
+    doubtful: bool = False
+    """Something has a second reading that is unlikely but possible, so that `now` must only show the offers."""

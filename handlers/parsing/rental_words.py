@@ -1,0 +1,131 @@
+"""Reads what people type after a command about a rental: its id, and a length or an end."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from bot.errors import Mistake
+from bot.model.base import Frozen
+from bot.model.text import say_span, short
+from handlers.parsing.durations import DURATION, parse_duration
+from handlers.parsing.given import Given
+from handlers.parsing.normalize import normalize
+from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
+
+ID = re.compile(r"[a-z0-9]{5}")
+_FILLER_WORDS = frozenset(
+    ["the", "my", "machine", "rental", "gpu", "by", "for", "please", "it", "now", "to", "into", "of"]
+)
+_TO = re.compile(r"(?:^| )to (?=[\w.])")
+_UNTIL = re.compile(rf"(?:^|(?<= )){UNTIL.pattern}", re.ASCII)
+_MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")
+_DURATION = re.compile(rf"(?:^|(?<= )){DURATION}")
+_NUMBER_WITHOUT_UNIT = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
+
+
+class RentalWords(Frozen):
+    """What was typed after a command about a rental."""
+
+    id: str | None = None
+    """None if no id was typed: the person's only rental is meant."""
+    duration: timedelta | None = None
+    until: datetime | None = None
+    """The end that was typed, such as `until 18:00`."""
+
+
+def read_id(text: str, name: str) -> str | None:
+    """Return the id after the command `name`. Return None if there is none. Raise Mistake for any other words."""
+    return _parse_id(normalize(text), name)
+
+
+def read_extension(text: str, given: Given) -> RentalWords:
+    """Return the id and the length or end after `extend`, in any order.
+
+    Raise Mistake if a part can't be read, or if the length is longer than the longest lease.
+    """
+    example = example_end(given.now, given.zone)
+    lower = normalize(text.replace("+", " ")).lower()
+    until = _UNTIL.search(lower)
+    if until is None:
+        if _TO.search(lower):
+            raise Mistake(f"By how much longer? Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until {example}")
+        return read_duration(text, "extend", given.max_lease)
+    rest = _without(lower, until)
+    if until["end"] is None:
+        ids = [word for word in rest.split() if ID.fullmatch(word) and not word.isalpha()]
+        raise Mistake(f"Until when? Try: /gpu extend{_with_space(next(iter(ids), None))} until {example}")
+    if (length := _DURATION.search(rest)) is not None and not ID.fullmatch(length.group()):
+        command = f"/gpu extend{_with_space(_parse_id(_without(rest, length), 'extend'))}"
+        raise Mistake(
+            f"A length or an end, not both. Try: {command} {length.group()}, or {command} until {until['end']}"
+        )
+    rental_id = _parse_id(rest, "extend", text)
+    command = f"/gpu extend{_with_space(rental_id)}"
+    try:
+        return RentalWords(id=rental_id, until=parse_end(until["end"], given.now, given.zone).at)
+    except UnclearEnd as unclear:
+        commands = ", or ".join(f"{command} until {end}" for end in unclear.ends)
+        raise Mistake(f"{unclear.words} Try: {commands}") from None
+
+
+def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
+    """Return the id and the length after the command `name`, in any order. Raise as `read_extension`."""
+    lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
+    duration = None
+    match = _DURATION.search(lower)
+    # A text such as 1h30m can be a length and an id. It is an id if it is no possible length: 2222h.
+    if match is not None and not (ID.fullmatch(lower) and parse_duration(lower) > max_lease):
+        duration = parse_duration(match.group())
+        lower = _without(lower, match)
+    number = _NUMBER_WITHOUT_UNIT.search(lower)
+    if number is not None and not ID.fullmatch(number.group()):
+        rental_id = _parse_id(_without(lower, number), name)
+        raise _hours_or_minutes(f"/gpu {name}{_with_space(rental_id)}", number.group(), max_lease)
+    rental_id = _parse_id(lower, name, normalize(text))
+    if duration is not None and not timedelta(0) < duration <= max_lease:
+        raise Mistake(
+            f"{say_span(duration)} is not possible: a lease is at most {say_span(max_lease)}. "
+            f"Try: /gpu {name}{_with_space(rental_id)} 2h"
+        )
+    return RentalWords(id=rental_id, duration=duration)
+
+
+def _with_space(rental_id: str | None) -> str:
+    return f" {rental_id}" if rental_id else ""
+
+
+def _without(text: str, match: re.Match[str]) -> str:
+    return f"{text[: match.start()]} {text[match.end() :]}"
+
+
+def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistake:
+    possible = [
+        f"{command} {number}{unit}" for unit in "hm" if timedelta(0) < parse_duration(number + unit) <= max_lease
+    ]
+    return Mistake(f"{number} hours or {number} minutes? Try: {', or '.join(possible) or f'{command} 2h'}")
+
+
+def _parse_id(text: str, name: str, typed: str = "") -> str | None:
+    """Return the only id in `text`. Return None if there are no words.
+
+    Raise Mistake otherwise; it shows the part of `typed` that is no id.
+    """
+    words = [word.lower().strip("#") for word in text.split()]
+    words = [word for word in words if word and word not in _FILLER_WORDS]
+    if not words:
+        return None
+    ids = {word for word in words if ID.fullmatch(word) and not word.isalpha()}
+    if len(ids) == 1 < len(set(words)):
+        unknown = " ".join(word for word in (typed or text).split() if word.lower().strip("#") not in ids)
+        if name == "destroy":
+            raise Mistake(f'I don\'t know "{short(unknown)}" here: /gpu destroy takes an id alone. Try: /gpu list')
+        duration = " 2h" if name in {"extend", "keep"} else ""
+        raise Mistake(f'I don\'t know "{short(unknown)}" here. Try: /gpu {name} {ids.pop()}{duration}')
+    if len(set(words)) > 1:
+        raise Mistake(f"One at a time, by its id. Try: /gpu {name} k7mq2. Ids are in /gpu list")
+    if not ID.fullmatch(words[0]):
+        raise Mistake(
+            f'"{short(words[0])}" is no id: those have 5 letters and digits, such as k7mq2. Ids are in /gpu list'
+        )
+    return words[0]

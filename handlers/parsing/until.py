@@ -1,0 +1,140 @@
+"""Ends as people type them: `until 18:00`, `until tomorrow 9am`, `until fri 18:00`, in the person's zone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from handlers.views.format import zone_of
+
+_SPELLINGS = (
+    "mon monday",
+    "tue tues tuesday",
+    "wed wednesday",
+    "thu thur thurs thursday",
+    "fri friday",
+    "sat saturday",
+    "sun sunday",
+)
+_WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS) for word in words.split()}
+"""Each spelling of a weekday, to its number as `date.weekday` counts."""
+_NEAR_DAYS = ("today", "tomorrow")
+_DAY = rf"(?:today|tomorrow|{'|'.join(sorted(_WEEKDAYS, key=len, reverse=True))}|20\d\d-\d\d-\d\d)(?![\w-])"
+_TIME = r"(?:\d{1,2}(?::\d\d)?(?: ?(?:am|pm|uhr))?|noon|midnight)(?![\w.:-])"
+UNTIL = re.compile(
+    r"(?:until|till|til)(?![\w.:-])"
+    rf"(?: (?:at )?(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{_DAY})?))?",
+    re.ASCII,
+)
+"""Matches `until` in lower case with single spaces. The group `end` is for `parse_end`; None if no end follows."""
+_FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
+_CLOCK = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr))?", re.ASCII)
+_DAY_LENGTH = timedelta(days=1)
+
+
+class End(NamedTuple):
+    """An end that was read."""
+
+    at: datetime
+    """In UTC."""
+    rolled: bool
+    """No day was typed, and the time has passed today, so that it means tomorrow."""
+
+
+class UnclearEnd(Exception):
+    """An end can't be read, or has passed. `words` says why; `ends` are what to type after `until` instead."""
+
+    def __init__(self, words: str, *ends: str) -> None:
+        super().__init__(words)
+        self.words = words
+        self.ends = ends
+
+
+def parse_end(text: str, now: datetime, zone: str) -> End:
+    """Return the end in a text that the group `end` of UNTIL matched. It is always later than `now`.
+
+    `zone` is the person's IANA time zone. A time without a day is the next one, and so is a time on a weekday:
+    today if it has not passed.
+
+    If clocks go forward past a time, it is read with the offset before that, so it comes as much later: 02:30 is
+    03:30. If clocks go back and a time comes twice, the first is meant, or the second if the first has passed.
+
+    Raise UnclearEnd if the time is missing, impossible or in doubt, or if it has passed.
+    """
+    if not text:
+        raise UnclearEnd("Until when?", example_end(now, zone))
+    local = zone_of(zone)
+    found = _FIND_DAY.search(text)
+    day = found.group() if found else None
+    clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")
+    if not clock:
+        evening = example_end(now, zone) if day == "today" else f"{day} 18:00"
+        raise UnclearEnd(f"At what time {'' if day in _NEAR_DAYS else 'on '}{day}?", evening)
+    since_midnight = _since_midnight(clock, day, example_end(now, zone))
+    today = now.astimezone(local).date()
+    for n, possible in enumerate(_days(day, today, example_end(now, zone))):
+        at = _next(possible, since_midnight, now, local)
+        if at is not None:
+            return End(at, rolled=day is None and n > 0)
+    raise UnclearEnd(f'"{text}" has passed.', f"tomorrow {clock}")
+
+
+def example_end(now: datetime, zone: str) -> str:
+    """Return an end that a person could type now: this evening, or tomorrow if it is late."""
+    return "18:00" if now.astimezone(zone_of(zone)).hour < 16 else "tomorrow 18:00"
+
+
+def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
+    """Return a time of day as the time since midnight. `midnight` and 24:00 are the end of the day."""
+    named = {"noon": timedelta(hours=12), "midnight": _DAY_LENGTH}.get(clock)
+    if named is not None:
+        return named
+    read = _CLOCK.fullmatch(clock)
+    if read is None:
+        raise UnclearEnd(f'I can\'t read the time "{clock}".', example)
+    hour, minute, unit = int(read["hour"]), int(read["minute"] or 0), read["unit"]
+    before = f"{day} " if day else ""
+    if unit in {"am", "pm"}:
+        possible = 1 <= hour <= 12
+        hour = hour % 12 + (12 if unit == "pm" else 0)
+    else:
+        possible = hour < 24 or (hour == 24 and minute == 0)
+    if not possible or minute > 59:
+        raise UnclearEnd(f'"{clock}" is no time.', example)
+    if unit is None and read["minute"] is None:
+        if 1 <= hour <= 12:
+            raise UnclearEnd(
+                f'Is "{clock}" in the morning or in the afternoon?', f"{before}{hour}am", f"{before}{hour}pm"
+            )
+        raise UnclearEnd(f'A time has minutes, and "{clock}" has none.', f"{before}{hour}:00")
+    return timedelta(hours=hour, minutes=minute)
+
+
+def _days(day: str | None, today: date, example: str) -> list[date]:
+    """Return the days that `day` can mean, the first one first. None is no day."""
+    if day is None:
+        return [today, today + _DAY_LENGTH]
+    if day in _WEEKDAYS:
+        next_one = today + _DAY_LENGTH * ((_WEEKDAYS[day] - today.weekday()) % 7)
+        return [next_one, next_one + 7 * _DAY_LENGTH]
+    if day in _NEAR_DAYS:
+        return [today if day == "today" else today + _DAY_LENGTH]
+    try:
+        return [date.fromisoformat(day)]
+    except ValueError:
+        raise UnclearEnd(f'"{day}" is no date.', example) from None
+
+
+def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return when this local time is on a day, in UTC. Return None if it has passed."""
+    whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
+    naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
+    # PEP 495: of a time that comes twice, fold 0 is the first. Of a skipped time, fold 0 has the offset before the
+    # change, which makes it later, and fold 1 the offset after it, which makes it earlier than fold 0.
+    for fold in (0, 1):
+        at = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        if at > now:
+            return at
+    return None

@@ -1,0 +1,303 @@
+"""Requests with an end that the person named, from the command to the decision."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.lifecycle.ports.store import EVER
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from sandbox.slack.default import ANA, APPROVALS, BEN, GPUS, GUS, TRAINING
+from tests.handlers.rental_states import H, question, running
+from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
+from tests.rentals import waiting
+
+MIN = timedelta(minutes=1)
+SIX_IN_BERLIN = NOON + 5 * H
+"""18:00 for Ana, who lives in Berlin."""
+
+
+async def offers_until(ours: Team, rate: str = "2.15") -> dict[str, Any]:
+    """Let Ana ask until 18:00 and return the message with the offers."""
+    return await ours.offered(ANA, an_offer("o1", rate), until=SIX_IN_BERLIN, lease=5 * H)
+
+
+async def asked_until(ours: Team) -> Rental:
+    """Return Ana's request until 18:00, which waits for approval."""
+    await ours.click(ANA, await offers_until(ours, "12.00"), "Ask for")
+    assert (await ours.submit(ANA))["ok"]
+    await ours.deliver()
+    (rental,) = await ours.rentals()
+    return rental
+
+
+async def only_request(ours: Team) -> Request:
+    (quote,) = await ours.quotes(ANA)
+    return quote.request
+
+
+async def test_an_end_is_stored_in_the_persons_own_zone_and_its_hours_count_from_the_asking(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        ours.clock.put(NOON + 5 * MIN)
+        assert await ours.command(ANA, "get H100 EU until 18:00") == ""
+        request = await only_request(ours)
+        assert (request.until, request.lease) == (SIX_IN_BERLIN, 5 * H - 5 * MIN)
+
+
+async def test_the_offers_say_the_end_that_was_understood_and_how_far_it_is(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert "1x H100 in EU, on demand, until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
+
+
+async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_path: Path) -> None:
+    words = "I read that time as UTC: Slack doesn't tell me your time zone."
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        async with ours.deps.store.write() as tx:
+            ana = await tx.people.get(ANA, EVER)
+            assert ana is not None
+            await tx.people.put(changed(ana, tz="UTC"), ours.clock.real())
+        assert words in (await ours.offered(ANA, an_offer("o2", "2.42"), gpu="A100", until=NOON + 5 * H))["reads"]
+        assert words in await ours.command(ANA, f"extend {rental.id} until 20:00")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
+        assert words not in await ours.command(ANA, f"extend {rental.id} 2h")
+
+
+async def test_a_time_that_has_passed_today_is_tomorrow_and_now_rents_nothing_at_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        assert await ours.command(ANA, "get H100 EU until 9am now") == ""
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request.until, quote.rent_now) == (NOON + 20 * H, False)
+
+
+@pytest.mark.parametrize("typed", ["get H100 EU until 13:29", "get H100 until today 13:20 now"])
+async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: Path, typed: str) -> None:
+    """It is 13:00 for Ana."""
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        assert await ours.command(ANA, typed) == (
+            "Less than 30 min are left until the end that you named. Nothing was rented. "
+            "Name a later one, or a length: /gpu get H100 EU for 2h"
+        )
+        assert await ours.quotes(ANA) == []
+
+
+@pytest.mark.parametrize("rate", ["2.15", "9.99"])
+async def test_a_rent_click_with_too_little_time_left_rents_nothing(tmp_path: Path, rate: str) -> None:
+    """The second price is one that a dialog confirms."""
+    async with team(tmp_path) as ours:
+        shown = await ours.offered(
+            ANA, an_offer("o1", rate, expires_at=SIX_IN_BERLIN), until=SIX_IN_BERLIN, lease=5 * H
+        )
+        ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
+        await ours.click(ANA, shown, "Rent")
+        assert (await ours.replies())[-1].startswith("Less than 30 min are left until the end that you named.")
+        assert await ours.modal(ANA) is None
+        assert await ours.rentals() == []
+
+
+@pytest.mark.parametrize("offer_stands", [True, False])
+async def test_a_key_that_comes_too_late_for_the_end_is_saved_and_rents_nothing(
+    tmp_path: Path, offer_stands: bool
+) -> None:
+    async with team(tmp_path) as ours:
+        stands_until = SIX_IN_BERLIN if offer_stands else NOON + H
+        offer = an_offer("o1", "2.15", expires_at=stands_until)
+        shown = await ours.offered(ANA, offer, with_key=False, until=SIX_IN_BERLIN, lease=5 * H)
+        await ours.click(ANA, shown, "Rent")
+        ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
+        reply = await ours.command(ANA, f"key {KEY_LINE}")
+        assert reply.startswith("Your key is saved")
+        assert "Less than 30 min are left until the end that you named. Nothing was rented." in reply
+        assert (await ours.rentals(), await ours.quotes(ANA)) == ([], [])
+
+
+async def test_refresh_counts_the_hours_again_until_the_same_end(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        shown = await offers_until(ours)
+        ours.clock.put(NOON + 2 * H)
+        await ours.click(ANA, shown, "Refresh")
+        request = await only_request(ours)
+        assert (request.until, request.lease) == (SIX_IN_BERLIN, 3 * H)
+
+
+async def test_change_keeps_the_end_unless_another_is_typed(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        shown = await offers_until(ours)
+        await ours.click(ANA, shown, "Change")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "until 2026-11-24 18:00" in str(dialog)
+        assert (await ours.submit(ANA, region="US"))["ok"]
+        request = await only_request(ours)
+        assert (request.region, request.until, request.lease) == ("US", SIX_IN_BERLIN, 5 * H)
+
+
+@pytest.mark.parametrize(
+    ("typed", "until", "lease"),
+    [("until 20:00", NOON + 7 * H, 7 * H), ("Until Tomorrow 9am", NOON + 20 * H, 20 * H), ("2h", None, 2 * H)],
+)
+async def test_the_form_takes_a_length_or_an_end(tmp_path: Path, typed: str, until: Any, lease: timedelta) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get")
+        assert (await ours.submit(ANA, gpu="H100", lease=typed))["ok"]
+        request = await only_request(ours)
+        assert (request.until, request.lease) == (until, lease)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("until", "Until when? Try: until 18:00"),
+        ("until 6", 'Is "6" in the morning or in the afternoon? Try: until 6am, or until 6pm'),
+        ("until mon 18:00", "That is too far away: a lease is at most 72h."),
+        ("until whenever", "Such as 90m, 6h, 2d or until 18:00; at most 72h."),
+        ("until 13:10", "Less than 30 min are left until the end that you named."),
+    ],
+)
+async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path, typed: str, words: str) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "get")
+        outcome = await ours.submit(ANA, gpu="H100", lease=typed)
+        assert words in " ".join(outcome["errors"].values())
+
+
+# --- decisions
+
+
+async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await asked_until(ours)
+        assert "1x H100 EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
+
+
+async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked_until(ours)
+        ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
+        await ours.click(BEN, await question(ours), "Approve")
+        await ours.submit(BEN)
+        waits = await ours.rental(rental.id)
+        assert waits.state is State.AWAITING_APPROVAL
+        assert (waits.owner_decides, waiting(waits).why) == (True, Why.TOO_LITTLE_TIME)
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        assert "Less than 30 min are left until its end." in dialog["reads"], "the approver reads it"
+        await ours.deliver()
+        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 EU")
+        assert "Too little time is left until its end." in card["reads"]
+        assert [button["text"] for button in card["buttons"]] == ["Change", "Withdraw"]
+        answered = await ours.look(BEN, APPROVALS, "for Ana")
+        assert answered["buttons"] == []
+
+
+async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked_until(ours)
+        ours.clock.put(SIX_IN_BERLIN - 20 * MIN)
+        await ours.click(BEN, await question(ours), "Approve")
+        await ours.submit(BEN)
+        before = await ours.rental(rental.id)
+        await ours.forge(ANA, "accept", f"{rental.id}:{before.envelope.version}")
+        assert await ours.rental(rental.id) == before
+        await ours.deliver()
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Waiting for Ana"), "Change")
+        assert "(4h)" not in str(await ours.modal(ANA))
+        assert (await ours.submit(ANA, lease="until 20:00"))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.changes, quote.request.until) == (rental.id, NOON + 7 * H)
+
+
+# --- extending
+
+
+async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        reply = (await ours.run_command(ANA, f"extend {rental.id} until tomorrow 9am"))["payload"]["text"]
+        at = int((NOON + 20 * H).timestamp())
+        assert reply.startswith(f"{rental.id} is extended. It ends <!date^{at}^{{date_short_pretty}} at {{time}}|")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 20 * H
+
+
+@pytest.mark.parametrize("until", ["19:00", "18:00"])
+async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, until: str) -> None:
+    """It ends 19:00 for Ana."""
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        reply = await ours.command(ANA, f"extend until {until}")
+        assert reply == f"{rental.id} ends no earlier than that already. I changed nothing."
+        assert (await ours.rental(rental.id)).running_lease == rental.lease
+
+
+async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert await ours.command(ANA, "extend until fri 18:00") == (
+            f"A lease is at most 72h in all, so {rental.id} can be longer by 66h."
+        )
+        assert (await ours.command(ANA, "extend until thu 18:00")).startswith(
+            f"Asked for approval: {rental.id} until"
+        )
+        extension = (await ours.rental(rental.id)).extension
+        assert extension is not None
+        assert extension.ends_at == NOON + 53 * H
+
+
+async def test_the_same_length_as_just_now_is_no_repetition_if_it_was_named_as_an_end(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.command(ANA, "extend 2h")
+        await ours.command(ANA, "extend until 23:00")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
+
+
+# --- again
+
+
+async def test_again_looks_for_the_last_request_with_all_that_it_had(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get 2x A100 US")
+        ours.clock.put(NOON + MIN)
+        await ours.command(ANA, "get H100 EU spot under $3/GPU until 18:00 -- run 7")
+        (*_, last) = await ours.quotes(ANA)
+        ours.clock.put(NOON + H)
+        assert await ours.command(ANA, "again", GPUS) == ""
+        (*_, again) = await ours.quotes(ANA)
+        assert again.id != last.id
+        assert again.request == changed(last.request, lease=4 * H)
+        assert (again.asked_in, again.rent_now, again.changes) == (GPUS, False, None)
+
+
+@pytest.mark.parametrize("later", [5 * H - 29 * MIN, 30 * H])
+async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_path: Path, later: timedelta) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get H100 EU until 18:00 -- run 7")
+        ours.clock.put(NOON + later)
+        assert await ours.command(ANA, "again") == (
+            "The end that you named has passed or is less than 30 min away, so I look for 1x H100 EU, 4 h from "
+            "ready. To name another: /gpu get H100 until tomorrow 18:00"
+        )
+        (*_, again) = await ours.quotes(ANA)
+        assert (again.request.until, again.request.lease, again.request.note) == (None, 4 * H, "run 7")
+
+
+async def test_again_without_an_earlier_request_says_what_to_type(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.offered(BEN, an_offer("o1", "2.15"))
+        assert await ours.command(ANA, "again") == "I know no request of yours. Try: /gpu get H100 EU"
+        assert (await ours.command(GUS, "again", GPUS)).startswith("Your team's rules don't let you rent here.")

@@ -1,0 +1,140 @@
+"""Commands without an id: one rental is meant, several are asked about, none has a next step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.lifecycle.notifications import change
+from bot.model.state import State
+from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
+from tests.handlers.rental_states import H, make_ready, running, starting
+from tests.handlers.team import NOON, RULES, team
+from tests.rentals import ending
+from tests.store import make
+
+NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "keep", "keep 90m", "destroy"]
+
+
+@pytest.mark.parametrize("typed", NEEDS_A_RENTAL)
+async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path, typed: str) -> None:
+    async with team(tmp_path) as ours:
+        assert await ours.command(ANA, typed) == "You rent nothing now. Try: /gpu get H100 EU"
+
+
+@pytest.mark.parametrize("typed", NEEDS_A_RENTAL)
+async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path, typed: str) -> None:
+    async with team(tmp_path) as ours:
+        await running(ours)
+        assert (await ours.command(GUS, typed, GPUS)).startswith("Your team's rules don't let you rent here.")
+        assert await ours.modal(GUS) is None
+
+
+async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert rental.id in await ours.command(ANA, "show")
+        assert "ssh root@203.0.113.7" in await ours.command(ANA, "ssh")
+        assert (await ours.command(ANA, "keep 90m")).startswith(f"{rental.id} is still needed.")
+        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} is extended.")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
+        assert await ours.command(ANA, "extend") == ""
+        assert (await ours.submit(ANA, hours="1"))["ok"]
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 9 * H
+        assert await ours.command(ANA, "destroy") == ""
+        assert (await ours.rental(rental.id)).state is State.READY, "it asks first"
+        assert (await ours.submit(ANA))["ok"]
+        assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
+
+
+async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental, coming = await running(ours), await starting(ours, "o-2")
+        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} is extended.")
+        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 ({rental.id})")
+        assert (await ours.command(ANA, "show")).startswith("Show which one?")
+        await ours.command(ANA, f"destroy {rental.id}")
+        await ours.submit(ANA)
+        assert (await ours.command(ANA, "ssh")).startswith(f"{coming.id} can't be opened yet.")
+        assert (await ours.command(ANA, "extend 2h")).startswith(f"{coming.id} isn't ready: it is starting.")
+        await starting(ours, "o-3", gpu="L40S")
+        assert (await ours.command(ANA, "ssh")).startswith("None of your rentals is ready yet.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "question", "label"),
+    [
+        ("show", "Show which one?", "Show"),
+        ("ssh", "Which one do you want to open?", "ssh"),
+        ("extend", "Extend which one?", "Extend"),
+        ("extend 2h", "Extend which one by 2 h?", "Extend"),
+        ("extend until 20:00", "Extend which one until", "Extend"),
+        ("keep 90m", "Which one is still needed?", "Keep"),
+        ("destroy", "Destroy which one?", "Destroy"),
+    ],
+)
+async def test_with_several_each_has_a_button(tmp_path: Path, typed: str, question: str, label: str) -> None:
+    async with team(tmp_path) as ours:
+        first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
+        assert (await ours.command(ANA, typed)).startswith(question)
+        asked = await ours.look(ANA, TRAINING, question)
+        assert asked["only_you"]
+        labels = {button["text"].partition(" by ")[0] for button in asked["buttons"]}
+        assert labels == {f"{label} {first.id}", f"{label} {second.id}"}
+        assert f"Ready: 1x A100 EU, {second.id}. Ends" in asked["reads"]
+
+
+async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
+
+        async def choose(typed: str, question: str) -> None:
+            await ours.command(ANA, typed)
+            asked = await ours.look(ANA, TRAINING, question)
+            label = next(button["text"] for button in asked["buttons"] if second.id in button["text"])
+            await ours.click(ANA, asked, label)
+
+        await choose("show", "Show which one?")
+        assert f"1x A100 EU, Ana, {second.id}" in (await ours.replies())[-1]
+        await choose("ssh", "Which one do you want to open?")
+        assert "ssh root@203.0.113.7" in (await ours.replies())[-1]
+        await choose("keep 90m", "Which one is still needed?")
+        assert (await ours.replies())[-1].startswith(f"{second.id} is still needed.")
+        await choose("extend 2h", "Extend which one by 2 h?")
+        assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 8 * H
+        await choose("extend until 23:00", "Extend which one until")
+        assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 10 * H
+        await choose("extend", "Extend which one?")
+        await ours.submit(ANA, hours="1")
+        assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 11 * H
+        await choose("destroy", "Destroy which one?")
+        assert (await ours.rental(second.id)).state is State.READY, "it asks first"
+        await ours.submit(ANA)
+        assert ending(await ours.rental(second.id)).outcome is State.DESTROYED
+        assert (await ours.rental(first.id)).running_lease.ends_at == NOON + 6 * H
+
+
+async def test_a_second_click_on_a_chosen_rental_extends_it_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        first, _ = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
+        for typed, question, ends in (
+            ("extend 2h", "Extend which one by 2 h?", NOON + 8 * H),
+            ("extend until 22:00", "Extend which one until", NOON + 9 * H),
+        ):
+            await ours.command(ANA, typed)
+            asked = await ours.look(ANA, TRAINING, question)
+            for _ in range(2):
+                await ours.click(ANA, asked, f"Extend {first.id}")
+            assert (await ours.rental(first.id)).running_lease.ends_at == ends
+
+
+async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destroy(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert (await ours.command(BEN, "show")).startswith("You rent nothing now.")
+        async with ours.deps.store.write() as tx:
+            shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
+            await tx.rentals.apply(change(rental, shared, rules=RULES, real_now=ours.clock.real()))
+        assert f"1x H100 EU, Ana, {rental.id}" in await ours.command(BEN, "show")
+        assert (await ours.command(BEN, "destroy")).startswith("You rent nothing now.")
