@@ -17,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import health
 from bot.clock import Clock
 from bot.errors import Unusable
+from bot.github import github_at
 from bot.health_report import HealthReport
 from bot.lifecycle.account import note_token
 from bot.lifecycle.deps import Deps, StepDeps
@@ -117,6 +118,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             on_call=metrics.market_call,
         )
         stack.push_async_callback(market.aclose)
+        github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         step_deps = StepDeps(
             store=background.store,
@@ -142,6 +144,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             delivery,
             gate=gate,
             catalog=lambda: catalog_cache.known,
+            key_source=github,
             tokens=tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             retry_refused=retry_refused,

@@ -15,6 +15,7 @@
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
     |   +-- StoreBusy           the database did not answer in time
+    |   +-- KeysUnavailable     GitHub gave no usable answer
     |   +-- MarketAway          the marketplace did not answer, or asks to wait
     |       +-- TokenRefused    it refuses our token
     |       +-- RateLimited     it asks us to slow down (429)
@@ -59,6 +60,8 @@ class NextStep(Enum):
     DESTROY_ONE = auto()
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
+    PASTE_A_KEY = auto()
+    """Send the line of an SSH key instead."""
     REMOVE_A_KEY = auto()
     """Remove one of their own SSH keys, to make room for another."""
 
@@ -187,6 +190,13 @@ class Outage(GpubotError):
 
 class StoreBusy(Outage):
     """The database did not answer in time, or takes no writes now."""
+
+
+class KeysUnavailable(Outage):
+    """GitHub gave no usable answer to the question for a person's public keys."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(f"{words} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
 
 
 class MarketAway(Outage):

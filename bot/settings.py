@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     slack_api_url: str = _field("SLACK_API_URL", default="https://slack.com/api/")
     compute_clear_token: SecretStr = _field("COMPUTE_CLEAR_TOKEN")
     compute_clear_url: str = _field("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    github_url: str = _field("GPUBOT_GITHUB_URL", default="https://github.com")
     channel: str = _field("GPUBOT_CHANNEL", pattern=r"^[CG][A-Z0-9]+$")
     admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
     policy: Path | None = _field("GPUBOT_POLICY", default=None)
@@ -112,7 +113,7 @@ class Settings(BaseSettings):
             raise ValueError("it is empty: paste the token of your Compute Clear account")
         return _sendable(value)
 
-    @field_validator("slack_api_url", "compute_clear_url", "clock_url")
+    @field_validator("slack_api_url", "compute_clear_url", "github_url", "clock_url")
     @classmethod
     def _safe_url(cls, value: str | None) -> str | None:
         if value is None:

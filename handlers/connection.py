@@ -15,6 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
@@ -66,6 +67,7 @@ class Connection:
         *,
         gate: Gate,
         catalog: Callable[[], Catalog | None],
+        key_source: KeySource,
         tokens: Tokens,
         read_tokens: Callable[[], Tokens],
         retry_refused: float = RETRY_REFUSED,
@@ -77,6 +79,7 @@ class Connection:
         self._delivery = delivery
         self._gate = gate
         self._catalog = catalog
+        self._key_source = key_source
         self._read_tokens = read_tokens
         self._retry_refused = retry_refused
         self._tokens = tokens
@@ -216,6 +219,7 @@ class Connection:
         return Context(
             deps=self._deps,
             catalog=self._catalog,
+            key_source=self._key_source,
             people=People(self._deps, self._client, HomeWorkspace.of(identity)),
             channels=SlackChannels(self._deps, self._client),
             client=self._client,

@@ -8,7 +8,7 @@ later buttons are numbered: `keep`, `keep.2`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,9 @@ class Field(StrEnum):
     """An input of a modal: the id of its block and of the element in it."""
 
     KEY_LINE = "key_line"
+    GITHUB_NAME = "github_name"
+    KEYS = "keys"
+    MORE_KEYS = "more_keys"
     GPU = "gpu"
     COUNT = "count"
     REGION = "region"
@@ -37,6 +40,9 @@ class Field(StrEnum):
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
 _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
+_DIGEST = r"[A-Za-z0-9+/]{43}"
+"""A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
+_GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
@@ -205,9 +211,38 @@ class KeyValue(Value):
     """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
 
     TYPE_NAME: ClassVar[str] = "key"
-    SHAPE: ClassVar[str] = r"(?P<fingerprint>SHA256:[A-Za-z0-9+/]{43})"
+    SHAPE: ClassVar[str] = rf"(?P<fingerprint>SHA256:{_DIGEST})"
 
     fingerprint: str
+
+
+class GithubNameValue(Value):
+    """`ana-dev`: a user name of GitHub."""
+
+    TYPE_NAME: ClassVar[str] = "github_name"
+    SHAPE: ClassVar[str] = _GITHUB
+
+    name: str
+
+
+class GithubKeysValue(Value):
+    """`ana-dev:OOKX...,47DE...`: a user name of GitHub and the digests of up to 20 keys that the reader saw."""
+
+    TYPE_NAME: ClassVar[str] = "github_keys"
+    SHAPE: ClassVar[str] = rf"{_GITHUB}:(?P<digests>{_DIGEST}(?:,{_DIGEST}){{0,19}})"
+
+    name: str
+    digests: str
+
+    @classmethod
+    def of(cls, name: str, fingerprints: Sequence[str]) -> Self:
+        """Return the value for a user's keys with these fingerprints."""
+        return cls(name=name, digests=",".join(one.removeprefix("SHA256:") for one in fingerprints))
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Return the fingerprints of the keys."""
+        return tuple(f"SHA256:{digest}" for digest in self.digests.split(","))
 
 
 V = TypeVar("V", bound=Value)
@@ -245,6 +280,10 @@ class Action:
     ADD_KEY = ActionId("add_key", NoValue)
     REMOVE_KEY = ActionId("remove_key", KeyValue)
     MAKE_KEY_FIRST = ActionId("make_key_first", KeyValue)
+    FROM_GITHUB = ActionId("from_github", NoValue)
+    USE_GITHUB_KEYS = ActionId("use_github_keys", GithubKeysValue)
+    CHOOSE_GITHUB_KEYS = ActionId("choose_github_keys", GithubNameValue)
+    CANCEL_KEYS = ActionId("cancel_keys", NoValue)
     SHOW_RENTAL = ActionId("show_rental", RentalValue)
     DETAILS = ActionId("details", RentalValue)
     SSH = ActionId("ssh", RentalValue)
@@ -286,6 +325,8 @@ class Callback:
     """Every modal. Tests check that each has a view that shows it and a handler."""
 
     KEY = CallbackId("key", NoValue)
+    GITHUB_NAME = CallbackId("github_name", NoValue)
+    CHOOSE_KEYS = CallbackId("choose_keys", GithubKeysValue)
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
     RENT_CONFIRM = CallbackId("rent_confirm", OfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)

@@ -121,7 +121,9 @@ def _element(element: Json) -> list[str]:
                 for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
                     found += _plain(element["confirm"][part], limit, f"confirm {part}")
         case "static_select":
-            found += _select(element)
+            found += _select(element, 100)
+        case "checkboxes":
+            found += _select(element, 10)
         case "plain_text_input":
             longest = element.get("max_length", 3000)
             if not 0 < longest <= 3000 or len(element.get("initial_value", "")) > longest:
@@ -131,15 +133,17 @@ def _element(element: Json) -> list[str]:
     return found
 
 
-def _select(element: Json) -> list[str]:
+def _select(element: Json, most: int) -> list[str]:
     options = element["options"]
-    found = [] if 0 < len(options) <= 100 else [f"{len(options)} options"]
+    found = [] if 0 < len(options) <= most else [f"{len(options)} options"]
     for option in options:
         found += _plain(option["text"], 75, "option")
         if not 0 < len(option["value"]) <= 150:
             found.append("option value")
     if "initial_option" in element and element["initial_option"] not in options:
         found.append("initial option")
+    if any(option not in options for option in element.get("initial_options", ())):
+        found.append("initial options")
     return found
 
 

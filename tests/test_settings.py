@@ -195,6 +195,11 @@ def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
             "COMPUTE_CLEAR_URL: plain http is only for this machine; use https.",
         ),
         (
+            "GPUBOT_GITHUB_URL",
+            "http://github.com",
+            "GPUBOT_GITHUB_URL: plain http is only for this machine; use https.",
+        ),
+        (
             "SLACK_API_URL",
             "http://10.0.0.1/api/",
             "SLACK_API_URL: plain http is only for this machine; use https.",

@@ -80,7 +80,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     if view.rental is not None:
         return replies.rented(view.rental)
     if quote.state is QuoteState.WAITING_FOR_KEY:
-        return keys.needed()
+        return keys.needed(github=rules.keys.github)
     if quote.state is QuoteState.UNANSWERED:
         return offers.unanswered(quote, now=now, token_refused=view.token_refused)
     if quote.state is QuoteState.NONE:

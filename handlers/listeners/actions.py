@@ -25,7 +25,7 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.listeners import keys, offers, rentals, requests
+from handlers.listeners import github_keys, keys, offers, rentals, requests
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -79,6 +79,14 @@ async def add_key(context: Context, interaction: UserInteraction, _: NoValue) ->
 
 async def remove_key(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
     return await keys.remove(context, interaction, value.fingerprint)
+
+
+async def from_github(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    return github_keys.open_form(context, interaction)
+
+
+async def cancel_keys(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    return await keys.show_unchanged(context, interaction)
 
 
 async def make_key_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
@@ -165,6 +173,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.ADD_KEY, add_key),
             _on(Action.REMOVE_KEY, remove_key),
             _on(Action.MAKE_KEY_FIRST, make_key_first),
+            _on(Action.FROM_GITHUB, from_github),
+            _on(Action.USE_GITHUB_KEYS, github_keys.take_shown),
+            _on(Action.CHOOSE_GITHUB_KEYS, github_keys.open_choice),
+            _on(Action.CANCEL_KEYS, cancel_keys),
             _on(Action.SHOW_RENTAL, show_rental),
             _on(Action.DETAILS, show_rental),
             _on(Action.SSH, ssh),

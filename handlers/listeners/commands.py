@@ -7,7 +7,7 @@ from typing import TypeAlias
 from bot.errors import Mistake, PrivateKey
 from bot.lifecycle.service import account, queries, quoting
 from bot.model.offer import Catalog
-from handlers.listeners import keys, offers, short_forms
+from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
@@ -32,6 +32,10 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
             return await keys.save(context, interaction, line)
+        case commands.KeyFromGithub(name=name):
+            if name is None:
+                return github_keys.open_form(context, interaction)
+            return await github_keys.look(context, interaction, name)
         case commands.Show() | commands.Ssh() | commands.Extend() | commands.Keep() | commands.Destroy():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Pause():

@@ -10,6 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.outside import KeySource
 from bot.model.offer import Catalog
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
@@ -36,6 +37,8 @@ class Context:
     deps: Deps
     catalog: Callable[[], Catalog | None]
     """Return the catalogue as last read, None before the first read. Never wait."""
+    key_source: KeySource
+    """Where people's public keys are read from: GitHub."""
     people: People
     channels: SlackChannels
     client: AsyncWebClient

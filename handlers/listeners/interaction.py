@@ -90,7 +90,7 @@ class Interaction(Frozen):
     another: bool = False
     """As in ModalMetadata."""
     inputs: Mapping[str, str] = {}
-    """A modal's inputs without the empty ones."""
+    """A modal's inputs without the empty ones. The values of several checkboxes have a space between them."""
 
     def metadata(self, value: Value, opened_at: int, *, another: bool = False) -> ModalMetadata:
         """Return the metadata of a modal that this interaction opens."""
@@ -223,10 +223,17 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     inputs = {}
     for field in Field:
         element = part(part(values, field.value), field.value)
-        entered = text(part(element, "selected_option"), "value") or text(element, "value")
+        entered = text(part(element, "selected_option"), "value") or text(element, "value") or _checked(element)
         if entered:
             inputs[field.value] = entered
     return inputs
+
+
+def _checked(element: Mapping[str, Any]) -> str:
+    """Return the values of the boxes that are checked, with a space between them."""
+    options = element.get("selected_options")
+    checked = options if isinstance(options, list) else []
+    return " ".join(text(option, "value") for option in checked if isinstance(option, Mapping))
 
 
 def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:

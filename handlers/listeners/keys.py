@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.lifecycle.service import keys, quoting
 from bot.lifecycle.service.previews import RentPreview
 from bot.lifecycle.service.wanted import NotRented, SearchedAgain
+from bot.model.person import Key
 from bot.model.rental import Rental
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.views import keys as views
 from handlers.views import modals, offers, replies
+from handlers.views.blocks import Rendered
 from handlers.views.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
     """Reply with the person's own keys."""
-    return Reply(content=views.listing(await keys.own_keys(context.deps, interaction.person)))
+    return Reply(content=_listing(context, await keys.own_keys(context.deps, interaction.person)))
+
+
+async def show_unchanged(context: Context, interaction: UserInteraction) -> Outcome:
+    """Replace the clicked message by the person's own keys: nothing was saved."""
+    own = await keys.own_keys(context.deps, interaction.person)
+    return Reply(content=_listing(context, own, "I saved nothing."), replaces_original=True)
+
+
+def _listing(context: Context, own: Sequence[Key], first_line: str = "") -> Rendered:
+    return views.listing(own, first_line, github=context.deps.rules.keys.github)
 
 
 def open_form(context: Context, interaction: UserInteraction) -> Outcome:
@@ -27,23 +41,24 @@ def open_form(context: Context, interaction: UserInteraction) -> Outcome:
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
     saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
-    return _reply(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
+    return reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
 
 
 async def remove(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
     """Remove a key and show those that are left."""
     removed = await keys.remove_key(context.deps, interaction.person, fingerprint)
-    content = views.listing(removed.keys, views.removed_text(removed.key))
+    content = _listing(context, removed.keys, views.removed_text(removed.key))
     return Reply(content=content, replaces_original=True)
 
 
 async def make_first(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
     """Make a key the first and show all."""
     moved = await keys.make_first(context.deps, interaction.person, fingerprint)
-    return Reply(content=views.listing(moved.keys, views.made_first_text(moved.key)), replaces_original=True)
+    content = _listing(context, moved.keys, views.made_first_text(moved.key))
+    return Reply(content=content, replaces_original=True)
 
 
-def _reply(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
+def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
     match saved.wanted:
         case RentPreview(quote=quote, choice=choice):

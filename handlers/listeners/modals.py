@@ -23,7 +23,7 @@ from handlers.ids import (
     VersionValue,
     callback_of,
 )
-from handlers.listeners import keys, offers, rentals, requests
+from handlers.listeners import github_keys, keys, offers, rentals, requests
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -32,6 +32,10 @@ from handlers.parsing.form import InvalidForm, read_form, read_hours
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     return await keys.save(context, interaction, interaction.inputs.get(Field.KEY_LINE, ""))
+
+
+async def github_name(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    return await github_keys.look(context, interaction, interaction.inputs.get(Field.GITHUB_NAME, ""))
 
 
 async def form(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
@@ -99,6 +103,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
     dict(
         (
             _on(Callback.KEY, key),
+            _on(Callback.GITHUB_NAME, github_name),
+            _on(Callback.CHOOSE_KEYS, github_keys.take_chosen),
             _on(Callback.FORM, form),
             _on(Callback.RENT_CONFIRM, rent_confirm),
             _on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),

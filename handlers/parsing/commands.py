@@ -46,6 +46,11 @@ class KeySet(Frozen):
     """The text after `key`, not yet checked. It may contain line breaks."""
 
 
+class KeyFromGithub(Frozen):
+    name: str | None
+    """The user name as it was typed, not yet checked. None if none was typed."""
+
+
 class ListRentals(Frozen):
     all: bool = False
     """List everyone's rentals, not only those of the person who asks."""
@@ -108,6 +113,7 @@ Command = (
     | Again
     | KeyShow
     | KeySet
+    | KeyFromGithub
     | ListRentals
     | Show
     | Ssh
@@ -140,6 +146,11 @@ _NAME_OF_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
+_FROM_GITHUB = re.compile(
+    r"(?:from\s+)?(?:github(?:\.com)?(?=\s|$)|(?=(?:https?://)?(?:www\.)?github\.com/))(?P<name>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _BUYING_WORDS = frozenset({"get", "rent"})
 """`now` rents only after one of these. After `find` or `offers`, or with no verb at all, offers are shown."""
 _MAX_TYPOS = {
@@ -214,7 +225,16 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
 
 def _parse_key(rest: str, _: Given) -> Command:
     line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE).strip(_QUOTES)
-    return KeyShow() if line.lower() in {"", "show", "set", "add"} else KeySet(line=line)
+    github = _FROM_GITHUB.fullmatch(line)
+    if github is not None:
+        return KeyFromGithub(name=github_name(github["name"]) or None)
+    return KeyShow() if line.lower() in {"", "show", "list", "set", "add"} else KeySet(line=line)
+
+
+def github_name(typed: str) -> str:
+    """Return the user name in a text such as `@ana-dev` or `https://github.com/ana-dev.keys`, not yet checked."""
+    name = _GITHUB_ADDRESS.sub("", typed.strip().strip(_QUOTES).strip())
+    return name.removeprefix("@").removesuffix("/").removesuffix(".keys")
 
 
 def _parse_list(rest: str, _: Given) -> Command:

@@ -24,6 +24,7 @@ ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
 OPTION_TEXT = 75
 OPTIONS = 100
+CHECKBOXES = 10
 MODAL_TITLE = 24
 SUM_OF_TEXT = 8900
 """Characters of all texts together. Slack refuses messages from about 11,000 on (bolt-js#2509)."""
@@ -157,6 +158,15 @@ def select(
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
     if preset is not None:
         element["initial_option"] = preset
+    return _input(field, label, element, required=required)
+
+
+def checkboxes(field: Field, label: str, options: Sequence[Json], *, chosen: bool, required: bool = True) -> Json:
+    """Return an input with up to 10 checkboxes, at least one. `chosen` tells whether all are checked at first."""
+    shown = list(options[:CHECKBOXES])
+    element: Json = {"type": "checkboxes", "action_id": field.value, "options": shown}
+    if chosen:
+        element["initial_options"] = shown
     return _input(field, label, element, required=required)
 
 

@@ -12,41 +12,51 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.format import escape, join, plural
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
+GITHUB_COMMAND = "/gpu key github ana-dev"
 LISTED = 20
 """A message holds 50 blocks, and each key takes two."""
 _FIRST = ", first: machines open with it for certain"
 
 
-def key_text(key: Key) -> str:
-    """Return a key as people tell it from others: `"you@laptop", SHA256:... (ed25519)`."""
-    name = f'"{escape(key.comment, 100)}", ' if key.comment.strip() else ""
+def key_text(key: Key, *, named: bool = True) -> str:
+    """Return a key as people tell it from others: `"you@laptop", SHA256:... (ed25519)`, or without the name."""
+    name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
     return f"{name}{escape(key.fingerprint, 80)} ({escape(kind_of(key.line), 40)})"
 
 
-def needed() -> Rendered:
-    """Return the question for an SSH key, such as after a click on an offer."""
+def needed(*, github: bool) -> Rendered:
+    """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team takes
+    keys from GitHub."""
     text = "Before I rent I need your public SSH key: it lets you in."
     return blocks.message(
-        f"{text} Add it with: {ADD_COMMAND}",
+        f"{text} Add it with: {_commands(github)}",
         blocks.section(text),
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary")),
-        blocks.context(f"or  {ADD_COMMAND}"),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)),
+        blocks.context(f"or  {_commands(github)}"),
         closed=False,
     )
 
 
-def listing(keys: Sequence[Key], first_line: str = "") -> Rendered:
+def _from_github(github: bool) -> blocks.Json | None:
+    return button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE) if github else None
+
+
+def _commands(github: bool) -> str:
+    return f"{ADD_COMMAND}  or  {GITHUB_COMMAND}" if github else ADD_COMMAND
+
+
+def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
     """Return a person's keys with their buttons, below the `first_line` that says what was just done. Return the
-    question for a key if there is none and nothing was done."""
+    question for a key if there is none and nothing was done. `github` is as in `needed`."""
     if not keys and not first_line:
-        return needed()
+        return needed(github=github)
     heading = f"{plural(len(keys), 'SSH key')}." if keys else "You have none now: the next rent asks for one."
     lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
     others = "The others get in if the set-up of the machine runs." if len(keys) > 1 else ""
     uses = f"{others} Machines that run now stay as they are.".lstrip() if keys else ""
     return blocks.message(
-        "\n".join(filter(None, (first_line, heading, *lines, more, uses, f"Add one with: {ADD_COMMAND}"))),
+        "\n".join(filter(None, (first_line, heading, *lines, more, uses, f"Add one with: {_commands(github)}"))),
         blocks.section(join(first_line, heading)),
         *(
             block
@@ -54,8 +64,8 @@ def listing(keys: Sequence[Key], first_line: str = "") -> Rendered:
             for block in (blocks.section(line), _buttons(key, first=n == 0))
         ),
         blocks.context(join(more, uses)) if keys else None,
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE)),
-        blocks.context(f"or  {ADD_COMMAND}"),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE), _from_github(github)),
+        blocks.context(f"or  {_commands(github)}"),
         closed=False,
     )
 

@@ -34,7 +34,7 @@ def posted_twice() -> Rendered:
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):
-        return keys.needed()
+        return keys.needed(github=problem.github)
     text = error_text(problem)
     if isinstance(problem, Mistake) and problem.nearest and "/gpu get" in problem.words:
         return reply(text, button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE))

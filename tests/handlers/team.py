@@ -21,6 +21,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.outside import KeySource
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.offer import Catalog, Offer
@@ -143,7 +144,7 @@ class Team:
         modal: Json | None = (await self.world.get("views", user=user))["modal"]
         return modal
 
-    async def submit(self, user: str, **values: str) -> Json:
+    async def submit(self, user: str, **values: str | list[str]) -> Json:
         """Fill in the open dialog and submit it."""
         view = await self.modal(user)
         assert view is not None
@@ -292,6 +293,13 @@ class Team:
         return rental
 
 
+class GithubWithoutUsers:
+    """bot.lifecycle.ports.outside.KeySource."""
+
+    async def key_lines(self, _: str) -> None:
+        return None
+
+
 @asynccontextmanager
 async def team(
     folder: Path,
@@ -301,11 +309,12 @@ async def team(
     timing: Timing | None = None,
     app: AppConfig | None = None,
     org: str = "",
+    key_source: KeySource | None = None,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     `url` names its database; by default it is a SQLite file in `folder`. `org` makes its workspace part of an
-    Enterprise organization.
+    Enterprise organization. `key_source` is by default a GitHub without users.
     """
     clock = MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -319,6 +328,7 @@ async def team(
             context = Context(
                 deps=deps,
                 catalog=lambda: ours.catalog,
+                key_source=key_source or GithubWithoutUsers(),
                 people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,

@@ -58,6 +58,7 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         delivery,
         gate=ours.context.gate,
         catalog=ours.context.catalog,
+        key_source=ours.context.key_source,
         tokens=settings.tokens,
         read_tokens=settings,
         retry_refused=0.02,

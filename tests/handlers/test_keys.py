@@ -76,7 +76,8 @@ async def test_another_key_becomes_the_first_and_the_list_shows_it(tmp_path: Pat
         await ours.command(ANA, "key")
         shown = await ours.look(ANA, TRAINING, "3 SSH keys.")
         assert [button["text"] for button in shown["buttons"]] == [
-            *("Remove", "Make first", "Remove", "Make first", "Remove", "Add SSH key")
+            *("Remove", "Make first", "Remove", "Make first", "Remove"),
+            *("Add SSH key", "Take mine from GitHub"),
         ]
         changed_list = await click_on_key(ours, ANA, shown, "Make first", 1)
         assert changed_list["ts"] == shown["ts"]

@@ -126,6 +126,8 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "seconds": 5400 if value_type is SpanValue else None,
         "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,
+        "name": "ana-dev",
+        "digests": FINGERPRINT.removeprefix("SHA256:"),
     }
     ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)
     values = [

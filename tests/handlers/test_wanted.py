@@ -37,7 +37,7 @@ async def test_prices_need_no_key(tmp_path: Path) -> None:
 async def test_rent_without_a_key_asks_for_one_and_the_typed_key_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         question = await clicked(ours, "2.15")
-        assert [button["text"] for button in question["buttons"]] == ["Add SSH key"]
+        assert [button["text"] for button in question["buttons"]] == ["Add SSH key", "Take mine from GitHub"]
         assert await ours.rentals() == []
         reply = await ours.command(ANA, f"key {KEY_LINE}")
         (rental,) = await ours.rentals()

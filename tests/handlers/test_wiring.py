@@ -22,7 +22,7 @@ from handlers.listeners import actions, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
-from tests.handlers.team import MANIFEST, NOON, RULES
+from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers
 
 VIEWS = Path(__file__).parents[2] / "handlers" / "views"
 
@@ -44,6 +44,7 @@ async def app(tmp_path: Path) -> Any:
         Context(
             deps=deps,
             catalog=lambda: None,
+            key_source=GithubWithoutUsers(),
             people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,

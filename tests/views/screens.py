@@ -122,6 +122,11 @@ def _input(element: Json) -> str:
             for option in element["options"]
         ]
         return " | ".join(options)
+    if element["type"] == "checkboxes":
+        checked = element.get("initial_options", [])
+        return " | ".join(
+            f"{'[x]' if option in checked else '[ ]'} {option['text']['text']}" for option in element["options"]
+        )
     return f"({element.get('initial_value', '')})"
 
 

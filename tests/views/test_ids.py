@@ -18,7 +18,10 @@ from handlers.ids import (
     EndValue,
     ExtendValue,
     Field,
+    GithubKeysValue,
+    GithubNameValue,
     HoursValue,
+    KeyValue,
     NearbyValue,
     NoValue,
     OfferValue,
@@ -32,6 +35,9 @@ from handlers.ids import (
     numbered,
 )
 
+DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
+digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)
+github_name = st.from_regex(r"[A-Za-z0-9-]{1,39}", fullmatch=True)
 rental = st.from_regex(r"[a-z0-9]{5}", fullmatch=True)
 quote = st.from_regex(r"[a-z0-9]{12}", fullmatch=True)
 VALUES: list[st.SearchStrategy[Value]] = [
@@ -47,6 +53,9 @@ VALUES: list[st.SearchStrategy[Value]] = [
     st.builds(QuoteValue, quote_id=quote),
     st.builds(OfferValue, quote_id=quote, offer_id=st.from_regex(r"[!-~]{1,255}", fullmatch=True)),
     st.builds(NearbyValue, quote_id=quote, index=st.integers(0, 99)),
+    st.builds(KeyValue, fingerprint=digest.map(lambda found: f"SHA256:{found}")),
+    st.builds(GithubNameValue, name=github_name),
+    st.builds(GithubKeysValue, name=github_name, digests=st.lists(digest, min_size=1, max_size=20).map(",".join)),
 ]
 
 
@@ -71,6 +80,9 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (QuoteValue(quote_id="q1"), "q1"),
         (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
+        (KeyValue(fingerprint=f"SHA256:{DIGEST}"), f"SHA256:{DIGEST}"),
+        (GithubNameValue(name="ana-dev"), "ana-dev"),
+        (GithubKeysValue.of("ana-dev", [f"SHA256:{DIGEST}"] * 2), f"ana-dev:{DIGEST},{DIGEST}"),
     ],
 )
 def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: Value, text: str) -> None:
@@ -102,6 +114,13 @@ def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: V
         (OfferValue, "q1:a b"),
         (OfferValue, "q1:" + "x" * 256),
         (NearbyValue, "q1:x"),
+        (KeyValue, DIGEST),
+        (KeyValue, f"SHA256:{DIGEST}="),
+        (GithubNameValue, "ana_dev"),
+        (GithubNameValue, "a" * 40),
+        (GithubKeysValue, "ana-dev:"),
+        (GithubKeysValue, f"ana-dev:{DIGEST},"),
+        (GithubKeysValue, "ana-dev:" + ",".join([DIGEST] * 21)),
     ],
 )
 def test_text_of_another_shape_is_refused(kind: type[Value], nonsense: str) -> None:

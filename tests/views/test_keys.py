@@ -34,19 +34,19 @@ def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
         *(
             message(shown, NOW)
             for shown in (
-                keys.listing([]),
-                keys.listing([LAPTOP]),
-                keys.listing([NAMELESS, LAPTOP], keys.made_first_text(NAMELESS)),
-                keys.listing([], keys.removed_text(LAPTOP)),
+                keys.listing([], github=True),
+                keys.listing([LAPTOP], github=False),
+                keys.listing([NAMELESS, LAPTOP], keys.made_first_text(NAMELESS), github=True),
+                keys.listing([], keys.removed_text(LAPTOP), github=False),
             )
         )
     ) == snapshot("""\
 
 (fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop
+      ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 Before I rent I need your public SSH key: it lets you in.
-[Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+[Add SSH key] [Take mine from GitHub]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
 
 (fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
 1 SSH key.
@@ -57,7 +57,7 @@ Before I rent I need your public SSH key: it lets you in.
 [Add SSH key]
   or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
 
-(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
+(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 First now: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096). 2 SSH keys.
 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096), first: machines open with it for
       certain
@@ -65,8 +65,8 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096), first: machines o
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Make first] [Remove]
   The others get in if the set-up of the machine runs. Machines that run now stay as they are.
-[Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+[Add SSH key] [Take mine from GitHub]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
 
 (fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
 Removed: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). Machines that
@@ -77,7 +77,7 @@ Removed: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed255
 
 
 def test_a_list_of_many_keys_says_how_many_it_leaves_out() -> None:
-    shown = keys.listing([LAPTOP] * 25)
+    shown = keys.listing([LAPTOP] * 25, github=True)
     assert "25 SSH keys." in shown.text
     assert "5 more keys not shown." in shown.text
 

@@ -29,9 +29,10 @@ from bot.model.quote import Quote
 from bot.model.rental import Decider, Waiting
 from bot.model.request import Request
 from bot.model.summary import RentalDetails
+from bot.policy.github_keys import GithubKeys
 from bot.policy.spending import OfferChoice
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action_of
-from handlers.views import blocks, home, keys, lists, modals, offers, replies, ssh_text
+from handlers.views import blocks, github_keys, home, keys, lists, modals, offers, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
@@ -203,8 +204,11 @@ def test_short_replies_are_valid(words: str, nearest: list[str], key: Key, other
         OwnerOnly(words, words),
     ):
         assert_valid(replies.error(problem))
-    assert_valid(keys.listing([key] * 30, keys.removed_text(key)))
+    assert_valid(keys.listing([key] * 30, keys.removed_text(key), github=True))
     assert_valid(replies.reply(keys.saved_text([key] * 3, [key], 2)))
+    found = GithubKeys(name="ana-dev", shown=(key,), known=frozenset(), room=1, not_accepted=2, not_shown=3)
+    assert_valid(github_keys.choice(found))
+    assert problems_of_view(github_keys.choose(found).view) == []
     assert_valid(replies.bug(words))
 
 

@@ -71,10 +71,10 @@ That was a private key. I dropped it and no channel shows it, but it went throug
       pair, then /gpu key with the line from the .pub file.
 
 (fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop
+      ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 Before I rent I need your public SSH key: it lets you in.
-[Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+[Add SSH key] [Take mine from GitHub]
+  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 

@@ -111,6 +111,17 @@ class Prober(Protocol):
         few real seconds. Never raise."""
 
 
+class KeySource(Protocol):
+    """GitHub, where people have public SSH keys that anyone can read."""
+
+    async def key_lines(self, name: str) -> tuple[str, ...] | None:
+        """Return the lines of a user's keys, without the empty ones. Return None if there is no such user.
+
+        `name` has letters, digits and hyphens only. Raise KeysUnavailable, within 2 real seconds, if there is no
+        usable answer.
+        """
+
+
 class DirectPosts(Protocol):
     """Messages outside the outbox, for when the store can't take them."""
 

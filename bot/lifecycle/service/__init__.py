@@ -5,6 +5,7 @@ raises the errors of bot/errors.py, which have words for people.
 
 quoting   ask for offers
 keys      look at one's SSH keys, add and remove them
+github_keys  take one's SSH keys from GitHub
 wanted    the offer that was clicked before there was a key
 renting   rent an offer, change a request that waits
 deciding  approve, deny, accept, withdraw

@@ -1,0 +1,61 @@
+"""Taking public SSH keys from GitHub: with `/gpu key github NAME`, its buttons, and the dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.lifecycle.service import github_keys
+from handlers.ids import Field, GithubKeysValue, GithubNameValue
+from handlers.listeners import keys
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.parsing.commands import github_name
+from handlers.views import github_keys as views
+from handlers.views.keys import saved_text
+
+
+def open_form(context: Context, interaction: UserInteraction) -> Outcome:
+    """Open the dialog that asks for the name. Raise Refused if this person may not take keys from GitHub."""
+    github_keys.check_may_take(context.deps, interaction.person)
+    return OpenModal(modal=views.name_form())
+
+
+async def look(context: Context, interaction: UserInteraction, typed: str) -> Outcome:
+    """Show the keys of a GitHub user, with buttons to take them."""
+    found = await github_keys.look(context.deps, context.key_source, interaction.person, github_name(typed))
+    return Reply(content=views.choice(found), replaces_original=True)
+
+
+async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
+    """Open the dialog to choose from the keys that a GitHub user has now."""
+    found = await github_keys.look(context.deps, context.key_source, interaction.person, value.name)
+    return OpenModal(modal=views.choose(found))
+
+
+async def take_shown(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
+    """Save the keys that the clicked message showed."""
+    return await _take(context, interaction, value.name, value.fingerprints)
+
+
+async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
+    """Save the keys that were chosen, of those that the dialog showed."""
+    checked = {word for field in views.GROUPS for word in interaction.inputs.get(field, "").split()}
+    chosen = [fingerprint for fingerprint in value.fingerprints if fingerprint in checked]
+    if not chosen:
+        return FieldErrors(errors={Field.KEYS: "Choose at least one key."})
+    return await _take(context, interaction, value.name, chosen)
+
+
+async def _take(
+    context: Context, interaction: UserInteraction, name: str, fingerprints: Collection[str]
+) -> Outcome:
+    taken = await github_keys.take(
+        context.deps,
+        context.key_source,
+        interaction.person,
+        name,
+        fingerprints,
+        reply_url=interaction.reply_url,
+    )
+    words = saved_text(taken.saved.added, taken.saved.known, taken.saved.searches)
+    return keys.reply_to_new_keys(context, taken.saved, views.taken_text(words, taken.gone))

@@ -1,0 +1,296 @@
+"""Keys from GitHub: shown first, read again at the click, and saved only if they were shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from bot.model.base import changed
+from bot.model.state import State
+from bot.policy.rules import Keys
+from sandbox.slack.default import ANA, GPUS, GUS, TRAINING
+from tests.github_world import github
+from tests.handlers.team import KEY_LINE, RULES, Json, Team, an_offer, team
+
+NO_NAME = "That is no GitHub user name: those have up to 39 letters, digits and hyphens."
+ONE, TWO, THREE = (
+    asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip() for _ in range(3)
+)
+
+
+def fingerprint(line: str) -> str:
+    return asyncssh.import_public_key(line).get_fingerprint()
+
+
+async def saved(ours: Team, user: str = ANA) -> list[str]:
+    """Return the lines of a person's keys."""
+    async with ours.deps.store.read() as tx:
+        return [key.line for key in await tx.people.keys(user)]
+
+
+async def shown(ours: Team, typed: str = "key github ana-dev") -> Json:
+    """Let Ana ask for the keys of ana-dev. Return the message with the choice."""
+    assert "github.com/ana-dev has" in await ours.command(ANA, typed)
+    return await ours.look(ANA, TRAINING, "github.com/ana-dev has")
+
+
+async def test_keys_are_shown_first_and_the_click_saves_them(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, TWO)
+        choice = await shown(ours)
+        assert "github.com/ana-dev has 2 keys:" in choice["text"]
+        assert f"{fingerprint(ONE)} (ed25519)" in choice["text"]
+        assert [button["text"] for button in choice["buttons"]] == ["Use both", "Choose", "Cancel"]
+        assert await saved(ours) == []
+        await ours.click(ANA, choice, "Use both")
+        assert await saved(ours) == [ONE, TWO]
+        await ours.deliver()
+        reply = await ours.look(ANA, TRAINING, "2 keys are saved:")
+        assert (reply["ts"], reply["buttons"]) == (choice["ts"], [])
+        assert "github.com/ana-dev" in await ours.command(ANA, "key")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "key github @ana-dev",
+        "key from github ana-dev",
+        "key github.com/ana-dev",
+        "key GitHub https://github.com/ana-dev",
+        "key github `ana-dev`",
+        "key https://github.com/ana-dev.keys",
+    ],
+)
+async def test_a_name_is_understood_as_people_write_it(tmp_path: Path, typed: str) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        assert [button["text"] for button in (await shown(ours, typed))["buttons"]] == ["Use it", "Cancel"]
+
+
+async def test_cancel_saves_nothing(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        await ours.click(ANA, await shown(ours), "Cancel")
+        assert await saved(ours) == []
+        await ours.deliver()
+        assert "I saved nothing." in (await ours.look(ANA, TRAINING))["text"]
+
+
+async def test_a_key_that_came_after_the_choice_was_shown_is_not_saved(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, TWO)
+        choice = await shown(ours)
+        await hub.has("ana-dev", THREE, TWO)
+        await ours.click(ANA, choice, "Use both")
+        assert await saved(ours) == [TWO]
+        assert f"No longer there, so not saved: {fingerprint(ONE)}." in (await ours.replies())[-1]
+
+
+async def test_nothing_is_saved_if_none_of_the_shown_keys_is_there_any_more(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        choice = await shown(ours)
+        await hub.has("ana-dev", THREE)
+        await ours.click(ANA, choice, "Use it")
+        assert await saved(ours) == []
+        assert (await ours.replies())[-1] == (
+            "github.com/ana-dev no longer has what I showed you. I saved nothing. Look again."
+        )
+
+
+async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        choice = await shown(ours)
+        for _ in range(2):
+            await ours.click(ANA, choice, "Use it")
+        assert await saved(ours) == [ONE]
+        assert (await ours.replies())[-1].startswith("Saved before:")
+
+
+async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, TWO, THREE)
+        choice = await shown(ours)
+        await ours.click(ANA, choice, "Choose")
+        outcome = await ours.submit(ANA, keys=[])
+        assert outcome["payload"]["errors"] == {"keys": "Choose at least one key."}
+        assert (await ours.submit(ANA, keys=[fingerprint(ONE), fingerprint(THREE)]))["ok"]
+        assert await saved(ours) == [ONE, THREE]
+        await ours.deliver()
+        assert (await ours.look(ANA, TRAINING, "2 keys are saved:"))["ts"] == choice["ts"]
+
+
+async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
+    lines = [asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip() for _ in range(23)]
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", *lines)
+        choice = await shown(ours)
+        assert "3 more lines not shown: add those with /gpu key" in choice["text"]
+        assert "Your team allows you 10 more." in choice["text"]
+        assert [button["text"] for button in choice["buttons"]] == ["Choose", "Cancel"]
+        await ours.click(ANA, choice, "Choose")
+        assert (await ours.submit(ANA, keys=[fingerprint(lines[2])], more_keys=[fingerprint(lines[19])]))["ok"]
+        assert await saved(ours) == [lines[2], lines[19]]
+
+
+async def test_keys_beyond_the_limit_can_not_be_saved(tmp_path: Path) -> None:
+    rules = changed(RULES, keys=Keys(per_person=2))
+    async with github() as hub, team(tmp_path, rules=rules, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, TWO, THREE)
+        await ours.has_key(ANA)
+        choice = await shown(ours)
+        assert [button["text"] for button in choice["buttons"]] == ["Choose", "Cancel"]
+        await ours.click(ANA, choice, "Choose")
+        outcome = await ours.submit(ANA, keys=[fingerprint(ONE), fingerprint(TWO)])
+        assert outcome["payload"]["errors"] == {
+            "keys": "You have 1 key, and your team's limit is 2 a person. I saved nothing. "
+            "Remove one first: /gpu key"
+        }
+        assert (await ours.submit(ANA, keys=[fingerprint(TWO)]))["ok"]
+        full = await shown(ours)
+        assert "You have as many keys as your team allows. Remove one first: /gpu key" in full["text"]
+        assert [button["text"] for button in full["buttons"]] == ["Cancel"]
+
+
+async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await ours.has_key(ANA)
+        await hub.has("ana-dev", KEY_LINE, ONE)
+        choice = await shown(ours)
+        assert "(ed25519), saved before" in choice["text"]
+        await ours.click(ANA, choice, "Use the new one")
+        assert len(await saved(ours)) == 2
+        assert "You have all of them already." in (await shown(ours))["text"]
+
+
+async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the_question(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        await ours.command(ANA, "key")
+        question = await ours.look(ANA, TRAINING, "Before I rent")
+        await ours.click(ANA, question, "Take mine from GitHub")
+        outcome = await ours.submit(ANA, github_name="nobody-here")
+        assert outcome["payload"]["errors"] == {
+            "github_name": 'GitHub has no user "nobody-here". I saved nothing.'
+        }
+        assert (await ours.submit(ANA, github_name=" https://github.com/ana-dev "))["ok"]
+        await ours.deliver()
+        choice = await ours.look(ANA, TRAINING, "github.com/ana-dev has 1 key:")
+        assert choice["ts"] == question["ts"]
+        await ours.click(ANA, choice, "Use it")
+        assert await saved(ours) == [ONE]
+
+
+async def test_github_alone_opens_the_dialog(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "key github")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert dialog["title"] == "Keys from GitHub"
+
+
+async def test_a_key_from_github_rents_the_offer_that_waited_for_it(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False), "Rent")
+        await ours.deliver()
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Before I rent"), "Take mine from GitHub")
+        await ours.submit(ANA, github_name="ana-dev")
+        await ours.deliver()
+        choice = await ours.look(ANA, TRAINING, "github.com/ana-dev has")
+        await ours.click(ANA, choice, "Use it")
+        (rental,) = await ours.rentals()
+        assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o1")
+        await ours.click(ANA, choice, "Use it")
+        assert len(await ours.rentals()) == 1
+
+
+async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_dollars(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "9.00"), with_key=False), "Rent")
+        await ours.click(ANA, await shown(ours), "Use it")
+        assert await saved(ours) == [ONE]
+        assert await ours.rentals() == []
+        assert (await ours.submit(ANA))["ok"]
+        assert len(await ours.rentals()) == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ({"behaviour": "huge"}, "GitHub answered with more than 64 KiB, and I read no more."),
+        ({"behaviour": "redirects"}, "GitHub sent me to another address, and I don't follow that."),
+        ({"behaviour": "garbage"}, "github.com/ana-dev has no SSH key that I take"),
+        ({"fault": {"kind": "status", "status": 503}}, "GitHub answered with the error 503."),
+        ({"fault": {"kind": "latency", "seconds": 2.0}}, "GitHub didn't answer within 0.2 s."),
+    ],
+    ids=["huge", "redirects", "garbage", "error", "slow"],
+)
+async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
+    tmp_path: Path, user: dict[str, Any], words: str
+) -> None:
+    async with github(seconds=0.2) as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, behaviour=user.get("behaviour", "normal"))
+        if "fault" in user:
+            await hub.fault(**user["fault"])
+        reply = await ours.command(ANA, "key github ana-dev")
+        assert reply.startswith(words)
+        assert "I saved nothing." in reply
+        assert await saved(ours) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("key github nobody", 'GitHub has no user "nobody". I saved nothing.'),
+        ("key github ana dev", NO_NAME),
+        ("key github <!channel>", NO_NAME),
+        (
+            "key github ../settings",
+            NO_NAME,
+        ),
+    ],
+)
+async def test_a_wrong_name_is_said_to_be_wrong(tmp_path: Path, typed: str, words: str) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        assert await ours.command(ANA, typed) == words
+        assert len(await hub.requests()) == ("nobody" in typed)
+
+
+async def test_a_user_without_keys_is_said_to_have_none(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev")
+        assert await ours.command(ANA, "key github ana-dev") == (
+            "github.com/ana-dev has no SSH key. I saved nothing."
+        )
+
+
+async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(tmp_path: Path) -> None:
+    rules = changed(RULES, keys=Keys(github=False))
+    async with github() as hub, team(tmp_path, rules=rules, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        await ours.command(ANA, "key")
+        question = await ours.look(ANA, TRAINING, "Before I rent")
+        assert [button["text"] for button in question["buttons"]] == ["Add SSH key"]
+        assert "github" not in question["text"]
+        for typed in ("key github ana-dev", "key github"):
+            reply = await ours.command(ANA, typed)
+            assert reply.startswith("Your team's rules take no keys from GitHub.")
+        await ours.forge(ANA, "from_github", None)
+        await ours.forge(ANA, "use_github_keys", f"ana-dev:{fingerprint(ONE).removeprefix('SHA256:')}")
+        assert (await saved(ours), await hub.requests(), await ours.modal(ANA)) == ([], [], None)
+
+
+async def test_a_guest_takes_no_keys_and_github_is_not_asked(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await ours.add_eve_and_gus()
+        await hub.has("ana-dev", ONE)
+        reply = await ours.command(GUS, "key github ana-dev", GPUS)
+        assert reply == "Your team's rules don't let you rent here. An admin can change that."
+        await ours.forge(GUS, "use_github_keys", f"ana-dev:{fingerprint(ONE).removeprefix('SHA256:')}")
+        assert (await saved(ours, GUS), await hub.requests()) == ([], [])
