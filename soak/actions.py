@@ -137,7 +137,8 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
 
 def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
-    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{now}{note}"
+    setup = rng.choice(("", " setup tools"))
+    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{setup}{now}{note}"
     channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
 

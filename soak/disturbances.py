@@ -88,6 +88,8 @@ BEHAVIOURS: tuple[Json, ...] = (
     {"behaviour": "silent_ssh", "times": 1},
     {"behaviour": "no_price", "times": 2},
     {"behaviour": "stale_cache", "seconds": 40},
+    {"behaviour": "refuses_cloud_init", "times": 2},
+    {"behaviour": "ignores_cloud_init", "times": 2},
 )
 HOSTILE_BODIES = (
     '{"offers": [{"offer_id": "9d2c1a52-56a5-4a06-8f0c-0a6b2b1d2f10", "gpu_type": "nvidia-h100-sxm5-80gb",'

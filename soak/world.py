@@ -29,7 +29,9 @@ limits: {per_person_rentals: 8, team_per_hour: 2000.00}
 lease: {default: 1h, max: 3h, notices: [30m, 20m], grace: 10m}
 check_in: {after: 25m}
 procure: {provision_timeout: 10m}
+setup: {tools: tools.sh}
 """
+SETUP = "#!/bin/sh\ntrue\n"
 GRACE = timedelta(minutes=10)
 STEP = 60.0
 """The longest jump of the clock, in seconds: nothing that is due is late by more than that because of a jump."""
@@ -225,6 +227,7 @@ async def open_world(folder: Path, store: Store) -> AsyncIterator[World]:
     """Run a sandbox, with a bot that isn't started yet, until the end of the block."""
     policy = folder / "policy.yml"
     policy.write_text(POLICY, encoding="utf-8")
+    (folder / "tools.sh").write_text(SETUP, encoding="utf-8")
     log = folder / "bot.log"
     log.touch()
     options = ("--speed", "0", "--pace", "0", "--at", "2026-11-24T12:00:00Z")

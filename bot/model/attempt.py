@@ -54,12 +54,12 @@ class Why(StrEnum):
 
 
 class SentKey(Frozen):
-    """A public key that a boot script puts on a machine."""
+    """A public key that a boot script puts on a machine, or should."""
 
     person: str
     """Slack id of its owner."""
     line: str
-    """`<type> <base64>`, as it was sent."""
+    """`<type> <base64>`."""
     comment: str
     """For people to recognize it. It is never sent. Data, never markup."""
     fingerprint: str
@@ -91,6 +91,8 @@ class Attempt(Frozen):
     key_comment: str
     script: SentScript | None = None
     """The boot script that was sent. None if none was."""
+    unsent_keys: tuple[SentKey, ...] = ()
+    """The keys that should have been in the boot script and were not: the place takes none, or they didn't fit."""
     intended_at: Instant
     answered_at: Instant | None = None
     why: Why | None = None

@@ -22,6 +22,9 @@ LARGEST_SCRIPT = 12_000
 """Bytes. EC2 takes 16,384 bytes of user data before it is encoded
 (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html), other vendors more. The rest is left for what a
 marketplace or vendor may add around the script."""
+_DIRECTORY = "/var/lib/gpubot"
+SETUP_LOG = f"{_DIRECTORY}/setup.log"
+"""Where the output of a set-up is, on the machine."""
 
 _START = (
     f"""\
@@ -74,7 +77,7 @@ END_OF_KEYS
 _SETUP = """
 # --- set-up
 (
-  dir=/var/lib/gpubot
+  dir={directory}
   mkdir -p "$dir" && cd "$dir" || exit
   [ "$(cat setup.state 2>/dev/null)" != "done" ] || exit 0
   cat >setup <<'{delimiter}' || exit
@@ -116,7 +119,7 @@ def script_text(lines: Sequence[str], setup: str | None = None) -> str:
     # A section that must run even if the set-up hangs goes here.
     if setup is not None:
         text = setup.removesuffix("\n")
-        sections.append(_SETUP.format(text=text, delimiter=_delimiter(text)))
+        sections.append(_SETUP.format(directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
     return _START + "".join(sections) if sections else ""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.model.attempt import SentKey
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.boot import SETUP_LOG
 from bot.policy.key_lines import add_line
 from bot.policy.roles import may_see_ssh_command
 from bot.policy.rules import Rules
@@ -95,7 +97,7 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
     )
     return [
         f"`{command}`",
-        *filter(None, [join(_whose_keys(details, reader), _without_script(details, reader))]),
+        *filter(None, [join(_whose_keys(details, reader), _without_script(details, reader)), _set_up(details)]),
         facts,
     ]
 
@@ -106,23 +108,39 @@ def _further_keys(details: RentalDetails) -> tuple[SentKey, ...]:
     return attempt.script.keys if attempt is not None and attempt.script is not None else ()
 
 
+def _unsent_keys(details: RentalDetails) -> tuple[SentKey, ...]:
+    """Return the keys that are not on the machine, because the purchase went without them."""
+    return details.current.unsent_keys if details.current is not None else ()
+
+
 def _whose_keys(details: RentalDetails, reader: str) -> str:
-    """Return whose keys open the machine: the first key certainly, the others if the boot script runs."""
+    """Return whose keys open the machine: the first key certainly, the others if the boot script runs. Return also
+    whose are not on it."""
     if details.current is None:
         return ""
     comment = details.current.key_comment if reader == details.rental.owner else ""
     first = _key_name(comment, f"{possessive(details, reader)} key")
-    further = _names(details, reader)
-    return (
-        f"Opens with {first}; with {listed(further)} too if its set-up runs."
-        if further
-        else f"Opens with {first}."
+    further = _names(_further_keys(details), details, reader)
+    missing = _names(_unsent_keys(details), details, reader)
+    too = f"; with {listed(further)} too if its set-up runs" if further else ""
+    return join(
+        f"Opens with {first}{too}.",
+        f"Not on it: {listed(missing)}." if missing else "",
     )
 
 
-def _names(details: RentalDetails, reader: str) -> list[str]:
-    """Return the further keys: the reader's own by name, other people's as `Ben's`."""
-    keys = _further_keys(details)
+def _set_up(details: RentalDetails) -> str:
+    """Return where the output of the set-up is, or that it doesn't run. Return an empty text if there is none."""
+    wanted, attempt = details.rental.request.setup, details.current
+    if not wanted or attempt is None:
+        return ""
+    if attempt.script is None or attempt.script.setup is None:
+        return f"The set-up {escape(wanted)} doesn't run on it."
+    return f"The set-up {escape(wanted)} writes to {SETUP_LOG}."
+
+
+def _names(keys: Sequence[SentKey], details: RentalDetails, reader: str) -> list[str]:
+    """Return these keys: the reader's own by name, other people's as `Ben's`."""
     own = [_key_name(key.comment, key.fingerprint) for key in keys if key.person == reader]
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
     more = len(own) - KEYS_NAMED
@@ -136,22 +154,25 @@ def _key_name(comment: str, otherwise: str) -> str:
 
 
 def _without_script(details: RentalDetails, reader: str) -> str:
-    """Return what to do if the boot script doesn't run. Return an empty text if no key depends on it."""
-    keys = _further_keys(details)
+    """Return how the keys besides the first get in without the boot script. Return an empty text without such
+    keys."""
+    unsent = _unsent_keys(details)
+    keys = [*_further_keys(details), *unsent]
     if not keys:
         return ""
     if reader != details.rental.owner:
         return f"If it doesn't, {owner(details)} can add yours."
     line = _code(add_line([key.line for key in keys]))
+    lead = "To add them, paste on the machine" if unsent else "If it doesn't, paste on the machine"
     if _bytes(line) <= SHORT_LINE:
-        return f"If it doesn't, paste on the machine: {line}"
-    return f"If it doesn't, paste on the machine the lines at the end of /gpu ssh {details.rental.id}."
+        return f"{lead}: {line}"
+    return f"{lead} the lines at the end of /gpu ssh {details.rental.id}."
 
 
 def _long_lines(details: RentalDetails, reader: str) -> list[str]:
     """Return the shell lines that put the further keys on the machine, if they are too long for the paragraph of
     `ssh_lines`. Return none for other readers than the owner."""
-    keys = [key.line for key in _further_keys(details)]
+    keys = [key.line for key in (*_further_keys(details), *_unsent_keys(details))]
     if reader != details.rental.owner or not keys or _bytes(_code(add_line(keys))) <= SHORT_LINE:
         return []
     groups: list[list[str]] = [[]]

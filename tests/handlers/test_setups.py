@@ -50,6 +50,13 @@ async def test_change_keeps_the_set_up(tmp_path: Path) -> None:
         assert (quote.request.region, quote.request.setup) == ("US", "torch")
 
 
+async def test_again_looks_for_a_machine_with_the_same_set_up(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=WITH_SETUPS) as ours:
+        await ours.command(ANA, "get H100 EU setup torch")
+        await ours.command(ANA, "again")
+        assert [quote.request.setup for quote in await ours.quotes(ANA)] == ["torch", "torch"]
+
+
 async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="gone")

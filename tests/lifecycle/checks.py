@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -86,11 +86,19 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         assert attempt.resource_name == f"gpubot-{rental.id}-{attempt.n}"
         assert (attempt.state is not AttemptState.FAILED) or attempt.offer.offer_id not in bought
         assert attempt.offer.rate <= rental.envelope.max_rate or rental.extension is not None
+    for n, attempt in enumerate(tried):
+        if attempt.why is Why.SCRIPT_REFUSED:
+            assert attempt.script is not None
+            assert all(later.script is None for later in tried[n + 1 :] if _place(later) == _place(attempt))
     for before, after in pairwise(tried):
         ends = [r.gone_at for r in resources if r.attempt == before.n and r.gone_at is not None]
         over_at = before.delete_accepted_at or (max(ends) if ends else None)
         if before.state is not AttemptState.FAILED:
             assert before.reopened or (over_at is not None and over_at <= after.intended_at)
+
+
+def _place(attempt: Attempt) -> tuple[str, str | None]:
+    return attempt.offer.vendor, attempt.offer.vendor_region
 
 
 def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:

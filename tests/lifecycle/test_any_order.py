@@ -13,12 +13,13 @@ from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import account, ending
 from bot.market.client import Timeouts
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.checks import check
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
 
 RENTERS, EVERYONE = (ANA, BEN, CLEO), (ANA, BEN, CLEO, DORA)
 ENDPOINTS = ("procure_offer", "offer_status", "list_resources", "get_resource", "delete_resource", "get_offers")
@@ -34,6 +35,9 @@ BEHAVIOURS = [
     "slow",
     "fails_later",
     "no_price",
+    "refuses_cloud_init",
+    "refuses_cloud_init",
+    "ignores_cloud_init",
 ]
 DELETION_BEHAVIOURS = ("normal", "delete_500", "not_deleting")
 
@@ -78,6 +82,7 @@ class RandomActions:
             count=pick.choice([1, 1, 8]),
             lease=lease,
             now=pick.random() < 0.2,
+            setup=pick.choice([None, "torch"]),
         )
         if quote.offers and quote.rental_id is None:
             await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
@@ -180,7 +185,8 @@ class RandomActions:
 async def test_in_any_order_of_events_every_machine_ends_gone_and_in_the_ledger(
     sqlite_url: str, seed: int
 ) -> None:
-    async with world(sqlite_url, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
+    rules = changed(RULES, setup={"torch": "#!/bin/sh\n"})
+    async with world(sqlite_url, rules=rules, timeouts=Timeouts(procure=5, offers=5, other=5)) as here:
         actions = RandomActions(here, seed)
         for _ in range(40):
             with suppress(GpubotError):  # people are refused, and the sweep fails during an outage

@@ -92,19 +92,20 @@ async def test_every_key_of_the_owner_and_of_a_teammate_gets_in_and_no_other(her
     assert await left_out(here, rental) == [None]
 
 
-async def test_no_comment_of_a_key_is_sent(here: World) -> None:
+async def test_nothing_that_people_type_is_sent_no_comment_of_a_key_no_note_and_no_name(here: World) -> None:
+    typed = "zebra $(touch zebra) `zebra` '; zebra #"
     async with here.deps.store.write() as tx:
         (first,) = await tx.people.keys(ANA.id)
-        await tx.people.add_key(ANA.id, changed(first, comment="ana@first"))
-    await new_key(here, ANA, "ana@second")
-    await new_key(here, BEN, "ben@third")
-    rental = await here.get(teammates=(BEN.id,))
+        await tx.people.add_key(ANA.id, changed(first, comment=typed))
+        await tx.people.put(changed(BEN, name=typed), here.clock.real())
+    await new_key(here, ANA, typed)
+    await new_key(here, BEN, typed)
+    rental = await here.get(teammates=(BEN.id,), setup="torch", note=typed)
     (call,) = await here.calls("procure_offer")
     assert call["body"]["ssh_public_key"] == here.outside.public_key
-    for comment in ("ana@", "ben@"):
-        assert comment not in str(call["body"])
+    assert "zebra" not in str(call["body"])
     (attempt,) = await here.attempts(rental)
-    assert attempt.key_comment == "ana@first"
+    assert attempt.key_comment == typed
 
 
 async def test_a_rental_with_one_key_and_no_set_up_sends_no_script(here: World) -> None:
@@ -123,6 +124,7 @@ async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offe
     refused, bought = await here.attempts(rental)
     assert (refused.state, refused.why) == (AttemptState.FAILED, Why.SCRIPT_REFUSED)
     assert (refused.script is None, bought.script) == (False, None)
+    assert [[key.comment for key in attempt.unsent_keys] for attempt in (refused, bought)] == [[], ["ana@desk"]]
     assert (bought.offer.vendor, bought.offer.vendor_region) == ("hyperstack", refused.offer.vendor_region)
     assert bought.offer.offer_id != refused.offer.offer_id
     assert [script is None for script in await scripts(here)] == [False, True]

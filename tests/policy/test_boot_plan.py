@@ -45,7 +45,8 @@ def test_a_purchase_with_one_key_and_no_set_up_sends_no_script(takes_script: boo
 def test_a_place_that_takes_no_script_gets_none_and_what_is_missing_is_said() -> None:
     plan = plan_boot(rental(BEN, CLEO, setup="torch"), KEYS, RULES, takes_script=False)
     left_out = LeftOut(refused=True, setup="torch", key_count=2, people=(CLEO,))
-    assert plan == BootPlan(left_out=left_out)
+    assert (plan.text, plan.sent, plan.left_out) == ("", None, left_out)
+    assert [key.comment for key in plan.unsent] == ["desk", "ben"]
 
 
 def test_a_set_up_that_the_rules_no_longer_have_is_left_out() -> None:
@@ -67,4 +68,5 @@ def test_keys_that_no_longer_fit_are_left_out_and_counted() -> None:
     plan = plan_boot(rental(BEN), {**KEYS, BEN: [huge, *KEYS[BEN]]}, RULES)
     assert isinstance(plan.sent, SentScript)
     assert [sent.comment for sent in plan.sent.keys] == ["desk", "ben"]
+    assert [key.comment for key in plan.unsent] == ["huge"]
     assert plan.left_out == LeftOut(key_count=1)

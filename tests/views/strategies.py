@@ -181,6 +181,7 @@ attempts = st.builds(
     public_key=text,
     key_comment=text,
     script=st.none() | scripts,
+    unsent_keys=st.lists(sent_keys, max_size=20).map(tuple),
     intended_at=moment,
     why=st.none() | st.sampled_from(Why),
     detail=text,

@@ -7,7 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import SentKey, SentScript
+from bot.model.attempt import Attempt, SentKey, SentScript
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.policy.key_lines import add_line
@@ -38,6 +38,11 @@ def sent(*keys: SentKey, **changes: Any) -> RentalDetails:
     first, last = details.attempts
     script = SentScript(version=1, keys=keys)
     return changed(details, attempts=(first, changed(last, script=script)))
+
+
+def with_last(details: RentalDetails, **changes: Any) -> tuple[Attempt, ...]:
+    """Return the attempts with changes of the last one."""
+    return (*details.attempts[:-1], changed(details.attempts[-1], **changes))
 
 
 def answer(details: RentalDetails, reader: str = ANA) -> str:
@@ -73,6 +78,33 @@ If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRr
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
+
+
+def test_keys_that_were_not_sent_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
+    unsent = (key(ANA, "you@phone"), key(BEN, "ben@desk"))
+    without_script = changed(sent(), attempts=with_last(sent(), script=None, unsent_keys=unsent))
+    one_did_not_fit = sent(key(ANA, "you@desk"))
+    one_did_not_fit = changed(one_did_not_fit, attempts=with_last(one_did_not_fit, unsent_keys=unsent[:1]))
+    shown = [ssh_text.ssh_lines(each, ANA)[1].partition("`(umask") for each in (without_script, one_did_not_fit)]
+    assert [words.strip() for words, _, _ in shown] == [
+        'Opens with "you@laptop". Not on it: "you@phone" and Ben\'s. To add them, paste on the machine:',
+        'Opens with "you@laptop"; with "you@desk" too if its set-up runs. Not on it: "you@phone". '
+        "To add them, paste on the machine:",
+    ]
+    assert [line.count("ssh-ed25519") for _, _, line in shown] == [2, 2]
+
+
+def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
+    details = sent(request=changed(ready().rental.request, setup="torch"))
+    script = SentScript(version=1, setup="torch")
+    runs = changed(details, attempts=with_last(details, script=script))
+    never = changed(details, attempts=with_last(details, script=None))
+    assert [ssh_text.ssh_lines(each, ANA)[2] for each in (runs, never)] == snapshot(
+        [
+            "The set-up torch writes to /var/lib/gpubot/setup.log.",
+            "The set-up torch doesn't run on it.",
+        ]
+    )
 
 
 def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:
