@@ -32,7 +32,7 @@ from bot.demo.processes import (
     until_it_ends,
     write_policy,
 )
-from bot.demo.script import HOME, PEOPLE
+from bot.demo.script import GITHUB_NAME, HOME, PEOPLE
 from bot.errors import GpubotError, Mistake
 from sandbox.client import Addresses, ControlError, SandboxClient, SeenMessage
 
@@ -46,7 +46,7 @@ LONGEST = timedelta(days=60)
 """The longest jump of one line: while something is rented, the bot handles every due time on the way."""
 HELP = """\
 Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it:
-  ana get H100 EU         Ana types /gpu get H100 EU in #training
+  ana get H100 EU         Ana types /gpu get H100 EU in #training; also: with @cleo, setup torch
   cleo @gpus list all     Cleo types /gpu list all in #gpus (@dm: to the bot itself)
   ana 3                   Ana clicks button [3]
   ana 1=6h                Ana fills in field 1 of the dialog that she has open
@@ -170,6 +170,7 @@ async def play_along(say: Callable[[str], None]) -> None:
             bot = await start_bot(settings, folder / "bot.log")
             try:
                 sandbox = SandboxClient(addresses, session)
+                await sandbox.github_keys(GITHUB_NAME, laptop.public_key)
                 play = Play(sandbox, bot, session, PEOPLE)
                 console = Console(play, Printer(as_text), Dialogs(sandbox, PEOPLE))
                 play.on_message = console.message
@@ -205,8 +206,14 @@ async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) 
 
 
 def _key(laptop: Laptop) -> str:
-    opens = f"It opens what she rents: ssh -i {laptop.private_key} ..."
-    return f"A key to rent with:\n  ana key {laptop.public_key}\n{opens}"
+    return "\n".join(
+        (
+            "A key to rent with, typed or from GitHub:",
+            f"  ana key {laptop.public_key}",
+            f"  ana key github {GITHUB_NAME}",
+            f"It opens what she rents: ssh -i {laptop.private_key} ...",
+        )
+    )
 
 
 def _addresses(addresses: Addresses, http: str, folder: Path) -> str:

@@ -27,6 +27,8 @@ from store.db import Database
 PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
 """Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
 HOME = "C0GPUS000"
+GITHUB_NAME = "ana-dev"
+"""Ana's name at GitHub."""
 CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
 READY = re.compile(r"\(([a-z0-9]+)\) is ready until")
 SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
@@ -57,15 +59,13 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
                 http=f"127.0.0.1:{free_port()}",
                 policy=write_policy(folder),
             )
-            laptops = {
-                name: Laptop.new(folder / name.lower(), f"{name.lower()}@laptop") for name in ("Ana", "Cleo")
-            }
+            laptops = {who: Laptop.new(folder / who, who) for who in ("ana@laptop", "ana@desk", "cleo@laptop")}
             bot = await start_bot(settings, folder / "bot.log")
             sandbox = SandboxClient(addresses, session)
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
                 await _rent_within_limits(play, laptops)
-                await _rent_with_approval(play, laptops["Cleo"])
+                await _rent_with_approval(play, laptops["cleo@laptop"])
                 await _use_and_end(play)
                 bill = await sandbox.bill()
             except ControlError as error:
@@ -83,18 +83,20 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
 
 
 async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
-    """Ana rents one H100. She is asked for her key, and the rental begins once she adds it. Her first choice is
-    sold out, and the next offer is within what she accepted."""
+    """Ana rents one H100. She is asked for her keys, and the rental begins once she takes those that GitHub has.
+    Her first choice is sold out, and the next offer is within what she accepted."""
+    await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU setup torch for 6h -- fine-tune run 7")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
-    await play.types("Ana", "#training", f"key {laptops['Ana'].public_key}")
+    await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
+    await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", "is ready until", SOON, dm=True)
     play.sees("Cleo", "sold out; it cost nothing. Now Nebius at $2.42/h")
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
-    await _log_in(play, "Ana", laptops["Ana"], rental_of(ready))
+    await _log_in(play, "Ana", laptops["ana@laptop"], rental_of(ready))
     await play.types("Cleo", "#training", "list all")
 
 
