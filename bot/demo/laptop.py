@@ -8,7 +8,7 @@ import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import asyncssh
 
@@ -21,6 +21,16 @@ LOGIN_SECONDS = 30.0
 def has_openssh() -> bool:
     """Return whether this machine has OpenSSH's client."""
     return shutil.which("ssh") is not None
+
+
+class Login(NamedTuple):
+    """What came of a login, or of the attempt."""
+
+    status: int
+    """The exit status of ssh: that of the command, or 255 if there was no login."""
+    output: str
+    errors: str
+    """What ssh and the command wrote to the standard error."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,18 @@ class Laptop:
         laptop = cls(folder, pair.export_public_key().decode().strip())
         with os.fdopen(os.open(laptop.private_key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(pair.export_private_key())
+        # These keep the laptop apart from the account that runs it.
+        rest = {
+            "IdentityFile": laptop.private_key,
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "UserKnownHostsFile": laptop.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "BatchMode": "yes",
+        }
+        laptop.config.write_text(
+            "\n".join(["Host *", *(f'    {name} "{value}"' for name, value in rest.items()), ""])
+        )
         return laptop
 
     @property
@@ -51,21 +73,17 @@ class Laptop:
         """The file that stands for `~/.ssh/config`."""
         return self.folder / "config"
 
-    def paste(self, block: str) -> None:
-        """Write a block for `~/.ssh/config` as it was copied, above the settings that keep this laptop apart from
-        the account that runs it."""
-        rest = {
-            "IdentityFile": self.private_key,
-            "IdentitiesOnly": "yes",
-            "IdentityAgent": "none",
-            "UserKnownHostsFile": self.folder / "known_hosts",
-            "BatchMode": "yes",
-        }
-        lines = [block, "Host *", *(f'    {name} "{value}"' for name, value in rest.items())]
-        self.config.write_text("\n".join(lines) + "\n")
+    @property
+    def known_hosts(self) -> Path:
+        """The file in which ssh stores the keys of machines."""
+        return self.folder / "known_hosts"
 
-    async def ssh(self, *words: str) -> str:
-        """Run `ssh -F config WORDS`, and return its output. Raise Missed if it fails or takes too long."""
+    def paste(self, block: str) -> None:
+        """Write a block for `~/.ssh/config` as it was copied, above all that is there."""
+        self.config.write_text(f"{block}\n\n{self.config.read_text()}")
+
+    async def try_ssh(self, *words: str) -> Login:
+        """Run `ssh -F config WORDS`, and return what came of it. Raise Missed if it takes too long."""
         command = ["ssh", "-F", str(self.config), *words]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
         try:
@@ -77,6 +95,15 @@ class Laptop:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        if process.returncode:
-            raise Missed(f"{' '.join(command)} fails: {errors.decode(errors='replace').strip()}")
-        return output.decode(errors="replace").strip()
+        return Login(await process.wait(), _text(output), _text(errors))
+
+    async def ssh(self, *words: str) -> str:
+        """Run `ssh -F config WORDS`, and return its output. Raise Missed if it fails or takes too long."""
+        login = await self.try_ssh(*words)
+        if login.status:
+            raise Missed(f"ssh {' '.join(words)} fails: {login.errors}")
+        return login.output
+
+
+def _text(written: bytes) -> str:
+    return written.decode(errors="replace").strip()

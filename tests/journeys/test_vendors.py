@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import asyncssh
-
-from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
@@ -27,37 +24,6 @@ async def test_sold_out_at_one_vendor_it_is_rented_from_the_next_which_then_take
     await world.until_card(rental, "Lost", within=timedelta(minutes=10))
     world.play.sees("Ana", "Lost", dm=True)
     await check_consistency(world, bought=["nebius"])
-
-
-async def test_a_vendor_that_takes_no_start_up_script_sells_without_it_and_people_read_who_is_missing(
-    world: World,
-) -> None:
-    desk = asyncssh.generate_private_key("ssh-ed25519", comment="ana@desk")
-    await world.play.types("Ana", "dm", f"key {desk.export_public_key().decode()}")
-    await world.sandbox.vendor("hyperstack", "refuses_cloud_init")
-    rental = await world.rents()
-    await world.until_card(rental, "Ready")
-    assert any(
-        "Hyperstack takes no start-up script" in reply and "Only Ana's first key gets in." in reply
-        for reply in await world.thread(rental)
-    )
-    (machine,) = await world.alive()
-    assert await lets_in(machine, world.key)
-    assert not await lets_in(machine, desk)
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack"])
-
-
-async def lets_in(machine: Machine, key: asyncssh.SSHKey) -> bool:
-    """Return whether root can log in with this key."""
-    try:
-        async with asyncssh.connect(
-            "127.0.0.1", machine.port or 0, username="root", client_keys=[key], known_hosts=None, config=None
-        ):
-            return True
-    except asyncssh.PermissionDenied:
-        return False
 
 
 async def test_a_machine_that_never_gets_ready_costs_so_much_that_its_owner_decides_again(world: World) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncssh
 
+from bot.demo.laptop import Laptop
 from bot.demo.play import Missed, Play, next_due
 from bot.demo.processes import Bot, environment, free_port, start_bot, stop
 from sandbox.client import Addresses, Fault, Json, Machine, Outcome, SandboxClient, SeenMessage
@@ -48,7 +48,8 @@ class World:
     folder: Path
     settings: dict[str, str]
     play: Play
-    key: asyncssh.SSHKey
+    laptop: Laptop
+    """Ana's. Its key is the one that `sets_key` sets."""
     expected_errors: set[str] = field(default_factory=set)
     """The events of error lines that this journey causes."""
     processes: list[Bot] = field(default_factory=list)
@@ -114,9 +115,8 @@ class World:
 
     async def sets_key(self, name: str = "Ana") -> None:
         """Set an SSH key for someone."""
-        line = self.key.export_public_key().decode().strip()
         for _ in range(TRIES):
-            outcome = await self.play.types(name, "dm", f"key {line}")
+            outcome = await self.play.types(name, "dm", f"key {self.laptop.public_key}")
             # On a busy machine users.info may be too slow for the acknowledgement; the bot then asks to try again.
             if "SHA256:" in str(outcome.payload):
                 return
@@ -341,7 +341,7 @@ async def open_world(folder: Path, **settings: str) -> AsyncIterator[World]:
                 folder=folder,
                 settings={**_settings(addresses, folder), **settings},
                 play=Play(sandbox=sandbox, bot=_no_bot(), session=session, people=PEOPLE),
-                key=asyncssh.generate_private_key("ssh-ed25519", comment="ana@laptop"),
+                laptop=Laptop.new(folder / "laptop", "ana@laptop"),
             )
             try:
                 yield world

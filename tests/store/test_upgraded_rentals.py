@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -25,84 +24,8 @@ from store.tables import attempts, quotes, resources
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
 from tests.rentals import alarm, waiting
 from tests.slack_limits import problems_of_message
-from tests.store.old_databases import at
+from tests.store.old_databases import STILL_LOOKS, STORED, TOLD_ONCE, TOLD_TWICE, WAITS_FOR_KEY, Stored, at
 from tests.store.schemas import contents, engine
-
-
-@dataclass(frozen=True)
-class Stored:
-    """When a dump was made, and the ids of its rentals."""
-
-    rented: datetime
-    """By then, the machines in use had been bought."""
-    started: datetime
-    """Then those were bought that start."""
-    dumped: datetime
-    for_approver: str
-    for_owner: str
-    changed: str
-    after_failures: str
-    """These wait for a decision; the last two were changed, and wait again after attempts that failed."""
-    blocked: str
-    unanswered: str
-    starting: str
-    """Purchases: blocked by a pause, with an unknown outcome, accepted."""
-    in_use: str
-    kept: str
-    extension_waits: str
-    extended: str
-    """Leases. The owner of `kept` clicked "Keep"."""
-    cancelled: str
-    alarmed: str
-    """Deletions. An admin takes care of the second one."""
-
-
-def _on(day: int, hour: int, minute: int, second: int = 0) -> datetime:
-    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
-
-
-STORED = {
-    "0003": Stored(
-        rented=_on(24, 22, 38),
-        started=_on(24, 22, 43, 37),
-        dumped=_on(24, 22, 44, 22),
-        for_approver="5wjp8",
-        for_owner="2bns7",
-        changed="jyv2g",
-        after_failures="jcb8n",
-        blocked="n4g4r",
-        unanswered="thsv4",
-        starting="2ubud",
-        in_use="4qa2k",
-        kept="5sdcs",
-        extension_waits="jeer3",
-        extended="we3fk",
-        cancelled="b73vr",
-        alarmed="3eg42",
-    ),
-    "0004": Stored(
-        rented=_on(25, 0, 10),
-        started=_on(25, 0, 18),
-        dumped=_on(25, 0, 18, 45),
-        for_approver="7a3nr",
-        for_owner="4mzfk",
-        changed="utz2p",
-        after_failures="hz3tp",
-        blocked="6pg5b",
-        unanswered="7dvch",
-        starting="w5fbr",
-        in_use="vnn9u",
-        kept="tgc9d",
-        extension_waits="8t4s9",
-        extended="ssd7q",
-        cancelled="g5vn5",
-        alarmed="7hzqz",
-    ),
-}
-TOLD_ONCE, TOLD_TWICE = "r3x53", "3qmw8"
-"""Leases of 0004: the owner got the notice 2 hours before the end of the first, and both notices of the second."""
-WAITS_FOR_KEY, STILL_LOOKS = "6d49p67mynkt", "8k8a5zx3bfxc"
-"""Quotes of 0004: of somebody without a key, and one for which the market gave no answer yet."""
 
 
 @pytest.fixture
