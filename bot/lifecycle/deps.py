@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without the characters that are misread when typed from a screen: i, l, o, 0, 1."""
+ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
 """How often a decision that lost a race is tried. Each lost race means that another decision was committed."""
@@ -62,5 +63,6 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
 
 
 def new_id(length: int = ID_LENGTH) -> str:
-    """Return a new short id that people can read out and type."""
-    return "".join(secrets.choice(ID_ALPHABET) for _ in range(length))
+    """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
+    length and no id."""
+    return secrets.choice(ID_LETTERS) + "".join(secrets.choice(ID_ALPHABET) for _ in range(length - 1))

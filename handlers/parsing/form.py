@@ -10,6 +10,7 @@ from decimal import Decimal
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_rate, say_span
+from bot.policy.leases import LEAST_TIME
 from bot.policy.rules import Rules
 from bot.policy.spending import count_allowed, lease_allowed, most_gpus
 from handlers.ids import Field
@@ -127,4 +128,8 @@ def _how_long(
         return timedelta(0), None
     if not lease_allowed(end - now, rules):
         errors[Field.LEASE] = f"That is too far away: a lease is at most {longest}."
+    elif end - now < LEAST_TIME:
+        errors[Field.LEASE] = (
+            f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h."
+        )
     return end - now, end

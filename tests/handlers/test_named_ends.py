@@ -164,14 +164,14 @@ async def test_the_form_takes_a_length_or_an_end(tmp_path: Path, typed: str, unt
         ("until 6", 'Is "6" in the morning or in the afternoon? Try: until 6am, or until 6pm'),
         ("until mon 18:00", "That is too far away: a lease is at most 72h."),
         ("until whenever", "Such as 90m, 6h, 2d or until 18:00; at most 72h."),
-        ("until 13:10", "Less than 30 min are left until the end that you named."),
+        ("until 13:10", "That is less than 30m away. Name a later end, or a length such as 2h."),
     ],
 )
 async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path, typed: str, words: str) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "get")
         outcome = await ours.submit(ANA, gpu="H100", lease=typed)
-        assert words in " ".join(outcome["errors"].values())
+        assert outcome["errors"] == {"lease": words}
 
 
 # --- decisions
@@ -203,6 +203,22 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert answered["buttons"] == []
 
 
+async def test_an_approver_who_needs_no_dialog_reads_that_it_came_too_late(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        until = NOON + 2 * H
+        await ours.click(
+            ANA, await ours.offered(ANA, an_offer("o1", "12.00"), until=until, lease=2 * H), "Ask for"
+        )
+        (rental,) = await ours.rentals()
+        await ours.deliver()
+        ours.clock.put(until - 29 * MIN)
+        await ours.click(BEN, await question(ours), "Approve")
+        assert (await ours.replies())[-1] == (
+            "Less than 30 min are left until its end. Who asked can name a later one. I rented nothing."
+        )
+        assert (await ours.rental(rental.id)).owner_decides
+
+
 async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked_until(ours)
@@ -232,13 +248,13 @@ async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_pa
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 20 * H
 
 
-@pytest.mark.parametrize("until", ["19:00", "18:00"])
-async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, until: str) -> None:
+@pytest.mark.parametrize(("until", "when"), [("19:00", "then"), ("18:00", "later than that")])
+async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, until: str, when: str) -> None:
     """It ends 19:00 for Ana."""
     async with team(tmp_path) as ours:
         rental = await running(ours)
         reply = await ours.command(ANA, f"extend until {until}")
-        assert reply == f"{rental.id} ends no earlier than that already. I changed nothing."
+        assert reply == f"{rental.id} ends {when} already. I changed nothing."
         assert (await ours.rental(rental.id)).running_lease == rental.lease
 
 

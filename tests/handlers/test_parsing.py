@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake, PrivateKey
+from bot.lifecycle.deps import new_id
 from bot.model.base import changed
 from handlers.parsing.commands import (
     Again,
@@ -96,6 +97,7 @@ def mistake(text: str) -> Mistake:
         ("ssh k7-mq2", '"k7-mq2" is no id', None),
         ("extend 30", "30 hours or 30 minutes? Try: /gpu extend 30h, or /gpu extend 30m", None),
         ("extend k7mq2 30", "30 hours or 30 minutes? Try: /gpu extend k7mq2 30h, or /gpu extend k7mq2 30m", None),
+        ("keep until 18:00", "For how long? An end needs extend. Try: /gpu keep 2h, or /gpu help", None),
         ("keep k7mq2 4", "4 hours or 4 minutes?", None),
         ("extend k7mq2 to 6h",
      "By how much longer? Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until 18:00", None),
@@ -211,6 +213,13 @@ def test_a_mistake_names_the_problem_and_what_to_type(text: str, says: str, near
 )
 def test_each_command_is_read_in_all_its_spellings(text: str, meant: Command) -> None:
     assert command(text) == meant
+
+
+def test_the_id_of_a_new_rental_is_never_read_as_a_length() -> None:
+    for _ in range(500):
+        rental_id = new_id()
+        assert command(f"extend {rental_id}") == Extend(id=rental_id)
+        assert command(f"keep {rental_id} 2h") == Keep(id=rental_id, duration=timedelta(hours=2))
 
 
 @pytest.mark.parametrize("before", ["", "key ", "get h100 -- ", "destroy "])

@@ -23,6 +23,7 @@ AFTER_THE_END = {
     EventKind.STEP_WORKS,
     EventKind.DELETED_OVERDUE,
 }
+EXTENSIONS = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 
 
 async def check(world: World) -> None:
@@ -39,6 +40,7 @@ async def check(world: World) -> None:
         attempts |= {attempt.offer.offer_id: attempt for attempt in tried}
         check_attempts(rental, tried, resources, set(bought))
         check_events(rental, tried, await world.events(rental))
+        check_end(rental, await world.event_kinds(rental))
         check_ledger(rental, await world.ledger(rental), lines)
         if rental.state.over and all(attempt.settled for attempt in tried):
             ended = {row.resource_id for row in await world.ledger(rental)}
@@ -118,6 +120,12 @@ def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> N
     else:
         assert EventKind.ENDED not in kinds
         assert rental.due_at is not None
+
+
+def check_end(rental: Rental, kinds: list[EventKind]) -> None:
+    """Check that a lease that nobody extended ends no later than its owner said."""
+    if rental.lease is not None and not EXTENSIONS & set(kinds):
+        assert rental.request.until is None or rental.lease.ends_at <= rental.request.until
 
 
 def check_purchases(

@@ -81,6 +81,7 @@ class RandomActions:
             gpu=pick.choice(["H100", "L4"]),
             count=pick.choice([1, 1, 8]),
             lease=lease,
+            until=self.here.now + lease if pick.random() < 0.4 else None,
             now=pick.random() < 0.2,
             setup=pick.choice([None, "torch"]),
         )

@@ -78,7 +78,8 @@ async def extend(
         ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
         span = ends_at - max(lease.ends_at, now)
         if span <= timedelta(0):
-            raise Mistake(f"{rental.id} ends no earlier than that already. I changed nothing.")
+            when = "later than that" if span else "then"
+            raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
         repeated = shown_end is None and isinstance(by, timedelta)
         if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
             words = f"You asked for {say_span(span)} more just now. I added nothing more."
