@@ -193,10 +193,11 @@ class StoreBusy(Outage):
 
 
 class KeysUnavailable(Outage):
-    """GitHub gave no usable answer to the question for a person's public keys."""
+    """GitHub gave no usable answer to the question for a person's public keys. `reason` is a sentence."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(f"{words} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
+        self.reason = reason
 
 
 class MarketAway(Outage):

@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.dependencies import check_dependencies
 from bot.doctor import host, market
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
+from bot.doctor.github import github
 from bot.doctor.slack import slack
 from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake, Unusable
@@ -47,6 +48,7 @@ async def examine(clock: Clock) -> list[Finding]:
         found = await asyncio.gather(
             _guarded("Slack", check_slack()),
             _guarded("Compute Clear", check_market()),
+            _guarded("GitHub", github(context)),
             _guarded("database", host.database(context)),
             _guarded("GPUBOT_HTTP", host.port(context, session)),
             _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),

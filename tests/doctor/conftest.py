@@ -18,6 +18,7 @@ from bot.doctor.findings import Finding, all_well
 from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from sandbox.github import GithubSandbox
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import CLEO, GPUS
 from store.db import migrate
@@ -35,6 +36,7 @@ class Installation:
     folder: Path
     env: pytest.MonkeyPatch
     compute_url: str
+    github_url: str
     secrets: list[str] = field(default_factory=list)
 
     def set(self, **settings: str) -> None:
@@ -76,10 +78,10 @@ class Installation:
 @pytest.fixture
 async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     clock = SandboxClock(NOON, speed=0)
-    slack, compute = SlackSandbox(clock, pace=False), ComputeSandbox(clock)
+    slack, compute, github = SlackSandbox(clock, pace=False), ComputeSandbox(clock), GithubSandbox(clock)
     async with aiohttp.ClientSession() as session:
-        slack_url, compute_url = await slack.start(), await compute.start()
-        made = Installation(slack, compute, session, tmp_path, monkeypatch, compute_url)
+        slack_url, compute_url, github_url = await slack.start(), await compute.start(), await github.start()
+        made = Installation(slack, compute, session, tmp_path, monkeypatch, compute_url, github_url)
         monkeypatch.chdir(tmp_path)
         made.set(
             SLACK_BOT_TOKEN=slack.bot_token,
@@ -87,6 +89,7 @@ async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
             SLACK_API_URL=f"{slack_url}/api/",
             COMPUTE_CLEAR_TOKEN=compute.token,
             COMPUTE_CLEAR_URL=compute_url,
+            GPUBOT_GITHUB_URL=github_url,
             GPUBOT_CHANNEL=GPUS,
             GPUBOT_ADMINS=CLEO,
             GPUBOT_DATABASE_URL=f"sqlite:///{made.database}",
@@ -96,3 +99,4 @@ async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
         yield made
         await slack.stop()
         await compute.stop()
+        await github.stop()

@@ -114,14 +114,14 @@ class Team:
             )
         )
 
-    async def forge(self, user: str, action_id: str, value: str | None) -> Json:
+    async def forge(self, user: str, action_id: str, value: str | None, channel: str = TRAINING) -> Json:
         """Click a button that the bot didn't show to this person."""
         element = {"type": "button", "action_id": action_id, "text": {"type": "plain_text", "text": "Old"}}
         if value is not None:
             element["value"] = value
-        posted = await self.world.post(blocks=[{"type": "actions", "elements": [element]}])
+        posted = await self.world.post(channel, blocks=[{"type": "actions", "elements": [element]}])
         return await self._handled(
-            await self.world.act("click", user=user, channel=TRAINING, ts=posted["ts"], action_id=action_id)
+            await self.world.act("click", user=user, channel=channel, ts=posted["ts"], action_id=action_id)
         )
 
     async def handle(self, read: Reader, handler: Handler, body: Json) -> list[Json]:

@@ -11,7 +11,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.state import State
 from bot.policy.rules import Keys
-from sandbox.slack.default import ANA, GPUS, GUS, TRAINING
+from sandbox.slack.default import ANA, GPUS, GUS, OLGA, SHARED, TRAINING
 from tests.github_world import github
 from tests.handlers.team import KEY_LINE, RULES, Json, Team, an_offer, team
 
@@ -284,6 +284,18 @@ async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(
         await ours.forge(ANA, "from_github", None)
         await ours.forge(ANA, "use_github_keys", f"ana-dev:{fingerprint(ONE).removeprefix('SHA256:')}")
         assert (await saved(ours), await hub.requests(), await ours.modal(ANA)) == ([], [], None)
+
+
+async def test_an_outsider_takes_no_keys_and_adds_none(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE)
+        digest = fingerprint(ONE).removeprefix("SHA256:")
+        for action, value in (("use_github_keys", f"ana-dev:{digest}"), ("from_github", None), ("add_key", None)):
+            await ours.forge(OLGA, action, value, SHARED)
+        assert set(await ours.replies()) == {
+            "Only members of the workspace that I belong to can do that. I changed nothing."
+        }
+        assert (await saved(ours, OLGA), await hub.requests()) == ([], [])
 
 
 async def test_a_guest_takes_no_keys_and_github_is_not_asked(tmp_path: Path) -> None:

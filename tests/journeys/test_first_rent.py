@@ -1,0 +1,39 @@
+"""A person's first rental: no key yet, one from GitHub, and a machine that opens with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncssh
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import PEOPLE, World
+
+
+async def test_a_key_from_github_rents_the_offer_that_was_clicked_also_if_the_bot_is_killed_after_the_click(
+    world: World,
+) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    await world.sandbox.github.post("users/ben-dev", {"keys": [key.export_public_key().decode()]})
+    await world.play.clicks("Ben", await world.offers("Ben"), "Rent")
+    await world.play.clicks("Ben", world.play.sees("Ben", "Before I rent", only_you=True), "Take mine")
+    form = await world.sandbox.open_modal(PEOPLE["Ben"])
+    assert (await world.sandbox.submit(PEOPLE["Ben"], form, {"github_name": {"github_name": "ben-dev"}})).ok
+    choice = await world.reads("Ben", "github.com/ben-dev has 1 key:")
+    assert await world.bought() == []
+    assert (await world.clicks("Ben", choice, "Use it")).ok
+    await world.kill()
+    await world.restart()
+    rental = await world.rental("Ben")
+    await world.until_card(rental, "Ready")
+    (machine,) = await world.alive()
+    async with asyncio.timeout(20):
+        async with asyncssh.connect(
+            "127.0.0.1", machine.port or 0, username="root", client_keys=[key], known_hosts=None, config=None
+        ) as opened:
+            assert "H100" in str((await opened.run("nvidia-smi", check=True)).stdout)
+    await world.destroys("Ben", rental)
+    await world.until_card(rental, "Destroyed")
+    bought = await world.bought()
+    assert len(bought) == 1
+    await check_consistency(world, bought=bought)
