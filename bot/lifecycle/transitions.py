@@ -275,6 +275,11 @@ def change_rate(rental: Rental, rate: Decimal) -> Rental:
     return alter(rental, rate=rate)
 
 
+def note_host_key(rental: Rental, host_key: str) -> Rental:
+    """A machine that is in use gave its host key, which it had not given before."""
+    return alter(rental, host_key=host_key)
+
+
 # --- the end
 
 

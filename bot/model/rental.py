@@ -132,7 +132,8 @@ class Rental(Frozen):
     host: str | None = None
     port: int | None = None
     host_key: str | None = None
-    """The fingerprint of the machine's SSH host key when it became ready: `SHA256:...`. None if it gave none."""
+    """The fingerprint of the machine's SSH host key when it became ready, or within minutes after that:
+    `SHA256:...`. None if it gave none."""
     lease: Lease | None = None
     """Set when it becomes ready. It stays when the rental is over."""
     extension: Extension | None = None

@@ -97,7 +97,8 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
     lines += ssh_lines(details, reader)
-    if any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events):
+    silent = any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events)
+    if silent and rental.host_key is None:
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import asyncssh
+import pytest
 
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
@@ -46,6 +48,25 @@ async def test_a_machine_whose_host_key_cannot_be_read_is_ready_all_the_same(her
     here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
     rental = await here.ready()
     assert (rental.state, rental.host_key) == (State.READY, None)
+    await here.pass_time(HOUR)
+    assert (await here.rental(rental.id)).host_key is None
+
+
+@pytest.mark.parametrize(("later", "is_read"), [(4 * MINUTE, True), (16 * MINUTE, False)])
+async def test_a_host_key_that_could_not_be_read_is_read_in_the_first_minutes_of_the_lease_and_not_later(
+    here: World, later: timedelta, is_read: bool
+) -> None:
+    prober = here.deps.prober
+    here.restart(replace(here.deps, prober=ProberWithoutHostKey()))
+    rental = await here.ready()
+    here.jump(later)
+    here.restart(replace(here.deps, prober=prober))
+    await here.pass_time(10 * MINUTE)
+    key = await asyncssh.get_server_host_key(rental.host or "", rental.port or 0, config=None)
+    assert key is not None
+    expected = key.get_fingerprint("sha256") if is_read else None
+    assert (await here.rental(rental.id)).host_key == expected
+    assert await here.direct(rental) == [(ANA.id, E.READY)]
 
 
 async def test_a_machine_is_destroyed_at_its_leases_end_and_the_ledger_equals_the_bill(here: World) -> None:

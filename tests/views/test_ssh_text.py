@@ -9,13 +9,14 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import Attempt, SentKey, SentScript
 from bot.model.base import changed
+from bot.model.event import EventKind
 from bot.model.summary import RentalDetails
 from bot.policy.key_lines import add_line
 from bot.policy.keys import LARGEST_RSA
 from handlers.views import ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.screens import direct, message, page, read
-from tests.views.stories import ANA, BEN, CARL, READY_EVENT, RULES, clock, gone, making, ready
+from tests.views.stories import ANA, BEN, CARL, READY_EVENT, RULES, clock, gone, happened, making, ready
 
 NOW = clock(14, 0)
 HOST_KEY = "SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A"
@@ -105,6 +106,12 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
             "The set-up torch doesn't run on it.",
         ]
     )
+
+
+def test_the_ready_message_says_that_nothing_answers_until_the_host_key_was_read() -> None:
+    silent = happened(EventKind.SILENT, READY_EVENT.at)
+    shown = [direct(READY_EVENT, ready(silent, host_key=host_key)) for host_key in (None, HOST_KEY)]
+    assert ["Nothing answers on its SSH port yet" in each for each in shown] == [True, False]
 
 
 def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:

@@ -12,7 +12,7 @@ from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import JITTER, poll_at, soonest
 from bot.lifecycle.steps.reconcile import with_answer
-from bot.lifecycle.transitions import change_rate, finish, known_bill
+from bot.lifecycle.transitions import change_rate, finish, known_bill, note_host_key
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -24,6 +24,8 @@ from bot.policy.notices import last_notice_is_past, may_ask_at, next_notice, ski
 CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason checks the machine too, if the last check is older."""
+HOST_KEY_WITHIN = timedelta(minutes=15)
+"""How long after ready a host key that could not be read is read again, at each check."""
 SETS_END = frozenset({EventKind.EXTENDED, EventKind.EXTENSION_APPROVED})
 """An owner who caused one of these events knows the new end."""
 
@@ -40,6 +42,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         snapshot = await _end(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
         return snapshot
+    snapshot = await _read_host_key(deps, snapshot, now)
     return snapshot.with_due(_next_due(deps, snapshot, now))
 
 
@@ -100,6 +103,17 @@ def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     # If an earlier attempt is still being deleted, the rental ends only once that one is gone.
     after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=Why.VENDOR_TOOK_IT)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
+
+
+async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Read the host key of a machine that gave none when it became ready. Do not if the step has an event: the key
+    exchange would delay its notification. The next check reads the key then."""
+    rental = snapshot.rental
+    late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN
+    if rental.host_key is not None or rental.host is None or late or snapshot.events:
+        return snapshot
+    host_key = await deps.prober.host_key(rental.host, rental.port or 22)
+    return snapshot if host_key is None else snapshot.with_rental(note_host_key(rental, host_key))
 
 
 # --- is it needed
