@@ -27,8 +27,11 @@ async def look(context: Context, interaction: UserInteraction, typed: str) -> Ou
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
-    """Open the dialog to choose from the keys that a GitHub user has now."""
+    """Open the dialog to choose from the keys that a GitHub user has now. Show them again if there is nothing to
+    choose any more."""
     found = await github_keys.look(context.deps, context.key_source, interaction.person, value.name)
+    if not found.new or not found.room:
+        return Reply(content=views.choice(found), replaces_original=True)
     return OpenModal(modal=views.choose(found))
 
 

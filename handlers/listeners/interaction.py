@@ -134,7 +134,7 @@ class OpenModal(Frozen):
     modal: Modal
     another: bool = False
     reply: Reply | None = None
-    """A reply that stays when the person closes the modal."""
+    """A reply that stays when the person closes the modal, with a button that opens it again."""
 
 
 class FieldErrors(Frozen):

@@ -180,7 +180,9 @@ def _plain(text: str) -> str:
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
     """Open a modal. This is done after the acknowledgement: it waits for Slack, and no change could get lost."""
-    if not await responses.open_modal(context, interaction, _view(context, interaction, opening)):
+    opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
+    # A reply that stays says what was done, and has a button that opens the modal again.
+    if not opened and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)

@@ -31,7 +31,7 @@ def choice(found: GithubKeys) -> Rendered:
     """Return what GitHub has, with buttons to take all of it or to choose."""
     heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
     lines = [
-        key_text(key, named=False) + (", saved before" if key.fingerprint in found.known else "")
+        key_text(key, named=False) + (", saved already" if key.fingerprint in found.known else "")
         for key in found.shown
     ]
     left_out = _left_out(found)
@@ -83,7 +83,8 @@ def _value(found: GithubKeys) -> GithubKeysValue:
 
 
 def choose(found: GithubKeys) -> Modal:
-    """Return the dialog to choose in. All keys are chosen at first, unless these are too many."""
+    """Return the dialog to choose from the new keys; there is at least one. All are chosen at first, unless these
+    are too many."""
     value = _value(found)
     groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
     labels = {key.fingerprint: key_text(key, named=False) for key in found.new}
@@ -102,7 +103,7 @@ def choose(found: GithubKeys) -> Modal:
             for n, (field, group) in enumerate(zip(GROUPS, groups, strict=True))
             if group
         ),
-        submit="Save" if found.new else None,
+        submit="Save",
         value=value,
     )
 

@@ -87,7 +87,7 @@ def saved_text(added: Sequence[Key], known: Sequence[Key], searches: int = 0) ->
     elif added:
         parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
     if known:
-        parts.append(f"Saved before: {', '.join(map(key_text, known))}.")
+        parts.append(f"Saved already: {', '.join(map(key_text, known))}.")
     if searches:
         parts.append(f"Going on with {plural(searches, 'search', 'searches')}.")
     return join(*parts)

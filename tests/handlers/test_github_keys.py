@@ -108,7 +108,7 @@ async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
         for _ in range(2):
             await ours.click(ANA, choice, "Use it")
         assert await saved(ours) == [ONE]
-        assert (await ours.replies())[-1].startswith("Saved before:")
+        assert (await ours.replies())[-1].startswith("Saved already:")
 
 
 async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:
@@ -122,6 +122,16 @@ async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> Non
         assert await saved(ours) == [ONE, THREE]
         await ours.deliver()
         assert (await ours.look(ANA, TRAINING, "2 keys are saved:"))["ts"] == choice["ts"]
+
+
+async def test_choose_shows_the_keys_again_if_there_is_nothing_to_choose_any_more(tmp_path: Path) -> None:
+    async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
+        await hub.has("ana-dev", ONE, TWO)
+        choice = await shown(ours)
+        await ours.click(ANA, choice, "Use both")
+        await ours.click(ANA, choice, "Choose")
+        assert await ours.modal(ANA) is None
+        assert "You have all of them already." in (await ours.replies())[-1]
 
 
 async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
@@ -161,7 +171,7 @@ async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> 
         await ours.has_key(ANA)
         await hub.has("ana-dev", KEY_LINE, ONE)
         choice = await shown(ours)
-        assert "(ed25519), saved before" in choice["text"]
+        assert "(ed25519), saved already" in choice["text"]
         await ours.click(ANA, choice, "Use the new one")
         assert len(await saved(ours)) == 2
         assert "You have all of them already." in (await shown(ours))["text"]

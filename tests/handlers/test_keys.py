@@ -50,7 +50,7 @@ async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: P
     async with team(tmp_path) as ours:
         await ours.command(ANA, f"key {KEY_LINE}")
         again = await ours.command(ANA, f"key {KEY_LINE} and more words")
-        assert again == f'Saved before: "ana@laptop", {FINGERPRINT} (ed25519).'
+        assert again == f'Saved already: "ana@laptop", {FINGERPRINT} (ed25519).'
         assert await names(ours, ANA) == ["ana@laptop"]
 
 

@@ -61,7 +61,7 @@ async def test_a_key_that_is_sent_twice_rents_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(ANA, f"key {KEY_LINE}")
-        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("Saved before:")
+        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("Saved already:")
         assert len(await ours.rentals()) == 1
 
 
@@ -119,6 +119,20 @@ async def test_after_a_typed_key_the_confirmation_opens_and_a_button_opens_it_ag
         dialog = await ours.modal(ANA)
         assert dialog is not None
         assert await ours.rentals() == []
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "confirm it first"), "Rent from $9.00/h")
+        assert (await ours.submit(ANA))["ok"]
+        assert len(await ours.rentals()) == 1
+
+
+async def test_if_slack_opens_no_confirmation_the_reply_says_what_was_saved_and_its_button_opens_it(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        await clicked(ours, "9.00")
+        await ours.refuse("views.open", "internal_error")
+        assert SAVED in await ours.command(ANA, f"key {KEY_LINE}")
+        assert await ours.modal(ANA) is None
+        assert "I changed nothing" not in str(await ours.replies())
         await ours.click(ANA, await ours.look(ANA, TRAINING, "confirm it first"), "Rent from $9.00/h")
         assert (await ours.submit(ANA))["ok"]
         assert len(await ours.rentals()) == 1

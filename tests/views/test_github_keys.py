@@ -52,7 +52,7 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
 [Use both] [Choose] [Cancel]
 
 github.com/ana-dev has 2 keys:
-SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved before
+SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved already
 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
   I can't use 1 line there.
 [Use the new one] [Cancel]
@@ -69,7 +69,7 @@ SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Cancel]
 
 github.com/ana-dev has 1 key:
-SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved before
+SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved already
   You have all of them already.
 [Cancel]
 """)
