@@ -20,6 +20,7 @@ from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
 from bot.probe.prober import SshProber
 from handlers.directory.channels import SlackChannels
+from handlers.directory.refresh import SlackDirectory
 from store.db import Database
 
 ROUNDS = 10
@@ -43,8 +44,14 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
     deps = Deps(store, clock, Rules())
     market = ComputeClear("http://127.0.0.1", SecretStr("none"), clock)
     try:
-        channels = SlackChannels(deps, AsyncWebClient())
-        step_deps = StepDeps(**vars(deps), market=market, prober=SshProber(), channels=channels)
+        client = AsyncWebClient()
+        step_deps = StepDeps(
+            **vars(deps),
+            market=market,
+            prober=SshProber(),
+            channels=SlackChannels(deps, client),
+            directory=SlackDirectory(deps, client),
+        )
         yield Engine(step_deps, claimant=CLAIMANT)
     finally:
         await market.aclose()

@@ -40,6 +40,7 @@ from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
+from handlers.directory.refresh import SlackDirectory
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.web_client import slack_client
@@ -127,6 +128,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             market=market,
             prober=SshProber(),
             channels=SlackChannels(background, client),
+            directory=SlackDirectory(background, client),
             on_attempt=metrics.attempt,
         )
         catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()

@@ -8,7 +8,8 @@
     |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
     +-- Refused                 the team's rules say no: says who may, or what would be allowed
     |   +-- BuyingBlocked       nothing is bought for anyone now
-    |   +-- OwnerOnly           only the rental's owner gets its SSH command
+    |   +-- OwnerOnly           only the rental's owner and teammates get its SSH command
+    |   +-- NoTeammate          somebody can't be let into a machine
     +-- TooLate                 someone or something was faster: says what is true now
     |   +-- AlreadyDecided      somebody decided the request before
     |   +-- RequestChanged      the request has changed since its button was shown
@@ -147,12 +148,16 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """Only the owner of this rental gets its SSH command. `owner` is that person's name, if known."""
+    """Only the people in this rental get its SSH command. `owner` is the name of its owner, if known."""
 
     def __init__(self, rental_id: str, owner: str | None) -> None:
         super().__init__("I can't show you that.")
         self.rental_id = rental_id
         self.owner = owner
+
+
+class NoTeammate(Refused):
+    """Somebody whom the person named can't be let into a machine: the words say who and why."""
 
 
 class TooLate(GpubotError):

@@ -33,6 +33,7 @@ class Field(StrEnum):
     VENDOR = "vendor"
     CAP = "cap"
     LEASE = "lease"
+    TEAMMATES = "teammates"
     SETUP = "setup"
     NOTE = "note"
     HOURS = "hours"
@@ -46,6 +47,7 @@ _GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
+_PERSON = "[UW][A-Z0-9]{1,20}"
 _UNREADABLE = "That button makes no sense to me. I changed nothing."
 
 
@@ -178,6 +180,17 @@ class SpanValue(Value):
         return f"{self.rental_id}:{self.seconds}s"
 
 
+class ShareValue(Value):
+    """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in."""
+
+    TYPE_NAME: ClassVar[str] = "share"
+    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<people>(?:{_PERSON}(?:,{_PERSON}){{0,79}})?)"
+
+    rental_id: str
+    people: str
+    """Slack ids, with commas between them."""
+
+
 class QuoteValue(Value):
     """`q8f3...`."""
 
@@ -289,6 +302,8 @@ class Action:
     SSH = ActionId("ssh", RentalValue)
     CHANGE_RENTAL = ActionId("change_rental", VersionValue)
     WITHDRAW = ActionId("withdraw", VersionValue)
+    ADD_TEAMMATE = ActionId("add_teammate", VersionValue)
+    SHARE = ActionId("share", ShareValue)
     CANCEL = ActionId("cancel", RentalValue)
     APPROVE = ActionId("approve", VersionValue)
     DENY = ActionId("deny", VersionValue)
@@ -331,6 +346,7 @@ class Callback:
     RENT_CONFIRM = CallbackId("rent_confirm", OfferValue)
     APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
     EXTEND = CallbackId("extend_lease", EndValue)
+    ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
     NOTICE = CallbackId("notice", NoValue)
 

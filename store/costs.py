@@ -13,9 +13,9 @@ from store.tables import attempts, ledger, rentals, resources
 
 _r, _a, _l = resources.c, attempts.c, ledger.c
 
-_LIVE = select(rentals.c.id, rentals.c.owner, rentals.c.state, rentals.c.rate, rentals.c.created_at).where(
-    rentals.c.live
-)
+_LIVE = select(
+    rentals.c.id, rentals.c.owner, rentals.c.teammates, rentals.c.state, rentals.c.rate, rentals.c.created_at
+).where(rentals.c.live)
 _BILLED = (
     select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated)
     .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
@@ -51,6 +51,7 @@ async def live_costs(conn: AsyncConnection) -> list[LiveCost]:
         LiveCost(
             rental_id=rental.id,
             owner=rental.owner,
+            teammates=rental.teammates,
             state=rental.state,
             rate=rental.rate,
             created_at=rental.created_at,

@@ -124,6 +124,9 @@ def _element(element: Json) -> list[str]:
             found += _select(element, 100)
         case "checkboxes":
             found += _select(element, 10)
+        case "multi_users_select":
+            if not 0 < len(element.get("initial_users", ["U1"])) <= 100:
+                found.append("initial users")
         case "plain_text_input":
             longest = element.get("max_length", 3000)
             if not 0 < longest <= 3000 or len(element.get("initial_value", "")) > longest:

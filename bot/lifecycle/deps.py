@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import Stale, StoreBusy
-from bot.lifecycle.ports.outside import Channels, Market, Prober
+from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
 from bot.lifecycle.ports.store import Store, Tx
 from bot.model.attempt import Attempt
 from bot.policy.rules import Rules
@@ -44,6 +44,7 @@ class StepDeps(Deps):
     market: Market
     prober: Prober
     channels: Channels
+    directory: Directory
     on_attempt: Callable[[Attempt], None] = _ignore
     """Called with an attempt after its new state was written."""
 

@@ -11,6 +11,7 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_channel, to_person
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.notices import next_notice
 from bot.policy.rules import ReadyAnnouncement, Rules
 
 E = EventKind
@@ -41,13 +42,14 @@ def in_thread(event: Event) -> bool:
 
 # --- direct messages
 
-OWNER, ADMINS = "owner", "admins"
+OWNER, ADMINS, TEAMMATES = "owner", "admins", "teammates"
 
 DIRECT: dict[EventKind, tuple[str, ...]] = {
-    E.READY: (OWNER,),
+    E.READY: (OWNER, TEAMMATES),
+    E.TEAMMATE_ADDED: (TEAMMATES,),
     E.APPROVED_NOT_READY: (OWNER,),
     E.STILL_NEEDED: (OWNER,),
-    E.ENDING: (OWNER,),
+    E.ENDING: (OWNER, TEAMMATES),
     E.EXTENSION_DENIED: (OWNER,),
     E.ASKED_AGAIN: (OWNER,),
     E.DENIED: (OWNER,),
@@ -67,9 +69,19 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     if event.kind in {E.DESTROYING, E.ENDED} and event.actor is None and not _nothing_rented(event):
         # The bot ends what the owner was notified of before, and their newest message becomes the receipt.
         return ()
-    people = {OWNER: (rental.owner,), ADMINS: rules.admins}
+    people = {OWNER: (rental.owner,), ADMINS: rules.admins, TEAMMATES: _teammates(event, rental, rules)}
     readers = [reader for group in DIRECT.get(event.kind, ()) for reader in people[group]]
     return tuple(dict.fromkeys(reader for reader in readers if reader != event.actor))
+
+
+def _teammates(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
+    """Return the teammates whom an event concerns. Those who are let in now read it if the machine is ready, or if
+    they have no key yet. Of the notices of an end they get the last."""
+    if event.kind is E.TEAMMATE_ADDED:
+        return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
+    lease = rental.lease
+    earlier_notice = event.kind is E.ENDING and lease is not None and next_notice(lease, rules) is not None
+    return () if earlier_notice else rental.teammates
 
 
 def _nothing_rented(event: Event) -> bool:

@@ -147,6 +147,11 @@ def change_request(
     return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
 
 
+def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
+    """Its owner lets more people in."""
+    return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
+
+
 def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
     """Buy what was approved. `approver` is None if its owner decided alone."""
     return _procure(
@@ -246,13 +251,7 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
 
 
 def become_ready(
-    rental: Rental,
-    *,
-    host: str | None,
-    port: int,
-    host_key: str | None = None,
-    rate: Decimal,
-    lease: Lease,
+    rental: Rental, *, host: str | None, port: int, host_key: str | None = None, rate: Decimal, lease: Lease
 ) -> Rental:
     """The machine can be used from `lease.ready_at` on."""
     return _move(

@@ -133,6 +133,8 @@ class Facts(Frozen):
     count: int | None = None
     people: tuple[str, ...] | None = None
     """Slack ids."""
+    without_key: tuple[str, ...] | None = None
+    """Those of `people` who had no SSH key, so that they are asked for one."""
     end: State | None = None
     """The state in which the rental ends."""
     paid: bool | None = None

@@ -145,6 +145,10 @@ class Rental(Frozen):
     due_at: Instant | None = None
     """When its next step is due. None if there is none."""
 
+    def lets_in(self, person_id: str) -> bool:
+        """Return whether a person is its owner or one of its teammates."""
+        return person_id in {self.owner, *self.teammates}
+
     @property
     def waiting_envelope(self) -> Envelope | None:
         """Return the envelope that waits for a decision: the extension's, or the request's. Return None if none

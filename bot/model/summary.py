@@ -61,8 +61,10 @@ class CostTotals(Frozen):
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
+    reader: str
+    """Slack id of the person who asked for them."""
     shown: tuple[RentalSummary, ...]
-    """The oldest of the rentals that the reader asked for."""
+    """The oldest of the rentals that the reader asked for: their own first, then those shared with them."""
     more: int
     """How many more of them there are."""
     own: CostTotals
@@ -83,3 +85,17 @@ class OwnRentals(Frozen):
     def only(self) -> Rental | None:
         """The rental that is meant. None if the person has to choose."""
         return self.rentals[0] if len(self.rentals) == 1 else None
+
+
+class Shared(Frozen):
+    """What the owner of a rental learns about the people whom they let in."""
+
+    rental: Rental
+    names: tuple[str, ...]
+    """Of all people that were named, also of those who were let in before."""
+    without_key: tuple[str, ...]
+    """The names of those of them who have no SSH key. They were asked for one."""
+    key_lines: tuple[str, ...] = ()
+    """The keys that its owner has to put on the machine. Empty if the purchase still sends them."""
+    removable: tuple[str, ...] = ()
+    """Those of `key_lines` that can be taken off again without locking out somebody else."""

@@ -31,6 +31,9 @@ def plan_boot(
 ) -> BootPlan:
     """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
 
+    `keys` has those of the owner and of each teammate who may be let in, also of those without any. A teammate who
+    is not in it is left out without a word: they left, or became a guest.
+
     A purchase never fails because of its script: keys that don't fit, a set-up that the rules no longer have, or
     the whole script if the place doesn't take one (`takes_script`), are left out.
     """
@@ -48,7 +51,7 @@ def plan_boot(
         refused=refused,
         setup=None if runs else request.setup,
         key_count=len(unsent),
-        people=tuple(person for person in rental.teammates if not keys.get(person)),
+        people=tuple(person for person in rental.teammates if person in keys and not keys[person]),
     )
     return BootPlan(
         text=text,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.model.base import Frozen
 from bot.model.person import Person
+from bot.model.rental import Rental
 from bot.policy.rules import Approvers, Rules
 
 
@@ -73,6 +74,19 @@ def may_pause_buying(person: Person, rules: Rules) -> bool:
     return roles_of(person, rules).admin
 
 
+# --- teammates
+
+
+def may_be_let_in(person: Person, rules: Rules) -> bool:
+    """Return whether owners may let a person into their machines: a member and no guest, who may use the bot."""
+    return may_use(person, rules) and not person.guest
+
+
+def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a rental's owner let a person in who may still be let in now."""
+    return person.id in rental.teammates and may_be_let_in(person, rules)
+
+
 # --- a rental of `owner`
 
 
@@ -87,14 +101,25 @@ def sees_money(person: Person, owner: str, rules: Rules) -> bool:
     return person.id == owner or roles.approver or roles.admin
 
 
-def may_see_ssh_command(person_id: str, owner: str) -> bool:
-    """Return whether a person may see the SSH command of a rental: its owner alone."""
-    return person_id == owner
+def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may see the SSH command of a rental: its owner and its teammates."""
+    return person.id == rental.owner or is_teammate(person, rental, rules)
+
+
+def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person still gets direct messages about a rental: its owner, its teammates, and admins, who
+    also read that a deletion is not confirmed."""
+    return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
 def has_buttons(person_id: str, owner: str) -> bool:
-    """Return whether private messages show a person the buttons that act on a rental: its owner alone. Approvers
-    and admins, who may act too, type commands."""
+    """Return whether private messages show a person the buttons that act on a rental: its owner alone, but a
+    teammate gets Extend. Approvers and admins, who may act too, type commands."""
+    return person_id == owner
+
+
+def may_add_teammates(person_id: str, owner: str) -> bool:
+    """Return whether a person may let others into a rental: its owner alone."""
     return person_id == owner
 
 
@@ -108,14 +133,14 @@ def may_change(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
-def may_extend(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental: its owner and admins."""
-    return person.id == owner or roles_of(person, rules).admin
+def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
+    return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
 
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
-    return may_extend(person, owner, rules)
+    return person.id == owner or roles_of(person, rules).admin
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:

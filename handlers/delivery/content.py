@@ -7,9 +7,12 @@ from datetime import datetime
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.previews import QuoteView, quote_view
-from bot.lifecycle.service.queries import details_for_message
+from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.model.message import Message, MessageKind
+from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
 from handlers.views import keys, offers, replies
 from handlers.views.blocks import Json, Rendered
@@ -27,12 +30,21 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
         return render_message(
             message,
             event,
-            await details_for_message(tx, rental, now) if rental is not None else None,
+            await _details(tx, deps, message, rental, reader) if rental is not None else None,
             rules=deps.rules,
             now=now,
             zone=reader.tz if reader is not None else None,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
         )
+
+
+async def _details(
+    tx: Tx, deps: Deps, message: Message, rental: Rental, reader: Person | None
+) -> RentalDetails | None:
+    if message.kind is not MessageKind.DIRECT:
+        return await details_for_message(tx, rental, deps.clock.now())
+    known = reader or Person(id=message.to.value, name="")
+    return await details_for_direct_message(tx, deps, known, rental)
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
@@ -78,7 +90,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     """Return the answer to `/gpu get`: the rental that it made, the offers found, or why there are none."""
     quote = view.quote
     if view.rental is not None:
-        return replies.rented(view.rental)
+        return replies.rented(view.rental, without_key=view.without_key)
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return keys.needed(github=rules.keys.github)
     if quote.state is QuoteState.UNANSWERED:
@@ -95,4 +107,6 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
         asked_in=view.asked_in,
         count=len(quote.offers),
         still_waiting=view.still_waiting,
+        teammates=view.teammates,
+        without_key=view.without_key,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import Outage, Refused
+from bot.errors import NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.person import Person
@@ -101,6 +101,22 @@ class People:
         if self._home.is_other_team(team_id):
             return changed(person, outsider=True)
         return person
+
+    async def look_up(self, user_ids: Sequence[str]) -> None:
+        """Bring what the store knows of people whom somebody names up to date, as `get` does.
+
+        Raise NoTeammate if Slack doesn't show one of them to the bot, Outage if it doesn't answer in time, and
+        StoreBusy.
+        """
+        found = await asyncio.gather(*map(self.get, user_ids), return_exceptions=True)
+        for user_id, result in zip(user_ids, found, strict=True):
+            if isinstance(result, Refused):
+                raise NoTeammate(f"Slack doesn't tell me who {user_id} is. I changed nothing. Leave them out.")
+            if isinstance(result, Outage) and not isinstance(result, StoreBusy):
+                words = "Slack didn't tell me in time who they are. I changed nothing. Try again in a moment."
+                raise Outage(words)
+            if isinstance(result, BaseException):
+                raise result
 
     def _change_counts(self, user_id: str) -> tuple[int, ...]:
         """Return how often this user and each group of the rules changed. If that differs after a lookup, its

@@ -19,13 +19,14 @@ from handlers.ids import (
     OfferValue,
     QuoteValue,
     RentalValue,
+    ShareValue,
     SpanValue,
     UntilValue,
     V,
     VersionValue,
     action_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests
+from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -100,6 +101,14 @@ async def change_rental(context: Context, interaction: UserInteraction, value: V
     """Open the form, filled in with the request that waits."""
     quote = await previews.quote_to_change(context.deps, interaction.person, value.rental_id)
     return offers.open_form(context, interaction, earlier=quote, value=value)
+
+
+async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
+    return await sharing.share(context, interaction, value.rental_id, [*filter(None, value.people.split(","))])
+
+
+async def add_teammate(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    return await sharing.open_form(context, interaction, value)
 
 
 async def withdraw(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -182,6 +191,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.SSH, ssh),
             _on(Action.CHANGE_RENTAL, change_rental),
             _on(Action.WITHDRAW, withdraw),
+            _on(Action.ADD_TEAMMATE, add_teammate),
+            _on(Action.SHARE, share),
             _on(Action.CANCEL, destroy),
             _on(Action.APPROVE, requests.approve),
             _on(Action.DENY, requests.deny),

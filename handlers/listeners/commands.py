@@ -36,7 +36,14 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case commands.Show() | commands.Ssh() | commands.Extend() | commands.Keep() | commands.Destroy():
+        case (
+            commands.Show()
+            | commands.Ssh()
+            | commands.Share()
+            | commands.Extend()
+            | commands.Keep()
+            | commands.Destroy()
+        ):
             return await short_forms.carry_out(context, interaction, command)
         case commands.Pause():
             return Reply(content=replies.paused(await account.pause(context.deps, interaction.person)))

@@ -90,7 +90,8 @@ class Interaction(Frozen):
     another: bool = False
     """As in ModalMetadata."""
     inputs: Mapping[str, str] = {}
-    """A modal's inputs without the empty ones. The values of several checkboxes have a space between them."""
+    """A modal's inputs without the empty ones. The values of several checkboxes have a space between them, as the
+    ids of several people do."""
 
     def metadata(self, value: Value, opened_at: int, *, another: bool = False) -> ModalMetadata:
         """Return the metadata of a modal that this interaction opens."""
@@ -223,10 +224,17 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     inputs = {}
     for field in Field:
         element = part(part(values, field.value), field.value)
-        entered = text(part(element, "selected_option"), "value") or text(element, "value") or _checked(element)
+        entered = text(part(element, "selected_option"), "value") or text(element, "value")
+        entered = entered or _checked(element) or _people(element)
         if entered:
             inputs[field.value] = entered
     return inputs
+
+
+def _people(element: Mapping[str, Any]) -> str:
+    """Return the ids of the chosen people, with a space between them."""
+    users = element.get("selected_users")
+    return " ".join(user for user in (users if isinstance(users, list) else []) if isinstance(user, str))
 
 
 def _checked(element: Mapping[str, Any]) -> str:

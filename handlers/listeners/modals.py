@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from bot.errors import Mistake
+from bot.errors import Mistake, NoTeammate
 from bot.lifecycle.service import previews
 from bot.model.base import changed
 from bot.model.quote import Quote
@@ -23,7 +23,7 @@ from handlers.ids import (
     VersionValue,
     callback_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests
+from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -51,7 +51,10 @@ async def form(context: Context, interaction: UserInteraction, value: FormValue)
     except InvalidForm as invalid:
         return FieldErrors(errors=invalid.errors)
     earlier = await _changed_quote(context, interaction, value)
-    return await offers.ask(context, interaction, request, earlier=earlier)
+    try:
+        return await offers.ask(context, interaction, request, earlier=earlier)
+    except NoTeammate as problem:
+        return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
 
 async def _changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
@@ -109,6 +112,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.RENT_CONFIRM, rent_confirm),
             _on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
             _on(Callback.EXTEND, extend),
+            _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),
             _on(Callback.NOTICE, notice),
         )

@@ -25,6 +25,7 @@ async def ask(
     """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
     changes."""
     asked_in = _asked_in(interaction, earlier)
+    await context.people.look_up(request.teammates)
     await quoting.ask(
         context.deps,
         interaction.person,
@@ -103,4 +104,5 @@ async def rent_confirmed(
     except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
-    return Reply(content=replies.rented(rental), replaces_original=True)
+    without_key = await queries.teammates_without_key(context.deps, rental)
+    return Reply(content=replies.rented(rental, without_key=without_key), replaces_original=True)

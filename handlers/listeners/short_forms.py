@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
-from handlers.listeners import rentals
+from handlers.listeners import rentals, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
@@ -20,7 +20,7 @@ from handlers.views.rental_text import reader_times
 KEEP_FOR = timedelta(hours=4)
 """For how long `/gpu keep` without a time keeps a machine."""
 
-RentalCommand = commands.Show | commands.Ssh | commands.Extend | commands.Keep | commands.Destroy
+RentalCommand = commands.Show | commands.Ssh | commands.Share | commands.Extend | commands.Keep | commands.Destroy
 Do = Callable[[str], Awaitable[Outcome]]
 """Do with the rental of this id what the command says."""
 
@@ -50,6 +50,10 @@ def _meaning(
         case commands.Ssh():
             ssh = partial(rentals.ssh, context, interaction)
             return ssh, Purpose.SSH, "Which one do you want to open?", choices.ssh_button
+        case commands.Share(people=people):
+            share = partial(sharing.share, context, interaction, people=people)
+            share_button = partial(choices.share_button, people=people)
+            return share, Purpose.SHARE, "Share which one?", share_button
         case commands.Destroy():
             destroy = partial(rentals.confirm_destroy, context, interaction)
             return destroy, Purpose.DESTROY, "Destroy which one?", destroy_button

@@ -15,10 +15,11 @@ from bot.model.request import Request
 from bot.model.text import short
 from bot.policy.keys import LONGEST_LINE, looks_private
 from handlers.parsing.given import Given
+from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.normalize import normalize, normalize_within
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
-from handlers.parsing.slack_text import plain_text
+from handlers.parsing.slack_text import name_mentions, text_with_mentions
 
 MAX_COMMAND_LENGTH = LONGEST_LINE + 1000
 """Characters of a whole command. Only a key comes near that."""
@@ -73,6 +74,14 @@ class Destroy(Frozen):
     id: str | None = None
 
 
+class Share(Frozen):
+    """Let people into a rental."""
+
+    id: str | None = None
+    people: tuple[str, ...] = ()
+    """Slack ids. Empty for those who were let in before."""
+
+
 class Extend(Frozen):
     id: str | None = None
     duration: timedelta | None = None
@@ -118,6 +127,7 @@ Command = (
     | Show
     | Ssh
     | Destroy
+    | Share
     | Extend
     | Keep
     | ShowCatalog
@@ -134,6 +144,7 @@ _ALIASES = {
     "list": "list ls mine status",
     "show": "show info details history",
     "ssh": "ssh connect login",
+    "share": "share invite",
     "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
     "extend": "extend prolong longer",
     "keep": "keep",
@@ -162,6 +173,7 @@ _MAX_TYPOS = {
     "list": 1,
     "show": 1,
     "keep": 1,
+    "share": 1,
     "help": 1,
 }
 """How many letters may be wrong for a command to be suggested. `reuse` and `resize` are two letters from `resume`,
@@ -178,31 +190,41 @@ def parse_command(
     """
     if len(text) > MAX_COMMAND_LENGTH:  # checked first: every other check takes time in proportion to the length
         raise PrivateKey if looks_private(text[:MAX_COMMAND_LENGTH]) else _too_long()
-    typed = plain_text(text).strip()
+    with_mentions = _without_name_of_command(text_with_mentions(text))
+    typed = name_mentions(with_mentions)
     if looks_private(text) or looks_private(typed):
         raise PrivateKey
-    while typed[:4].lower() == "/gpu" and not typed[4:5].strip():
-        typed = typed[4:].strip()
     if not typed:
         return Home()
     if _KEY_LINE.match(typed.lstrip(_QUOTES)):
         return KeySet(line=typed.strip(_QUOTES))
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
+    _, rest_with_mentions = [*with_mentions.split(maxsplit=1), ""][:2]
     normalized = normalize(first_word).lower() if len(first_word) <= MAX_NAME_LENGTH else ""
     name = _NAME_OF_ALIAS.get(first_word.lower()) or _NAME_OF_ALIAS.get(normalized)
     given = Given(default_lease, max_lease, now, zone)
     if name is None:
-        if not looks_like_request(typed, catalog):
+        if not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)
-        return Get(request=parse_request(typed, catalog, given, after_verb=False).request)
+        return Get(request=parse_request(with_mentions, catalog, given, after_verb=False).request)
     if name == "get":
         if not rest.strip():
             return GetForm()
-        parsed = parse_request(rest, catalog, given)
+        parsed = parse_request(rest_with_mentions, catalog, given)
         return Get(request=parsed.request, now=parsed.now and first_word.lower() in _BUYING_WORDS)
     if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
         raise _too_long()
+    if name == "share":
+        return _parse_share(rest_with_mentions)
     return _PARSERS[name](rest, given)
+
+
+def _without_name_of_command(text: str) -> str:
+    """Return a text without `/gpu` in front of it."""
+    text = text.strip()
+    while text[:4].lower() == "/gpu" and not text[4:5].strip():
+        text = text[4:].strip()
+    return text
 
 
 def _too_long() -> Mistake:
@@ -265,6 +287,13 @@ def _parse_extend(rest: str, given: Given) -> Command:
 def _parse_keep(rest: str, given: Given) -> Command:
     words = read_duration(rest, "keep", given.max_lease)
     return Keep(id=words.id, duration=words.duration)
+
+
+def _parse_share(rest: str) -> Command:
+    mentioned = take_people(rest)
+    rental_id = read_id(mentioned.text, "share")
+    check_people(mentioned, f"/gpu share {rental_id}" if rental_id else "/gpu share")
+    return Share(id=rental_id, people=mentioned.people)
 
 
 def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:

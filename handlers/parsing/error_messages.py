@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from bot.model.money import micros, rate_for
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
 from handlers.parsing.given import Given
+from handlers.parsing.mentions import with_names
 from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.prices import Money
 from handlers.parsing.problems import Problem, ProblemKind
@@ -50,9 +52,17 @@ _SUGGESTED_LEASE = timedelta(hours=6)
 
 
 class ErrorMessages:
-    """Makes the errors of one request."""
+    """Makes the errors of one request. `teammates` are the names of the people who get in too."""
 
-    def __init__(self, parts: RequestParts, caps: list[Price], vocabulary: Vocabulary, given: Given) -> None:
+    def __init__(
+        self,
+        parts: RequestParts,
+        caps: list[Price],
+        vocabulary: Vocabulary,
+        given: Given,
+        teammates: Sequence[str] = (),
+    ) -> None:
+        self.teammates = with_names(teammates)
         self.parts = parts
         self.caps = caps
         self.vocabulary = vocabulary
@@ -220,5 +230,7 @@ class ErrorMessages:
         if end is None:
             end = "" if lease else next(iter(parts.ends), "")
         if end:
-            return f"/gpu get {request_text(suggestion, default_lease=suggestion.lease)} until {end}"
-        return f"/gpu get {request_text(suggestion, default_lease=None if lease else self.given.default_lease)}"
+            text = f"{request_text(suggestion, default_lease=suggestion.lease)} until {end}"
+        else:
+            text = request_text(suggestion, default_lease=None if lease else self.given.default_lease)
+        return f"/gpu get {text}{self.teammates}"

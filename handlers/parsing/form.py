@@ -66,6 +66,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         max_gpu_rate=cap,
         lease=lease,
         until=until,
+        teammates=tuple(inputs.get(Field.TEAMMATES, "").split()),
         setup=setup,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )

@@ -15,8 +15,8 @@ from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
 
 ID = re.compile(r"[a-z0-9]{5}")
 _FILLER_WORDS = frozenset(
-    ["the", "my", "machine", "rental", "gpu", "by", "for", "please", "it", "now", "to", "into", "of"]
-)
+    ["the", "my", "machine", "rental", "gpu", "by", "for", "please", "it", "now"]
+) | frozenset(["to", "into", "of", "with", "and"])
 _TO = re.compile(r"(?:^| )to (?=[\w.])")
 _UNTIL = re.compile(rf"(?:^|(?<= )){UNTIL.pattern}", re.ASCII)
 _MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")

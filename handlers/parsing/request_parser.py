@@ -15,11 +15,12 @@ from bot.model.text import say_rate, say_span
 from handlers.parsing.error_messages import ErrorMessages
 from handlers.parsing.given import Given
 from handlers.parsing.lexer import MAX_TOKENS, Token, TokenKind, tokenize
+from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
 from handlers.parsing.normalize import normalize_within
 from handlers.parsing.parts import Price, RequestParts
 from handlers.parsing.reader import read_tokens
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
-from handlers.parsing.slack_text import split_note
+from handlers.parsing.slack_text import name_mentions, split_note
 from handlers.parsing.until import UnclearEnd, parse_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
@@ -38,16 +39,18 @@ class ParsedRequest(Frozen):
 
 
 def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool = True) -> ParsedRequest:
-    """Return the request in a text. Raise Mistake if a part can't be read or has two meanings.
+    """Return the request in a text with its mentions (`text_with_mentions`). Raise Mistake if a part can't be read
+    or has two meanings.
 
     `after_verb`: the text follows `get` or another verb.
     """
     asked, note = split_note(text)
+    mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
-    parts = read_tokens(_tokens(asked, vocabulary), vocabulary, after_verb=after_verb)
-    builder = _RequestBuilder(parts, vocabulary, given)
-    request = builder.build(note)
-    says_now = _says_now(asked, parts, request) and not builder.end_rolled
+    parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
+    builder = _RequestBuilder(parts, mentioned, vocabulary, given)
+    request = builder.build(name_mentions(note))
+    says_now = _says_now(mentioned.text, parts, request) and not builder.end_rolled
     return ParsedRequest(request=request, now=says_now)
 
 
@@ -56,7 +59,7 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 
     Raise Mistake if it is too long for a request.
     """
-    asked, _ = split_note(text)
+    asked, _ = split_note(name_mentions(text))
     first_word = next(iter(asked.split(maxsplit=1)), "")
     if any(letter.isdigit() for letter in first_word):
         return True
@@ -86,15 +89,16 @@ def _is_doubtful(price: Price, parts: RequestParts) -> bool:
 class _RequestBuilder:
     """Makes one request from its parts, or raises Mistake."""
 
-    def __init__(self, parts: RequestParts, vocabulary: Vocabulary, given: Given) -> None:
+    def __init__(self, parts: RequestParts, mentioned: Mentioned, vocabulary: Vocabulary, given: Given) -> None:
         self.parts = parts
+        self.mentioned = mentioned
         self.vocabulary = vocabulary
         self.given = given
         self.end_rolled = False
         """Whether the end is tomorrow because its time has passed today. `now` must then only show the offers."""
         self.totals = [price for price in parts.prices if self._is_total(price)]
         self.caps = [price for price in parts.prices if not self._is_total(price)]
-        self.messages = ErrorMessages(parts, self.caps, vocabulary, given)
+        self.messages = ErrorMessages(parts, self.caps, vocabulary, given, mentioned.names)
 
     def _is_total(self, price: Price) -> bool:
         """Return whether the price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
@@ -121,6 +125,7 @@ class _RequestBuilder:
         lease = self._lease(lease) if until is None else until - self.given.now
         if self.totals:
             raise self.messages.for_total(self.totals[0].money, count, lease - lease % timedelta(minutes=1))
+        check_request_mentions(self.mentioned, self.messages.suggest())
         return Request(
             gpu=self._gpu_or_variant(gpu),
             count=count,
@@ -131,6 +136,7 @@ class _RequestBuilder:
             cap_said_per_gpu=cap is None or count == 1 or any(price.money.per_gpu for price in self.caps),
             lease=lease,
             until=until,
+            teammates=self.mentioned.people,
             setup=setup,
             note=note,
         )

@@ -9,6 +9,8 @@ from bot.model.text import one_line
 MAX_NOTE_LENGTH = 200
 """Longer notes are cut."""
 
+MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
+"""A mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
 _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
 # `--eu` and `—eu` (phones turn two hyphens into one long dash) are options. If they were read as notes, the option
 # would be dropped silently and something else rented.
@@ -25,13 +27,25 @@ def plain_text(text: str) -> str:
     becomes its label. Line breaks stay. Invisible characters are removed, such as the marks of reading direction
     that phones put around a pasted word.
     """
+    return name_mentions(text_with_mentions(text))
+
+
+def text_with_mentions(text: str) -> str:
+    """Return a text as `plain_text` does, but leave the mentions of people as they are."""
     text = "".join(letter for letter in text if letter.isprintable() or letter.isspace())
-    text = _MARKUP.sub(_label, text)
+    text = _MARKUP.sub(
+        lambda markup: markup.group() if MENTION.fullmatch(markup.group()) else _label(markup), text
+    )
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def name_mentions(text: str) -> str:
+    """Return a text in which each mention of a person is `@name`, or `@U123` if Slack sent no name."""
+    return MENTION.sub(_label, text)
+
+
 def _label(markup: re.Match[str]) -> str:
-    target, _, label = markup.group(1).partition("|")
+    target, _, label = markup.group()[1:-1].partition("|")
     if not target:
         return label
     if target[0] in "@#":

@@ -40,6 +40,7 @@ from handlers.views.rental_text import (
     events_after,
     machine,
     owner,
+    people,
     reader_times,
     reason,
     so_far,
@@ -106,7 +107,9 @@ def mentions(rules: Rules) -> str:
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:
     words = note(details.rental.request.note)
-    return f"{describe(details.rental.envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")
+    return f"{describe(details.rental.envelope)}, {length}, for {people(details)}" + (
+        f": {words}" if words else ""
+    )
 
 
 def _request(

@@ -180,6 +180,14 @@ def text_input(
     return _input(field, label, element, hint=hint, required=required)
 
 
+def people_select(field: Field, label: str, *, chosen: Sequence[str] = (), hint: str = "", required: bool) -> Json:
+    """Return an input for several people. `chosen` are the ids that are preset."""
+    element: Json = {"type": "multi_users_select", "action_id": field.value}
+    if chosen:
+        element["initial_users"] = list(chosen)[:OPTIONS]
+    return _input(field, label, element, hint=hint, required=required)
+
+
 def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:
     block: Json = {
         "type": "input",

@@ -8,6 +8,7 @@ from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
+from bot.policy.teammates import keys_still_go_in
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
@@ -126,8 +127,13 @@ def _buttons(details: RentalDetails) -> list[Json]:
     this = RentalValue(rental_id=rental.id)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     details_button = button("Details", Action.DETAILS, this)
+    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.waiting is not None:
-        buttons = [button("Change", Action.CHANGE_RENTAL, version), button("Withdraw", Action.WITHDRAW, version)]
+        buttons = [
+            button("Change", Action.CHANGE_RENTAL, version),
+            add_teammate,
+            button("Withdraw", Action.WITHDRAW, version),
+        ]
         if rental.owner_decides and not rental.needs_later_end:
             label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
@@ -138,4 +144,5 @@ def _buttons(details: RentalDetails) -> list[Json]:
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
-    return [details_button, button("Cancel", Action.CANCEL, this)]
+    more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
+    return [details_button, *more, button("Cancel", Action.CANCEL, this)]

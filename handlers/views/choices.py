@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
-from handlers.ids import Action, ExtendValue, RentalValue, SpanValue, UntilValue
+from handlers.ids import Action, ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Rendered, button
 from handlers.views.format import Times, join, person, plural, span
@@ -73,6 +73,12 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
     """Return `Extend k7mq2` to a new end."""
     value = UntilValue(rental_id=rental.id, until=int(until.timestamp()))
     return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, value)
+
+
+def share_button(rental: Rental, people: Sequence[str]) -> Json:
+    """Return `Share k7mq2` with these people."""
+    value = ShareValue(rental_id=rental.id, people=",".join(people))
+    return button(f"Share {rental.id}", Action.SHARE, value)
 
 
 def keep_button(rental: Rental, length: timedelta) -> Json:

@@ -10,10 +10,10 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.policy.roles import has_buttons, may_see_ssh_command
+from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
-from handlers.views import blocks
+from handlers.views import blocks, teammate_message
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
@@ -33,7 +33,7 @@ from handlers.views.rental_text import (
     settled,
     so_far,
 )
-from handlers.views.ssh_text import ssh_lines
+from handlers.views.ssh_text import shown_again, ssh_lines
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons of "Still needed?", after which the bot asks again."""
@@ -47,6 +47,10 @@ def direct_message(
     """Return the message to `reader` about `event`, as of `now`."""
     times = reader_times(rules, now, zone)
     match event.kind:
+        case EventKind.TEAMMATE_ADDED:
+            return teammate_message.let_in(event, details, reader, rules, times)
+        case EventKind.READY if reader != details.rental.owner:
+            return teammate_message.ready(event, details, reader, rules, times)
         case EventKind.READY:
             return _ready(event, details, reader, times)
         case EventKind.STILL_NEEDED:
@@ -102,18 +106,14 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
         lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")
-    again = (
-        f"/gpu ssh {rental.id} shows this again, with lines for ~/.ssh/config, VS Code and Jupyter"
-        if may_see_ssh_command(reader, rental.owner)
-        else ""
-    )
+    again = shown_again(rental)
     this = RentalValue(rental_id=rental.id)
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
     return blocks.message(
-        "\n".join([*lines, *([f"{again}."] if again else [])]),
+        "\n".join([*lines, f"{again}."]),
         blocks.section("\n".join(lines)),
         blocks.actions(extend, destroy_button(rental)),
-        blocks.context(again) if again else None,
+        blocks.context(again),
         closed=False,
     )
 
@@ -223,7 +223,10 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(extend_button(rental, rules, times.now), destroy_button(rental)),
+        blocks.actions(
+            extend_button(rental, rules, times.now, money=details.sees_money),
+            destroy_button(rental) if has_buttons(reader, rental.owner) else None,
+        ),
         closed=False,
     )
 

@@ -31,10 +31,15 @@ def needed(*, github: bool) -> Rendered:
     return blocks.message(
         f"{text} Add it with: {_commands(github)}",
         blocks.section(text),
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)),
+        blocks.actions(*add_buttons(github=github)),
         blocks.context(f"or  {_commands(github)}"),
         closed=False,
     )
+
+
+def add_buttons(*, github: bool) -> list[blocks.Json | None]:
+    """Return the buttons by which a person without a key adds one. `github` is as in `needed`."""
+    return [button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)]
 
 
 def _from_github(github: bool) -> blocks.Json | None:

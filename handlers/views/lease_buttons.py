@@ -16,16 +16,23 @@ EXTEND_BY = timedelta(hours=2)
 
 
 def extend_button(
-    rental: Rental, rules: Rules, now: datetime, *, longer: timedelta = EXTEND_BY, again: bool = False
+    rental: Rental,
+    rules: Rules,
+    now: datetime,
+    *,
+    longer: timedelta = EXTEND_BY,
+    again: bool = False,
+    money: bool = True,
 ) -> Json | None:
-    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Return None if the
-    rules don't allow a lease that long, or if more time is asked for already."""
+    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Without `money`,
+    leave out the price. Return None if the rules don't allow a lease that long, or if more time is asked for
+    already."""
     lease = rental.lease
     if lease is None or not may_extend_by(longer, rental, now, rules):
         return None
-    money = f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
+    price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
-    return button(f"Extend {span(longer)}{' more' if again else ''}{money}", Action.EXTEND, value)
+    return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
 
 
 def take_back_button(rental: Rental) -> Json | None:

@@ -32,7 +32,7 @@ from handlers.views.format import (
 from handlers.views.lease_buttons import destroy_button, extend_button
 from handlers.views.machine_text import contract, describe, place, variant, vendor
 from handlers.views.rental_text import (
-    owner,
+    people,
     reader_times,
     receipt,
     so_far,
@@ -65,7 +65,7 @@ def listing(
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
         return blocks.message(f"{empty} Try: /gpu get H100 EU")
-    lines = [_line(summary, everyone=everyone, times=times) for summary in live.shown]
+    lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, more, total))),
@@ -78,9 +78,14 @@ def listing(
     )
 
 
-def _line(details: RentalSummary, *, everyone: bool, times: Times) -> str:
+def _owns(live: RentalList, summary: RentalSummary) -> bool:
+    return summary.rental.owner == live.reader
+
+
+def _line(details: RentalSummary, *, owned: bool, times: Times) -> str:
+    """Return a rental in one line. It names no people if it is known to be the reader's own (`owned`)."""
     rental = details.rental
-    whom = f", {owner(details)}" if everyone else ""
+    whom = "" if owned else f", {people(details)}"
     money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
@@ -97,7 +102,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
     times = reader_times(rules, now, zone)
     rental = details.rental
     money = details.sees_money
-    head = _line(details, everyone=True, times=times)
+    head = _line(details, owned=False, times=times)
     facts = [
         why_ended(details),
         receipt(details) if money and rental.state.over else "",
@@ -131,9 +136,11 @@ def _allowed(details: RentalDetails) -> str:
 
 
 def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -> list[blocks.Json | None]:
-    if details.rental.state is not State.READY or not has_buttons(reader, details.rental.owner):
+    rental = details.rental
+    if rental.state is not State.READY or not rental.lets_in(reader):
         return []
-    return [extend_button(details.rental, rules, now), destroy_button(details.rental)]
+    extend = extend_button(rental, rules, now, money=details.sees_money)
+    return [extend, destroy_button(rental) if has_buttons(reader, rental.owner) else None]
 
 
 def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
@@ -179,6 +186,7 @@ HELP = (
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
     ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
+    ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
     ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
@@ -203,7 +211,7 @@ def help_(*, admin: bool, user: bool, rules: Rules) -> Rendered:
 def home(live: RentalList, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
     times = reader_times(rules, now, zone)
-    lines = [_line(summary, everyone=False, times=times) for summary in live.shown]
+    lines = [_line(summary, owned=_owns(live, summary), times=times) for summary in live.shown]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

@@ -27,7 +27,7 @@ from handlers.views.format import clean, dollars, dollars_at_most, escape, note,
 from handlers.views.limits_text import over_limits_of_envelope
 from handlers.views.machine_text import contract, describe, gpu, machines, place, vendor
 from handlers.views.offers import cost_text
-from handlers.views.rental_text import owner, so_far
+from handlers.views.rental_text import owner, people, so_far
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
@@ -111,6 +111,13 @@ def form(
             value=_how_long(wanted, rules, now, zone),
             hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
             longest=40,
+        ),
+        blocks.people_select(
+            Field.TEAMMATES,
+            "With",
+            chosen=wanted.teammates,
+            hint="Members whose SSH keys get in too",
+            required=False,
         ),
         _setup_select(wanted.setup, rules),
         blocks.text_input(
@@ -225,6 +232,24 @@ def destroy_confirm(details: RentalDetails) -> Modal:
     )
 
 
+def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
+    """Return the dialog that asks whom to let into a rental."""
+    rental = details.rental
+    return blocks.modal(
+        Callback.ADD_TEAMMATE,
+        f"Add to {rental.id}",
+        blocks.section(f"{describe(rental.request)}, {people(details)}. Their SSH keys go in when it is bought."),
+        blocks.people_select(
+            Field.TEAMMATES,
+            "Teammates",
+            hint="Members of this workspace. I ask those without a key.",
+            required=True,
+        ),
+        submit="Add",
+        value=value,
+    )
+
+
 def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
     rental = details.rental
@@ -245,7 +270,7 @@ def extend(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_extension_label(rental, hours), str(hours)) for hours in choices],
+            [option(_extension_label(details, hours), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
@@ -258,6 +283,8 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(rental: Rental, hours: int) -> str:
-    length = timedelta(hours=hours)
-    return span(length) + (f", about {dollars(cost(rental.rate, length))}" if rental.rate is not None else "")
+def _extension_label(details: RentalDetails, hours: int) -> str:
+    length, rate = timedelta(hours=hours), details.rental.rate
+    if rate is None or not details.sees_money:
+        return span(length)
+    return f"{span(length)}, about {dollars(cost(rate, length))}"

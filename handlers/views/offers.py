@@ -37,6 +37,7 @@ from handlers.views.format import (
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
 from handlers.views.rental_text import STATES, reader_times
+from handlers.views.teammates_text import people_text, without_key_text
 
 SHOWN = 3
 SHOWN_BY_ALL = 20
@@ -66,18 +67,21 @@ def found(
     asked_in: Channel | None = None,
     count: int | None = None,
     still_waiting: Request | None = None,
+    teammates: Sequence[str] = (),
+    without_key: Sequence[str] = (),
 ) -> Rendered:
     """Return the offers, cheapest first, with one recommended.
 
     `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
     `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
-    `still_waiting` is the request that the quote would change, if that waits for a decision.
+    `still_waiting` is the request that the quote would change, if that waits for a decision. `teammates` are the
+    names of the people who get in too, `without_key` those of them who have no SSH key.
     """
     times = reader_times(rules, now, zone)
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    heading = _heading(quote, times)
+    heading = _heading(quote, times) + (f", with {people_text(teammates)}" if teammates else "")
     utc = read_as_utc(zone) if quote.request.until else ""
     refused = _refused_for_all(shown)
     parts = [
@@ -91,7 +95,9 @@ def found(
     card_place = _where_the_card_goes(quote, asked_in)
     approval = _approval_needed(shown, rules)
     stands = _still_stands(still_waiting, shown)
-    lines = (heading, utc, refused, *(words for words, _ in parts), approval, more, until, stands, card_place)
+    no_key = without_key_text(without_key, "I ask for one when you rent")
+    offers = (words for words, _ in parts)
+    lines = (heading, utc, refused, *offers, approval, more, until, stands, no_key, card_place)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
@@ -102,6 +108,7 @@ def found(
         blocks.context(approval) if approval else None,
         blocks.context(join(more, until)),
         blocks.context(stands) if stands else None,
+        blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,
         blocks.actions(*_actions(quote, count, everything)),
         closed=False,

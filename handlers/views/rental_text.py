@@ -11,6 +11,7 @@ from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, vendor
+from handlers.views.teammates_text import people_text
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
@@ -87,9 +88,15 @@ def state_word(details: RentalSummary) -> str:
     return STATES[rental.state]
 
 
+def people(details: RentalSummary) -> str:
+    """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
+    names = [details.names.get(teammate, teammate) for teammate in details.rental.teammates]
+    return join(owner(details), f"with {people_text(names)}" if names else "")
+
+
 def subject(details: RentalDetails) -> str:
     """Return `1x H100 EU, Ana, k7mq2`."""
-    return f"{describe(details.rental.request)}, {owner(details)}, {details.rental.id}"
+    return f"{describe(details.rental.request)}, {people(details)}, {details.rental.id}"
 
 
 def machine(details: RentalDetails) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
@@ -19,6 +20,7 @@ from handlers.views.format import Times, channel, escape, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
 from handlers.views.machine_text import describe, gpu
 from handlers.views.rental_text import STATES
+from handlers.views.teammates_text import without_key_text
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
@@ -61,15 +63,16 @@ def store_busy() -> Rendered:
     return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
-def rented(rental: Rental, *, first_line: str = "") -> Rendered:
-    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers."""
+def rented(rental: Rental, *, first_line: str = "", without_key: Sequence[str] = ()) -> Rendered:
+    """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `without_key`
+    are the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
     if rental.state is State.AWAITING_APPROVAL:
         text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {follow}"
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {follow}"
-    return reply(join(first_line, text))
+    return reply(join(first_line, text, without_key_text(without_key)))
 
 
 def end_dropped(request: Request, until: str) -> Rendered:

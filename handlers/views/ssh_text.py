@@ -13,11 +13,11 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.boot import SETUP_LOG
 from bot.policy.key_lines import add_line
-from bot.policy.roles import may_see_ssh_command
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.format import escape, join, listed, person, plural
+from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
 
@@ -25,8 +25,6 @@ KEYS_NAMED = 3
 """How many of the reader's own keys are named. The others are counted."""
 SHORT_LINE = 1000
 """Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
-LONG_LINE = blocks.SECTION_TEXT - 10
-"""Bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
 LONG_LINES = 2
 """How many such paragraphs fit into a message besides the rest of it."""
 
@@ -76,6 +74,11 @@ def config_block(rental: Rental) -> str | None:
     return "\n".join([f"Host {alias(rental)}", *(f"    {name} {value}" for name, value in settings.items())])
 
 
+def shown_again(rental: Rental) -> str:
+    """Return which command shows all this again, without a full stop."""
+    return f"/gpu ssh {rental.id} shows this again, with lines for ~/.ssh/config, VS Code and Jupyter"
+
+
 # --- who gets in
 
 
@@ -84,7 +87,7 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
 
     Return no lines for a reader who may not open it."""
     rental = details.rental
-    if not may_see_ssh_command(reader, rental.owner):
+    if not rental.lets_in(reader):
         return []
     command = ssh_command(rental.host, rental.port)
     if command is None:
@@ -95,11 +98,21 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
         "First look: nvidia-smi. Its disk goes when it goes.",
         f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
     )
-    return [
-        f"`{command}`",
-        *filter(None, [join(_whose_keys(details, reader), _without_script(details, reader)), _set_up(details)]),
-        facts,
-    ]
+    if reader == rental.owner:
+        access = join(_whose_keys(details, reader), _without_script(details))
+    else:
+        access = _teammates_access(details, reader)
+    return [f"`{command}`", *filter(None, [access, _set_up(details)]), facts]
+
+
+def _teammates_access(details: RentalDetails, reader: str) -> str:
+    """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
+    name = owner(details)
+    own = [_key_name(key.comment, key.fingerprint) for key in _further_keys(details) if key.person == reader]
+    line = f"/gpu share {details.rental.id} shows {name} the line."
+    if not own:
+        return f"Opens once {name} has put your key on it: {line}"
+    return f"Opens with {listed(_first_few(own))} if its set-up runs. If it doesn't, {name} can add yours: {line}"
 
 
 def _further_keys(details: RentalDetails) -> tuple[SentKey, ...]:
@@ -118,8 +131,7 @@ def _whose_keys(details: RentalDetails, reader: str) -> str:
     whose are not on it."""
     if details.current is None:
         return ""
-    comment = details.current.key_comment if reader == details.rental.owner else ""
-    first = _key_name(comment, f"{possessive(details, reader)} key")
+    first = _key_name(details.current.key_comment, "your key")
     further = _names(_further_keys(details), details, reader)
     missing = _names(_unsent_keys(details), details, reader)
     too = f"; with {listed(further)} too if its set-up runs" if further else ""
@@ -143,9 +155,13 @@ def _names(keys: Sequence[SentKey], details: RentalDetails, reader: str) -> list
     """Return these keys: the reader's own by name, other people's as `Ben's`."""
     own = [_key_name(key.comment, key.fingerprint) for key in keys if key.person == reader]
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
+    return [*_first_few(own), *(f"{name}'s" for name in others)]
+
+
+def _first_few(own: Sequence[str]) -> list[str]:
+    """Return the first of the reader's own keys, and how many more there are."""
     more = len(own) - KEYS_NAMED
-    counted = [f"{more} more of yours"] if more > 0 else []
-    return [*own[:KEYS_NAMED], *counted, *(f"{name}'s" for name in others)]
+    return [*own[:KEYS_NAMED], *([f"{more} more of yours"] if more > 0 else [])]
 
 
 def _key_name(comment: str, otherwise: str) -> str:
@@ -153,18 +169,16 @@ def _key_name(comment: str, otherwise: str) -> str:
     return f'"{shown}"' if shown else escape(otherwise)
 
 
-def _without_script(details: RentalDetails, reader: str) -> str:
+def _without_script(details: RentalDetails) -> str:
     """Return how the keys besides the first get in without the boot script. Return an empty text without such
     keys."""
     unsent = _unsent_keys(details)
     keys = [*_further_keys(details), *unsent]
     if not keys:
         return ""
-    if reader != details.rental.owner:
-        return f"If it doesn't, {owner(details)} can add yours."
-    line = _code(add_line([key.line for key in keys]))
+    line = code(add_line([key.line for key in keys]))
     lead = "To add them, paste on the machine" if unsent else "If it doesn't, paste on the machine"
-    if _bytes(line) <= SHORT_LINE:
+    if size(line) <= SHORT_LINE:
         return f"{lead}: {line}"
     return f"{lead} the lines at the end of /gpu ssh {details.rental.id}."
 
@@ -173,25 +187,10 @@ def _long_lines(details: RentalDetails, reader: str) -> list[str]:
     """Return the shell lines that put the further keys on the machine, if they are too long for the paragraph of
     `ssh_lines`. Return none for other readers than the owner."""
     keys = [key.line for key in (*_further_keys(details), *_unsent_keys(details))]
-    if reader != details.rental.owner or not keys or _bytes(_code(add_line(keys))) <= SHORT_LINE:
+    if reader != details.rental.owner or not keys or size(code(add_line(keys))) <= SHORT_LINE:
         return []
-    groups: list[list[str]] = [[]]
-    for key in keys:
-        if groups[-1] and _bytes(_code(add_line([*groups[-1], key]))) > LONG_LINE:
-            groups.append([])
-        groups[-1].append(key)
-    left = sum(map(len, groups[LONG_LINES:]))
-    lines = [_code(add_line(group)) for group in groups[:LONG_LINES]]
+    lines, left = key_lines(add_line, keys, LONG_LINES)
     return [*lines, *([f"{plural(left, 'more key')} didn't fit here."] if left else [])]
-
-
-def _code(command: str) -> str:
-    """Return a command of ours, which has no backtick and no line break, as a code span."""
-    return f"`{escape(command, len(command))}`"
-
-
-def _bytes(markup: str) -> int:
-    return len(markup.encode())
 
 
 # --- the answer to `/gpu ssh k7mq2`

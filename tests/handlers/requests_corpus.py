@@ -546,9 +546,9 @@ get h100 100gb disk | ! I don't know "disk"
 get h100 with 512gb ram | ! I don't know "ram"
 get h100 ubuntu | ! I don't know "ubuntu"
 get h100 with docker | ! I don't know "docker"
-get h100 @ana | ! I don't know "@ana"
-get h100 for @ana | ! I don't know "@ana"
-get h100 <@U12|ana> | ! I don't know "@ana"
+get h100 @ana | ! I don't know who "@ana" is. After "with", type @
+get h100 for @ana | ! I don't know who "@ana" is.
+get h100 with @ana | ! I don't know who "@ana" is.
 get h100 tmrw | ! I don't know "tmrw"
 get h100 6h max | ! I don't know "max"
 get h100 6hrs plz | ! I don't know "plz"

@@ -198,7 +198,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 EU")
         assert "Too little time is left until its end." in card["reads"]
-        assert [button["text"] for button in card["buttons"]] == ["Change", "Withdraw"]
+        assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")
         assert answered["buttons"] == []
 

@@ -127,6 +127,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "until": int((NOON + 8 * H).timestamp()),
         "fingerprint": FINGERPRINT,
         "name": "ana-dev",
+        "people": EVE,
         "digests": FINGERPRINT.removeprefix("SHA256:"),
     }
     ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)

@@ -136,7 +136,7 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
         assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
-        assert (await ours.replies())[-1] == "Its owner and admins can do that. I changed nothing."
+        assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. I changed nothing."
 
 
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:

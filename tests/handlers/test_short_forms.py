@@ -136,5 +136,5 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
             await tx.rentals.apply(change(rental, shared, rules=RULES, real_now=ours.clock.real()))
-        assert f"1x H100 EU, Ana, {rental.id}" in await ours.command(BEN, "show")
+        assert f"1x H100 EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert (await ours.command(BEN, "destroy")).startswith("You rent nothing now.")

@@ -124,7 +124,7 @@ async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(her
 
 async def test_only_its_owner_and_admins_keep_a_rental(here: World) -> None:
     rental = await here.ready()
-    with pytest.raises(Refused, match="owner and admins"):
+    with pytest.raises(Refused, match="owner, teammates and admins"):
         await here.keep(rental, HOUR, BEN)
     await here.keep(rental, HOUR, CLEO)
     assert await count(here, rental, E.KEPT) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from bot.lifecycle.account import note_token
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.overdue import OverdueDeletion
+from bot.lifecycle.ports.store import Store
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
@@ -79,11 +80,27 @@ class KnownChannels:
         return self._channels.get(channel, Channel(id=channel, member=False))
 
 
+class KnownPeople:
+    """What Slack knows of people. The store learns of a change when it asks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.changed: dict[str, Person] = {}
+
+    async def refresh(self, user_ids: Collection[str]) -> None:
+        async with self._store.write() as tx:
+            for user_id in set(user_ids) & self.changed.keys():
+                await tx.people.put(self.changed[user_id], FOREVER)
+
+
 class World(WorldReader):
     """The bot with its outside. `world` makes one."""
 
-    def __init__(self, deps: StepDeps, database: Database, outside: ComputeWorld, clock: Clock) -> None:
+    def __init__(
+        self, deps: StepDeps, database: Database, outside: ComputeWorld, clock: Clock, people: KnownPeople
+    ) -> None:
         self.deps = deps
+        self.people = people
         self.database = database
         self.outside = outside
         self.clock = clock
@@ -301,7 +318,7 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
-        channels = KnownChannels(TRAINING, HOME)
+        channels, people = KnownChannels(TRAINING, HOME), KnownPeople(store)
 
         async def on_token(refused: bool) -> None:
             await note_token(deps, refused)
@@ -314,13 +331,14 @@ async def world(
             market=market,
             prober=SshProber(seconds=ssh_timeout),
             channels=channels,
+            directory=people,
         )
         async with store.write() as tx:
             for person in (ANA, BEN, CLEO):
                 key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
                 await tx.people.put(person, clock.real())
                 await tx.people.add_key(person.id, key)
-        yield World(deps, store, outside, clock)
+        yield World(deps, store, outside, clock, people)
     finally:
         if market is not None:
             await market.aclose()

@@ -43,7 +43,8 @@ def test_a_purchase_with_one_key_and_no_set_up_sends_no_script(takes_script: boo
 
 
 def test_a_place_that_takes_no_script_gets_none_and_what_is_missing_is_said() -> None:
-    plan = plan_boot(rental(BEN, CLEO, setup="torch"), KEYS, RULES, takes_script=False)
+    keys = {**KEYS, CLEO: []}
+    plan = plan_boot(rental(BEN, CLEO, setup="torch"), keys, RULES, takes_script=False)
     left_out = LeftOut(refused=True, setup="torch", key_count=2, people=(CLEO,))
     assert (plan.text, plan.sent, plan.left_out) == ("", None, left_out)
     assert [key.comment for key in plan.unsent] == ["desk", "ben"]
@@ -59,8 +60,13 @@ def test_a_set_up_that_the_rules_no_longer_have_is_left_out() -> None:
 
 
 def test_a_teammate_who_has_no_key_any_more_is_left_out() -> None:
-    plan = plan_boot(rental(BEN, CLEO), KEYS, RULES)
+    plan = plan_boot(rental(BEN, CLEO), {**KEYS, CLEO: []}, RULES)
     assert plan.left_out == LeftOut(people=(CLEO,))
+
+
+def test_a_teammate_who_may_no_longer_be_let_in_is_left_out_without_a_word() -> None:
+    plan = plan_boot(rental(BEN, CLEO), KEYS, RULES)
+    assert plan.left_out is None
 
 
 def test_keys_that_no_longer_fit_are_left_out_and_counted() -> None:

@@ -11,13 +11,16 @@ from bot.model.person import Person
 from bot.policy.roles import (
     approvers_of,
     has_buttons,
+    is_teammate,
     may_accept,
+    may_add_teammates,
     may_change,
     may_deny,
     may_destroy,
     may_extend,
     may_look,
     may_pause_buying,
+    may_read_direct_message,
     may_see_ssh_command,
     may_use_in,
     may_use_quote,
@@ -26,6 +29,7 @@ from bot.policy.roles import (
     sees_money,
 )
 from bot.policy.rules import Approvers, Rules, Use
+from tests.store import make
 
 ADMIN, APPROVER, MEMBER = "U0ADMIN", "U0APPROVER", "U0MEMBER"
 RULES = Rules(admins=(ADMIN,), approvers=Approvers(people=(APPROVER,), groups=("S0GPU",)))
@@ -110,11 +114,17 @@ ANA, BEN, LEFT = person("U0ANA"), person("U0BEN"), person("U0ANA", deactivated=T
 GUEST = person("U0GUS", guest=True)
 
 
+CARL = person("U0CARL")
+RENTAL = changed(make.rental(), owner=ANA.id, teammates=(CARL.id,))
+"""Ana's, with Carl as her teammate."""
+
+
 @pytest.mark.parametrize(
     ("who", "looks", "money", "command", "extends", "destroys"),
     [
         (ANA, True, True, True, True, True),
         (LEFT, True, True, True, True, False),
+        (CARL, True, False, True, True, False),
         (BEN, True, False, False, False, False),
         (GUEST, False, False, False, False, False),
         (person(APPROVER), True, True, False, False, True),
@@ -127,9 +137,26 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 ) -> None:
     assert may_look(who, ANA.id, RULES) is looks
     assert sees_money(who, ANA.id, RULES) is money
-    assert may_see_ssh_command(who.id, ANA.id) is command
-    assert may_extend(who, ANA.id, RULES) is extends
+    assert may_see_ssh_command(who, RENTAL, RULES) is command
+    assert may_extend(who, RENTAL, RULES) is extends
     assert may_destroy(who, ANA.id, RULES) is destroys
+    assert may_read_direct_message(who, RENTAL, RULES) is (command or who.id == ADMIN)
+
+
+@pytest.mark.parametrize("fact", ["guest", "deactivated", "outsider", "bot"])
+@pytest.mark.parametrize("rules", [RULES, changed(RULES, use=Use(guests=True))], ids=["members", "guests too"])
+def test_a_teammate_who_is_no_member_any_more_may_do_nothing(fact: str, rules: Rules) -> None:
+    gone = changed(CARL, **{fact: True})
+    assert not is_teammate(gone, RENTAL, rules)
+    assert not may_see_ssh_command(gone, RENTAL, rules)
+    assert not may_extend(gone, RENTAL, rules)
+    assert not may_read_direct_message(gone, RENTAL, rules)
+
+
+def test_a_teammate_whom_the_rules_no_longer_let_use_the_bot_may_do_nothing() -> None:
+    rules = changed(RULES, use=Use(groups=("S0ML",)))
+    assert not is_teammate(CARL, RENTAL, rules)
+    assert is_teammate(changed(CARL, groups=frozenset({"S0ML"})), RENTAL, rules)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +173,7 @@ def test_what_people_may_see_and_do_of_a_rental_of_ana(
 def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
     who: Person, *, own: bool, withdraws: bool, denies: bool, pauses: bool
 ) -> None:
-    for may in (may_use_quote, may_accept, may_change, has_buttons):
+    for may in (may_use_quote, may_accept, may_change, has_buttons, may_add_teammates):
         assert may(who.id, ANA.id) is own
     assert may_withdraw(who, ANA.id, RULES) is withdraws
     assert may_deny(who, RULES) is denies

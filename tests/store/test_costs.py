@@ -38,6 +38,7 @@ async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_
     async with database.read() as tx:
         (found,) = await tx.rentals.live_costs()
     assert changed(found, alive=()) == LiveCost(
+        teammates=(),
         rental_id="aaaaa",
         owner=make.ANA,
         state=State.READY,

@@ -122,6 +122,8 @@ def _input(element: Json) -> str:
             for option in element["options"]
         ]
         return " | ".join(options)
+    if element["type"] == "multi_users_select":
+        return f"({', '.join(element.get('initial_users', ()))})"
     if element["type"] == "checkboxes":
         checked = element.get("initial_options", [])
         return " | ".join(

@@ -261,9 +261,11 @@ def listed(
     own_amount: int = 0,
     team: str = "0",
     team_amount: int = 0,
+    reader: str = ANA,
 ) -> RentalList:
     """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
     return RentalList(
+        reader=reader,
         shown=shown,
         more=more,
         own=CostTotals(rate=Decimal(own), amount=own_amount),

@@ -61,6 +61,7 @@ version = st.integers(min_value=1, max_value=999)
 rental_id = st.sampled_from(["k7mq2", "p4wd9", "a2bc3"])
 quote_id = st.sampled_from(["q1", "a2bc3d4ef5gh"])
 user = st.sampled_from(["U0ANA", "U0BEN", "U0CARL", "U0GONE"])
+teammates = st.lists(user, unique=True, max_size=3).map(tuple)
 channel = st.sampled_from(["C0TRAIN", "C0GPUS", "D0ANA"])
 maybe_text = st.none() | text
 
@@ -73,6 +74,7 @@ requests = st.builds(
     vendor=maybe_text,
     max_gpu_rate=st.none() | rate,
     lease=span,
+    teammates=teammates,
     note=text,
 )
 envelopes = st.builds(
@@ -139,6 +141,7 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         owner=user,
         card_channel=channel,
         request=requests,
+        teammates=teammates,
         clicked_offer=text,
         envelope=envelopes,
         waiting=waitings if waits else st.none(),
@@ -232,6 +235,8 @@ facts = st.builds(
     name=maybe_text,
     gpu=maybe_text,
     count=st.none() | st.integers(0, 1000),
+    people=st.none() | teammates,
+    without_key=st.none() | teammates,
     end=st.none() | st.sampled_from(State),
     paid=st.none() | st.booleans(),
     self_approved=st.none() | st.booleans(),

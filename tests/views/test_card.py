@@ -19,11 +19,11 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
 *Waiting for approval*: 8x H100 EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
-[Change] [Withdraw]
+[Change] [Add teammate] [Withdraw]
 
 *Waiting for Ana*: 8x H100 EU, Ana, p4wd9. What is left costs more than was allowed. Up to $21.16/h.
       Expires today at 22:05.
-[Go on up to $21.16/h] [Change] [Withdraw]
+[Go on up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
 

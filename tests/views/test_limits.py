@@ -31,7 +31,7 @@ from bot.model.request import Request
 from bot.model.summary import RentalDetails
 from bot.policy.github_keys import GithubKeys
 from bot.policy.spending import OfferChoice
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, action_of
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, NO_VALUE, Callback, VersionValue, action_of
 from handlers.views import blocks, github_keys, home, keys, lists, modals, offers, replies, ssh_text
 from handlers.views.blocks import Rendered
 from handlers.views.render import render_message
@@ -164,7 +164,7 @@ def test_lists_are_valid(rentals: list[RentalDetails], more: int, now: datetime,
         assert_valid(lists.show(long, reader="U0ANA", rules=RULES, now=now))
         assert_valid(ssh_text.ssh(details, reader=details.rental.owner, rules=RULES, now=now))
         assert_valid(offers.rents_already(details.rental, "q1", "o1"))
-        assert_valid(replies.rented(details.rental))
+        assert_valid(replies.rented(details.rental, without_key=list(details.names.values())))
 
 
 @THOROUGH
@@ -182,6 +182,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         modals.approve_confirm(details, rules=RULES),
         modals.destroy_confirm(details),
         modals.extend(details, rules=RULES, now=now),
+        modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),
     ):
         view = modal.view
         assert problems_of_view(view) == []

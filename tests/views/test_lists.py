@@ -217,6 +217,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
+/gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
@@ -231,6 +232,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
+/gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours

@@ -130,6 +130,7 @@ Contract: (on demand) | spot
 Vendor: Any vendor | (Nebius) | Hyperstack
 At most, in dollars per GPU and hour: (3.00)
 For how long: (6h)
+With: ()
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -141,6 +142,7 @@ Contract: (on demand) | spot
 Vendor: (Any vendor) | Hyperstack | Nebius
 At most, in dollars per GPU and hour: ()
 For how long: (4h)
+With: ()
 Note: ()
 [Show offers] [Go back]
 """)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Protocol
 
@@ -134,3 +135,11 @@ class Channels(Protocol):
 
     async def get(self, channel: str) -> Channel:
         """Return the conversation. If Slack doesn't answer, return one that we are no member of. Never raise."""
+
+
+class Directory(Protocol):
+    """Knows the people of Slack."""
+
+    async def refresh(self, user_ids: Collection[str]) -> None:
+        """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
+        whom Slack doesn't answer as they are. Never raise."""

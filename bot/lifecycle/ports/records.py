@@ -45,6 +45,7 @@ class LiveCost(Frozen):
 
     rental_id: str
     owner: str
+    teammates: tuple[str, ...]
     state: State
     rate: Decimal | None
     created_at: Instant

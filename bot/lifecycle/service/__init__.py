@@ -7,6 +7,7 @@ quoting   ask for offers
 keys      look at one's SSH keys, add and remove them
 github_keys  take one's SSH keys from GitHub
 wanted    the offer that was clicked before there was a key
+sharing   let teammates into a rental
 renting   rent an offer, change a request that waits
 deciding  approve, deny, accept, withdraw
 leasing   keep, extend

@@ -150,8 +150,8 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
-    if not may_extend(person, rental.owner, deps.rules):
-        raise Refused("Its owner and admins can do that. I changed nothing.")
+    if not may_extend(person, rental, deps.rules):
+        raise Refused("Its owner, teammates and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
         raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):

@@ -11,6 +11,8 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
+from bot.policy.roles import is_teammate
+from bot.policy.rules import Rules
 
 
 class Purpose(Enum):
@@ -21,22 +23,26 @@ class Purpose(Enum):
     EXTEND = auto()
     """Extend or keep."""
     DESTROY = auto()
+    SHARE = auto()
+    """Let others in."""
 
 
+OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE})
+"""What only the owner of a rental does without an id."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND})
 
 
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
     """Return the rentals that a command without an id can mean.
 
-    These are the person's own, and those that they were let into as a teammate, except for `destroy`. If the
-    command needs a machine, those that are ready are meant.
+    These are the person's own, and those that they were let into as a teammate, except for what only its owner
+    does. If the command needs a machine, those that are ready are meant.
 
     Raise Mistake if they rent nothing, Refused if they rent nothing and may not use the bot, and TooLate if the
     command needs a machine and none of several is ready.
     """
     async with deps.store.read() as tx:
-        live = [rental for rental in await tx.rentals.live() if _counts(rental, person, purpose)]
+        live = [rental for rental in await tx.rentals.live() if _counts(rental, person, purpose, deps.rules)]
         names = await tx.people.names({rental.owner for rental in live})
     if not live:
         check_user(person, deps.rules)
@@ -49,7 +55,7 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     return OwnRentals(rentals=tuple(live), names=names)
 
 
-def _counts(rental: Rental, person: Person, purpose: Purpose) -> bool:
+def _counts(rental: Rental, person: Person, purpose: Purpose, rules: Rules) -> bool:
     if rental.state is State.DESTROYING and purpose is not Purpose.SHOW:
         return False
-    return rental.owner == person.id or (purpose is not Purpose.DESTROY and person.id in rental.teammates)
+    return rental.owner == person.id or (purpose not in OF_OWNER and is_teammate(person, rental, rules))

@@ -17,6 +17,7 @@ from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.teammates import names_of, people_without_key
 from bot.model.base import Frozen, changed
 from bot.model.event import Event
 from bot.model.money import Micros
@@ -49,6 +50,10 @@ class QuoteView(Frozen):
     """The channel that it was asked in, if known."""
     still_waiting: Request | None = None
     """The request that it would change, if that still waits for a decision."""
+    teammates: tuple[str, ...] = ()
+    """The names of the people who get in too."""
+    without_key: tuple[str, ...] = ()
+    """The names of those of them who have no SSH key."""
 
 
 class RentPreview(Frozen):
@@ -70,10 +75,12 @@ class RequestView(Frozen):
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
     """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only its owner
     gets the answer."""
+    teammates = quote.request.teammates
+    without_key = await names_of(tx, await people_without_key(tx, teammates))
     if quote.rental_id is not None:
         rental = await tx.rentals.get(quote.rental_id)
         if rental is not None:
-            return QuoteView(quote=quote, rental=rental)
+            return QuoteView(quote=quote, rental=rental, without_key=without_key)
     if quote.state is QuoteState.UNANSWERED:
         return QuoteView(quote=quote, token_refused=await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED))
     if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
@@ -87,6 +94,8 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
+        teammates=await names_of(tx, teammates),
+        without_key=without_key,
     )
 
 

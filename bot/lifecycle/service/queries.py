@@ -13,12 +13,21 @@ from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
+from bot.lifecycle.teammates import names_of, people_without_key
 from bot.model.event import Event
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary
-from bot.policy.roles import Roles, may_look, may_see_ssh_command, roles_of, sees_money
+from bot.policy.roles import (
+    Roles,
+    may_be_let_in,
+    may_look,
+    may_read_direct_message,
+    may_see_ssh_command,
+    roles_of,
+    sees_money,
+)
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
@@ -30,10 +39,17 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
 
-    It includes the money: a card and its thread show it to their channel, and questions, notices and direct
-    messages are sent only to people who may see it.
+    It includes the money: a card and its thread show it to their channel, and questions and notices are sent only
+    to people who may see it.
     """
     return await _details(tx, rental, now, money=True)
+
+
+async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:
+    """Return a rental for a direct message. Return None if its reader may not read it any more: a teammate who
+    left or became a guest."""
+    may_read = may_read_direct_message(reader, rental, deps.rules)
+    return await details_for(tx, deps, reader, rental) if may_read else None
 
 
 async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> RentalDetails:
@@ -58,6 +74,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> Ren
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
+    people |= {person for event in events for person in event.facts.people or ()}
     scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
     people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
@@ -72,10 +89,11 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if it isn't theirs."""
+    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if they are neither its
+    owner nor a teammate."""
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
-        if not may_see_ssh_command(person.id, rental.owner):
+        if not may_see_ssh_command(person, rental, deps.rules):
             raise OwnerOnly(rental.id, (await tx.people.names([rental.owner])).get(rental.owner))
         return await details_for(tx, deps, person, rental)
 
@@ -89,7 +107,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int) -> RentalList:
-    """Return the live rentals of the person, or of everyone, and the cost of all. At most `most` are returned.
+    """Return the live rentals of the person and those shared with them, or of everyone, and the cost of all. At
+    most `most` are returned.
 
     Raise Refused if the person may not use the bot. The number of SQL queries must not grow with the number of
     rentals, since Slack waits for the answer.
@@ -100,11 +119,15 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         live = await tx.rentals.live_costs()
         spent = {cost.rental_id: accrued(cost.billed, cost.alive, now, estimated=cost.estimated) for cost in live}
         own = [cost for cost in live if cost.owner == person.id]
-        wanted = live if everyone else own
+        let_in = may_be_let_in(person, deps.rules)
+        shared = [cost for cost in live if let_in and person.id in cost.teammates]
+        wanted = live if everyone else [*own, *shared]
         shown = [cost.rental_id for cost in wanted[:most]]
         rentals = await tx.rentals.get_many(shown)
-        names = await tx.people.names({rental.owner for rental in rentals.values()})
+        people = {user for rental in rentals.values() for user in (rental.owner, *rental.teammates)}
+        names = await tx.people.names(people)
     return RentalList(
+        reader=person.id,
         shown=tuple(
             RentalSummary(
                 rental=rentals[rental_id],
@@ -127,6 +150,12 @@ def _totals(live: Iterable[LiveCost], spent: Mapping[str, AccruedCost]) -> CostT
         rate=sum((cost.rate or Decimal(0) for cost in buying), start=Decimal(0)),
         amount=sum(spent[cost.rental_id].amount for cost in costs),
     )
+
+
+async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
+    """Return the names of a rental's teammates who have no SSH key. They were asked for one."""
+    async with deps.store.read() as tx:
+        return await names_of(tx, await people_without_key(tx, rental.teammates))
 
 
 def own_roles(deps: Deps, person: Person) -> Roles:

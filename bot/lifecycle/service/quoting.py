@@ -8,6 +8,8 @@ from bot.errors import Refused
 from bot.lifecycle.boot_size import check_boot_script
 from bot.lifecycle.deps import Deps, new_id, transact
 from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.teammates import checked_people
+from bot.model.base import changed
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -49,9 +51,9 @@ async def ask(
 ) -> Quote:
     """Store a quote for a request. Once its offers are found, they are sent to `reply_url`.
 
-    Raise Refused or Mistake if the rules don't allow the request, Mistake if its keys and its set-up don't fit
-    into a boot script or if too little time is left until its end, and Refused after QUOTES_PER_MINUTE searches
-    within a minute.
+    The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
+    the request or one of them, Mistake if its keys and its set-up don't fit into a boot script or if too little
+    time is left until its end, and Refused after QUOTES_PER_MINUTE searches within a minute.
     """
     check_may_ask(deps, person, asked_in, direct=direct)
     check_size(request, deps.rules)
@@ -61,11 +63,12 @@ async def ask(
         now = deps.clock.now()
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
             raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
-        await check_boot_script(tx, deps.rules, person.id, request.teammates, request.setup, reader=person.id)
+        teammates = await checked_people(tx, deps.rules, person.id, request.teammates)
+        await check_boot_script(tx, deps.rules, person.id, teammates, request.setup, reader=person.id)
         quote = new_quote(
             deps,
             person,
-            request,
+            changed(request, teammates=teammates),
             asked_in=asked_in,
             reply_url=reply_url,
             rent_now=rent_now,

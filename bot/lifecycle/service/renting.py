@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
@@ -14,6 +15,7 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.teammates import added_event
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
@@ -74,7 +76,8 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     )
     await _check_key(tx, deps, person)
     rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await _free_id(tx))
-    await tx.rentals.apply(change(None, rental, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    events = (event, *await _let_in(tx, rental, rental.teammates, deps.clock.now()))
+    await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, deps.clock.now())
     return rental
@@ -154,6 +157,11 @@ def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
     return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
 
 
+async def _let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
+    """Return the event that these people are let in, if there are any."""
+    return (await added_event(tx, rental, people, now),) if people else ()
+
+
 async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
     """Replace a request that waits by that of the quote, with the next version of its envelope.
 
@@ -183,7 +191,9 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     event = Event(
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
     )
-    await tx.rentals.apply(change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real()))
+    added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
+    events = (event, *await _let_in(tx, after, added, now))
+    await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)
     return after

@@ -16,6 +16,7 @@ from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.deletion import marked_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
+from bot.lifecycle.teammates import keys_that_get_in
 from bot.lifecycle.transitions import (
     accept,
     begin_attempt,
@@ -147,13 +148,14 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return ask_again(snapshot, Why.TOO_LITTLE_TIME, now, deps.rules)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
         return ask_again(snapshot, Why.BUYING_BLOCKED, now, deps.rules)
+    await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = await buying_block(tx)
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
-        keys = await tx.people.keys_of((rental.owner, *rental.teammates))
-    if quote is None or rental.owner not in keys:
+        keys = await keys_that_get_in(tx, rental, deps.rules)
+    if quote is None or not keys[rental.owner]:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)

@@ -93,9 +93,11 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     port = reachable.port or 22
     if await deps.prober.banner(reachable.host, port):
         host_key = await deps.prober.host_key(reachable.host, port)
+        await deps.directory.refresh(snapshot.rental.teammates)
         return _ready(deps, snapshot, reachable, host_key=host_key), True
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
+        await deps.directory.refresh(snapshot.rental.teammates)
         return _ready(deps, snapshot, reachable, silent=True), True
     return snapshot.with_rental(wait_for_ssh(snapshot.rental, since)), False
 

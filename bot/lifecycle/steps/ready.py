@@ -128,6 +128,7 @@ async def _notify_of_end(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     notified, _ = await _notified_of_end(deps, snapshot.rental, lease.ends_at)
     if skips_notice(snapshot.rental.running_lease, max(notified, default=None), now, deps.rules):
         return snapshot
+    await deps.directory.refresh(snapshot.rental.teammates)
     return snapshot.with_event(EventKind.ENDING, now, _ending_facts(snapshot, lease.ends_at, now))
 
 

@@ -17,6 +17,7 @@ from handlers.views.event_text.composition import (
 from handlers.views.format import difference, join, per_hour
 from handlers.views.machine_text import describe, place
 from handlers.views.rental_text import reason, so_far
+from handlers.views.teammates_text import people_text
 
 
 def _asked(context: EventContext) -> EventText:
@@ -106,6 +107,15 @@ def _started(context: EventContext) -> EventText:
     return EventText(f"{context.actor} rented within the limits", allowed_text(context.facts), colon=True)
 
 
+def _teammate_added(context: EventContext) -> EventText:
+    def names(people: tuple[str, ...] | None) -> list[str]:
+        return [context.details.names.get(person, person) for person in people or ()]
+
+    added, without_key = people_text(names(context.facts.people)), people_text(names(context.facts.without_key))
+    no_key = f"No SSH key yet: {without_key}; asked for one." if without_key else ""
+    return EventText(f"{context.actor} lets in {added or 'someone'}", no_key)
+
+
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ASKED: _asked,
     EventKind.ASKED_AGAIN: _asked_again,
@@ -116,4 +126,5 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.EXPIRED: _request_over("Expired"),
     EventKind.WITHDRAWN: _request_over("Withdrawn"),
     EventKind.STARTED: _started,
+    EventKind.TEAMMATE_ADDED: _teammate_added,
 }

@@ -1,0 +1,89 @@
+"""Letting teammates into a rental: with its purchase, or later by a line that its owner pastes on the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle import transitions
+from bot.lifecycle.boot_size import check_boot_script
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.queries import details_for
+from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.teammates import added_event, checked_people, names_of
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import RentalDetails, Shared
+from bot.policy.roles import may_add_teammates
+from bot.policy.teammates import KeysOf, keys_still_go_in, removable_lines
+
+
+async def share(
+    deps: Deps, person: Person, rental_id: str, people: Sequence[str], *, version: int | None = None
+) -> Shared:
+    """Let people into a rental. Without people, return the lines for those who were let in before.
+
+    The caller has looked up the people in Slack. `version` is that of the envelope that a dialog showed. Raise
+    Mistake if the id is unknown, nobody is named or the keys don't fit into the boot script, Refused if the rental
+    is somebody else's or one of the people can't be let in, TooLate if it is over or the request has changed.
+    """
+
+    async def decision(tx: Tx) -> Shared:
+        rental = await _load_shareable(tx, deps, person, rental_id, version)
+        wanted = await checked_people(tx, deps.rules, rental.owner, people) or rental.teammates
+        if not wanted:
+            raise Mistake(f"With whom? After /gpu share {rental.id}, type @ and pick the name from Slack's list.")
+        added = [teammate for teammate in wanted if teammate not in rental.teammates]
+        after = transitions.add_teammates(rental, added) if added else rental
+        keys = await tx.people.keys_of((after.owner, *after.teammates))
+        go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
+        if added:
+            if go_in:
+                await check_boot_script(
+                    tx, deps.rules, after.owner, after.teammates, after.request.setup, reader=person.id
+                )
+            now = deps.clock.now()
+            event = await added_event(tx, after, added, now)
+            await tx.rentals.apply(
+                change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
+            )
+            await tx.people.note_seen(person.id, now)
+        return await _shared(tx, after, wanted, keys, go_in=go_in)
+
+    return await transact(deps, decision)
+
+
+async def _shared(tx: Tx, rental: Rental, people: Sequence[str], keys: KeysOf, *, go_in: bool) -> Shared:
+    lines = dict.fromkeys(key.line for user in people for key in keys.get(user, ()))
+    return Shared(
+        rental=rental,
+        names=await names_of(tx, people),
+        without_key=await names_of(tx, [user for user in people if not keys.get(user)]),
+        key_lines=() if go_in else tuple(lines),
+        removable=() if go_in else removable_lines(people, rental.owner, rental.teammates, keys),
+    )
+
+
+async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
+    """Return a rental into which this person may let others now. Raise as `share`."""
+    async with deps.store.read() as tx:
+        return await details_for(tx, deps, person, await _load_shareable(tx, deps, person, rental_id, version))
+
+
+async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int | None) -> Rental:
+    check_user(person, deps.rules)
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    if not may_add_teammates(person.id, rental.owner):
+        raise Refused(f"Only its owner lets others into {rental.id}. I changed nothing.")
+    if rental.state.over or rental.state is State.DESTROYING:
+        done = "is over" if rental.state.over else "is being destroyed"
+        raise TooLate(f"{rental.id} {done}. I let nobody in.", rental.id)
+    if version is not None and rental.envelope.version != version:
+        words = f"The request {rental.id} has changed. Its card shows the new one. I let nobody in."
+        raise TooLate(words, rental.id)
+    return rental

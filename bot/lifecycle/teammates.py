@@ -1,0 +1,55 @@
+"""The people whom a rental's owner lets in, as the store knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from bot.errors import NoTeammate
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Key
+from bot.model.rental import Rental
+from bot.policy.roles import is_teammate
+from bot.policy.rules import Rules
+from bot.policy.teammates import check_teammate
+
+
+async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
+    """Return the people whom `owner` wants to let in, each once and without themselves. The caller has looked them
+    up in Slack just now. Raise NoTeammate if one of them may not be let in."""
+    others = tuple(dict.fromkeys(person for person in people if person != owner))
+    for user_id in others:
+        person = await tx.people.get(user_id, EVER)
+        if person is None:
+            raise NoTeammate("I don't know one of these people, so I changed nothing.")
+        check_teammate(person, rules)
+    return others
+
+
+async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the people who have no SSH key."""
+    keys = await tx.people.keys_of(people) if people else {}
+    return tuple(person for person in people if person not in keys)
+
+
+async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
+    """Return the display names of people, or the ids of those that we don't know."""
+    names = await tx.people.names(people) if people else {}
+    return tuple(names.get(person, person) for person in people)
+
+
+async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> Event:
+    """Return the event that the owner lets these people in. Those without a key are asked for one."""
+    facts = Facts(people=tuple(people), without_key=await people_without_key(tx, people))
+    return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
+
+
+async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
+    """Return the keys of the owner and of each teammate who may still be let in, also of those without any. The
+    other teammates left, became guests, or may no longer use the bot."""
+    teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
+    let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
+    people = [rental.owner, *let_in]
+    keys = await tx.people.keys_of(people)
+    return {user_id: keys.get(user_id, []) for user_id in people}

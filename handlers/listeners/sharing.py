@@ -1,0 +1,40 @@
+"""Letting teammates into a rental: with `/gpu share`, or with the dialog of its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.errors import NoTeammate
+from bot.lifecycle.service import sharing
+from handlers.ids import Field, VersionValue
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.views import modals, sharing_text
+
+
+async def share(context: Context, interaction: UserInteraction, rental_id: str, people: Sequence[str]) -> Outcome:
+    """Let people in, and reply with the lines that put their keys on the machine if that is needed."""
+    await context.people.look_up(people)
+    shared = await sharing.share(context.deps, interaction.person, rental_id, people)
+    return Reply(content=sharing_text.shared(shared))
+
+
+async def open_form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Open the dialog that asks whom to let in."""
+    details = await sharing.rental_to_share(context.deps, interaction.person, value.rental_id, value.version)
+    return OpenModal(modal=modals.add_teammate(details, value))
+
+
+async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Let the chosen people in. The card shows them, so reply only if there is more to say."""
+    people = interaction.inputs.get(Field.TEAMMATES, "").split()
+    try:
+        await context.people.look_up(people)
+        shared = await sharing.share(
+            context.deps, interaction.person, value.rental_id, people, version=value.version
+        )
+    except NoTeammate as problem:
+        return FieldErrors(errors={Field.TEAMMATES: problem.words})
+    if interaction.on_surface and not shared.key_lines and not shared.without_key:
+        return None
+    return Reply(content=sharing_text.shared(shared))

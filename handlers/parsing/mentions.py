@@ -1,0 +1,87 @@
+"""People in a command: the mentions that Slack makes of names, and the teammates of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bot.errors import Mistake
+from bot.model.base import Frozen
+from bot.model.text import short
+from handlers.parsing.slack_text import MENTION, name_mentions
+
+_MENTION = MENTION.pattern
+_WITH = re.compile(rf"(?:^| )with ?({_MENTION}(?:(?: ?, ?| and | ?& ?| )?{_MENTION})*)", re.IGNORECASE)
+_BARE_NAME = re.compile(r"(?:^|(?<=[ ,]))@[^\W\d][^ ,]*")
+"""`@ben` as it was typed: Slack makes a mention only of a name that it knows."""
+_PICK = "type @ and pick the name from Slack's list"
+
+
+class Mentioned(Frozen):
+    """A text without the people that it mentions."""
+
+    text: str
+    people: tuple[str, ...] = ()
+    """Slack ids, each once."""
+    names: tuple[str, ...] = ()
+    """`@ben`, for the same people."""
+    misplaced: tuple[str, ...] = ()
+    """The people whom the text mentions without a word that says why."""
+    unknown: tuple[str, ...] = ()
+    """`@ben` without a mention: nobody knows who that is."""
+
+
+def take_teammates(text: str) -> Mentioned:
+    """Return a request without its `with @ben and @cleo`, and those people."""
+    text = " ".join(text.split())
+    people: dict[str, str] = {}
+    for part in _WITH.finditer(text):
+        people.update(_people_in(part[1]))
+    rest = _WITH.sub(" ", text)
+    misplaced = _people_in(rest)
+    return _mentioned(rest, people, tuple(misplaced.values()))
+
+
+def take_people(text: str) -> Mentioned:
+    """Return a text without the people that it mentions, for a command that is about people."""
+    text = " ".join(text.split())
+    return _mentioned(text, _people_in(text), ())
+
+
+def _mentioned(text: str, people: dict[str, str], misplaced: tuple[str, ...]) -> Mentioned:
+    rest = MENTION.sub(" ", text)
+    return Mentioned(
+        text=" ".join(_BARE_NAME.sub(" ", rest).split()),
+        people=tuple(people),
+        names=tuple(people.values()),
+        misplaced=misplaced,
+        unknown=tuple(found.group() for found in _BARE_NAME.finditer(rest)),
+    )
+
+
+def _people_in(text: str) -> dict[str, str]:
+    return {found[1].upper(): name_mentions(found.group()) for found in MENTION.finditer(text)}
+
+
+def check_request_mentions(mentioned: Mentioned, suggestion: str) -> None:
+    """Raise Mistake if it is not clear whom a request mentions, or why. `suggestion` is what to type instead."""
+    if mentioned.unknown:
+        raise Mistake(f'{_unknown(mentioned)} After "with", {_PICK}. Try: {suggestion}')
+    if mentioned.misplaced:
+        name = short(mentioned.misplaced[0])
+        raise Mistake(f'Does {name} get in too? Then say "with". Try: {suggestion} with {name}')
+
+
+def check_people(mentioned: Mentioned, command: str) -> None:
+    """Raise Mistake if a command has a name that nobody knows. `command` is that command without people."""
+    if mentioned.unknown:
+        raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")
+
+
+def _unknown(mentioned: Mentioned) -> str:
+    return f'I don\'t know who "{short(mentioned.unknown[0])}" is.'
+
+
+def with_names(names: Sequence[str]) -> str:
+    """Return ` with @ben @cleo`, to follow a command. Return an empty text without names."""
+    return f" with {' '.join(names)}" if names else ""

@@ -1,0 +1,61 @@
+"""Direct messages to the people whom an owner lets in: without money and Destroy, which are the owner's."""
+
+from __future__ import annotations
+
+from bot.model.event import Event, EventKind
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.rules import Rules
+from handlers.ids import Action, RentalValue
+from handlers.views import blocks
+from handlers.views.blocks import Rendered, button
+from handlers.views.format import Times
+from handlers.views.keys import add_buttons
+from handlers.views.machine_text import describe
+from handlers.views.rental_text import how_it_ended, machine, owner, possessive
+from handlers.views.ssh_text import shown_again, ssh_lines
+
+
+def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+    """Return the message that the machine is ready, or that the reader is let into one that is."""
+    rental = details.rental
+    name = f"{possessive(details, reader)} {machine(details)}"
+    if rental.state is not State.READY:
+        return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
+    lines = [
+        f"{name} is ready until {times.time(rental.running_lease.ends_at, event.at)}.",
+        *ssh_lines(details, reader),
+    ]
+    no_key = event.kind is EventKind.TEAMMATE_ADDED and reader in (event.facts.without_key or ())
+    if no_key:
+        lines.append("I need your public SSH key first.")
+    extend = button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
+    again = shown_again(rental)
+    return blocks.message(
+        "\n".join([*lines, f"{again}."]),
+        blocks.section("\n".join(lines)),
+        blocks.actions(*(_add_key(rules) if no_key else ()), None if rental.extension else extend),
+        blocks.context(again),
+        closed=False,
+    )
+
+
+def let_in(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+    """Return the message to somebody who is let in: how they get in, or that they need a key for that."""
+    rental = details.rental
+    if rental.lease is not None and rental.lease.ready_at <= event.at:
+        return ready(event, details, reader, rules, times)
+    name = f"{possessive(details, reader)} {machine(details)}"
+    if rental.state.over or rental.state is State.DESTROYING:
+        return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
+    if rental.state is State.READY:
+        return blocks.message(f"{name} is ready.", closed=False)
+    text = (
+        f"{owner(details)} lets you into {describe(rental.request)} ({rental.id}) when it is ready. "
+        "I need your public SSH key for that."
+    )
+    return blocks.message(text, blocks.section(text), blocks.actions(*_add_key(rules)), closed=False)
+
+
+def _add_key(rules: Rules) -> list[blocks.Json | None]:
+    return add_buttons(github=rules.keys.github)

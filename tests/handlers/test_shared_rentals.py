@@ -1,0 +1,157 @@
+"""What teammates get of a rental, and what they may do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.model.rental import Rental
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
+from tests.handlers.rental_states import H, running
+from tests.handlers.team import EVE, NOON, Team, team
+from tests.handlers.test_teammates import add_key
+
+DM = "D" + BEN[1:]
+
+
+async def shared(ours: Team, *names: str) -> Rental:
+    """Return Ana's ready machine, into which she lets these people. What that causes is posted."""
+    rental = await running(ours)
+    await ours.command(ANA, f"share {rental.id} {' '.join(f'@{name}' for name in names)}")
+    await ours.deliver()
+    return await ours.rental(rental.id)
+
+
+async def make_guest(ours: Team, user: str) -> None:
+    """Make a member a guest, and let Slack tell the bot so."""
+    await ours.world.act(f"people/{user}", "PATCH", guest="restricted")
+    sent = await ours.world.act("event", type="user_change", user={"id": user})
+    await ours.world.get("events", id=sent["event_id"], wait=10)
+
+
+async def direct_messages(ours: Team, user: str) -> list[str]:
+    """Return the direct messages that the bot sent to a person, as they read them."""
+    seen = await ours.world.see(user, channel="D" + user[1:])
+    return [message["reads"] for message in seen if not message["deleted"]]
+
+
+async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await add_key(ours, CLEO)
+        await shared(ours, "ben", "cleo")
+        message = await ours.look(BEN, DM, "is ready until")
+        assert "Ana's 1x H100" in message["reads"]
+        assert "ssh root@203.0.113.7" in message["reads"]
+        assert "Opens once Ana has put your key on it" in message["reads"]
+        assert "I need your public SSH key first." in message["reads"]
+        assert "$" not in message["reads"]
+        assert [button["text"] for button in message["buttons"]] == [
+            "Add SSH key",
+            "Take mine from GitHub",
+            "Extend",
+        ]
+        cleos = await ours.look(CLEO, "D" + CLEO[1:], "is ready until")
+        assert [button["text"] for button in cleos["buttons"]] == ["Extend"]
+
+
+async def test_the_ready_message_lets_somebody_without_a_key_add_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await shared(ours, "ben")
+        await ours.click(BEN, await ours.look(BEN, DM, "I need your public SSH key"), "Add SSH key")
+        assert await ours.modal(BEN) is not None
+        line = await add_key(ours, BEN)
+        assert line in await ours.command(ANA, f"share {rental.id}")
+
+
+async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await shared(ours, "ben")
+        await ours.command(ANA, f"share {rental.id} @ben")
+        await ours.deliver()
+        assert len(await direct_messages(ours, BEN)) == 1
+
+
+async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await shared(ours, "eve")
+        assert "ssh root@203.0.113.7" in await ours.command(EVE, f"ssh {rental.id}")
+        listed = await ours.command(EVE, "list")
+        assert f"Ready: 1x H100 EU, Ana with Eve, {rental.id}." in listed
+        assert "$2.15" not in listed.splitlines()[0]
+        assert "You: $0.00/h now" in listed
+        assert "Ana with Eve" in await ours.command(EVE, "")
+        shown = await ours.command(EVE, f"show {rental.id}")
+        assert "Ana lets in Eve" in shown
+        assert "$" not in shown
+
+
+async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await shared(ours, "eve")
+        await ours.command(EVE, f"destroy {rental.id}")
+        assert await ours.modal(EVE) is None
+        await ours.forge(EVE, "destroy", rental.id)
+        refusal = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        assert (await ours.replies())[-1] == refusal
+        await ours.forge(EVE, "change_rental", f"{rental.id}:1")
+        await ours.forge(EVE, "withdraw", f"{rental.id}:1")
+        assert "lets others into" in await ours.command(EVE, f"share {rental.id} @ben")
+        assert await ours.rental(rental.id) == rental
+
+
+async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await shared(ours, "eve")
+        assert "is extended" in await ours.command(EVE, f"extend {rental.id} 2h")
+        assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
+
+
+async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await shared(ours, "eve")
+        await ours.click(EVE, await ours.look(EVE, "D" + EVE[1:], "is ready"), "Extend")
+        dialog = await ours.modal(EVE)
+        assert dialog is not None
+        assert "$" not in dialog["reads"]
+        assert (await ours.submit(EVE, hours="48"))["ok"]
+        waits = await ours.rental(rental.id)
+        assert waits.extension is not None
+        assert (waits.extension.asked_by, waits.running_lease.ends_at) == (EVE, NOON + 6 * H)
+        await ours.deliver()
+        assert "Ana's 1x H100" in (await ours.look(BEN, APPROVALS, "Approve"))["reads"]
+        await ours.forge(EVE, "withdraw", f"{rental.id}:2")
+        assert (await ours.replies())[-1] == "Only who asked can withdraw it. I changed nothing."
+
+
+async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_teammate(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await shared(ours, "ben")
+        await ours.command(BEN, f"extend {rental.id} 48h")
+        await ours.forge(BEN, "approve", f"{rental.id}:2")
+        assert (await ours.rental(rental.id)).extension is not None
+
+
+async def test_a_teammate_who_became_a_guest_gets_nothing_and_can_do_nothing(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.add_eve_and_gus()
+        rental = await running(ours)
+        await ours.command(ANA, f"share {rental.id} @eve")
+        await make_guest(ours, EVE)
+        await ours.context.people.look_up([EVE])
+        await ours.deliver()
+        pinged = {ping["user"] for ping in (await ours.world.get("pings"))["pings"]}
+        assert EVE not in pinged
+        for command in (f"ssh {rental.id}", f"extend {rental.id} 2h", f"keep {rental.id}", "list"):
+            answer = await ours.command(EVE, command)
+            assert "203.0.113.7" not in answer
+            assert rental.id not in answer.replace(f"I don't know {rental.id}.", "")
+
+
+async def test_no_message_about_a_shared_rental_mentions_anyone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await shared(ours, "ben", "cleo")
+        pings = (await ours.world.get("pings"))["pings"]
+        assert [ping for ping in pings if ping["why"] != "dm"] == []

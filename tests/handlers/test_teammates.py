@@ -1,0 +1,270 @@
+"""Teammates: named in the request, in the form or on the card, checked, and shown without a ping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.policy.rules import Use
+from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, DAN, GUS, OLGA, TRAINING
+from sandbox.slack.state import BOT_USER
+from tests.handlers.rental_states import asked, running
+from tests.handlers.team import RULES, Team, an_offer, team
+
+NO_KEY = "Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."
+
+
+async def add_key(ours: Team, user: str) -> str:
+    """Let a person add a key of their own. Return its line."""
+    line = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    await ours.command(user, f"key {line}")
+    return line
+
+
+async def only_quote(ours: Team, user: str = ANA) -> Quote:
+    (quote,) = await ours.quotes(user)
+    return quote
+
+
+async def rented_with(ours: Team, *teammates: str) -> Rental:
+    """Let Ana rent one H100 in #training with these people."""
+    await ours.context.people.look_up(teammates)
+    message = await ours.offered(ANA, an_offer("o1", "2.15"), teammates=teammates)
+    await ours.click(ANA, message, "Rent")
+    (rental,) = await ours.rentals()
+    return rental
+
+
+async def without_key(ours: Team, rental: Rental) -> list[str]:
+    """Return the people who were asked for a key when they were let in."""
+    async with ours.deps.store.read() as tx:
+        events = await tx.events.of(rental.id)
+    return [
+        user
+        for event in events
+        if event.kind is EventKind.TEAMMATE_ADDED
+        for user in event.facts.without_key or ()
+    ]
+
+
+# --- asking
+
+
+async def test_a_request_names_people_and_its_owner_is_left_out(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        assert await ours.command(ANA, "get H100 EU with @ben and @cleo @ana for 6h") == ""
+        assert (await only_quote(ours)).request.teammates == (BEN, CLEO)
+
+
+async def test_the_form_names_people_and_keeps_them(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.command(ANA, "get")
+        assert (await ours.submit(ANA, gpu="H100", teammates=[BEN]))["ok"]
+        assert (await only_quote(ours)).request.teammates == (BEN,)
+        message = await ours.offered(CLEO, an_offer("o1", "2.15"), teammates=(BEN,))
+        await ours.click(CLEO, message, "Change")
+        assert (await ours.submit(CLEO, region="US"))["ok"]
+        request = (await only_quote(ours, CLEO)).request
+        assert (request.region, request.teammates) == ("US", (BEN,))
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        (GUS, "Gus is a guest, and only members get in."),
+        (OLGA, "Olga belongs to another workspace, and only members of ours get in."),
+        (DAN, "Dan has left: the account is deactivated."),
+        (BOT_USER, "gpubot is an app, and only people get in."),
+        ("U0NOBODY", "Slack doesn't tell me who U0NOBODY is."),
+    ],
+)
+async def test_only_members_are_let_in(tmp_path: Path, who: str, why: str) -> None:
+    async with team(tmp_path, rules=changed(RULES, use=Use(guests=True))) as ours:
+        rental = await ours.rented()
+        await ours.deliver()
+        await ours.command(ANA, "get")
+        refused = await ours.submit(ANA, gpu="H100", teammates=[BEN, who])
+        assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing.")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Add teammate")
+        refused = await ours.submit(ANA, teammates=[BEN, who])
+        assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing.")
+        name = (await ours.context.people.get(who)).name.lower() if who != "U0NOBODY" else ""
+        for command in (f"get H100 EU with @ben @{name}", f"share {rental.id} @{name}") if name else ():
+            assert (await ours.command(ANA, command)).startswith(why)
+        assert await ours.quotes(ANA) == []
+        assert (await ours.rental(rental.id)).teammates == ()
+
+
+async def test_people_who_may_not_use_the_bot_are_not_let_in(tmp_path: Path) -> None:
+    rules = changed(RULES, use=Use(groups=RULES.approvers.groups))
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.add_eve_and_gus()
+        answer = await ours.command(BEN, "get H100 EU with @eve")
+        assert answer == "Your team's rules don't let Eve use me. I changed nothing. Leave Eve out."
+
+
+async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        await ours.refuse("users.info", "internal_error")
+        answer = await ours.command(ANA, "get H100 EU with @ben")
+        assert answer == "Slack didn't tell me in time who they are. I changed nothing. Try again in a moment."
+        assert await ours.quotes(ANA) == []
+
+
+# --- renting
+
+
+async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await add_key(ours, BEN)
+        await ours.context.people.look_up([BEN, CLEO])
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), teammates=(BEN, CLEO))
+        assert "6 h from ready, with Ben and Cleo" in message["reads"]
+        assert "Cleo has no SSH key yet; I ask for one when you rent." in message["reads"]
+        await ours.click(ANA, message, "Rent")
+        (rental,) = await ours.rentals()
+        assert rental.teammates == (BEN, CLEO)
+        assert await without_key(ours, rental) == [CLEO]
+        await ours.deliver()
+        card = await ours.look(ANA, TRAINING, "Starting")
+        assert "1x H100 EU, Ana with Ben and Cleo" in card["reads"]
+        assert [ping for ping in (await ours.world.get("pings"))["pings"] if ping["why"] != "dm"] == []
+        assert "Cleo has no SSH key yet; I asked for one." in (await ours.look(ANA, TRAINING, "Renting"))["reads"]
+
+
+async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.context.people.look_up([CLEO])
+        message = await ours.offered(ANA, an_offer("o1", "12.00"), teammates=(CLEO,))
+        await ours.click(ANA, message, "Ask for")
+        await ours.submit(ANA)
+        await ours.deliver()
+        assert "6 h, for Ana with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
+
+
+async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Change")
+        await ours.submit(ANA, teammates=[BEN, CLEO])
+        quote = await only_quote(ours)
+        assert (quote.changes, quote.request.teammates) == (rental.id, (BEN, CLEO))
+
+
+# --- adding later
+
+
+async def test_the_owner_adds_a_teammate_on_the_card_until_the_purchase_is_called(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await add_key(ours, BEN)
+        rental = await asked(ours)
+        card = await ours.look(ANA, TRAINING, rental.id)
+        await ours.click(ANA, card, "Add teammate")
+        assert (await ours.submit(ANA, teammates=[BEN, ANA]))["ok"]
+        assert (await ours.rental(rental.id)).teammates == (BEN,)
+        assert (await ours.replies())[-1:] == []
+        await ours.deliver()
+        card = await ours.look(ANA, TRAINING, rental.id)
+        assert "Ana with Ben" in card["reads"]
+
+
+async def test_the_owner_reads_that_an_added_teammate_has_no_key(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await ours.rented()
+        await ours.deliver()
+        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Add teammate")
+        assert (await ours.submit(ANA, teammates=[BEN]))["ok"]
+        assert (await ours.replies())[-1] == NO_KEY
+        assert await without_key(ours, rental) == [BEN]
+        assert (await ours.command(ANA, f"share {rental.id} @ben")) == NO_KEY
+        assert await without_key(ours, rental) == [BEN]
+
+
+async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await rented_with(ours, CLEO)
+        await ours.deliver()
+        card = await ours.look(ANA, TRAINING, rental.id)
+        for user in (BEN, CLEO):
+            await ours.click(user, card, "Add teammate")
+            assert await ours.modal(user) is None
+            answer = await ours.command(user, f"share {rental.id} @ben")
+            assert answer == f"Only its owner lets others into {rental.id}. I changed nothing."
+        assert (await ours.rental(rental.id)).teammates == (CLEO,)
+
+
+async def test_an_old_card_adds_nobody_to_a_request_that_has_changed(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.forge(ANA, "add_teammate", f"{rental.id}:2")
+        assert (await ours.replies())[-1].startswith(f"The request {rental.id} has changed.")
+        assert await ours.modal(ANA) is None
+
+
+async def test_share_shows_the_lines_that_put_keys_on_a_ready_machine_and_take_them_off(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ben = await add_key(ours, BEN)
+        rental = await running(ours)
+        answer = await ours.command(ANA, f"share {rental.id} @ben @cleo")
+        paste, add, off, remove, no_key = answer.split("\n")
+        assert paste == f"Paste this on {rental.id}, and Ben gets in:"
+        assert f"for k in '{ben}'; do" in add
+        assert off == "This takes the keys of Ben off again:"
+        assert remove.startswith("`sed -i -e ")
+        assert ben.split()[1] in remove
+        assert no_key.startswith("Cleo has no SSH key yet; I asked for one.")
+        assert (await ours.rental(rental.id)).teammates == (BEN, CLEO)
+        before = await ours.rental(rental.id)
+        assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(
+            "\n".join([paste, add, off, remove])
+        )
+        assert await ours.command(ANA, f"share {rental.id}") == answer
+        assert await ours.rental(rental.id) == before
+
+
+async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA, BEN)
+        rental = await running(ours)
+        answer = await ours.command(ANA, f"share {rental.id} @ben")
+        assert "sed -i" not in answer
+        assert answer.endswith("Others on it have the same keys.")
+
+
+async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await ours.rented()
+        answer = await ours.command(ANA, f"share {rental.id}")
+        assert answer.startswith(f"With whom? After /gpu share {rental.id}, type @")
+        assert await ours.command(ANA, f"share {rental.id} @ana") == answer
+
+
+async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Withdraw")
+        assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(f"{rental.id} is over.")
+
+
+async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_several(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        assert (await ours.command(ANA, "share @ben")).startswith("You rent nothing now.")
+        first = await ours.rented()
+        assert await ours.command(ANA, "share @ben") == NO_KEY
+        second = await ours.offered(ANA, an_offer("o2", "2.15"), region="US")
+        await ours.click(ANA, second, "Rent")
+        assert (await ours.command(ANA, "share @cleo")).startswith("Share which one?")
+        question = await ours.look(ANA, TRAINING, "Share which one?")
+        assert len(question["buttons"]) == 2
+        await ours.click(ANA, question, f"Share {first.id}")
+        assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
+        assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing now.")

@@ -1,0 +1,92 @@
+"""Teammates while steps act: whose keys get in, and who is notified of what."""
+
+from __future__ import annotations
+
+from bot.lifecycle.ports.store import EVER
+from bot.lifecycle.service import queries, sharing
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.test_steps_boot import lets_in, new_key
+from tests.lifecycle.world import ANA, BEN, DORA, FOREVER, HOUR, World
+
+EVE = Person(id="U0EVE", name="Eve")
+"""A member without any role."""
+
+
+async def add_eve(here: World) -> None:
+    async with here.deps.store.write() as tx:
+        await tx.people.put(EVE, FOREVER)
+
+
+async def readable_by(here: World, person: Person, rental: Rental) -> bool:
+    """Return whether a person still reads direct messages about a rental."""
+    async with here.deps.store.read() as tx:
+        known = await tx.people.get(person.id, EVER)
+        assert known is not None
+        return await queries.details_for_direct_message(tx, here.deps, known, rental) is not None
+
+
+async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end(here: World) -> None:
+    await add_eve(here)
+    await new_key(here, EVE, "eve@laptop")
+    rental = await here.ready(teammates=(EVE.id,), lease=14 * HOUR)
+    await here.until(rental, State.DESTROYED, within=20 * HOUR)
+    direct = await here.direct(rental)
+    assert [kind for to, kind in direct if to == EVE.id] == [E.READY, E.ENDING]
+    assert [kind for to, kind in direct if to == ANA.id].count(E.ENDING) >= 1
+
+
+async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_in_time(here: World) -> None:
+    await add_eve(here)
+    rental = await here.get(teammates=(EVE.id,), count=8)
+    assert rental.state is State.AWAITING_APPROVAL
+    assert await here.direct(rental) == [(EVE.id, E.TEAMMATE_ADDED)]
+    await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+    assert await here.direct(rental) == [(EVE.id, E.TEAMMATE_ADDED)]
+    key = await new_key(here, EVE, "eve@laptop")
+    await here.approve(rental)
+    rental = await here.until(rental, State.READY)
+    assert await lets_in(rental, key)
+
+
+async def test_a_teammate_added_before_the_purchase_gets_in(here: World) -> None:
+    key = await new_key(here, BEN, "ben@laptop")
+    rental = await here.get(count=8)
+    shared = await sharing.share(here.deps, ANA, rental.id, [BEN.id], version=1)
+    assert (shared.names, shared.without_key, shared.key_lines) == (("Ben",), (), ())
+    assert await here.direct(rental) == []
+    await here.approve(rental, DORA)
+    assert await lets_in(await here.until(rental, State.READY), key)
+
+
+async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_line(here: World) -> None:
+    await new_key(here, BEN, "ben@laptop")
+    rental = await here.get()
+    assert rental.state is State.PROVISIONING
+    shared = await sharing.share(here.deps, ANA, rental.id, [BEN.id])
+    assert len(shared.key_lines) == 2
+    await here.until(rental, State.READY)
+    assert [kind for to, kind in await here.direct(rental) if to == BEN.id] == [E.READY]
+
+
+async def test_a_teammate_who_became_a_guest_before_the_purchase_does_not_get_in(here: World) -> None:
+    await add_eve(here)
+    eve = await new_key(here, EVE, "eve@laptop")
+    ben = await new_key(here, BEN, "ben@laptop")
+    here.people.changed[EVE.id] = changed(EVE, guest=True)
+    rental = await here.ready(teammates=(EVE.id, BEN.id))
+    assert [await lets_in(rental, key) for key in (eve, ben)] == [False, True]
+    assert not await readable_by(here, EVE, rental)
+    assert await readable_by(here, BEN, rental)
+
+
+async def test_a_teammate_who_left_before_the_end_reads_no_notice_of_it(here: World) -> None:
+    await add_eve(here)
+    rental = await here.ready(teammates=(EVE.id,))
+    assert await readable_by(here, EVE, rental)
+    here.people.changed[EVE.id] = changed(EVE, deactivated=True)
+    rental = await here.until_event(rental, E.ENDING, within=3 * HOUR)
+    assert not await readable_by(here, EVE, rental)

@@ -1,0 +1,81 @@
+"""The answer to an owner who lets others into a rental."""
+
+from __future__ import annotations
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.model.state import State
+from bot.model.summary import Shared
+from bot.policy.key_lines import add_line, remove_line
+from handlers.views.key_lines_text import code
+from handlers.views.sharing_text import shared
+from tests.slack_limits import problems_of_message
+from tests.views.stories import making, ready
+
+BEN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBen"
+CLEO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICleo"
+
+
+def answer(**fields: object) -> list[str]:
+    result = Shared(**{"rental": ready().rental, "names": ("Ben",), "without_key": (), **fields})
+    return shared(result).text.split("\n")
+
+
+def test_keys_that_the_purchase_sends_need_no_line() -> None:
+    rental = making().rental
+    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its set-up runs."])
+    assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
+        ["Ben and Cleo get in when k7mq2 is ready, if its set-up runs."]
+    )
+    assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
+        [
+            "Ben gets in when k7mq2 is ready, if its set-up runs.",
+            "Cleo has no SSH key yet; I asked for one. Without it, Cleo can't get in.",
+        ]
+    )
+    assert answer(rental=rental, without_key=("Ben",)) == snapshot(
+        ["Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."]
+    )
+
+
+def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None:
+    assert answer(key_lines=(BEN,), removable=(BEN,)) == [
+        "Paste this on k7mq2, and Ben gets in:",
+        code(add_line([BEN])),
+        "This takes the keys of Ben off again:",
+        code(remove_line([BEN])),
+    ]
+    assert answer(names=("Ben", "Cleo"), key_lines=(BEN, CLEO), removable=(CLEO,)) == [
+        "Paste this on k7mq2, and Ben and Cleo get in:",
+        code(add_line([BEN, CLEO])),
+        "This takes the keys of Ben and Cleo off again:",
+        code(remove_line([CLEO])),
+    ]
+
+
+def test_a_machine_that_is_starting_gets_the_keys_of_later_teammates_once_it_is_ready() -> None:
+    assert answer(rental=making().rental, key_lines=(BEN,), removable=(BEN,))[0] == snapshot(
+        "k7mq2 was bought without the keys of Ben. When it is ready, paste this on it:"
+    )
+
+
+@pytest.mark.parametrize("name", ["<!channel>", "`rm -rf`", "*Ben*\nApproved"])
+def test_a_name_can_mention_nobody_and_breaks_out_of_nothing(name: str) -> None:
+    result = Shared(
+        rental=ready().rental, names=(name, "Cleo"), without_key=("Cleo",), key_lines=(BEN,), removable=(BEN,)
+    )
+    rendered = shared(result)
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+
+
+@pytest.mark.parametrize("state", [State.READY, State.PROVISIONING])
+def test_keys_of_any_size_fit_into_the_message_or_are_counted(state: State) -> None:
+    rental = ready().rental if state is State.READY else making().rental
+    lines = tuple(f"ssh-rsa {letter * 700}" for letter in "ABCDEFGHIJKLMNOPQRST")
+    rendered = shared(Shared(rental=rental, names=("Ben",), without_key=(), key_lines=lines, removable=lines))
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    shown = "\n".join(block["text"]["text"] for block in rendered.blocks)
+    added = sum(f"'{line}'" in shown for line in lines)
+    assert 0 < added < 20
+    assert f"{20 - added} more keys didn't fit here." in shown

@@ -1,0 +1,136 @@
+"""Direct messages to teammates: what they need to get in, without money and Destroy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import SentKey, SentScript
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.summary import RentalDetails
+from tests.views.screens import direct, page
+from tests.views.stories import (
+    ANA,
+    BEN,
+    CARL,
+    LONGER,
+    READY_EVENT,
+    M,
+    clock,
+    gone,
+    happened,
+    making,
+    ready,
+    waiting,
+)
+
+BENS_KEY = SentKey(person=BEN, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ben@desk", fingerprint="SHA256:9fA")
+ENDING = happened(EventKind.ENDING, clock(18, 10), id=9, until=clock(18, 40), span=30 * M)
+
+
+def shared(details: RentalDetails) -> RentalDetails:
+    """Return a rental with Ben and Carl as Ana's teammates, as those read it: without its money."""
+    rental = changed(details.rental, teammates=(BEN, CARL))
+    return changed(details, rental=rental, sees_money=False)
+
+
+def with_bens_key(**changes: Any) -> RentalDetails:
+    details = shared(ready(**changes))
+    script = SentScript(version=1, keys=(BENS_KEY,))
+    return changed(details, attempts=(details.attempts[0], changed(details.attempts[1], script=script)))
+
+
+def added(hour: int, minute: int, *without_key: str) -> Event:
+    facts: dict[str, Any] = {"people": (BEN, CARL), "without_key": without_key}
+    return happened(EventKind.TEAMMATE_ADDED, clock(hour, minute), ANA, id=8, **facts)
+
+
+def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None:
+    assert page(
+        direct(READY_EVENT, with_bens_key(), to=BEN),
+        direct(READY_EVENT, with_bens_key(extension=LONGER), to=CARL),
+        direct(READY_EVENT, shared(gone()), to=BEN),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Ana's 1x H100 (k7mq2) is ready until 18:40.
+`ssh root@203.0.113.7`
+Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
+      Ana the line.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill.
+[Extend]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Ana's 1x H100 (k7mq2) is ready until 18:40.
+`ssh root@203.0.113.7`
+Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill.
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+Destroyed 18:41: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> None:
+    keyless = added(13, 0, CARL)
+    assert page(
+        direct(keyless, shared(ready(keyless)), to=BEN),
+        direct(keyless, shared(ready(keyless)), to=CARL),
+        direct(keyless, shared(gone(keyless)), to=CARL),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Ana's 1x H100 (k7mq2) is ready until 18:40.
+`ssh root@203.0.113.7`
+Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill.
+[Extend]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Ana's 1x H100 (k7mq2) is ready until 18:40.
+`ssh root@203.0.113.7`
+Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill.
+I need your public SSH key first.
+[Add SSH key] [Take mine from GitHub] [Extend]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+Destroyed 18:41: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -> None:
+    keyless = added(12, 36, CARL)
+    assert page(
+        direct(keyless, shared(waiting(keyless)), to=CARL),
+        direct(keyless, shared(making()), to=CARL),
+        direct(keyless, shared(ready(keyless)), to=CARL),
+        direct(keyless, shared(gone(keyless)), to=CARL),
+    ) == snapshot("""\
+
+Ana lets you into 8x H100 EU (p4wd9) when it is ready. I need your public SSH key for that.
+[Add SSH key] [Take mine from GitHub]
+
+Ana lets you into 1x H100 EU (k7mq2) when it is ready. I need your public SSH key for that.
+[Add SSH key] [Take mine from GitHub]
+
+Ana's 1x H100 (k7mq2) is ready.
+
+Destroyed 18:41: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_the_notice_of_the_end_offers_more_time_without_its_price() -> None:
+    assert page(direct(ENDING, shared(ready(ENDING)), to=BEN, now=clock(18, 10))) == snapshot("""\
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
+[Extend 2 h]
+""")
