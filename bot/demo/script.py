@@ -65,7 +65,7 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
             play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
             try:
                 await _rent_within_limits(play, laptops)
-                await _rent_with_approval(play, laptops["cleo@laptop"])
+                await _rent_with_approval(play)
                 await _use_and_end(play)
                 bill = await sandbox.bill()
             except ControlError as error:
@@ -83,11 +83,12 @@ async def demo(printer: Printer, note: Callable[[str], None]) -> Cost:
 
 
 async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None:
-    """Ana rents one H100. She is asked for her keys, and the rental begins once she takes those that GitHub has.
-    Her first choice is sold out, and the next offer is within what she accepted."""
+    """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
+    that GitHub has. Her first choice is sold out, and the next offer is within what she accepted."""
+    await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
-    await play.types("Ana", "#training", "get H100 EU setup torch for 6h -- fine-tune run 7")
+    await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 6h -- fine-tune run 7")
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
     await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
@@ -97,6 +98,8 @@ async def _rent_within_limits(play: Play, laptops: Mapping[str, Laptop]) -> None
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
     await _log_in(play, "Ana", laptops["ana@laptop"], rental_of(ready))
+    play.sees("Cleo", f"({rental_of(ready)}) is ready until", dm=True)
+    await _log_in(play, "Cleo", laptops["cleo@laptop"], rental_of(ready))
     await play.types("Cleo", "#training", "list all")
 
 
@@ -134,9 +137,8 @@ def rental_of(ready: SeenMessage) -> str:
     return found[1]
 
 
-async def _rent_with_approval(play: Play, laptop: Laptop) -> None:
+async def _rent_with_approval(play: Play) -> None:
     """Cleo wants eight GPUs. That is over the limits, so Ben approves it; 40 min later she destroys it."""
-    await play.types("Cleo", "#gpus", f"key {laptop.public_key}")
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")

@@ -10,8 +10,8 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 TIMEOUT = 200
 STORY = (
-    ("Ana", r"^/gpu get H100 EU setup torch"),
-    ("gpubot", r"^1x H100 in EU.*, setup torch\n"),
+    ("Ana", r"^/gpu get H100 EU with @cleo setup torch"),
+    ("gpubot", r"^1x H100 in EU.*, setup torch"),
     ("Ana", r"^\[Rent from \$2\.15/h\]$"),
     ("gpubot", r"^Before I rent I need your public SSH key"),
     ("Ana", r"^/gpu key github ana-dev$"),
@@ -22,6 +22,8 @@ STORY = (
     ("gpubot", r"^Your 1x H100 \(\w+\) is ready until"),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
+    ("machine", r"NVIDIA H100"),
+    ("Cleo", r"^\$ ssh gpu-\w+ nvidia-smi$"),
     ("machine", r"NVIDIA H100"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("Ben", r"^\[Approve up to \$137\.54\]$"),
