@@ -9,7 +9,6 @@ from handlers.ids import Field, GithubKeysValue, GithubNameValue
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.parsing.commands import github_name
 from handlers.views import github_keys as views
 from handlers.views.keys import saved_text
 
@@ -20,9 +19,9 @@ def open_form(context: Context, interaction: UserInteraction) -> Outcome:
     return OpenModal(modal=views.name_form())
 
 
-async def look(context: Context, interaction: UserInteraction, typed: str) -> Outcome:
+async def look(context: Context, interaction: UserInteraction, name: str) -> Outcome:
     """Show the keys of a GitHub user, with buttons to take them."""
-    found = await github_keys.look(context.deps, context.key_source, interaction.person, github_name(typed))
+    found = await github_keys.look(context.deps, context.key_source, interaction.person, name)
     return Reply(content=views.choice(found), replaces_original=True)
 
 

@@ -27,6 +27,7 @@ from handlers.listeners import github_keys, keys, offers, rentals, requests, sha
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
+from handlers.parsing.commands import read_github_name
 from handlers.parsing.form import InvalidForm, read_form, read_hours
 
 
@@ -35,7 +36,8 @@ async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Out
 
 
 async def github_name(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    return await github_keys.look(context, interaction, interaction.inputs.get(Field.GITHUB_NAME, ""))
+    name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
+    return await github_keys.look(context, interaction, name)
 
 
 async def form(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:

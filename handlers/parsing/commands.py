@@ -249,11 +249,11 @@ def _parse_key(rest: str, _: Given) -> Command:
     line = re.sub(r"^(?:set|add|is|=)\s+", "", rest.strip(), flags=re.IGNORECASE).strip(_QUOTES)
     github = _FROM_GITHUB.fullmatch(line)
     if github is not None:
-        return KeyFromGithub(name=github_name(github["name"]) or None)
+        return KeyFromGithub(name=read_github_name(github["name"]) or None)
     return KeyShow() if line.lower() in {"", "show", "list", "set", "add"} else KeySet(line=line)
 
 
-def github_name(typed: str) -> str:
+def read_github_name(typed: str) -> str:
     """Return the user name in a text such as `@ana-dev` or `https://github.com/ana-dev.keys`, not yet checked."""
     name = _GITHUB_ADDRESS.sub("", typed.strip().strip(_QUOTES).strip())
     return name.removeprefix("@").removesuffix("/").removesuffix(".keys")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from handlers.ids import OfferValue
+from bot.policy.github_keys import MOST_SHOWN
+from handlers.ids import GithubKeysValue, OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata
 
@@ -22,11 +23,21 @@ READERS = (interaction.command, interaction.click, interaction.submission)
         {"user": "U1", "container": [], "actions": [None], "view": {"state": {"values": []}, "blocks": [None]}},
         {"user": {"id": 1, "team_id": None}, "actions": [{"value": 7}], "view": {"private_metadata": None}},
         {"view": {"private_metadata": "{", "state": {"values": {"gpu": {"gpu": {"selected_option": None}}}}}},
+        {"view": {"state": {"values": {"keys": {"keys": {"selected_options": [None, 7, {}, {"value": 7}]}}}}}},
+        {"view": {"state": {"values": {"keys": {"keys": {"selected_options": "all"}}}}}},
     ],
 )
 def test_absent_and_malformed_parts_of_a_payload_are_read_as_empty(read: Any, body: dict[str, Any]) -> None:
-    assert isinstance(read(body), Interaction)
+    found = read(body)
+    assert isinstance(found, Interaction)
+    assert "".join(found.inputs.values()).strip() == ""
     assert interaction.input_blocks(body) == []
+
+
+def test_the_boxes_that_are_checked_are_read_with_a_space_between_them() -> None:
+    checked = [{"value": "SHA256:a"}, {"value": "SHA256:b"}]
+    state = {"values": {"keys": {"keys": {"type": "checkboxes", "selected_options": checked}}}}
+    assert interaction.submission({"view": {"state": state}}).inputs == {"keys": "SHA256:a SHA256:b"}
 
 
 def clicked(**container: Any) -> Interaction:
@@ -50,9 +61,14 @@ def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
         channel="C" + "1" * 20,
         reply_url="https://hooks.slack.com/actions/" + "x" * 200,
         thread_ts="1764000000.000100",
-    ).metadata(OfferValue(quote_id="q" * 64, offer_id='"' * 255), 1_764_000_000, another=True)
-    assert len(longest.model_dump_json()) < 3000
-    assert ModalMetadata.read(longest.model_dump_json()) == longest
+    )
+    for value in (
+        OfferValue(quote_id="q" * 64, offer_id='"' * 255),
+        GithubKeysValue.of("a" * 39, [f"SHA256:{'+' * 43}"] * MOST_SHOWN),
+    ):
+        metadata = longest.metadata(value, 1_764_000_000, another=True)
+        assert len(metadata.model_dump_json()) < 3000
+        assert ModalMetadata.read(metadata.model_dump_json()) == metadata
 
 
 def test_the_metadata_of_a_dialog_says_where_the_person_was_and_names_the_type_of_its_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -110,6 +111,22 @@ async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_the_dialog_th
         (rental,) = await ours.rentals()
         assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o0")
         assert await ours.modal(ANA) is None
+
+
+async def test_the_confirmation_is_answered_in_a_direct_message_if_both_dialogs_were_open_for_long(
+    tmp_path: Path,
+) -> None:
+    """The `response_url` is that of the click which opened the first of them."""
+    async with team(tmp_path) as ours:
+        await ours.click(ANA, await clicked(ours, "9.00"), "Add SSH key")
+        for open_for, submitted in ((timedelta(minutes=20), {"key_line": KEY_LINE}), (timedelta(minutes=15), {})):
+            view = ours.world.sandbox.workspace.modals[ANA]
+            metadata = json.loads(view.source["private_metadata"])
+            metadata["opened_at"] -= int(open_for.total_seconds())
+            view.source["private_metadata"] = json.dumps(metadata)
+            assert (await ours.submit(ANA, **submitted))["ok"]
+        await ours.deliver()
+        assert (await ours.look(ANA, f"D{ANA[1:]}", "Renting: 1x H100 EU"))["is_dm"]
 
 
 async def test_after_a_typed_key_the_confirmation_opens_and_a_button_opens_it_again(tmp_path: Path) -> None:
