@@ -81,7 +81,8 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
 
     rental = await transact(deps, decision)
     if rental.waiting is not None:
-        raise TooLate(f"{_TOO_LITTLE_TIME} Who asked can name a later one. I rented nothing.", rental.id)
+        who = "You" if person.id == rental.owner else "Who asked"
+        raise TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
     return rental
 
 
