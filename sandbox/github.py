@@ -4,6 +4,7 @@ GitHub answers text/plain: one key on each line and without comments, nothing fo
 an unknown name. Upper and lower case are the same in a name.
 """
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from sandbox.clock import SandboxClock
+from sandbox.clock import SandboxClock, real_sleep
 from sandbox.clock_routes import add_clock_routes
 from sandbox.faults import Faults
 from sandbox.serving import ControlModel, Served, read, refusal, reply, serve
@@ -21,6 +22,8 @@ ENDPOINT = "user_keys"
 HUGE_BYTES = 64 * 1024 + 1
 """The least size of a `huge` answer."""
 CHUNK_BYTES = 4096
+DRIP_SECONDS = 0.05
+"""Real seconds between two bytes of an `endless` answer."""
 GARBAGE = b"\xff\xfe\x00ssh-ed25519 \xc3\x28\r\n"
 
 
@@ -28,7 +31,7 @@ class UserBody(ControlModel):
     """The keys of a user, and how the server answers for them."""
 
     keys: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    behaviour: Literal["normal", "huge", "redirects", "garbage"] = "normal"
+    behaviour: Literal["normal", "huge", "endless", "redirects", "garbage"] = "normal"
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class GithubSandbox:
             case "redirects" if "moved" not in request.query:
                 return web.Response(status=302, headers={"Location": f"/{name}.keys?moved=1"})
             case "huge":
-                return await _huge(request, user)
+                return await _in_chunks(request, user, _long_lines())
+            case "endless":
+                return await _in_chunks(request, user, _drops())
             case "garbage":
                 return web.Response(body=GARBAGE, content_type="text/plain", charset="utf-8")
             case _:
@@ -99,14 +104,24 @@ class GithubSandbox:
         return reply({"ok": True})
 
 
-async def _huge(request: web.Request, user: User) -> web.StreamResponse:
-    """Answer the user's keys and then long lines, in chunks, so that no header tells the size."""
+async def _in_chunks(request: web.Request, user: User, more: AsyncIterator[bytes]) -> web.StreamResponse:
+    """Answer the user's keys and then more, in chunks, so that no header tells the size."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
-    line = b"ssh-rsa " + b"A" * (CHUNK_BYTES - 9) + b"\n"
-    with suppress(ConnectionError):  # a client may go when it has read too much
+    with suppress(ConnectionError):  # a client may go when it has read or waited too much
         await response.prepare(request)
         await response.write(user.text().encode())
-        for _ in range(HUGE_BYTES // CHUNK_BYTES + 1):
-            await response.write(line)
+        async for chunk in more:
+            await response.write(chunk)
         await response.write_eof()
     return response
+
+
+async def _long_lines() -> AsyncIterator[bytes]:
+    for _ in range(HUGE_BYTES // CHUNK_BYTES + 1):
+        yield b"ssh-rsa " + b"A" * (CHUNK_BYTES - 9) + b"\n"
+
+
+async def _drops() -> AsyncIterator[bytes]:
+    while True:
+        await real_sleep(DRIP_SECONDS)
+        yield b"\n"

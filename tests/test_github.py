@@ -64,10 +64,12 @@ async def test_an_error_of_github_is_named(fault: dict[str, Any], words: str) ->
         assert await refused(hub) == f"{words} I saved nothing."
 
 
-async def test_an_answer_that_takes_too_long_is_not_awaited() -> None:
+@pytest.mark.parametrize("behaviour", ["normal", "endless"])
+async def test_an_answer_that_begins_or_ends_too_late_is_not_awaited(behaviour: str) -> None:
     async with github(seconds=0.2) as hub:
-        await hub.has("ana-dev", ED25519)
-        await hub.fault("latency", seconds=2.0)
+        await hub.has("ana-dev", ED25519, behaviour=behaviour)
+        if behaviour == "normal":
+            await hub.fault("latency", seconds=2.0)
         assert await refused(hub) == "GitHub didn't answer within 0.2 s. I saved nothing."
 
 

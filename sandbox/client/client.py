@@ -162,7 +162,7 @@ class SandboxClient:
     async def github_keys(self, name: str, *lines: str, behaviour: str = "normal") -> None:
         """Let GitHub know a user with these keys, each a line of an authorized_keys file.
 
-        `behaviour` is `normal`, `huge` (an answer over 64 KiB), `redirects` or `garbage`.
+        `behaviour` is `normal`, `huge` (an answer over 64 KiB), `endless`, `redirects` or `garbage`.
         """
         await self.github.post(f"users/{name}", {"keys": lines, "behaviour": behaviour})
 

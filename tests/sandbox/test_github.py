@@ -53,6 +53,17 @@ async def test_an_answer_can_be_huge_and_not_tell_its_size(github: httpx.AsyncCl
     assert "content-length" not in answer.headers
 
 
+async def test_an_answer_can_begin_at_once_and_never_end(github: httpx.AsyncClient) -> None:
+    await set_user(github, keys=[ED25519], behaviour="endless")
+    async with github.stream("GET", "/ana-dev.keys") as answer:
+        text = ""
+        async for part in answer.aiter_text():
+            text += part
+            if text.startswith(f"{ED25519}\n\n\n"):
+                break
+    assert (await github.get("/nobody.keys")).status_code == 404  # others are answered meanwhile
+
+
 async def test_an_answer_can_redirect_to_one_that_has_the_keys(github: httpx.AsyncClient) -> None:
     await set_user(github, keys=[ED25519], behaviour="redirects")
     answer = await github.get("/ana-dev.keys")
