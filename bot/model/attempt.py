@@ -42,6 +42,8 @@ class Why(StrEnum):
     NOTHING_LEFT = "nothing_left"
     TOO_LITTLE_TIME = "too_little_time"
     """Too little time is left until the end that was asked for."""
+    NO_KEY = "no_key"
+    """Its owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
     DEARER = "dearer"
     BUYING_BLOCKED = "kept_from_buying"

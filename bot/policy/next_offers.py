@@ -31,7 +31,8 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     ids = {attempt.offer.offer_id for attempt in attempts}
     failed = {_place(attempt.offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
     fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
-    refused_last = _refused_script(attempts[-1:])
+    answered = [attempt for attempt in attempts if attempt.why not in MARKET_UNAVAILABLE]
+    refused_last = _refused_script(answered[-1:])
     return sorted(fitting, key=lambda o: (_place(o) not in refused_last, o.offer_id != clicked, o.rate))
 
 

@@ -40,6 +40,7 @@ _REASONS: dict[Why, str] = {
     Why.TOO_SLOW: "{vendor} took too long",
     Why.NOTHING_LEFT: "nothing is left within what was allowed",
     Why.TOO_LITTLE_TIME: "too little time is left until its end",
+    Why.NO_KEY: "its owner has no SSH key any more",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "what is left costs more than was allowed",
     Why.BUYING_BLOCKED: "buying was held up too long",

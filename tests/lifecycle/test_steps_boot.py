@@ -20,7 +20,7 @@ from bot.model.state import State
 from bot.policy.boot import SCRIPT_VERSION
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, World
-from tests.rentals import waiting
+from tests.rentals import ending, waiting
 from tests.sandbox.compute_world import NOON
 
 SETUP = "#!/bin/sh\npip install torch\n"
@@ -45,6 +45,13 @@ async def new_key(here: World, person: Person, comment: str) -> asyncssh.SSHKey:
         stored = Key(line=public, comment=comment, fingerprint=key.get_fingerprint(), set_at=NOON)
         await tx.people.add_key(person.id, stored)
     return key
+
+
+async def remove_keys(here: World, person: Person) -> None:
+    """Remove all keys of a person."""
+    async with here.deps.store.write() as tx:
+        for key in await tx.people.keys(person.id):
+            await tx.people.remove_key(person.id, key.fingerprint)
 
 
 async def lets_in(rental: Rental, key: asyncssh.SSHKey) -> bool:
@@ -217,12 +224,19 @@ async def test_a_teammate_who_removed_every_key_meanwhile_does_not_get_in_and_is
     ben = await new_key(here, BEN, "ben@laptop")
     quote = await here.ask(teammates=(BEN.id, CLEO.id))
     rental = await here.rent(quote, settle=False)
-    async with here.deps.store.write() as tx:
-        for key in await tx.people.keys(BEN.id):
-            await tx.people.remove_key(BEN.id, key.fingerprint)
+    await remove_keys(here, BEN)
     rental = await here.until(rental, State.READY)
     assert not await lets_in(rental, ben)
     assert await left_out(here, rental) == [LeftOut(people=(BEN.id,))]
+
+
+async def test_nothing_is_bought_for_an_owner_who_removed_every_key_meanwhile(here: World) -> None:
+    rental = await here.rent(await here.ask(teammates=(BEN.id,)), settle=False)
+    await remove_keys(here, ANA)
+    await here.settle()
+    rental = await here.rental(rental.id)
+    assert (rental.state, ending(rental).why) == (State.FAILED, Why.NO_KEY)
+    assert await here.calls("procure_offer") == []
 
 
 async def test_keys_that_were_added_until_the_purchase_get_in(here: World) -> None:

@@ -63,15 +63,22 @@ def test_a_place_where_an_attempt_failed_is_not_tried_again_unless_its_offer_or_
     assert names(untried([A, again, B, C], make.rental().request, "x", tried)) == remaining
 
 
-def test_only_the_place_that_refused_a_boot_script_is_asked_without_one_and_it_comes_first_only_once() -> None:
+def test_only_the_place_that_refused_a_boot_script_is_asked_without_one() -> None:
     again = changed(A, offer_id="offer-a-again")
     elsewhere = changed(A, offer_id="offer-a-elsewhere", vendor_region="elsewhere")
+    for tried in ([failed(A, Why.SCRIPT_REFUSED)], [failed(A, Why.SCRIPT_REFUSED), failed(again, Why.EXPIRED)]):
+        assert [takes_script(one, tried) for one in (again, elsewhere, B)] == [False, True, True]
+
+
+@pytest.mark.parametrize(("then", "order"), [(None, "a c b"), (Why.OUTAGE, "a c b"), (Why.EXPIRED, "c a b")])
+def test_the_place_that_refused_a_boot_script_is_asked_before_cheaper_ones_until_it_answers_again(
+    then: Why | None, order: str
+) -> None:
     tried = [failed(A, Why.SCRIPT_REFUSED)]
-    assert [takes_script(one, tried) for one in (again, elsewhere, B)] == [False, True, True]
-    tried.append(failed(again, Why.EXPIRED))
+    if then is not None:
+        tried.append(failed(changed(A, offer_id="offer-a-again"), then))
     third = changed(A, offer_id="offer-a-third")
-    assert not takes_script(third, tried)
-    assert names(untried([third, B, C], make.rental().request, "x", tried)) == "c a b"
+    assert names(untried([B, C, third], make.rental().request, "x", tried)) == order
 
 
 @pytest.mark.parametrize(("max_rate", "allowed"), [("3.00", "a b c"), ("2.99", "a c"), ("0.99", "")])

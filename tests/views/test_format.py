@@ -171,6 +171,7 @@ def test_every_state_and_reason_has_words() -> None:
             "too_slow": "Nebius took too long",
             "nothing_left": "nothing is left within what was allowed",
             "too_little_time": "too little time is left until its end",
+            "no_key": "its owner has no SSH key any more",
             "too_many_attempts": "too many offers failed",
             "dearer": "what is left costs more than was allowed",
             "kept_from_buying": "buying was held up too long",

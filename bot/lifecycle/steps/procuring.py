@@ -155,7 +155,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
         keys = await keys_that_get_in(tx, rental, deps.rules)
-    if quote is None or not keys[rental.owner]:
+    if not keys[rental.owner]:
+        return _fail(snapshot, Why.NO_KEY, now)
+    if quote is None:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
