@@ -61,6 +61,8 @@ class NextStep(Enum):
     DESTROY_ONE = auto()
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
+    NAME_TEAMMATES = auto()
+    """Name the people whom to let into a rental."""
     PASTE_A_KEY = auto()
     """Send the line of an SSH key instead."""
     REMOVE_A_KEY = auto()

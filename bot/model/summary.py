@@ -92,10 +92,12 @@ class Shared(Frozen):
 
     rental: Rental
     names: tuple[str, ...]
-    """Of all people that were named, also of those who were let in before."""
+    """Of all people who were named, also of those who were let in before."""
     without_key: tuple[str, ...]
     """The names of those of them who have no SSH key. They were asked for one."""
+    gone: tuple[str, ...] = ()
+    """The names of people who were let in before and no longer may be: they left, or became guests."""
     key_lines: tuple[str, ...] = ()
     """The keys that its owner has to put on the machine. Empty if the purchase still sends them."""
     removable: tuple[str, ...] = ()
-    """Those of `key_lines` that can be taken off again without locking out somebody else."""
+    """The keys of all these people that can be taken off again without locking out somebody else."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.service import keys, quoting
+from bot.lifecycle.service import keys, queries, quoting
 from bot.lifecycle.service.previews import RentPreview
 from bot.lifecycle.service.wanted import NotRented, SearchedAgain
 from bot.model.person import Key
@@ -41,7 +41,7 @@ def open_form(context: Context, interaction: UserInteraction) -> Outcome:
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
     saved = await keys.add_key(context.deps, interaction.person, line, reply_url=interaction.reply_url)
-    return reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
+    return await reply_to_new_keys(context, saved, views.saved_text(saved.added, saved.known, saved.searches))
 
 
 async def remove(context: Context, interaction: UserInteraction, fingerprint: str) -> Outcome:
@@ -58,7 +58,7 @@ async def make_first(context: Context, interaction: UserInteraction, fingerprint
     return Reply(content=content, replaces_original=True)
 
 
-def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
+async def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
     match saved.wanted:
         case RentPreview(quote=quote, choice=choice):
@@ -71,7 +71,8 @@ def reply_to_new_keys(context: Context, saved: keys.KeysSaved, words: str) -> Ou
         case SearchedAgain():
             content = replies.reply(f"{words} Those prices no longer stand, so I'm looking again.")
         case Rental() as rental:
-            content = replies.rented(rental, first_line=words)
+            without_key = await queries.teammates_without_key(context.deps, rental)
+            content = replies.rented(rental, first_line=words, without_key=without_key)
         case None:
             content = replies.reply(words)
     return Reply(content=content, replaces_original=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot.errors import NoTeammate
 from bot.lifecycle.service import sharing
@@ -14,7 +15,11 @@ from handlers.views import modals, sharing_text
 
 async def share(context: Context, interaction: UserInteraction, rental_id: str, people: Sequence[str]) -> Outcome:
     """Let people in, and reply with the lines that put their keys on the machine if that is needed."""
-    await context.people.look_up(people)
+    if people:
+        await context.people.look_up(people)
+    else:
+        with suppress(NoTeammate):  # the reply says who is gone
+            await context.people.look_up(await sharing.teammates_of(context.deps, interaction.person, rental_id))
     shared = await sharing.share(context.deps, interaction.person, rental_id, people)
     return Reply(content=sharing_text.shared(shared))
 

@@ -31,6 +31,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
         NextStep.PASTE_A_KEY: "Try again, or paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
+        NextStep.NAME_TEAMMATES: "After /gpu share and its id, type @ and pick the name from Slack's list.",
         NextStep.MAKE_NEW_KEY: "Make a new pair, then /gpu key with the line from the .pub file.",
     }
 )

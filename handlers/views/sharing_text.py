@@ -19,32 +19,41 @@ ADD_LINES, REMOVE_LINES = 2, 1
 
 def shared(result: Shared) -> Rendered:
     """Return how the people get in: with the purchase, or by the line that the owner pastes on the machine."""
-    with_key = [name for name in result.names if name not in result.without_key]
-    parts = _lines(result, with_key) if result.key_lines else [_goes_in(result, with_key)]
-    parts = [part for part in [*parts, without_key_text(result.without_key)] if part]
+    names = [name for name in result.names if name not in result.without_key]
+    gone = f"{people_text(result.gone)} may no longer get in." if result.gone else ""
+    ways = _by_line(result, names) if result.key_lines or result.removable else [_with_purchase(result, names)]
+    parts = [part for part in (*ways, gone, without_key_text(result.without_key)) if part]
     return blocks.message("\n".join(parts), *map(blocks.section, parts))
 
 
-def _goes_in(result: Shared, names: Sequence[str]) -> str:
+def _with_purchase(result: Shared, names: Sequence[str]) -> str:
     if not names:
         return ""
     verb = "gets" if len(names) == 1 else "get"
     return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its set-up runs."
 
 
-def _lines(result: Shared, names: Sequence[str]) -> list[str]:
-    rental = result.rental
-    one = len(names) == 1
-    people = people_text(names)
-    add, not_added = key_lines(add_line, result.key_lines, ADD_LINES)
-    remove, not_removed = key_lines(remove_line, result.removable, REMOVE_LINES)
+def _by_line(result: Shared, names: Sequence[str]) -> list[str]:
+    return [*_add(result, names), *_take_off(result, [*names, *result.gone])]
+
+
+def _add(result: Shared, names: Sequence[str]) -> list[str]:
+    if not result.key_lines:
+        return []
+    rental, people = result.rental, people_text(names)
     if rental.state is State.READY:
-        how = f"Paste this on {rental.id}, and {people} {'gets' if one else 'get'} in:"
+        how = f"Paste this on {rental.id}, and {people} {'gets' if len(names) == 1 else 'get'} in:"
     else:
-        whose = f"the keys of {people}"
-        how = f"{rental.id} was bought without {whose}. When it is ready, paste this on it:"
-    off = f"This takes the keys of {people} off again:" if remove else "Others on it have the same keys."
-    return [how, *add, *_left(not_added), off, *remove, *_left(not_removed)]
+        how = f"{rental.id} was bought without the keys of {people}. When it is ready, paste this on it:"
+    lines, left = key_lines(add_line, result.key_lines, ADD_LINES)
+    return [how, *lines, *_left(left)]
+
+
+def _take_off(result: Shared, names: Sequence[str]) -> list[str]:
+    if not result.removable:
+        return ["Others on it have the same keys."]
+    lines, left = key_lines(remove_line, result.removable, REMOVE_LINES)
+    return [f"This takes the keys of {people_text(names)} off again:", *lines, *_left(left)]
 
 
 def _left(keys: int) -> list[str]:

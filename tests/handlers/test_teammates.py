@@ -160,6 +160,15 @@ async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> 
         assert (quote.changes, quote.request.teammates) == (rental.id, (BEN, CLEO))
 
 
+async def test_a_change_keeps_the_teammates_who_were_added_on_the_card(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.command(ANA, f"share {rental.id} @ben")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, rental.id), "Change")
+        await ours.submit(ANA, note="longer")
+        assert (await only_quote(ours)).request.teammates == (BEN,)
+
+
 # --- adding later
 
 
@@ -244,7 +253,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
-        assert answer.startswith(f"With whom? After /gpu share {rental.id}, type @")
+        assert answer == "With whom? After /gpu share and its id, type @ and pick the name from Slack's list."
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
@@ -268,3 +277,25 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
         assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing now.")
+
+
+async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        ben = await add_key(ours, BEN)
+        rental = await running(ours)
+        await ours.command(ANA, f"share {rental.id} @ben")
+        await ours.world.act(f"people/{BEN}", "PATCH", guest="restricted")
+        await ours.world.get("events", wait=10)
+        off, line, gone = (await ours.command(ANA, f"share {rental.id}")).split("\n")
+        assert off == "This takes the keys of Ben off again:"
+        assert ben.split()[1] in line
+        assert gone == "Ben may no longer get in."
+
+
+async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        assert "Add teammate" not in str((await ours.look(ANA, TRAINING, rental.id))["buttons"])
+        await ours.forge(ANA, "add_teammate", f"{rental.id}:1")
+        assert (await ours.replies())[-1].startswith(f"{rental.id} is bought already. After /gpu share")
+        assert await ours.modal(ANA) is None

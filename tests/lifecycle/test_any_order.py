@@ -11,7 +11,7 @@ import pytest
 
 from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.service import account, ending
+from bot.lifecycle.service import account, ending, sharing
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -59,6 +59,7 @@ class RandomActions:
             self.decide,
             self.decide,
             self.change,
+            self.share,
             self.end,
         ]
         live = [rental for rental in await self.here.rentals() if not rental.state.over]
@@ -84,6 +85,7 @@ class RandomActions:
             until=self.here.now + lease if pick.random() < 0.4 else None,
             now=pick.random() < 0.2,
             setup=pick.choice([None, "torch"]),
+            teammates=pick.choice([(), (), (CLEO.id,)]),
         )
         if quote.offers and quote.rental_id is None:
             await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
@@ -97,6 +99,9 @@ class RandomActions:
         await self.random.choice([self.here.keep, self.here.extend])(
             rental, self.random.choice([1, 24]) * HOUR, who
         )
+
+    async def share(self, rental: Rental, who: Person) -> None:
+        await sharing.share(self.here.deps, who, rental.id, [self.random.choice(RENTERS).id])
 
     async def end(self, rental: Rental, who: Person) -> None:
         how = self.random.random()

@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_bill(database: Database) -> None:
-    rental = make.rental("aaaaa", state=State.READY, attempts=2, rate=Decimal("2.42"))
+    rental = make.rental("aaaaa", state=State.READY, attempts=2, rate=Decimal("2.42"), teammates=(make.BEN,))
     offer = make.offer("offer-a", rate=Decimal("2.4200000000000001"))
     await make.store_rental(
         database,
@@ -38,7 +38,7 @@ async def test_a_live_rental_costs_its_ledger_rows_and_what_its_alive_resources_
     async with database.read() as tx:
         (found,) = await tx.rentals.live_costs()
     assert changed(found, alive=()) == LiveCost(
-        teammates=(),
+        teammates=(make.BEN,),
         rental_id="aaaaa",
         owner=make.ANA,
         state=State.READY,

@@ -232,7 +232,8 @@ async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) 
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
-    """Return the quote of a request that waits, to change it.
+    """Return the quote of a request that waits, to change it. Its request has the teammates of the rental, also
+    those who were added later.
 
     Raise Refused if the person may not change it, TooLate if it no longer waits.
     """
@@ -243,7 +244,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
-    return quote
+    return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
 
 # --- decisions

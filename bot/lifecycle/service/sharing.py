@@ -12,13 +12,13 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.teammates import added_event, checked_people, names_of
+from bot.lifecycle.teammates import added_event, checked_people, keys_that_get_in, names_of
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
 from bot.policy.roles import may_add_teammates
-from bot.policy.teammates import KeysOf, keys_still_go_in, removable_lines
+from bot.policy.teammates import keys_still_go_in, removable_lines
 
 
 async def share(
@@ -26,19 +26,19 @@ async def share(
 ) -> Shared:
     """Let people into a rental. Without people, return the lines for those who were let in before.
 
-    The caller has looked up the people in Slack. `version` is that of the envelope that a dialog showed. Raise
-    Mistake if the id is unknown, nobody is named or the keys don't fit into the boot script, Refused if the rental
-    is somebody else's or one of the people can't be let in, TooLate if it is over or the request has changed.
+    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is that of the envelope
+    that a dialog showed. Raise Mistake if the id is unknown, nobody is named or the keys don't fit into the boot
+    script, Refused if the rental is somebody else's or one of the people can't be let in, TooLate if it is over or
+    the request has changed.
     """
 
     async def decision(tx: Tx) -> Shared:
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         wanted = await checked_people(tx, deps.rules, rental.owner, people) or rental.teammates
         if not wanted:
-            raise Mistake(f"With whom? After /gpu share {rental.id}, type @ and pick the name from Slack's list.")
+            raise Mistake("With whom?", next_step=NextStep.NAME_TEAMMATES)
         added = [teammate for teammate in wanted if teammate not in rental.teammates]
         after = transitions.add_teammates(rental, added) if added else rental
-        keys = await tx.people.keys_of((after.owner, *after.teammates))
         go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
         if added:
             if go_in:
@@ -51,26 +51,43 @@ async def share(
                 change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
             )
             await tx.people.note_seen(person.id, now)
-        return await _shared(tx, after, wanted, keys, go_in=go_in)
+        return await _shared(tx, deps, after, wanted, go_in=go_in)
 
     return await transact(deps, decision)
 
 
-async def _shared(tx: Tx, rental: Rental, people: Sequence[str], keys: KeysOf, *, go_in: bool) -> Shared:
-    lines = dict.fromkeys(key.line for user in people for key in keys.get(user, ()))
+async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
+    keys = await tx.people.keys_of((rental.owner, *rental.teammates))
+    let_in = await keys_that_get_in(tx, rental, deps.rules)
+    get_in = [user for user in people if user in let_in]
+    lines = dict.fromkeys(key.line for user in get_in for key in let_in[user])
     return Shared(
         rental=rental,
-        names=await names_of(tx, people),
-        without_key=await names_of(tx, [user for user in people if not keys.get(user)]),
+        names=await names_of(tx, get_in),
+        without_key=await names_of(tx, [user for user in get_in if not let_in[user]]),
+        gone=await names_of(tx, [user for user in people if user not in let_in]),
         key_lines=() if go_in else tuple(lines),
         removable=() if go_in else removable_lines(people, rental.owner, rental.teammates, keys),
     )
 
 
-async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
-    """Return a rental into which this person may let others now. Raise as `share`."""
+async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
+    """Return the ids of the people whom this person let into a rental before. Return none for a rental of somebody
+    else."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await _load_shareable(tx, deps, person, rental_id, version))
+        rental = await tx.rentals.get(rental_id)
+    return rental.teammates if rental is not None and rental.owner == person.id else ()
+
+
+async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
+    """Return a rental for the dialog that lets others in. Raise as `share`, and TooLate if its purchase no longer
+    sends their keys."""
+    async with deps.store.read() as tx:
+        rental = await _load_shareable(tx, deps, person, rental_id, version)
+        details = await details_for(tx, deps, person, rental)
+        if not keys_still_go_in(rental, details.attempts):
+            raise TooLate(f"{rental.id} is bought already.", rental.id, next_step=NextStep.NAME_TEAMMATES)
+        return details
 
 
 async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int | None) -> Rental:
