@@ -40,6 +40,19 @@ def in_thread(event: Event) -> bool:
     return event.kind not in NOT_IN_THREAD
 
 
+ONLY_IN_THREAD = frozenset({E.NO_ANSWER, E.ACCEPTED, E.EXTRA_RESOURCE, E.EXTRA_GONE})
+"""Of the replies in a thread, those that no other message shows."""
+
+
+def informed_without_thread(event: Event, rental: Rental, rules: Rules) -> frozenset[str]:
+    """Return the people who need no notification of an event's reply in the thread: who get a direct message of
+    it, who did it, and the owner if the card or an earlier direct message is edited to show it."""
+    people = {*readers_of(event, rental, rules), event.actor}
+    if event.kind not in ONLY_IN_THREAD:
+        people.add(rental.owner)
+    return frozenset(person for person in people if person is not None)
+
+
 # --- direct messages
 
 OWNER, ADMINS, TEAMMATES = "owner", "admins", "teammates"

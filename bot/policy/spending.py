@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -16,6 +16,7 @@ from bot.model.base import Frozen, changed
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
+from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.text import say_span
 from bot.policy.roles import roles_of
@@ -188,6 +189,21 @@ def propose_extension(
     return Proposal(
         envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
         over=over_limits(rate, total, rules),
+    )
+
+
+def propose_longer_lease(
+    rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
+) -> Proposal:
+    """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
+    what it has cost by `now`. Raise ValueError if it was never ready."""
+    return propose_extension(
+        rental.envelope,
+        rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+        lease=ends_at - rental.running_lease.ready_at,
+        spent=spent,
+        until_end=ends_at - now,
+        rules=rules,
     )
 
 

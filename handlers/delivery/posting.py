@@ -99,10 +99,7 @@ class Poster:
         try:
             place = await self.finder.find(message, to, thread, since)
         except SearchAgain as again:
-            log.info("post.search_again", message=message.id, tries=message.tries)
-            if again.until is not None:
-                return Result(changed(message, due_at=again.until))
-            return Result(_retried(message, now))
+            return self.read_later(message, again)
         except Unreadable:
             return _unreadable(message, now, repost)
         if place is None:
@@ -111,6 +108,13 @@ class Poster:
         if not message.kind.surface:
             return Result(self._up_to_date(found))
         return Result(changed(found, shown_version=1, digest="", tries=0, due_at=now))
+
+    def read_later(self, message: Message, again: SearchAgain) -> Result:
+        """Return the message due again, because Slack could not be read before it was posted."""
+        log.info("post.search_again", message=message.id, tries=message.tries)
+        if again.until is not None:
+            return Result(changed(message, due_at=again.until))
+        return Result(_retried(message, self._deps.clock.real()))
 
     async def post(self, message: Message, rendered: Rendered, card: Message | None) -> Result:
         """Post a message. The caller made sure that it is not in Slack already."""

@@ -1,4 +1,4 @@
-"""Whether Slack has a post already: read back after a crash, or after a call without an answer.
+"""What Slack has: reads a post back after a crash or a call without an answer, and who wrote in a thread.
 
 A post is known by the message's id in its metadata (docs.slack.dev/reference/methods/conversations.history and
 conversations.replies).
@@ -142,6 +142,21 @@ class Finder:
         """Return every place where `message` was posted, among the newest posts. Raise Unreadable, SearchAgain."""
         posts = self._posts(_Search(), to, thread, since)
         return [post.place async for post in posts if post.message_id == message.id]
+
+    async def thread(self, channel: str, ts: str) -> list[Mapping[str, Any]]:
+        """Return the posts of a thread, at most PAGES pages with its parent. Raise Unreadable, SearchAgain."""
+        found: list[Mapping[str, Any]] = []
+        cursor = ""
+        for _ in range(PAGES):
+            query = {"channel": channel, "ts": ts, "limit": PAGE, **({"cursor": cursor} if cursor else {})}
+            answer = await self._call(self._client.conversations_replies, **query)
+            if answer is None:
+                break
+            posts, cursor = _page(answer)
+            found += posts
+            if not cursor:
+                break
+        return found
 
     async def _posts(
         self, search: _Search, to: Destination, thread: str | None, since: datetime | None

@@ -18,7 +18,7 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.format import Times, about_span, dollars_at_most, join, per_hour, person
-from handlers.views.lease_buttons import destroy_button, extend_button, take_back_button
+from handlers.views.lease_buttons import destroy_button, extend_button, needs_approver, take_back_button
 from handlers.views.machine_text import describe, machines
 from handlers.views.rental_text import (
     REQUEST_ANSWERS,
@@ -199,7 +199,7 @@ def _still_needed_answered(
         return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
     if _first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
         return blocks.message(text)
-    more = extend_button(rental, rules, times.now)
+    more = extend_button(rental, rules, times.now, spent=details.spent.amount)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
@@ -211,24 +211,39 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
-        return blocks.message(f"Extended: {machine(details)}. It ends {times.time(ends_at)} now.")
+        return blocks.message(f"{_longer(event, details)}: {machine(details)}. It ends {times.time(ends_at)} now.")
     if again is not None:
         return blocks.message(
             f"Ends {times.time(until)}: {machine(details)}. I told you again {times.at_time(again.at)}."
         )
     text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {machine(details)}. "
-    text += "Copy results off: the disk goes too."
+    more = extend_button(rental, rules, times.now, spent=details.spent.amount, money=details.sees_money)
+    if more is not None and needs_approver(rental, rules, times.now, spent=details.spent.amount):
+        end = times.time(until, event.at)
+        text += f"More time needs an approver; without a yes it ends {end} and its disk goes."
+    else:
+        text += "Copy results off: the disk goes too."
     if rental.extension is not None:
         text += " More time is asked for; an approver decides."
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(
-            extend_button(rental, rules, times.now, money=details.sees_money),
-            destroy_button(rental) if has_buttons(reader, rental.owner) else None,
-        ),
+        blocks.actions(more, destroy_button(rental) if has_buttons(reader, rental.owner) else None),
         closed=False,
     )
+
+
+def _longer(event: Event, details: RentalDetails) -> str:
+    """Return who made the lease longer after the notice: `Extended`, by another person than its owner if so."""
+    longer = [
+        e for e in events_after(event, details) if e.kind in {EventKind.EXTENDED, EventKind.EXTENSION_APPROVED}
+    ]
+    if not longer:
+        return "Extended"
+    by = f" by {person(details.names, longer[-1].actor)}"
+    if longer[-1].kind is EventKind.EXTENSION_APPROVED:
+        return f"More time approved{by}"
+    return "Extended" if longer[-1].actor == details.rental.owner else f"Extended{by}"
 
 
 def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.money import cost
+from bot.model.money import Micros, cost
 from bot.model.rental import Rental
 from bot.policy.leases import may_extend_by
 from bot.policy.rules import Rules
+from bot.policy.spending import propose_longer_lease
 from handlers.ids import Action, ExtendValue, RentalValue, VersionValue
 from handlers.views.blocks import Json, button
 from handlers.views.format import dollars, span
 
 EXTEND_BY = timedelta(hours=2)
+
+
+def needs_approver(
+    rental: Rental, rules: Rules, now: datetime, *, spent: Micros, longer: timedelta = EXTEND_BY
+) -> bool:
+    """Return whether an approver decides about a lease that is longer by that much."""
+    ends_at = max(rental.running_lease.ends_at, now) + longer
+    return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).over)
 
 
 def extend_button(
@@ -22,16 +31,22 @@ def extend_button(
     *,
     longer: timedelta = EXTEND_BY,
     again: bool = False,
+    spent: Micros | None = None,
     money: bool = True,
 ) -> Json | None:
     """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if it was extended just now. Without `money`,
     leave out the price. Return None if the rules don't allow a lease that long, or if more time is asked for
-    already."""
+    already.
+
+    With what it has `spent`, return `Ask for 2 h more, about $36.80` if an approver decides about that.
+    """
     lease = rental.lease
     if lease is None or not may_extend_by(longer, rental, now, rules):
         return None
     price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
+    if spent is not None and needs_approver(rental, rules, now, spent=spent, longer=longer):
+        return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
 
 

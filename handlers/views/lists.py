@@ -139,7 +139,7 @@ def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -
     rental = details.rental
     if rental.state is not State.READY or not rental.lets_in(reader):
         return []
-    extend = extend_button(rental, rules, now, money=details.sees_money)
+    extend = extend_button(rental, rules, now, spent=details.spent.amount, money=details.sees_money)
     return [extend, destroy_button(rental) if has_buttons(reader, rental.owner) else None]
 
 

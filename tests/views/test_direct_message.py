@@ -208,6 +208,14 @@ def test_an_end_that_is_near_can_be_extended() -> None:
         direct(NOTICE, ready(NOTICE, extension=LONGER)),
         direct(NOTICE, ready(NOTICE, lease=lease(clock(20, 40))), clock(18, 11)),
         direct(NOTICE, ready(NOTICE, again), clock(18, 30)),
+        direct(NOTICE, ready(NOTICE, rate=Decimal("18.40"))),
+        *(
+            direct(NOTICE, ready(NOTICE, longer, lease=lease(clock(20, 40))), clock(18, 12))
+            for longer in (
+                happened(K.EXTENDED, clock(18, 11), CARL, until=clock(20, 40)),
+                happened(K.EXTENSION_APPROVED, clock(18, 11), BEN, until=clock(20, 40)),
+            )
+        ),
     ) == snapshot("""\
 
 Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
@@ -220,6 +228,14 @@ Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. Mor
 Extended: 1x H100 (k7mq2). It ends 20:40 now.
 
 Ends 18:40: 1x H100 (k7mq2). I told you again at 18:30.
+
+Ends 18:40, in 30 min: 1x H100 (k7mq2). More time needs an approver; without a yes it ends 18:40 and
+      its disk goes.
+[Ask for 2 h more, about $36.80] [Destroy k7mq2]
+
+Extended by Carl: 1x H100 (k7mq2). It ends 20:40 now.
+
+More time approved by Ben: 1x H100 (k7mq2). It ends 20:40 now.
 """)
 
 

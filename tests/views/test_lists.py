@@ -130,7 +130,7 @@ Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-[Extend 2 h, about $4.84] [Destroy k7mq2]
+[Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 Denied: 8x H100 EU, Ana, p4wd9.
   Nothing was rented. Asked for: up to $21.16/h, $137.54 in all. fine-tune run 7

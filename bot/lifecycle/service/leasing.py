@@ -20,7 +20,7 @@ from bot.model.text import say_span
 from bot.policy.leases import ask_at, extension_left
 from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
-from bot.policy.spending import propose_extension
+from bot.policy.spending import propose_longer_lease
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
@@ -86,14 +86,7 @@ async def extend(
             raise DuplicateExtension(words, rental.id)
         _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
         bill = (await load_snapshot(tx, rental)).spent(now)
-        proposal = propose_extension(
-            rental.envelope,
-            rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
-            lease=ends_at - lease.ready_at,
-            spent=bill.amount,
-            until_end=ends_at - now,
-            rules=deps.rules,
-        )
+        proposal = propose_longer_lease(rental, ends_at, spent=bill.amount, now=now, rules=deps.rules)
         if proposal.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)

@@ -1,0 +1,111 @@
+"""A week of a person with many rentals: each notification is something to do or to know at that moment."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+
+from sandbox.client import Ping
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import DAY, PEOPLE, RENTAL_ID, World
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+STEP = 20 * MINUTE
+MOST = 24
+
+KINDS = {
+    "ready": re.compile(r"^Your .* is ready until "),
+    "end": re.compile(r"^Ends .*, in \d+ min|^Ends .*, in [12] h"),
+    "lost": re.compile(r"^Lost "),
+    "idle": re.compile(r"^Still needed\? "),
+}
+"""The beginnings of the notifications that this week may have."""
+
+
+class Week:
+    """What Ana does, and what notifies her."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def passes(self, span: timedelta) -> None:
+        """Let time pass in steps."""
+        await self.until(await self.world.now() + span)
+
+    async def until(self, moment: datetime) -> None:
+        while (now := await self.world.now()) < moment:
+            await self.world.skips(min(STEP, moment - now))
+
+    async def rents(self, text: str) -> str:
+        """Rent, and wait until the machine is ready."""
+        rental = await self.world.rents(text=text)
+        if "8x" in text:
+            await self.world.approves("Cleo")
+        await self.until_card("Ready", rental)
+        return rental
+
+    async def writes(self, rental: str, words: str = "mine, for the demo") -> None:
+        """Write in the thread of a rental."""
+        card = await self.world.card(rental)
+        say = {"user": PEOPLE["Ana"], "channel": card.channel, "thread_ts": card.ts, "text": words}
+        assert (await self.world.sandbox.slack.post("say", say))["ok"]
+
+    async def until_card(self, word: str, *rentals: str) -> None:
+        """Let time pass in steps until the cards of these rentals begin with a word."""
+        for rental in rentals:
+            while not (await self.world.card(rental)).text.startswith(word):
+                await self.world.skips(STEP if word == "Destroyed" else 4 * MINUTE)
+
+    async def pings(self) -> list[Ping]:
+        """Return Ana's notifications, except those of setting her key."""
+        return [ping for ping in await self.world.sandbox.pings(PEOPLE["Ana"]) if RENTAL_ID.search(ping.text)]
+
+
+def kind_of(ping: Ping) -> str:
+    """Return the kind of a notification. Fail if the week may not have it."""
+    (kind,) = [kind for kind, words in KINDS.items() if words.search(ping.text)]
+    return kind
+
+
+async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_of_each_fact_once(
+    world: World,
+) -> None:
+    week = Week(world)
+    night = await week.rents("get H100 EU for 14h")
+    await week.writes(night)
+    lost = await week.rents("get A100 US for 14h")
+    (_, machine) = await world.alive()
+    await week.writes(lost)
+    extended = await week.rents("get H100 US for 12h")
+    await week.passes(HOUR)
+    await world.sandbox.vanish(machine.resource_id, "deleted")
+    await week.until_card("Lost", lost)
+    await week.passes(10 * HOUR + 40 * MINUTE)
+    notice = world.play.sees("Ana", f"({extended}). Copy results off", dm=True)
+    await world.play.clicks("Ana", notice, "Extend 2 h")
+    await week.until_card("Destroyed", night, extended)
+
+    await world.skips(2 * DAY)
+    approved = await world.rents(text="get 8x H100 EU for 4h")
+    await week.writes(approved, "needed by noon")
+    await world.approves("Cleo")
+    await week.until_card("Ready", approved)
+    day = await week.rents("get H100 EU for 4h")
+    await week.writes(day)
+    other = await week.rents("get 8x H100 US for 2h")
+    short = await week.rents("get L40S EU for 2h")
+    await week.until_card("Destroyed", approved, day, other, short)
+
+    await world.skips(2 * DAY)
+    last = [await week.rents(wish) for wish in ("get A100 EU for 2h", "get L40S US for 1h")]
+    await week.until_card("Destroyed", *last)
+
+    pings = await week.pings()
+    counted = [ping for ping in pings if kind_of(ping) != "idle"]
+    assert len(counted) <= MOST, [ping.text for ping in counted]
+    assert Counter(map(kind_of, counted)) == {"ready": 9, "end": 11, "lost": 1}
+    assert {ping.why for ping in pings} == {"dm"}
+    assert len({ping.text for ping in pings}) == len(pings)
+    assert [ping.why for ping in await world.sandbox.pings(PEOPLE["Cleo"])] == ["mention", "mention"]
+    await check_consistency(world, bought=await world.bought(), left_out=7)
