@@ -16,7 +16,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from sandbox.slack.default import ANA, APPROVALS, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import H, question, running
-from tests.handlers.team import KEY_LINE, NOON, Team, an_offer, team
+from tests.handlers.team import KEY_LINE, NOON, RULES, Team, an_offer, team
 from tests.rentals import waiting
 
 MIN = timedelta(minutes=1)
@@ -284,17 +284,19 @@ async def test_the_same_length_as_just_now_is_no_repetition_if_it_was_named_as_a
 
 
 async def test_again_looks_for_the_last_request_with_all_that_it_had(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+    async with team(tmp_path, rules=changed(RULES, setup={"torch": "#!/bin/sh"})) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get 2x A100 US")
         ours.clock.put(NOON + MIN)
-        await ours.command(ANA, "get H100 EU spot under $3/GPU until 18:00 -- run 7")
+        typed = f"get H100 EU spot under $3/GPU until 18:00 with <@{BEN}> setup torch -- run 7"
+        assert await ours.command(ANA, typed) == ""
         (*_, last) = await ours.quotes(ANA)
         ours.clock.put(NOON + H)
         assert await ours.command(ANA, "again", GPUS) == ""
         (*_, again) = await ours.quotes(ANA)
         assert again.id != last.id
         assert again.request == changed(last.request, lease=4 * H)
+        assert (again.request.teammates, again.request.setup, again.request.note) == ((BEN,), "torch", "run 7")
         assert (again.asked_in, again.rent_now, again.changes) == (GPUS, False, None)
 
 
