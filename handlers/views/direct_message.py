@@ -207,16 +207,16 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     rental = details.rental
     if rental.state is not State.READY:
         return _no_longer_ready(event, details, reader, times)
+    own = reader == rental.owner
+    name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
     again = _first_after(details, event, {EventKind.ENDING})
     ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
-        return blocks.message(f"{_longer(event, details)}: {machine(details)}. It ends {times.time(ends_at)} now.")
+        return blocks.message(f"{_longer(event, details)}: {name}. It ends {times.time(ends_at)} now.")
     if again is not None:
-        return blocks.message(
-            f"Ends {times.time(until)}: {machine(details)}. I told you again {times.at_time(again.at)}."
-        )
-    text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {machine(details)}. "
+        return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
+    text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {name}. "
     more = extend_button(rental, rules, times.now, spent=details.spent.amount, money=details.sees_money)
     if more is not None and needs_approver(rental, rules, times.now, spent=details.spent.amount):
         end = times.time(until, event.at)
@@ -228,7 +228,7 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(more, destroy_button(rental) if has_buttons(reader, rental.owner) else None),
+        blocks.actions(more, destroy_button(rental) if own else None),
         closed=False,
     )
 

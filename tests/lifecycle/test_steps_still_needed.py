@@ -122,7 +122,7 @@ async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(her
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
-async def test_only_its_owner_and_admins_keep_a_rental(here: World) -> None:
+async def test_only_its_owner_its_teammates_and_admins_keep_a_rental(here: World) -> None:
     rental = await here.ready()
     with pytest.raises(Refused, match="owner, teammates and admins"):
         await here.keep(rental, HOUR, BEN)
