@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from bot.model.attempt import AttemptState, SentKey, SentScript, Why
+from bot.model.attempt import AttemptState, SentScript, Why
 from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
@@ -172,7 +172,6 @@ attempts = Table(
     _text("public_key"),
     _text("key_comment"),
     Column("script", JsonText[SentScript](SentScript)),
-    Column("unsent_keys", JsonText[tuple[SentKey, ...]](tuple[SentKey, ...]), nullable=False, server_default="[]"),
     _time("intended_at", nullable=False),
     _time("answered_at"),
     Column("why", EnumText(Why)),

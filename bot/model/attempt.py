@@ -55,8 +55,8 @@ class Why(StrEnum):
     VENDOR_TOOK_IT = "vendor_took_it"
 
 
-class SentKey(Frozen):
-    """A public key that a boot script puts on a machine, or should."""
+class OwnedKey(Frozen):
+    """A public key that belongs on a machine besides the first one, and whose it is."""
 
     person: str
     """Slack id of its owner."""
@@ -72,7 +72,7 @@ class SentScript(Frozen):
 
     version: int
     """The version of the script's text, `bot.policy.boot.SCRIPT_VERSION`."""
-    keys: tuple[SentKey, ...] = ()
+    keys: tuple[OwnedKey, ...] = ()
     """The keys in addition to `Attempt.public_key`."""
     setup: str | None = None
     """The name of the set-up script that it runs."""
@@ -93,8 +93,6 @@ class Attempt(Frozen):
     key_comment: str
     script: SentScript | None = None
     """The boot script that was sent. None if none was."""
-    unsent_keys: tuple[SentKey, ...] = ()
-    """The keys that should have been in the boot script and were not: the place takes none, or they didn't fit."""
     intended_at: Instant
     answered_at: Instant | None = None
     why: Why | None = None
@@ -116,6 +114,11 @@ class Attempt(Frozen):
     def live(self) -> bool:
         """Whether it bought or may have bought, and its deletion is not accepted. A rental has one at most."""
         return self.delete_accepted_at is None and not self.reopened and not self.settled
+
+    @property
+    def script_keys(self) -> tuple[OwnedKey, ...]:
+        """The keys in the boot script that was sent."""
+        return self.script.keys if self.script is not None else ()
 
     @property
     def settled(self) -> bool:

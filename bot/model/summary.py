@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from pydantic import Field
+
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
 from bot.model.event import Event
 from bot.model.money import Micros
+from bot.model.person import Key
 from bot.model.rental import Rental
 
 
@@ -38,6 +41,9 @@ class RentalDetails(RentalSummary):
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
+    keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
+    """The keys that its owner, and each teammate who may be let in, have now, by user id. Only for
+    details of a machine in use that one of these people reads."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()

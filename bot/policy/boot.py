@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from bot.errors import Mistake
-from bot.model.attempt import SentKey
+from bot.model.attempt import OwnedKey
 from bot.model.person import Key
 from bot.model.text import short
 from bot.policy.rules import Rules
@@ -132,20 +132,25 @@ def _delimiter(text: str) -> str:
     return delimiter
 
 
-def further_keys(owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]) -> tuple[SentKey, ...]:
-    """Return the keys that a boot script adds to the owner's first one: the owner's others, then those of each
-    teammate. Each key is there once. Those of one person begin with ed25519, the shortest."""
-    first = [key.line for key in keys.get(owner, ())[:1]]
-    found: dict[str, SentKey] = {}
+def further_keys(
+    owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]], *, first: str | None = None
+) -> tuple[OwnedKey, ...]:
+    """Return the keys that belong on a machine besides the first one: the owner's others, then those of each
+    teammate. Each key is there once. Those of one person begin with ed25519, the shortest.
+
+    `first` is the line of the key that a purchase sent as the first. By default it is the owner's first key."""
+    if first is None:
+        first = next((key.line for key in keys.get(owner, ())), "")
+    found: dict[str, OwnedKey] = {}
     for person in dict.fromkeys((owner, *teammates)):
         for key in sorted(keys.get(person, ()), key=lambda key: not key.line.startswith("ssh-ed25519 ")):
-            if key.line not in first:
-                sent = SentKey(person=person, line=key.line, comment=key.comment, fingerprint=key.fingerprint)
-                found.setdefault(key.line, sent)
+            if key.line != first:
+                owned = OwnedKey(person=person, line=key.line, comment=key.comment, fingerprint=key.fingerprint)
+                found.setdefault(key.line, owned)
     return tuple(found.values())
 
 
-def check_script_size(keys: Sequence[SentKey], setup: str | None, rules: Rules, *, own: bool = True) -> None:
+def check_script_size(keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, own: bool = True) -> None:
     """Raise Mistake with the sizes if the keys and the set-up script of this name don't fit into a boot script.
 
     `own`: the reader's own request. Others can't change it."""
@@ -166,10 +171,10 @@ def check_script_size(keys: Sequence[SentKey], setup: str | None, rules: Rules, 
     )
 
 
-def keys_that_fit(keys: Sequence[SentKey], setup: str | None) -> tuple[SentKey, ...]:
+def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None) -> tuple[OwnedKey, ...]:
     """Return the keys that fit into a boot script together with the text of a set-up script, in their order. A key
     that is too long is left out, and later ones may still fit."""
-    fitting: list[SentKey] = []
+    fitting: list[OwnedKey] = []
     for key in keys:
         if _size(script_text([*(sent.line for sent in fitting), key.line], setup)) <= LARGEST_SCRIPT:
             fitting.append(key)

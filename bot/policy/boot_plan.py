@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.model.attempt import SentKey, SentScript
+from bot.model.attempt import SentScript
 from bot.model.base import Frozen
 from bot.model.event import LeftOut
 from bot.model.person import Key
@@ -20,8 +20,6 @@ class BootPlan(Frozen):
     """Empty if none is sent."""
     sent: SentScript | None = None
     """What it holds, for the attempt. None if none is sent."""
-    unsent: tuple[SentKey, ...] = ()
-    """The keys that were wanted and that it doesn't hold, for the attempt."""
     left_out: LeftOut | None = None
     """What it lacks, for people. None if it has everything that was wanted."""
 
@@ -46,16 +44,14 @@ def plan_boot(
     fitting = () if refused else keys_that_fit(wanted, setup)
     text = script_text([key.line for key in fitting], setup)
     runs = None if setup is None else request.setup
-    unsent = tuple(key for key in wanted if key not in fitting)
     left_out = LeftOut(
         refused=refused,
         setup=None if runs else request.setup,
-        key_count=len(unsent),
+        key_count=len(wanted) - len(fitting),
         people=tuple(person for person in rental.teammates if person in keys and not keys[person]),
     )
     return BootPlan(
         text=text,
         sent=SentScript(version=SCRIPT_VERSION, keys=fitting, setup=runs) if text else None,
-        unsent=unsent,
         left_out=None if left_out == LeftOut() else left_out,
     )

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model.attempt import SentKey
+from bot.model.attempt import Attempt, OwnedKey
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.boot import SETUP_LOG
+from bot.policy.boot import SETUP_LOG, further_keys
 from bot.policy.key_lines import add_line
 from bot.policy.rules import Rules
 from handlers.views import blocks
@@ -21,8 +21,8 @@ from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
 
-KEYS_NAMED = 3
-"""How many of the reader's own keys are named. The others are counted."""
+KEYS_NAMED, PEOPLE_NAMED = 3, 5
+"""How many of the reader's own keys are named, and how many other people. The rest is counted."""
 SHORT_LINE = 1000
 """Bytes of a shell line inside a paragraph. A longer one gets a paragraph of its own."""
 LONG_LINES = 2
@@ -98,46 +98,63 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
         "First look: nvidia-smi. Its disk goes when it goes.",
         f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
     )
-    if reader == rental.owner:
-        access = join(_whose_keys(details, reader), _without_script(details))
-    else:
-        access = _teammates_access(details, reader)
-    return [f"`{command}`", *filter(None, [access, _set_up(details)]), facts]
-
-
-def _teammates_access(details: RentalDetails, reader: str) -> str:
-    """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
-    name = owner(details)
-    own = [_key_name(key.comment, key.fingerprint) for key in _further_keys(details) if key.person == reader]
-    line = f"/gpu share {details.rental.id} shows {name} the line."
-    if not own:
-        return f"Opens once {name} has put your key on it: {line}"
-    return f"Opens with {listed(_first_few(own))} if its set-up runs. If it doesn't, {name} can add yours: {line}"
-
-
-def _further_keys(details: RentalDetails) -> tuple[SentKey, ...]:
-    """Return the keys that only the boot script puts on the machine."""
-    attempt = details.current
-    return attempt.script.keys if attempt is not None and attempt.script is not None else ()
-
-
-def _unsent_keys(details: RentalDetails) -> tuple[SentKey, ...]:
-    """Return the keys that are not on the machine, because the purchase went without them."""
-    return details.current.unsent_keys if details.current is not None else ()
+    return [f"`{command}`", *filter(None, [_whose_keys(details, reader), _set_up(details)]), facts]
 
 
 def _whose_keys(details: RentalDetails, reader: str) -> str:
-    """Return whose keys open the machine: the first key certainly, the others if the boot script runs. Return also
-    whose are not on it."""
-    if details.current is None:
+    if reader != details.rental.owner:
+        return _teammates_keys(details, reader)
+    return "" if details.current is None else _owners_keys(details, details.current)
+
+
+def _owners_keys(details: RentalDetails, attempt: Attempt) -> str:
+    """Return which keys open the machine, and the line that puts the others on it."""
+    first = _key_name(attempt.key_comment, "your key")
+    sent = _names(attempt.script_keys, details)
+    too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
+    return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
+
+
+def _keys_to_paste(details: RentalDetails, attempt: Attempt) -> str:
+    """Return what the owner pastes for the keys that were not sent, and for those that were, if the set-up doesn't
+    run. Return an empty text if there is no such key."""
+    keys = _further_keys(details, attempt)
+    if not keys:
         return ""
-    first = _key_name(details.current.key_comment, "your key")
-    further = _names(_further_keys(details), details, reader)
-    missing = _names(_unsent_keys(details), details, reader)
-    too = f"; with {listed(further)} too if its set-up runs" if further else ""
-    return join(
-        f"Opens with {first}{too}.",
-        f"Not on it: {listed(missing)}." if missing else "",
+    sent = {key.line for key in attempt.script_keys}
+    unsent = _names([key for key in keys if key.line not in sent], details)
+    if not unsent:
+        lead = "If it doesn't, paste"
+    elif any(key.line in sent for key in keys):
+        lead = f"If it doesn't, or to add {listed(unsent)} too, paste"
+    else:
+        lead = f"To add {listed(unsent)}, paste"
+    line = code(add_line([key.line for key in keys]))
+    if size(line) <= SHORT_LINE:
+        return f"{lead} on the machine: {line}"
+    return f"{lead} on the machine the lines at the end of /gpu ssh {details.rental.id}."
+
+
+def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, ...]:
+    """Return the keys that the people in it have now, besides the one that every vendor puts on the machine."""
+    rental = details.rental
+    return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
+
+
+def _teammates_keys(details: RentalDetails, reader: str) -> str:
+    """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
+    attempt, own, name = details.current, details.keys_now.get(reader, ()), owner(details)
+    if attempt is not None and any(key.line == attempt.public_key for key in own):
+        return "Opens with your key."
+    shows = f"/gpu share {details.rental.id} shows {name} the line."
+    if not own:
+        return f"Opens once I have your public SSH key and {name} has put it on the machine: {shows}"
+    sent = {key.line for key in attempt.script_keys} if attempt is not None else set()
+    names = [_key_name(key.comment, key.fingerprint) for key in own if key.line in sent]
+    if not names:
+        return f"Opens once {name} has put your key on the machine: {shows}"
+    return (
+        f"Opens with {listed(_first_few(names))} if its set-up runs. If it doesn't, {name} can add yours: {shows}"
     )
 
 
@@ -151,11 +168,14 @@ def _set_up(details: RentalDetails) -> str:
     return f"The set-up {escape(wanted)} writes to {SETUP_LOG}."
 
 
-def _names(keys: Sequence[SentKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return these keys: the reader's own by name, other people's as `Ben's`."""
+def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
+    """Return these keys for the machine's owner: their own by name, other people's as `Ben's`."""
+    reader = details.rental.owner
     own = [_key_name(key.comment, key.fingerprint) for key in keys if key.person == reader]
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
-    return [*_first_few(own), *(f"{name}'s" for name in others)]
+    more = len(others) - PEOPLE_NAMED
+    counted = [f"{more} more people's"] if more > 0 else []
+    return [*_first_few(own), *(f"{name}'s" for name in list(others)[:PEOPLE_NAMED]), *counted]
 
 
 def _first_few(own: Sequence[str]) -> list[str]:
@@ -169,24 +189,12 @@ def _key_name(comment: str, otherwise: str) -> str:
     return f'"{shown}"' if shown else escape(otherwise)
 
 
-def _without_script(details: RentalDetails) -> str:
-    """Return how the keys besides the first get in without the boot script. Return an empty text without such
-    keys."""
-    unsent = _unsent_keys(details)
-    keys = [*_further_keys(details), *unsent]
-    if not keys:
-        return ""
-    line = code(add_line([key.line for key in keys]))
-    lead = "To add them, paste on the machine" if unsent else "If it doesn't, paste on the machine"
-    if size(line) <= SHORT_LINE:
-        return f"{lead}: {line}"
-    return f"{lead} the lines at the end of /gpu ssh {details.rental.id}."
-
-
 def _long_lines(details: RentalDetails, reader: str) -> list[str]:
     """Return the shell lines that put the further keys on the machine, if they are too long for the paragraph of
     `ssh_lines`. Return none for other readers than the owner."""
-    keys = [key.line for key in (*_further_keys(details), *_unsent_keys(details))]
+    if details.current is None:
+        return []
+    keys = [key.line for key in _further_keys(details, details.current)]
     if reader != details.rental.owner or not keys or size(code(add_line(keys))) <= SHORT_LINE:
         return []
     lines, left = key_lines(add_line, keys, LONG_LINES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind
+from bot.model.event import Event
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -26,9 +26,7 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
         f"{name} is ready until {times.time(rental.running_lease.ends_at, event.at)}.",
         *ssh_lines(details, reader),
     ]
-    no_key = event.kind is EventKind.TEAMMATE_ADDED and reader in (event.facts.without_key or ())
-    if no_key:
-        lines.append("I need your public SSH key first.")
+    no_key = not details.keys_now.get(reader)
     extend = button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
     again = shown_again(rental)
     return blocks.message(

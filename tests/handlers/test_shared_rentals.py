@@ -41,8 +41,7 @@ async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(
         message = await ours.look(BEN, DM, "is ready until")
         assert "Ana's 1x H100" in message["reads"]
         assert "ssh root@203.0.113.7" in message["reads"]
-        assert "Opens once Ana has put your key on it" in message["reads"]
-        assert "I need your public SSH key first." in message["reads"]
+        assert "Opens once I have your public SSH key and Ana has put it on the machine" in message["reads"]
         assert "$" not in message["reads"]
         assert [button["text"] for button in message["buttons"]] == [
             "Add SSH key",
@@ -56,7 +55,7 @@ async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(
 async def test_the_ready_message_lets_somebody_without_a_key_add_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await shared(ours, "ben")
-        await ours.click(BEN, await ours.look(BEN, DM, "I need your public SSH key"), "Add SSH key")
+        await ours.click(BEN, await ours.look(BEN, DM, "Opens once I have your public SSH key"), "Add SSH key")
         assert await ours.modal(BEN) is not None
         line = await add_key(ours, BEN)
         assert line in await ours.command(ANA, f"share {rental.id}")

@@ -78,7 +78,7 @@ async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that
     for behaviour, status_at_desk, told in (
         ("normal", 0, sent),
         ("ignores_cloud_init", 255, sent),
-        ("refuses_cloud_init", 255, "."),
+        ("refuses_cloud_init", 255, f'. To add "ana@desk", paste on the machine: {line}'),
     ):
         await world.sandbox.vendor("hyperstack", behaviour)
         rental, _ = await rented_machine(world)

@@ -10,7 +10,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.test_steps_boot import lets_in, new_key
-from tests.lifecycle.world import ANA, BEN, DORA, FOREVER, HOUR, World
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, World
 
 EVE = Person(id="U0EVE", name="Eve")
 """A member without any role."""
@@ -81,6 +81,23 @@ async def test_a_teammate_who_became_a_guest_before_the_purchase_does_not_get_in
     assert [await lets_in(rental, key) for key in (eve, ben)] == [False, True]
     assert not await readable_by(here, EVE, rental)
     assert await readable_by(here, BEN, rental)
+
+
+async def test_the_people_in_a_machine_read_the_keys_that_they_have_now_and_others_read_none(here: World) -> None:
+    await add_eve(here)
+    await new_key(here, EVE, "eve@laptop")
+    rental = await here.ready(teammates=(EVE.id,))
+    await new_key(here, ANA, "ana@desk")
+    await new_key(here, BEN, "ben@laptop")
+    await sharing.share(here.deps, ANA, rental.id, [BEN.id])
+    await here.settle()
+    async with here.deps.store.write() as tx:
+        await tx.people.put(changed(EVE, guest=True), FOREVER)
+    for reader in (ANA, BEN):
+        details = await queries.ssh_details(here.deps, reader, rental.id)
+        comments = {person: [key.comment for key in keys] for person, keys in details.keys_now.items()}
+        assert comments == {ANA.id: ["", "ana@desk"], BEN.id: ["", "ben@laptop"]}
+    assert (await queries.show(here.deps, CLEO, rental.id)).keys_now == {}
 
 
 async def test_a_teammate_who_left_before_the_end_reads_no_notice_of_it(here: World) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.model.attempt import SentKey
+from bot.model.attempt import OwnedKey
 from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.boot import LARGEST_SCRIPT, check_script_size, further_keys, keys_that_fit, script_text
@@ -35,8 +35,8 @@ def key(name: str, kind: str = "ssh-ed25519", size: int = 51) -> Key:
     return Key(line=f"{kind} {body}", comment=name, fingerprint=f"SHA256:{name}", set_at=NOW)
 
 
-def sent(person: str, *keys: Key) -> list[SentKey]:
-    return [SentKey(person=person, line=k.line, comment=k.comment, fingerprint=k.fingerprint) for k in keys]
+def sent(person: str, *keys: Key) -> list[OwnedKey]:
+    return [OwnedKey(person=person, line=k.line, comment=k.comment, fingerprint=k.fingerprint) for k in keys]
 
 
 def key_lines(script: str) -> list[str]:
@@ -129,7 +129,7 @@ def rules_with(setup_size: int) -> Rules:
     return Rules(setup={"torch": SETUP.ljust(setup_size, "#")})
 
 
-def rsa(count: int, bits: int = 4096) -> list[SentKey]:
+def rsa(count: int, bits: int = 4096) -> list[OwnedKey]:
     return sent(ANA, *(key(f"rsa-{n}", "ssh-rsa", bits // 8 + 24) for n in range(count)))
 
 
@@ -163,7 +163,7 @@ def test_ten_usual_keys_fit_together_with_the_largest_set_up() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_sizes(
-    keys: Sequence[SentKey], setup: str | None, words: str
+    keys: Sequence[OwnedKey], setup: str | None, words: str
 ) -> None:
     with pytest.raises(Mistake) as caught:
         check_script_size(keys, setup, rules_with(LARGEST_SETUP))

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.offer import Offer
+from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
@@ -150,6 +151,15 @@ def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Le
         seen_at=clock(12, 40),
         question=Question(at=ask_at),
     )
+
+
+def keys_now(*keys: OwnedKey) -> dict[str, tuple[Key, ...]]:
+    """Return these keys by their owners, as people have them now."""
+    found: dict[str, tuple[Key, ...]] = {}
+    for owned in keys:
+        key = Key(line=owned.line, comment=owned.comment, fingerprint=owned.fingerprint, set_at=clock(12, 0))
+        found[owned.person] = (*found.get(owned.person, ()), key)
+    return found
 
 
 def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetails:

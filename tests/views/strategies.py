@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
-from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, SentKey, SentScript, Why
+from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -164,12 +164,12 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
 
 
 rentals = st.sampled_from(State).flatmap(rentals_in)
-sent_keys = st.builds(
-    SentKey,
-    person=user,
-    line=st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".format),
-    comment=text,
-    fingerprint=text,
+key_line = st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".format)
+sent_keys = st.builds(OwnedKey, person=user, line=key_line, comment=text, fingerprint=text)
+keys_now = st.dictionaries(
+    user,
+    st.lists(st.builds(Key, line=key_line, comment=text, fingerprint=text, set_at=moment), max_size=5).map(tuple),
+    max_size=10,
 )
 scripts = st.builds(
     SentScript, version=st.just(1), keys=st.lists(sent_keys, max_size=20).map(tuple), setup=maybe_text
@@ -184,7 +184,6 @@ attempts = st.builds(
     public_key=text,
     key_comment=text,
     script=st.none() | scripts,
-    unsent_keys=st.lists(sent_keys, max_size=20).map(tuple),
     intended_at=moment,
     why=st.none() | st.sampled_from(Why),
     detail=text,
@@ -259,6 +258,7 @@ details = st.builds(
     ledger=st.lists(ledger_rows, max_size=2).map(tuple),
     events=st.lists(events, max_size=4).map(tuple),
     spent=spents,
+    keys_now=keys_now,
     usual=st.none() | span,
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Attempt, SentKey, SentScript
+from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.summary import RentalDetails
@@ -16,34 +16,55 @@ from bot.policy.keys import LARGEST_RSA
 from handlers.views import ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.screens import direct, message, page, read
-from tests.views.stories import ANA, BEN, CARL, READY_EVENT, RULES, clock, gone, happened, making, ready
+from tests.views.stories import (
+    ANA,
+    BEN,
+    CARL,
+    READY_EVENT,
+    RULES,
+    clock,
+    gone,
+    happened,
+    keys_now,
+    making,
+    ready,
+)
 
 NOW = clock(14, 0)
 HOST_KEY = "SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A"
 
 
-def key(person: str, comment: str, line: str = "ssh-ed25519 AAAAC3NzaC1lZDI1") -> SentKey:
-    return SentKey(person=person, line=line, comment=comment, fingerprint="SHA256:9fA")
+def line(n: int) -> str:
+    """Return the line of the n-th key, from 1."""
+    return f"ssh-ed25519 AAAAC3NzaC1lZDI{n}"
 
 
-def large(person: str) -> SentKey:
-    """Return a key that is as long as an RSA key can be: type, exponent and modulus, each with its length."""
-    parts = (b"ssh-rsa", b"\1\0\1", b"\0" + b"\xff" * (LARGEST_RSA // 8))
+def key(person: str, comment: str, written: str = line(1)) -> OwnedKey:
+    return OwnedKey(person=person, line=written, comment=comment, fingerprint="SHA256:9fA")
+
+
+FIRST = key(ANA, "you@laptop", "ssh-ed25519 AAAA")
+"""The key that each purchase sends."""
+
+
+def large(n: int) -> OwnedKey:
+    """Return the n-th of Ana's keys that are as long as RSA keys can be: type, exponent and modulus, each with its
+    length."""
+    parts = (b"ssh-rsa", b"\1\0\1", b"\0" + bytes([255 - n]) * (LARGEST_RSA // 8))
     blob = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    return key(person, "", f"ssh-rsa {base64.b64encode(blob).decode()}")
+    return key(ANA, "", f"ssh-rsa {base64.b64encode(blob).decode()}")
 
 
-def sent(*keys: SentKey, **changes: Any) -> RentalDetails:
-    """Return k7mq2 in use, bought with a boot script that holds these keys."""
-    details = ready(**{"host_key": HOST_KEY, **changes})
+def sent(
+    *keys: OwnedKey, later: tuple[OwnedKey, ...] = (), setup: str | None = None, **changes: Any
+) -> RentalDetails:
+    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys and this set-up.
+    The people have these keys now, and those of `later`."""
+    details = ready(**{"host_key": HOST_KEY, "teammates": (BEN, CARL), **changes})
     first, last = details.attempts
-    script = SentScript(version=1, keys=keys)
-    return changed(details, attempts=(first, changed(last, script=script)))
-
-
-def with_last(details: RentalDetails, **changes: Any) -> tuple[Attempt, ...]:
-    """Return the attempts with changes of the last one."""
-    return (*details.attempts[:-1], changed(details.attempts[-1], **changes))
+    script = SentScript(version=1, keys=keys, setup=setup) if keys or setup else None
+    attempts = (first, changed(last, script=script))
+    return changed(details, attempts=attempts, keys_now=keys_now(FIRST, *keys, *later))
 
 
 def answer(details: RentalDetails, reader: str = ANA) -> str:
@@ -52,7 +73,7 @@ def answer(details: RentalDetails, reader: str = ANA) -> str:
 
 def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_others() -> None:
     assert page(
-        direct(READY_EVENT, sent(key(ANA, "you@desk"), key(BEN, "ben@desk"))),
+        direct(READY_EVENT, sent(key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))),
         direct(READY_EVENT, sent()),
     ) == snapshot("""\
 
@@ -61,7 +82,7 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
 Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
       the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
-      AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k" authorized_keys || printf
+      AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI2'; do grep -qsxF "$k" authorized_keys || printf
       '\\n%s\\n' "$k" >>authorized_keys; done)`
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
       First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
@@ -81,25 +102,41 @@ If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRr
 """)
 
 
-def test_keys_that_were_not_sent_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
-    unsent = (key(ANA, "you@phone"), key(BEN, "ben@desk"))
-    without_script = changed(sent(), attempts=with_last(sent(), script=None, unsent_keys=unsent))
-    one_did_not_fit = sent(key(ANA, "you@desk"))
-    one_did_not_fit = changed(one_did_not_fit, attempts=with_last(one_did_not_fit, unsent_keys=unsent[:1]))
-    shown = [ssh_text.ssh_lines(each, ANA)[1].partition("`(umask") for each in (without_script, one_did_not_fit)]
-    assert [words.strip() for words, _, _ in shown] == [
-        'Opens with "you@laptop". Not on it: "you@phone" and Ben\'s. To add them, paste on the machine:',
-        'Opens with "you@laptop"; with "you@desk" too if its set-up runs. Not on it: "you@phone". '
-        "To add them, paste on the machine:",
+def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
+    desk, phone = key(ANA, "you@desk", line(1)), key(ANA, "you@phone", line(2))
+    bens = key(BEN, "ben@desk", line(3))
+    without_script = sent(later=(desk, bens))
+    added_later = sent(desk, later=(phone, bens))
+    removed = changed(sent(desk, bens), keys_now=keys_now(FIRST, bens))
+    all_removed = changed(sent(desk), keys_now=keys_now(FIRST))
+    shown = [
+        ssh_text.ssh_lines(each, ANA)[1]
+        .removeprefix('Opens with "you@laptop"')
+        .partition(", paste on the machine: ")
+        for each in (without_script, added_later, removed, all_removed)
     ]
-    assert [line.count("ssh-ed25519") for _, _, line in shown] == [2, 2]
+    assert [words for words, _, _ in shown] == snapshot(
+        [
+            '. To add "you@desk" and Ben\'s',
+            '; with "you@desk" too if its set-up runs. If it doesn\'t, or to add "you@phone" and Ben\'s too',
+            "; with \"you@desk\" and Ben's too if its set-up runs. If it doesn't",
+            '; with "you@desk" too if its set-up runs.',
+        ]
+    )
+    pasted = [[n for n in range(1, 4) if line(n) in command] for _, _, command in shown]
+    assert pasted == [[1, 3], [1, 2, 3], [3], []]
+
+
+def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
+    new = key(ANA, "you@new", line(1))
+    replaced = changed(sent(), keys_now=keys_now(new))
+    words = ssh_text.ssh_lines(replaced, ANA)[1]
+    assert words.startswith('Opens with "you@laptop". To add "you@new", paste on the machine: ')
 
 
 def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
-    details = sent(request=changed(ready().rental.request, setup="torch"))
-    script = SentScript(version=1, setup="torch")
-    runs = changed(details, attempts=with_last(details, script=script))
-    never = changed(details, attempts=with_last(details, script=None))
+    request = changed(ready().rental.request, setup="torch")
+    runs, never = sent(setup="torch", request=request), sent(request=request)
     assert [ssh_text.ssh_lines(each, ANA)[2] for each in (runs, never)] == snapshot(
         [
             "The set-up torch writes to /var/lib/gpubot/setup.log.",
@@ -117,12 +154,14 @@ def test_the_ready_message_says_that_nothing_answers_until_the_host_key_was_read
 def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:
     named = sent(*(key(ANA, name) for name in ("pc", "`<b>", "a", "b", "c")))
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
+    many = changed(sent(*(key(name, "") for name in "ABCDEFG")), names={name: name for name in "ABCDEFG"})
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
-    shown = [ssh_text.ssh_lines(each, ANA)[1] for each in (named, others, unnamed)]
+    shown = [ssh_text.ssh_lines(each, ANA)[1] for each in (named, others, many, unnamed)]
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
             'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too if its set-up runs.',
             "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its set-up runs.",
+            "Opens with \"you@laptop\"; with A's, B's, C's, D's, E's and 2 more people's too if its set-up runs.",
             "Opens with your key.",
         ]
     )
@@ -186,7 +225,7 @@ k7mq2 can't be opened. Destroyed: 1x H100 EU.
 
 
 def test_lines_to_paste_that_are_long_have_paragraphs_of_their_own_and_are_never_cut() -> None:
-    keys = [large(ANA) for _ in range(3)]
+    keys = [large(n) for n in range(3)]
     for count in (1, 2, 3):
         shown = ssh_text.ssh(sent(*keys[:count]), reader=ANA, rules=RULES, now=NOW)
         assert problems_of_message(shown.text, shown.blocks) == []

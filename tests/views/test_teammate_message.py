@@ -6,7 +6,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import SentKey, SentScript
+from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.summary import RentalDetails
@@ -21,12 +21,14 @@ from tests.views.stories import (
     clock,
     gone,
     happened,
+    keys_now,
     making,
     ready,
     waiting,
 )
 
-BENS_KEY = SentKey(person=BEN, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ben@desk", fingerprint="SHA256:9fA")
+BENS_KEY = OwnedKey(person=BEN, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ben@desk", fingerprint="SHA256:9fA")
+CARLS_KEY = OwnedKey(person=CARL, line="ssh-ed25519 AAAAC3NzaC1lZDI2", comment="", fingerprint="SHA256:3fB")
 ENDING = happened(EventKind.ENDING, clock(18, 10), id=9, until=clock(18, 40), span=30 * M)
 
 
@@ -39,7 +41,8 @@ def shared(details: RentalDetails) -> RentalDetails:
 def with_bens_key(**changes: Any) -> RentalDetails:
     details = shared(ready(**changes))
     script = SentScript(version=1, keys=(BENS_KEY,))
-    return changed(details, attempts=(details.attempts[0], changed(details.attempts[1], script=script)))
+    attempts = (details.attempts[0], changed(details.attempts[1], script=script))
+    return changed(details, attempts=attempts, keys_now=keys_now(BENS_KEY, CARLS_KEY))
 
 
 def added(hour: int, minute: int, *without_key: str) -> Event:
@@ -67,7 +70,7 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill.
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
@@ -78,16 +81,19 @@ Destroyed 18:41: Ana's 1x H100 (k7mq2).
 
 def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> None:
     keyless = added(13, 0, CARL)
+    in_use = changed(shared(ready(keyless)), keys_now=keys_now(BENS_KEY))
+    same_key = changed(in_use, attempts=(changed(in_use.attempts[1], public_key=BENS_KEY.line),))
     assert page(
-        direct(keyless, shared(ready(keyless)), to=BEN),
-        direct(keyless, shared(ready(keyless)), to=CARL),
+        direct(keyless, in_use, to=BEN),
+        direct(keyless, same_key, to=BEN),
+        direct(keyless, in_use, to=CARL),
         direct(keyless, shared(gone(keyless)), to=CARL),
     ) == snapshot("""\
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill.
 [Extend]
@@ -96,10 +102,19 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens once Ana has put your key on it: /gpu share k7mq2 shows Ana the line.
+Opens with your key.
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill.
-I need your public SSH key first.
+[Extend]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Ana's 1x H100 (k7mq2) is ready until 18:40.
+`ssh root@203.0.113.7`
+Opens once I have your public SSH key and Ana has put it on the machine: /gpu share k7mq2 shows Ana
+      the line.
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill.
 [Add SSH key] [Take mine from GitHub] [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 

@@ -13,7 +13,8 @@ from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
-from bot.lifecycle.teammates import names_of, people_without_key
+from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
+from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -32,8 +33,11 @@ from bot.policy.roles import (
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
     """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
-    money = sees_money(person, rental.owner, deps.rules)
-    return await _details(tx, rental, deps.clock.now(), money=money)
+    details = await _details(tx, rental, deps.clock.now(), money=sees_money(person, rental.owner, deps.rules))
+    if rental.state is not State.READY or not rental.lets_in(person.id):
+        return details
+    keys = await keys_that_get_in(tx, rental, deps.rules)
+    return changed(details, keys_now={user_id: tuple(own) for user_id, own in keys.items()})
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:

@@ -227,7 +227,6 @@ async def _intend(
         public_key=key.line,
         key_comment=key.comment,
         script=plan.sent,
-        unsent_keys=plan.unsent,
         intended_at=now,
     )
     before = snapshot.attempts[-1] if snapshot.attempts else None

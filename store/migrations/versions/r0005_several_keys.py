@@ -42,7 +42,6 @@ def upgrade() -> None:
     op.add_column("rentals", sa.Column("approval_notice_at", sa.DateTime(timezone=True)))
     op.add_column("rentals", sa.Column("host_key", sa.Text()))
     op.add_column("attempts", sa.Column("script", sa.Text()))
-    op.add_column("attempts", sa.Column("unsent_keys", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("rentals", sa.Column("notices_checked_at", sa.DateTime(timezone=True)))
     _fill_notices_checked_at()
     op.drop_column("rentals", "notices_given")
