@@ -23,6 +23,7 @@ from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE,
 from handlers.parsing.slack_text import name_mentions, split_note
 from handlers.parsing.until import UnclearEnd, parse_end
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
+from handlers.views.ends import UTC_ONLY
 
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
@@ -50,7 +51,7 @@ def parse_request(text: str, catalog: Catalog, given: Given, *, after_verb: bool
     parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
     builder = _RequestBuilder(parts, mentioned, vocabulary, given)
     request = builder.build(name_mentions(note))
-    says_now = _says_now(mentioned.text, parts, request) and not builder.end_rolled
+    says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
     return ParsedRequest(request=request, now=says_now)
 
 
@@ -94,8 +95,9 @@ class _RequestBuilder:
         self.mentioned = mentioned
         self.vocabulary = vocabulary
         self.given = given
-        self.end_rolled = False
-        """Whether the end is tomorrow because its time has passed today. `now` must then only show the offers."""
+        self.end_in_doubt = False
+        """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
+        zone is unknown. `now` must then only show the offers."""
         self.totals = [price for price in parts.prices if self._is_total(price)]
         self.caps = [price for price in parts.prices if not self._is_total(price)]
         self.messages = ErrorMessages(parts, self.caps, vocabulary, given, mentioned.names)
@@ -185,7 +187,7 @@ class _RequestBuilder:
             by_length, by_end = self.messages.suggest(end=""), self.messages.suggest(end=end)
             raise Mistake(f"A length or an end, not both. Try: {by_length}, or {by_end}")
         try:
-            until, self.end_rolled = parse_end(end, self.given.now, self.given.zone)
+            until, rolled = parse_end(end, self.given.now, self.given.zone)
         except UnclearEnd as unclear:
             commands = [self.messages.suggest(end=possible) for possible in unclear.ends]
             raise Mistake(f"{unclear.words} Try: {', or '.join(commands)}") from None
@@ -193,6 +195,7 @@ class _RequestBuilder:
             longest = say_span(self.given.max_lease)
             suggestion = self.messages.suggest(lease=self.given.max_lease, end="")
             raise Mistake(f'"until {end}" is too far away: a lease is at most {longest}. Try: {suggestion}')
+        self.end_in_doubt = rolled or self.given.zone == UTC_ONLY
         return until
 
     def _gpu_or_variant(self, gpu: str) -> str:

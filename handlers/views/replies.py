@@ -68,10 +68,12 @@ def rented(rental: Rental, *, first_line: str = "", without_key: Sequence[str] =
     are the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
     name = f"{describe(rental.request)}, {rental.id}"
+    ends_at = rental.request.until
+    until = f", until {Times.date_and_time(ends_at)}" if ends_at else ""
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}. {follow}"
+        text = f"Asked for approval: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
     else:
-        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}. {follow}"
+        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
 
 

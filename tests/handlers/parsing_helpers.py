@@ -32,9 +32,12 @@ LONGEST = timedelta(hours=72)
 
 
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""12:00 in London too, where clocks are those of UTC then."""
 
 
-def command(text: str, *, now: datetime = MONDAY_NOON, zone: str = "UTC", catalog: Catalog = CATALOG) -> Command:
+def command(
+    text: str, *, now: datetime = MONDAY_NOON, zone: str = "Europe/London", catalog: Catalog = CATALOG
+) -> Command:
     return parse_command(text, catalog, default_lease=LEASE, max_lease=LONGEST, now=now, zone=zone)
 
 

@@ -127,6 +127,11 @@ def test_late_in_the_day_the_suggested_end_is_tomorrow() -> None:
         command("extend until", now=local("2026-11-24 17:00", BERLIN).astimezone(UTC), zone=BERLIN)
 
 
+def test_now_rents_nothing_at_once_if_the_end_was_read_as_utc() -> None:
+    read = [command("get h100 until 18:00 now", zone=zone) for zone in (BERLIN, "UTC")]
+    assert [isinstance(each, Get) and each.now for each in read] == [True, False]
+
+
 def test_a_zone_that_this_machine_does_not_know_is_read_as_utc() -> None:
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
     assert parse_end("18:00", now, "Mars/Olympus").at == datetime(2026, 11, 24, 18, tzinfo=UTC)

@@ -29,7 +29,7 @@ from handlers.views.blocks import Rendered
 from handlers.views.error_text import BLOCKS, DECISIONS, NEXT_STEPS
 from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, waiting
+from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, request, waiting
 
 NOW = clock(14, 40)
 TIMES = reader_times(RULES, NOW, None)
@@ -137,9 +137,14 @@ This was posted twice. Use the other one.
 
 
 def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_it() -> None:
-    assert texts(replies.rented(rental(State.PROCURING)), replies.rented(waiting().rental)) == snapshot("""\
+    until = rental(State.PROCURING, request=request(until=clock(18, 0)))
+    rentals = [rental(State.PROCURING), until, waiting().rental]
+    shown = texts(*map(replies.rented, rentals))
+    assert shown == snapshot("""\
 
 Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
+
+Renting: 1x H100 EU, k7mq2, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
 Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
