@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from bot.model.attempt import Attempt, OwnedKey
+from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -150,7 +152,7 @@ def _teammates_keys(details: RentalDetails, reader: str) -> str:
     if not own:
         return f"Opens once I have your public SSH key and {name} has put it on the machine: {shows}"
     sent = {key.line for key in attempt.script_keys} if attempt is not None else set()
-    names = [_key_name(key.comment, key.fingerprint) for key in own if key.line in sent]
+    names = _own_names([key for key in own if key.line in sent], details, reader)
     if not names:
         return f"Opens once {name} has put your key on the machine: {shows}"
     return (
@@ -171,11 +173,24 @@ def _set_up(details: RentalDetails) -> str:
 def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
     """Return these keys for the machine's owner: their own by name, other people's as `Ben's`."""
     reader = details.rental.owner
-    own = [_key_name(key.comment, key.fingerprint) for key in keys if key.person == reader]
+    own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
     more = len(others) - PEOPLE_NAMED
     counted = [f"{more} more people's"] if more > 0 else []
     return [*_first_few(own), *(f"{name}'s" for name in list(others)[:PEOPLE_NAMED]), *counted]
+
+
+def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
+    """Return keys of the reader by comment, or by fingerprint if another key of theirs has the same comment: all
+    keys of a GitHub user have the same."""
+    comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
+    attempt = details.current
+    if attempt is not None:
+        comments |= {key.line: key.comment for key in attempt.script_keys if key.person == reader}
+        if reader == details.rental.owner:
+            comments[attempt.public_key] = attempt.key_comment
+    used = Counter(comments.values())
+    return [_key_name(key.comment if used[key.comment] < 2 else "", key.fingerprint) for key in keys]
 
 
 def _first_few(own: Sequence[str]) -> list[str]:

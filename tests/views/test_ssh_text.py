@@ -102,6 +102,24 @@ If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRr
 """)
 
 
+def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
+    """All keys of a GitHub user have the same comment."""
+    again, desk = key(ANA, "you@laptop", line(2)), key(ANA, "you@desk", line(3))
+    shown = [
+        ssh_text.ssh_lines(details, reader)[1].partition(" If it doesn't")[0]
+        for details, reader in (
+            (sent(again, desk), ANA),
+            (sent(desk, later=(again,)), ANA),
+            (sent(key(BEN, "ben", line(2)), key(BEN, "ben", line(3)), key(BEN, "you@laptop", line(4))), BEN),
+        )
+    ]
+    assert shown == [
+        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its set-up runs.',
+        'Opens with "you@laptop"; with "you@desk" too if its set-up runs.',
+        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its set-up runs.',
+    ]
+
+
 def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
     desk, phone = key(ANA, "you@desk", line(1)), key(ANA, "you@phone", line(2))
     bens = key(BEN, "ben@desk", line(3))
