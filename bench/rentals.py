@@ -27,6 +27,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.notices import QUIET
 from bot.policy.rules import Rules
 from bot.policy.spending import propose
 from store.db import Database
@@ -147,7 +148,11 @@ def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: date
 def _lease(now: datetime) -> Lease:
     """Return a lease that began just now. Its owner did nothing for so long that they are asked about it."""
     return Lease(
-        ready_at=now, ends_at=now + LEASE, notices_checked_at=now, seen_at=now - LEASE, question=Question(at=now)
+        ready_at=now,
+        ends_at=now + LEASE,
+        notices_checked_at=now - QUIET,
+        seen_at=now - LEASE,
+        question=Question(at=now),
     )
 
 
