@@ -144,7 +144,7 @@ async def _rent_with_approval(play: Play) -> None:
     await play.confirms("Cleo")
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve up to")
     await play.confirms("Ben")
-    ready = await play.until_sees("Cleo", "is ready until", SOON, dm=True)
+    ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.passes(timedelta(minutes=40))
     await play.clicks("Cleo", ready, "Destroy")
     await play.confirms("Cleo")

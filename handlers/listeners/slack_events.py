@@ -96,7 +96,10 @@ async def message_posted(context: Context, event: Event, _: str | None) -> None:
 
 
 async def mentioned(context: Context, event: Event, _: str | None) -> None:
-    """Handle app_mention: tell the person, where they wrote, that the bot reads only commands."""
+    """Handle app_mention: tell the person, where they wrote, that the bot reads only commands.
+
+    Only they see it and it notifies nobody, so the store doesn't keep count of it as of hints in direct messages.
+    """
     user, channel = text(event, "user"), text(event, "channel")
     if not user or not channel or "bot_id" in event:
         return
@@ -137,7 +140,7 @@ BEFORE_ACK: Mapping[str, Handler] = MappingProxyType(
     }
 )
 AFTER_ACK: Mapping[str, Handler] = MappingProxyType({"app_mention": mentioned, "app_home_opened": home_opened})
-"""If the call to Slack fails, the person does the same again."""
+"""A failed call to Slack is only logged: the person can mention the bot, or open its Home tab, again."""
 
 
 def handle_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
