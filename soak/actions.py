@@ -79,6 +79,7 @@ _MEMBER = (
     (2, "command", ("keep {own} 1h",)),
     (6, "click", ("Destroy", "Cancel")),
     (4, "command", ("destroy {own}",)),
+    (3, "command", ("share {own} @ana", "share {own} @ben", "share {own} @cleo", "share {own}")),
     (4, "click", ("Withdraw", "Take the request back", "Go on")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (6, "read", ()),
@@ -138,7 +139,8 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
 def _get(rng: random.Random, after: float, who: str, gpus: tuple[str, ...], now: str) -> Action:
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
-    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{setup}{now}{note}"
+    teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
+    text = f"get {rng.choice(gpus)} for {rng.choice(LEASES)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])
     return Action(after=after, who=who, kind=ActionKind.COMMAND, channel=channel, text=text)
 

@@ -15,7 +15,8 @@ from sandbox.client import SeenMessage
 
 RENTAL_ID = r"[a-hjkmnp-z2-9]{5}"
 CARD = re.compile(
-    rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), (?P<owner>\w+), (?P<id>{RENTAL_ID})\.(?: (?P<rest>.*))?$",
+    rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), "
+    rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?, (?P<id>{RENTAL_ID})\.(?: (?P<rest>.*))?$",
     re.DOTALL,
 )
 """The first line of a card."""
@@ -153,6 +154,17 @@ class Evidence:
         """By rental, its owner."""
         matches = {rental: CARD.match(card.text) for rental, card in self.cards.items()}
         return {rental: found["owner"] for rental, found in matches.items() if found}
+
+    @cached_property
+    def let_in(self) -> dict[str, frozenset[str]]:
+        """By rental, the people who may open its machine: its owner and the teammates whom its card names."""
+        found: dict[str, frozenset[str]] = {}
+        for rental, card in self.cards.items():
+            if match := CARD.match(card.text):
+                found[rental] = frozenset({match["owner"], *re.findall(r"\w+", match["teammates"] or "")}) - {
+                    "and"
+                }
+        return found
 
     def posted_cards(self) -> list[tuple[str, SeenMessage]]:
         """Return every card with its rental, the oldest first. A rental should have only one."""

@@ -75,7 +75,8 @@ async def _rentals(world: World, action: Action) -> list[str]:
     found: dict[str, None] = {}
     for message in await _newest_first(world, action.who):
         first_line = message.text.split("\n")[0]
-        if message.author in PEOPLE or ("{own}" in action.text and f", {action.who}, " not in first_line):
+        theirs = re.search(rf", {action.who}(?:,| with )", first_line)
+        if message.author in PEOPLE or ("{own}" in action.text and theirs is None):
             continue
         # A word of five letters can look like an id: only take those with a digit.
         found |= dict.fromkeys(word for word in _IDS.findall(first_line) if any(sign.isdigit() for sign in word))

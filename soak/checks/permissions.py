@@ -13,9 +13,9 @@ _HELP = re.compile(r"Up to \$[\d,.]+/h and \$[\d,.]+ in all you decide alone|und
 """Amounts that everyone may read: the team's limits, and examples."""
 
 
-def ssh_commands_are_for_owners(evidence: Evidence) -> list[str]:
-    """Only the owner of a machine reads its SSH command, and only in private."""
-    ports = {m.port: evidence.owners.get(m.rental or "") for m in evidence.machines if m.port}
+def ssh_commands_are_for_owners_and_teammates(evidence: Evidence) -> list[str]:
+    """Only the owner of a machine and their teammates read its SSH command, and only in private."""
+    let_in = {m.port: evidence.let_in.get(m.rental or "", frozenset()) for m in evidence.machines if m.port}
     found = []
     for name, messages in evidence.seen.items():
         for message in messages:
@@ -24,8 +24,8 @@ def ssh_commands_are_for_owners(evidence: Evidence) -> list[str]:
                 continue
             if not (message.only_you or message.is_dm):
                 found.append(f"an SSH command is in #{message.channel_name}: {message.text[:60]!r}")
-            elif ssh[1] and ports.get(int(ssh[1]), name) != name:
-                found.append(f"{name} read the SSH command of {ports[int(ssh[1])]}'s machine")
+            elif ssh[1] and name not in let_in.get(int(ssh[1]), {name}):
+                found.append(f"{name} read an SSH command, and only {sorted(let_in[int(ssh[1])])} may open it")
     return found
 
 
@@ -56,4 +56,8 @@ def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
     return found
 
 
-CHECKS = (ssh_commands_are_for_owners, strangers_read_nothing_in_private, money_of_others_is_for_approvers)
+CHECKS = (
+    ssh_commands_are_for_owners_and_teammates,
+    strangers_read_nothing_in_private,
+    money_of_others_is_for_approvers,
+)

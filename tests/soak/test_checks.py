@@ -143,10 +143,13 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ),
     ("every_decision_counts", lambda e: with_action(e, kind="deny", who="Ben", rental=RENTAL, value="k7mq2:1")),
     (
-        "ssh_commands_are_for_owners",
+        "ssh_commands_are_for_owners_and_teammates",
         lambda e: with_seen(e, "Ben", private(41, f"ssh -p {PORT} root@h", at(13, 0))),
     ),
-    ("ssh_commands_are_for_owners", lambda e: for_all(e, reply(41, f"ssh -p {PORT} root@h", at(13, 0)))),
+    (
+        "ssh_commands_are_for_owners_and_teammates",
+        lambda e: for_all(e, reply(41, f"ssh -p {PORT} root@h", at(13, 0))),
+    ),
     (
         "strangers_read_nothing_in_private",
         lambda e: with_seen(e, "Gus", private(41, "Up to $21.16/h.", at(13, 0))),
@@ -188,6 +191,13 @@ def test_a_planted_mistake_is_found(name: str, change: Callable[[Evidence], Evid
 
 def test_every_check_finds_a_planted_mistake() -> None:
     assert {each.__name__ for each in CHECKS} == {name for name, _ in CASES}
+
+
+def test_a_teammate_reads_the_ssh_command_and_nobody_else_does() -> None:
+    shared = with_card(good(), FINAL.replace("Ana,", "Ana with Ben,"))
+    command = private(41, f"ssh -p {PORT} root@h", at(13, 0))
+    assert names(with_seen(shared, "Ben", command)) == set()
+    assert names(with_seen(shared, "Cleo", command)) == {"ssh_commands_are_for_owners_and_teammates"}
 
 
 def test_a_machine_may_outlive_its_lease_while_the_bot_is_down_or_the_vendor_deletes_slowly() -> None:
