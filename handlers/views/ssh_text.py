@@ -161,13 +161,15 @@ def _teammates_keys(details: RentalDetails, reader: str) -> str:
 
 
 def _set_up(details: RentalDetails) -> str:
-    """Return where the output of the set-up is, or that it doesn't run. Return an empty text if there is none."""
+    """Return where the output of the set-up is, or that it doesn't run. Return an empty text if there is none.
+
+    A vendor may take the boot script and never run it, which only the machine shows."""
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
         return ""
     if attempt.script is None or attempt.script.setup is None:
         return f"The set-up {escape(wanted)} doesn't run on it."
-    return f"The set-up {escape(wanted)} writes to {SETUP_LOG}."
+    return f"The set-up {escape(wanted)} writes to {SETUP_LOG}. If there is no such file, it didn't run."
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:

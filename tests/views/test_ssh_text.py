@@ -157,7 +157,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     runs, never = sent(setup="torch", request=request), sent(request=request)
     assert [ssh_text.ssh_lines(each, ANA)[2] for each in (runs, never)] == snapshot(
         [
-            "The set-up torch writes to /var/lib/gpubot/setup.log.",
+            "The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
             "The set-up torch doesn't run on it.",
         ]
     )

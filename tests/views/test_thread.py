@@ -105,18 +105,19 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
     ) == snapshot("""\
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
-      price. Only Ana's first key gets in, and the set-up torch doesn't run. /gpu ssh k7mq2 has the
-      line to paste. Ben has no key and doesn't get in.
+      price. Only Ana's first key gets in, and the set-up torch doesn't run. When it is ready, /gpu
+      ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no key and doesn't get in.
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
-      price. Only Ana's first key gets in. /gpu ssh k7mq2 has the line to paste.
+      price. Only Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that
+      adds the missing keys.
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
       price. The set-up torch doesn't run.
 
 Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
-      $2.20/h, +$0.05, within what you accepted. Only Ana's first key gets in. /gpu ssh k7mq2 has
-      the line to paste.
+      $2.20/h, +$0.05, within what you accepted. Only Ana's first key gets in. When it is ready,
+      /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
 Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h, +$0.27, within what you
       accepted.
@@ -124,11 +125,12 @@ Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h, +$0
 Renting from Hyperstack at $2.15/h. The rules no longer have the set-up <!channel>*'torch', so it
       doesn't run.
 
-Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the start-up script. /gpu ssh k7mq2 has
-      the line to paste.
+Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the start-up script. When it is ready,
+      /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Renting from Hyperstack at $2.15/h. 3 keys don't fit into the start-up script. /gpu ssh k7mq2 has
-      the line to paste. Ben, Carl have no key and don't get in.
+Renting from Hyperstack at $2.15/h. 3 keys don't fit into the start-up script. When it is ready,
+      /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no key and
+      don't get in.
 
 Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben has no key and doesn't
       get in.

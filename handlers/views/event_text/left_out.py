@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.model.event import LeftOut
 from handlers.views.event_text.composition import EventContext
-from handlers.views.format import escape, join, person, plural, sentence
+from handlers.views.format import escape, join, listed, person, plural, sentence
 from handlers.views.rental_text import owner
 
 
@@ -15,7 +15,9 @@ def left_out_text(context: EventContext) -> str:
     if left_out is None:
         return ""
     lacks = _without_script(context, left_out) if left_out.refused else _script_lacks(left_out)
-    next_step = f"/gpu ssh {context.details.rental.id} has the line to paste." if left_out.key_count else ""
+    rental_id, shown_to = context.details.rental.id, owner(context.details)
+    line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
+    next_step = line if left_out.key_count else ""
     return join(lacks, next_step, _people_without_key(context, left_out))
 
 
@@ -39,4 +41,4 @@ def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
     if not names:
         return ""
     has = "has no key and doesn't" if len(names) == 1 else "have no key and don't"
-    return f"{', '.join(names)} {has} get in."
+    return f"{listed(names)} {has} get in."
