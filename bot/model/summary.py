@@ -43,7 +43,7 @@ class RentalDetails(RentalSummary):
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
     """The keys that its owner, and each teammate who may be let in, have now, by user id. Only for
-    details of a machine in use that one of these people reads."""
+    details of a rental that is not over and that one of these people reads."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()

@@ -235,7 +235,7 @@ def _unknown_command(first_word: str, rest: str) -> Mistake:
     word = normalize(first_word[:MAX_NAME_LENGTH]).lower()
     nearest = tuple(name for name, typos in _MAX_TYPOS.items() if OSA.distance(word, name) <= typos)
     suggestion = " ".join(nearest[:1])
-    if suggestion in {"destroy", "extend", "show", "keep"}:
+    if suggestion in {"destroy", "extend", "show", "keep", "share"}:
         rental_id = rest.strip().lower()
         suggestion += f" {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}"
     hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help" if nearest else "Try: /gpu help"

@@ -48,10 +48,10 @@ def let_in(event: Event, details: RentalDetails, reader: str, rules: Rules, time
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
     if rental.state is State.READY:
         return blocks.message(f"{name} is ready.", closed=False)
-    text = (
-        f"{owner(details)} lets you into {describe(rental.request)} ({rental.id}) when it is ready. "
-        "I need your public SSH key for that."
-    )
+    text = f"{owner(details)} lets you into {describe(rental.request)} ({rental.id}) when it is ready."
+    if details.keys_now.get(reader):
+        return blocks.message(text, closed=False)
+    text += " I need your public SSH key for that."
     return blocks.message(text, blocks.section(text), blocks.actions(*_add_key(rules)), closed=False)
 
 

@@ -77,7 +77,7 @@ def test_share_names_a_rental_and_people(text: str) -> None:
     ("text", "says"),
     [
         ("share k7mq2 @ben", 'I don\'t know who "@ben" is. After /gpu share k7mq2, type @'),
-        (f"shar k7mq2 {BEN}", "Nearest: share."),
+        (f"shar k7mq2 {BEN}", "Nearest: share. Try: /gpu share k7mq2, or /gpu help"),
     ],
 )
 def test_a_share_that_is_not_clear_says_what_to_type(text: str, says: str) -> None:

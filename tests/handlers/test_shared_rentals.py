@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.model.rental import Rental
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
-from tests.handlers.rental_states import H, running
+from tests.handlers.rental_states import H, asked, running
 from tests.handlers.team import EVE, NOON, Team, team
 from tests.handlers.test_teammates import add_key
 
@@ -59,6 +59,19 @@ async def test_the_ready_message_lets_somebody_without_a_key_add_one(tmp_path: P
         assert await ours.modal(BEN) is not None
         line = await add_key(ours, BEN)
         assert line in await ours.command(ANA, f"share {rental.id}")
+
+
+async def test_the_question_for_a_key_goes_once_there_is_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        await ours.command(ANA, f"share {rental.id} @ben")
+        await ours.deliver()
+        assert "I need your public SSH key for that." in (await direct_messages(ours, BEN))[0]
+        await add_key(ours, BEN)
+        await ours.command(ANA, f"share {rental.id} @cleo")
+        await ours.deliver()
+        (message,) = await direct_messages(ours, BEN)
+        assert message == f"Ana lets you into 1x H100 EU ({rental.id}) when it is ready."
 
 
 async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:

@@ -34,8 +34,7 @@ async def test_a_teammate_logs_in_extends_and_is_told_of_the_end(world: World) -
     assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
 
     await world.play.types("Ana", "#training", "share @cleo")
-    asked = world.play.sees("Cleo", "I need your public SSH key first.", dm=True)
-    assert "Opens once Ana has put your key on it" in asked.text
+    world.play.sees("Cleo", "Opens once I have your public SSH key and Ana has put it on the machine", dm=True)
 
     await world.until_card(rental, "Destroyed")
     assert world.play.sees("Ben", "Destroyed", dm=True).text.endswith(f"({rental}).")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bot.errors import Mistake
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.service import queries, sharing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.person import Person
+from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.test_steps_boot import lets_in, new_key
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, World
+from tests.sandbox.compute_world import NOON
 
 EVE = Person(id="U0EVE", name="Eve")
 """A member without any role."""
@@ -50,6 +54,20 @@ async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_
     await here.approve(rental)
     rental = await here.until(rental, State.READY)
     assert await lets_in(rental, key)
+
+
+async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_sizes(here: World) -> None:
+    await add_eve(here)
+    async with here.deps.store.write() as tx:
+        for n in range(5):
+            large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}", set_at=NOON)
+            await tx.people.add_key(EVE.id, large)
+    rental = await here.get(count=8)
+    with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
+        await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+    with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
+        await here.ask(teammates=(EVE.id,))
+    assert (await here.rental(rental.id)).teammates == ()
 
 
 async def test_a_teammate_added_before_the_purchase_gets_in(here: World) -> None:

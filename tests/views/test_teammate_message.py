@@ -127,6 +127,7 @@ def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -
     assert page(
         direct(keyless, shared(waiting(keyless)), to=CARL),
         direct(keyless, shared(making()), to=CARL),
+        direct(keyless, changed(shared(making()), keys_now=keys_now(CARLS_KEY)), to=CARL),
         direct(keyless, shared(ready(keyless)), to=CARL),
         direct(keyless, shared(gone(keyless)), to=CARL),
     ) == snapshot("""\
@@ -136,6 +137,8 @@ Ana lets you into 8x H100 EU (p4wd9) when it is ready. I need your public SSH ke
 
 Ana lets you into 1x H100 EU (k7mq2) when it is ready. I need your public SSH key for that.
 [Add SSH key] [Take mine from GitHub]
+
+Ana lets you into 1x H100 EU (k7mq2) when it is ready.
 
 Ana's 1x H100 (k7mq2) is ready.
 
