@@ -238,6 +238,7 @@ class Delivery:
         if message.kind is MessageKind.THREAD and message.next_call is NextCall.POST:
             try:
                 if await notifies_twice(self._deps, self.poster.finder, message):
+                    log.info("reply.left_out", message=message.id)
                     return Result(_nothing_to_say(message))
             except SearchAgain as again:
                 return self.poster.read_later(message, again)

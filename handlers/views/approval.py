@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.notifications import readers_of
 from bot.model.event import Event, EventKind
 from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
@@ -86,7 +87,7 @@ def approval(
     else:
         return _answer(details, version, asked, times)
     if first:
-        lines.append(f"Asked: {mentions(rules)}.")
+        lines.append(f"Asked: {_mentions(details, asked, rules)}.")
     return blocks.message(
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
@@ -98,10 +99,13 @@ def approval(
     )
 
 
-def mentions(rules: Rules) -> str:
-    """Return mentions of the groups and people who decide requests."""
+def _mentions(details: RentalDetails, asked: Event | None, rules: Rules) -> str:
+    """Return mentions of the groups and people who decide requests. A person who asked, or who gets a direct
+    message of this, is named without a ping."""
     approvers = approvers_of(rules)
-    pings = [*map(mention_group, approvers.groups), *map(mention, approvers.people)]
+    informed = {asked.actor, *readers_of(asked, details.rental, rules)} if asked else set()
+    pings = [mention_group(group) for group in approvers.groups]
+    pings += [person(details.names, one) if one in informed else mention(one) for one in approvers.people]
     return ", ".join(pings or ["nobody is named"])
 
 

@@ -213,7 +213,9 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
     ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
-        return blocks.message(f"{_longer(event, details)}: {name}. It ends {times.time(ends_at)} now.")
+        # The newest message stays open, because it becomes the receipt.
+        text = f"{_longer(event, details)}: {name}. It ends {times.time(ends_at)} now."
+        return blocks.message(text, closed=again is not None)
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
     text = f"Ends {times.time(until, event.at)}, in {about_span(until - event.at)}: {name}. "

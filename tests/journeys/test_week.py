@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from sandbox.client import Ping
 from tests.journeys.checks import check_consistency
-from tests.journeys.world import DAY, PEOPLE, RENTAL_ID, World
+from tests.journeys.world import DAY, PEOPLE, World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 STEP = 20 * MINUTE
 MOST = 24
 
 KINDS = {
-    "ready": re.compile(r"^Your .* is ready until "),
+    "ready": re.compile(r"^(Your|Ana's) .* is ready until "),
     "end": re.compile(r"^Ends .*, in \d+ min|^Ends .*, in [12] h"),
     "lost": re.compile(r"^Lost "),
     "idle": re.compile(r"^Still needed\? "),
@@ -57,9 +57,9 @@ class Week:
             while not (await self.world.card(rental)).text.startswith(word):
                 await self.world.skips(STEP if word == "Destroyed" else 4 * MINUTE)
 
-    async def pings(self) -> list[Ping]:
-        """Return Ana's notifications, except those of setting her key."""
-        return [ping for ping in await self.world.sandbox.pings(PEOPLE["Ana"]) if RENTAL_ID.search(ping.text)]
+    async def pings(self, name: str = "Ana") -> list[Ping]:
+        """Return a person's notifications."""
+        return await self.world.sandbox.pings(PEOPLE[name])
 
 
 def kind_of(ping: Ping) -> str:
@@ -98,7 +98,8 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     await week.until_card("Destroyed", approved, day, other, short)
 
     await world.skips(2 * DAY)
-    last = [await week.rents(wish) for wish in ("get A100 EU for 2h", "get L40S US for 1h")]
+    await world.sets_key("Ben")
+    last = [await week.rents(wish) for wish in ("get A100 EU with @Ben for 2h", "get L40S US for 1h")]
     await week.until_card("Destroyed", *last)
 
     pings = await week.pings()
@@ -106,6 +107,8 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     assert len(counted) <= MOST, [ping.text for ping in counted]
     assert Counter(map(kind_of, counted)) == {"ready": 9, "end": 11, "lost": 1}
     assert {ping.why for ping in pings} == {"dm"}
+    of_ben = await week.pings("Ben")
+    assert [(ping.why, kind_of(ping)) for ping in of_ben] == [("dm", "ready"), ("dm", "end")]
     assert len({ping.text for ping in pings}) == len(pings)
     assert [ping.why for ping in await world.sandbox.pings(PEOPLE["Cleo"])] == ["mention", "mention"]
     await check_consistency(world, bought=await world.bought(), left_out=7)

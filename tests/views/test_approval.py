@@ -47,6 +47,14 @@ Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
 """)
 
 
+def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
+    own = waiting(owner=BEN)
+    again = happened(K.ASKED_AGAIN, clock(14, 5), envelope=1)
+    for asked in (changed(ASKED, actor=BEN), again):
+        text = approval(asked, own, clock(14, 5), shown=0)
+        assert "Asked: <!subteam^S0GPU>, Ben." in text
+
+
 def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
     newer = envelope("18.40", "21.16", 137_540_000, count=8, version=2)
     approved = happened(K.APPROVED, clock(14, 12), BEN, envelope=1, max_rate=Decimal("21.16"), hours=6 * H)

@@ -10,9 +10,10 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.message import MessageKind
 from bot.model.rental import Alarm, Decider, Waiting
 from bot.model.state import State
-from tests.views.screens import card, direct, page, thread
+from tests.views.screens import card, direct, outbox, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
@@ -237,6 +238,16 @@ Extended by Carl: 1x H100 (k7mq2). It ends 20:40 now.
 
 More time approved by Ben: 1x H100 (k7mq2). It ends 20:40 now.
 """)
+
+
+def test_a_notice_stays_open_after_an_extension_until_there_is_a_newer_one() -> None:
+    longer = happened(K.EXTENDED, clock(18, 11), ANA, id=11, until=clock(20, 40))
+    again = happened(K.ENDING, clock(20, 10), id=12, until=clock(20, 40))
+    for events, closed in (((NOTICE, longer), False), ((NOTICE, longer, again), True)):
+        details = ready(*events, lease=lease(clock(20, 40)))
+        shown = outbox(MessageKind.DIRECT, details, clock(20, 10), NOTICE)
+        assert shown is not None
+        assert shown.closed is closed
 
 
 def test_the_newest_message_about_the_end_becomes_the_receipt() -> None:
