@@ -65,6 +65,7 @@ class NextStep(Enum):
     """Name the people whom to let into a rental."""
     PASTE_A_KEY = auto()
     """Send the line of an SSH key instead."""
+    TRY_AGAIN_OR_PASTE_A_KEY = auto()
     REMOVE_A_KEY = auto()
     """Remove one of their own SSH keys, to make room for another."""
 
@@ -203,7 +204,7 @@ class KeysUnavailable(Outage):
     """GitHub gave no usable answer to the question for a person's public keys. `reason` is a sentence."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
+        super().__init__(f"{reason} I saved nothing.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
         self.reason = reason
 
 

@@ -211,7 +211,7 @@ def _key(laptop: Laptop) -> str:
             "A key to rent with, typed or from GitHub:",
             f"  ana key {laptop.public_key}",
             f"  ana key github {GITHUB_NAME}",
-            f"It opens what she rents: ssh -i {laptop.private_key} ...",
+            f"It opens what Ana rents: ssh -i {laptop.private_key} ...",
         )
     )
 

@@ -46,7 +46,9 @@ class GithubKeys(Frozen):
 def check_name(name: str) -> str:
     """Return the name if it can be that of a GitHub user. Raise Mistake otherwise."""
     if not _NAME.fullmatch(name):
-        raise Mistake("That is no GitHub user name: those have up to 39 letters, digits and hyphens.")
+        raise Mistake(
+            "That is no GitHub user name: those have up to 39 letters, digits and hyphens, such as ana-dev."
+        )
     return name
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from bot.errors import DuplicateRental
 from bot.lifecycle.service import previews, queries, quoting, renting
+from bot.model.base import changed
 from bot.model.quote import Quote
 from bot.model.request import Request
 from handlers.directory.channels import is_direct
 from handlers.ids import NO_VALUE, FormValue, OfferValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.parsing.request_text import request_text
 from handlers.parsing.until import example_end
 from handlers.views import modals, offers, replies
 
@@ -46,8 +48,9 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     await ask(context, interaction, last.request)
     if not last.end_dropped:
         return None
-    example = example_end(context.deps.clock.now(), interaction.person.tz)
-    return Reply(content=replies.end_dropped(last.request, f"until {example}"))
+    again = request_text(changed(last.request, note=""), default_lease=last.request.lease)
+    end = example_end(context.deps.clock.now(), interaction.person.tz)
+    return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
 def open_form(

@@ -16,7 +16,8 @@ async def approve(context: Context, interaction: UserInteraction, value: Version
     """Approve the version that was shown, or open the dialog that confirms it if it can cost much."""
     details = await previews.approval_to_confirm(context.deps, interaction.person, value.rental_id, value.version)
     if details is not None:
-        return OpenModal(modal=modals.approve_confirm(details, rules=context.deps.rules))
+        now = context.deps.clock.now()
+        return OpenModal(modal=modals.approve_confirm(details, rules=context.deps.rules, now=now))
     return await approve_confirmed(context, interaction, value)
 
 

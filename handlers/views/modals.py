@@ -149,7 +149,7 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
         return None
     names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
     options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
-    return blocks.select(Field.SETUP, "Set-up script", options, chosen=chosen or NO_SETUP)
+    return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:
@@ -188,7 +188,7 @@ def rent_confirm(quote: Quote, choice: OfferChoice, *, rules: Rules, now: dateti
     )
 
 
-def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
+def approve_confirm(details: RentalDetails, *, rules: Rules, now: datetime) -> Modal:
     """Return the dialog that confirms an expensive approval: of the request or extension that waits."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
@@ -196,6 +196,8 @@ def approve_confirm(details: RentalDetails, *, rules: Rules) -> Modal:
     words = note(rental.request.note)
     more = extension.ends_at - rental.running_lease.ends_at if extension else None
     length = span(envelope.lease) if more is None else f"{span(more)} more"
+    if more is None and rental.request.until is not None:
+        length = how_long_in_dialog(rental.request, now)
     lines = [f"{describe(envelope)}, {length}, for {owner(details)}" + (f": {words}" if words else "")]
     if extension is None:
         limits = over_limits_of_envelope(envelope, rules)

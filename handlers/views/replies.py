@@ -18,7 +18,7 @@ from handlers.views.error_text import error_text
 from handlers.views.event_text import ask_again_text
 from handlers.views.format import Times, channel, escape, join, per_hour, span
 from handlers.views.lease_buttons import extend_button
-from handlers.views.machine_text import describe, gpu
+from handlers.views.machine_text import describe
 from handlers.views.rental_text import STATES
 from handlers.views.teammates_text import without_key_text
 
@@ -77,13 +77,14 @@ def rented(rental: Rental, *, first_line: str = "", without_key: Sequence[str] =
     return reply(join(first_line, text, without_key_text(without_key)))
 
 
-def end_dropped(request: Request, until: str) -> Rendered:
-    """Return the reply to `/gpu again` if the last request named an end that has passed or is near. `until` is an
-    example of what to type."""
+def end_dropped(request: Request, command: str) -> Rendered:
+    """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
+
+    `command` is an example that names another end."""
     near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
     name = f"{describe(request)}, {span(request.lease)} from ready"
-    another = f"/gpu get {gpu(request.gpu)} {until}"
-    return reply(f"The end that you named {near}, so I look for {name}. To name another: {another}")
+    another = f"To name another: {escape(command, 300)}"
+    return reply(f"The end that you named {near}, so I look for {name}. {another}")
 
 
 def paused(changed: bool) -> Rendered:

@@ -22,15 +22,23 @@ def shared(result: Shared) -> Rendered:
     names = [name for name in result.names if name not in result.without_key]
     gone = f"{people_text(result.gone)} may no longer get in." if result.gone else ""
     ways = _by_line(result, names) if result.key_lines or result.removable else [_with_purchase(result, names)]
-    parts = [part for part in (*ways, gone, without_key_text(result.without_key)) if part]
+    parts = [part for part in (*ways, gone, _without_key(result)) if part]
     return blocks.message("\n".join(parts), *map(blocks.section, parts))
+
+
+def _without_key(result: Shared) -> str:
+    """Return who has no SSH key yet, and how they get in once they have one."""
+    rental, no_key = result.rental, without_key_text(result.without_key)
+    if not no_key or rental.state is not State.READY:
+        return no_key
+    return f"{no_key} With it, /gpu share {rental.id} shows the line to paste."
 
 
 def _with_purchase(result: Shared, names: Sequence[str]) -> str:
     if not names:
         return ""
     verb = "gets" if len(names) == 1 else "get"
-    return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its set-up runs."
+    return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its start-up script runs."
 
 
 def _by_line(result: Shared, names: Sequence[str]) -> list[str]:
@@ -51,7 +59,7 @@ def _add(result: Shared, names: Sequence[str]) -> list[str]:
 
 def _take_off(result: Shared, names: Sequence[str]) -> list[str]:
     if not result.removable:
-        return ["Others on it have the same keys."]
+        return ["I show no line that takes them off again: others on it have the same keys."]
     lines, left = key_lines(remove_line, result.removable, REMOVE_LINES)
     return [f"This takes the keys of {people_text(names)} off again:", *lines, *_left(left)]
 

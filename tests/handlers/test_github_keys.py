@@ -15,7 +15,7 @@ from sandbox.slack.default import ANA, GPUS, GUS, OLGA, SHARED, TRAINING
 from tests.github_world import github
 from tests.handlers.team import KEY_LINE, RULES, Json, Team, an_offer, team
 
-NO_NAME = "That is no GitHub user name: those have up to 39 letters, digits and hyphens."
+NO_NAME = "That is no GitHub user name: those have up to 39 letters, digits and hyphens, such as ana-dev."
 ONE, TWO, THREE = (
     asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip() for _ in range(3)
 )
@@ -185,7 +185,8 @@ async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the
         await ours.click(ANA, question, "Take mine from GitHub")
         outcome = await ours.submit(ANA, github_name="nobody-here")
         assert outcome["payload"]["errors"] == {
-            "github_name": 'GitHub has no user "nobody-here". I saved nothing.'
+            "github_name": 'GitHub has no user "nobody-here". I saved nothing. Try again, or paste a key: '
+            "/gpu key ssh-ed25519 AAAA... you@laptop"
         }
         assert (await ours.submit(ANA, github_name=" https://github.com/ana-dev "))["ok"]
         await ours.deliver()
@@ -257,7 +258,11 @@ async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("key github nobody", 'GitHub has no user "nobody". I saved nothing.'),
+        (
+            "key github nobody",
+            'GitHub has no user "nobody". I saved nothing. Try again, or paste a key: '
+            "/gpu key ssh-ed25519 AAAA... you@laptop",
+        ),
         ("key github ana dev", NO_NAME),
         ("key github <!channel>", NO_NAME),
         (
@@ -290,7 +295,9 @@ async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(
         assert "github" not in question["text"]
         for typed in ("key github ana-dev", "key github"):
             reply = await ours.command(ANA, typed)
-            assert reply.startswith("Your team's rules take no keys from GitHub.")
+            assert reply == (
+                "Your team's rules take no keys from GitHub. Paste one: /gpu key ssh-ed25519 AAAA... you@laptop"
+            )
         await ours.forge(ANA, "from_github", None)
         await ours.forge(ANA, "use_github_keys", f"ana-dev:{fingerprint(ONE).removeprefix('SHA256:')}")
         assert (await saved(ours), await hub.requests(), await ours.modal(ANA)) == ([], [], None)

@@ -186,8 +186,12 @@ async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(
 async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked_until(ours)
-        ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
+        ours.clock.put(SIX_IN_BERLIN - 31 * MIN)
         await ours.click(BEN, await question(ours), "Approve")
+        dialog = await ours.modal(BEN)
+        assert dialog is not None
+        assert "1x H100 EU, until its end in 31 min, for Ana" in dialog["reads"]
+        ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.submit(BEN)
         waits = await ours.rental(rental.id)
         assert waits.state is State.AWAITING_APPROVAL
@@ -224,7 +228,7 @@ async def test_the_owner_can_not_go_on_without_a_later_end_and_can_name_one(tmp_
         rental = await asked_until(ours)
         ours.clock.put(SIX_IN_BERLIN - 20 * MIN)
         await ours.click(BEN, await question(ours), "Approve")
-        await ours.submit(BEN)
+        assert await ours.modal(BEN) is None, "there is nothing to confirm"
         before = await ours.rental(rental.id)
         await ours.forge(ANA, "accept", f"{rental.id}:{before.envelope.version}")
         assert await ours.rental(rental.id) == before
@@ -308,7 +312,7 @@ async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_pat
         ours.clock.put(NOON + later)
         assert await ours.command(ANA, "again") == (
             "The end that you named has passed or is less than 30 min away, so I look for 1x H100 EU, 4 h from "
-            "ready. To name another: /gpu get H100 until tomorrow 18:00"
+            "ready. To name another: /gpu get H100 EU until tomorrow 18:00"
         )
         (*_, again) = await ours.quotes(ANA)
         assert (again.request.until, again.request.lease, again.request.note) == (None, 4 * H, "run 7")

@@ -51,7 +51,7 @@ async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path)
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.add_eve_and_gus()
-        words = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        words = f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing."
         assert await ours.command(EVE, f"destroy {rental.id}") == words
         await ours.click(EVE, await card(ours, EVE), "Destroy")
         assert (await ours.replies())[-1] == words

@@ -76,8 +76,8 @@ async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("get H100 setup troch", 'I don\'t know the set-up "troch". Nearest: torch.'),
-        ("get H100 setup", "Which set-up? There is: jax, torch."),
+        ("get H100 setup troch", 'I don\'t know the set-up "troch". Nearest: torch. Try: setup torch'),
+        ("get H100 setup", "Which set-up? There is: jax, torch. Try: setup jax"),
     ],
 )
 async def test_an_unknown_set_up_is_answered_with_those_that_there_are(

@@ -104,7 +104,7 @@ async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: 
         await ours.command(EVE, f"destroy {rental.id}")
         assert await ours.modal(EVE) is None
         await ours.forge(EVE, "destroy", rental.id)
-        refusal = f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        refusal = f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing."
         assert (await ours.replies())[-1] == refusal
         await ours.forge(EVE, "change_rental", f"{rental.id}:1")
         await ours.forge(EVE, "withdraw", f"{rental.id}:1")

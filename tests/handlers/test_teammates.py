@@ -246,7 +246,7 @@ async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tm
         rental = await running(ours)
         answer = await ours.command(ANA, f"share {rental.id} @ben")
         assert "sed -i" not in answer
-        assert answer.endswith("Others on it have the same keys.")
+        assert answer.endswith("I show no line that takes them off again: others on it have the same keys.")
 
 
 async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Path) -> None:

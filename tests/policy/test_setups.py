@@ -86,8 +86,8 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
 @pytest.mark.parametrize(
     ("name", "words", "nearest"),
     [
-        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch.', ("torch",)),
-        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm.', ("torch", "vllm")),
+        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch. Try: setup torch', ("torch",)),
+        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm. Try: setup torch', ("torch", "vllm")),
     ],
 )
 def test_an_unknown_set_up_names_the_nearest(name: str, words: str, nearest: tuple[str, ...]) -> None:

@@ -179,7 +179,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         modals.form(catalog, rules=RULES, now=now, zone="UTC", request=details.rental.request),
         modals.form(catalog, rules=RULES, now=now, zone="UTC"),
         modals.rent_confirm(quote, fitting, rules=RULES, now=now),
-        modals.approve_confirm(details, rules=RULES),
+        modals.approve_confirm(details, rules=RULES, now=now),
         modals.destroy_confirm(details),
         modals.extend(details, rules=RULES, now=now),
         modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),

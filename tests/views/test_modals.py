@@ -57,8 +57,8 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
     assert page(
         dialog(modals.rent_confirm(QUOTE, WITHIN_LIMITS, rules=RULES, now=NOW), NOW),
         dialog(modals.rent_confirm(QUOTE, ASKS, rules=RULES, now=NOW), NOW),
-        dialog(modals.approve_confirm(waiting(), rules=RULES), NOW),
-        dialog(modals.approve_confirm(ready(extension=LONGER), rules=RULES), NOW),
+        dialog(modals.approve_confirm(waiting(), rules=RULES, now=NOW), NOW),
+        dialog(modals.approve_confirm(ready(extension=LONGER), rules=RULES, now=NOW), NOW),
     ) == snapshot("""\
 
 == Rent at $2.15/h? ==
@@ -82,7 +82,9 @@ Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
 $4.96 so far; $101.00 in all with the longer lease.
 [Approve up to $101.00] [Go back]
 """)
-    assert modals.approve_confirm(waiting(), rules=RULES).value == VersionValue(rental_id="p4wd9", version=1)
+    assert modals.approve_confirm(waiting(), rules=RULES, now=NOW).value == VersionValue(
+        rental_id="p4wd9", version=1
+    )
 
 
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
@@ -159,9 +161,9 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
     ]
     assert [[line for line in lines if line.startswith("Set-up")] for lines in shown] == snapshot(
         [
-            ["Set-up script: (None) | torch | jax"],
-            ["Set-up script: None | (jax) | torch"],
-            ["Set-up script: None | (gone) | torch | jax"],
+            ["Set-up: (None) | torch | jax"],
+            ["Set-up: None | (jax) | torch"],
+            ["Set-up: None | (gone) | torch | jax"],
         ]
     )
 

@@ -24,19 +24,26 @@ def answer(**fields: object) -> list[str]:
 
 def test_keys_that_the_purchase_sends_need_no_line() -> None:
     rental = making().rental
-    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its set-up runs."])
+    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its start-up script runs."])
     assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
-        ["Ben and Cleo get in when k7mq2 is ready, if its set-up runs."]
+        ["Ben and Cleo get in when k7mq2 is ready, if its start-up script runs."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben gets in when k7mq2 is ready, if its set-up runs.",
+            "Ben gets in when k7mq2 is ready, if its start-up script runs.",
             "Cleo has no SSH key yet; I asked for one. Without it, Cleo can't get in.",
         ]
     )
     assert answer(rental=rental, without_key=("Ben",)) == snapshot(
         ["Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."]
     )
+
+
+def test_teammates_without_a_key_get_the_line_later_if_the_machine_is_ready() -> None:
+    assert answer(without_key=("Ben",)) == [
+        "Ben has no SSH key yet; I asked for one. Without it, Ben can't get in. "
+        "With it, /gpu share k7mq2 shows the line to paste."
+    ]
 
 
 def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None:

@@ -106,7 +106,7 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
       price. Only Ana's first key gets in, and the set-up torch doesn't run. When it is ready, /gpu
-      ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no key and doesn't get in.
+      ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH key and can't get in.
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
       price. Only Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that
@@ -129,11 +129,11 @@ Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the start-up script. 
       /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
 Renting from Hyperstack at $2.15/h. 3 keys don't fit into the start-up script. When it is ready,
-      /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no key and
-      don't get in.
+      /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH key and
+      can't get in.
 
-Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben has no key and doesn't
-      get in.
+Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben has no SSH key and
+      can't get in.
 """)
 
 

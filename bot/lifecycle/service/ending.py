@@ -64,7 +64,7 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=unknown)
     if not may_destroy(person, rental.owner, deps.rules):
-        raise Refused(f"Its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
+        raise Refused(f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
     return rental
 
 

@@ -68,5 +68,7 @@ async def _lines(deps: Deps, source: KeySource, person: Person, name: str) -> tu
     check_may_take(deps, person)
     lines = await source.key_lines(check_name(name))
     if lines is None:
-        raise Mistake(f'GitHub has no user "{name}". I saved nothing.')
+        raise Mistake(
+            f'GitHub has no user "{name}". I saved nothing.', next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY
+        )
     return lines

@@ -253,13 +253,15 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails | None:
     """Return the rental if the person's approval of version `version` needs a confirmation dialog.
 
-    Return None if its total is low enough to approve it at once, or if the person can't approve it;
-    `deciding.approve` then raises the reason.
+    Return None if its total is low enough to approve it at once, or if the person can't approve it or too little
+    time is left until its end; `deciding.approve` then raises the reason.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         envelope = rental.waiting_envelope if rental else None
         if rental is None or envelope is None or envelope.version != version or not needs_confirmation(envelope):
+            return None
+        if rental.waiting is not None and too_little_time(rental.request, deps.clock.now()):
             return None
         try:
             check_may_decide(person, rental, deps.rules)

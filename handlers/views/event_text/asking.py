@@ -17,7 +17,7 @@ from handlers.views.event_text.composition import (
 from handlers.views.format import difference, join, per_hour
 from handlers.views.machine_text import describe, place
 from handlers.views.rental_text import reason, so_far
-from handlers.views.teammates_text import people_text
+from handlers.views.teammates_text import people_text, without_key_text
 
 
 def _asked(context: EventContext) -> EventText:
@@ -111,9 +111,10 @@ def _teammate_added(context: EventContext) -> EventText:
     def names(people: tuple[str, ...] | None) -> list[str]:
         return [context.details.names.get(person, person) for person in people or ()]
 
-    added, without_key = people_text(names(context.facts.people)), people_text(names(context.facts.without_key))
-    no_key = f"No SSH key yet: {without_key}; asked for one." if without_key else ""
-    return EventText(f"{context.actor} lets in {added or 'someone'}", no_key)
+    added = people_text(names(context.facts.people))
+    return EventText(
+        f"{context.actor} lets in {added or 'someone'}", without_key_text(names(context.facts.without_key))
+    )
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

@@ -40,5 +40,4 @@ def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
     names = [person(context.details.names, user) for user in left_out.people]
     if not names:
         return ""
-    has = "has no key and doesn't" if len(names) == 1 else "have no key and don't"
-    return f"{listed(names)} {has} get in."
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no SSH key and can't get in."
