@@ -113,7 +113,7 @@ def _owners_keys(details: RentalDetails, attempt: Attempt) -> str:
     """Return which keys open the machine, and the line that puts the others on it."""
     first = _key_name(attempt.key_comment, "your key")
     sent = _names(attempt.script_keys, details)
-    too = f"; with {listed(sent)} too if its start-up script runs" if sent else ""
+    too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
 
 
@@ -155,7 +155,7 @@ def _teammates_keys(details: RentalDetails, reader: str) -> str:
     names = _own_names([key for key in own if key.line in sent], details, reader)
     if not names:
         return f"Opens once {name} has put your key on the machine: {shows}"
-    opens = f"Opens with {listed(_first_few(names))} if its start-up script runs."
+    opens = f"Opens with {listed(_first_few(names))} if its set-up runs."
     return f"{opens} If it doesn't, {name} can add yours: {shows}"
 
 

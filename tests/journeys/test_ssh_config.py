@@ -74,7 +74,7 @@ async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that
     laptop, desk = world.laptop, Laptop.new(world.folder / "desk", "ana@desk")
     await world.play.types("Ana", "dm", f"key {desk.public_key}")
     line = add_line([" ".join(desk.public_key.split()[:2])])
-    sent = f'; with "ana@desk" too if its start-up script runs. If it doesn\'t, paste on the machine: {line}'
+    sent = f'; with "ana@desk" too if its set-up runs. If it doesn\'t, paste on the machine: {line}'
     for behaviour, status_at_desk, told in (
         ("normal", 0, sent),
         ("ignores_cloud_init", 255, sent),

@@ -60,8 +60,8 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens with "ben@desk" if its start-up script runs. If it doesn't, Ana can add yours: /gpu share
-      k7mq2 shows Ana the line.
+Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
+      Ana the line.
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill.
 [Extend]
