@@ -48,11 +48,10 @@ def _by_line(result: Shared, names: Sequence[str]) -> list[str]:
 def _add(result: Shared, names: Sequence[str]) -> list[str]:
     if not result.key_lines:
         return []
-    rental, people = result.rental, people_text(names)
-    if rental.state is State.READY:
-        how = f"Paste this on {rental.id}, and {people} {'gets' if len(names) == 1 else 'get'} in:"
-    else:
-        how = f"{rental.id} was bought without the keys of {people}. When it is ready, paste this on it:"
+    rental_id, verb = result.rental.id, "gets" if len(names) == 1 else "get"
+    ready = result.rental.state is State.READY
+    paste = f"Paste this on {rental_id}" if ready else f"When {rental_id} is ready, paste this on it"
+    how = f"{paste}, and {people_text(names)} {verb} in:"
     lines, left = key_lines(add_line, result.key_lines, ADD_LINES)
     return [how, *lines, *_left(left)]
 
