@@ -20,7 +20,7 @@ from bot.market.client import ComputeClear
 from bot.policy.rules import Rules
 from bot.probe.prober import SshProber
 from handlers.directory.channels import SlackChannels
-from handlers.directory.refresh import SlackDirectory
+from handlers.directory.people import People
 from store.db import Database
 
 ROUNDS = 10
@@ -50,7 +50,7 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
             market=market,
             prober=SshProber(),
             channels=SlackChannels(deps, client),
-            directory=SlackDirectory(deps, client),
+            directory=People(deps, client),
         )
         yield Engine(step_deps, claimant=CLAIMANT)
     finally:

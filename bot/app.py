@@ -40,7 +40,7 @@ from handlers.delivery.direct_posts import DirectNotices
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
-from handlers.directory.refresh import SlackDirectory
+from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.web_client import slack_client
@@ -99,7 +99,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
     `retry_refused` is the real seconds until Slack is called again after it refused a token.
     Raise Unusable if a setting, or a proxy of the environment, can't be used.
     """
-    for url in (settings.slack_api_url, settings.compute_clear_url):
+    for url in (settings.slack_api_url, settings.compute_clear_url, settings.github_url):
         proxy_for(url)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(new_session(timeout=SLACK_TIMEOUT))
@@ -121,6 +121,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         stack.push_async_callback(market.aclose)
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
+        people = People(deps, client)
         step_deps = StepDeps(
             store=background.store,
             clock=clock,
@@ -128,7 +129,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             market=market,
             prober=SshProber(),
             channels=SlackChannels(background, client),
-            directory=SlackDirectory(background, client),
+            directory=people,
             on_attempt=metrics.attempt,
         )
         catalog_cache, gate, pace = CatalogCache(market), Gate(), Pace()
@@ -145,6 +146,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             client,
             delivery,
             gate=gate,
+            people=people,
             catalog=lambda: catalog_cache.known,
             key_source=github,
             tokens=tokens_of(settings),

@@ -66,6 +66,7 @@ class Connection:
         delivery: Delivery,
         *,
         gate: Gate,
+        people: People,
         catalog: Callable[[], Catalog | None],
         key_source: KeySource,
         tokens: Tokens,
@@ -78,6 +79,7 @@ class Connection:
         self._client = client
         self._delivery = delivery
         self._gate = gate
+        self._people = people
         self._catalog = catalog
         self._key_source = key_source
         self._read_tokens = read_tokens
@@ -207,7 +209,8 @@ class Connection:
             )
 
         app = AsyncApp(client=self._client, authorize=authorize)
-        register(app, self._context(identity))
+        self._people.connected_to(HomeWorkspace.of(identity))
+        register(app, self._context())
         sockets = Sockets(
             app, self._tokens.app, self._deps.clock, gate=self._gate, reload_token=self._reload_app_token
         )
@@ -215,12 +218,12 @@ class Connection:
         await sockets.connect()
         return sockets
 
-    def _context(self, identity: AsyncSlackResponse) -> Context:
+    def _context(self) -> Context:
         return Context(
             deps=self._deps,
             catalog=self._catalog,
             key_source=self._key_source,
-            people=People(self._deps, self._client, HomeWorkspace.of(identity)),
+            people=self._people,
             channels=SlackChannels(self._deps, self._client),
             client=self._client,
             gate=self._gate,

@@ -30,6 +30,8 @@ _GET = select_by(_c.id)
 # Python sorts these: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
+# The column is a JSON list. A Slack id has only letters and digits, so it stands in there as it is.
+_SHARED = _LIVE.where(type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 _MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
 _ANY = select(_c.id).limit(1)
@@ -88,6 +90,10 @@ def _as_read(rental: Rental | Claimed) -> Values:
         "was_state": str(rental.state),
         "was_due": rental.due_at,
     }
+
+
+def _oldest_first(found: list[Rental]) -> list[Rental]:
+    return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
 
 class Rentals(Attempts):
@@ -167,7 +173,11 @@ class Rentals(Attempts):
             rows = await self._conn.execute(_LIVE)
         else:
             rows = await self._conn.execute(_LIVE_OF_OWNER, {"owner_id": owner})
-        return sorted(rentals_of(rows), key=lambda rental: (rental.created_at, rental.id))
+        return _oldest_first(rentals_of(rows))
+
+    async def shared_with(self, person_id: str) -> list[Rental]:
+        rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})
+        return _oldest_first(rentals_of(rows))
 
     async def live_costs(self) -> list[LiveCost]:
         return await costs.live_costs(self._conn)

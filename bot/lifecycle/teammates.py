@@ -7,9 +7,12 @@ from datetime import datetime
 
 from bot.errors import NoTeammate
 from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Key
+from bot.model.quote import Quote
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.policy.roles import is_teammate
 from bot.policy.rules import Rules
 from bot.policy.teammates import check_teammate
@@ -43,6 +46,18 @@ async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: dateti
     """Return the event that the owner lets these people in. Those without a key are asked for one."""
     facts = Facts(people=tuple(people), without_key=await people_without_key(tx, people))
     return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
+
+
+async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
+    """Return the request of a quote that changes a rental, also with the teammates whom the owner let into the
+    rental after they asked for the quote: its list of offers may have stood for hours."""
+    added = [
+        person
+        for event in await tx.events.of(rental.id)
+        if event.kind is EventKind.TEAMMATE_ADDED and event.at > quote.created_at
+        for person in event.facts.people or ()
+    ]
+    return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
 
 
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.errors import NoTeammate, Outage, Refused, StoreBusy
+from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.person import Person
@@ -70,9 +70,14 @@ class HomeWorkspace:
 
 
 class People:
-    """Looks people up: reads the store's cache, then asks Slack."""
+    """Looks people up: reads the store's cache, then asks Slack.
 
-    def __init__(self, deps: Deps, client: AsyncWebClient, home: HomeWorkspace) -> None:
+    Implements `bot.lifecycle.ports.outside.Directory`. Listeners and steps share one, so that a group that changed
+    is asked for again by both.
+    """
+
+    def __init__(self, deps: Deps, client: AsyncWebClient, home: HomeWorkspace | None = None) -> None:
+        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected."""
         self._deps = deps
         self._client = client
         self._home = home
@@ -98,9 +103,13 @@ class People:
                 # The event came before the row existed, so `forget` had nothing to delete.
                 async with self._deps.store.write() as tx:
                     await tx.people.forget(user_id)
-        if self._home.is_other_team(team_id):
+        if self._home is not None and self._home.is_other_team(team_id):
             return changed(person, outsider=True)
         return person
+
+    def connected_to(self, home: HomeWorkspace) -> None:
+        """Note the bot's workspace. `get` needs it to recognize the `team_id` of another one."""
+        self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
         """Bring what the store knows of people whom somebody names up to date, as `get` does.
@@ -117,6 +126,17 @@ class People:
                 raise Outage(words)
             if isinstance(result, BaseException):
                 raise result
+
+    async def refresh(self, user_ids: Collection[str]) -> None:
+        """Bring what the store knows of these people up to date, as `get` does, all at once and within about
+        LOOKUP_TIMEOUT. Leave those about whom Slack doesn't answer as they are. Never raise."""
+        await asyncio.gather(*map(self._refresh, user_ids))
+
+    async def _refresh(self, user_id: str) -> None:
+        try:
+            await self.get(user_id)
+        except GpubotError as error:
+            _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
 
     def _change_counts(self, user_id: str) -> tuple[int, ...]:
         """Return how often this user and each group of the rules changed. If that differs after a lookup, its
@@ -148,7 +168,9 @@ class People:
         groups = sorted(self._deps.rules.groups)
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
-                user = await self._user(user_id)
+                if self._home is None:
+                    self._home = HomeWorkspace.of(await self._client.auth_test())
+                home, user = self._home, await self._user(user_id)
                 members = [await self._members(group) for group in groups]
         except NO_ANSWER as error:
             if error_code(error) in _UNKNOWN_USER:
@@ -163,7 +185,7 @@ class People:
                 "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
             ) from error
         memberships = frozenset(group for group, users in zip(groups, members, strict=True) if user_id in users)
-        return person_of(user_id, user, home=self._home, groups=memberships)
+        return person_of(user_id, user, home=home, groups=memberships)
 
     async def _user(self, user_id: str) -> Mapping[str, Any]:
         answer = await self._client.users_info(user=user_id)

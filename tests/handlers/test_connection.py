@@ -17,6 +17,7 @@ from bot.errors import Mistake, Unusable
 from bot.settings import read_settings
 from handlers.connection import Connection, Tokens
 from handlers.delivery.loop import Delivery
+from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
@@ -57,6 +58,7 @@ async def connecting(ours: Team, settings: Settings) -> AsyncIterator[asyncio.Ta
         client,
         delivery,
         gate=ours.context.gate,
+        people=People(ours.deps, client),
         catalog=ours.context.catalog,
         key_source=ours.context.key_source,
         tokens=settings.tokens,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from bot.lifecycle.ports.store import EVER
 from bot.model.person import Person
-from handlers.directory.people import CACHED_FOR
-from handlers.directory.refresh import SlackDirectory
+from handlers.directory.people import CACHED_FOR, People
 from sandbox.slack.default import BEN, CLEO
 from tests.handlers.team import Team, team
 
@@ -29,7 +28,7 @@ async def outdate(ours: Team, *users: str) -> None:
 
 async def test_people_who_changed_while_the_bot_heard_nothing_are_looked_up(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        directory = SlackDirectory(ours.deps, ours.world.client)
+        directory = People(ours.deps, ours.world.client)
         await directory.refresh([BEN, CLEO])
         assert not (await known(ours, BEN)).guest
         people = ours.world.sandbox.workspace.people
@@ -45,9 +44,18 @@ async def test_people_stay_as_they_were_known_while_slack_does_not_answer(tmp_pa
     async with team(tmp_path) as ours:
         await ours.context.people.look_up([BEN, CLEO])
         await outdate(ours, BEN, CLEO)
-        directory = SlackDirectory(ours.deps, ours.world.client)
+        directory = People(ours.deps, ours.world.client)
         await ours.refuse("auth.test", "internal_error")
         await directory.refresh([BEN])
         await ours.refuse("users.info", "internal_error", times=None)
         await directory.refresh([BEN, CLEO, "U0NOBODY"])
         assert [(await known(ours, user)).name for user in (BEN, CLEO)] == ["Ben", "Cleo"]
+
+
+async def test_a_step_does_not_wait_for_slack(tmp_path: Path) -> None:
+    """Slack takes the first call and doesn't answer."""
+    async with team(tmp_path) as ours:
+        held = await ours.fault("auth.test", "hold_before")
+        await People(ours.deps, ours.world.client).refresh([BEN])
+        fault = await ours.world.get(f"faults/{held}", **{"for": "dropped", "wait": 5})
+        assert fault["dropped"] == 1

@@ -83,11 +83,16 @@ async def only_quote(ours: Team, user: str = ANA) -> Quote:
 def test_every_id_that_stands_in_slack_is_known() -> None:
     actions = (
         "rent rent_another all_offers refresh change show_nearby try_again choose_from_list add_key show_rental "
-        "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on"
+        "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on "
+        "remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
+        "ssh add_teammate share extend_until keep_for"
     )
-    assert set(actions.split()) <= set(ACTION_VALUES)
-    dialogs = "key form rent_confirm approve_confirm extend_lease destroy_confirm notice"
-    assert set(dialogs.split()) <= set(MODAL_VALUES)
+    assert set(actions.split()) == set(ACTION_VALUES)
+    dialogs = (
+        "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
+        "github_name choose_keys add_teammates"
+    )
+    assert set(dialogs.split()) == set(MODAL_VALUES)
 
 
 # --- buttons

@@ -8,10 +8,11 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
 from bot.lifecycle.engine import Engine
-from bot.lifecycle.service import account, ending, sharing
+from bot.lifecycle.service import account, ending, keys, leasing, sharing
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -54,11 +55,12 @@ class RandomActions:
         pick = self.random
         self.here.slack_is_down = pick.random() < 0.1
         whole: list[Callable[[], Awaitable[object]]] = [self.time, self.time, self.rent, self.fault, self.vendor]
-        whole += [self.here.sweep, self.restart, self.buying, self.token]
+        whole += [self.here.sweep, self.restart, self.buying, self.token, self.keys]
         one: list[Callable[[Rental, Person], Awaitable[object]]] = [
             self.decide,
             self.decide,
             self.change,
+            self.change_request,
             self.share,
             self.end,
         ]
@@ -96,9 +98,34 @@ class RandomActions:
         )
 
     async def change(self, rental: Rental, who: Person) -> None:
-        await self.random.choice([self.here.keep, self.here.extend])(
-            rental, self.random.choice([1, 24]) * HOUR, who
+        span = self.random.choice([1, 24]) * HOUR
+        if self.random.random() < 0.3:
+            await leasing.extend(self.here.deps, who, rental.id, self.here.now + span)
+            await self.here.settle()
+        else:
+            await self.random.choice([self.here.keep, self.here.extend])(rental, span, who)
+
+    async def change_request(self, rental: Rental, who: Person) -> None:
+        pick = self.random
+        quote = await self.here.ask(
+            who, gpu=rental.request.gpu, count=pick.choice([1, 8]), teammates=(BEN.id,), changes=rental.id
         )
+        if pick.random() < 0.5:
+            await self.share(rental, who)
+        if quote.offers:
+            await self.here.rent(quote, person=who, settle=pick.random() < 0.7)
+
+    async def keys(self) -> None:
+        """Add a key, remove one or make one the first."""
+        pick, who = self.random, self.random.choice(RENTERS)
+        owned = await keys.own_keys(self.here.deps, who)
+        if owned and pick.random() < 0.5:
+            fingerprint = pick.choice(owned).fingerprint
+            await pick.choice([keys.remove_key, keys.make_first])(self.here.deps, who, fingerprint)
+        else:
+            line = generate_private_key("ssh-ed25519").export_public_key().decode()
+            await keys.add_key(self.here.deps, who, line, reply_url="https://slack.test/reply")
+            await self.here.settle()
 
     async def share(self, rental: Rental, who: Person) -> None:
         await sharing.share(self.here.deps, who, rental.id, [self.random.choice(RENTERS).id])

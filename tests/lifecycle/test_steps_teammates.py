@@ -6,14 +6,14 @@ import pytest
 
 from bot.errors import Mistake
 from bot.lifecycle.ports.store import EVER
-from bot.lifecycle.service import queries, sharing
+from bot.lifecycle.service import previews, queries, sharing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from tests.lifecycle.test_steps_boot import lets_in, new_key
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, World
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, World
 from tests.sandbox.compute_world import NOON
 
 EVE = Person(id="U0EVE", name="Eve")
@@ -78,6 +78,18 @@ async def test_a_teammate_added_before_the_purchase_gets_in(here: World) -> None
     assert await here.direct(rental) == []
     await here.approve(rental, DORA)
     assert await lets_in(await here.until(rental, State.READY), key)
+
+
+async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(here: World) -> None:
+    await add_eve(here)
+    rental = await here.get(count=8, teammates=(BEN.id,))
+    change = await here.ask(count=8, lease=HOUR, changes=rental.id)
+    here.jump(MINUTE)
+    await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+    refreshed = await previews.quote_to_ask_again(here.deps, ANA, change.id)
+    assert refreshed.request.teammates == (EVE.id,)
+    rental = await here.rent(change)
+    assert (rental.request.lease, rental.teammates) == (HOUR, (EVE.id,))
 
 
 async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_line(here: World) -> None:

@@ -175,6 +175,19 @@ async def test_live_rentals_of_all_or_of_one_person_are_listed_oldest_first(data
         assert [r.id for r in await tx.rentals.live(make.ANA)] == ["aaaaa", "ddddd"]
 
 
+async def test_live_rentals_are_found_by_their_teammates(database: Database) -> None:
+    for rental_id, teammates, state in (
+        ("aaaaa", ("U0CLEO", make.BEN), State.READY),
+        ("bbbbb", (f"{make.BEN}X",), State.READY),
+        ("ccccc", (make.BEN,), State.DESTROYED),
+        ("ddddd", (make.BEN,), State.PROCURING),
+        ("eeeee", (), State.READY),
+    ):
+        await make.store_rental(database, make.rental(rental_id, teammates=teammates, state=state))
+    async with database.read() as tx:
+        assert [r.id for r in await tx.rentals.shared_with(make.BEN)] == ["aaaaa", "ddddd"]
+
+
 async def test_live_rentals_are_counted_by_state(database: Database) -> None:
     states = [State.READY, State.READY, State.PROCURING, State.DESTROYED]
     for n, state in enumerate(states):

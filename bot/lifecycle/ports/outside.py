@@ -142,4 +142,4 @@ class Directory(Protocol):
 
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
-        whom Slack doesn't answer as they are. Never raise."""
+        whom Slack doesn't answer within a real second as they are. Never raise."""

@@ -79,6 +79,9 @@ class Rentals(Protocol):
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""
 
+    async def shared_with(self, person_id: str) -> list[Rental]:
+        """Return the rentals that are not over and have this person as a teammate, oldest first."""
+
     async def states(self) -> dict[State, int]:
         """Return how many rentals are in each state, without those that are over."""
 

@@ -8,11 +8,9 @@ from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Person
-from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
 from bot.policy.roles import is_teammate
-from bot.policy.rules import Rules
 
 
 class Purpose(Enum):
@@ -42,7 +40,13 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     command needs a machine and none of several is ready.
     """
     async with deps.store.read() as tx:
-        live = [rental for rental in await tx.rentals.live() if _counts(rental, person, purpose, deps.rules)]
+        found = await tx.rentals.live(person.id)
+        if purpose not in OF_OWNER:
+            shared = [
+                each for each in await tx.rentals.shared_with(person.id) if is_teammate(person, each, deps.rules)
+            ]
+            found = sorted([*found, *shared], key=lambda rental: (rental.created_at, rental.id))
+        live = [rental for rental in found if purpose is Purpose.SHOW or rental.state is not State.DESTROYING]
         names = await tx.people.names({rental.owner for rental in live})
     if not live:
         check_user(person, deps.rules)
@@ -53,9 +57,3 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
             raise TooLate("None of your rentals is ready yet. I changed nothing.", next_step=NextStep.LIST_YOURS)
         live = ready
     return OwnRentals(rentals=tuple(live), names=names)
-
-
-def _counts(rental: Rental, person: Person, purpose: Purpose, rules: Rules) -> bool:
-    if rental.state is State.DESTROYING and purpose is not Purpose.SHOW:
-        return False
-    return rental.owner == person.id or (purpose not in OF_OWNER and is_teammate(person, rental, rules))

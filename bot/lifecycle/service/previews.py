@@ -17,7 +17,7 @@ from bot.lifecycle.service.leasing import load_extendable
 from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import names_of, people_without_key
+from bot.lifecycle.teammates import names_of, people_without_key, with_people_added_since
 from bot.model.base import Frozen, changed
 from bot.model.event import Event
 from bot.model.money import Micros
@@ -170,19 +170,23 @@ async def preview_of(tx: Tx, deps: Deps, quote: Quote, offer_id: str) -> RentPre
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, for a new search with the same or a similar request. If the quote changed a
-    request that is over, the returned one changes none, so that the search is for a new rental.
+    """Return a person's own quote as `quote_of_today` does, for a new search with the same or a similar request.
 
     Raise TooLate if it is unknown, Refused if it is somebody else's.
     """
     async with deps.store.read() as tx:
-        return await without_ended_change(tx, await _own_quote(tx, person, quote_id))
+        return await quote_of_today(tx, await _own_quote(tx, person, quote_id))
 
 
-async def without_ended_change(tx: Tx, quote: Quote) -> Quote:
-    """Return the quote, but without the request that it would change if that is over."""
+async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
+    """Return a quote that changes a request as that is now: with the teammates who were added since, or for a new
+    rental if the request is over. Return any other quote as it is."""
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
-    return changed(quote, changes=None) if rental is not None and rental.state.over else quote
+    if rental is None:
+        return quote
+    if rental.state.over:
+        return changed(quote, changes=None)
+    return changed(quote, request=await with_people_added_since(tx, quote, rental))
 
 
 class LastRequest(Frozen):
@@ -228,7 +232,7 @@ async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) 
     quote = await quote_to_ask_again(deps, person, quote_id)
     if index >= len(quote.nearby):
         raise _unknown_search()
-    return quote, quote.nearby[index].request
+    return quote, changed(quote.nearby[index].request, teammates=quote.request.teammates)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:

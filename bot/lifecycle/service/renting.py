@@ -15,7 +15,7 @@ from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import added_event
+from bot.lifecycle.teammates import added_event, with_people_added_since
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
@@ -185,6 +185,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         spent=(await load_snapshot(tx, rental)).spent(now).amount,
     )
     await _check_key(tx, deps, person)
+    quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
     after = transitions.change_request(
         rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now
     )

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from bot.errors import GpubotError, Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.previews import RentPreview, preview_of, without_ended_change
+from bot.lifecycle.service.previews import RentPreview, preview_of, quote_of_today
 from bot.lifecycle.service.quoting import new_quote
 from bot.lifecycle.service.renting import WANTED_FOR, rent_offer
 from bot.model.base import changed
@@ -62,7 +62,7 @@ async def rent_wanted(tx: Tx, deps: Deps, person: Person, reply_url: str) -> Wan
 
 
 async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_url: str) -> SearchedAgain:
-    earlier = await without_ended_change(tx, quote)
+    earlier = await quote_of_today(tx, quote)
     fresh = new_quote(
         deps,
         person,
