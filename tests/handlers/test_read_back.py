@@ -43,6 +43,9 @@ class Slack:
         self.answers = list(answers)
         self.queries: list[Json] = []
 
+    async def conversations_replies(self, **query: Any) -> Json:
+        return await self.conversations_history(**query)
+
     async def conversations_history(self, **query: Any) -> Json:
         self.queries.append(query)
         answer = self.answers.pop(0)
@@ -69,6 +72,14 @@ async def test_in_a_readable_conversation_the_post_is_found_or_certainly_absent(
     answer: Json | Exception, place: tuple[str, str] | None
 ) -> None:
     assert await finder(Slack(answer)).find(MESSAGE, HERE, None, NOON) == place
+
+
+async def test_a_thread_is_read_page_by_page_and_a_deleted_one_has_no_posts() -> None:
+    slack = Slack(page(OURS, cursor="next"), page(OF_A_PERSON), refused("thread_not_found"))
+    reader = finder(slack)
+    assert await reader.thread("C1", "2.0") == [OURS, OF_A_PERSON]
+    assert await reader.thread("C1", "2.0") == []
+    assert [query.get("cursor") for query in slack.queries] == [None, "next", None]
 
 
 @pytest.mark.parametrize("answer", [page(OF_A_BOT), refused("missing_scope"), refused("channel_not_found")])

@@ -10,26 +10,34 @@ import pytest
 from bot.lifecycle.service import ending
 from bot.model.base import changed
 from bot.model.person import Person
+from bot.model.rental import Rental
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.delivery.thread_people import TRIES
-from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, TRAINING
+from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.team import Team, team
 
 REPLY = "Cancelled by"
+DM = "D0ANA0000"
+BEN_APPROVES = Person(id=BEN, name="Ben", groups=frozenset({APPROVERS}))
+
+
+async def rented(ours: Team) -> Rental:
+    """Let Ana rent, with a delivery that Slack's pace of posts doesn't slow down."""
+    pace = Pace(post_every=timedelta())
+    ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
+    return await ours.rented()
 
 
 async def cancelled_by_ben(ours: Team, *writes: tuple[str, str]) -> None:
     """Let Ana rent, people write in the thread, and Ben cancel the rental. Nothing of that is delivered yet."""
-    pace = Pace(post_every=timedelta())
-    ours.delivery = Delivery(ours.deps, ours.world.client, ours.world.session, pace=pace)
-    rental = await ours.rented()
+    rental = await rented(ours)
     await ours.deliver()
     card = await ours.look(ANA, TRAINING, "Starting")
     for user, words in writes:
         said = await ours.world.act("say", user=user, channel=TRAINING, text=words, thread_ts=card["ts"])
         assert said["ok"]
-    await ending.destroy(ours.deps, Person(id=BEN, name="Ben", groups=frozenset({APPROVERS})), rental.id)
+    await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
 
 
 async def replies(ours: Team) -> list[str]:
@@ -67,6 +75,22 @@ async def test_the_thread_tells_everyone_else_who_wrote_there(tmp_path: Path) ->
         await ours.deliver()
         assert len(await replies(ours)) == 1
         assert sorted(await pinged(ours)) == [(ANA, "dm"), (CLEO, "thread")]
+
+
+async def test_a_card_in_its_owners_direct_messages_has_no_reply_that_notifies_them_twice(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        refused = [
+            await ours.refuse("chat.postMessage", "is_archived", match=channel, times=None)
+            for channel in (TRAINING, GPUS)
+        ]
+        rental = await rented(ours)
+        await ours.deliver()
+        assert (await ours.look(ANA, DM, "Starting"))["is_dm"]
+        for fault in refused:
+            await ours.end_fault(fault)
+        await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
+        await ours.deliver()
+        assert [ping for ping in await pinged(ours) if ping[0] == ANA] == [(ANA, "dm")]
 
 
 async def test_a_thread_that_the_bot_may_not_read_gets_the_reply(tmp_path: Path) -> None:
