@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from bot.errors import Mistake
+from bot.errors import Mistake, NextStep
 from bot.model.base import Frozen
 from bot.model.person import Key
 from bot.policy.keys import read_key
@@ -78,7 +78,7 @@ def keys_to_show(
             break
     if not shown:
         why = "has no SSH key." if not lines else "has no SSH key that I take: ed25519, ecdsa, RSA, security keys."
-        raise Mistake(f"{comment_of(name)} {why} I saved nothing.")
+        raise Mistake(f"{comment_of(name)} {why} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
     return GithubKeys(
         name=name,
         shown=tuple(shown.values()),

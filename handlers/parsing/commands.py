@@ -170,6 +170,7 @@ _MAX_TYPOS = {
     "pause": 1,
     "extend": 2,
     "catalog": 2,
+    "again": 1,
     "list": 1,
     "show": 1,
     "keep": 1,

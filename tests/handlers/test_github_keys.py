@@ -281,7 +281,8 @@ async def test_a_user_without_keys_is_said_to_have_none(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev")
         assert await ours.command(ANA, "key github ana-dev") == (
-            "github.com/ana-dev has no SSH key. I saved nothing."
+            "github.com/ana-dev has no SSH key. I saved nothing. "
+            "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop"
         )
 
 

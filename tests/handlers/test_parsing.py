@@ -83,6 +83,7 @@ def mistake(text: str) -> Mistake:
         ("extnd", "Try: /gpu extend k7mq2, or /gpu help", "extend"),
         ("puase", "Nearest: pause. Try: /gpu pause, or /gpu help", "pause"),
         ("resum", "Nearest: resume.", "resume"),
+        ("agian", "Nearest: again. Try: /gpu again, or /gpu help", "again"),
         ("blah", 'I don\'t know the command "blah". Try: /gpu help', None),
         ("<script>", 'the command "script"', None),
         ("x" * 100_000, "too long", None),
