@@ -15,13 +15,14 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.policy.roles import is_teammate
 from bot.policy.rules import Rules
-from bot.policy.teammates import check_teammate
+from bot.policy.teammates import check_number, check_teammate
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
     """Return the people whom `owner` wants to let in, each once and without themselves. The caller has looked them
-    up in Slack just now. Raise NoTeammate if one of them may not be let in."""
+    up in Slack just now. Raise Mistake if they are too many, NoTeammate if one of them may not be let in."""
     others = tuple(dict.fromkeys(person for person in people if person != owner))
+    check_number(others)
     for user_id in others:
         person = await tx.people.get(user_id, EVER)
         if person is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from bot.errors import NoTeammate
+from bot.errors import Mistake, NoTeammate
 from bot.model.attempt import Attempt
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
@@ -12,8 +12,16 @@ from bot.model.state import State
 from bot.policy.roles import may_be_let_in
 from bot.policy.rules import Rules
 
+MOST_TEAMMATES = 20
+"""In one rental. Each is looked up in Slack while a person waits, and gets direct messages."""
 KeysOf = Mapping[str, Sequence[Key]]
 """Keys by the Slack ids of their owners."""
+
+
+def check_number(people: Collection[str]) -> None:
+    """Raise Mistake if these are more people than one rental lets in."""
+    if len(people) > MOST_TEAMMATES:
+        raise Mistake(f"At most {MOST_TEAMMATES} people get in besides its owner. I changed nothing.")
 
 
 def check_teammate(person: Person, rules: Rules) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.text import short
+from bot.policy.teammates import check_number
 from handlers.parsing.slack_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern
@@ -64,7 +65,9 @@ def _people_in(text: str) -> dict[str, str]:
 
 
 def check_request_mentions(mentioned: Mentioned, suggestion: str) -> None:
-    """Raise Mistake if it is not clear whom a request mentions, or why. `suggestion` is what to type instead."""
+    """Raise Mistake if it is not clear whom a request mentions, or why, or if these are too many. `suggestion` is
+    what to type instead."""
+    check_number(mentioned.people)
     if mentioned.unknown:
         raise Mistake(f'{_unknown(mentioned)} After "with", {_PICK}. Try: {suggestion}')
     if mentioned.misplaced:
@@ -73,7 +76,9 @@ def check_request_mentions(mentioned: Mentioned, suggestion: str) -> None:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Raise Mistake if a command has a name that nobody knows. `command` is that command without people."""
+    """Raise Mistake if a command has a name that nobody knows, or too many. `command` is that command without
+    people."""
+    check_number(mentioned.people)
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")
 

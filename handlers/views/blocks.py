@@ -180,11 +180,13 @@ def text_input(
     return _input(field, label, element, hint=hint, required=required)
 
 
-def people_select(field: Field, label: str, *, chosen: Sequence[str] = (), hint: str = "", required: bool) -> Json:
-    """Return an input for several people. `chosen` are the ids that are preset."""
-    element: Json = {"type": "multi_users_select", "action_id": field.value}
+def people_select(
+    field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
+) -> Json:
+    """Return an input for at most `most` people. `chosen` are the ids that are preset."""
+    element: Json = {"type": "multi_users_select", "action_id": field.value, "max_selected_items": most}
     if chosen:
-        element["initial_users"] = list(chosen)[:OPTIONS]
+        element["initial_users"] = list(chosen)[:most]
     return _input(field, label, element, hint=hint, required=required)
 
 

@@ -19,6 +19,7 @@ from bot.model.text import say_rate, say_span
 from bot.policy.leases import may_extend_by, too_little_time
 from bot.policy.rules import Rules
 from bot.policy.spending import OfferChoice
+from bot.policy.teammates import MOST_TEAMMATES
 from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
 from handlers.views import blocks
 from handlers.views.blocks import Json, Modal, option
@@ -115,6 +116,7 @@ def form(
         blocks.people_select(
             Field.TEAMMATES,
             "With",
+            most=MOST_TEAMMATES,
             chosen=wanted.teammates,
             hint="Members whose SSH keys get in too",
             required=False,
@@ -244,6 +246,7 @@ def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
         blocks.people_select(
             Field.TEAMMATES,
             "Teammates",
+            most=MOST_TEAMMATES,
             hint="Members of this workspace. I ask those without a key.",
             required=True,
         ),

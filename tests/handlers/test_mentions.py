@@ -35,6 +35,14 @@ def test_the_people_after_with_get_in_too(text: str, people: tuple[str, ...]) ->
     assert request.teammates == people
 
 
+@pytest.mark.parametrize("text", ["get H100 EU with ", "share k7mq2 "])
+def test_more_than_20_people_are_refused(text: str) -> None:
+    many = [f"<@U{n:08}>" for n in range(21)]
+    assert command(text + " ".join(many[:20]))
+    with pytest.raises(Mistake, match="At most 20 people get in besides its owner"):
+        command(text + " ".join(many))
+
+
 def test_a_request_without_a_verb_may_have_people_too() -> None:
     found = command(f"H100 with {BEN}")
     assert isinstance(found, Get)

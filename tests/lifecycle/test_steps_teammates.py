@@ -92,6 +92,19 @@ async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(
     assert (rental.request.lease, rental.teammates) == (HOUR, (EVE.id,))
 
 
+async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
+    people = [Person(id=f"U{n}", name=f"Person {n}") for n in range(21)]
+    async with here.deps.store.write() as tx:
+        for person in people:
+            await tx.people.put(person, FOREVER)
+    rental = await here.get(teammates=tuple(person.id for person in people[:19]))
+    await sharing.share(here.deps, ANA, rental.id, [people[19].id])
+    with pytest.raises(Mistake, match="At most 20 people get in besides its owner"):
+        await sharing.share(here.deps, ANA, rental.id, [people[20].id])
+    await here.settle()
+    assert len((await here.rental(rental.id)).teammates) == 20
+
+
 async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_line(here: World) -> None:
     await new_key(here, BEN, "ben@laptop")
     rental = await here.get()

@@ -18,7 +18,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
 from bot.policy.roles import may_add_teammates
-from bot.policy.teammates import keys_still_go_in, removable_lines
+from bot.policy.teammates import check_number, keys_still_go_in, removable_lines
 
 
 async def share(
@@ -27,9 +27,9 @@ async def share(
     """Let people into a rental. Without people, return the lines for those who were let in before.
 
     The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is that of the envelope
-    that a dialog showed. Raise Mistake if the id is unknown, nobody is named or the keys don't fit into the boot
-    script, Refused if the rental is somebody else's or one of the people can't be let in, TooLate if it is over or
-    the request has changed.
+    that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys don't fit
+    into the boot script, Refused if the rental is somebody else's or one of the people can't be let in, TooLate if
+    it is over or the request has changed.
     """
 
     async def decision(tx: Tx) -> Shared:
@@ -39,6 +39,7 @@ async def share(
             raise Mistake("With whom?", next_step=NextStep.NAME_TEAMMATES)
         added = [teammate for teammate in wanted if teammate not in rental.teammates]
         after = transitions.add_teammates(rental, added) if added else rental
+        check_number(after.teammates)
         go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
         if added:
             if go_in:
