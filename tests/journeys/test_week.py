@@ -12,6 +12,9 @@ from tests.journeys.world import DAY, PEOPLE, World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 STEP = 20 * MINUTE
+EVENING = 18
+NIGHT = range(6)
+"""Hours of the day, UTC."""
 MOST = 24
 
 KINDS = {
@@ -32,6 +35,11 @@ class Week:
     async def passes(self, span: timedelta) -> None:
         """Let time pass in steps."""
         await self.until(await self.world.now() + span)
+
+    async def until_evening(self) -> None:
+        """Let time pass until the next evening."""
+        now = await self.world.now()
+        await self.world.skips(timedelta(hours=(EVENING - now.hour) % 24))
 
     async def until(self, moment: datetime) -> None:
         while (now := await self.world.now()) < moment:
@@ -72,30 +80,32 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     world: World,
 ) -> None:
     week = Week(world)
-    night = await week.rents("get H100 EU for 14h")
-    await week.writes(night)
-    lost = await week.rents("get A100 US for 14h")
-    (_, machine) = await world.alive()
-    await week.writes(lost)
-    extended = await week.rents("get H100 US for 12h")
-    await week.passes(HOUR)
-    await world.sandbox.vanish(machine.resource_id, "deleted")
-    await week.until_card("Lost", lost)
-    await week.passes(10 * HOUR + 40 * MINUTE)
+    await week.until_evening()
+    first = await week.rents("get H100 EU for 14h")
+    await week.writes(first)
+    second = await week.rents("get A100 US for 13h")
+    extended = await week.rents("get H100 US for 8h")
+    await week.writes(extended)
+    await week.passes(7 * HOUR + 40 * MINUTE)
     notice = world.play.sees("Ana", f"({extended}). Copy results off", dm=True)
+    assert (await world.now()).hour in NIGHT
     await world.play.clicks("Ana", notice, "Extend 2 h")
-    await week.until_card("Destroyed", night, extended)
+    await week.until_card("Destroyed", extended, second, first)
 
     await world.skips(2 * DAY)
     approved = await world.rents(text="get 8x H100 EU for 4h")
     await week.writes(approved, "needed by noon")
     await world.approves("Cleo")
     await week.until_card("Ready", approved)
-    day = await week.rents("get H100 EU for 4h")
-    await week.writes(day)
+    lost = await week.rents("get A100 US for 4h")
+    (_, machine) = await world.alive()
+    await week.writes(lost)
     other = await week.rents("get 8x H100 US for 2h")
-    short = await week.rents("get L40S EU for 2h")
-    await week.until_card("Destroyed", approved, day, other, short)
+    await world.sandbox.vanish(machine.resource_id, "deleted")
+    await week.until_card("Lost", lost)
+    day = await week.rents("get L40S EU for 4h")
+    await week.writes(day)
+    await week.until_card("Destroyed", approved, day, other)
 
     await world.skips(2 * DAY)
     await world.sets_key("Ben")
@@ -111,4 +121,4 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     assert [(ping.why, kind_of(ping)) for ping in of_ben] == [("dm", "ready"), ("dm", "end")]
     assert len({ping.text for ping in pings}) == len(pings)
     assert [ping.why for ping in await world.sandbox.pings(PEOPLE["Cleo"])] == ["mention", "mention"]
-    await check_consistency(world, bought=await world.bought(), left_out=7)
+    await check_consistency(world, bought=await world.bought(), left_out=9)
