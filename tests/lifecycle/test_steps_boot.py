@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.boot import SCRIPT_VERSION
 from tests.lifecycle.checks import ends_as
-from tests.lifecycle.world import ANA, BEN, CLEO, World
+from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, World
 from tests.rentals import ending, waiting
 from tests.sandbox.compute_world import NOON
 
@@ -236,6 +237,24 @@ async def test_nothing_is_bought_for_an_owner_who_removed_every_key_meanwhile(he
     rental = await here.rental(rental.id)
     assert (rental.state, ending(rental).why) == (State.FAILED, Why.NO_KEY)
     assert await here.calls("procure_offer") == []
+
+
+async def test_a_key_that_was_removed_while_fresh_offers_were_awaited_does_not_get_in(here: World) -> None:
+    desk = await new_key(here, ANA, "ana@desk")
+    quote = await here.ask()
+    here.jump(25 * MINUTE)
+    rental = await here.rent(quote, settle=False)
+    here.jump(10 * MINUTE)
+    held = await here.fault("get_offers", "hold_before")
+    buying = asyncio.create_task(here.settle())
+    await here.until_hit(held)
+    async with here.deps.store.write() as tx:
+        assert await tx.people.remove_key(ANA.id, desk.get_fingerprint())
+    await here.release(held)
+    await buying
+    rental = await here.until(rental, State.READY)
+    assert not await lets_in(rental, desk)
+    assert await lets_in(rental, here.outside.key)
 
 
 async def test_keys_that_were_added_until_the_purchase_get_in(here: World) -> None:

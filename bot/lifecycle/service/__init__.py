@@ -3,16 +3,17 @@
 Every function that a command or a click leads to takes the person, and checks at that moment whether they may. It
 raises the errors of bot/errors.py, which have words for people.
 
-quoting   ask for offers
-keys      look at one's SSH keys, add and remove them
+quoting      ask for offers
+keys         look at one's SSH keys, add and remove them
 github_keys  take one's SSH keys from GitHub
-wanted    the offer that was clicked before there was a key
-sharing   let teammates into a rental
-renting   rent an offer, change a request that waits
-deciding  approve, deny, accept, withdraw
-leasing   keep, extend
-ending    destroy, take on an alarm
-account   pause and resume buying
-previews  what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
-queries   lists, `/gpu show` and the rentals in messages
+wanted       the offer that was clicked before there was a key
+sharing      let teammates into a rental
+renting      rent an offer, change a request that waits
+deciding     approve, deny, accept, withdraw
+leasing      keep, extend
+ending       destroy, take on an alarm
+account      pause and resume buying
+previews     what people see before they decide: offers, requests that wait, the facts of confirmation dialogs
+own_rentals  which rental a command without an id means
+queries      lists, `/gpu show` and the rentals in messages
 """

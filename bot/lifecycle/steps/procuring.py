@@ -3,7 +3,7 @@ only once it is settled or its deletion is accepted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken, RateLimited, TokenRefused
@@ -154,14 +154,11 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = await tx.quotes.get(rental.quote_id)
-        keys = await keys_that_get_in(tx, rental, deps.rules)
-    if not keys[rental.owner]:
-        return _fail(snapshot, Why.NO_KEY, now)
     if quote is None:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
-    begun = await _buy_first(deps, snapshot, offers, keys)
+    begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
     try:
@@ -170,7 +167,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
-    begun = await _buy_first(deps, snapshot, offers, keys)
+    begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
     allowed = _allowed(deps, snapshot, offers)
@@ -180,13 +177,14 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     return _fail(snapshot, Why.NOTHING_LEFT, now)
 
 
-async def _buy_first(
-    deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer], keys: Mapping[str, Sequence[Key]]
-) -> RentalSnapshot | None:
-    """Buy the first of the offers that is allowed and that had no attempt yet. Return None if there is none.
-
-    `keys` has those of the owner, who has at least one, and of the teammates."""
+async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
+    """Buy the first of the offers that is allowed and that had no attempt yet, with the keys that people have now.
+    Fail if the owner has none. Return None if there is no such offer."""
     rental = snapshot.rental
+    async with deps.store.read() as tx:
+        keys = await keys_that_get_in(tx, rental, deps.rules)
+    if not keys[rental.owner]:
+        return _fail(snapshot, Why.NO_KEY, deps.clock.now())
     for offer in _allowed(deps, snapshot, offers):
         plan = plan_boot(rental, keys, deps.rules, takes_script=takes_script(offer, snapshot.attempts))
         try:

@@ -1,0 +1,157 @@
+"""Direct messages about a request that waits for a decision again, or that has one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.rental import Decider, Waiting
+from bot.model.state import State
+from tests.views.screens import card, direct, page, thread
+from tests.views.stories import (
+    BEN,
+    CARL,
+    H,
+    clock,
+    envelope,
+    happened,
+    making,
+    ready,
+    rental,
+    request,
+    waiting,
+)
+
+K = EventKind
+FREE: dict[str, Any] = {"amount": 0, "estimated": False}
+
+
+def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not_go_on() -> None:
+    why = Why.TOO_LITTLE_TIME
+    again = happened(
+        K.ASKED_AGAIN, clock(17, 31), why=why, envelope=2, amount=0, estimated=False, until=clock(23, 0)
+    )
+    waits = rental(
+        State.AWAITING_APPROVAL,
+        request=request(until=clock(18, 0)),
+        waiting=Waiting(decider=Decider.OWNER, why=why, expires_at=clock(23, 0)),
+        envelope=envelope(version=2),
+    )
+    details = changed(making(), rental=waits, events=(again,), attempts=())
+    shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
+    assert shown == snapshot("""\
+
+Waiting for you: your 1x H100 EU, k7mq2. Too little time is left until its end. Nothing is rented.
+      It needs a later end. Expires today at 23:00.
+[Change] [Withdraw]
+
+*Waiting for Ana*: 1x H100 EU, Ana, k7mq2. Too little time is left until its end. Expires today at
+      23:00.
+[Change] [Add teammate] [Withdraw]
+
+Waiting for a decision: too little time is left until its end. Nothing is rented. It needs a later
+      end. Expires today at 23:00.
+""")
+
+
+def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
+    again = happened(
+        K.ASKED_AGAIN,
+        clock(12, 39),
+        id=5,
+        why=Why.DEARER,
+        envelope=2,
+        rate=Decimal("2.90"),
+        before=Decimal("2.47"),
+        vendor="scaleway",
+        vendor_region="fr-par-2",
+        until=clock(20, 39),
+    )
+    approved = happened(K.APPROVED, clock(12, 45), BEN, id=6, envelope=2, max_rate=Decimal("2.90"))
+
+    def asks(decider: Decider) -> Any:
+        waits = rental(
+            State.AWAITING_APPROVAL,
+            waiting=Waiting(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
+            envelope=envelope("2.90", "2.90", 18_850_000, version=2),
+        )
+        return changed(making(), rental=waits, events=(again,))
+
+    assert page(
+        direct(again, asks(Decider.OWNER)),
+        direct(again, asks(Decider.APPROVER)),
+        direct(again, changed(making(), events=(again, approved)), clock(12, 46)),
+        direct(again, changed(making(), events=(again,)), clock(12, 46)),
+    ) == snapshot("""\
+
+Waiting for you: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now $2.90/h from
+      Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+[Go on up to $2.90/h] [Withdraw]
+
+Waiting for an approver: your 1x H100 EU, k7mq2. What is left costs more than was allowed. Now
+      $2.90/h from Scaleway fr-par-2, +$0.43. Expires today at 20:39. At most $18.85 in all.
+[Withdraw]
+
+Approved by Ben at 12:45: your 1x H100 EU, k7mq2. Up to $2.90/h.
+
+Decided: your 1x H100 EU, k7mq2. It is starting.
+""")
+
+
+def test_an_owner_who_has_nothing_to_decide_gets_a_message_without_buttons() -> None:
+    end: dict[str, Any] = {"until": clock(18, 40)}
+    assert page(
+        *(
+            direct(event, ready(event))
+            for event in (
+                happened(K.APPROVED, clock(14, 9), BEN, max_rate=Decimal("2.47"), hours=6 * H),
+                happened(K.DENIED, clock(14, 9), BEN, **FREE),
+                happened(K.EXTENSION_DENIED, clock(18, 12), BEN, **end),
+                happened(K.EXTENSION_EXPIRED, clock(18, 40), **end),
+                happened(K.KEPT, clock(14, 40), CARL, until=clock(15, 40), since=clock(18, 40)),
+                happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius"),
+                happened(K.ENDED, clock(12, 40), end=State.FAILED, why=Why.NOTHING_LEFT, **FREE),
+                happened(K.ENDED, clock(22, 7), end=State.EXPIRED, amount=420_000, estimated=False),
+            )
+        )
+    ) == snapshot("""\
+
+Approved by Ben at 14:09: your 1x H100 EU, k7mq2. Up to $2.47/h for 6 h.
+
+Denied by Ben at 14:09: your 1x H100 EU, k7mq2. It cost nothing.
+
+More time denied by Ben: your 1x H100 EU, k7mq2. It ends 18:40.
+
+Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
+
+Carl says that it is still needed: your 1x H100 EU, k7mq2. I ask again at 15:40; it ends 18:40
+      either way.
+
+Lost 14:10: your 1x H100 EU, k7mq2. Nebius took it. Ask again: /gpu get
+
+Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
+      again: /gpu get
+
+Expired 22:07: your 1x H100 EU, k7mq2. Everything is gone, confirmed by the vendor. $0.42 computed.
+      Ask again: /gpu get
+""")
+
+
+def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> None:
+    expired = happened(K.EXPIRED, clock(22, 5), **FREE)
+    assert page(
+        direct(expired, waiting(expired, state=State.EXPIRED)),
+        direct(expired, ready(expired, state=State.EXPIRED), clock(9, 0, day=25)),
+    ) == snapshot("""\
+
+Nobody decided by 22:05: your 8x H100, p4wd9. Nothing was rented.
+[Ask again]
+
+Nobody decided by yesterday at 22:05: your 1x H100, k7mq2. It cost nothing.
+[Ask again]
+""")
