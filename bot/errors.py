@@ -66,6 +66,7 @@ class NextStep(Enum):
     PASTE_A_KEY = auto()
     """Send the line of an SSH key instead."""
     TRY_AGAIN_OR_PASTE_A_KEY = auto()
+    LIST_KEYS = auto()
     REMOVE_A_KEY = auto()
     """Remove one of their own SSH keys, to make room for another."""
 

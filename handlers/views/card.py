@@ -16,7 +16,6 @@ from handlers.views.format import Times, about_span, join, note, per_hour, perso
 from handlers.views.lease_buttons import destroy_button, take_back_button
 from handlers.views.rental_text import (
     billing_since,
-    owner,
     reader_times,
     reason,
     receipt,
@@ -88,7 +87,8 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     return [
         sentence(running) if running else "",
         f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
-        f"{owner(details)} asks for more time, until {times.time(rental.extension.ends_at, posted)}."
+        f"{person(details.names, rental.extension.asked_by)} asks for more time, "
+        f"until {times.time(rental.extension.ends_at, posted)}."
         if rental.extension
         else "",
         f"`{command}`" if command else "",

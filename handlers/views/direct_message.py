@@ -26,6 +26,7 @@ from handlers.views.rental_text import (
     events_after,
     how_it_ended,
     machine,
+    more_time_asked,
     owner,
     possessive,
     reader_times,
@@ -105,7 +106,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     if silent and rental.host_key is None:
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")
     if rental.extension is not None:
-        lines.append(f"More time is asked for, until {times.time(rental.extension.ends_at, event.at)}.")
+        lines.append(more_time_asked(rental.extension, event.at, times))
     again = shown_again(rental)
     this = RentalValue(rental_id=rental.id)
     extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)

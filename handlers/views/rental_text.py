@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind
+from bot.model.rental import Extension
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
 from bot.policy.rules import Rules
@@ -174,6 +175,11 @@ def why_ended(details: RentalDetails) -> str:
     if ending is None or ending.why is None or rental.state not in {State.FAILED, State.LOST}:
         return ""
     return sentence(reason(ending.why, rental.vendor))
+
+
+def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
+    """Return that more time is asked for, and until when, for a message of the time `posted`."""
+    return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:

@@ -12,7 +12,7 @@ from handlers.views.blocks import Rendered, button
 from handlers.views.format import Times
 from handlers.views.keys import add_buttons
 from handlers.views.machine_text import describe
-from handlers.views.rental_text import how_it_ended, machine, owner, possessive
+from handlers.views.rental_text import how_it_ended, machine, more_time_asked, owner, possessive
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
@@ -26,6 +26,8 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
         f"{name} is ready until {times.time(rental.running_lease.ends_at, event.at)}.",
         *ssh_lines(details, reader),
     ]
+    if rental.extension is not None:
+        lines.append(more_time_asked(rental.extension, event.at, times))
     no_key = not details.keys_now.get(reader)
     extend = button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
     again = shown_again(rental)

@@ -86,7 +86,7 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         await ours.click(BEN, card, "Change")
         assert (await ours.replies())[-1] == "Only who asked can change this request. I changed nothing."
         await ours.click(BEN, card, "Withdraw")
-        assert (await ours.replies())[-1] == "Only who asked can withdraw it. I changed nothing."
+        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. I changed nothing."
         await ours.click(ANA, card, "Withdraw")
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 

@@ -253,7 +253,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
-        assert answer == "With whom? After /gpu share and its id, type @ and pick the name from Slack's list."
+        assert answer == "With whom? Type /gpu share and its id, then @, and pick the name from Slack's list."
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
@@ -297,5 +297,7 @@ async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path
         rental = await running(ours)
         assert "Add teammate" not in str((await ours.look(ANA, TRAINING, rental.id))["buttons"])
         await ours.forge(ANA, "add_teammate", f"{rental.id}:1")
-        assert (await ours.replies())[-1].startswith(f"{rental.id} is bought already. After /gpu share")
+        assert (await ours.replies())[-1].startswith(
+            f"{rental.id} is bought already. I let nobody in. Type /gpu share"
+        )
         assert await ours.modal(ANA) is None

@@ -56,6 +56,7 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
         card(ready(), clock(12, 41)),
         card(ready(lease=lease(clock(9, 0, day=25))), clock(12, 41)),
         card(ready(extension=LONGER), clock(18, 10)),
+        card(ready(extension=changed(LONGER, asked_by=CARL)), clock(18, 10)),
     ) == snapshot("""\
 
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
@@ -65,6 +66,10 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 [Details] [Extend] [Destroy k7mq2]
 
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Ana asks for more time, until
+      tomorrow at 18:40. fine-tune run 7
+[Details] [Take the request back] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Carl asks for more time, until
       tomorrow at 18:40. fine-tune run 7
 [Details] [Take the request back] [Destroy k7mq2]
 """)

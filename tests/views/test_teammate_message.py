@@ -73,6 +73,7 @@ Ana's 1x H100 (k7mq2) is ready until 18:40.
 Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill.
+More time is asked for, until tomorrow at 18:40.
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 Destroyed 18:41: Ana's 1x H100 (k7mq2).

@@ -27,7 +27,7 @@ from bot.policy.rules import Rules
 from bot.policy.spending import ONLY_APPROVERS, check_approver, check_lease, check_size, check_usage, over_limits
 
 _TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
-_ONLY_REQUESTER = "Only who asked can withdraw it. I changed nothing."
+_ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
 _DECISIONS = {
     EventKind.APPROVED: Decision.APPROVED,
@@ -109,9 +109,9 @@ async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> 
     """
 
     async def decision(tx: Tx) -> Rental:
-        rental = await _load_waiting(tx, deps, person, rental_id, refusal=_ONLY_REQUESTER)
+        rental = await _load_waiting(tx, deps, person, rental_id, refusal=_ONLY_OWNER)
         if not may_withdraw(person, rental.owner, deps.rules):
-            raise Refused(_ONLY_REQUESTER)
+            raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
         if rental.newest_envelope.version != version:
             words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."

@@ -138,4 +138,4 @@ async def _own_key(tx: Tx, deps: Deps, person: Person, fingerprint: str) -> Key:
     for key in await tx.people.keys(person.id):
         if key.fingerprint == fingerprint:
             return key
-    raise TooLate("You don't have that key any more.")
+    raise TooLate("You don't have that key any more. I changed nothing.", next_step=NextStep.LIST_KEYS)

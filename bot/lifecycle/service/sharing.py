@@ -87,7 +87,8 @@ async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: i
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         details = await details_for(tx, deps, person, rental)
         if not keys_still_go_in(rental, details.attempts):
-            raise TooLate(f"{rental.id} is bought already.", rental.id, next_step=NextStep.NAME_TEAMMATES)
+            words = f"{rental.id} is bought already. I let nobody in."
+            raise TooLate(words, rental.id, next_step=NextStep.NAME_TEAMMATES)
         return details
 
 
