@@ -73,6 +73,8 @@ def check_request_mentions(mentioned: Mentioned, suggestion: str) -> None:
     if mentioned.misplaced:
         name = short(mentioned.misplaced[0])
         raise Mistake(f'Does {name} get in too? Then say "with". Try: {suggestion} with {name}')
+    if mentioned.text.lower().endswith(" with"):
+        raise Mistake(f"With whom? Then {_PICK}. Try: {suggestion}")
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:

@@ -549,6 +549,7 @@ get h100 with docker | ! I don't know "docker"
 get h100 @ana | ! I don't know who "@ana" is. After "with", type @
 get h100 for @ana | ! I don't know who "@ana" is.
 get h100 with @ana | ! I don't know who "@ana" is.
+get h100 eu with | ! With whom? Then type @ and pick the name
 get h100 tmrw | ! I don't know "tmrw"
 get h100 6h max | ! I don't know "max"
 get h100 6hrs plz | ! I don't know "plz"
