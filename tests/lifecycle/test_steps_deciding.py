@@ -85,7 +85,7 @@ async def test_a_denied_request_ends_and_costs_nothing(here: World) -> None:
 
 async def test_a_request_that_its_owner_withdraws_ends_and_an_approver_cannot_withdraw_it(here: World) -> None:
     rental = await here.get(count=8)
-    with pytest.raises(Refused, match="Only who asked"):
+    with pytest.raises(Refused, match="Only its owner and admins"):
         await here.withdraw(rental, BEN)
     rental = await here.withdraw(rental)
     assert rental.state is State.WITHDRAWN
