@@ -63,7 +63,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.APPROVED_NOT_READY: (OWNER,),
     E.STILL_NEEDED: (OWNER,),
     E.ENDING: (OWNER, TEAMMATES),
-    E.EXTENSION_DENIED: (OWNER,),
+    E.EXTENSION_DENIED: (OWNER, TEAMMATES),
     E.ASKED_AGAIN: (OWNER,),
     E.DENIED: (OWNER,),
     E.EXPIRED: (OWNER,),
@@ -89,7 +89,10 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
 
 def _teammates(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     """Return the teammates whom an event concerns. Those who are let in now read it if the machine is ready, or if
-    they have no key yet. Of the notices of an end they get the last."""
+    they have no key yet. Of the notices of an end they get the last. That more time is denied is for the one who
+    asked for it."""
+    if event.kind is E.EXTENSION_DENIED:
+        return tuple(one for one in rental.teammates if one in (event.facts.people or ()))
     if event.kind is E.TEAMMATE_ADDED:
         return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
     lease = rental.lease

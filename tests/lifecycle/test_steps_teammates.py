@@ -43,6 +43,15 @@ async def test_a_teammate_is_notified_of_ready_and_of_the_last_notice_of_its_end
     assert [kind for to, kind in direct if to == ANA.id].count(E.ENDING) >= 1
 
 
+async def test_who_asked_for_more_time_is_notified_that_it_is_denied(here: World) -> None:
+    await add_eve(here)
+    rental = await here.ready(teammates=(EVE.id, CLEO.id))
+    await here.extend(rental, 48 * HOUR, EVE)
+    await here.deny(rental)
+    denied = [to for to, kind in await here.direct(rental) if kind is E.EXTENSION_DENIED]
+    assert sorted(denied) == sorted([ANA.id, EVE.id])
+
+
 async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_in_time(here: World) -> None:
     await add_eve(here)
     rental = await here.get(teammates=(EVE.id,), count=8)

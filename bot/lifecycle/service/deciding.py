@@ -250,7 +250,11 @@ async def _approve_extension(
 async def _drop_extension(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
-    facts = changed(_decision_facts(rental, self_approved=False), until=rental.running_lease.ends_at)
+    facts = changed(
+        _decision_facts(rental, self_approved=False),
+        until=rental.running_lease.ends_at,
+        people=(rental.extension.asked_by,) if rental.extension else None,
+    )
     return await _apply(
         tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     )
