@@ -23,7 +23,8 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]+)")
 async def notifies_twice(deps: Deps, finder: Finder, reply: Message) -> bool:
     """Return whether `reply` is left out because it would notify somebody who learns of its event without it.
 
-    Raise SearchAgain if the thread can't be read now. Return False if the bot can't read it at all.
+    Raise SearchAgain if the thread can't be read now. Return False if the bot can't read it at all, or if Slack
+    answers with an error that we don't know.
     """
     async with deps.store.read() as tx:
         event = await tx.events.get(reply.event_id) if reply.event_id is not None else None
@@ -41,7 +42,7 @@ async def notifies_twice(deps: Deps, finder: Finder, reply: Message) -> bool:
     except Unreadable:
         return False
     except SearchAgain as again:
-        if again.until is None and reply.tries >= TRIES:
+        if again.unknown_error or (again.until is None and reply.tries >= TRIES):
             return False
         raise
     return any(not informed.isdisjoint(_notified_by(post)) for post in posts)

@@ -93,10 +93,11 @@ async def test_a_card_in_its_owners_direct_messages_has_no_reply_that_notifies_t
         assert [ping for ping in await pinged(ours) if ping[0] == ANA] == [(ANA, "dm")]
 
 
-async def test_a_thread_that_the_bot_may_not_read_gets_the_reply(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", ["missing_scope", "an_error_of_tomorrow"])
+async def test_a_thread_that_the_bot_may_not_read_gets_the_reply(tmp_path: Path, error: str) -> None:
     async with team(tmp_path) as ours:
         await cancelled_by_ben(ours, (ANA, "mine"))
-        await ours.refuse("conversations.replies", "missing_scope")
+        await ours.refuse("conversations.replies", error)
         await ours.deliver()
         assert len(await replies(ours)) == 1
 
