@@ -137,7 +137,7 @@ def _allowed(details: RentalDetails) -> str:
 
 def _buttons(details: RentalDetails, reader: str, rules: Rules, now: datetime) -> list[blocks.Json | None]:
     rental = details.rental
-    if rental.state is not State.READY or not rental.lets_in(reader):
+    if rental.state is not State.READY or reader not in details.keys_now:
         return []
     extend = extend_button(rental, rules, now, spent=details.spent.amount, money=details.sees_money)
     return [extend, destroy_button(rental) if has_buttons(reader, rental.owner) else None]

@@ -139,4 +139,5 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         assert f"1x H100 EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
         assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} is extended.")
-        assert (await ours.command(BEN, "destroy")).startswith("You rent nothing now.")
+        assert (await ours.command(BEN, "destroy")).startswith("You rent nothing yourself, and a machine")
+        assert (await ours.rental(rental.id)).state is State.READY

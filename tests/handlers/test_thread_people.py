@@ -51,7 +51,7 @@ async def pinged(ours: Team) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("who", [ANA, BEN])
-async def test_whoever_did_it_or_gets_a_direct_message_of_it_is_not_notified_by_the_thread_too(
+async def test_who_did_it_or_gets_a_direct_message_of_it_is_not_notified_by_the_thread_too(
     tmp_path: Path, who: str
 ) -> None:
     async with team(tmp_path) as ours:
@@ -61,7 +61,7 @@ async def test_whoever_did_it_or_gets_a_direct_message_of_it_is_not_notified_by_
         assert await pinged(ours) == [(ANA, "dm")]
 
 
-async def test_whoever_was_mentioned_in_the_thread_is_not_notified_by_it_too(tmp_path: Path) -> None:
+async def test_who_was_mentioned_in_the_thread_is_not_notified_by_it_too(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await cancelled_by_ben(ours, (CLEO, "@Ana is it yours?"))
         await ours.deliver()

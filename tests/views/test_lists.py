@@ -105,7 +105,7 @@ HISTORY = (
 
 def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then() -> None:
     over = changed(gone(*HISTORY), events=HISTORY)
-    later = changed(ready(*HISTORY[:3], lease=lease(clock(9, 0, day=26))), events=HISTORY[:3])
+    later = changed(ready(*HISTORY[:3], lease=lease(clock(9, 0, day=26))), events=HISTORY[:3], keys_now={ANA: ()})
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from bot.errors import Mistake, NextStep, TooLate
+from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.quoting import check_user
 from bot.model.person import Person
@@ -36,20 +36,23 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     These are the person's own, and those that they were let into as a teammate, except for what only its owner
     does. If the command needs a machine, those that are ready are meant.
 
-    Raise Mistake if they rent nothing, Refused if they rent nothing and may not use the bot, and TooLate if the
-    command needs a machine and none of several is ready.
+    Raise Mistake if they rent nothing, Refused if they may not use the bot then or if the command is only for the
+    owners of what is shared with them, and TooLate if the command needs a machine and none of several is ready.
     """
     async with deps.store.read() as tx:
         found = await tx.rentals.live(person.id)
+        shared = [
+            each for each in await tx.rentals.shared_with(person.id) if is_teammate(person, each, deps.rules)
+        ]
         if purpose not in OF_OWNER:
-            shared = [
-                each for each in await tx.rentals.shared_with(person.id) if is_teammate(person, each, deps.rules)
-            ]
             found = sorted([*found, *shared], key=lambda rental: (rental.created_at, rental.id))
         live = [rental for rental in found if purpose is Purpose.SHOW or rental.state is not State.DESTROYING]
         names = await tx.people.names({rental.owner for rental in live})
     if not live:
         check_user(person, deps.rules)
+        if shared and purpose in OF_OWNER:
+            own = "a machine that is shared with you is its owner's to destroy and share"
+            raise Refused(f"You rent nothing yourself, and {own}. I changed nothing.")
         raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
     ready = [rental for rental in live if rental.state is State.READY]
     if purpose in NEEDS_MACHINE and len(live) > 1:

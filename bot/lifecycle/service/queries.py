@@ -34,7 +34,7 @@ from bot.policy.roles import (
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
     """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
     details = await _details(tx, rental, deps.clock.now(), money=sees_money(person, rental.owner, deps.rules))
-    if rental.state.over or not rental.lets_in(person.id):
+    if rental.state.over or not may_see_ssh_command(person, rental, deps.rules):
         return details
     keys = await keys_that_get_in(tx, rental, deps.rules)
     return changed(details, keys_now={user_id: tuple(own) for user_id, own in keys.items()})
