@@ -276,7 +276,7 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         assert len(question["buttons"]) == 2
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
-        assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing now.")
+        assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing yourself, and a machine")
 
 
 async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: Path) -> None:
