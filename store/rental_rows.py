@@ -32,6 +32,7 @@ def rental_values(rental: Rental) -> Values:
         "kept_why": blocked.why if blocked else None,
         "ready_at": lease.ready_at if lease else None,
         "ends_at": lease.ends_at if lease else None,
+        "latest_end": lease.latest_end if lease else None,
         "notices_checked_at": lease.notices_checked_at if lease else None,
         "seen_at": lease.seen_at if lease else None,
         "ask_at": lease.question.at if lease else None,
@@ -80,6 +81,7 @@ def _lease(row: Row[Any]) -> Lease | None:
     return Lease(
         ready_at=row.ready_at,
         ends_at=row.ends_at,
+        latest_end=row.latest_end,
         notices_checked_at=row.notices_checked_at or row.ready_at,
         seen_at=row.seen_at or row.ready_at,
         question=Question(at=row.ask_at, times=0 if promised else row.asked_times, promised=promised),

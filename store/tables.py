@@ -30,6 +30,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
+from bot.model.use import GpuUse, Missed, SetupProgress, Use
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -95,7 +96,7 @@ rentals = Table(
     Column("id", SafeText, primary_key=True),
     _int("version"),
     Column("state", EnumText(State), nullable=False),
-    Column("quote_id", SafeText, ForeignKey("quotes.id"), nullable=False, unique=True),
+    Column("quote_id", SafeText, ForeignKey("quotes.id"), unique=True),  # null for a machine that got an owner
     _text("owner"),
     _text("card_channel"),
     Column("request", JsonText[Request](Request), nullable=False),
@@ -123,7 +124,12 @@ rentals = Table(
     _optional_text("host_key"),
     _time("ready_at"),
     _time("ends_at"),
+    _time("latest_end"),
     _time("notices_checked_at"),
+    Column("use", JsonText[Use](Use)),
+    Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
+    _optional_text("replaces"),
+    _optional_text("replaced_by"),
     Column("extension", JsonText[Extension](Extension)),
     _time("ask_at"),
     _int("asked_times"),
@@ -167,8 +173,8 @@ attempts = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", EnumText(AttemptState), nullable=False),
-    Column("offer", JsonText[Offer](Offer), nullable=False),
-    _text("resource_name"),
+    Column("offer", JsonText[Offer](Offer)),  # null for a machine that got an owner, like the name and `offer_id`
+    _optional_text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
     Column("script", JsonText[SentScript](SentScript)),
@@ -182,7 +188,7 @@ attempts = Table(
     _time("delete_accepted_at"),
     _bool("late"),  # Attempt.reopened
     _time("empty_since"),
-    _text("offer_id"),  # the offer's, for the index that allows an offer one attempt
+    _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
     _text("vendor"),  # the offer's, like `gpu`: for the median time to ready
     _text("gpu"),
     Column("rate", DecimalText, nullable=False),  # the offer's: the rate of a resource for which the API has none
@@ -246,6 +252,27 @@ ledger = Table(
     _bool("estimated"),
 )
 Index("ledger_rental", ledger.c.rental_id)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
+    _time("due_at"),
+    _optional_text("claimed_by"),  # the loop whose visit is under way
+)
+_due_visits = visits.c.due_at.is_not(None)
+Index("visits_due", visits.c.due_at, sqlite_where=_due_visits, postgresql_where=_due_visits)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),
+    Column("gpus", JsonText[tuple[GpuUse, ...]](tuple[GpuUse, ...]), nullable=False),
+    Column("peers", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    Column("missed", EnumText(Missed)),
+)
+Index("samples_at", samples.c.at)
 
 events = Table(
     "events",

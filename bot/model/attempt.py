@@ -76,6 +76,8 @@ class SentScript(Frozen):
     """The keys in addition to `Attempt.public_key`."""
     setup: str | None = None
     """The name of the set-up script that it runs."""
+    probe: bool = False
+    """Whether it installs the probe."""
 
 
 class Attempt(Frozen):

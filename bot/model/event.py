@@ -13,6 +13,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.money import Micros
 from bot.model.state import State
+from bot.model.use import Use, Verdict
 
 
 class EventKind(StrEnum):
@@ -54,6 +55,21 @@ class EventKind(StrEnum):
     EXTENSION_DENIED = "extension_denied"
     EXTENSION_WITHDRAWN = "extension_withdrawn"
     EXTENSION_EXPIRED = "extension_lapsed"
+    END_MOVED = "end_moved"
+    """Its end came while it was in use, and moved on to `facts.until`."""
+    USE_CHANGED = "use_changed"
+    """The verdict about its use changed to `facts.verdict`, since `facts.since`. People are not notified."""
+    NOBODY_ANSWERS = "nobody_answers"
+    """Its owner did not answer the question about an idle machine. The approvers are told."""
+    LEFT_ALONE = "left_alone"
+    """An approver said that it may stay idle until its end."""
+    NOT_AS_SOLD = "not_as_sold"
+    """Its GPUs are not those that were sold."""
+    REPLACED = "replaced"
+    """Another rental, `facts.name`, takes its place."""
+    ADOPTED = "adopted"
+    """A machine that the bot did not know got an owner."""
+    OWNER_CHANGED = "owner_changed"
     LOST = "lost"
     DESTROYING = "destroying"
     NOT_CONFIRMED = "not_confirmed"
@@ -142,6 +158,9 @@ class Facts(Frozen):
     self_approved: bool | None = None
     number: str | None = None
     """The number of a run of failed steps, as in the log."""
+    verdict: Verdict | None = None
+    use: Use | None = None
+    """The evidence of the verdict."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 

@@ -9,6 +9,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.request import Envelope, Request
 from bot.model.state import State
+from bot.model.use import SetupProgress, Use
 
 
 class Decider(StrEnum):
@@ -51,6 +52,8 @@ class Lease(Frozen):
 
     ready_at: Instant
     ends_at: Instant
+    latest_end: Instant | None = None
+    """Up to when `ends_at` moves on while the machine is in use. None: it does not move."""
     notices_checked_at: Instant
     """Every notice of this end that was due by then was given or skipped. Those after it are still to come."""
     seen_at: Instant
@@ -136,6 +139,14 @@ class Rental(Frozen):
     `SHA256:...`. None if it gave none."""
     lease: Lease | None = None
     """Set when it becomes ready. It stays when the rental is over."""
+    use: Use | None = None
+    """The last verdict about its use. None before the first one, and if it has no probe by design."""
+    setup_progress: SetupProgress | None = None
+    """The outcome of its set-up script, as the probe reported it last."""
+    replaces: str | None = None
+    """The id of the rental whose place it takes."""
+    replaced_by: str | None = None
+    """The id of the rental that takes its place. A rental is replaced at most once."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""

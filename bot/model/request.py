@@ -43,6 +43,11 @@ class Request(Frozen):
     """Slack ids of the people whose keys get in too."""
     setup: str | None = None
     """The name of one of the policy's set-up scripts, which the boot script runs."""
+    up_to: timedelta | None = None
+    """The later of two ends, counted from ready: the end moves on up to there while the machine is in use. None:
+    there is one end, after `lease`."""
+    probe: bool = True
+    """Whether the bot may see if the machine is used. False: `no-probe` was said."""
     note: str = ""
     """The person's words. Data, never markup."""
 

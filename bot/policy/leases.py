@@ -11,7 +11,8 @@ from bot.errors import Mistake, NextStep
 from bot.model.base import changed
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
-from bot.policy.rules import LONGEST_SPAN, Rules
+from bot.policy.rule_values import LONGEST_SPAN
+from bot.policy.rules import Rules
 
 REPEAT_FACTOR = 0.5
 """Each "Still needed?" without an answer makes the next wait longer by this share of the first wait."""

@@ -2,113 +2,40 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from bot.errors import Mistake
 from bot.model.base import Frozen, changed
 from bot.model.text import one_line
 from bot.policy import yaml_file
+from bot.policy.rule_values import (
+    CHANNEL_ID,
+    GROUP_ID,
+    USER_ID,
+    ChannelId,
+    Count,
+    Dollars,
+    Flag,
+    GroupId,
+    Share,
+    Span,
+    UserId,
+    shown,
+)
 from bot.policy.setups import read_setups
 from bot.text_file import Unreadable, read_text
 
 MOST_LINES = 20
 """How many wrong values of one file are listed."""
-LONGEST_SPAN = timedelta(days=366)
-"""The longest span in a policy. It is short enough to be added to any date."""
-_SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
-_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
-_QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
-_SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
-
-
-def _span(value: Any) -> Any:
-    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`. Raise ValueError unless it is more than 0 and at
-    most LONGEST_SPAN."""
-    span = value if isinstance(value, timedelta) else _read_span(value)
-    if span is None or span > LONGEST_SPAN:
-        raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
-    if span <= timedelta(0):
-        raise ValueError("it must be more than 0")
-    return span
-
-
-def _read_span(value: Any) -> timedelta | None:
-    """Return the span that was written. Return None if it is too long for a timedelta."""
-    if not isinstance(value, str):
-        raise ValueError("write it with a unit, such as 15m or 4h")
-    match = _SPAN.fullmatch(value.strip())
-    if match is None or not any(match.groups()):
-        raise ValueError(f"{_shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
-    # A timedelta holds 999,999,999 days, and Python refuses to read numbers of thousands of digits.
-    if any(len(number) > 9 for number in match.groups("")):
-        return None
-    return sum(
-        (int(number) * unit for number, unit in zip(match.groups("0"), _UNITS, strict=True)), start=timedelta(0)
-    )
-
-
-def _number(value: Any) -> Any:
-    """Return a number, also if it is in quotes. Raise ValueError for any other text, and for true and false."""
-    if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
-        return Decimal(value) if "." in value else int(value)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueError("write a number")
-    return value
-
-
-def _whole(value: Any) -> Any:
-    number = _number(value)
-    if isinstance(number, Decimal):
-        raise ValueError("write a whole number")
-    return number
-
-
-def _share(value: Any) -> Any:
-    """Return a share, written as `15%` or as 0.15."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        match = _SHARE.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"{_shown(value)} is no percentage; write it such as 15%")
-        value = Decimal(match.group(1)) / 100
-    number = _number(value)
-    if not 0 <= number <= 1:
-        raise ValueError("it must be from 0% to 100%, such as 15%")
-    return number
-
-
-def _flag(value: Any) -> Any:
-    if isinstance(value, str):
-        value = {"yes": True, "on": True, "no": False, "off": False}.get(value.lower(), value)
-    if not isinstance(value, bool):
-        raise ValueError("write true or false")
-    return value
-
-
-def _shown(value: str) -> str:
-    """Return a value as an error quotes it."""
-    return repr(one_line(value, 40))
-
-
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
-"""Whole micro-dollars. The upper bound keeps sums of money within the range of a database integer."""
-Share = Annotated[Decimal, BeforeValidator(_share)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
-UserId = Annotated[str, Field(pattern=USER_ID)]
-GroupId = Annotated[str, Field(pattern=GROUP_ID)]
-ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
 
 
 class Approvers(Frozen):
@@ -180,6 +107,39 @@ class CheckIn(Frozen):
     """None: "Still needed?" is never asked."""
 
 
+class ProbeKind(StrEnum):
+    """How the bot sees whether a machine is used."""
+
+    SSH = "ssh"
+    NONE = "none"
+
+
+class Idle(Frozen):
+    """When a machine counts as idle, and who is asked about it when."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    probe: ProbeKind = ProbeKind.SSH
+    gpu_below: Share = Decimal("0.05")
+    """A GPU counts as used if one reading of its utilization is at least this."""
+    after: Span = timedelta(minutes=30)
+    """How long nothing of it is used before it counts as idle or connected."""
+    never_used: Span = timedelta(hours=1)
+    """The same for a machine that was never used."""
+    connected: Span = timedelta(hours=2)
+    """How long it is connected without computing before its owner is asked."""
+    ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
+    """USD that have to be idle before its owner is asked."""
+    again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
+    """How long after each question about one spell the next one is asked. The last span repeats."""
+    urgent_per_hour: Dollars = Decimal("10.00")
+    """From this price on, USD per hour, questions don't wait for the owner's hours."""
+    channel_after: Span | None = timedelta(hours=2)
+    """How long after the question the card says it too. None: never."""
+    approvers_after: Span = timedelta(hours=4)
+    """How long after the question the approvers are told. One hour for urgent machines."""
+
+
 class ReadyAnnouncement(StrEnum):
     """How a card's thread announces that a machine is ready."""
 
@@ -209,6 +169,7 @@ class Rules(Frozen):
     lease: Lease = Lease()
     keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
+    idle: Idle = Idle()
     announce: Announce = Announce()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each set-up script by its name. The file has their paths."""
@@ -221,7 +182,7 @@ class Rules(Frozen):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder, or a name too long
-            raise ValueError(f"{_shown(value)} is no time zone; write it such as Europe/Berlin") from error
+            raise ValueError(f"{shown(value)} is no time zone; write it such as Europe/Berlin") from error
         return value
 
     @property
@@ -242,16 +203,16 @@ def read_rules(path: Path | None, *, home_channel: str, admins: tuple[str, ...])
     """
     content: Any = {}
     if path is not None:
-        shown = one_line(str(path), 200)
+        path_shown = one_line(str(path), 200)
         try:
             content = yaml_file.load(read_text(path))
         except Unreadable as error:
-            raise Mistake(f"GPUBOT_POLICY: I can't read {shown}: {error}.") from error
+            raise Mistake(f"GPUBOT_POLICY: I can't read {path_shown}: {error}.") from error
         except Mistake as error:
-            raise Mistake(f"GPUBOT_POLICY: {shown} {error.words}.") from error
+            raise Mistake(f"GPUBOT_POLICY: {path_shown} {error.words}.") from error
         content = {} if content is None else content
         if not isinstance(content, dict):
-            raise Mistake(f"GPUBOT_POLICY: {shown} must hold keys, such as `self_approval: false`.")
+            raise Mistake(f"GPUBOT_POLICY: {path_shown} must hold keys, such as `self_approval: false`.")
     if "home_channel" in content:
         raise Mistake("GPUBOT_POLICY: home_channel is set by GPUBOT_CHANNEL, not in the file.")
     setup, wrong = read_setups(content.get("setup"), path.parent if path else Path())
@@ -277,7 +238,7 @@ def _wrong(error: ErrorDetails) -> str:
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
-        return f"{_shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
+        return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
     if kind in _LIMITS:
         word, name = _LIMITS[kind]
         return f"it must be {word} {limits[name]:,}"

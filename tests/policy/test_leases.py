@@ -24,7 +24,8 @@ from bot.policy.leases import (
     may_extend_by,
     too_little_time,
 )
-from bot.policy.rules import LONGEST_SPAN, CheckIn, Lease, Rules
+from bot.policy.rule_values import LONGEST_SPAN
+from bot.policy.rules import CheckIn, Lease, Rules
 from tests.databases import START
 from tests.store import make
 

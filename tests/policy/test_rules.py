@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from bot.errors import Mistake
-from bot.policy.rules import ReadyAnnouncement, Rules, read_rules
+from bot.policy.rules import ProbeKind, ReadyAnnouncement, Rules, read_rules
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -34,6 +34,8 @@ procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
+idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
+       urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
 """
 
@@ -55,7 +57,7 @@ def keys(kind: type[BaseModel]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
         part: object = field.annotation
-        found[name] = keys(part) if isinstance(part, type) and issubclass(part, BaseModel) else None
+        found[field.alias or name] = keys(part) if isinstance(part, type) and issubclass(part, BaseModel) else None
     return found
 
 
@@ -81,6 +83,11 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert rules.lease.notices == (HOUR, 10 * MINUTE)
     assert (rules.keys.per_person, rules.keys.github) == (3, False)
     assert rules.check_in.after == 90 * MINUTE
+    assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
+    assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
+    assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
+    assert rules.idle.urgent_per_hour == Decimal(20)
+    assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)
     assert rules.announce.ready is ReadyAnnouncement.THREAD
     assert rules.announce.address_in_channel
     assert rules.groups == {"S0APPROVE", "S0ML"}
@@ -102,6 +109,11 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
     assert (rules.lease.notices, rules.lease.grace) == (None, 15 * MINUTE)
     assert (rules.keys.per_person, rules.keys.github) == (10, True)
     assert rules.check_in.after == 2 * HOUR
+    assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.SSH, Decimal("0.05"))
+    assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (30 * MINUTE, HOUR, 2 * HOUR)
+    assert (rules.idle.ask_from, rules.idle.again) == (Decimal("2.00"), (2 * HOUR, 4 * HOUR, 8 * HOUR))
+    assert rules.idle.urgent_per_hour == Decimal("10.00")
+    assert (rules.idle.channel_after, rules.idle.approvers_after) == (2 * HOUR, 4 * HOUR)
     assert rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     assert (rules.self_approval, rules.announce.address_in_channel, rules.use.guests) == (False, False, False)
 

@@ -1,0 +1,99 @@
+"""The types of single values in the team's rules: spans, money, shares, counts, ids. Each says how to write it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from bot.model.text import one_line
+
+LONGEST_SPAN = timedelta(days=366)
+"""The longest span in a policy. It is short enough to be added to any date."""
+_SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
+_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
+_SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
+
+
+def _span(value: Any) -> Any:
+    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`. Raise ValueError unless it is more than 0 and at
+    most LONGEST_SPAN."""
+    span = value if isinstance(value, timedelta) else _read_span(value)
+    if span is None or span > LONGEST_SPAN:
+        raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
+    if span <= timedelta(0):
+        raise ValueError("it must be more than 0")
+    return span
+
+
+def _read_span(value: Any) -> timedelta | None:
+    """Return the span that was written. Return None if it is too long for a timedelta."""
+    if not isinstance(value, str):
+        raise ValueError("write it with a unit, such as 15m or 4h")
+    match = _SPAN.fullmatch(value.strip())
+    if match is None or not any(match.groups()):
+        raise ValueError(f"{shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
+    # A timedelta holds 999,999,999 days, and Python refuses to read numbers of thousands of digits.
+    if any(len(number) > 9 for number in match.groups("")):
+        return None
+    return sum(
+        (int(number) * unit for number, unit in zip(match.groups("0"), _UNITS, strict=True)), start=timedelta(0)
+    )
+
+
+def _number(value: Any) -> Any:
+    """Return a number, also if it is in quotes. Raise ValueError for any other text, and for true and false."""
+    if isinstance(value, str) and _QUOTED_NUMBER.fullmatch(value):
+        return Decimal(value) if "." in value else int(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("write a number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    number = _number(value)
+    if isinstance(number, Decimal):
+        raise ValueError("write a whole number")
+    return number
+
+
+def _share(value: Any) -> Any:
+    """Return a share, written as `15%` or as 0.15."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        match = _SHARE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{shown(value)} is no percentage; write it such as 15%")
+        value = Decimal(match.group(1)) / 100
+    number = _number(value)
+    if not 0 <= number <= 1:
+        raise ValueError("it must be from 0% to 100%, such as 15%")
+    return number
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, str):
+        value = {"yes": True, "on": True, "no": False, "off": False}.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise ValueError("write true or false")
+    return value
+
+
+def shown(value: str) -> str:
+    """Return a value as an error quotes it."""
+    return repr(one_line(value, 40))
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000, decimal_places=6)]
+"""Whole micro-dollars. The upper bound keeps sums of money within the range of a database integer."""
+Share = Annotated[Decimal, BeforeValidator(_share)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
+UserId = Annotated[str, Field(pattern=USER_ID)]
+GroupId = Annotated[str, Field(pattern=GROUP_ID)]
+ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]

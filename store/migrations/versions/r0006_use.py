@@ -1,0 +1,41 @@
+"""Visits, samples and verdicts of use; a second end; replacements; rentals without a quote and an offer."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    for name in ("use", "setup_progress", "replaces", "replaced_by"):
+        op.add_column("rentals", sa.Column(name, sa.Text()))
+    op.add_column("rentals", sa.Column("latest_end", sa.DateTime(timezone=True)))
+    with op.batch_alter_table("rentals") as rentals:
+        rentals.alter_column("quote_id", existing_type=sa.Text(), nullable=True)
+    with op.batch_alter_table("attempts") as attempts:
+        for name in ("offer", "resource_name", "offer_id"):
+            attempts.alter_column(name, existing_type=sa.Text(), nullable=True)
+    op.create_table(
+        "visits",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True)),
+        sa.Column("claimed_by", sa.Text()),
+        sa.PrimaryKeyConstraint("rental_id", name="visits_pk"),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="visits_rental_id_fk"),
+    )
+    due = sa.text("due_at IS NOT NULL")
+    op.create_index("visits_due", "visits", ["due_at"], sqlite_where=due, postgresql_where=due)
+    op.create_table(
+        "samples",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gpus", sa.Text(), nullable=False),
+        sa.Column("peers", sa.Text(), nullable=False),
+        sa.Column("missed", sa.Text()),
+        sa.PrimaryKeyConstraint("rental_id", "at", name="samples_pk"),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="samples_rental_id_fk"),
+    )
+    op.create_index("samples_at", "samples", ["at"])
