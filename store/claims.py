@@ -1,4 +1,4 @@
-"""Due rows and claims on them, in the tables that the engine works through: quotes and rentals."""
+"""Due rows and claims on them, in the tables that loops work through: quotes, rentals and visits."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.mapping import param
 
 
+def _key(table: Table) -> ColumnElement[Any]:
+    """Return the one column of a table's primary key."""
+    (key,) = table.primary_key
+    return key
+
+
 @cache
 def _claim(table: Table, columns: tuple[ColumnElement[Any], ...]) -> Any:
+    key = _key(table)
     due = (
-        select(table.c.id)
+        select(key.label("key"))
         .where(table.c.due_at <= param(table.c.due_at, "now"), table.c.claimed_by.is_(None))
-        .order_by(table.c.due_at, table.c.id)
+        .order_by(table.c.due_at, key)
         .limit(bindparam("max_rows"))
         .with_for_update(skip_locked=True)
         .cte("due")
     )
     return (
         update(table)
-        .where(table.c.id.in_(select(due.c.id)))
+        .where(key.in_(select(due.c.key)))
         .values(claimed_by=param(table.c.claimed_by, "claimant"))
         .returning(*columns)
     )
@@ -42,16 +49,17 @@ async def claim(
 ) -> list[Row[Any]]:
     """Claim up to `limit` rows that are due and unclaimed. Return their `columns`, longest due first.
 
-    `id` and `due_at` must be among the columns. No column may need parsing, because one row that can't be parsed
-    would block the claims of all others.
+    The key and `due_at` must be among the columns. No column may need parsing, because one row that can't be
+    parsed would block the claims of all others.
     """
+    key = _key(table).name
     claimed = await conn.execute(_claim(table, columns), {"now": now, "claimant": claimant, "max_rows": limit})
-    return sorted(claimed.all(), key=lambda row: (row.due_at, row.id))
+    return sorted(claimed.all(), key=lambda row: (row.due_at, row._mapping[key]))
 
 
 @cache
 def _release(table: Table) -> Update:
-    return update(table).where(table.c.id == bindparam("key")).values(claimed_by=None)
+    return update(table).where(_key(table) == bindparam("key")).values(claimed_by=None)
 
 
 async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
@@ -62,7 +70,7 @@ async def release(conn: AsyncConnection, table: Table, row_id: str) -> None:
 async def release_all(conn: AsyncConnection, table: Table, without: Collection[str] = ()) -> None:
     """End every claim except those on the rows `without`."""
     releasing = update(table).where(table.c.claimed_by.is_not(None)).values(claimed_by=None)
-    await conn.execute(releasing.where(table.c.id.not_in(without)) if without else releasing)
+    await conn.execute(releasing.where(_key(table).not_in(without)) if without else releasing)
 
 
 @cache

@@ -24,7 +24,9 @@ from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
 from store.quotes import Quotes
 from store.rentals import Rentals
-from store.tables import quotes, rentals
+from store.samples import Samples
+from store.tables import quotes, rentals, visits
+from store.visits import Visits
 
 _WRITES_TRIED = "writes_tried_at"
 """The name of the fact that `takes_writes` writes."""
@@ -39,10 +41,13 @@ class Transaction:
         self.quotes = Quotes(conn)
         self.events = Events(conn)
         self.messages = Messages(conn, clock.real())
+        self.visits = Visits(conn)
+        self.samples = Samples(conn)
         self.rentals = Rentals(
             conn,
             self.events,
             self.messages,
+            self.visits,
             lock_spending=writes and conn.dialect.name == "postgresql",
             on_stale=self.stale_changes.append,
         )
@@ -115,7 +120,7 @@ class Database:
         """End the claims of an earlier process, if the database takes writes."""
         try:
             async with self._connection() as conn:
-                for table in (quotes, rentals):
+                for table in (quotes, rentals, visits):
                     await claims.release_all(conn, table)
                 await conn.commit()
         except StoreBusy:

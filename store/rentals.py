@@ -21,6 +21,7 @@ from store.mapping import Values, insert_new, param, select_by, to_models
 from store.messages import Messages
 from store.rental_rows import rental_of, rental_values, rentals_of
 from store.tables import rentals
+from store.visits import Visits
 
 _SPENDING_LOCK = 0x67707562
 """The number of an advisory lock. Nothing else in this database may take it."""
@@ -104,6 +105,7 @@ class Rentals(Attempts):
         conn: AsyncConnection,
         events: Events,
         messages: Messages,
+        visits: Visits,
         *,
         lock_spending: bool,
         on_stale: Callable[[Change], None],
@@ -113,6 +115,7 @@ class Rentals(Attempts):
         super().__init__(conn)
         self._events = events
         self._messages = messages
+        self._visits = visits
         self._lock_spending = lock_spending
         self._on_stale = on_stale
 
@@ -203,7 +206,8 @@ class Rentals(Attempts):
         return updated.rowcount == 1
 
     async def _write_history(self, change: Change) -> None:
-        """Write the events and messages of a change, and make the rental's surfaces due."""
+        """Write the events and messages of a change, plan or end the visits of its machine, and make its surfaces
+        due."""
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
@@ -211,6 +215,9 @@ class Rentals(Attempts):
         state_changed = before is None or before.state != after.state
         if state_changed and after.state is State.READY:
             await self.write_ready_time(after)
+            await self._visits.begin(after.id, after.running_lease.ready_at)
+        elif state_changed and before is not None and before.state is State.READY:
+            await self._visits.end(after.id)
         if before is None or after.version > before.version:
             transition = state_changed or bool(change.events)
             await self._messages.show(after.id, after.version, transition=transition)

@@ -262,6 +262,8 @@ visits = Table(
 )
 _due_visits = visits.c.due_at.is_not(None)
 Index("visits_due", visits.c.due_at, sqlite_where=_due_visits, postgresql_where=_due_visits)
+_claimed_visits = visits.c.claimed_by.is_not(None)
+Index("visits_claimed", visits.c.claimed_by, sqlite_where=_claimed_visits, postgresql_where=_claimed_visits)
 
 samples = Table(
     "samples",

@@ -86,6 +86,10 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_due", lambda tx: tx.rentals.next_due()),
     ("quotes_due", lambda tx: tx.quotes.claim(START, "a", 9)),
     ("quotes_due", lambda tx: tx.quotes.next_due()),
+    ("visits_due", lambda tx: tx.visits.claim(START, "a", 9)),
+    ("visits_due", lambda tx: tx.visits.next_due()),
+    ("visits_claimed", lambda tx: tx.visits.release_all(without=["k7mq2"])),
+    ("samples_at", lambda tx: tx.samples.drop_before(START, 9)),
     ("rentals_live", lambda tx: tx.rentals.usage(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.usage(make.ANA, without="x")),
     ("rentals_live", lambda tx: tx.rentals.live()),
@@ -134,6 +138,11 @@ BY_KEY: list[Query] = [
     lambda tx: tx.rentals.attempts("k7mq2"),
     lambda tx: tx.rentals.resources_by_id(["r1", "r2"]),
     lambda tx: tx.rentals.attempts_of([make.resource("r1"), make.resource("r2")]),
+    lambda tx: tx.visits.defer("k7mq2", START),
+    lambda tx: tx.visits.end("k7mq2"),
+    lambda tx: tx.visits.standing(["k7mq2", "p4wd9"]),
+    lambda tx: tx.samples.since("k7mq2", START),
+    lambda tx: tx.samples.newest("k7mq2"),
     lambda tx: tx.quotes.get("q1"),
     lambda tx: tx.quotes.save(make.quote()),
     lambda tx: tx.quotes.release("q1"),
@@ -198,7 +207,7 @@ async def test_a_change_reads_no_whole_table(database: Database) -> None:
     assert await planned(database, lambda tx: tx.rentals.apply(change))
 
 
-@pytest.mark.parametrize("table", ["rentals", "quotes"])
+@pytest.mark.parametrize("table", ["rentals", "quotes", "visits"])
 async def test_releasing_claims_at_the_start_reads_only_claimed_rows(database: Database, table: str) -> None:
     releasing = f"UPDATE {table} SET claimed_by = NULL WHERE claimed_by IS NOT NULL"  # noqa: S608  # our own names
     lines = await plan(database, [(releasing, ())])

@@ -23,6 +23,7 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.use import Sample
 
 
 class Quotes(Protocol):
@@ -115,6 +116,39 @@ class Rentals(Protocol):
 
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
+
+
+class Visits(Protocol):
+    """When each ready machine is visited next. A change that makes a rental ready plans its first visit; the
+    change by which it stops being ready ends them."""
+
+    async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
+        """Claim the visits that are due and unclaimed, and return the rentals' ids, longest due first."""
+
+    async def defer(self, rental_id: str, due_at: datetime) -> bool:
+        """End the claim and set when the next visit is due. Return False if its visits have ended meanwhile."""
+
+    async def end(self, rental_id: str) -> None:
+        """Visit this machine no more."""
+
+    async def release_all(self, *, without: Collection[str] = ()) -> None:
+        """End every claim, except those of these rentals."""
+
+    async def next_due(self) -> datetime | None: ...
+    async def standing(self, rental_ids: Collection[str]) -> set[str]:
+        """Return those of these rentals whose visits have not ended."""
+
+
+class Samples(Protocol):
+    """What the visits of machines read."""
+
+    async def add(self, sample: Sample) -> None: ...
+    async def since(self, rental_id: str, at: datetime) -> list[Sample]:
+        """Return a rental's samples from `at` on, oldest first."""
+
+    async def newest(self, rental_id: str) -> Sample | None: ...
+    async def drop_before(self, at: datetime, limit: int) -> int:
+        """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
 
 
 class Events(Protocol):
@@ -265,6 +299,10 @@ class Tx(Protocol):
     def account(self) -> Account: ...
     @property
     def overdue(self) -> Overdue: ...
+    @property
+    def visits(self) -> Visits: ...
+    @property
+    def samples(self) -> Samples: ...
 
 
 class Store(Protocol):

@@ -28,6 +28,8 @@ def upgrade() -> None:
     )
     due = sa.text("due_at IS NOT NULL")
     op.create_index("visits_due", "visits", ["due_at"], sqlite_where=due, postgresql_where=due)
+    claimed = sa.text("claimed_by IS NOT NULL")
+    op.create_index("visits_claimed", "visits", ["claimed_by"], sqlite_where=claimed, postgresql_where=claimed)
     op.create_table(
         "samples",
         sa.Column("rental_id", sa.Text(), nullable=False),

@@ -1,0 +1,46 @@
+"""Samples: what each visit of a machine read. They are kept for two days."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Integer, bindparam, delete, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.use import Sample
+from store.mapping import fetch_first, param, select_by, to_models, upsert, values
+from store.tables import samples
+
+_c = samples.c
+_SINCE = (
+    select(samples)
+    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
+    .order_by(_c.at)
+)
+_NEWEST = select_by(_c.rental_id, _c.at.desc()).limit(1)
+_OLD = (
+    select(_c.rental_id, _c.at)
+    .where(_c.at < param(_c.at, "moment"))
+    .order_by(_c.at)
+    .limit(bindparam("max_rows", type_=Integer))
+)
+_DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
+
+
+class Samples:
+    """bot.lifecycle.ports.store.Samples."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def add(self, sample: Sample) -> None:
+        await upsert(self._conn, samples, values(sample))
+
+    async def since(self, rental_id: str, at: datetime) -> list[Sample]:
+        return to_models(Sample, await self._conn.execute(_SINCE, {"key": rental_id, "moment": at}))
+
+    async def newest(self, rental_id: str) -> Sample | None:
+        return await fetch_first(self._conn, Sample, _NEWEST, rental_id)
+
+    async def drop_before(self, at: datetime, limit: int) -> int:
+        return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount

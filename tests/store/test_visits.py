@@ -1,0 +1,111 @@
+"""Visits and samples of ready machines: planned when they become ready, ended when they stop being ready."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.clock import MovedClock
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import GpuUse, Missed, Sample
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+
+MINUTE = timedelta(minutes=1)
+
+
+async def store_starting(database: Database, rental_id: str = "k7mq2") -> Rental:
+    return await make.store_rental(database, make.rental(rental_id, state=State.PROVISIONING))
+
+
+async def change(database: Database, before: Rental, **fields: object) -> Rental:
+    after = make.next_of(before, **fields)
+    async with database.write() as tx:
+        await tx.rentals.apply(make.unchecked(before, after))
+    return after
+
+
+async def become_ready(database: Database, rental_id: str = "k7mq2") -> Rental:
+    starting = await store_starting(database, rental_id)
+    return await change(database, starting, state=State.READY, lease=make.lease())
+
+
+async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: Database) -> None:
+    starting = await store_starting(database)
+    async with database.read() as tx:
+        assert await tx.visits.next_due() is None
+
+    ready = await change(database, starting, state=State.READY, lease=make.lease())
+    async with database.read() as tx:
+        assert await tx.visits.next_due() == START
+        assert await tx.visits.standing(["k7mq2", "other"]) == {"k7mq2"}
+
+    async with database.write() as tx:
+        assert await tx.visits.defer("k7mq2", START + MINUTE)
+    extended = await change(database, ready, lease=make.lease(ends_at=START + timedelta(hours=9)))
+    async with database.read() as tx:
+        # A change of a ready rental leaves its next visit as it is.
+        assert await tx.visits.next_due() == START + MINUTE
+
+    await change(database, extended, state=State.DESTROYING)
+    async with database.write() as tx:
+        assert await tx.visits.next_due() is None
+        assert await tx.visits.standing(["k7mq2"]) == set()
+        assert not await tx.visits.defer("k7mq2", START + MINUTE)
+        assert await tx.visits.claim(START + timedelta(days=1), "a", 9) == []
+
+
+async def test_visits_are_claimed_longest_due_first_and_once(database: Database) -> None:
+    for name, late in (("young", 1), ("older", 9), ("soon", -1)):
+        await become_ready(database, name)
+        async with database.write() as tx:
+            await tx.visits.defer(name, START - late * MINUTE)
+    async with database.write() as tx:
+        assert await tx.visits.claim(START, "a", 1) == ["older"]
+        assert await tx.visits.claim(START, "b", 9) == ["young"]
+        assert await tx.visits.next_due() == START + MINUTE
+        assert await tx.visits.defer("older", START + 2 * MINUTE)
+        await tx.visits.release_all(without=["soon"])
+        assert await tx.visits.claim(START, "b", 9) == ["young"]
+
+
+async def test_claims_on_visits_end_when_the_database_is_opened_again(url: str, clock: MovedClock) -> None:
+    first = await Database.open(url, claimant="first", clock=clock)
+    await become_ready(first)
+    async with first.write() as tx:
+        assert await tx.visits.claim(START, "first", 9) == ["k7mq2"]
+    await first.close()
+    second = await Database.open(url, claimant="second", clock=clock)
+    async with second.write() as tx:
+        assert await tx.visits.claim(START, "second", 9) == ["k7mq2"]
+    await second.close()
+
+
+async def test_samples_are_read_as_they_were_written_oldest_first(database: Database) -> None:
+    await store_starting(database)
+    await store_starting(database, "other")
+    gpus = (GpuUse(index=0, highest=98, memory_mib=70_000, watts=650), GpuUse(index=1))
+    busy = Sample(rental_id="k7mq2", at=START + 2 * MINUTE, gpus=gpus, peers=("a1", "b2"))
+    missed = Sample(rental_id="k7mq2", at=START, missed=Missed.NO_ANSWER)
+    async with database.write() as tx:
+        await tx.samples.add(busy)
+        await tx.samples.add(missed)
+        await tx.samples.add(Sample(rental_id="other", at=START + MINUTE))
+    async with database.read() as tx:
+        assert await tx.samples.since("k7mq2", START) == [missed, busy]
+        assert await tx.samples.since("k7mq2", START + MINUTE) == [busy]
+        assert await tx.samples.newest("k7mq2") == busy
+        assert await tx.samples.newest("none") is None
+
+
+async def test_old_samples_are_dropped_oldest_first_and_a_few_at_a_time(database: Database) -> None:
+    await store_starting(database)
+    async with database.write() as tx:
+        for minute in range(5):
+            await tx.samples.add(Sample(rental_id="k7mq2", at=START + minute * MINUTE))
+        assert await tx.samples.drop_before(START + 3 * MINUTE, 2) == 2
+        assert (await tx.samples.since("k7mq2", START))[0].at == START + 2 * MINUTE
+        assert await tx.samples.drop_before(START + 3 * MINUTE, 2) == 1
+        assert await tx.samples.drop_before(START + 3 * MINUTE, 2) == 0
+        assert len(await tx.samples.since("k7mq2", START)) == 2
