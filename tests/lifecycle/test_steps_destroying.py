@@ -6,7 +6,7 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.service import ending
-from bot.model.attempt import AttemptState, Why
+from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -219,33 +219,6 @@ async def test_during_an_outage_nothing_ends_and_the_deletion_follows_it(here: W
 
 
 # --- machines that vanish
-
-
-@pytest.mark.parametrize("how", ["deleted", "missing"])
-async def test_a_rental_whose_machine_the_vendor_took_is_lost(here: World, how: str) -> None:
-    rental = await here.ready()
-    await here.pass_time(10 * MINUTE)
-    await here.vanish(rental, how)
-    rental = await here.until(rental, State.LOST)
-    assert await here.alive() == []
-    assert (ANA.id, E.LOST) in await here.direct(rental)
-    assert (await here.event_kinds(rental))[-1] is E.LOST
-    (row,) = await here.ledger(rental)
-    assert row.estimated is (how == "missing")
-    assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
-    facts = (await here.last_event(rental, E.LOST)).facts
-    assert (facts.why, facts.amount) == (Why.VENDOR_TOOK_IT, row.amount)
-
-
-async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(here: World) -> None:
-    rental = await here.ready()
-    await here.pass_time(5 * MINUTE)
-    fault = await here.fault("get_resource", "status", status=404, times=6)
-    await here.pass_time(10 * MINUTE)
-    await here.release(fault)
-    assert (await here.rental(rental.id)).state is State.READY
-    assert [r.missing_since for r in await here.resources(rental)] == [None]
-    await ends_as(here, await here.destroy(rental), State.DESTROYED)
 
 
 async def test_a_machine_that_vanishes_while_it_is_deleted_is_gone(here: World) -> None:

@@ -10,52 +10,61 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.lease_end import begin_end, ended_as_overdue
-from bot.lifecycle.steps.polling import JITTER, poll_at
-from bot.lifecycle.steps.reconcile import with_answer
+from bot.lifecycle.steps.polling import poll_at, retry_at
+from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, with_answer
 from bot.lifecycle.transitions import change_rate, finish, known_bill
-from bot.model.attempt import Why
+from bot.model.attempt import Attempt, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
+from bot.policy.presence import Check, next_check
 
-CHECK_EVERY = timedelta(minutes=3)
 CHECK_AGAIN = timedelta(seconds=30)
 """A step that runs for another reason checks the machine too, if the last check is older."""
 
 
-def next_check(snapshot: RentalSnapshot, now: datetime) -> datetime:
-    """Return when the machine is checked next."""
-    alive = [r for r in snapshot.resources if r.gone_at is None]
-    if not alive or any(r.missing_since for r in alive):
-        return poll_at(now)
-    return max(min(r.read_at for r in alive) + CHECK_EVERY, now + CHECK_AGAIN) + JITTER
-
-
-async def check(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ask the market for the machine. End the rental if the vendor took it."""
+async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
+    """Ask the market for the machine, and end the rental if the vendor took it. Return the snapshot, and when the
+    next check is due."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None:
-        return _lost(snapshot, now)
+        return _lost(snapshot, now), now
     alive = snapshot.alive_of(attempt)
-    if any(now - r.read_at < CHECK_AGAIN and r.missing_since is None for r in alive):
-        return snapshot
+    planned = _planned(snapshot, attempt, now)
+    missing = any(r.missing_since for r in alive)
+    if planned.at > now and not missing and any(now - r.read_at < CHECK_AGAIN for r in alive):
+        return snapshot, planned.at
     views: dict[str, ResourceView | None] = {}
     try:
         for resource in alive:
-            view = await deps.market.resource(resource.resource_id)
-            if view is None or view.deleted:
+            view = await deps.market.resource(resource.resource_id, fresh=planned.live)
+            if not planned.live and (view is None or view.deleted):
                 # The market's cache may be stale. Only the vendor's own answer ends a rental.
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
-        missing = any(view is None for view in views.values())
-        progress = await deps.market.progress(attempt.offer.offer_id) if missing else OfferProgress()
-    except MarketAway:
-        return snapshot
+        not_found = any(view is None for view in views.values())
+        progress = await deps.market.progress(attempt.offer.offer_id) if not_found else OfferProgress()
+    except MarketAway as away:
+        return snapshot, retry_at(now, away)
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
-    if snapshot.live is None:
-        return begin_end(snapshot, now) if ended_as_overdue(deps, snapshot) else _lost(snapshot, now)
+    attempt = snapshot.attempt(attempt.n)
+    if not attempt.live:
+        return begin_end(snapshot, now) if ended_as_overdue(deps, snapshot) else _lost(snapshot, now), now
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    return snapshot if rate == snapshot.rental.rate else snapshot.with_rental(change_rate(snapshot.rental, rate))
+    if rate != snapshot.rental.rate:
+        snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
+    return snapshot, _planned(snapshot, attempt, now).at
+
+
+def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
+    """Return the next check. Poll a machine that was not found until that counts (LOOK_UP_AGAIN)."""
+    alive = snapshot.alive_of(attempt)
+    missing_since = [r.missing_since for r in alive if r.missing_since is not None]
+    if alive and not missing_since:
+        read_at = min(resource.read_at for resource in alive)
+        return next_check(read_at, snapshot.rental.request.contract, None, now)
+    counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
+    return Check(at=min([poll_at(now), *counts_at]), live=True)
 
 
 def _lost(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:

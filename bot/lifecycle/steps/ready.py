@@ -9,7 +9,7 @@ from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.asking import ask
 from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.presence import check, next_check
+from bot.lifecycle.steps.presence import check
 from bot.lifecycle.transitions import note_host_key
 from bot.model.state import State
 from bot.policy.notices import next_notice
@@ -22,7 +22,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do everything that can be due for a ready machine."""
     if ended_as_overdue(deps, snapshot):
         return begin_end(snapshot, deps.clock.now())
-    snapshot = await check(deps, snapshot)
+    snapshot, check_at = await check(deps, snapshot)
     now = deps.clock.now()
     if snapshot.rental.state is State.READY:
         snapshot = await notify_of_end(deps, snapshot, now)
@@ -31,15 +31,15 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if snapshot.rental.state is not State.READY:
         return snapshot
     snapshot = await _read_host_key(deps, snapshot, now)
-    return snapshot.with_due(_next_due(deps, snapshot, now))
+    return snapshot.with_due(_next_due(deps, snapshot, check_at, now))
 
 
-def _next_due(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+def _next_due(deps: StepDeps, snapshot: RentalSnapshot, check_at: datetime, now: datetime) -> datetime | None:
     lease = snapshot.rental.running_lease
     if lease.ends_at <= now:
         # In its last grace: there is no further question or notice.
-        return soonest(next_check(snapshot, now), poll_at(now))
-    return soonest(next_check(snapshot, now), lease.question.at, lease.ends_at, next_notice(lease, deps.rules))
+        return soonest(check_at, poll_at(now))
+    return soonest(check_at, lease.question.at, lease.ends_at, next_notice(lease, deps.rules))
 
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:

@@ -1,0 +1,88 @@
+"""A ready machine that the vendor takes: how soon its owner is told of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.model.attempt import Why
+from bot.model.event import EventKind as E
+from bot.model.message import MessageKind
+from bot.model.rental import Rental
+from bot.model.request import Contract
+from bot.model.state import State
+from tests.lifecycle.checks import ends_as
+from tests.lifecycle.world import HOUR, MINUTE, SECOND, World
+
+AFTER_A_CHECK = pytest.mark.parametrize(
+    ("contract", "how", "within"),
+    [
+        (Contract.SPOT, "deleted", 3 * MINUTE),
+        (Contract.SPOT, "missing", 3 * MINUTE),
+        (Contract.ONDEMAND, "deleted", 3 * MINUTE + 90 * SECOND),
+        (Contract.ONDEMAND, "missing", 4 * MINUTE + 90 * SECOND),
+    ],
+)
+"""How soon a loss is told if no visit sees the machine: on demand, 90 s later than with visits."""
+
+
+async def checked(here: World) -> None:
+    """Let time pass until the marketplace has just been asked for a machine: the worst moment to lose it."""
+    before = len(await here.calls("get_resource"))
+
+    async def asked() -> bool:
+        return len(await here.calls("get_resource")) > before
+
+    await here.pass_time(HOUR, asked)
+    assert await asked()
+
+
+async def told_of_loss(here: World, rental: Rental) -> list[MessageKind]:
+    """Return where a lost rental's owner and its thread are told of it."""
+    event = await here.last_event(rental, E.LOST)
+    async with here.deps.store.read() as tx:
+        messages = [await tx.messages.get(number) for number in range(1, 100)]
+    return [m.kind for m in messages if m and m.event_id == event.id and m.posted_at == event.at]
+
+
+@AFTER_A_CHECK
+async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine(
+    here: World, contract: Contract, how: str, within: timedelta
+) -> None:
+    await here.behaves("*", "stale_cache", seconds=3600)
+    rental = await here.ready(contract=contract)
+    await here.pass_time(5 * MINUTE)
+    await checked(here)
+    taken_at = here.now
+    await here.vanish(rental, how)
+    rental = await here.until(rental, State.LOST)
+    assert here.now - taken_at <= within
+    assert sorted(await told_of_loss(here, rental)) == [MessageKind.DIRECT, MessageKind.THREAD]
+    assert await here.alive() == []
+    assert (await here.event_kinds(rental))[-1] is E.LOST
+    (row,) = await here.ledger(rental)
+    assert row.estimated is (how == "missing")
+    assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
+    facts = (await here.last_event(rental, E.LOST)).facts
+    assert (facts.why, facts.amount) == (Why.VENDOR_TOOK_IT, row.amount)
+
+
+async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(here: World) -> None:
+    rental = await here.ready()
+    await here.pass_time(5 * MINUTE)
+    fault = await here.fault("get_resource", "status", status=404, times=3)
+    await here.pass_time(10 * MINUTE)
+    await here.release(fault)
+    assert (await here.rental(rental.id)).state is State.READY
+    assert [r.missing_since for r in await here.resources(rental)] == [None]
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+async def test_a_market_that_asks_to_wait_is_asked_again_after_that(here: World) -> None:
+    await here.ready(contract=Contract.SPOT)
+    await here.fault("get_resource", "status", status=429, retry_after=100)
+    await checked(here)
+    refused_at = here.now
+    await checked(here)
+    assert here.now - refused_at >= 100 * SECOND
