@@ -31,6 +31,8 @@ class Missed(StrEnum):
     """The answer is no report, or too long, or came too late."""
     NO_NVIDIA_SMI = "no_nvidia_smi"
     NVIDIA_SMI_HANGS = "nvidia_smi_hangs"
+    NO_UTILIZATION = "no_utilization"
+    """A GPU reports no utilization, as in MIG mode. It may work all the same."""
 
 
 class SetupState(StrEnum):
@@ -117,4 +119,11 @@ class Use(Frozen):
     connections: int = 0
     """How many SSH connections are older than two minutes."""
     why: Missed | None = None
-    """For unknown: why the last visit had no usable reading. None if there was no visit."""
+    """For unknown: why the last visits had no usable reading. None if there was no visit, or if their readings do
+    not suffice yet."""
+    worked: bool = False
+    """Whether a GPU was seen to work since ready."""
+    spell: Instant | None = None
+    """When the spell without work began that this verdict belongs to. Earlier than `since` if it was interrupted
+    for less than ten minutes. In use and unknown have it while they may be such an interruption. This moment
+    names a spell: each is asked about once."""

@@ -1,0 +1,226 @@
+"""The verdict whether a machine is used, from the samples of its visits.
+
+The rules, with the defaults of the policy's `idle`. Only our own times count, never the machine's clock.
+
+- In use: some GPU had a reading of at least 5 % in the last 30 minutes.
+- T is the time of the last such reading, never an average. It is the time of ready if there was none.
+- Connected: no such reading for 30 minutes, and somebody was connected in that time.
+- Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since ready.
+- Connected and idle need three good visits since T.
+- Unknown: three visits in a row without a usable reading, or no visit for more than 6 minutes. Then only a good
+  visit shows something again, and time without work counts from that visit on.
+- What cannot be said yet is unknown too, without a reason (`Use.why`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.model.base import changed
+from bot.model.use import Missed, Sample, Use, Verdict
+from bot.policy.readings import highest_readings, most_connections, reason, shows_everything, shows_work
+from bot.policy.rules import Rules
+
+PACE = timedelta(minutes=2)
+"""The usual time between two visits. It is longer if there are very many machines."""
+LONGEST_GAP = timedelta(minutes=6)
+"""What happened between two visits is unknown if they are further apart than this, and than three visits."""
+MISSED_IN_A_ROW = 3
+"""So many visits in a row without a usable reading make the verdict unknown."""
+FEWEST_VISITS = 3
+"""So many good visits are needed to call a machine connected or idle."""
+ONE_SPELL = timedelta(minutes=10)
+"""A spell without work goes on after an interruption that is shorter than this."""
+NOT_YET = timedelta(minutes=15)
+"""For so long after ready, a refused login only means that the boot script has not installed the probe yet."""
+QUIET = frozenset({Verdict.CONNECTED, Verdict.IDLE})
+"""The verdicts of a machine that does not work."""
+
+
+class _Sight(NamedTuple):
+    """Since when the samples show the machine without a break."""
+
+    clear: tuple[Sample, ...] = ()
+    """The good samples since the last break. Empty if nothing is seen now."""
+    lost_at: datetime | None = None
+    """When the last break began. None if the samples have no break."""
+    why: Missed | None = None
+    """Why nothing is seen now, if a visit says so."""
+
+
+def window(rules: Rules) -> timedelta:
+    """Return how far back the samples for `judge` must reach."""
+    return max(rules.idle.after, rules.idle.never_used) + ONE_SPELL
+
+
+def differs(before: Use | None, after: Use) -> bool:
+    """Return whether `after` says something else than `before`. Newer evidence does not count."""
+    return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
+
+
+def after_visit(
+    samples: Sequence[Sample],
+    new: Sample,
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    rules: Rules,
+    pace: timedelta = PACE,
+) -> tuple[Use, ...]:
+    """Return the verdicts that a new sample leads to, oldest first. The last one holds now.
+
+    It is one verdict. It is two if there was no visit for more than 6 minutes: that nothing is known about this
+    time, and what is known now. `samples` are as for `judge`, without the new one.
+    """
+    known = before
+    passed: tuple[Use, ...] = ()
+    if new.at - (samples[-1].at if samples else ready_at) > _longest_gap(pace):
+        known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules, pace=pace)
+        passed = (known,)
+    last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules, pace=pace)
+    return (*passed, last)
+
+
+def judge(
+    samples: Sequence[Sample],
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    now: datetime,
+    rules: Rules,
+    pace: timedelta = PACE,
+) -> Use:
+    """Return the verdict about a machine that became ready at `ready_at`.
+
+    `samples` are those of the last `window(rules)`, oldest first, and the newest one before that, if there is one.
+    Older ones are not read. `before` is the verdict until now. It carries the beginning of a spell that is older
+    than the samples. `pace` is the time between two visits.
+    """
+    samples = _in_window(samples, now - window(rules))
+    idle, gap = rules.idle, _longest_gap(pace)
+    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, rules=rules)
+    work = [sample.at for sample in samples if shows_work(sample, idle)]
+    worked = bool(work) or (before is not None and before.worked)
+    if not sight.clear:
+        return _unknown(before, sight.lost_at or ready_at, why=sight.why, worked=worked)
+    if work and now - work[-1] < idle.after:
+        first = next(at for at in work if now - at < idle.after)
+        return Use(
+            verdict=Verdict.IN_USE,
+            since=_in_use_since(first, sight, before),
+            gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
+            connections=most_connections(samples, since=now - idle.after),
+            worked=True,
+            spell=_spell(before, Verdict.IN_USE),
+        )
+    from_ready = samples[0].at - ready_at <= gap
+    quiet_since = _quiet_since(work, sight, before, ready_at if from_ready else sight.clear[0].at)
+    alone_for = idle.after if worked else idle.never_used
+    connections = most_connections(samples, since=max(quiet_since, now - alone_for))
+    verdict, needed = (Verdict.CONNECTED, idle.after) if connections else (Verdict.IDLE, alone_for)
+    seen = [sample for sample in sight.clear if sample.at > quiet_since]
+    if now - quiet_since < needed or len(seen) < FEWEST_VISITS:
+        return _unknown(before, sight.lost_at or quiet_since, why=None, worked=worked)
+    return Use(
+        verdict=verdict,
+        since=quiet_since,
+        gpus=highest_readings(seen),
+        connections=connections,
+        worked=worked,
+        spell=_spell(before, verdict, quiet_since),
+    )
+
+
+def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
+    """Return the samples from `begin` on, and the newest one before."""
+    first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
+    return samples[max(first - 1, 0) :]
+
+
+def _longest_gap(pace: timedelta) -> timedelta:
+    return max(LONGEST_GAP, 3 * pace)
+
+
+def _look(
+    samples: Sequence[Sample],
+    gap: timedelta,
+    *,
+    ready_at: datetime,
+    before: Use | None,
+    now: datetime,
+    rules: Rules,
+) -> _Sight:
+    """Return what the samples show without a break until now."""
+    clear: list[Sample] = []
+    missed: list[Sample] = []
+    lost_at: datetime | None = None
+    start = max(ready_at, now - window(rules))
+    if samples and samples[0].at - start > gap:
+        lost_at = before.since if before else start  # the samples before it are gone
+    previous = samples[0].at if samples else start
+    for sample in samples:
+        if sample.at - previous > gap:
+            lost_at = previous if clear or lost_at is None else lost_at
+            clear, missed = [], []
+        previous = sample.at
+        if shows_work(sample, rules.idle) or shows_everything(sample):
+            clear.append(sample)
+            missed = []
+            continue
+        missed.append(sample)
+        if len(missed) == MISSED_IN_A_ROW and (clear or lost_at is None):
+            from_start = not clear and samples[0].at - ready_at <= gap
+            lost_at = ready_at if from_start else missed[0].at
+            clear = []
+    if now - previous > gap:
+        lost_at = previous if clear or lost_at is None else lost_at
+        clear = []
+    why = reason(missed[-1]) if len(missed) >= MISSED_IN_A_ROW else None
+    if why is Missed.REFUSED and lost_at == ready_at and now - ready_at < NOT_YET:
+        why = None
+    return _Sight(tuple(clear), lost_at, None if clear else why)
+
+
+def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked: bool) -> Use:
+    if before is not None and before.verdict is Verdict.UNKNOWN:
+        since = before.since
+    return Use(verdict=Verdict.UNKNOWN, since=since, why=why, worked=worked, spell=_spell(before, Verdict.UNKNOWN))
+
+
+def _in_use_since(first: datetime, sight: _Sight, before: Use | None) -> datetime:
+    """Return the first reading of work of this spell. After a break, a spell begins at the first good visit."""
+    if (
+        before is not None
+        and before.verdict is Verdict.IN_USE
+        and (sight.lost_at is None or before.since > sight.lost_at)
+    ):
+        return before.since
+    return first if sight.lost_at is None else max(first, sight.clear[0].at)
+
+
+def _quiet_since(work: Sequence[datetime], sight: _Sight, before: Use | None, begin: datetime) -> datetime:
+    """Return T: the last reading of work, or the first good visit after a break. Without both, it is that of the
+    spell of before, or `begin`, when the samples begin."""
+    first_clear = sight.clear[0].at
+    if work and (sight.lost_at is None or work[-1] >= first_clear):
+        return work[-1]
+    if sight.lost_at is not None:
+        return first_clear
+    return before.since if before is not None and before.verdict in QUIET else begin
+
+
+def _spell(before: Use | None, verdict: Verdict, quiet_since: datetime | None = None) -> datetime | None:
+    """Return when the spell without work began that a verdict belongs to. `quiet_since` is T of a quiet verdict.
+
+    A spell goes on if work, or time without readings, interrupted it for less than 10 minutes. So the verdict of
+    an interruption carries the spell along.
+    """
+    known = None if before is None else before.spell
+    if before is None or known is None:
+        return quiet_since
+    if quiet_since is None:
+        return known if before.verdict in QUIET or before.verdict is verdict else None
+    goes_on = before.verdict in QUIET or quiet_since - before.since < ONE_SPELL
+    return known if goes_on else quiet_since

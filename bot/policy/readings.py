@@ -1,0 +1,53 @@
+"""What the samples of a machine say before any verdict: which readings count as work, and who was connected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bot.model.base import changed
+from bot.model.use import GpuUse, Missed, Sample
+from bot.policy.rules import Idle
+
+OLD_CONNECTION = timedelta(seconds=120)
+"""Scanners of the internet hold an SSH port for up to this long."""
+
+
+def shows_work(sample: Sample, idle: Idle) -> bool:
+    """Return whether some GPU had a reading that counts as use. Memory does not: a dead process can hold it."""
+    return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
+
+
+def shows_everything(sample: Sample) -> bool:
+    """Return whether every GPU has a reading. One without may work unseen, as in MIG mode, so it is never 0."""
+    return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
+
+
+def reason(sample: Sample) -> Missed:
+    """Return why a sample does not show everything."""
+    return sample.missed or Missed.NO_UTILIZATION
+
+
+def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
+    """Return each GPU with its highest reading in these samples, and with its newest memory and power."""
+    newest: dict[int, GpuUse] = {}
+    highest: dict[int, int] = {}
+    for sample in samples:
+        for gpu in sample.gpus:
+            newest[gpu.index] = gpu
+            if gpu.highest is not None:
+                highest[gpu.index] = max(gpu.highest, highest.get(gpu.index, 0))
+    return tuple(changed(newest[index], highest=highest.get(index)) for index in sorted(newest))
+
+
+def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
+    """Return how many connections were open at once after `since`, at most. A connection counts in a visit if an
+    earlier one, more than 120 seconds before, saw it too. `samples` are oldest first and may begin earlier."""
+    first_seen: dict[str, datetime] = {}
+    most = 0
+    for sample in samples:
+        old = sum(
+            sample.at - first_seen.setdefault(peer, sample.at) > OLD_CONNECTION for peer in set(sample.peers)
+        )
+        most = max(most, old if sample.at > since else 0)
+    return most
