@@ -1,9 +1,9 @@
 """Machines with Debian's OpenSSH server, for the real `ssh` to log in to.
 
-A machine is this machine in other namespaces: /root and /var/lib are directories of the test, /run is empty, and
-only its own processes are visible. So a boot script runs as it is, and sshd works with its defaults for root. The
-server is started for each connection (`sshd -i`), as inetd does it. So it needs no port of its own, and nothing
-runs when nobody is connected.
+A machine is this machine in other namespaces: /root, /var/lib and /usr/local/sbin are directories of the test,
+/run is empty, and only its own processes are visible. So a boot script runs as it is, and sshd works with its
+defaults for root. The server is started for each connection (`sshd -i`), as inetd does it. So it needs no port of
+its own, and nothing runs when nobody is connected.
 
 Namespaces need root. In a container they also need `--privileged`.
 """
@@ -37,9 +37,10 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 """With the program that it starts, every process of the machine ends."""
 _MOUNT = """
-mount --bind "$1" /root && mount --bind "$2" /var/lib && mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
+mount --bind "$1" /root && mount --bind "$2" /var/lib && mount --bind "$3" /usr/local/sbin || exit
+mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
 cd /
-shift 2
+shift 3
 exec "$@"
 """
 
@@ -88,12 +89,15 @@ def _options(settings: Mapping[str, object]) -> list[str]:
 
 
 class Machine:
-    """A machine with its own /root, /var/lib and host key. Assign another `host_key` to change it."""
+    """A machine with its own /root, /var/lib, /usr/local/sbin and host key. Assign another `host_key` to change
+    it."""
 
     def __init__(self, directory: Path) -> None:
         self.root, self.var_lib = directory / "root", directory / "var-lib"
         self.root.mkdir(parents=True, mode=0o700)
         self.var_lib.mkdir()
+        self.sbin = directory / "sbin"
+        self.sbin.mkdir()
         self.host_key = new_key(directory / "host_key")
         self.log = directory / "sshd.log"
         self.authorized_keys = self.root / ".ssh/authorized_keys"
@@ -101,13 +105,19 @@ class Machine:
     def command(self, *command: str) -> tuple[str, ...]:
         """Return the command that runs `command` as root on the machine. Everything that it leaves running ends
         with it."""
-        mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib))
+        mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin))
         return (program("unshare"), *_ENTER, *mount, *command)
 
     async def run(self, *command: str) -> tuple[int, str]:
         """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
         script."""
         return await run(*self.command(*command), env={"PATH": _PATH})
+
+    def install(self, name: str, script: str) -> None:
+        """Put a script into /usr/local/sbin, which is first in PATH."""
+        file = self.sbin / name
+        file.write_text(script)
+        file.chmod(0o755)
 
     @asynccontextmanager
     async def running(self, *command: str) -> AsyncIterator[None]:

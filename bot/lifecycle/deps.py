@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bot.clock import Clock
@@ -31,6 +31,8 @@ class Deps:
     store: Store
     clock: Clock
     rules: Rules
+    probe_line: str = field(default="", kw_only=True)
+    """The line of authorized_keys that lets the probe's key run its script."""
 
 
 def _ignore(_: Attempt) -> None:

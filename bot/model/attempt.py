@@ -78,6 +78,8 @@ class SentScript(Frozen):
     """The name of the set-up script that it runs."""
     probe: bool = False
     """Whether it installs the probe."""
+    refused: bool = False
+    """The place takes no boot script, so nothing of it was sent."""
 
 
 class Attempt(Frozen):
@@ -94,7 +96,7 @@ class Attempt(Frozen):
     """The key that was sent, as one line."""
     key_comment: str
     script: SentScript | None = None
-    """The boot script that was sent. None if none was."""
+    """The boot script of the purchase. None if nothing was to be sent."""
     intended_at: Instant
     answered_at: Instant | None = None
     why: Why | None = None

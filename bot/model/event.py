@@ -111,6 +111,8 @@ class LeftOut(Frozen):
     """The place takes no boot script, so it has none."""
     setup: str | None = None
     """The name of a set-up script that doesn't run."""
+    probe: bool = False
+    """The probe is not installed, so the bot can't see whether the machine is used."""
     key_count: int = 0
     """How many keys don't get in."""
     people: tuple[str, ...] = ()

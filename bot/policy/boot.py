@@ -1,22 +1,24 @@
 """The boot script: one shell script that a machine runs when it starts. Pure.
 
-It puts the keys on the machine that `ssh_public_key` has no room for, then runs the team's set-up script. Nothing
-that people type gets into it: only public keys that `read_key` encoded, and the text of a set-up script, which the
-admins wrote. docs/boot-script.md describes what it does on the machine.
+It puts the keys on the machine that `ssh_public_key` has no room for, installs the probe, then runs the team's
+set-up script. Nothing that people type gets into it: only public keys that `read_key` encoded, the probe, and the
+text of a set-up script, which the admins wrote. docs/boot-script.md describes what it does on the machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from posixpath import dirname
 
 from bot.errors import Mistake
 from bot.model.attempt import OwnedKey
 from bot.model.person import Key
 from bot.model.text import short
+from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.rules import Rules
 
-SCRIPT_VERSION = 1
+SCRIPT_VERSION = 2
 """Counts up with each change of what a script does. Each attempt records the version that it sent."""
 LARGEST_SCRIPT = 12_000
 """Bytes. EC2 takes 16,384 bytes of user data before it is encoded
@@ -74,6 +76,19 @@ _KEYS = """
 END_OF_KEYS
 )
 """
+_PROBE = """
+# --- probe
+(
+  new={path}.new
+  mkdir -p {folder} && cat >"$new" <<'END_OF_PROBE' || exit
+{script}
+END_OF_PROBE
+  chmod 755 "$new" && mv "$new" {path} || exit
+  add_lines <<'END_OF_KEYS'
+{line}
+END_OF_KEYS
+)
+"""
 _SETUP = """
 # --- set-up
 (
@@ -84,9 +99,18 @@ _SETUP = """
 {text}
 {delimiter}
   chmod 755 setup
+  # Bash reads this before a set-up that is written for it: the line at which `set -e` ends it is noted.
+  cat >setup.env <<'END'
+unset BASH_ENV
+line='case $-$BASH_SUBSHELL in *e*0) echo "$LINENO" >{directory}/setup.line ;; esac'
+[ "$0" != {directory}/setup ] || {{ set -E && trap "$line" ERR; }}
+unset line
+END
+  rm -f setup.line
 
   # A set-up may overwrite the keys that were there before it.
   before=$(cat "$file" 2>/dev/null)
+  probe=$(grep ' gpubot-probe$' "$file" 2>/dev/null)
   any_left() {{
     while read -r wanted; do
       [ -z "$wanted" ] || ! has_line "$wanted" || return 0
@@ -98,24 +122,33 @@ END
   put_back() {{ printf '%s\\n' "$before" | add_lines; }}
 
   # It may also hang after that, so look every 5 seconds until this script ends.
-  while kill -0 $$ && sleep 5; do any_left || put_back; done >/dev/null 2>&1 &
+  while kill -0 $$ && sleep 5; do any_left || put_back; echo "$probe" | add_lines; done >/dev/null 2>&1 &
   watcher=$!
   echo running >setup.state
-  (cd /root && HOME=/root "$dir/setup") </dev/null >setup.log 2>&1
+  (cd /root && HOME=/root BASH_ENV="$dir/setup.env" "$dir/setup") </dev/null >setup.log 2>&1
   status=$?
   kill "$watcher"
   put_back
-  if [ "$status" -eq 0 ]; then echo "done" >setup.state; else echo "failed $status" >setup.state; fi
+  state="done"
+  [ "$status" -eq 0 ] || state="failed $status"
+  [ "$status" -eq 0 ] || [ ! -s setup.line ] || state="$state $(cat setup.line)"
+  echo "$state" >setup.state
 )
 """
 
 
-def script_text(lines: Sequence[str], setup: str | None = None) -> str:
-    """Return the boot script for these key lines and the text of a set-up script. Return an empty text if there is
-    neither: then no script is sent. Its size is not checked."""
+def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
+    """Return the boot script for these key lines, the probe and the text of a set-up script. Return an empty text
+    if there is none of them: then no script is sent. Its size is not checked.
+
+    `probe_line` is the probe's line of authorized_keys. Empty: the probe is not installed."""
     sections = []
     if lines:
         sections.append(_KEYS.format(lines="\n".join(lines)))
+    if probe_line:
+        script = PROBE_SCRIPT.removesuffix("\n")
+        folder = dirname(SCRIPT_PATH)
+        sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
     # A section that must run even if the set-up hangs goes here.
     if setup is not None:
         text = setup.removesuffix("\n")
@@ -150,12 +183,15 @@ def further_keys(
     return tuple(found.values())
 
 
-def check_script_size(keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, own: bool = True) -> None:
-    """Raise Mistake with the sizes if the keys and the set-up script of this name don't fit into a boot script.
+def check_script_size(
+    keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str = "", own: bool = True
+) -> None:
+    """Raise Mistake with the sizes if the keys, the probe and the set-up script of this name don't fit into a boot
+    script.
 
     `own`: the reader's own request. Others can't change it."""
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
-    size = _size(script_text(lines, text))
+    size = _size(script_text(lines, text, probe_line))
     if size <= LARGEST_SCRIPT:
         return
     parts = []
@@ -171,12 +207,12 @@ def check_script_size(keys: Sequence[OwnedKey], setup: str | None, rules: Rules,
     )
 
 
-def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None) -> tuple[OwnedKey, ...]:
-    """Return the keys that fit into a boot script together with the text of a set-up script, in their order. A key
-    that is too long is left out, and later ones may still fit."""
+def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
+    """Return the keys that fit into a boot script together with the probe and the text of a set-up script, in
+    their order. A key that is too long is left out, and later ones may still fit."""
     fitting: list[OwnedKey] = []
     for key in keys:
-        if _size(script_text([*(sent.line for sent in fitting), key.line], setup)) <= LARGEST_SCRIPT:
+        if _size(script_text([*(sent.line for sent in fitting), key.line], setup, probe_line)) <= LARGEST_SCRIPT:
             fitting.append(key)
     return tuple(fitting)
 

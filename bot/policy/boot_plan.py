@@ -10,6 +10,7 @@ from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.boot import SCRIPT_VERSION, further_keys, keys_that_fit, script_text
+from bot.policy.probing import wants_probe
 from bot.policy.rules import Rules
 
 
@@ -19,13 +20,18 @@ class BootPlan(Frozen):
     text: str = ""
     """Empty if none is sent."""
     sent: SentScript | None = None
-    """What it holds, for the attempt. None if none is sent."""
+    """What it holds, for the attempt, or that the place takes none. None if nothing was to be sent."""
     left_out: LeftOut | None = None
     """What it lacks, for people. None if it has everything that was wanted."""
 
 
 def plan_boot(
-    rental: Rental, keys: Mapping[str, Sequence[Key]], rules: Rules, *, takes_script: bool = True
+    rental: Rental,
+    keys: Mapping[str, Sequence[Key]],
+    rules: Rules,
+    *,
+    probe_line: str = "",
+    takes_script: bool = True,
 ) -> BootPlan:
     """Return the boot script for a purchase of this rental, with the keys that the people in it have now.
 
@@ -38,20 +44,25 @@ def plan_boot(
     request = rental.request
     wanted = further_keys(rental.owner, rental.teammates, keys)
     setup = rules.setup.get(request.setup or "")
-    refused = not takes_script and (bool(wanted) or setup is not None)
+    if not wants_probe(request, rules):
+        probe_line = ""
+    refused = not takes_script and bool(wanted or setup is not None or probe_line)
+    unseen = refused and bool(probe_line)
     if refused:
-        setup = None
-    fitting = () if refused else keys_that_fit(wanted, setup)
-    text = script_text([key.line for key in fitting], setup)
+        setup, probe_line = None, ""
+    fitting = () if refused else keys_that_fit(wanted, setup, probe_line)
+    text = script_text([key.line for key in fitting], setup, probe_line)
     runs = None if setup is None else request.setup
+    sent = SentScript(version=SCRIPT_VERSION, keys=fitting, setup=runs, probe=bool(probe_line), refused=refused)
     left_out = LeftOut(
         refused=refused,
         setup=None if runs else request.setup,
+        probe=unseen,
         key_count=len(wanted) - len(fitting),
         people=tuple(person for person in rental.teammates if person in keys and not keys[person]),
     )
     return BootPlan(
         text=text,
-        sent=SentScript(version=SCRIPT_VERSION, keys=fitting, setup=runs) if text else None,
+        sent=sent if text or refused else None,
         left_out=None if left_out == LeftOut() else left_out,
     )

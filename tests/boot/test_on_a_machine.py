@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.policy.boot import script_text
+from bot.policy.probe_script import PROBE_SCRIPT, probe_line
 from tests.ssh_server import Machine, SshServer, new_key, public_line
 
 Shell = tuple[str, ...]
@@ -28,10 +29,21 @@ class Team:
         self.desk = new_key(directory / "desk")
         self.ben = new_key(directory / "ben", "ssh-rsa")
         self.stranger = new_key(directory / "stranger")
+        self.bot = new_key(directory / "bot")
 
     @property
     def added(self) -> list[str]:
         return [public_line(key) for key in (self.desk, self.ben)]
+
+    @property
+    def probe(self) -> str:
+        """The probe's line of authorized_keys."""
+        return probe_line(public_line(self.bot))
+
+    async def probe_answers(self, server: SshServer) -> bool:
+        """Return whether the bot's key runs the probe, whatever command is asked for, and nothing else."""
+        status, output = await server.login(self.bot, "echo another command")
+        return status == 0 and output.startswith("gpubot-probe 1\n") and output.endswith("\nend\n")
 
     async def all_get_in(self, server: SshServer) -> bool:
         return all([await server.lets_in(key) for key in (self.laptop, self.desk, self.ben)])
@@ -65,7 +77,7 @@ def write_script(machine: Machine, script: str) -> str:
 async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> AsyncIterator[None]:
     """Run a boot script whose set-up hangs after `body`. Begin the block when it hangs."""
     os.mkfifo(machine.var_lib / "hangs")
-    script = script_text(team.added, setup_of(f"{body}\necho >/var/lib/hangs\nexec sleep 1000"))
+    script = script_text(team.added, setup_of(f"{body}\necho >/var/lib/hangs\nexec sleep 1000"), team.probe)
     async with machine.running(*shell, write_script(machine, script)):
         await asyncio.to_thread((machine.var_lib / "hangs").read_text)
         yield
@@ -118,6 +130,32 @@ async def test_a_key_after_a_last_line_without_an_end_gets_in(
     assert await team.all_get_in(server)
 
 
+# --- the probe
+
+
+async def test_the_bots_key_runs_the_probe_and_nothing_else_also_after_a_second_run(
+    machine: Machine, server: SshServer, team: Team, shell: Shell
+) -> None:
+    assert not await team.probe_answers(server)
+    for _ in range(2):
+        await boot(machine, shell, script_text([], None, team.probe))
+        assert await team.probe_answers(server)
+    assert machine.authorized_keys.read_text().splitlines()[1:] == [team.probe]
+    assert [(path.name, oct(path.stat().st_mode)) for path in machine.sbin.iterdir()] == [
+        ("gpubot-probe", "0o100755")
+    ]
+    assert await server.lets_in(team.laptop)
+
+
+async def test_a_newer_probe_replaces_the_older_one(
+    machine: Machine, server: SshServer, team: Team, shell: Shell
+) -> None:
+    (machine.sbin / "gpubot-probe").write_text("#!/bin/sh\necho older\n")
+    await boot(machine, shell, script_text([], None, team.probe))
+    assert await team.probe_answers(server)
+    assert (machine.sbin / "gpubot-probe").read_text() == PROBE_SCRIPT
+
+
 # --- set-ups that do harm
 
 
@@ -139,16 +177,27 @@ async def test_a_key_after_a_last_line_without_an_end_gets_in(
 async def test_a_set_up_that_fails_or_writes_authorized_keys_harms_no_key(
     machine: Machine, server: SshServer, team: Team, shell: Shell, body: str
 ) -> None:
-    await boot(machine, shell, script_text(team.added, setup_of(body)))
+    await boot(machine, shell, script_text(team.added, setup_of(body), team.probe))
     assert await team.all_get_in(server)
+    assert await team.probe_answers(server)
 
 
-async def test_keys_get_in_while_a_set_up_hangs(
+async def test_keys_and_the_probe_get_in_while_a_set_up_hangs(
     machine: Machine, server: SshServer, team: Team, shell: Shell
 ) -> None:
     async with booting(machine, shell, team, "true"):
         assert await team.all_get_in(server)
+        assert await team.probe_answers(server)
         assert state(machine) == "running"
+
+
+async def test_the_probe_comes_back_while_a_set_up_that_kept_one_key_hangs(
+    machine: Machine, server: SshServer, team: Team, shell: Shell
+) -> None:
+    one_left = "head -n 1 /root/.ssh/authorized_keys >keys && mv keys /root/.ssh/authorized_keys"
+    async with booting(machine, shell, team, one_left):
+        while not await team.probe_answers(server):  # as below
+            pass
 
 
 async def test_keys_come_back_while_a_set_up_that_removed_them_hangs(
@@ -162,6 +211,17 @@ async def test_keys_come_back_while_a_set_up_that_removed_them_hangs(
 
 
 # --- sections
+
+
+async def test_the_set_up_and_the_keys_get_there_if_the_probe_can_not_be_written(
+    machine: Machine, server: SshServer, team: Team, shell: Shell
+) -> None:
+    (machine.sbin / "gpubot-probe").mkdir()
+    (machine.sbin / "gpubot-probe.new").mkdir()
+    await boot(machine, shell, script_text(team.added, setup_of("true"), team.probe))
+    assert await team.all_get_in(server)
+    assert not await server.lets_in(team.bot)
+    assert state(machine) == "done"
 
 
 async def test_keys_get_in_if_the_set_up_can_not_be_written(
@@ -197,9 +257,24 @@ async def test_a_set_up_runs_again_until_it_has_worked_once(machine: Machine, sh
     assert (machine.root / "runs").read_text() == "run\n" * 2
 
 
-async def test_a_set_up_in_another_language_runs(machine: Machine, shell: Shell) -> None:
-    await boot(machine, shell, script_text([], "#!/usr/bin/awk -f\nBEGIN { exit 4 }\n"))
-    assert state(machine) == "failed 4"
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("#!/bin/bash\nset -e\necho one\nfalse\necho two\n", "failed 1 4"),
+        ("#!/usr/bin/env bash\nset -euo pipefail\nget() {\n  true | nonesuch\n}\nget\n", "failed 127 4"),
+        ("#!/bin/bash\nset -e\nif false; then exit; fi\nfalse || true\n(exit 3)\n", "failed 3 5"),
+        ("#!/bin/bash\nset -e\nbash -ec $'\\n\\n\\nfalse'\n", "failed 1 3"),
+        ("#!/bin/bash\n(set -e; false)\nfalse\nexit 3\n", "failed 3"),
+        ("#!/bin/sh\nbash -ec $'\\nfalse'\nexit 3\n", "failed 3"),
+        ("#!/bin/sh\nset -e\nfalse\n", "failed 1"),
+        ("#!/usr/bin/awk -f\nBEGIN { exit 4 }\n", "failed 4"),
+    ],
+)
+async def test_the_line_is_noted_at_which_set_e_ends_a_set_up_for_bash_and_no_other_line(
+    machine: Machine, shell: Shell, text: str, failed: str
+) -> None:
+    await boot(machine, shell, script_text([], text))
+    assert state(machine) == failed
 
 
 @given(

@@ -91,7 +91,11 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
     for n, attempt in enumerate(tried):
         if attempt.why is Why.SCRIPT_REFUSED:
             assert attempt.script is not None
-            assert all(later.script is None for later in tried[n + 1 :] if _place(later) == _place(attempt))
+            assert all(
+                later.script is None or later.script.refused
+                for later in tried[n + 1 :]
+                if _place(later) == _place(attempt)
+            )
     for before, after in pairwise(tried):
         ends = [r.gone_at for r in resources if r.attempt == before.n and r.gone_at is not None]
         over_at = before.delete_accepted_at or (max(ends) if ends else None)

@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 
 from bot.errors import Mistake
-from bot.model.attempt import AttemptState, Why
+from bot.model.attempt import AttemptState, SentScript, Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.event import LeftOut
@@ -19,6 +19,8 @@ from bot.model.quote import QuoteState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.boot import SCRIPT_VERSION
+from bot.policy.probe_script import probe_line
+from bot.policy.probing import has_probe
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import ANA, BEN, CLEO, MINUTE, World
 from tests.rentals import ending, waiting
@@ -123,6 +125,27 @@ async def test_a_rental_with_one_key_and_no_set_up_sends_no_script(here: World) 
     assert attempt.script is None
 
 
+async def test_a_rental_with_one_key_and_no_set_up_sends_the_probe_unless_its_owner_said_no(here: World) -> None:
+    here.restart(replace(here.deps, probe_line=probe_line("ssh-ed25519 AAAAProbe")))
+    seen, unseen = await here.get(), await here.get(probe=False)
+    script, none = await scripts(here)
+    assert here.deps.probe_line in (script or "")
+    assert none is None
+    (attempt,) = await here.attempts(seen)
+    assert attempt.script == SentScript(version=SCRIPT_VERSION, probe=True)
+    assert has_probe(seen, attempt, here.deps.rules)
+    (attempt,) = await here.attempts(unseen)
+    assert attempt.script is None
+
+
+async def test_a_vendor_that_refuses_the_probe_sells_without_it_and_the_thread_says_so(here: World) -> None:
+    here.restart(replace(here.deps, probe_line=probe_line("ssh-ed25519 AAAAProbe")))
+    await here.behaves("hyperstack", "refuses_cloud_init")
+    rental = await here.until(await here.get(), State.READY)
+    assert [script is None for script in await scripts(here)] == [False, True]
+    assert await left_out(here, rental) == [None, LeftOut(refused=True, probe=True)]
+
+
 async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offer_and_without_it(
     here: World,
 ) -> None:
@@ -131,7 +154,8 @@ async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offe
     rental = await here.until(await here.get(setup="torch"), State.READY)
     refused, bought = await here.attempts(rental)
     assert (refused.state, refused.why) == (AttemptState.FAILED, Why.SCRIPT_REFUSED)
-    assert (refused.script is None, bought.script) == (False, None)
+    assert refused.script is not None
+    assert bought.script == SentScript(version=SCRIPT_VERSION, refused=True)
     assert (bought.offer.vendor, bought.offer.vendor_region) == ("hyperstack", refused.offer.vendor_region)
     assert bought.offer.offer_id != refused.offer.offer_id
     assert [script is None for script in await scripts(here)] == [False, True]
@@ -277,7 +301,7 @@ async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
 
 SIZES = (
     "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) it would "
-    "have 14.5 kB. "
+    "have 15 kB. "
 )
 
 

@@ -86,7 +86,7 @@ Waiting for a decision: buying was held up too long. Now $1.90/h.
 def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None:
     refused: dict[str, Any] = {"before": Decimal("2.15"), "before_vendor": "hyperstack", "paid": False}
     refused |= {"why": Why.SCRIPT_REFUSED}
-    everything = LeftOut(refused=True, setup="torch", key_count=2, people=(BEN,))
+    everything = LeftOut(refused=True, setup="torch", probe=True, key_count=2, people=(BEN,))
     markup = "<!channel>*`torch`"
 
     def renting(left_out: LeftOut | None, **facts: Any) -> Any:
@@ -96,6 +96,7 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
         renting(everything, **refused),
         renting(LeftOut(refused=True, key_count=1), **refused),
         renting(LeftOut(refused=True, setup="torch"), **refused),
+        renting(LeftOut(refused=True, probe=True), **refused),
         renting(LeftOut(refused=True, key_count=1), **{**refused, "why": Why.EXPIRED, "rate": Decimal("2.20")}),
         renting(None, **refused, vendor="nebius", rate=Decimal("2.42")),
         renting(LeftOut(setup=markup)),
@@ -105,8 +106,9 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
     ) == snapshot("""\
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
-      price. Only Ana's first key gets in, and the set-up torch doesn't run. When it is ready, /gpu
-      ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH key and can't get in.
+      price. Only Ana's first key gets in, the set-up torch doesn't run, and I can't see inside.
+      When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH
+      key and can't get in.
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
       price. Only Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that
@@ -114,6 +116,9 @@ Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it 
 
 Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
       price. The set-up torch doesn't run.
+
+Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h, the same
+      price. I can't see inside.
 
 Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
       $2.20/h, +$0.05, within what you accepted. Only Ana's first key gets in. When it is ready,

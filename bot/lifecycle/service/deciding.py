@@ -65,8 +65,7 @@ async def approve(deps: Deps, person: Person, rental_id: str, version: int) -> R
             return await _wait_for_later_end(tx, deps, rental, now)
         await check_buying(tx)
         check_size(rental.request, deps.rules)
-        setup = rental.request.setup
-        await check_boot_script(tx, deps.rules, rental.owner, rental.teammates, setup, reader=person.id)
+        await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         usage = await tx.rentals.usage(rental.owner, without=rental.id)
         check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id)

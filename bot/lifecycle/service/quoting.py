@@ -64,7 +64,7 @@ async def ask(
         if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
             raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
         teammates = await checked_people(tx, deps.rules, person.id, request.teammates)
-        await check_boot_script(tx, deps.rules, person.id, teammates, request.setup, reader=person.id)
+        await check_boot_script(tx, deps, person.id, teammates, request, reader=person.id)
         quote = new_quote(
             deps,
             person,

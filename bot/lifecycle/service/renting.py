@@ -114,7 +114,7 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
     check_time_left(quote.request, deps.clock.now())
     wanted = quote.request
-    await check_boot_script(tx, deps.rules, quote.owner, wanted.teammates, wanted.setup, reader=person.id)
+    await check_boot_script(tx, deps, quote.owner, wanted.teammates, wanted, reader=person.id)
     return quote, offer
 
 

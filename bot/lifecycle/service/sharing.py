@@ -43,9 +43,7 @@ async def share(
         go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
         if added:
             if go_in:
-                await check_boot_script(
-                    tx, deps.rules, after.owner, after.teammates, after.request.setup, reader=person.id
-                )
+                await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             now = deps.clock.now()
             event = await added_event(tx, after, added, now)
             await tx.rentals.apply(

@@ -186,7 +186,8 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
     if not keys[rental.owner]:
         return _fail(snapshot, Why.NO_KEY, deps.clock.now())
     for offer in _allowed(deps, snapshot, offers):
-        plan = plan_boot(rental, keys, deps.rules, takes_script=takes_script(offer, snapshot.attempts))
+        takes = takes_script(offer, snapshot.attempts)
+        plan = plan_boot(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
         try:
             intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
         except OfferTaken:

@@ -24,7 +24,9 @@ def left_out_text(context: EventContext) -> str:
 def _without_script(context: EventContext, left_out: LeftOut) -> str:
     keys = f"only {owner(context.details)}'s first key gets in" if left_out.key_count else ""
     setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
-    return sentence(", and ".join(filter(None, (keys, setup))))
+    unseen = "I can't see inside" if left_out.probe else ""
+    lacks = [lack for lack in (keys, setup, unseen) if lack]
+    return sentence(", and ".join(filter(None, (", ".join(lacks[:-1]), *lacks[-1:]))))
 
 
 def _script_lacks(left_out: LeftOut) -> str:
