@@ -1,6 +1,6 @@
 """The output of `nvidia-smi`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,8 +22,24 @@ def gpu_list(gpus: Sequence[Gpu]) -> str:
     return "".join(f"GPU {n}: {gpu.name} (UUID: GPU-{gpu.uuid})\n" for n, gpu in enumerate(gpus))
 
 
-def gpu_table(gpus: Sequence[Gpu], now: datetime) -> str:
-    """Return the output of `nvidia-smi`: idle GPUs without processes."""
+@dataclass(frozen=True)
+class Reading:
+    """What one GPU shows at a moment. `percent` is None in MIG mode."""
+
+    percent: int | None
+    memory_mib: int
+    watts: int
+
+
+def reading(gpu: Gpu, percent: int | None) -> Reading:
+    """Return what a GPU shows that is so busy: memory and power follow from that."""
+    if not percent and percent is not None:
+        return Reading(percent, 0, 70)
+    return Reading(percent, gpu.memory_mib * 3 // 4, 100 + 6 * (percent or 0))
+
+
+def gpu_table(gpus: Sequence[Gpu], percent: Callable[[int], int | None], now: datetime) -> str:
+    """Return the output of `nvidia-smi`. `percent` returns how busy a GPU is, by its index."""
     width = sum(_WIDTHS) + len(_WIDTHS) - 1
     line = "+" + "+".join("-" * column for column in _WIDTHS) + "+"
     rows = [
@@ -35,17 +51,30 @@ def gpu_table(gpus: Sequence[Gpu], now: datetime) -> str:
         _row((" Fan  Temp   Perf   Pwr:Usage/Cap", "         Memory-Usage", " GPU-Util  Compute M.")),
         line.replace("-", "="),
     ]
+    processes = []
     for n, gpu in enumerate(gpus):
+        shown = reading(gpu, percent(n))
+        share = "   N/A" if shown.percent is None else f"{shown.percent:5d}%"
         rows += [
             _row((f" {n:3d}  {gpu.name:<30} On", f" 00000000:{n + 1:02X}:00.0 Off", "                    0")),
-            _row((" N/A   31C    P0     70W / 700W", f"     0MiB / {gpu.memory_mib}MiB", "      0%      Default")),
+            _row(
+                (
+                    f" N/A   31C    P0    {shown.watts:3d}W / 700W",
+                    f"{shown.memory_mib:6d}MiB / {gpu.memory_mib}MiB",
+                    f"  {share}      Default",
+                )
+            ),
             line,
         ]
+        if shown.percent:
+            processes.append(
+                _row((f" {n:4d}     {4000 + n}      C   python {shown.memory_mib:40d}MiB",), (width,))
+            )
     rows += [
         "",
         "+" + "-" * width + "+",
         _row((" Processes:",), (width,)),
-        _row(("  No running processes found",), (width,)),
+        *(processes or [_row(("  No running processes found",), (width,))]),
         "+" + "-" * width + "+",
     ]
     return "\n".join(rows) + "\n"

@@ -1,20 +1,23 @@
 """SSH hosts on this machine, for `ssh root@127.0.0.1 -p PORT nvidia-smi` and for a login by hand."""
 
 import asyncio
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import socket
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, cast
 
 import asyncssh
 from typing_extensions import override
 
-from sandbox.clock import SandboxClock, real_sleep
-from sandbox.nvidia_smi import Gpu, gpu_list, gpu_table
+from sandbox.clock import Notifier, SandboxClock, real_sleep
+from sandbox.host_info import HostInfo
+from sandbox.probe_report import Peer
 from sandbox.serving import HOST
+from sandbox.shell import Hangs, Shell
+from sandbox.use import Fault
 
-_COMMANDS = ("nvidia-smi", "uptime", "exit")
-_NOT_FOUND = 127
+_RESTRICTED = "restrict,no-pty,no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
+"""What `restrict` means (sshd(8), AUTHORIZED_KEYS FILE FORMAT). asyncssh only knows the single options."""
 
 
 def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
@@ -22,69 +25,56 @@ def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
     return asyncssh.generate_private_key(kind)
 
 
-@dataclass(frozen=True)
-class HostInfo:
-    """The machine of a host, as its shell shows it."""
-
-    hostname: str
-    gpus: Sequence[Gpu]
-    up_since: datetime
-
-
 class SshHost:
     """The SSH server of one machine, on 127.0.0.1. It lets in root with one of its keys, to a small shell.
 
-    A `silent` one accepts connections and sends nothing.
+    While it is silent it accepts connections and sends nothing.
     """
 
     def __init__(
         self,
-        info: HostInfo,
-        authorized_keys: Sequence[asyncssh.SSHKey],
+        info: Callable[[], HostInfo],
+        authorized_keys: Callable[[], Sequence[str]],
         host_keys: Sequence[asyncssh.SSHKey],
         clock: SandboxClock,
         *,
         silent: bool = False,
     ) -> None:
-        """Without `authorized_keys` nobody can log in."""
+        """`info` and `authorized_keys` return how the machine is now, and the lines of its authorized_keys.
+
+        It is silent while `info` has that fault, or always if `silent`.
+        """
         self._info = info
-        self._authorized = frozenset(key.public_data for key in authorized_keys)
+        self._authorized_keys = authorized_keys
         self._host_keys = host_keys
         self._clock = clock
         self._silent = silent
-        self._server: asyncssh.SSHAcceptor | asyncio.Server | None = None
-        self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._listener: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncssh.SSHServerConnection, tuple[Peer, Peer]] = {}
+        """The client and the server of each open connection."""
         self._silent_connections: set[asyncio.StreamWriter] = set()
-        self._stopped = False
         self.port = 0
+        self.visits = 0
+        """How often somebody logged in with a key that allows one command only."""
+        self.visited = Notifier()
 
     async def start(self, port: int = 0) -> int:
         """Begin to listen on a port (0: a free one), and return it. Raise OSError if it is taken."""
-        if self._silent:
-            server = await asyncio.start_server(self._stay_silent, HOST, port)
-            self._server = server
-            self.port = server.sockets[0].getsockname()[1]
-            return self.port
-        acceptor = await asyncssh.listen(
-            HOST,
-            port,
-            server_factory=lambda: _Login(self._authorized, self._remember, self._connections.discard),
-            server_host_keys=list(self._host_keys),
-            process_factory=self._login,
-            agent_forwarding=False,
-            gss_host=None,
-            compression_algs=None,
-        )
-        self._server = acceptor
-        self.port = acceptor.get_port()
+        self._listener = socket.create_server((HOST, port))
+        self._listener.setblocking(False)
+        self._do(self._accept(self._listener))
+        self.port = self._listener.getsockname()[1]
         return self.port
 
     async def stop(self) -> None:
         """Stop listening, and cut every connection, as if the machine were switched off."""
-        self._stopped = True
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        for task in list(self._tasks):
+            task.cancel()
+        await real_sleep(0)  # let the tasks end before their sockets do
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for connection in list(self._connections):
             connection.abort()
         for writer in list(self._silent_connections):
@@ -94,28 +84,57 @@ class SshHost:
     def change_host_keys(self, host_keys: Sequence[asyncssh.SSHKey]) -> None:
         """Show these host keys to every connection from now on."""
         self._host_keys = host_keys
-        if isinstance(self._server, asyncssh.SSHAcceptor):
-            self._server.update(server_host_keys=list(host_keys))
 
-    def _remember(self, connection: asyncssh.SSHServerConnection) -> None:
-        """Remember a connection, so that `stop` can cut it. Cut it now if the host has stopped."""
-        self._connections.add(connection)
-        if self._stopped:
-            connection.abort()
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"sandbox-ssh-{self.port}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _stay_silent(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            client, _ = await asyncio.get_running_loop().sock_accept(listener)
+            silent = self._silent or self._info().use.at(self._clock.now()).fault is Fault.SILENT
+            self._do(self._stay_silent(client) if silent else self._serve(client))
+
+    async def _serve(self, client: socket.socket) -> None:
+        """Serve a connection until its client has logged in. It goes on on its own then."""
+        with suppress(OSError, asyncssh.Error):
+            await asyncssh.run_server(
+                client,
+                server_factory=lambda: _Login(self._authorized_keys, self._connections),
+                server_host_keys=list(self._host_keys),
+                process_factory=self._login,
+                agent_forwarding=False,
+                gss_host=None,
+                compression_algs=None,
+                errors="surrogateescape",
+            )
+
+    async def _stay_silent(self, client: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=client)
         self._silent_connections.add(writer)
         try:
-            while not self._stopped and await reader.read(1024):
-                pass
-        except ConnectionError:
-            pass
+            with suppress(ConnectionError):
+                while await reader.read(1024):
+                    pass
         finally:
             self._silent_connections.discard(writer)
             writer.close()
 
+    def _peers(self) -> list[Peer]:
+        """Return where the open connections come from."""
+        silent = [_address(writer, "peername") for writer in self._silent_connections]
+        return [client for client, _ in self._connections.values()] + silent
+
     async def _login(self, process: asyncssh.SSHServerProcess[str]) -> None:
-        shell = Shell(self._info, self._clock)
+        connection = cast(asyncssh.SSHServerConnection, process.channel.get_connection())
+        own = self._connections.get(connection)
+        if own is None:
+            return  # the client has gone meanwhile
+        shell = Shell(self._info(), self._clock, own, [peer for peer in self._peers() if peer != own[0]])
+        if connection.get_key_option("command") is not None:
+            self.visits += 1
+            self.visited.notify()
         try:
             if process.command is not None:
                 output, status = shell.run(process.command)
@@ -123,12 +142,14 @@ class SshHost:
                 process.exit(status)
                 return
             process.exit(await self._interactive_shell(process, shell))
+        except Hangs:
+            await process.wait_closed()
         except (asyncssh.BreakReceived, asyncssh.ConnectionLost, BrokenPipeError, ConnectionError):
             process.exit(1)
 
-    async def _interactive_shell(self, process: asyncssh.SSHServerProcess[str], shell: "Shell") -> int:
+    async def _interactive_shell(self, process: asyncssh.SSHServerProcess[str], shell: Shell) -> int:
         """Serve a login by hand until `exit` or the end of input. Return the last command's status."""
-        prompt = f"root@{self._info.hostname}:~# " if process.term_type else ""
+        prompt = f"root@{self._info().hostname}:~# " if process.term_type else ""
         while True:
             process.stdout.write(prompt)
             try:
@@ -144,78 +165,38 @@ class SshHost:
                 return shell.status
 
 
-class Shell:
-    """The shell of a machine."""
-
-    def __init__(self, info: HostInfo, clock: SandboxClock) -> None:
-        self._info = info
-        self._clock = clock
-        self.status = 0
-        self.exited = False
-
-    def run(self, line: str) -> tuple[str, int]:
-        """Run a line, and return its output and exit status. `exit` sets `exited`."""
-        try:
-            words = shlex.split(line)
-        except ValueError:
-            words = [line.strip()]
-        if not words:
-            return "", self.status
-        output, self.status = self._command(words[0], words[1:])
-        return output, self.status
-
-    def _command(self, name: str, arguments: list[str]) -> tuple[str, int]:
-        now = self._clock.now()
-        if name == "nvidia-smi":
-            if arguments == ["-L"]:
-                return gpu_list(self._info.gpus), 0
-            if arguments:
-                return f"Invalid combination of input arguments: {' '.join(arguments)}\n", 2
-            return gpu_table(self._info.gpus, now), 0
-        if name == "uptime":
-            return uptime(self._info.up_since, now), 0
-        if name == "exit":
-            self.exited = True
-            given = arguments[0] if arguments else ""
-            return "", int(given) % 256 if given.isdecimal() else self.status
-        return f"bash: {name}: command not found\n(there are: {', '.join(_COMMANDS)})\n", _NOT_FOUND
-
-
-def uptime(since: datetime, now: datetime) -> str:
-    """Return the output of `uptime`, for a machine that is up since then."""
-    minutes = max(0, int((now - since).total_seconds()) // 60)
-    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
-    up = f"{hours:2d}:{rest:02d}" if hours else f"{rest} min"
-    if days:
-        up = f"{days} day{'s' if days > 1 else ''}, {up}"
-    return f" {now:%H:%M:%S} up {up},  1 user,  load average: 0.00, 0.00, 0.00\n"
+def _address(connection: Any, which: str) -> Peer:
+    """Return an address and a port of a connection or a writer; port 0 if its client is gone already."""
+    address, port = (connection.get_extra_info(which) or (HOST, 0))[:2]
+    return address, port
 
 
 class _Login(asyncssh.SSHServer):
-    """Lets in only root with one of the authorized keys, given as their public data."""
+    """Lets in only root, as authorized_keys says, and keeps its connection in `connections` while it is open."""
 
     def __init__(
         self,
-        authorized: frozenset[bytes],
-        on_open: Callable[[asyncssh.SSHServerConnection], None],
-        on_close: Callable[[asyncssh.SSHServerConnection], None],
+        authorized_keys: Callable[[], Sequence[str]],
+        connections: dict[asyncssh.SSHServerConnection, tuple[Peer, Peer]],
     ) -> None:
-        self._authorized = authorized
-        self._on_open = on_open
-        self._on_close = on_close
+        self._authorized_keys = authorized_keys
+        self._connections = connections
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
-        self._on_open(conn)
+        self._connections[conn] = (_address(conn, "peername"), _address(conn, "sockname"))
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connection is not None:
-            self._on_close(self._connection)
+            self._connections.pop(self._connection, None)
 
     @override
     def begin_auth(self, username: str) -> bool:
+        lines = [line.replace("restrict,", _RESTRICTED, 1) for line in self._authorized_keys()]
+        if self._connection is not None and username == "root" and lines:
+            self._connection.set_authorized_keys(asyncssh.import_authorized_keys("\n".join(lines)))
         return True
 
     def password_auth_supported(self) -> bool:
@@ -226,6 +207,3 @@ class _Login(asyncssh.SSHServer):
 
     def public_key_auth_supported(self) -> bool:
         return True
-
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return username == "root" and key.public_data in self._authorized

@@ -156,11 +156,24 @@ class Machine(_Answer):
     billed_to: datetime | None
 
 
+class MachineUse(_Answer):
+    """How a machine is used: each GPU in percent (None in MIG mode), and the connections that were set."""
+
+    gpus: tuple[int | None, ...]
+    connections: tuple[str, ...]
+    fault: str | None
+
+
 class MachineDetails(Machine):
-    """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind."""
+    """A resource with its boot script, and the SHA256 fingerprints of its SSH host keys by kind.
+
+    `visits`: how often somebody logged in with the probe's key.
+    """
 
     cloud_init: str | None
     host_keys: dict[str, str]
+    use: MachineUse
+    visits: int
 
 
 class Account(_Answer):

@@ -136,9 +136,20 @@ class SandboxClient:
         """Let the vendor take a machine back: `deleted`, or `missing` as if it had never existed."""
         await self.compute.post(f"resources/{resource_id}/vanish", {"how": how})
 
-    async def machine(self, resource_id: str) -> MachineDetails:
-        """Return one resource."""
-        return MachineDetails.model_validate(await self.compute.get(f"resources/{resource_id}"))
+    async def machine(
+        self, resource_id: str, *, visits: int | None = None, wait: float | None = None
+    ) -> MachineDetails:
+        """Return one resource; wait up to `wait` real seconds until its probe was visited so often."""
+        answer = await self.compute.get(f"resources/{resource_id}", visits=visits, wait=wait)
+        return MachineDetails.model_validate(answer)
+
+    async def use(self, resource_id: str, *phases: Json, **fields: object) -> MachineDetails:
+        """Set how a machine is used from now on, as `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`.
+
+        The last phase lasts without end. `fields` are the other ones of the call: repeat, setup, hardware.
+        """
+        body: Json = {**({"phases": phases} if phases else {}), **fields}
+        return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))
 
     async def change_host_keys(self, resource_id: str, *kinds: str) -> MachineDetails:
         """Give a machine new SSH host keys: one of each kind, by default one of `ssh-ed25519`."""

@@ -10,11 +10,12 @@ from pydantic import BeforeValidator, Field
 from sandbox.compute.api import Api
 from sandbox.compute.billing import bill
 from sandbox.compute.catalog import VARIANTS, families
+from sandbox.compute.control_use import UseBody, set_use, use_json
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
 from sandbox.compute.market import SLOW_DELETION_SECONDS, Market, Refused
 from sandbox.compute.vendors import AT_DELETE, VENDORS, Behaviour, BehaviourSetting
-from sandbox.serving import HOST, ControlModel, read, refusal, reply
+from sandbox.serving import HOST, ControlModel, number, read, refusal, reply, wait_of
 from sandbox.ssh import new_host_key
 
 HostKeyKind = Literal["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"]
@@ -91,6 +92,7 @@ class Control:
         router.add_post("/_control/resources", self._add_unknown_machine)
         router.add_get("/_control/resources/{id}", self._show_machine)
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
+        router.add_post("/_control/resources/{id}/use", self._set_use)
         router.add_post("/_control/resources/{id}/host_keys", self._change_host_keys)
         router.add_post("/_control/next_ssh_port", self._next_ssh_port)
         router.add_post("/_control/token", self._token)
@@ -115,8 +117,24 @@ class Control:
     async def _show_machine(self, request: web.Request) -> web.Response:
         now = await self._hosts.settle()
         machine = self._machine(request)
+        seen = int(number(request, "visits", 0))
+        if machine.host is not None and (seconds := wait_of(request)):
+            host = machine.host
+            await host.visited.wait_for(lambda: host.visits >= seen, seconds)
+            now = await self._hosts.settle()
         host_keys = {key.get_algorithm(): key.get_fingerprint() for key in machine.host_keys}
-        return reply({**_machine_json(machine, now), "cloud_init": machine.cloud_init, "host_keys": host_keys})
+        details = {
+            "cloud_init": machine.cloud_init,
+            "host_keys": host_keys,
+            "use": use_json(machine, now),
+            "visits": machine.host.visits if machine.host else 0,
+        }
+        return reply(_machine_json(machine, now) | details)
+
+    async def _set_use(self, request: web.Request) -> web.Response:
+        body = await read(request, UseBody)
+        set_use(self._machine(request), body, await self._hosts.settle())
+        return await self._show_machine(request)
 
     def _machine(self, request: web.Request) -> Machine:
         """Return the machine that the path names, also one that is gone or missing."""

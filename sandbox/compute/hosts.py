@@ -3,13 +3,11 @@
 import asyncio
 from datetime import datetime
 from functools import partial
-from uuid import NAMESPACE_OID, uuid5
 
 from sandbox.clock import SandboxClock
 from sandbox.compute.machines import Machine
 from sandbox.compute.schedule import Schedule
-from sandbox.nvidia_smi import Gpu
-from sandbox.ssh import HostInfo, SshHost
+from sandbox.ssh import SshHost
 
 
 class Hosts:
@@ -59,8 +57,8 @@ class Hosts:
         wanted = machine.listens(self._clock.now())
         if wanted and machine.host is None:
             host = SshHost(
-                _host_info(machine),
-                machine.authorized_keys(),
+                lambda: machine.info(self._clock.now()),
+                lambda: machine.authorized_keys(self._clock.now()),
                 machine.host_keys,
                 self._clock,
                 silent=machine.silent,
@@ -94,16 +92,3 @@ class Hosts:
     def _has_before(self, moment: datetime) -> bool:
         soonest = self._schedule.next()
         return soonest is None or soonest < moment
-
-
-def _host_info(machine: Machine) -> HostInfo:
-    gpus = [
-        Gpu(
-            machine.variant.smi_name,
-            machine.variant.memory_mib,
-            str(uuid5(NAMESPACE_OID, f"{machine.resource_id}/{n}")),
-        )
-        for n in range(machine.gpus)
-    ]
-    assert machine.runs_at is not None  # noqa: S101 - only running machines have a host
-    return HostInfo(f"{machine.vendor}-{machine.resource_id[:8]}", gpus, machine.runs_at)

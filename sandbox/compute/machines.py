@@ -1,14 +1,21 @@
 """A machine of the account. Its state at any time follows from the times at which it changes."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import NAMESPACE_OID, uuid5
 
 import asyncssh
 
-from sandbox.compute.boot_script import public_keys, read_public_key
+from sandbox.compute.boot_script import forced_command, has_set_up, key_lines, probe_path, read_public_key
 from sandbox.compute.catalog import Variant
+from sandbox.host_info import HostInfo
+from sandbox.nvidia_smi import Gpu
 from sandbox.ssh import SshHost, new_host_key
+from sandbox.use import Fault, Phase, SetUp, Use
+
+PROBE_AFTER, SET_UP_TAKES = timedelta(seconds=30), timedelta(seconds=60)
+NEVER_USED = Use((Phase(),), datetime(2000, 1, 1, tzinfo=UTC))
 
 
 @dataclass
@@ -44,6 +51,12 @@ class Machine:
     siblings: list[str] = field(default_factory=list)
     host: SshHost | None = None
     host_keys: list[asyncssh.SSHKey] = field(default_factory=lambda: [new_host_key()])
+    probe_after: timedelta = PROBE_AFTER
+    """The time from when it runs until its boot script has installed the probe."""
+    use: Use = NEVER_USED
+    other_set_up: SetUp | None = None
+    other_hardware: tuple[tuple[str, int], ...] = ()
+    """The name and MiB of each GPU if they are others than those that were sold."""
 
     def exists(self, now: datetime) -> bool:
         """Return whether the API shows it."""
@@ -69,11 +82,54 @@ class Machine:
             return "deleting"
         return "running" if self.has_run(now) else "provisioning"
 
-    def authorized_keys(self) -> list[asyncssh.SSHKey]:
-        """Return the keys that its SSH host lets in: the procured one, and those of a boot script that it runs."""
-        procured = None if self.ssh_public_key is None else read_public_key(self.ssh_public_key)
-        script = self.cloud_init if self.runs_cloud_init else None
-        return [*([procured] if procured else []), *(public_keys(script) if script else [])]
+    def authorized_keys(self, now: datetime) -> list[str]:
+        """Return the lines of its authorized_keys: the procured key, and those of a boot script that it runs.
+
+        A line with a forced command is that of the probe, which comes late.
+        """
+        procured = [] if self.ssh_public_key is None else [self.ssh_public_key]
+        lines = [line for line in procured if read_public_key(line)] + key_lines(self._script())
+        if self.probe(now) is None or self.use.at(now).fault is Fault.REFUSED:
+            return [line for line in lines if forced_command(line) is None]
+        return lines
+
+    def probe(self, now: datetime) -> str | None:
+        """Return the path of its probe's script. Return None if it has none, or not yet."""
+        return probe_path(self._script()) if self._has_been_up(self.probe_after, now) else None
+
+    def set_up(self, now: datetime) -> SetUp | None:
+        """Return how far its set-up is: as was set, or it runs for `SET_UP_TAKES` once the probe is installed."""
+        if self.other_set_up is not None or not self._has_been_up(self.probe_after, now):
+            return self.other_set_up
+        if not has_set_up(self._script()):
+            return None
+        return SetUp("done" if self._has_been_up(self.probe_after + SET_UP_TAKES, now) else "running")
+
+    def _has_been_up(self, span: timedelta, now: datetime) -> bool:
+        return self.runs_at is not None and now >= self.runs_at + span
+
+    def _script(self) -> str:
+        """Return the boot script that it runs. Return an empty text if it runs none."""
+        return self.cloud_init or "" if self.runs_cloud_init else ""
+
+    def info(self, now: datetime) -> HostInfo:
+        """Return how it is now, as its shell and its probe show it."""
+        return HostInfo(
+            f"{self.vendor}-{self.resource_id[:8]}",
+            self.hardware(),
+            self.runs_at or now,
+            self.use,
+            self.probe(now),
+            self.set_up(now),
+        )
+
+    def hardware(self) -> list[Gpu]:
+        """Return its GPUs: those that were sold, unless others were set."""
+        sold = ((self.variant.smi_name, self.variant.memory_mib),) * self.gpus
+        return [
+            Gpu(name, memory_mib, str(uuid5(NAMESPACE_OID, f"{self.resource_id}/{n}")))
+            for n, (name, memory_mib) in enumerate(self.other_hardware or sold)
+        ]
 
     def change_host_keys(self, host_keys: list[asyncssh.SSHKey]) -> None:
         """Give it other host keys, as if its operating system were installed again."""

@@ -13,7 +13,7 @@ from random import Random, SystemRandom
 from uuid import UUID
 
 from sandbox.compute.catalog import VARIANTS, Listing, listings
-from sandbox.compute.machines import Machine
+from sandbox.compute.machines import PROBE_AFTER, Machine
 from sandbox.compute.schedule import Schedule
 from sandbox.compute.validation import OfferQuery, ProcureRequest, invalid
 from sandbox.compute.vendors import (
@@ -34,7 +34,14 @@ NODE_STAGGER = timedelta(seconds=4)
 FAILS_AFTER_SECONDS = 90.0
 SLOW_DELETION_SECONDS = 300.0
 CACHE_LAG_SECONDS = 60.0
+LATE_PROBE_SECONDS = 600.0
 PARTIAL_MACHINES, PARTIAL_RUNNING = 4, 2
+
+
+def _probe_after(setting: BehaviourSetting) -> timedelta:
+    if setting.behaviour is not Behaviour.LATE_PROBE:
+        return PROBE_AFTER
+    return timedelta(seconds=LATE_PROBE_SECONDS if setting.seconds is None else setting.seconds)
 
 
 class Refused(Exception):
@@ -184,6 +191,7 @@ class Market:
                 runs_at=None if idle else appears_at + listing.vendor.ready_after + NODE_STAGGER * index,
                 ssh_public_key=request.ssh_public_key,
                 cloud_init=request.cloud_init,
+                probe_after=_probe_after(setting),
                 runs_cloud_init=setting.behaviour is not Behaviour.IGNORES_CLOUD_INIT,
                 offer_id=procurement.offer.offer_id,
                 resource_type="cluster_node" if listing.is_cluster else "vm",

@@ -210,11 +210,12 @@ class Behaviour(StrEnum):
     STALE_CACHE = "stale_cache"
     IGNORES_CLOUD_INIT = "ignores_cloud_init"
     REFUSES_CLOUD_INIT = "refuses_cloud_init"
+    LATE_PROBE = "late_probe"
 
 
 AT_OFFERS = frozenset({Behaviour.NO_PRICE})
 AT_DELETE = frozenset({Behaviour.DELETE_500, Behaviour.NOT_DELETING})
-AT_CLOUD_INIT = frozenset({Behaviour.IGNORES_CLOUD_INIT, Behaviour.REFUSES_CLOUD_INIT})
+AT_CLOUD_INIT = frozenset({Behaviour.IGNORES_CLOUD_INIT, Behaviour.REFUSES_CLOUD_INIT, Behaviour.LATE_PROBE})
 AT_PROCURE = (
     frozenset(Behaviour) - AT_OFFERS - AT_DELETE - AT_CLOUD_INIT - {Behaviour.NORMAL, Behaviour.STALE_CACHE}
 )

@@ -3,7 +3,7 @@
 import asyncssh
 import pytest
 
-from sandbox.compute.boot_script import public_keys
+from sandbox.compute.boot_script import key_lines
 
 
 def line(kind: str = "ssh-ed25519") -> str:
@@ -11,7 +11,7 @@ def line(kind: str = "ssh-ed25519") -> str:
 
 
 def found(script: str) -> list[str]:
-    return [key.export_public_key().decode().strip() for key in public_keys(script)]
+    return key_lines(script)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def found(script: str) -> list[str]:
         'printf "%s\\n" "{}"',
         "cat <<'END'\n{}\nEND",
         "  {} ana@laptop",
-        'restrict,command="/root/probe" {}',
+        'permit-listen="8080" {}',
         "#cloud-config\nssh_authorized_keys:\n  - {}\n",
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from sandbox.ssh import uptime
+from sandbox.shell import uptime
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
 PATIENCE = 20

@@ -1,0 +1,116 @@
+"""`POST /_control/resources/ID/use`: how a machine is used, and what its probe finds there."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sandbox.compute.machines import Machine
+from sandbox.serving import ControlModel, refusal
+from sandbox.use import Fault, Phase, SetUp, Use
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+_MOST_CONNECTIONS = 10_000
+
+
+class PhaseBody(ControlModel):
+    """A time in which the machine is used in one way."""
+
+    all: Percent | None = 0
+    gpus: Annotated[tuple[Percent | None, ...], Field(min_length=1)] | None = None
+    connections: (
+        Annotated[int, Field(ge=0, le=_MOST_CONNECTIONS)]
+        | Annotated[tuple[str, ...], Field(max_length=_MOST_CONNECTIONS)]
+    ) = 0
+    fault: Annotated[Fault, Field(strict=False)] | None = None
+    lasts: Annotated[float | None, Field(gt=0, alias="for")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if {"all", "gpus"} <= self.model_fields_set:
+            raise ValueError("give all or gpus, not both")
+        return self
+
+    def phase(self) -> Phase:
+        """Return the phase."""
+        named = self.connections
+        return Phase(
+            percents=(self.all,) if self.gpus is None else self.gpus,
+            connections=tuple(map(str, range(1, named + 1))) if isinstance(named, int) else named,
+            fault=self.fault,
+            lasts=None if self.lasts is None else timedelta(seconds=self.lasts),
+        )
+
+
+class SetUpBody(ControlModel):
+    """How far the set-up script is."""
+
+    state: Literal["running", "done", "failed"]
+    line: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _fails_at_a_line(self) -> Self:
+        if self.line is not None and self.state != "failed":
+            raise ValueError("only a set-up that failed has a line")
+        return self
+
+
+class GpuBody(ControlModel):
+    """A GPU that is in the machine."""
+
+    name: Annotated[str, Field(min_length=1)]
+    memory_mib: Annotated[int, Field(ge=1)]
+
+
+class UseBody(ControlModel):
+    """What changes from now on. A field that is left out stays as it is."""
+
+    phases: Annotated[tuple[PhaseBody, ...], Field(min_length=1)] | None = None
+    repeat: bool = False
+    setup: SetUpBody | None = None
+    hardware: Annotated[tuple[GpuBody, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set - {"repeat"}:
+            raise ValueError("give phases, setup or hardware")
+        if self.repeat and self.phases is None:
+            raise ValueError("only phases repeat")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_follow_each_other(self) -> Self:
+        for n, phase in enumerate(self.phases or (), start=1):
+            without_end = n == len(self.phases or ()) and not self.repeat
+            if without_end and phase.lasts is not None:
+                raise ValueError("the last phase lasts without end: leave out its `for`, or repeat")
+            if not without_end and phase.lasts is None:
+                raise ValueError(f"phase {n} needs `for`, since another one follows")
+        return self
+
+
+def set_use(machine: Machine, body: UseBody, now: datetime) -> None:
+    """Change how a machine is used. Answer 422 if a phase has another number of GPUs than the machine."""
+    hardware = machine.other_hardware
+    if "hardware" in body.model_fields_set:
+        hardware = tuple((gpu.name, gpu.memory_mib) for gpu in body.hardware or ())
+    use = machine.use
+    if body.phases is not None:
+        use = Use(tuple(phase.phase() for phase in body.phases), now, body.repeat)
+    count = len(hardware) or machine.gpus
+    for phase in use.phases:
+        if len(phase.percents) not in (1, count):
+            raise refusal(422, f"the machine has {count} GPUs, and a phase {len(phase.percents)}")
+    machine.other_hardware, machine.use = hardware, use
+    if "setup" in body.model_fields_set:
+        machine.other_set_up = None if body.setup is None else SetUp(body.setup.state, body.setup.line)
+
+
+def use_json(machine: Machine, now: datetime) -> dict[str, Any]:
+    """Return how a machine is used now."""
+    phase = machine.use.at(now)
+    return {
+        "gpus": [phase.percent(n) for n in range(len(machine.hardware()))],
+        "connections": phase.connections,
+        "fault": phase.fault,
+    }
