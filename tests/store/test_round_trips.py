@@ -22,6 +22,7 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Question, Rental
 from bot.model.state import State
+from bot.model.use import GpuUse
 from store.db import Database
 from tests.store import make
 
@@ -46,6 +47,13 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
     type(None): st.none(),
     Question: QUESTIONS,
+    GpuUse: st.builds(
+        GpuUse,
+        index=NUMBERS,
+        highest=st.none() | st.integers(0, 100),
+        memory_mib=st.none() | NUMBERS,
+        watts=st.none() | NUMBERS,
+    ),
     Destination: TEXT.map(stored_destination),
     Any: st.recursive(
         st.none() | st.booleans() | NUMBERS | TEXT,
