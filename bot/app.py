@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,9 @@ from bot.lifecycle.sweep import sweep
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
+from bot.policy.probe_script import probe_line
 from bot.policy.rules import Rules, read_rules
+from bot.probe.key import probe_key_in, stored_probe_key
 from bot.probe.prober import SshProber
 from bot.proxies import proxy_for
 from bot.sandbox_clock import FollowedClock, clock_of
@@ -109,7 +111,10 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         store.on_commit(note_commit)
         # Listeners must commit within Slack's 3 s, so their writes go before those of steps and delivery.
         deps = Deps(store=store, clock=clock, rules=rules)
-        background = Deps(store=store.in_background(), clock=clock, rules=rules)
+        key_file = settings.probe_key_file
+        probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
+        deps = replace(deps, probe_line=probe_line(probe_key.public_line))
+        background = replace(deps, store=store.in_background())
         metrics = Metrics()
         market = ComputeClear(
             settings.compute_clear_url,
@@ -127,7 +132,8 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             clock=clock,
             rules=rules,
             market=market,
-            prober=SshProber(),
+            prober=SshProber(probe_key),
+            probe_line=deps.probe_line,
             channels=SlackChannels(background, client),
             directory=people,
             on_attempt=metrics.attempt,

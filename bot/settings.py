@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     channel: str = _field("GPUBOT_CHANNEL", pattern=r"^[CG][A-Z0-9]+$")
     admins: str = _field("GPUBOT_ADMINS", pattern=r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$")
     policy: Path | None = _field("GPUBOT_POLICY", default=None)
+    probe_key_file: Path | None = _field("GPUBOT_PROBE_KEY_FILE", default=None)
     database_url: SecretStr = _field("GPUBOT_DATABASE_URL", default=SecretStr(""))
     http: str = _field("GPUBOT_HTTP", default="127.0.0.1:8600")
     log: LogFormat = _field("GPUBOT_LOG", default=LogFormat.CONSOLE)

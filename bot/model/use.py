@@ -57,6 +57,7 @@ class GpuModel(Frozen):
     name: str
     """Data, never markup."""
     memory_mib: int = Field(ge=0)
+    """0 if the machine doesn't say."""
 
 
 class GpuUse(Frozen):
@@ -66,8 +67,9 @@ class GpuUse(Frozen):
     highest: int | None = Field(default=None, ge=0, le=100)
     """The highest of its readings of `utilization.gpu`, in percent. None if it has none, as in MIG mode."""
     memory_mib: int | None = Field(default=None, ge=0)
-    """Memory in use. It is shown and is no evidence."""
+    """The most memory in use. It is shown and is no evidence."""
     watts: int | None = Field(default=None, ge=0)
+    """The highest power draw."""
 
 
 class Report(Frozen):

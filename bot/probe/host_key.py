@@ -41,7 +41,7 @@ async def fingerprint(host: str, port: int, seconds: float) -> str | None:
     """
     try:
         async with asyncio.timeout(seconds):
-            with await _connected(host, port) as sock:
+            with await connected(host, port) as sock:
                 key = await asyncssh.get_server_host_key(
                     sock=sock,
                     config=None,
@@ -57,7 +57,7 @@ async def fingerprint(host: str, port: int, seconds: float) -> str | None:
     return key.get_fingerprint("sha256") if key is not None else None
 
 
-async def _connected(host: str, port: int) -> socket.socket:
+async def connected(host: str, port: int) -> socket.socket:
     """Return a socket that is connected to the first address that accepts. Raise OSError if none does."""
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

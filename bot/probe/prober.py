@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from bot.model.use import Visit
 from bot.probe.banner import sends_banner
 from bot.probe.host_key import fingerprint
+from bot.probe.key import ProbeKey, new_probe_key
+from bot.probe.visit import visit
 
 SECONDS = 5.0
 HOST_KEY_SECONDS = 2.0
 """Shorter, because the owner is notified that the machine is ready only afterwards. The next checks try again."""
+VISIT_SECONDS = 15.0
+VISIT_BYTES = 64 * 1024
+"""All that a machine may send in one visit, the login included."""
 
 
 class SshProber:
-    """A Prober over TCP. It never logs in."""
+    """A Prober over TCP. It logs in with the probe's key only."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        """`seconds`: how many real seconds each call may take, `host_key` at most HOST_KEY_SECONDS."""
+    def __init__(
+        self,
+        key: ProbeKey | None = None,
+        *,
+        seconds: float = SECONDS,
+        visit_seconds: float = VISIT_SECONDS,
+        visit_bytes: int = VISIT_BYTES,
+    ) -> None:
+        """`seconds`: how many real seconds each call may take, `host_key` at most HOST_KEY_SECONDS, and `visit`
+        `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
+        key = key or new_probe_key()
+        self._key, self._secret = key.private, key.secret
         self._seconds = seconds
+        self._visit_seconds = visit_seconds
+        self._visit_bytes = visit_bytes
 
     async def banner(self, host: str, port: int) -> bool:
         """Return whether an SSH server sends its banner. Never raise."""
@@ -24,3 +42,18 @@ class SshProber:
     async def host_key(self, host: str, port: int) -> str | None:
         """Return the fingerprint of the server's host key, or None if it gives none. Never raise."""
         return await fingerprint(host, port, min(self._seconds, HOST_KEY_SECONDS))
+
+    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+        """Log in, run the probe's script, and return its report or why there is none. Never raise.
+
+        A server whose host key doesn't have the fingerprint `host_key` gets no login. None accepts any.
+        """
+        return await visit(
+            host,
+            port,
+            host_key,
+            self._key,
+            secret=self._secret,
+            seconds=self._visit_seconds,
+            most=self._visit_bytes,
+        )

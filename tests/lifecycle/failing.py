@@ -13,6 +13,7 @@ from typing_extensions import override
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
+from bot.model.use import Visit
 from bot.probe.prober import SshProber
 from tests.lifecycle.world import World
 
@@ -66,6 +67,9 @@ class BrokenProber:
 
     async def host_key(self, host: str, port: int) -> str | None:
         raise OverflowError(host, port)
+
+    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+        raise OverflowError(host, port, host_key)
 
 
 class ProberWithoutHostKey(SshProber):

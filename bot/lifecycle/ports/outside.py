@@ -11,6 +11,7 @@ from bot.model.event import Event
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
 from bot.model.request import Request
+from bot.model.use import Visit
 
 
 class Procured(Frozen):
@@ -110,6 +111,13 @@ class Prober(Protocol):
     async def host_key(self, host: str, port: int) -> str | None:
         """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a
         few real seconds. Never raise."""
+
+    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+        """Log in with the probe's key, run its script, and return its report or why there is none. Never raise.
+
+        `host_key` is the fingerprint that the machine had before. A server that shows another one gets no login.
+        At the first contact it is None. A visit takes at most 15 real seconds.
+        """
 
 
 class KeySource(Protocol):

@@ -1,0 +1,84 @@
+"""The probe's key: one for each installation. It opens nothing on a machine but the probe's script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import asyncssh
+
+from bot.errors import Unusable
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.ports.store import Tx
+from bot.text_file import Unreadable, read_text
+
+ACCOUNT_FACT = "probe_key"
+"""The name under which the store has the private key, so that a restored backup opens the same machines."""
+KIND = "ssh-ed25519"
+LARGEST_FILE = 16 * 1024
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class ProbeKey:
+    """A key pair. The private half never shows in a repr."""
+
+    private: asyncssh.SSHKey = field(repr=False)
+
+    @property
+    def public_line(self) -> str:
+        """`ssh-ed25519 AAAA...`, without a comment."""
+        return " ".join(self.private.export_public_key("openssh").decode().split()[:2])
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that only who has the private half can compute. They go into the hashes of addresses."""
+        return sha256(b"gpubot: addresses" + self.private.export_private_key("pkcs8-der")).digest()
+
+
+def new_probe_key() -> ProbeKey:
+    """Return a new key pair."""
+    return ProbeKey(asyncssh.generate_private_key(KIND))
+
+
+async def stored_probe_key(deps: Deps) -> ProbeKey:
+    """Return the installation's key, from the store. Make it if there is none yet.
+
+    The first start with a new database does so. Later ones only read, since a database that takes no writes must
+    not keep the bot from starting.
+    """
+    async with deps.store.read() as tx:
+        known = await tx.account.get(ACCOUNT_FACT)
+
+    if known is not None:
+        return _imported(known)
+
+    async def get_or_add(tx: Tx) -> str:
+        stored = await tx.account.get(ACCOUNT_FACT)
+        if stored is None:
+            stored = new_probe_key().private.export_private_key("openssh").decode()
+            await tx.account.set(ACCOUNT_FACT, stored)
+        return stored
+
+    return _imported(await transact(deps, get_or_add))
+
+
+def _imported(text: str) -> ProbeKey:
+    return ProbeKey(asyncssh.import_private_key(text))
+
+
+def probe_key_in(path: Path) -> ProbeKey:
+    """Return the key in a file. Raise Unusable, with words for the operator, if it has no private ed25519 key that
+    opens without a passphrase."""
+    try:
+        key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
+    except Unreadable as error:
+        raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file that it names: {error}.") from None
+    except asyncssh.KeyEncryptionError:
+        raise Unusable("GPUBOT_PROBE_KEY_FILE: the key in it has a passphrase. I need one without.") from None
+    except asyncssh.KeyImportError:
+        raise Unusable("GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key.") from None
+    if key.get_algorithm() != KIND:
+        raise Unusable("GPUBOT_PROBE_KEY_FILE: I need an ed25519 key. Make one with: ssh-keygen -t ed25519")
+    return ProbeKey(key)

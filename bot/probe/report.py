@@ -1,0 +1,202 @@
+"""Reads what the probe's script prints. docs/probe.md describes the format.
+
+The machine may be anyone's, so nothing in its answer is trusted: a value out of its range counts as missing, and
+an answer that is no whole report is not used at all.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from hashlib import blake2s
+
+from bot.model.text import one_line
+from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, SetupState
+
+FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
+LONGEST_LINE = 300
+"""Characters."""
+MOST_LINES = 1000
+"""A machine with 64 GPUs and 256 connections prints about 600."""
+MOST_GPUS = 64
+MOST_PEERS = 256
+"""More connections count as this many."""
+LONGEST_NAME = 64
+"""Characters of a GPU's name."""
+HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
+"""100 TB and 100 kW. A GPU that says more has no usable value."""
+
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_INDEX = re.compile(r"[0-9]{1,2}")
+_PEER = re.compile(r"(?:[0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4}")
+_SETUP = re.compile(r"(running|done|failed)(?: [0-9]{1,3}(?: ([1-9][0-9]{0,5}))?)?")
+_TIMED_OUT = "137"
+"""The exit status of a shell command that SIGKILL ended: 128 + 9 (pubs.opengroup.org/onlinepubs/9799919799, Shell
+Command Language, 2.8.2)."""
+
+
+class _NoReport(Exception):
+    """The answer is no report."""
+
+
+def is_complete(answer: bytes | bytearray) -> bool:
+    """Return whether a report's first and last line have arrived."""
+    return _between(answer) is not None
+
+
+def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
+    """Return the report in a machine's answer. Text before and after it is ignored, such as that of a login shell.
+
+    Return None if there is none of this version, or if a line of it is not what the script prints. `secret`, at
+    most 32 bytes, goes into the hashes of addresses: without it an address could be found by trying all of them.
+    """
+    between = _between(answer)
+    if between is None:
+        return None
+    lines = between.decode(errors="replace").split("\n")[:-1]
+    if len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
+        return None
+    try:
+        return _Reader(secret).read(lines)
+    except _NoReport:
+        return None
+
+
+def _between(answer: bytes | bytearray) -> bytes | None:
+    """Return the lines between a report's first and last line, or None if one of these two is missing."""
+    begin = _after_line(answer, FIRST_LINE, 0)
+    end = -1 if begin < 0 else _after_line(answer, LAST_LINE, begin)
+    return None if end < 0 else bytes(answer[begin : end - len(LAST_LINE)])
+
+
+def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
+    """Return where the first such line ends that begins at `start` or later. Return -1 if there is none."""
+    if answer.startswith(line, start):
+        return start + len(line)
+    found = answer.find(b"\n" + line, max(start - 1, 0))
+    return -1 if found < 0 else found + 1 + len(line)
+
+
+class _Reader:
+    """What the lines of one report say."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._own: str | None = None
+        self._peers: dict[str, None] = {}
+        self._peers_read = False
+        self._gpus: dict[int, GpuUse] = {}
+        self._models: dict[int, GpuModel] = {}
+        self._outcome: str | None = None
+        self._setup: SetupProgress | None = None
+
+    def read(self, lines: list[str]) -> Report:
+        """Return the report. Raise _NoReport if a line is not what the script prints, or if one is missing."""
+        facts = {
+            "ssh": self._read_own,
+            "peer": self._read_peer,
+            "peers": self._read_end_of_peers,
+            "setup": self._read_setup,
+            "gpu": self._read_gpu,
+            "nvidia-smi": self._read_outcome,
+        }
+        for line in lines:
+            word, _, rest = line.partition(" ")
+            if word not in facts:
+                raise _NoReport
+            facts[word](rest)
+        if not self._peers_read or self._outcome is None:
+            raise _NoReport
+        peers = [peer for peer in self._peers if peer != self._own][:MOST_PEERS]
+        return Report(
+            gpus=tuple(self._gpus[index] for index in sorted(self._gpus)),
+            peers=tuple(blake2s(peer.encode(), key=self._secret, digest_size=8).hexdigest() for peer in peers),
+            models=tuple(self._models[index] for index in sorted(self._models)),
+            setup=self._setup,
+            missed=None if self._gpus else self._why_no_gpus(),
+        )
+
+    def _why_no_gpus(self) -> Missed:
+        if self._outcome == "none":
+            return Missed.NO_NVIDIA_SMI
+        return Missed.NVIDIA_SMI_HANGS if self._outcome == _TIMED_OUT else Missed.UNREADABLE
+
+    def _read_own(self, rest: str) -> None:
+        """`203.0.113.7 51234 10.0.0.4 22`: $SSH_CONNECTION of the visit."""
+        address, _, port = rest.partition(" ")
+        self._own = _as_proc_writes(address, port.partition(" ")[0])
+
+    def _read_peer(self, rest: str) -> None:
+        """`0771000A:C822`: the peer's address and port as /proc/net/tcp has them."""
+        if not _PEER.fullmatch(rest):
+            raise _NoReport
+        self._peers[_without_mapping(rest)] = None
+
+    def _read_end_of_peers(self, rest: str) -> None:
+        if not _NUMBER.fullmatch(rest):
+            raise _NoReport
+        self._peers_read = True
+
+    def _read_setup(self, rest: str) -> None:
+        """`running`, `done`, `failed 1` or `failed 1 12`: the exit status and the line. Anything else is unknown:
+        the set-up runs as root, and can write anything into its file."""
+        if found := _SETUP.fullmatch(rest):
+            state = SetupState(found[1])
+            line = int(found[2]) if found[2] and state is SetupState.FAILED else None
+            self._setup = SetupProgress(state=state, line=line)
+
+    def _read_gpu(self, rest: str) -> None:
+        """`0, 98, 70123, 412.33, Disabled, 81559, NVIDIA H100 80GB HBM3`: one reading of one GPU.
+
+        A row that doesn't parse is no reading; drivers also print errors in its place.
+        """
+        values = [value.strip() for value in rest.split(",", 6)]
+        if not _INDEX.fullmatch(values[0]) or int(values[0]) >= MOST_GPUS:
+            return
+        values += [""] * (7 - len(values))
+        _, use, memory, watts, _, total, name = values
+        index = int(values[0])
+        before = self._gpus.get(index, GpuUse(index=index))
+        self._gpus[index] = GpuUse(
+            index=index,
+            highest=_highest(before.highest, _number(use, 100)),
+            memory_mib=_highest(before.memory_mib, _number(memory, HIGHEST_MIB)),
+            watts=_highest(before.watts, _number(watts, HIGHEST_WATTS)),
+        )
+        if shown := one_line(name, LONGEST_NAME):
+            self._models.setdefault(index, GpuModel(name=shown, memory_mib=_number(total, HIGHEST_MIB) or 0))
+
+    def _read_outcome(self, rest: str) -> None:
+        """`0` or another exit status, or `none`."""
+        self._outcome = rest
+
+
+def _number(text: str, highest: int) -> int | None:
+    """Return a number, rounded. Return None for `[N/A]`, and for any other text or a number above `highest`."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = round(float(text))
+    return number if number <= highest else None
+
+
+def _highest(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def _as_proc_writes(address: str, port: str) -> str | None:
+    """Return an address and a port as /proc/net/tcp has them: each 4 bytes of the address as a hex number of a
+    little-endian machine (docs.kernel.org/networking/proc_net_tcp.html). Return None if they are none."""
+    try:
+        packed = ipaddress.ip_address(address.partition("%")[0]).packed
+        number = int(port) if _NUMBER.fullmatch(port) else -1
+    except ValueError:
+        return None
+    if not 0 <= number <= 0xFFFF:
+        return None
+    words = [packed[start : start + 4][::-1].hex().upper() for start in range(0, len(packed), 4)]
+    return _without_mapping(f"{''.join(words)}:{number:04X}")
+
+
+def _without_mapping(peer: str) -> str:
+    """Return an IPv4 peer of an IPv6 socket (`::ffff:203.0.113.7`) as an IPv4 peer. sshd writes it so, too."""
+    return peer.removeprefix("0000000000000000FFFF0000") if len(peer) > 13 else peer
