@@ -13,6 +13,7 @@ from bot.model.event import Event
 from bot.model.money import Micros
 from bot.model.person import Key
 from bot.model.rental import Rental
+from bot.model.use import RecentUse
 
 
 class AccruedCost(Frozen):
@@ -44,6 +45,8 @@ class RentalDetails(RentalSummary):
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
     """The keys that its owner, and each teammate who may be let in, have now, by user id. Only for
     details of a rental that is not over and that one of these people reads."""
+    recent_use: RecentUse | None = None
+    """How its machine was used lately. Only for `/gpu show`, and for a reader who may know."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()

@@ -129,3 +129,24 @@ class Use(Frozen):
     """When the spell without work began that this verdict belongs to. Earlier than `since` if it was interrupted
     for less than ten minutes. In use and unknown have it while they may be such an interruption. This moment
     names a spell: each is asked about once."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it only says that the readings do not suffice for a verdict yet."""
+        return self.verdict is Verdict.UNKNOWN and self.why is None
+
+    @property
+    def bare(self) -> Use:
+        """Return the verdict and since when, without its evidence."""
+        return Use(verdict=self.verdict, since=self.since)
+
+
+class RecentUse(Frozen):
+    """How a machine was used lately, for those who may know. It is a record of somebody's work."""
+
+    gpus: tuple[GpuUse, ...] = ()
+    """Each GPU with its highest reading in the last `idle.after`."""
+    connections: int = 0
+    """How many connections are open."""
+    hours: tuple[int | None, ...] = ()
+    """For each of the last 24 hours, oldest first: how busy it was, in percent. None if nothing was seen."""

@@ -163,7 +163,7 @@ def _look(
     for sample in samples:
         if sample.at - previous > gap:
             lost_at = previous if clear or lost_at is None else lost_at
-            clear, missed = [], []
+            clear = []
         previous = sample.at
         if shows_work(sample, rules.idle) or shows_everything(sample):
             clear.append(sample)
@@ -177,10 +177,18 @@ def _look(
     if now - previous > gap:
         lost_at = previous if clear or lost_at is None else lost_at
         clear = []
-    why = reason(missed[-1]) if len(missed) >= MISSED_IN_A_ROW else None
-    if why is Missed.REFUSED and lost_at == ready_at and now - ready_at < NOT_YET:
-        why = None
-    return _Sight(tuple(clear), lost_at, None if clear else why)
+    return _Sight(tuple(clear), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
+
+
+def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
+    """Return why the last visits show nothing. A reason that still holds stays: failures that alternate would else
+    change the verdict with each visit."""
+    if len(missed) < MISSED_IN_A_ROW:
+        return None
+    reasons = [reason(sample) for sample in missed[-MISSED_IN_A_ROW:]]
+    if not_yet and set(reasons) == {Missed.REFUSED}:
+        return None
+    return before.why if before is not None and before.why in reasons else reasons[-1]
 
 
 def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked: bool) -> Use:

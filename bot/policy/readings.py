@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.model.base import changed
-from bot.model.use import GpuUse, Missed, Sample
+from bot.model.use import GpuUse, Missed, RecentUse, Sample
 from bot.policy.rules import Idle
 
 OLD_CONNECTION = timedelta(seconds=120)
 """Scanners of the internet hold an SSH port for up to this long."""
+HOURS = 24
+"""How many hours `busy_hours` is about."""
+SECOND = timedelta(seconds=1)
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
@@ -51,3 +54,25 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
         )
         most = max(most, old if sample.at > since else 0)
     return most
+
+
+def recent_use(samples: Sequence[Sample], now: datetime, idle: Idle) -> RecentUse:
+    """Return how a machine was used lately, from the samples of the last day, oldest first."""
+    newest = samples[-1:] if samples and now - samples[-1].at < idle.after else ()
+    return RecentUse(
+        gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
+        connections=most_connections(samples, since=newest[0].at - SECOND) if newest else 0,
+        hours=busy_hours(samples, now),
+    )
+
+
+def busy_hours(samples: Iterable[Sample], now: datetime) -> tuple[int | None, ...]:
+    """Return how busy a machine was in each of the last 24 hours, oldest first: the mean over the visits of the
+    highest reading, in percent. At least 1 if there was any reading above 0; None for an hour without readings."""
+    hours: list[list[int]] = [[] for _ in range(HOURS)]
+    for sample in samples:
+        readings = [gpu.highest for gpu in sample.gpus if gpu.highest is not None]
+        ago = (now - sample.at) // timedelta(hours=1)
+        if readings and 0 <= ago < HOURS:
+            hours[HOURS - 1 - ago].append(max(readings))
+    return tuple(-(-sum(each) // len(each)) if each else None for each in hours)

@@ -101,6 +101,12 @@ def sees_money(person: Person, owner: str, rules: Rules) -> bool:
     return person.id == owner or roles.approver or roles.admin
 
 
+def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether a person may see the values, connections and history of a rental's use, which are a record of
+    somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds."""
+    return person.id == rental.owner or is_teammate(person, rental, rules) or roles_of(person, rules).admin
+
+
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may see the SSH command of a rental: its owner and its teammates."""
     return person.id == rental.owner or is_teammate(person, rental, rules)

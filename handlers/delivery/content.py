@@ -8,6 +8,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
+from bot.lifecycle.service.readable_use import readable_event
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -24,6 +25,8 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
         now = deps.clock.now()
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
+        if event is not None and message.kind is not MessageKind.DIRECT:
+            event = readable_event(event, everything=False)
         rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
         has_one_reader = message.kind in {MessageKind.DIRECT, MessageKind.NOTICE}
         reader = await tx.people.get(message.to.value, EVER) if has_one_reader else None

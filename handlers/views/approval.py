@@ -10,6 +10,7 @@ from bot.model.money import cost
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.idleness import QUIET
 from bot.policy.roles import approvers_of
 from bot.policy.rules import Rules
 from bot.policy.spending import over_limits
@@ -46,6 +47,7 @@ from handlers.views.rental_text import (
     reason,
     so_far,
 )
+from handlers.views.use_text import verdict_text
 
 EXTENSION_ANSWERS = frozenset(
     {
@@ -172,7 +174,9 @@ def _others(details: RentalDetails, times: Times) -> str:
 
 def _running(rental: Rental, times: Times) -> str:
     since = times.time(rental.procuring_since or rental.created_at)
-    return f"{machines(rental.request.count, rental.request.gpu)}, since {since}"
+    use = rental.use if rental.state is State.READY else None
+    verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in QUIET else ""
+    return f"{machines(rental.request.count, rental.request.gpu)}, since {since}{verdict}"
 
 
 def _answer(details: RentalDetails, version: int, asked: Event | None, times: Times) -> Rendered:

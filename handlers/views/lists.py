@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.offer import Catalog
 from bot.model.request import Contract
 from bot.model.state import State
@@ -39,10 +39,14 @@ from handlers.views.rental_text import (
     state_word,
     why_ended,
 )
+from handlers.views.use_text import day_marks, use_now, verdict_text
 
 ROWS = 15
 HOME_ROWS = 5
 HISTORY_LINES = 30
+USE_LINES = 6
+"""How many changes of the verdict about its use a history has at most: a machine that works now and then has one
+after the other."""
 VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
 
@@ -82,8 +86,9 @@ def _owns(live: RentalList, summary: RentalSummary) -> bool:
     return summary.rental.owner == live.reader
 
 
-def _line(details: RentalSummary, *, owned: bool, times: Times) -> str:
-    """Return a rental in one line. It names no people if it is known to be the reader's own (`owned`)."""
+def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
+    """Return a rental in one line. It names no people if it is known to be the reader's own (`owned`), and has the
+    verdict about its use unless something else says it."""
     rental = details.rental
     whom = "" if owned else f", {people(details)}"
     money = details.sees_money and not rental.state.over
@@ -94,7 +99,10 @@ def _line(details: RentalSummary, *, owned: bool, times: Times) -> str:
     elif rental.waiting is not None:
         until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
-    return join(f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", costs, until)
+    verdict = ""
+    if use and rental.state is State.READY and rental.use is not None:
+        verdict = f"{verdict_text(rental.use, times)}."
+    return join(f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", verdict, costs, until)
 
 
 def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
@@ -102,7 +110,10 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
     times = reader_times(rules, now, zone)
     rental = details.rental
     money = details.sees_money
-    head = _line(details, owned=False, times=times)
+    head = _line(details, owned=False, times=times, use=False)
+    used = ""
+    if rental.state is State.READY and rental.use is not None:
+        used = use_now(rental.use, details.recent_use, rules.idle, times)
     facts = [
         why_ended(details),
         receipt(details) if money and rental.state.over else "",
@@ -111,21 +122,35 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else "",
         note(rental.request.note),
     ]
-    lines = [_history_line(event, details, times, money=money) for event in details.events[-HISTORY_LINES:]]
+    events = _shown_events(details.events)
+    lines = [_history_line(event, details, times, money=money) for event in events]
     history = [line for line in lines if line]
-    earlier = len(details.events) - HISTORY_LINES
+    earlier = len(details.events) - len(events)
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
     place_and_terms = join(*facts)
     buttons = _buttons(details, reader, rules, now)
     return blocks.message(
-        "\n".join(filter(None, (head, place_and_terms, *history))),
-        blocks.section(head),
+        "\n".join(filter(None, (head, used, place_and_terms, *history))),
+        blocks.section("\n".join(filter(None, (head, used)))),
+        blocks.context(f"Last day  {day_marks(details.recent_use)}") if used and details.recent_use else None,
         blocks.context(place_and_terms) if place_and_terms else None,
         *(blocks.context("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
         blocks.actions(*buttons),
         closed=not buttons,
     )
+
+
+def _shown_events(events: Sequence[Event]) -> list[Event]:
+    """Return the newest events, with at most USE_LINES changes of the verdict among them."""
+    too_many = sum(event.kind is EventKind.USE_CHANGED for event in events) - USE_LINES
+    kept = []
+    for event in events:
+        if event.kind is EventKind.USE_CHANGED and too_many > 0:
+            too_many -= 1
+        else:
+            kept.append(event)
+    return kept[-HISTORY_LINES:]
 
 
 def _allowed(details: RentalDetails) -> str:

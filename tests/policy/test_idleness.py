@@ -53,6 +53,13 @@ def test_a_verdict_has_the_highest_readings_and_the_most_connections_of_its_time
     assert ([gpu.highest for gpu in rests.gpus], rests.connections) == ([4, 1], 2)
 
 
+@pytest.mark.parametrize(
+    "visits", ["every 10m: 5h refused", "5h refused", "20 x (2m no answer, 2m unreadable, 2m refused)"]
+)
+def test_visits_that_fail_for_hours_change_the_verdict_no_more_than_twice(visits: str) -> None:
+    assert len(replay(samples_of(visits), RULES, pace(visits))) <= 2
+
+
 def _stored(visits: str) -> list[Use]:
     return replay(samples_of(visits), RULES, idleness.PACE)
 

@@ -67,6 +67,7 @@ spot, a connection of 3 min        | every 1m: 1h 98, 30m 0, 4m 0 +ana     | con
 before the first visit             |                                       | unknown since 0:00
 the probe is not installed yet     | 14m refused                           | unknown since 0:00
 the probe fails from the start     | 1h refused                            | unknown since 0:00 (refused)
+it is refused, visited each 10 min | every 10m: 2h refused                 | unknown since 0:00 (refused)
 its SSH server never answers       | 1h no answer                          | unknown since 0:00 (no answer)
 it answers after 10 min, works     | 10m refused, 2m 98                    | in use since 0:12
 it answers after 10 min and rests  | 10m refused, 1h 0                     | unknown since 0:00

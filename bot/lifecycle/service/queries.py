@@ -12,6 +12,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
+from bot.lifecycle.service.readable_use import readable_events, readable_rental, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.base import changed
@@ -28,12 +29,19 @@ from bot.policy.roles import (
     may_see_ssh_command,
     roles_of,
     sees_money,
+    sees_use,
 )
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
     """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
-    details = await _details(tx, rental, deps.clock.now(), money=sees_money(person, rental.owner, deps.rules))
+    details = await _details(
+        tx,
+        rental,
+        deps.clock.now(),
+        money=sees_money(person, rental.owner, deps.rules),
+        use=sees_use(person, rental, deps.rules),
+    )
     if rental.state.over or not may_see_ssh_command(person, rental, deps.rules):
         return details
     keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -44,9 +52,9 @@ async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDe
     """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
 
     It includes the money: a card and its thread show it to their channel, and questions and notices are sent only
-    to people who may see it.
+    to people who may see it. Of the machine's use it has the verdict and since when.
     """
-    return await _details(tx, rental, now, money=True)
+    return await _details(tx, rental, now, money=True, use=False)
 
 
 async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:
@@ -56,21 +64,23 @@ async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental:
     return await details_for(tx, deps, reader, rental) if may_read else None
 
 
-async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool) -> RentalDetails:
+async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: bool) -> RentalDetails:
     snapshot = await load_snapshot(tx, rental)
     waits = rental.waiting_envelope is not None
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
     return RentalDetails(
-        rental=rental,
+        rental=readable_rental(rental, everything=use),
         attempts=snapshot.attempts,
         resources=snapshot.resources,
         ledger=snapshot.ledger,
-        events=events,
+        events=readable_events(events, everything=use),
         spent=snapshot.spent(now),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
-        owners_live=tuple(await tx.rentals.live(rental.owner)) if waits else (),
+        owners_live=tuple(readable_rental(other, everything=use) for other in await tx.rentals.live(rental.owner))
+        if waits
+        else (),
         sees_money=money,
     )
 
@@ -87,9 +97,14 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with its history. Raise Mistake if the id is unknown, Refused if the person may not look."""
+    """Return a rental with its history, and how it was used lately if the person may know. Raise Mistake if the id
+    is unknown, Refused if the person may not look."""
     async with deps.store.read() as tx:
-        return await details_for(tx, deps, person, await _visible(tx, deps, person, rental_id))
+        rental = await _visible(tx, deps, person, rental_id)
+        details = await details_for(tx, deps, person, rental)
+        if not sees_use(person, rental, deps.rules):
+            return details
+        return changed(details, recent_use=await use_of_last_day(tx, rental, deps.clock.now(), deps.rules))
 
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
@@ -134,7 +149,9 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         reader=person.id,
         shown=tuple(
             RentalSummary(
-                rental=rentals[rental_id],
+                rental=readable_rental(
+                    rentals[rental_id], everything=sees_use(person, rentals[rental_id], deps.rules)
+                ),
                 spent=spent[rental_id],
                 names=names,
                 sees_money=sees_money(person, rentals[rental_id].owner, deps.rules),

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText
 from handlers.views.format import Times, about_span, span
+from handlers.views.use_text import verdict_then
 
 
 def _kept(context: EventContext) -> EventText:
@@ -31,6 +32,11 @@ def ask_again_text(until: datetime | None, ends: datetime | None, times: Times) 
 def _still_needed(context: EventContext) -> EventText:
     quiet = f", nothing here for {about_span(context.facts.span)}" if context.facts.span else ""
     return EventText(f"Asked whether it is still needed{quiet}")
+
+
+def _use_changed(context: EventContext) -> EventText:
+    use = context.facts.use
+    return EventText(verdict_then(use, context.times) if use is not None else "Its use changed")
 
 
 def _ending(context: EventContext) -> EventText:
@@ -78,6 +84,7 @@ def _extension_withdrawn(context: EventContext) -> EventText:
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
+    EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
     EventKind.EXTENDED: _extended,
     EventKind.EXTENSION_ASKED: _extension_asked,

@@ -1,0 +1,56 @@
+"""What people may read of how a machine is used.
+
+Everyone who may look at a rental reads its verdict and since when it holds. Values, connections, the marks of the
+last day and earlier verdicts are a record of somebody's work: its owner, its teammates and admins read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bot.lifecycle.ports.store import Tx
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import RecentUse
+from bot.policy.readings import recent_use
+from bot.policy.rules import Rules
+
+DAY = timedelta(days=1)
+
+
+def readable_rental(rental: Rental, *, everything: bool) -> Rental:
+    """Return the rental with what may be read of its use: `everything`, or the verdict and since when. Return it
+    without a verdict while the readings do not suffice for one."""
+    if rental.use is None:
+        return rental
+    use = None if rental.use.undecided else rental.use if everything else rental.use.bare
+    return changed(rental, use=use)
+
+
+def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
+    """Return the events of which something may be read, without the rest."""
+    return tuple(readable_event(event, everything=everything) for event in events if _tells(event, everything))
+
+
+def readable_event(event: Event, *, everything: bool) -> Event:
+    """Return an event with what may be read of its evidence: `everything`, or the verdict and since when."""
+    use = event.facts.use
+    if use is None or everything:
+        return event
+    return changed(event, facts=changed(event.facts, use=use.bare))
+
+
+def _tells(event: Event, everything: bool) -> bool:
+    if event.kind is not EventKind.USE_CHANGED:
+        return True
+    return everything and (event.facts.use is None or not event.facts.use.undecided)
+
+
+async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
+    """Return how a ready machine was used lately. Return None if it is not ready or was never visited."""
+    if rental.state is not State.READY or rental.use is None:
+        return None
+    return recent_use(await tx.samples.since(rental.id, now - DAY), now, rules.idle)

@@ -1,0 +1,109 @@
+"""How a machine is used, in words: the verdict, the values of its GPUs, a mark for each hour of the last day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
+from bot.policy.rules import Idle
+from handlers.views.format import Times, about_span, plural, span
+
+MARKS = "▁▂▃▄▅▆▇"
+NOT_SEEN = "·"
+"""The mark of an hour without readings."""
+
+_WHY: dict[Missed, str] = {
+    Missed.NO_ANSWER: "no answer on SSH",
+    Missed.REFUSED: "its probe is not installed",
+    Missed.HOST_KEY_CHANGED: "its host key changed",
+    Missed.UNREADABLE: "its answer is unreadable",
+    Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",
+    Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
+    Missed.NO_UTILIZATION: "a GPU reports no use, as in MIG mode",
+}
+
+
+def verdict_text(use: Use, times: Times) -> str:
+    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`."""
+    since = about_span(times.now - use.since)
+    match use.verdict:
+        case Verdict.IN_USE:
+            return "In use"
+        case Verdict.CONNECTED:
+            return f"Connected, not computing for {since}"
+        case Verdict.IDLE:
+            return f"Idle for {since}"
+    return unseen_text(use, times)
+
+
+def unseen_text(use: Use, times: Times) -> str:
+    """Return `I can't see inside since 13:10 (no answer on SSH)`, without the reason if it is not known."""
+    why = f" ({_WHY[use.why]})" if use.why else ""
+    return f"I can't see inside since {times.time(use.since)}{why}"
+
+
+def verdict_then(use: Use, times: Times) -> str:
+    """Return a verdict for a history, as it was when it was reached: `Idle since 14:05`."""
+    match use.verdict:
+        case Verdict.IN_USE:
+            return f"In use since {times.time(use.since)}"
+        case Verdict.CONNECTED:
+            return f"Connected, not computing since {times.time(use.since)}"
+        case Verdict.IDLE:
+            return f"Idle since {times.time(use.since)}"
+    return unseen_text(use, times)
+
+
+def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
+    """Return the verdict with the values of the GPUs and the connections: `In use: GPU 0-7 up to 98 % in the last
+    30 min; 1 connection.` Return the verdict alone if the reader may not know more, or if nothing was read."""
+    verdict = verdict_text(use, times)
+    if recent is None or not recent.gpus:
+        return f"{verdict}."
+    connected = plural(recent.connections, "connection") if recent.connections else "nobody connected"
+    most = _most(recent.gpus)
+    return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
+
+
+def day_marks(recent: RecentUse) -> str:
+    """Return a mark for each of the last 24 hours, oldest first. They are for the eye only, never in a fallback
+    text."""
+    return "".join(_mark(busy) for busy in recent.hours)
+
+
+def _mark(busy: int | None) -> str:
+    if busy is None:
+        return NOT_SEEN
+    if busy == 0:
+        return MARKS[0]
+    return MARKS[1 + min(busy, 99) * (len(MARKS) - 1) // 100]
+
+
+def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
+    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbours that all work, all rest, or are not
+    read."""
+
+    def kind(gpu: GpuUse) -> bool | None:
+        return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100
+
+    return ", ".join(_value(list(group)) for _, group in groupby(gpus, key=kind))
+
+
+def _value(gpus: list[GpuUse]) -> str:
+    first, last = gpus[0].index, gpus[-1].index
+    name = f"GPU {first}" if first == last else f"GPU {first}-{last}"
+    readings = [gpu.highest for gpu in gpus if gpu.highest is not None]
+    if not readings:
+        return f"{name} without a reading"
+    return f"{name} up to {max(readings)} %" if max(readings) else f"{name} at 0 %"
+
+
+def _most(gpus: Iterable[GpuUse]) -> str:
+    """Return the most memory and power that one GPU has now. It is shown and is no evidence."""
+    known = list(gpus)
+    memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
+    watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)
+    parts = [f"{memory / 1024:.0f} GiB" if memory is not None else "", f"{watts} W" if watts is not None else ""]
+    shown = " and ".join(filter(None, parts))
+    return f" At most {shown} on one GPU." if shown else ""

@@ -1,0 +1,87 @@
+"""How a machine is used: its owner, teammates and admins read it; all others read the verdict and since when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.clock import MovedClock
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.records import Change
+from bot.lifecycle.service import queries
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.use import GpuUse, Missed, RecentUse, Sample, Use, Verdict
+from bot.policy.rules import Approvers, Rules
+from store.db import Database
+from tests.databases import START
+from tests.store import make
+from tests.store.make import ANA, BEN
+
+HOUR = timedelta(hours=1)
+NOW = START + 3 * HOUR
+GPUS = (GpuUse(index=0, highest=98), GpuUse(index=1, highest=0))
+USE = Use(verdict=Verdict.IN_USE, since=START, gpus=GPUS, connections=1, worked=True, spell=START)
+BARE = Use(verdict=Verdict.IN_USE, since=START)
+RULES = Rules(admins=("UADMIN",), approvers=Approvers(people=("UAPPROVER",)))
+
+
+def changes(use: Use, kind: EventKind = EventKind.USE_CHANGED) -> Event:
+    return make.event(kind, at=use.since, facts=Facts(verdict=use.verdict, since=use.since, use=use))
+
+
+async def seen_by(deps: Deps, user_id: str) -> RentalDetails:
+    return await queries.show(deps, Person(id=user_id, name=user_id), "k7mq2")
+
+
+async def test_values_connections_marks_and_the_history_are_for_owner_teammates_and_admins(
+    database: Database, clock: MovedClock
+) -> None:
+    clock.put(NOW)
+    deps = Deps(store=database, clock=clock, rules=RULES)
+    rental = make.rental(state=State.READY, use=USE, teammates=(BEN,), attempts=1)
+    await make.store_rental(database, rental, make.attempt())
+    asked = changes(USE, EventKind.STILL_NEEDED)
+    async with database.write() as tx:
+        await tx.rentals.apply(Change(before=rental, after=make.next_of(rental), events=(changes(USE), asked)))
+        for minutes in (200, 4, 2, 0):
+            peers = ("p1",) if minutes else ("p1", "p2")
+            at = NOW - timedelta(minutes=minutes)
+            await tx.samples.add(Sample(rental_id="k7mq2", at=at, gpus=GPUS, peers=peers))
+        await tx.samples.add(Sample(rental_id="k7mq2", at=NOW - 30 * HOUR, gpus=GPUS))
+    recent = RecentUse(gpus=GPUS, connections=1, hours=(*(None,) * 20, 98, None, None, 98))
+    for reader in (ANA, BEN, "UADMIN"):
+        details = await seen_by(deps, reader)
+        assert (details.rental.use, details.recent_use) == (USE, recent)
+        kinds = [event.kind for event in details.events][-2:]
+        assert kinds == [EventKind.USE_CHANGED, EventKind.STILL_NEEDED]
+        live = await queries.live_rentals(deps, Person(id=reader, name=""), everyone=True, most=5)
+        assert live.shown[0].rental.use == USE
+    for reader in ("UOTHER", "UAPPROVER"):
+        details = await seen_by(deps, reader)
+        assert (details.rental.use, details.recent_use) == (BARE, None)
+        assert [event.kind for event in details.events if event.facts.use] == [EventKind.STILL_NEEDED]
+        assert details.events[-1].facts.use == BARE
+        live = await queries.live_rentals(deps, Person(id=reader, name=""), everyone=True, most=5)
+        assert live.shown[0].rental.use == BARE
+    async with database.read() as tx:
+        for_channel = await queries.details_for_message(tx, changed(rental, version=2), NOW)
+    assert for_channel.rental.use == BARE
+    assert {event.facts.use for event in for_channel.events if event.facts.use} == {BARE}
+
+
+async def test_nothing_is_shown_while_the_readings_do_not_suffice_for_a_verdict(
+    database: Database, clock: MovedClock
+) -> None:
+    clock.put(NOW)
+    deps = Deps(store=database, clock=clock, rules=RULES)
+    early = Use(verdict=Verdict.UNKNOWN, since=START)
+    blind = changed(early, why=Missed.NO_ANSWER)
+    for rental_id, use in (("aaaaa", early), ("bbbbb", blind)):
+        await make.store_rental(database, make.rental(rental_id, state=State.READY, use=use))
+    live = await queries.live_rentals(deps, Person(id=ANA, name="Ana"), everyone=True, most=5)
+    assert [summary.rental.use for summary in live.shown] == [None, blind]
+    others = await queries.live_rentals(deps, Person(id="UOTHER", name=""), everyone=True, most=5)
+    assert [summary.rental.use for summary in others.shown] == [None, early]

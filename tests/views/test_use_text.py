@@ -1,0 +1,136 @@
+"""How a machine is used, as people read it in lists and in `/gpu show`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.summary import RentalDetails
+from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
+from handlers.views import lists
+from handlers.views.use_text import day_marks
+from tests.views.screens import approval, message, page
+from tests.views.stories import ANA, ASKED, BEN, RULES, clock, happened, listed, ready, waiting
+
+K, V = EventKind, Verdict
+NOW, SINCE = clock(16, 0), clock(12, 42)
+IDLE = Use(verdict=V.IDLE, since=clock(14, 5), worked=True)
+HOURS = (None,) * 9 + (0, 0, 3, 97, 98, 100, 60, 0, 0, 45, 12, 30, 80, 1, 0)
+
+
+def gpus(*highest: int | None, **more: Any) -> tuple[GpuUse, ...]:
+    return tuple(GpuUse(index=n, highest=one, **more) for n, one in enumerate(highest))
+
+
+def used(verdict: Verdict, since: datetime = SINCE, **more: Any) -> RentalDetails:
+    return ready(use=Use(verdict=verdict, since=since, **more))
+
+
+def show(details: RentalDetails, reader: str = ANA) -> str:
+    return message(lists.show(details, reader=reader, rules=RULES, now=NOW), NOW)
+
+
+def test_a_list_has_the_verdict_of_each_machine() -> None:
+    live = listed(
+        used(V.IN_USE),
+        ready(use=IDLE),
+        used(V.CONNECTED, clock(14, 0)),
+        used(V.UNKNOWN, clock(13, 10), why=Missed.NO_ANSWER),
+        used(V.IDLE, clock(9, 0, day=22)),
+        ready(),
+    )
+    shown = message(lists.listing(live, everyone=False, rules=RULES, now=NOW), NOW)
+    assert shown == snapshot("""\
+Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
+      [Details]
+Ready: 1x H100 EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so far.
+      Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+  You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.\
+""")
+
+
+def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_eye_only() -> None:
+    busy = RecentUse(gpus=gpus(*[98] * 8, memory_mib=73_000, watts=640), connections=1, hours=HOURS)
+    one = RecentUse(gpus=gpus(0, 4, 0, 97, 3, None, None, 0), hours=HOURS)
+    rests = RecentUse(gpus=gpus(0), hours=(None,) * 23 + (0,))
+    assert page(
+        show(changed(used(V.IN_USE), recent_use=busy)),
+        show(changed(used(V.IN_USE), recent_use=one)),
+        show(changed(ready(use=IDLE), recent_use=rests)),
+        show(changed(used(V.UNKNOWN, why=Missed.NO_UTILIZATION), recent_use=RecentUse(hours=HOURS))),
+        show(ready(use=IDLE), BEN),
+    ) == snapshot("""\
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+In use: GPU 0-7 up to 98 % in the last 30 min; 1 connection. At most 71 GiB and 640 W on one GPU.
+  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+In use: GPU 0-2 up to 4 %, GPU 3 up to 97 %, GPU 4 up to 3 %, GPU 5-6 without a reading, GPU 7 at 0
+      % in the last 30 min; nobody connected.
+  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; nobody connected.
+  Last day  ·······················▁ (not in the fallback)
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+I can't see inside since 12:42 (a GPU reports no use, as in MIG mode).
+  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Idle for 1 h 55 min.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> None:
+    def change(hour: int, verdict: Verdict, **more: Any) -> Any:
+        use = Use(verdict=verdict, since=clock(hour, 5), **more)
+        return happened(K.USE_CHANGED, clock(hour, 35), verdict=verdict, since=use.since, use=use)
+
+    blips = [change(hour, V.IN_USE if hour % 2 else V.IDLE) for hour in range(4, 14)]
+    events = [*blips, change(14, V.CONNECTED), change(15, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)]
+    assert show(ready(*events, use=IDLE)) == snapshot("""\
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Idle for 1 h 55 min.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  6 earlier events not shown.
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  10:35  Idle since 10:05.
+  11:35  In use since 11:05.
+  12:35  Idle since 12:05.
+  13:35  In use since 13:05.
+  14:35  Connected, not computing since 14:05.
+  15:35  I can't see inside since 15:05 (its host key changed).\
+""")
+
+
+def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
+    asks = waiting()
+    here, other = asks.owners_live
+    idle = changed(asks, owners_live=(here, changed(other, use=IDLE)))
+    assert "Ana runs now: 1x A100, since 09:12, idle for 1 h 55 min." in approval(ASKED, idle, NOW)
+    works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, verdict=V.IN_USE))))
+    assert "Ana runs now: 1x A100, since 09:12." in approval(ASKED, works, NOW)
+
+
+def test_a_mark_shows_that_an_hour_had_some_work_and_which_hours_were_not_seen() -> None:
+    assert day_marks(RecentUse(hours=(None, 0, 1, 16, 17, 50, 84, 99, 100))) == "·▁▂▂▃▅▇▇▇"
