@@ -20,7 +20,7 @@ CARD = re.compile(
     re.DOTALL,
 )
 """The first line of a card."""
-MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)$")
+MACHINE_NAME = re.compile(rf"^gpubot-(?P<id>{RENTAL_ID})-(?P<n>\d+)(?:-[uw][a-z0-9]+)?$")
 
 
 @dataclass(frozen=True)

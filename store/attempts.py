@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
 from bot.lifecycle.ports.records import Change
-from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.attempt import AdoptedMachine, Attempt, LedgerRow, Resource
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, param, select_by, to_model, to_models, upsert, values
 from store.merging import merge_attempt, merge_resource
@@ -51,21 +51,22 @@ _HAS_LIVE = select_by(attempts.c.rental_id).where(attempts.c.live).with_only_col
 
 
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
-    offer = attempt.offer
     return {
-        **values(attempt, without=frozenset({"marked_for_deletion", "reopened"})),
+        **values(attempt, without=frozenset({"adopted", "marked_for_deletion", "reopened"})),
         "delete_wanted": attempt.marked_for_deletion,
         "late": attempt.reopened,
-        "offer_id": offer.offer_id,
-        "vendor": offer.vendor,
-        "gpu": offer.gpu,
-        "rate": offer.rate,
+        "offer_id": attempt.offer.offer_id if attempt.offer else None,
+        "vendor": attempt.vendor,
+        "gpu": attempt.gpu,
+        "rate": attempt.rate,
         "live": live,
     }
 
 
 def _attempt_of(row: Row[Any]) -> Attempt:
-    return to_model(Attempt, {**row._mapping, "marked_for_deletion": row.delete_wanted, "reopened": row.late})
+    adopted = AdoptedMachine(vendor=row.vendor, gpu=row.gpu, rate=row.rate) if row.offer is None else None
+    renamed = {"marked_for_deletion": row.delete_wanted, "reopened": row.late}
+    return to_model(Attempt, {**row._mapping, **renamed, "adopted": adopted})
 
 
 class Attempts:
@@ -118,7 +119,7 @@ class Attempts:
     async def _insert_attempt(self, attempt: Attempt) -> None:
         fields = _attempt_values(attempt, live=attempt.live)
         if not await insert_new(self._conn, attempts, fields, conflict_on="offer_id"):
-            raise OfferTaken(attempt.offer.offer_id)
+            raise OfferTaken(attempt.called_offer.offer_id)
 
     async def _write_resource(self, reported: Resource) -> None:
         row = (await self._conn.execute(_LOCKED_RESOURCE, {"key": reported.resource_id})).first()

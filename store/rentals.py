@@ -214,7 +214,8 @@ class Rentals(Attempts):
             await self._messages.add(message if index is None else changed(message, event_id=ids[index]))
         state_changed = before is None or before.state != after.state
         if state_changed and after.state is State.READY:
-            await self.write_ready_time(after)
+            if before is not None:  # a machine that got an owner took no time to get ready
+                await self.write_ready_time(after)
             await self._visits.begin(after.id, after.running_lease.ready_at)
         elif state_changed and before is not None and before.state is State.READY:
             await self._visits.end(after.id)

@@ -189,9 +189,9 @@ attempts = Table(
     _bool("late"),  # Attempt.reopened
     _time("empty_since"),
     _optional_text("offer_id"),  # the offer's, for the index that allows an offer one attempt
-    _text("vendor"),  # the offer's, like `gpu`: for the median time to ready
+    _text("vendor"),  # of the offer or the adopted machine, like `gpu`: for the median time to ready
     _text("gpu"),
-    Column("rate", DecimalText, nullable=False),  # the offer's: the rate of a resource for which the API has none
+    Column("rate", DecimalText, nullable=False),  # the same: the rate of a resource for which the API has none
     _bool("live"),  # Attempt.live, for the index that allows a rental one live attempt
     _time("ready_at"),  # when its rental became ready
 )

@@ -75,11 +75,11 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """Return what an attempt costs an hour: the sum of its resources that are alive, or the offer's rate if one of
-    them has no rate."""
+    """Return what an attempt costs an hour: the sum of its resources that are alive, or the attempt's rate if one
+    of them has no rate."""
     rates = [resource.rate for resource in resources if resource.gone_at is None]
     known = [rate for rate in rates if rate is not None]
-    return sum(known, start=Decimal(0)) if known and len(known) == len(rates) else attempt.offer.rate
+    return sum(known, start=Decimal(0)) if known and len(known) == len(rates) else attempt.rate
 
 
 def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) -> Billing:
@@ -87,7 +87,7 @@ def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) 
         rate=resource.rate,
         valid_from=resource.valid_from,
         valid_to=resource.valid_to,
-        offer_rate=attempt.offer.rate,
+        offer_rate=attempt.rate,
         intended_at=attempt.intended_at,
         billed_to=max((row.ended_at for row in before), default=None),
     )

@@ -65,6 +65,13 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
 
 
+async def free_id(tx: Tx) -> str:
+    """Return a new id that no rental has."""
+    while await tx.rentals.get(rental_id := new_id()) is not None:
+        pass
+    return rental_id
+
+
 def new_id(length: int = ID_LENGTH) -> str:
     """Return a new short id that people can read out and type. It begins with a letter: `/gpu extend 2h45m` has a
     length and no id."""

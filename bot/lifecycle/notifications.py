@@ -59,6 +59,8 @@ OWNER, ADMINS, TEAMMATES = "owner", "admins", "teammates"
 
 DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.READY: (OWNER, TEAMMATES),
+    E.ADOPTED: (OWNER,),
+    E.OWNER_CHANGED: (OWNER,),
     E.TEAMMATE_ADDED: (TEAMMATES,),
     E.APPROVED_NOT_READY: (OWNER,),
     E.STILL_NEEDED: (OWNER,),

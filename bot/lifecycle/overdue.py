@@ -204,7 +204,9 @@ class OverdueDeletion:
                 log.warning("overdue.not_deleted", resource=resource.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            if accepted:
+            # Nothing lists an adopted machine, so only a stored deletion tells that it was deleted before.
+            deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
+            if accepted and not deleted_before:
                 # Note it now: even if the next read fails, this deletion must be stored and people notified.
                 complete = False
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
@@ -214,6 +216,8 @@ class OverdueDeletion:
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
         """Return the resources of an attempt that may still bill, and whether the market listed them all."""
+        if attempt.offer_id is None:
+            return list(attempt.resources), True
         now = self._deps.clock.now()
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)

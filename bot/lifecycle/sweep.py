@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.errors import BuyingBlock
 from bot.lifecycle.account import notify_admins, set_block
@@ -17,6 +18,7 @@ from bot.lifecycle.transitions import make_due
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.unknown import UnknownMachine
 
 BATCH = 100
 """How many machines are handled before the event loop runs other tasks."""
@@ -101,6 +103,24 @@ async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) 
     await transact(deps, decision)
 
 
+def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
+    """Return a machine that no attempt has, as the account shows it `now`."""
+    return UnknownMachine(
+        resource_id=view.resource_id,
+        status=view.status,
+        runs=view.runs,
+        name=view.name,
+        gpu=view.gpu,
+        count=view.count or 1,
+        vendor=view.vendor,
+        rate=view.rate,
+        since=view.valid_from or view.created_at or now,
+        valid_from=view.valid_from,
+        host=view.host,
+        port=view.port,
+    )
+
+
 async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
     """Notify the admins, once, of a machine that belongs to no attempt. It is never deleted."""
     fact = f"unknown:{view.resource_id}"
@@ -169,7 +189,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         now = deps.clock.now()
         reopened = changed(current, state=AttemptState.BOUGHT, reopened=True, marked_for_deletion=True)
         resource = updated_resource(found.resource, view, reopened, now, missing_counts=False)
-        facts = Facts(resource_id=resource.resource_id, vendor=attempt.offer.vendor, rate=resource.rate)
+        facts = Facts(resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate)
         event = Event(rental_id=rental.id, kind=EventKind.EXTRA_RESOURCE, at=now, facts=facts)
         after = make_due(rental, now)
         await tx.rentals.apply(

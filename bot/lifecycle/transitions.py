@@ -24,7 +24,8 @@ from bot.policy.notices import approval_notice_at
 
 S = State
 
-STARTS = frozenset({S.AWAITING_APPROVAL, S.PROCURING})
+STARTS = frozenset({S.AWAITING_APPROVAL, S.PROCURING, S.READY})
+"""A rental starts ready only if it is a machine that runs already and that got an owner."""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     S.AWAITING_APPROVAL: frozenset(

@@ -359,11 +359,14 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
     history = (fields.ident(past.get("offer_id")) for past in fields.entries(entry.get("offer_history")))
     rate = fields.amount(entry.get("pricing_total_hourly"))
     valid_from = fields.instant(entry.get("valid_from"))
+    status = fields.word(entry.get("status")) or "unknown"
     return ResourceView(
         resource_id=resource_id,
-        status=fields.word(entry.get("status")) or "unknown",
+        status=status,
+        runs=status in _RUNNING,
         name=fields.text(entry.get("name"), 200),
         gpu=next((name for name in gpu if name is not None), None),
+        count=fields.whole(fields.field(spec, "gpu_count"), 1, _MAX_GPUS),
         vendor=fields.text(entry.get("vendor"), 60),
         offer_ids=tuple(dict.fromkeys(found for found in history if found is not None)),
         created_at=fields.instant(entry.get("created_at")),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
 
 from bot.model.base import Frozen, Instant
 from bot.model.money import Micros
@@ -82,19 +85,32 @@ class SentScript(Frozen):
     """The place takes no boot script, so nothing of it was sent."""
 
 
+class AdoptedMachine(Frozen):
+    """A machine that ran on the account before this store knew it, and that got an owner. It has no offer."""
+
+    vendor: str
+    """Empty if the API didn't state it."""
+    gpu: str
+    rate: Decimal
+    """USD per hour, as the API stated it when the machine got its owner. Zero if it didn't."""
+
+
 class Attempt(Frozen):
-    """One procure call of one offer. An offer has at most one attempt ever."""
+    """One procure call of one offer, or the machine that got an owner. An offer has at most one attempt ever."""
 
     rental_id: str
     n: int
     """1 for a rental's first attempt."""
     state: AttemptState
-    offer: Offer
-    resource_name: str
-    """`gpubot-<rental>-<n>`."""
-    public_key: str
-    """The key that was sent, as one line."""
-    key_comment: str
+    offer: Offer | None = None
+    adopted: AdoptedMachine | None = None
+    """Set if there was no procure call: its resources are those that got an owner, and never more. Exactly one of
+    `offer` and `adopted` is set."""
+    resource_name: str | None = None
+    """As `bot.policy.resource_names` makes it. None for an adopted machine, which is never looked up by a name."""
+    public_key: str = ""
+    """The key that was sent, as one line. Empty for an adopted machine: nobody knows whose keys are on it."""
+    key_comment: str = ""
     script: SentScript | None = None
     """The boot script of the purchase. None if nothing was to be sent."""
     intended_at: Instant
@@ -113,6 +129,41 @@ class Attempt(Frozen):
     live attempt."""
     empty_since: Instant | None = None
     """When a lookup first found nothing for it. A second lookup decides."""
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Self:
+        if (self.offer is None) == (self.adopted is None):
+            raise ValueError("an attempt has an offer, or an adopted machine")
+        return self
+
+    @property
+    def _machine(self) -> Offer | AdoptedMachine:
+        machine = self.offer or self.adopted
+        if machine is None:
+            raise ValueError("an attempt has an offer, or an adopted machine")
+        return machine
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of its machine. Empty if that is not known."""
+        return self._machine.vendor
+
+    @property
+    def gpu(self) -> str:
+        """The GPU of its machine."""
+        return self._machine.gpu
+
+    @property
+    def rate(self) -> Decimal:
+        """USD per hour that its machine was sold for, or adopted at."""
+        return self._machine.rate
+
+    @property
+    def called_offer(self) -> Offer:
+        """The offer of its procure call. Raise ValueError for an adopted machine: that is a bug in the caller."""
+        if self.offer is None:
+            raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
+        return self.offer
 
     @property
     def live(self) -> bool:

@@ -102,7 +102,8 @@ class Rental(Frozen):
     id: str
     version: int = 1
     state: State
-    quote_id: str
+    quote_id: str | None
+    """None for a machine that got an owner: nobody asked for it here."""
     owner: str
     """Slack user id."""
     card_channel: str
@@ -110,7 +111,7 @@ class Rental(Frozen):
     teammates: tuple[str, ...] = ()
     """Slack ids of the people that its owner lets in."""
     clicked_offer: str
-    """The offer that the person chose. It is tried first."""
+    """The offer that the person chose. It is tried first. Empty if it has no quote."""
     envelope: Envelope
     """The envelope in force, or the one that is asked for while the request waits."""
     waiting: Waiting | None = None

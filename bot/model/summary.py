@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.money import Micros
 from bot.model.person import Key
 from bot.model.rental import Rental
@@ -51,6 +51,13 @@ class RentalDetails(RentalSummary):
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
+
+    @property
+    def bought_by(self) -> str:
+        """Slack id of the person whose keys the purchase sent: its first owner."""
+        changes = (event.facts.people for event in self.events if event.kind is EventKind.OWNER_CHANGED)
+        first = next((people for people in changes if people), None)
+        return first[0] if first else self.rental.owner
 
     @property
     def current(self) -> Attempt | None:

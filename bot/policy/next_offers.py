@@ -28,8 +28,8 @@ LEAST_TIME = timedelta(minutes=3)
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that fit the request, except those of places where an attempt failed: the `clicked` one
     first, then the cheapest. A place that just refused a boot script comes first: it is asked without one."""
-    ids = {attempt.offer.offer_id for attempt in attempts}
-    failed = {_place(attempt.offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
+    ids = {attempt.called_offer.offer_id for attempt in attempts}
+    failed = {_place(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
     fitting = [o for o in offers if fits(o, request) and o.offer_id not in ids and _place(o) not in failed]
     answered = [attempt for attempt in attempts if attempt.why not in MARKET_UNAVAILABLE]
     refused_last = _refused_script(answered[-1:])
@@ -42,7 +42,7 @@ def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
 
 
 def _refused_script(attempts: Sequence[Attempt]) -> set[tuple[str, str | None, str]]:
-    return {_place(attempt.offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
+    return {_place(attempt.called_offer) for attempt in attempts if attempt.why is Why.SCRIPT_REFUSED}
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:

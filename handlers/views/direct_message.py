@@ -13,7 +13,7 @@ from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
-from handlers.views import blocks, teammate_message
+from handlers.views import blocks, new_owner_message, teammate_message
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
@@ -38,7 +38,7 @@ from handlers.views.ssh_text import shown_again, ssh_lines
 
 KEEP_HOURS = (1, 4)
 """The hours on the buttons of "Still needed?", after which the bot asks again."""
-LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING})
+LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING, EventKind.ADOPTED, EventKind.OWNER_CHANGED})
 """The direct messages that say when a machine ends."""
 
 
@@ -54,6 +54,10 @@ def direct_message(
             return teammate_message.ready(event, details, reader, rules, times)
         case EventKind.READY:
             return _ready(event, details, reader, times)
+        case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
+            if details.rental.state is State.READY and reader == details.rental.owner:
+                return new_owner_message.new_owner(event, details, reader, times)
+            return _no_longer_ready(event, details, reader, times)
         case EventKind.STILL_NEEDED:
             return _still_needed(event, details, reader, rules, times)
         case EventKind.ENDING:

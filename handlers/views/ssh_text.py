@@ -111,6 +111,11 @@ def _whose_keys(details: RentalDetails, reader: str) -> str:
 
 def _owners_keys(details: RentalDetails, attempt: Attempt) -> str:
     """Return which keys open the machine, and the line that puts the others on it."""
+    if attempt.adopted is not None:
+        return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
+    if details.bought_by != details.rental.owner:
+        buyer = person(details.names, details.bought_by)
+        return join(f"Opens with the keys of {buyer}, who rented it.", _keys_to_paste(details, attempt))
     first = _key_name(attempt.key_comment, "your key")
     sent = _names(attempt.script_keys, details)
     too = f"; with {listed(sent)} too if its set-up runs" if sent else ""

@@ -10,6 +10,7 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.resource_names import read_name
 from tests.lifecycle.world import FOREVER, HOUR, World
 
 SETTLED = {AttemptState.FAILED, AttemptState.GONE}
@@ -37,7 +38,7 @@ async def check(world: World) -> None:
         tried = await world.attempts(rental)
         resources = await world.resources(rental)
         known |= {resource.resource_id: resource for resource in resources}
-        attempts |= {attempt.offer.offer_id: attempt for attempt in tried}
+        attempts |= {attempt.offer.offer_id: attempt for attempt in tried if attempt.offer is not None}
         check_attempts(rental, tried, resources, set(bought))
         check_events(rental, tried, await world.events(rental))
         check_end(rental, await world.event_kinds(rental))
@@ -85,9 +86,14 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
     if rental.state is State.READY:
         assert len(live) == 1
     for attempt in tried:
-        assert attempt.resource_name == f"gpubot-{rental.id}-{attempt.n}"
-        assert (attempt.state is not AttemptState.FAILED) or attempt.offer.offer_id not in bought
-        assert attempt.offer.rate <= rental.envelope.max_rate or rental.extension is not None
+        if attempt.adopted is not None:
+            assert (attempt.n, attempt.accepted, attempt.offer, attempt.resource_name) == (1, True, None, None)
+            continue
+        name = read_name(attempt.resource_name)
+        assert name is not None
+        assert (name.rental_id, name.n) == (rental.id, attempt.n)
+        assert (attempt.state is not AttemptState.FAILED) or attempt.called_offer.offer_id not in bought
+        assert attempt.rate <= rental.envelope.max_rate or rental.extension is not None
     for n, attempt in enumerate(tried):
         if attempt.why is Why.SCRIPT_REFUSED:
             assert attempt.script is not None
@@ -104,16 +110,17 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
 
 
 def _place(attempt: Attempt) -> tuple[str, str | None]:
-    return attempt.offer.vendor, attempt.offer.vendor_region
+    return attempt.called_offer.vendor, attempt.called_offer.vendor_region
 
 
 def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:
     """Check that the history begins with a request, fits the attempts, and ends once."""
     kinds = [event.kind for event in events]
-    assert kinds[0] in {EventKind.STARTED, EventKind.ASKED}
+    adopted = [attempt for attempt in tried if attempt.adopted is not None]
+    assert kinds[0] in ({EventKind.ADOPTED} if adopted else {EventKind.STARTED, EventKind.ASKED})
     assert all(one.at <= other.at for one, other in pairwise(events))
-    assert kinds.count(EventKind.RENTING) == len(tried)
-    assert kinds.count(EventKind.READY) == (rental.lease is not None)
+    assert kinds.count(EventKind.RENTING) == len(tried) - len(adopted)
+    assert kinds.count(EventKind.READY) == (rental.lease is not None and not adopted)
     happened = [kind for kind in kinds if kind not in AFTER_THE_END]
     if rental.state.over:
         assert happened[-1] in ENDINGS

@@ -19,6 +19,7 @@ from bot.model.event import EventKind
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.resource_names import make_name
 from tests.lifecycle.checks import check
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
 
@@ -188,7 +189,7 @@ class RandomActions:
         for line in (await self.here.outside.look("bill"))["lines"]:
             billed[line["name"]] = billed.get(line["name"], 0) + line["micros"]
         for rental in await self.here.rentals():
-            of = [billed.get(f"gpubot-{rental.id}-{n + 1}", 0) for n in range(rental.attempts)]
+            of = [billed.get(make_name(rental.id, n + 1, rental.owner), 0) for n in range(rental.attempts)]
             events = await self.here.events(rental)
             renting = [event for event in events if event.kind is EventKind.RENTING]
             for n, event in enumerate(renting[1:]):

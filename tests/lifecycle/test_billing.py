@@ -101,8 +101,8 @@ def test_the_hourly_rate_of_a_machine_is_the_sum_of_its_parts() -> None:
 
 def test_the_hourly_rate_is_that_of_the_offer_if_a_part_has_none() -> None:
     attempt = make.attempt()
-    assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.offer.rate
-    assert hourly([], attempt) == attempt.offer.rate
+    assert hourly([resource("res-1"), resource("res-2", rate=None)], attempt) == attempt.called_offer.rate
+    assert hourly([], attempt) == attempt.called_offer.rate
 
 
 def test_the_span_of_a_ledger_is_from_its_first_start_to_its_last_end() -> None:

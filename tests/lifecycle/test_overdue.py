@@ -14,6 +14,7 @@ from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.state import State
+from tests.lifecycle.adopting import add_machine, adopt
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.failing import (
     BrokenMarket,
@@ -52,6 +53,18 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert ending(await here.rental(rental.id)).why is Why.LEASE_ENDED
     assert E.LOST not in await here.event_kinds(rental)
     assert len(await here.notices(E.DELETED_OVERDUE)) == 2
+
+
+async def test_an_adopted_machine_whose_step_fails_is_deleted_and_not_again_each_minute(here: World) -> None:
+    rental = await adopt(here, await add_machine(here), ends_at=here.now + HOUR)
+    market = break_steps(here)
+    await here.pass_time(HOUR + 2 * GRACE + MINUTE)
+    assert await here.alive() == []
+    assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
+    await here.pass_time(2 * HOUR)
+    assert len(await here.calls("delete_resource")) < 15
+    market.broken = False
+    await ends_as(here, rental, State.DESTROYED)
 
 
 async def test_a_machine_that_its_owner_destroyed_is_deleted_one_grace_later(here: World) -> None:

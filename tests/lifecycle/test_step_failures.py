@@ -75,7 +75,7 @@ async def execute(here: World, statement: str, of: str) -> None:
 
 async def test_a_rental_that_cannot_be_loaded_is_reported_and_deleted_while_others_go_on(here: World) -> None:
     rental, other = await here.ready(), await here.ready(person=BEN)
-    found = await here.quote(rental.quote_id)
+    found = await here.quote(rental.quote_id or "")
     broken = changed(found, id="broken", due_at=here.now, rental_id=None, state=QuoteState.LOOKING)
     async with here.deps.store.write() as tx:
         await tx.quotes.add(broken)

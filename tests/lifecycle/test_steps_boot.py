@@ -156,8 +156,11 @@ async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offe
     assert (refused.state, refused.why) == (AttemptState.FAILED, Why.SCRIPT_REFUSED)
     assert refused.script is not None
     assert bought.script == SentScript(version=SCRIPT_VERSION, refused=True)
-    assert (bought.offer.vendor, bought.offer.vendor_region) == ("hyperstack", refused.offer.vendor_region)
-    assert bought.offer.offer_id != refused.offer.offer_id
+    assert (bought.called_offer.vendor, bought.called_offer.vendor_region) == (
+        "hyperstack",
+        refused.called_offer.vendor_region,
+    )
+    assert bought.called_offer.offer_id != refused.called_offer.offer_id
     assert [script is None for script in await scripts(here)] == [False, True]
     assert await left_out(here, rental) == [None, LeftOut(refused=True, setup="torch", key_count=1)]
     assert await lets_in(rental, here.outside.key)
@@ -167,7 +170,7 @@ async def test_a_vendor_that_refuses_the_script_is_asked_again_with_a_fresh_offe
 async def test_the_vendor_that_was_chosen_is_asked_without_the_script_before_a_cheaper_one(here: World) -> None:
     await here.behaves("nebius", "refuses_cloud_init")
     rental = await here.rent(await here.ask(setup="torch"), "nebius")
-    assert [attempt.offer.vendor for attempt in await here.attempts(rental)] == ["nebius", "nebius"]
+    assert [attempt.called_offer.vendor for attempt in await here.attempts(rental)] == ["nebius", "nebius"]
     assert rental.state is State.PROVISIONING
 
 
@@ -176,7 +179,7 @@ async def test_a_vendor_that_refuses_without_the_script_too_is_left_and_the_next
 ) -> None:
     await here.fault("procure_offer", "status", status=422, times=2)
     rental = await here.get(setup="torch")
-    assert [(attempt.offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
+    assert [(attempt.called_offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
         ("hyperstack", Why.SCRIPT_REFUSED),
         ("hyperstack", Why.REFUSED),
         ("nebius", None),
@@ -196,7 +199,7 @@ async def test_a_refused_script_does_not_count_towards_the_attempts(here: World)
 async def test_a_place_is_asked_once_with_the_script_and_once_without_it(here: World) -> None:
     await here.fault("procure_offer", "status", status=422, times=None)
     rental = await here.get(setup="torch")
-    assert [(attempt.offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
+    assert [(attempt.called_offer.vendor, attempt.why) for attempt in await here.attempts(rental)] == [
         ("hyperstack", Why.SCRIPT_REFUSED),
         ("hyperstack", Why.REFUSED),
         ("nebius", Why.SCRIPT_REFUSED),
@@ -214,7 +217,7 @@ async def test_if_the_vendor_that_refused_the_script_offers_nothing_more_the_nex
     others = [offer for offer in offers if offer["vendor"] != "hyperstack"]
     await here.fault("get_offers", "garbage", body=json.dumps({"offers": others}))
     rental = await here.rent(quote)
-    assert [attempt.offer.vendor for attempt in await here.attempts(rental)] == ["hyperstack", "nebius"]
+    assert [attempt.called_offer.vendor for attempt in await here.attempts(rental)] == ["hyperstack", "nebius"]
     assert [script is None for script in await scripts(here)] == [False, False]
 
 

@@ -36,7 +36,7 @@ async def test_after_sold_out_the_next_offer_within_the_envelope_is_bought(here:
     rental = await here.until(await here.get(), State.PROVISIONING)
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, Why.SOLD_OUT)
-    assert (second.state, second.offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
+    assert (second.state, second.called_offer.rate) == (AttemptState.BOUGHT, Decimal("2.42"))
     facts = (await here.last_event(rental, E.RENTING)).facts
     assert (facts.vendor, facts.rate, facts.before_vendor, facts.before) == (
         "nebius",
@@ -54,7 +54,7 @@ async def test_after_an_expired_offer_the_same_place_is_asked_for_a_new_one(here
     rental = await here.get()
     first, second = await here.attempts(rental)
     assert (first.state, first.why) == (AttemptState.FAILED, Why.EXPIRED)
-    assert (second.state, second.offer.vendor) == (AttemptState.BOUGHT, "hyperstack")
+    assert (second.state, second.called_offer.vendor) == (AttemptState.BOUGHT, "hyperstack")
     assert len(await here.calls("get_offers")) == 2
     await ends_well(here, rental, "hyperstack")
 
@@ -64,7 +64,7 @@ async def test_an_offer_that_is_about_to_expire_is_not_tried(here: World) -> Non
     here.jump(29 * MINUTE + 45 * SECOND)
     rental = await here.rent(quote)
     (attempt,) = await here.attempts(rental)
-    assert attempt.offer.offer_id not in {offer.offer_id for offer in quote.offers}
+    assert attempt.called_offer.offer_id not in {offer.offer_id for offer in quote.offers}
     assert attempt.state is AttemptState.BOUGHT
 
 
@@ -177,7 +177,7 @@ async def test_an_offer_that_an_unknown_call_bought_belongs_to_the_new_attempt(s
         lost = await here.outside.post_procure(quote.offers[0].offer_id, "gpubot-older-1")
         rental = await here.until(await here.rent(quote), State.READY)
         (attempt,) = await here.attempts(rental)
-        assert attempt.offer.offer_id == quote.offers[0].offer_id
+        assert attempt.called_offer.offer_id == quote.offers[0].offer_id
         assert [r.resource_id for r in await here.resources(rental)] == lost.json()["resource_ids"]
         await ends_well(here, rental, "hyperstack")
 

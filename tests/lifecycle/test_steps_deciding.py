@@ -149,7 +149,7 @@ async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_dec
     rental = await here.approve(rental)
     assert rental.state is State.PROVISIONING
     (attempt,) = await here.attempts(rental)
-    assert (attempt.offer.region, attempt.offer.offer_id) == ("US", changed.clicked_offer)
+    assert (attempt.called_offer.region, attempt.called_offer.offer_id) == ("US", changed.clicked_offer)
 
 
 async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_an_approver(here: World) -> None:
@@ -157,7 +157,7 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
     changed = await here.rent(await here.ask(count=1, changes=rental.id))
     assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
-    assert attempt.offer.offer_id == changed.clicked_offer
+    assert attempt.called_offer.offer_id == changed.clicked_offer
     assert await here.event_kinds(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
     with pytest.raises(TooLate, match="no longer waits"):
         await here.rent(await here.ask(count=2, changes=rental.id))

@@ -47,9 +47,9 @@ async def test_a_machine_that_was_named_and_never_seen_has_an_estimated_cost(her
     rental = await here.until_event(rental, E.GIVEN_UP)
     rental = await here.until(rental, State.READY)
     first, second = await here.attempts(rental)
-    assert (first.state, second.offer.vendor) == (AttemptState.GONE, "nebius")
+    assert (first.state, second.called_offer.vendor) == (AttemptState.GONE, "nebius")
     (row,) = await here.ledger(rental)
-    assert (row.started_at, row.rate, row.estimated) == (first.intended_at, first.offer.rate, True)
+    assert (row.started_at, row.rate, row.estimated) == (first.intended_at, first.called_offer.rate, True)
     assert 0 < row.amount < 20_000
 
 

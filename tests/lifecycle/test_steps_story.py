@@ -32,7 +32,7 @@ async def test_a_machine_is_found_rented_and_ready(here: World) -> None:
     assert await here.event_kinds(rental) == [E.STARTED, E.RENTING, E.ACCEPTED, E.READY]
     (machine,) = await here.alive()
     assert (rental.host, rental.port) == (machine["host"], machine["port"])
-    assert machine["name"] == f"gpubot-{rental.id}-1"
+    assert machine["name"] == f"gpubot-{rental.id}-1-u0ana"
     assert rental.running_lease.ends_at == here.now + 2 * HOUR
     assert await here.direct(rental) == [(ANA.id, E.READY)]
 

@@ -188,7 +188,7 @@ async def test_a_machine_that_the_vendor_did_not_find_for_a_while_is_watched_aga
     again = {
         "resource_id": SECOND_MACHINE,
         "status": "running",
-        "offer_history": [{"offer_id": attempt.offer.offer_id}],
+        "offer_history": [{"offer_id": attempt.called_offer.offer_id}],
     }
     lists = await here.list_resources_as([{**again, "resource_id": machine["resource_id"]}, again])
     await here.sweep()
@@ -208,7 +208,7 @@ async def test_a_machine_with_a_name_of_ours_from_another_offer_is_not_ours(here
     theirs = {
         "resource_id": SECOND_MACHINE,
         "status": "running",
-        "name": f"gpubot-{rental.id}-1",
+        "name": f"gpubot-{rental.id}-1-u0ana",
         "offer_history": [{"offer_id": "another-offer"}],
     }
     lies = [

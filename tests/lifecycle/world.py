@@ -34,6 +34,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.policy.resource_names import make_name
 from bot.policy.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from store.db import Database
@@ -300,7 +301,7 @@ class World(WorldReader):
     async def vanish(self, rental: Rental, how: str) -> None:
         """Let the vendor take the machines of a rental's newest attempt."""
         for resource in await self.alive():
-            if resource["name"] == f"gpubot-{rental.id}-{rental.attempts}":
+            if resource["name"] == make_name(rental.id, rental.attempts, rental.owner):
                 await self.outside.control(f"resources/{resource['resource_id']}/vanish", how=how)
 
 

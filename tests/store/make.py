@@ -190,7 +190,8 @@ async def store_rental(
     """Store a rental with its quote, an event, its card and these attempts. Return it."""
     started = started or rental()
     async with database.write() as tx:
-        await tx.quotes.add(quote(started.quote_id, owner=started.owner, created_at=at))
+        if started.quote_id is not None:
+            await tx.quotes.add(quote(started.quote_id, owner=started.owner, created_at=at))
         await tx.rentals.apply(
             unchecked(
                 None,

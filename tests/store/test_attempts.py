@@ -146,7 +146,9 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
         # The caller can take the next offer in the same transaction.
         await tx.rentals.apply(changed(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
-        assert [attempt.offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == ["offer-bbbbb-1"]
+        assert [attempt.called_offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == [
+            "offer-bbbbb-1"
+        ]
         assert [event.kind for event in await tx.events.of("bbbbb")] == [EventKind.STARTED, EventKind.RENTING]
         taken = await tx.rentals.attempt_by_offer("offer-x")
         named = await tx.rentals.attempt_by_name("gpubot-bbbbb-1")

@@ -58,14 +58,16 @@ async def _buy_again(here: World, url: str, bought: Collection[Attempt]) -> None
         # This marketplace doesn't sell the offers that were found in the old one.
         await conn.execute(update(quotes).values(offers=()))
     for attempt in bought:
-        offer = await here.outside.offer(attempt.offer.vendor)
-        await here.outside.post_procure(offer["offer_id"], attempt.resource_name)
+        offer = await here.outside.offer(attempt.called_offer.vendor)
+        await here.outside.post_procure(offer["offer_id"], attempt.resource_name or "")
         (machine,) = await here.outside.resources(offer["offer_id"])
         async with database.begin() as conn:
             await conn.execute(
                 update(attempts)
                 .where(attempts.c.rental_id == attempt.rental_id, attempts.c.n == attempt.n)
-                .values(offer=changed(attempt.offer, offer_id=offer["offer_id"]), offer_id=offer["offer_id"])
+                .values(
+                    offer=changed(attempt.called_offer, offer_id=offer["offer_id"]), offer_id=offer["offer_id"]
+                )
             )
             await conn.execute(
                 update(resources)

@@ -103,7 +103,7 @@ async def test_the_store_reads_and_writes_an_upgraded_database(old_url: str, clo
             rate=None,
             valid_from=None,
             valid_to=None,
-            offer_rate=second.offer.rate,
+            offer_rate=second.called_offer.rate,
             intended_at=START + HOUR,
             billed_to=None,
         ),
@@ -133,7 +133,7 @@ async def test_rentals_in_every_state_are_read_and_written_after_an_upgrade(
         async with database.write() as tx:
             rental = await tx.rentals.get(rental_id)
             assert rental is not None
-            assert await tx.quotes.get(rental.quote_id) is not None
+            assert await tx.quotes.get(rental.quote_id or "") is not None
             again = Change(
                 before=rental,
                 after=make.next_of(rental),

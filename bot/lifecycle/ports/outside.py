@@ -52,8 +52,12 @@ class ResourceView(Frozen):
 
     resource_id: str
     status: str
+    runs: bool = False
+    """Whether the status says that it runs."""
     name: str | None = None
     gpu: str | None = None
+    count: int | None = None
+    """How many GPUs it has."""
     vendor: str | None = None
     offer_ids: tuple[str, ...] = ()
     created_at: Instant | None = None

@@ -88,7 +88,8 @@ class UnfinishedAttempt(Frozen):
     newest: bool
     """Whether it is the rental's last attempt; `accepted_at` and `ends_at` are about that one."""
     owner: str
-    offer_id: str
+    offer_id: str | None
+    """None for an adopted machine, whose resources the store all has."""
     intended_at: Instant
     marked_for_deletion: bool
     accepted_at: Instant | None

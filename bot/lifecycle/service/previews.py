@@ -243,7 +243,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
-        quote = await tx.quotes.get(rental.quote_id) if rental else None
+        quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
     if rental is not None and not may_change(person.id, rental.owner):
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:

@@ -10,7 +10,7 @@ from bot.lifecycle import transitions
 from bot.lifecycle.account import check_buying
 from bot.lifecycle.asking_again import envelope_facts
 from bot.lifecycle.boot_size import check_boot_script
-from bot.lifecycle.deps import Deps, new_id, transact
+from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
@@ -75,7 +75,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         team_rate=usage.team_rate,
     )
     await _check_key(tx, deps, person)
-    rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await _free_id(tx))
+    rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await free_id(tx))
     events = (event, *await _let_in(tx, rental, rental.teammates, deps.clock.now()))
     await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
@@ -125,12 +125,6 @@ async def _check_duplicate(tx: Tx, person: Person, request: Request) -> None:
         same = (own.gpu, own.count, own.region) == (request.gpu, request.count, request.region)
         if same and rental.state is not State.DESTROYING:
             raise DuplicateRental(f"You already rent the same ({rental.id}). Another one?", rental.id)
-
-
-async def _free_id(tx: Tx) -> str:
-    while await tx.rentals.get(rental_id := new_id()) is not None:
-        pass
-    return rental_id
 
 
 def _new_rental(

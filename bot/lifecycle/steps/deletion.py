@@ -43,7 +43,7 @@ async def continue_deletions(deps: StepDeps, snapshot: RentalSnapshot) -> Rental
         snapshot = await _delete_attempt(deps, snapshot, attempt)
         if attempt.reopened and snapshot.attempt(attempt.n).settled:
             bill = snapshot.spent(deps.clock.now())
-            facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.offer.vendor)
+            facts = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor)
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, deps.clock.now(), facts)
     return _update_alarm(snapshot, deps.clock.now())
 
@@ -102,12 +102,12 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     if now < alarm.at:
         return snapshot
     alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
-    offer = waiting[0].offer
+    first = waiting[0]
     facts = Facts(
         resource_id=alive[0].resource_id if alive else None,
-        rate=sum((r.rate or offer.rate for r in alive), start=Decimal(0)) if alive else offer.rate,
+        rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,
         detail=next((r.last_answer for r in alive if r.last_answer), None),
-        vendor=offer.vendor,
+        vendor=first.vendor,
         since=rental.ending.since if rental.ending else None,
     )
     next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)

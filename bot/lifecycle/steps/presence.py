@@ -11,7 +11,7 @@ from bot.lifecycle.ports.outside import OfferProgress, ResourceView
 from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.lease_end import begin_end, ended_as_overdue
 from bot.lifecycle.steps.polling import poll_at, retry_at
-from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, with_answer
+from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.lifecycle.transitions import change_rate, finish, known_bill
 from bot.model.attempt import Attempt, Why
 from bot.model.event import Event, EventKind, Facts
@@ -43,7 +43,7 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         not_found = any(view is None for view in views.values())
-        progress = await deps.market.progress(attempt.offer.offer_id) if not_found else OfferProgress()
+        progress = await progress_of(deps, attempt) if not_found else OfferProgress()
     except MarketAway as away:
         return snapshot, retry_at(now, away)
     snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot

@@ -43,6 +43,7 @@ from bot.policy.next_offers import (
     untried,
     within_envelope,
 )
+from bot.policy.resource_names import make_name
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
 """If buying is blocked for longer, the request waits for a decision again. A purchase that late would be a
@@ -111,7 +112,7 @@ def give_up(
     """Mark an attempt for deletion. The next one begins once its deletion is accepted."""
     marked = changed(attempt, marked_for_deletion=True, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
-    facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=why, detail=detail or None)
+    facts = Facts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
     return snapshot.with_facts(marked).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
 
 
@@ -119,7 +120,7 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
     """Turn an intended attempt into an unknown one, with an event. Change nothing if it is in another state."""
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
-    facts = Facts(vendor=attempt.offer.vendor, rate=attempt.offer.rate, why=attempt.why or Why.NO_ANSWER)
+    facts = Facts(vendor=attempt.vendor, rate=attempt.rate, why=attempt.why or Why.NO_ANSWER)
     unknown = changed(attempt, state=AttemptState.UNKNOWN, why=attempt.why or Why.NO_ANSWER)
     return snapshot.with_facts(unknown).with_event(EventKind.NO_ANSWER, now, facts)
 
@@ -128,9 +129,9 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
     facts = Facts(
-        vendor=attempt.offer.vendor,
-        vendor_region=attempt.offer.vendor_region,
-        rate=attempt.offer.rate,
+        vendor=attempt.vendor,
+        vendor_region=attempt.called_offer.vendor_region,
+        rate=attempt.rate,
         why=attempt.why,
     )
     return snapshot.with_facts(bought).with_rental(after).with_event(EventKind.ACCEPTED, now, facts)
@@ -153,7 +154,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         block = await buying_block(tx)
         if block is not None:
             return _wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
-        quote = await tx.quotes.get(rental.quote_id)
+        quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)
     if quote is None:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
@@ -222,7 +223,7 @@ async def _intend(
         n=n,
         state=AttemptState.INTENDED,
         offer=offer,
-        resource_name=f"gpubot-{rental.id}-{n}",
+        resource_name=make_name(rental.id, n, rental.owner),
         public_key=key.line,
         key_comment=key.comment,
         script=plan.sent,
@@ -233,8 +234,8 @@ async def _intend(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,
-        before=before.offer.rate if before else None,
-        before_vendor=before.offer.vendor if before else None,
+        before=before.rate if before else None,
+        before_vendor=before.vendor if before else None,
         why=before.why if before else None,
         detail=before.detail or None if before else None,
         paid=_paid(snapshot, before) if before else None,
@@ -257,10 +258,9 @@ def _paid(snapshot: RentalSnapshot, attempt: Attempt) -> bool | None:
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the one procure call of an attempt, and return the snapshot with its answer."""
+    offer_id, name = attempt.called_offer.offer_id, attempt.resource_name or ""
     try:
-        answer = await deps.market.procure(
-            attempt.offer.offer_id, attempt.public_key, attempt.resource_name, script
-        )
+        answer = await deps.market.procure(offer_id, attempt.public_key, name, script)
     except MarketAway as away:
         now = deps.clock.now()
         if away.may_have_bought:

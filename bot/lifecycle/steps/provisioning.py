@@ -37,7 +37,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         seen = [resource.status != NAMED for resource in snapshot.resources_of(attempt)]
         if seen and all(seen):
-            progress = await deps.market.progress(attempt.offer.offer_id)
+            progress = await deps.market.progress(attempt.called_offer.offer_id)
         else:
             # Store each resource as soon as it appears: it bills from then on.
             snapshot, progress = await look_up(deps, snapshot, attempt)
@@ -130,14 +130,14 @@ def _ready(
     port = resource.port or 22
     after = become_ready(rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease)
     facts = Facts(
-        vendor=attempt.offer.vendor,
-        vendor_region=attempt.offer.vendor_region,
+        vendor=attempt.called_offer.vendor,
+        vendor_region=attempt.called_offer.vendor_region,
         rate=after.rate,
         span=now - (rental.procuring_since or attempt.intended_at),
         since=attempt.intended_at,
         until=ends_at,
-        gpu=attempt.offer.gpu,
-        count=attempt.offer.count,
+        gpu=attempt.called_offer.gpu,
+        count=attempt.called_offer.count,
     )
     if silent:
         snapshot = snapshot.with_event(EventKind.SILENT, now, facts)

@@ -31,6 +31,8 @@ async def look_up(
 
     Raise MarketAway if one of them has no usable answer.
     """
+    if attempt.offer is None:
+        return await _look_up_adopted(deps, snapshot, attempt)
     known = snapshot.resources_of(attempt)
     offer_id = attempt.offer.offer_id
     progress, listed = await asyncio.gather(deps.market.progress(offer_id), deps.market.resources(offer_id))
@@ -51,6 +53,24 @@ async def look_up(
     return with_answer(snapshot, attempt, views, progress, deps.clock.now()), progress
 
 
+async def _look_up_adopted(
+    deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
+) -> tuple[RentalSnapshot, OfferProgress]:
+    """Ask for the resources of an adopted machine by their ids alone: an offer or a name that they share with
+    another machine must not bring that one in."""
+    views = {
+        resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
+        for resource in snapshot.alive_of(attempt)
+    }
+    progress = await progress_of(deps, attempt)
+    return with_answer(snapshot, attempt, views, progress, deps.clock.now()), progress
+
+
+async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
+    """Return how far the procurement of an attempt is: untouched for an adopted machine, which has none."""
+    return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
+
+
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
     """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
     made from another offer, or can't be read: its name in a status proves nothing, so that is no outage."""
@@ -58,7 +78,7 @@ async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> 
         view = await deps.market.resource(resource_id, fresh=True)
     except MarketAway:
         return None
-    ours = view is None or not view.offer_ids or attempt.offer.offer_id in view.offer_ids
+    ours = view is None or not view.offer_ids or attempt.called_offer.offer_id in view.offer_ids
     return view if ours else None
 
 
@@ -127,7 +147,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
     """Return a placeholder for the resource of a purchase that never showed one. It is gone since the first lookup
     that found nothing."""
-    resource = named_resource(attempt.offer.offer_id, attempt, now)
+    resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
 
 

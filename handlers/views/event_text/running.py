@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText
-from handlers.views.format import Times, about_span, span
+from handlers.views.format import Times, about_span, escape, person, span
 from handlers.views.use_text import verdict_then
 
 
@@ -81,7 +81,22 @@ def _extension_withdrawn(context: EventContext) -> EventText:
     return EventText(f"{context.actor} no longer asks for more time", f"it ends {_end_text(context)}.", colon=True)
 
 
+def _adopted(context: EventContext) -> EventText:
+    facts = context.facts
+    owner = person(context.details.names, next(iter(facts.people or ()), None))
+    named = f", named {escape(facts.name)}" if facts.name else ""
+    ran = f"It ran on the account{named}, and I didn't know it."
+    return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {_end_text(context)}.")
+
+
+def _owner_changed(context: EventContext) -> EventText:
+    before, after = (person(context.details.names, one) for one in context.facts.people or (None, None))
+    return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
+
+
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
+    EventKind.ADOPTED: _adopted,
+    EventKind.OWNER_CHANGED: _owner_changed,
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
     EventKind.USE_CHANGED: _use_changed,

@@ -1,0 +1,54 @@
+"""Direct messages to the owner whom an admin gave a machine."""
+
+from __future__ import annotations
+
+from bot.model.event import Event, EventKind
+from bot.model.summary import AccruedCost, RentalDetails
+from handlers.ids import Action, RentalValue
+from handlers.views import blocks
+from handlers.views.blocks import Rendered, button
+from handlers.views.format import Times, escape, join, per_hour, person
+from handlers.views.lease_buttons import destroy_button, take_back_button
+from handlers.views.rental_text import machine, more_time_asked, so_far
+from handlers.views.ssh_text import shown_again, ssh_lines
+
+
+def new_owner(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+    """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in."""
+    rental = details.rental
+    ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
+    lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
+    lines = [join(lead, ends), *ssh_lines(details, reader)]
+    if rental.extension is not None:
+        lines.append(more_time_asked(rental.extension, event.at, times))
+    again = shown_again(rental)
+    extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
+    return blocks.message(
+        "\n".join([*lines, f"{again}."]),
+        blocks.section("\n".join(lines)),
+        blocks.actions(extend, destroy_button(rental)),
+        blocks.context(again),
+        closed=False,
+    )
+
+
+def _adopted(event: Event, details: RentalDetails, times: Times) -> str:
+    facts, admin = event.facts, person(details.names, event.actor)
+    named = f", named {escape(facts.name)}" if facts.name else ""
+    money = join(
+        f"{per_hour(facts.rate)}" if facts.rate else "",
+        f"since {times.time(facts.since, event.at)}" if facts.since else "",
+    )
+    cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
+    return (
+        f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
+        f"{money}, {cost}."
+    )
+
+
+def _handed_over(event: Event, details: RentalDetails) -> str:
+    before = person(details.names, (event.facts.people or (None,))[0])
+    money = f", {per_hour(details.rental.rate)}" if details.rental.rate else ""
+    return (
+        f"{person(details.names, event.actor)} made you the owner of {machine(details)}{money}. It was {before}'s."
+    )

@@ -1,0 +1,34 @@
+"""Machines that nobody bought through the bot, and the owners that they get."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.deps import transact
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.adopting import adopt_machines
+from bot.lifecycle.sweep import unknown_machine
+from bot.model.person import Person
+from bot.model.rental import Rental
+from tests.lifecycle.world import ANA, CLEO, World
+
+
+async def add_machine(here: World, name: str = "train-3") -> str:
+    """Add a running machine to the account, and return its id."""
+    added = await here.outside.control("resources", name=name, gpu_type="H100", rate="2.10")
+    return str(added["resource_id"])
+
+
+async def adopt(
+    here: World, *resource_ids: str, ends_at: datetime, owner: Person = ANA, admin: Person = CLEO
+) -> Rental:
+    """Give these machines to an owner, as one purchase."""
+    views = await here.deps.market.resources()
+    machines = [unknown_machine(view, here.now) for view in views if view.resource_id in resource_ids]
+
+    async def decision(tx: Tx) -> Rental:
+        return await adopt_machines(tx, here.deps, admin, machines, owner=owner, ends_at=ends_at)
+
+    rental = await transact(here.deps, decision)
+    await here.settle()
+    return await here.rental(rental.id)

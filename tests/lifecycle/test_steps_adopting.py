@@ -1,0 +1,94 @@
+"""A machine that nobody bought through the bot gets an owner, and is then like any other rental."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.state import State
+from tests.lifecycle.adopting import add_machine, adopt
+from tests.lifecycle.checks import check, check_delivered, ends_as
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
+
+
+async def adopt_all(here: World, *, span: timedelta = 3 * HOUR, **more: Any) -> Rental:
+    """Give every machine of the account to an owner, as one purchase."""
+    machines = [machine["resource_id"] for machine in await here.alive()]
+    return await adopt(here, *machines, ends_at=here.now + span, **more)
+
+
+async def test_an_adopted_machine_is_watched_ends_with_its_lease_and_costs_from_when_it_began(url: str) -> None:
+    async with world(url) as here:
+        resource_id = await add_machine(here)
+        here.jump(2 * HOUR)
+        rental = await adopt_all(here)
+        assert (rental.state, rental.owner, rental.rate) == (State.READY, ANA.id, Decimal("2.10"))
+        assert (rental.quote_id, rental.approved_by, rental.card_channel) == (None, CLEO.id, "C0HOME")
+        assert rental.running_lease.ends_at == here.now + 3 * HOUR
+        assert await here.direct(rental) == [(ANA.id, E.ADOPTED)]
+        (attempt,) = await here.attempts(rental)
+        assert (attempt.offer, attempt.resource_name, attempt.live) == (None, None, True)
+        await here.sweep()
+        await here.pass_time(HOUR)
+        assert await here.calls("offer_status") == []
+        assert [resource.resource_id for resource in await here.resources(rental)] == [resource_id]
+        await ends_as(here, rental, State.DESTROYED, within=3 * HOUR)
+        (row,) = await here.ledger(rental)
+        assert (row.owner, row.estimated) == (ANA.id, False)
+        assert (await here.direct(rental))[-1] == (ANA.id, E.ENDING)
+        await check(here)
+        await check_delivered(here)
+
+
+async def test_a_machine_of_ours_gets_the_id_in_its_name_back_and_no_other_id_if_that_is_taken(
+    here: World,
+) -> None:
+    await add_machine(here, "gpubot-k7mq2-1-u0ana")
+    assert (await adopt_all(here)).id == "k7mq2"
+    await here.destroy(await here.rental("k7mq2"))
+    await here.until("k7mq2", State.DESTROYED)
+    await add_machine(here, "gpubot-k7mq2-2-u0ana")
+    assert (await adopt_all(here)).id != "k7mq2"
+
+
+async def test_limits_do_not_refuse_a_machine_that_bills_already(sqlite_url: str) -> None:
+    nothing = changed(RULES.limits, per_person_rentals=1, team_per_hour=Decimal("0.01"))
+    async with world(sqlite_url, rules=changed(RULES, limits=nothing)) as here:
+        await add_machine(here)
+        assert (await adopt_all(here)).state is State.READY
+
+
+async def test_an_adopted_machine_that_the_vendor_takes_is_lost(here: World) -> None:
+    resource_id = await add_machine(here)
+    rental = await adopt_all(here)
+    await here.outside.control(f"resources/{resource_id}/vanish", how="missing")
+    rental = await here.until(rental, State.LOST)
+    assert (ANA.id, E.LOST) in await here.direct(rental)
+
+
+async def test_only_an_admin_gives_machines_and_only_to_people_who_may_use_the_bot_for_an_allowed_time(
+    here: World,
+) -> None:
+    await add_machine(here)
+    with pytest.raises(Refused):
+        await adopt_all(here, admin=BEN)
+    with pytest.raises(Mistake):
+        await adopt_all(here, owner=changed(ANA, guest=True))
+    with pytest.raises(Mistake):
+        await adopt_all(here, span=RULES.lease.max + MINUTE)
+    assert await here.rentals() == []
+
+
+async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> None:
+    await add_machine(here)
+    rental = await adopt_all(here)
+    with pytest.raises(TooLate, match=rental.id):
+        await adopt_all(here, owner=BEN)
+    assert len(await here.rentals()) == 1
