@@ -20,6 +20,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.demo.dialogs import Dialogs
 from bot.demo.laptop import Laptop
+from bot.demo.machines import change_use, take_back
 from bot.demo.play import Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import (
@@ -51,6 +52,8 @@ Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it
   ana 3                   Ana clicks button [3]
   ana 1=6h                Ana fills in field 1 of the dialog that she has open
   ana ok, ana close       Ana sends the dialog off, or closes it
+  use k7mq2 98            the GPUs of k7mq2 compute at 98 %; also: use k7mq2 0 connected, use k7mq2 hang
+  vanish k7mq2            the vendor takes k7mq2 back
   +2h, +1h30m             two hours pass, or one and a half (d, h, m, s)
   help, quit"""
 
@@ -85,6 +88,10 @@ class Console:
             self.printer.say(HELP)
         elif typed.startswith("+"):
             await self.play.passes(read_span(typed))
+        elif who == "use":
+            self.printer.say(await change_use(self.play.sandbox, rest))
+        elif who == "vanish":
+            self.printer.say(await take_back(self.play.sandbox, rest))
         elif name in PEOPLE:
             try:
                 await self._run_for(name, rest)

@@ -26,6 +26,7 @@ from sandbox.client.answers import (
 )
 from sandbox.client.client import SandboxClient
 from sandbox.client.server import ControlError, Fault, Server
+from sandbox.use import Fault as MachineFault
 
 __all__ = [
     "Account",
@@ -40,6 +41,7 @@ __all__ = [
     "LoggedRequest",
     "Machine",
     "MachineDetails",
+    "MachineFault",
     "MachineUse",
     "Modal",
     "Option",

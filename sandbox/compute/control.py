@@ -1,15 +1,14 @@
 """`/_control/` of Compute Clear: the real state of the account, and how the vendors behave."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from sandbox.compute.api import Api
 from sandbox.compute.billing import bill
-from sandbox.compute.catalog import VARIANTS, families
+from sandbox.compute.control_unknown import UnknownMachineBody, unknown_machine
 from sandbox.compute.control_use import UseBody, set_use, use_json
 from sandbox.compute.hosts import Hosts
 from sandbox.compute.machines import Machine
@@ -36,19 +35,6 @@ class BehaviourBody(ControlModel):
         if self.behaviour in AT_DELETE and "seconds" not in self.model_fields_set:
             seconds = SLOW_DELETION_SECONDS
         return BehaviourSetting(self.behaviour, self.times, seconds, self.quiet, self.words)
-
-
-def _exact(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-class UnknownMachineBody(ControlModel):
-    """A machine that was not procured through the API."""
-
-    name: str
-    gpu_type: str
-    rate: Annotated[Decimal, BeforeValidator(_exact), Field(strict=False, ge=0)]
-    vendor: str = "lambda"
 
 
 class VanishBody(ControlModel):
@@ -171,11 +157,9 @@ class Control:
 
     async def _add_unknown_machine(self, request: web.Request) -> web.Response:
         body = await read(request, UnknownMachineBody)
-        variant = next(iter(families().get(body.gpu_type, [])), body.gpu_type)
-        if variant not in VARIANTS or body.vendor not in VENDORS:
-            raise refusal(422, "no such gpu_type or vendor")
         now = await self._hosts.settle()
-        machine = self._market.add_unknown_machine(body.name, variant, body.rate, body.vendor, now)
+        machine = unknown_machine(body, self._market.new_id(), now)
+        self._market.add(machine)
         await self._hosts.settle()
         return reply({"resource_id": machine.resource_id})
 

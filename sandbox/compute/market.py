@@ -4,15 +4,14 @@ Everything happens at a `now` that the caller gives, and nothing here waits. `sc
 machines change on their own, so that their SSH hosts can follow.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from random import Random, SystemRandom
 from uuid import UUID
 
-from sandbox.compute.catalog import VARIANTS, Listing, listings
+from sandbox.compute.catalog import Listing, listings
 from sandbox.compute.machines import PROBE_AFTER, Machine
 from sandbox.compute.schedule import Schedule
 from sandbox.compute.validation import OfferQuery, ProcureRequest, invalid
@@ -105,10 +104,12 @@ class Market:
         """Offers that may have to be forgotten, the oldest first."""
         self.procurements: dict[str, Procurement] = {}
         self.machines: dict[str, Machine] = {}
+        self._of_offer: defaultdict[str, list[Machine]] = defaultdict(list)
         self.vendor_states: dict[str, VendorState] = {name: VendorState() for name in VENDORS}
         self.schedule = Schedule()
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """Return an id for an offer or a resource."""
         return str(UUID(int=self._ids.getrandbits(128), version=4))
 
     # --- offers
@@ -122,7 +123,7 @@ class Market:
             if self.vendor_states[name].take(AT_OFFERS).behaviour is Behaviour.NO_PRICE
         }
         offers = [
-            Offer(self._new_id(), listing, now, priced=listing.vendor.name not in without_price)
+            Offer(self.new_id(), listing, now, priced=listing.vendor.name not in without_price)
             for listing in matching
         ]
         offers.sort(key=lambda offer: (not offer.priced, offer.listing.total))
@@ -178,7 +179,7 @@ class Market:
         never = setting.behaviour in {Behaviour.SLOW, Behaviour.FAILS_LATER}
         for index in range(count):
             idle = never or (partial and index >= PARTIAL_RUNNING)
-            resource_id = self._new_id()
+            resource_id = self.new_id()
             machine = Machine(
                 resource_id=resource_id,
                 name=request.resource_name or f"{listing.vendor.name}-{resource_id[:8]}",
@@ -198,7 +199,7 @@ class Market:
                 silent=setting.behaviour is Behaviour.SILENT_SSH,
             )
             procurement.machines.append(machine)
-            self._add(machine)
+            self.add(machine)
         for machine in procurement.machines:
             machine.siblings = [other.resource_id for other in procurement.machines if other is not machine]
         if setting.behaviour is Behaviour.FAILS_LATER:
@@ -209,8 +210,11 @@ class Market:
 
     # --- machines
 
-    def _add(self, machine: Machine) -> None:
+    def add(self, machine: Machine) -> None:
+        """Add a machine to the account."""
         self.machines[machine.resource_id] = machine
+        if machine.offer_id is not None:
+            self._of_offer[machine.offer_id].append(machine)
         self._plan(machine)
 
     def _plan(self, machine: Machine) -> None:
@@ -230,9 +234,9 @@ class Market:
         """Return the account's machines, also deleted ones, the oldest first; of one offer if named."""
         machines: Iterable[Machine] = self.machines.values()
         if offer_id is not None:
-            procurement = self.procurements.get(offer_id.lower())
-            machines = [] if procurement is None else procurement.machines
-        return [machine for machine in machines if machine.exists(self.synced_at(machine, now))]
+            machines = self._of_offer.get(offer_id.lower(), [])
+        existing = [machine for machine in machines if machine.exists(self.synced_at(machine, now))]
+        return sorted(existing, key=lambda machine: machine.appears_at)
 
     def synced_at(self, machine: Machine, now: datetime) -> datetime:
         """Return the time of the cached state of a machine."""
@@ -284,22 +288,6 @@ class Market:
             if machine.delete_accepted_at is not None:
                 machine.end(now + VENDORS[vendor].gone_after, now)
                 self._plan(machine)
-
-    def add_unknown_machine(self, name: str, variant: str, rate: Decimal, vendor: str, now: datetime) -> Machine:
-        """Add a running machine to the account that was not procured through the API."""
-        machine = Machine(
-            resource_id=self._new_id(),
-            name=name,
-            vendor=vendor,
-            region=VENDORS[vendor].regions[0].name,
-            variant=VARIANTS[variant],
-            gpus=1,
-            rate=rate,
-            appears_at=now,
-            runs_at=now,
-        )
-        self._add(machine)
-        return machine
 
     def vanish(self, resource_id: str, how: str, now: datetime) -> Machine:
         """Let the vendor take a machine back: it is `deleted`, or `missing` as if it had never existed."""

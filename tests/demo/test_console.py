@@ -46,6 +46,9 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "+2x",
         "+61d",
         "+4m30s",
+        "use k7mq2 98",
+        "vanish k7mq2",
+        "use k7mq2 101",
         "Ana @training /gpu list",
         "help",
         "quit",
@@ -74,6 +77,9 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "github.com/ana-dev has 1 key:",
         "Time passes as +30s, +10m, +1h30m or +2d.",
         "At most 60 days at once: +60d.",
+        'No machine "k7mq2" is there. There is: no machine.',
+        'No machine "k7mq2" is there. There is: no machine.',
+        "A machine's use is set as use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of silent,",
         "You rent nothing now.",
     ):
         found = rest.find(words)

@@ -1,6 +1,7 @@
 """Each way in which a vendor can misbehave, as a client of the API sees it."""
 
 from typing import Any
+from uuid import uuid4
 
 import asyncssh
 import pytest
@@ -204,6 +205,25 @@ async def test_a_machine_that_was_not_procured_is_on_the_account_and_the_bill(wo
     assert (await world.look("account"))["offers_bought"] == []
 
 
+async def test_machines_of_one_purchase_that_nobody_knows_have_the_same_offer_in_their_history(
+    world: ComputeWorld,
+) -> None:
+    known = await world.ready_machine()
+    offer, since = str(uuid4()), "2026-11-24T09:00:00.000000Z"
+    about: dict[str, Any] = {"gpu_type": "H100", "gpus": 8, "rate": "18.40", "vendor": "nebius", "offer_id": offer}
+    for n in (1, 2):
+        await world.control("resources", name=f"train-{n}", since=since, runs_after=10_800 + 600 * n, **about)
+    one, two = await world.resources(offer)
+    assert await world.resources() == [one, two, known], "the oldest first"
+    assert [one["offer_history"][0]["offer_id"], two["offer_history"][0]["offer_id"]] == [offer, offer]
+    assert (one["vendor"], one["spec"]["gpu_count"], one["valid_from"]) == ("nebius", 8, since)
+    assert [one["status"], two["status"]] == ["provisioning", "provisioning"]
+    world.clock.jump(300)
+    assert [machine["status"] for machine in await world.resources(offer)] == ["running", "provisioning"]
+    lines = (await world.look("bill"))["lines"]
+    assert [line["from"] for line in lines if line["name"] == "train-1"] == [since]
+
+
 async def test_a_revoked_token_is_refused_by_every_endpoint_until_it_is_valid_again(world: ComputeWorld) -> None:
     await world.control("token", valid=False)
     paths = ["available_gpus", "available_vendors", "available_regions", "available_contracts", "resources"]
@@ -231,6 +251,8 @@ async def test_all_vendors_can_be_set_at_once_and_shown(world: ComputeWorld) -> 
         ("vendors/nebius", {}, 422),
         ("resources", {"name": "x", "gpu_type": "H1000", "rate": 1}, 422),
         ("resources", {"name": "x", "gpu_type": "H100", "rate": -1}, 422),
+        ("resources", {"name": "x", "gpu_type": "H100", "rate": 1, "since": "2026-11-24T12:00:01Z"}, 422),
+        ("resources", {"name": "x", "gpu_type": "H100", "rate": 1, "offer_id": "x"}, 422),
         ("resources/nothing/vanish", {}, 404),
         ("token", {"valid": "no"}, 422),
         ("tokens", {"valid": True}, 404),

@@ -1,0 +1,47 @@
+"""The lines of `gpubot sandbox` about machines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bot.demo.machines import change_use, read_use, take_back
+from bot.errors import Mistake
+from sandbox.client import Addresses, SandboxClient
+from sandbox.clock import SandboxClock
+from sandbox.compute import ComputeSandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[SandboxClient]:
+    compute = ComputeSandbox(SandboxClock(speed=0))
+    url = await compute.start()
+    addresses = Addresses(url, "", "", "", url, "", "", compute.token)
+    async with aiohttp.ClientSession() as session:
+        yield SandboxClient(addresses, session)
+    await compute.stop()
+
+
+async def test_the_machine_of_a_rental_is_used_and_then_taken_back(sandbox: SandboxClient) -> None:
+    about = {"gpu_type": "H100", "gpus": 2, "rate": "4.40", "vendor": "nebius"}
+    for name in ("gpubot-k7mq2-1", "gpubot-k7mq2-2-u0ana0000", "train-3"):
+        await sandbox.compute.post("resources", {"name": name, **about})
+    name = "gpubot-k7mq2-2-u0ana0000"
+    assert await change_use(sandbox, "k7mq2 98") == f"{name}: GPUs at 98 %, 98 %, no connection."
+    assert await change_use(sandbox, "k7mq2  0 % connected") == f"{name}: GPUs at 0 %, 0 %, one connection."
+    assert await change_use(sandbox, "train-3 hang") == "train-3: hang."
+    assert await take_back(sandbox, "k7mq2") == f"nebius takes {name} back."
+    assert [machine.name for machine in (await sandbox.account()).resources if machine.alive] == [
+        "gpubot-k7mq2-1",
+        "train-3",
+    ]
+    with pytest.raises(Mistake, match="There is: gpubot-k7mq2-1, train-3"):
+        await take_back(sandbox, "zzzzz")
+
+
+@pytest.mark.parametrize("words", ["", "101", "fire", "98 hang", "-1", "0 connection"])
+def test_words_that_say_no_use_are_refused(words: str) -> None:
+    with pytest.raises(Mistake, match="use k7mq2 98"):
+        read_use(words)

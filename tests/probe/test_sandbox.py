@@ -1,0 +1,101 @@
+"""The bot's visits and the sandbox agree: a machine that runs the real boot script reports what was set there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.model.use import GpuModel, GpuUse, Missed, SetupProgress, SetupState, Visit
+from bot.policy.boot import script_text
+from bot.policy.probe_script import probe_line
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
+from tests.sandbox.compute_world import ComputeWorld
+
+SETUP = "#!/bin/bash\nset -e\npip install torch\n"
+H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
+
+
+class Rented:
+    """A machine with two GPUs that runs a boot script with the probe and a set-up."""
+
+    def __init__(self, world: ComputeWorld) -> None:
+        self.world = world
+        self.key = new_probe_key()
+        self.prober = SshProber(self.key)
+        self.resource: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        script = script_text([], SETUP, probe_line(self.key.public_line))
+        self.resource = await self.world.ready_machine(count=2, cloud_init=script)
+
+    async def use(self, *phases: dict[str, Any], **fields: Any) -> None:
+        body = {**({"phases": phases} if phases else {}), **fields}
+        await self.world.control(f"resources/{self.resource['resource_id']}/use", **body)
+
+    async def visit(self, host_key: str | None = None) -> Visit:
+        return await self.prober.visit("127.0.0.1", self.resource["access"]["ssh_port"], host_key)
+
+
+@pytest.fixture
+async def rented() -> AsyncIterator[Rented]:
+    world = ComputeWorld()
+    await world.start()
+    rented = Rented(world)
+    await rented.start()
+    yield rented
+    await world.stop()
+
+
+async def test_a_visit_reads_what_was_set(rented: Rented) -> None:
+    await rented.use({"gpus": [98, None], "connections": 2}, setup={"state": "failed", "line": 3})
+    visit = await rented.visit()
+    report = visit.report
+    assert report is not None
+    assert report.gpus == (
+        GpuUse(index=0, highest=98, memory_mib=61169, watts=688),
+        GpuUse(index=1, highest=None, memory_mib=61169, watts=100),
+    )
+    assert report.models == (H100, H100)
+    assert report.setup == SetupProgress(state=SetupState.FAILED, line=3)
+    assert len(report.peers) == 2
+    details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
+    assert visit.host_key == details["host_keys"]["ssh-ed25519"]
+    again = await rented.visit(visit.host_key)
+    assert again.report == report, "the same connections have the same hashes"
+
+
+async def test_without_a_control_call_it_is_idle_and_its_set_up_is_done(rented: Rented) -> None:
+    report = (await rented.visit()).report
+    assert report is not None
+    assert ([gpu.highest for gpu in report.gpus], report.peers) == ([0, 0], ())
+    assert report.setup == SetupProgress(state=SetupState.DONE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "missed"),
+    [
+        ("refused", Missed.REFUSED),
+        ("garbage", Missed.UNREADABLE),
+        ("no_nvidia_smi", Missed.NO_NVIDIA_SMI),
+        ("nvidia_smi_hangs", Missed.NVIDIA_SMI_HANGS),
+    ],
+)
+async def test_each_fault_is_missed_for_its_reason(rented: Rented, fault: str, missed: Missed) -> None:
+    await rented.use({"fault": fault})
+    visit = await rented.visit()
+    assert missed in (visit.missed, visit.report and visit.report.missed)
+
+
+async def test_a_machine_that_hangs_is_missed_and_a_changed_host_key_gets_no_login(rented: Rented) -> None:
+    rented.prober = SshProber(rented.key, visit_seconds=1)
+    for fault, missed in (("silent", Missed.NO_ANSWER), ("hang", Missed.UNREADABLE)):
+        await rented.use({"fault": fault})
+        assert (await rented.visit()).missed is missed
+    await rented.use({})
+    changed = await rented.visit("SHA256:another")
+    assert (changed.missed, changed.report) == (Missed.HOST_KEY_CHANGED, None)
+    details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
+    assert details["visits"] == 1, "only the one that hung"
