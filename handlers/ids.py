@@ -313,6 +313,7 @@ class Action:
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
     KEEP = ActionId("keep", HoursValue)
     KEEP_FOR = ActionId("keep_for", SpanValue)
+    KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue)
     DESTROY = ActionId("destroy", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)
 

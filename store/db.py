@@ -22,6 +22,7 @@ from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return
 from store.overdue import Overdue
 from store.ownership import FileOwnership, Ownership, PostgresOwnership
 from store.people import People
+from store.probe_answers import ProbeAnswers
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import Samples
@@ -43,6 +44,7 @@ class Transaction:
         self.messages = Messages(conn, clock.real())
         self.visits = Visits(conn)
         self.samples = Samples(conn)
+        self.probe_answers = ProbeAnswers(conn)
         self.rentals = Rentals(
             conn,
             self.events,

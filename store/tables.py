@@ -127,6 +127,7 @@ rentals = Table(
     _time("latest_end"),
     _time("notices_checked_at"),
     Column("use", JsonText[Use](Use)),
+    _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
@@ -275,6 +276,16 @@ samples = Table(
     Column("missed", EnumText(Missed)),
 )
 Index("samples_at", samples.c.at)
+
+probe_answers = Table(
+    "probe_answers",
+    metadata,
+    Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
+    _text("vendor"),
+    _time("at", nullable=False),
+    _bool("answered"),
+)
+Index("probe_answers_vendor", probe_answers.c.vendor, probe_answers.c.at)
 
 events = Table(
     "events",

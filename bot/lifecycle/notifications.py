@@ -21,7 +21,9 @@ AS_NOTICE = frozenset({E.STEP_FAILED, E.STEP_WORKS, E.DELETED_OVERDUE})
 rental whose step fails may be impossible to render."""
 
 NOT_IN_THREAD = (
-    frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY}) | AS_NOTICE
+    frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
+    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
+    | AS_NOTICE
 )
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
 
@@ -70,6 +72,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.DENIED: (OWNER,),
     E.EXPIRED: (OWNER,),
     E.WITHDRAWN: (OWNER,),
+    E.NOT_AS_SOLD: (OWNER,),
     E.LOST: (OWNER,),
     E.NOT_CONFIRMED: (OWNER, ADMINS),
     E.DESTROYING: (OWNER,),

@@ -13,7 +13,7 @@ from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.money import Micros
 from bot.model.state import State
-from bot.model.use import Use, Verdict
+from bot.model.use import GpusSeen, Use, Verdict
 
 
 class EventKind(StrEnum):
@@ -64,7 +64,9 @@ class EventKind(StrEnum):
     LEFT_ALONE = "left_alone"
     """An approver said that it may stay idle until its end."""
     NOT_AS_SOLD = "not_as_sold"
-    """Its GPUs are not those that were sold."""
+    """Its GPUs, `facts.gpus_seen`, are not those that were sold: `facts.count` of `facts.gpu`."""
+    KEPT_AS_IT_IS = "kept_as_it_is"
+    """Its owner keeps it, although its GPUs are not those that were sold."""
     REPLACED = "replaced"
     """Another rental, `facts.name`, takes its place."""
     ADOPTED = "adopted"
@@ -164,6 +166,7 @@ class Facts(Frozen):
     verdict: Verdict | None = None
     use: Use | None = None
     """The evidence of the verdict."""
+    gpus_seen: GpusSeen | None = None
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 

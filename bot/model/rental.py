@@ -142,6 +142,8 @@ class Rental(Frozen):
     """Set when it becomes ready. It stays when the rental is over."""
     use: Use | None = None
     """The last verdict about its use. None before the first one, and if it has no probe by design."""
+    probe_answered_at: Instant | None = None
+    """When the probe answered first: the boot script ran, or its owner installed the probe. None until then."""
     setup_progress: SetupProgress | None = None
     """The outcome of its set-up script, as the probe reported it last."""
     replaces: str | None = None

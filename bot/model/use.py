@@ -86,6 +86,23 @@ class Report(Frozen):
     """Why there are no readings of GPUs. Connections may be known all the same."""
 
 
+class GpusSeen(Frozen):
+    """The GPUs that a machine shows."""
+
+    count: int
+    models: tuple[GpuModel, ...]
+    """Those that have a name. A row that can't be read counts without one."""
+
+
+class ProbeAnswers(Frozen):
+    """Whether the probe of a vendor's last machines answered soon after they were ready."""
+
+    answered: tuple[bool, ...]
+    """The newest first, ten at most."""
+    last_at: Instant
+    """When the newest was noted."""
+
+
 class Visit(Frozen):
     """The result of one visit."""
 

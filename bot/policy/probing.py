@@ -1,11 +1,22 @@
-"""Whether a machine has a probe. Pure."""
+"""Whether a machine has a probe, and whether a vendor's machines run the boot script that installs it. Pure."""
 
 from __future__ import annotations
+
+from datetime import datetime, timedelta
 
 from bot.model.attempt import Attempt
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.use import ProbeAnswers
 from bot.policy.rules import ProbeKind, Rules
+
+ANSWERS_WITHIN = timedelta(minutes=5)
+"""How soon after ready a probe has to answer to count for its vendor."""
+LEAST_VISITS = 2
+"""How many visits in that time have to be missed before a machine counts against its vendor."""
+MOST_SILENT = 2
+"""Of a vendor's last ten machines. With a third one, fewer than 80 % of ten have answered, however the rest do."""
+NOT_VISITED_FOR = timedelta(days=7)
 
 
 def wants_probe(request: Request, rules: Rules) -> bool:
@@ -21,3 +32,16 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
+
+
+def runs_scripts(answers: ProbeAnswers | None) -> bool:
+    """Return whether a vendor's machines are expected to run the boot script. True if nothing is known of it."""
+    return answers is None or answers.answered.count(False) <= MOST_SILENT
+
+
+def visited_from(answers: ProbeAnswers | None, now: datetime) -> datetime:
+    """Return from when on a machine of a vendor is visited that never answered: now, or later if the vendor's
+    machines don't run the boot script. Visits go on after NOT_VISITED_FOR, since a vendor can change."""
+    if answers is None or runs_scripts(answers):
+        return now
+    return max(now, answers.last_at + NOT_VISITED_FOR)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.lifecycle.service import deciding, ending, previews
+from bot.lifecycle.service import as_sold, deciding, ending, previews
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
     Action,
@@ -152,6 +152,11 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
     return await rentals.keep(context, interaction, value.rental_id, timedelta(hours=value.hours))
 
 
+async def keep_as_it_is(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    await as_sold.keep_as_it_is(context.deps, interaction.person, value.rental_id)
+    return None
+
+
 async def take_on(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     await ending.take_on_alarm(context.deps, interaction.person, value.rental_id)
     return None
@@ -203,6 +208,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.KEEP, keep),
             _on(Action.KEEP_FOR, keep_for),
             _on(Action.DESTROY, destroy),
+            _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),
         )
     )

@@ -25,6 +25,7 @@ from handlers.views.rental_text import (
     vendor_and_rate,
     why_ended,
 )
+from handlers.views.setup_text import setup_text
 from handlers.views.ssh_text import ssh_command
 
 BAR = 10
@@ -87,6 +88,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     return [
         sentence(running) if running else "",
         f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
+        setup_text(rental),
         f"{person(details.names, rental.extension.asked_by)} asks for more time, "
         f"until {times.time(rental.extension.ends_at, posted)}."
         if rental.extension

@@ -13,7 +13,7 @@ from bot.model.summary import AccruedCost, RentalDetails
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
-from handlers.views import blocks, new_owner_message, teammate_message
+from handlers.views import blocks, new_owner_message, not_as_sold, teammate_message
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
@@ -62,6 +62,8 @@ def direct_message(
             return _still_needed(event, details, reader, rules, times)
         case EventKind.ENDING:
             return _ending(event, details, reader, rules, times)
+        case EventKind.NOT_AS_SOLD:
+            return _not_as_sold(event, details, reader, times)
         case EventKind.APPROVED_NOT_READY:
             return _approved_not_ready(event, details, reader, times)
         case EventKind.ASKED_AGAIN:
@@ -206,6 +208,13 @@ def _still_needed_answered(
         return blocks.message(text)
     more = extend_button(rental, rules, times.now, spent=details.spent.amount)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+
+
+def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+    if details.rental.state is not State.READY:
+        return _no_longer_ready(event, details, reader, times)
+    kept = _first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
+    return not_as_sold.message(event, details.rental, None, kept=kept)
 
 
 def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:

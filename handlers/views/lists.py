@@ -39,6 +39,7 @@ from handlers.views.rental_text import (
     state_word,
     why_ended,
 )
+from handlers.views.setup_text import setup_text
 from handlers.views.use_text import day_marks, use_now, verdict_text
 
 ROWS = 15
@@ -119,7 +120,7 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         receipt(details) if money and rental.state.over else "",
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         _allowed(details) if money else "",
-        f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else "",
+        setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]
     events = _shown_events(details.events)

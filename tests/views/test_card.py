@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
@@ -9,9 +10,11 @@ from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.rental import Alarm, Blocked, Decider, Waiting
 from bot.model.state import State
+from bot.model.use import SetupProgress, SetupState
 from handlers.ids import Action
-from tests.views.screens import buttons, card, outbox, page
-from tests.views.stories import CARL, LONGER, clock, gone, lease, making, ready, waiting
+from handlers.views import lists
+from tests.views.screens import buttons, card, message, outbox, page
+from tests.views.stories import ANA, CARL, LONGER, RULES, clock, gone, lease, making, ready, request, waiting
 
 
 def test_a_request_that_waits_says_who_decides_until_when() -> None:
@@ -73,6 +76,24 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
       tomorrow at 18:40. fine-tune run 7
 [Details] [Take the request back] [Destroy k7mq2]
 """)
+
+
+@pytest.mark.parametrize(
+    ("progress", "words"),
+    [
+        (SetupProgress(state=SetupState.RUNNING), "Set-up torch: running."),
+        (SetupProgress(state=SetupState.DONE), "Set-up torch: done."),
+        (SetupProgress(state=SetupState.FAILED, line=12), "Set-up torch: failed at line 12."),
+        (SetupProgress(state=SetupState.FAILED), "Set-up torch: failed."),
+    ],
+)
+def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgress, words: str) -> None:
+    details = ready(request=request(setup="torch"), setup_progress=progress)
+    now = clock(12, 50)
+    assert f"Ends 18:40. {words} fine-tune" in card(details, now).replace("\n      ", " ")
+    assert words in message(lists.show(details, reader=ANA, rules=RULES, now=now), now).replace("\n      ", " ")
+    without = changed(details, rental=changed(details.rental, setup_progress=None))
+    assert "Set-up" not in card(without, now)
 
 
 def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:

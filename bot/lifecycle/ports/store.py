@@ -23,6 +23,7 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.use import ProbeAnswers as Answers
 from bot.model.use import Sample
 
 
@@ -149,6 +150,17 @@ class Samples(Protocol):
     async def newest(self, rental_id: str) -> Sample | None: ...
     async def drop_before(self, at: datetime, limit: int) -> int:
         """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
+
+
+class ProbeAnswers(Protocol):
+    """Whether the probe answered soon after ready: one row for each machine of which that is known."""
+
+    async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
+        """Note it, unless it was noted before."""
+
+    async def noted(self, rental_id: str) -> bool: ...
+    async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
+        """Return those of each vendor's last ten machines. Vendors without any are left out."""
 
 
 class Events(Protocol):
@@ -303,6 +315,8 @@ class Tx(Protocol):
     def visits(self) -> Visits: ...
     @property
     def samples(self) -> Samples: ...
+    @property
+    def probe_answers(self) -> ProbeAnswers: ...
 
 
 class Store(Protocol):

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.model.event import EventKind
-from handlers.views.event_text.composition import EventContext, EventText
+from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.format import Times, about_span, escape, person, span
+from handlers.views.not_as_sold import difference
 from handlers.views.use_text import verdict_then
 
 
@@ -42,6 +43,14 @@ def _use_changed(context: EventContext) -> EventText:
 def _ending(context: EventContext) -> EventText:
     end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
     return EventText(f"Told that it ends{end}")
+
+
+def _not_as_sold(context: EventContext) -> EventText:
+    return EventText(sentence_case(difference(context.facts)))
+
+
+def _kept_as_it_is(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} keeps it as it is")
 
 
 def _end_text(context: EventContext) -> str:
@@ -101,6 +110,8 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.STILL_NEEDED: _still_needed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
+    EventKind.NOT_AS_SOLD: _not_as_sold,
+    EventKind.KEPT_AS_IT_IS: _kept_as_it_is,
     EventKind.EXTENDED: _extended,
     EventKind.EXTENSION_ASKED: _extension_asked,
     EventKind.EXTENSION_APPROVED: _extension_approved,

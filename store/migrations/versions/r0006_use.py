@@ -12,7 +12,8 @@ down_revision = "0005"
 def upgrade() -> None:
     for name in ("use", "setup_progress", "replaces", "replaced_by"):
         op.add_column("rentals", sa.Column(name, sa.Text()))
-    op.add_column("rentals", sa.Column("latest_end", sa.DateTime(timezone=True)))
+    for name in ("latest_end", "probe_answered_at"):
+        op.add_column("rentals", sa.Column(name, sa.DateTime(timezone=True)))
     with op.batch_alter_table("rentals") as rentals:
         rentals.alter_column("quote_id", existing_type=sa.Text(), nullable=True)
     with op.batch_alter_table("attempts") as attempts:
@@ -41,3 +42,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="samples_rental_id_fk"),
     )
     op.create_index("samples_at", "samples", ["at"])
+    op.create_table(
+        "probe_answers",
+        sa.Column("rental_id", sa.Text(), nullable=False),
+        sa.Column("vendor", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("rental_id", name="probe_answers_pk"),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="probe_answers_rental_id_fk"),
+    )
+    op.create_index("probe_answers_vendor", "probe_answers", ["vendor", "at"])

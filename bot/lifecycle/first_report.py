@@ -1,0 +1,54 @@
+"""What is noted when the probe of a machine answers first, or doesn't answer soon after ready."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.transitions import note_answer
+from bot.model.attempt import Attempt
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.use import GpusSeen, Report
+from bot.policy.as_sold import not_as_sold
+from bot.policy.probing import ANSWERS_WITHIN, LEAST_VISITS
+
+
+async def with_report(tx: Tx, rental: Rental, report: Report, now: datetime) -> tuple[Rental, tuple[Event, ...]]:
+    """Return a ready rental with what its probe reports of the set-up, and with an event if its first report shows
+    other GPUs than those that were sold. Note for its vendor that the probe answered."""
+    answered_at = rental.probe_answered_at or now
+    setup = report.setup or rental.setup_progress
+    if (answered_at, setup) == (rental.probe_answered_at, rental.setup_progress):
+        return rental, ()
+    after = note_answer(rental, answered_at, setup)
+    if rental.probe_answered_at is not None:
+        return after, ()
+    if rental.vendor is not None and now - rental.running_lease.ready_at <= ANSWERS_WITHIN:
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=True)
+    attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
+    return after, () if attempt is None else _compared(attempt, report, now)
+
+
+async def note_silence(tx: Tx, rental: Rental, now: datetime) -> None:
+    """Note for the vendor of a ready rental that its probe did not answer soon after ready, once it is certain: at
+    least LEAST_VISITS of that time were missed. So a machine that nobody visited then proves nothing."""
+    ready_at = rental.running_lease.ready_at
+    if rental.vendor is None or rental.probe_answered_at is not None or now - ready_at < ANSWERS_WITHIN:
+        return
+    if await tx.probe_answers.noted(rental.id):
+        return
+    visits = [s for s in await tx.samples.since(rental.id, ready_at) if s.at - ready_at <= ANSWERS_WITHIN]
+    if len(visits) >= LEAST_VISITS:
+        await tx.probe_answers.note(rental.id, rental.vendor, now, answered=False)
+
+
+def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
+    """Return the event that the GPUs of a report are not those of the attempt's offer, if that is certain. An
+    adopted machine has no offer."""
+    offer = attempt.offer
+    if offer is None or not not_as_sold(offer.gpu, offer.count, report):
+        return ()
+    seen = GpusSeen(count=len(report.gpus), models=report.models)
+    facts = Facts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
+    return (Event(rental_id=attempt.rental_id, kind=EventKind.NOT_AS_SOLD, at=now, facts=facts),)

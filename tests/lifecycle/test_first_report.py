@@ -1,0 +1,121 @@
+"""The first report of a machine's probe: what was sold, its set-up, and the share of its vendor."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.lifecycle.first_report import note_silence, with_report
+from bot.model.event import EventKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
+from bot.policy.probing import runs_scripts, visited_from
+from store.db import Database
+from tests.store import make
+
+H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
+READY_AT = make.lease().ready_at
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+RUNNING = SetupProgress(state=SetupState.RUNNING)
+FAILED = SetupProgress(state=SetupState.FAILED, line=12)
+
+
+def report(*models: GpuModel, setup: SetupProgress | None = None) -> Report:
+    return Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models, setup=setup)
+
+
+async def ready(database: Database, rental_id: str = "k7mq2", vendor: str = "hyperstack") -> Rental:
+    """Store a rental of one H100 that is ready."""
+    rental = make.rental(
+        rental_id, state=State.READY, lease=make.lease(), vendor=vendor, quote_id=f"q-{rental_id}"
+    )
+    return await make.store_rental(database, rental, make.attempt(rental_id))
+
+
+async def answers(
+    database: Database, rental: Rental, said: Report, after: timedelta
+) -> tuple[Rental, list[EventKind]]:
+    """Let the probe answer so long after ready. Return the rental, and the kinds of the events."""
+    async with database.write() as tx:
+        found, events = await with_report(tx, rental, said, READY_AT + after)
+    return found, [event.kind for event in events]
+
+
+async def misses(database: Database, rental: Rental, *minutes: int) -> None:
+    """Let visits at these minutes after ready be missed."""
+    for at in (READY_AT + minute * MINUTE for minute in minutes):
+        async with database.write() as tx:
+            await tx.samples.add(Sample(rental_id=rental.id, at=at, missed=Missed.REFUSED))
+            await note_silence(tx, rental, at)
+
+
+async def answered(database: Database, vendor: str = "hyperstack") -> tuple[bool, ...]:
+    """Return whether the vendor's last machines answered, newest first."""
+    async with database.read() as tx:
+        found = (await tx.probe_answers.of_vendors([vendor, "another"])).get(vendor)
+    return () if found is None else found.answered
+
+
+async def test_other_gpus_than_were_sold_are_an_event_of_the_first_report_alone(database: Database) -> None:
+    rental = await ready(database)
+    first, events = await answers(database, rental, report(H100, H100), 2 * MINUTE)
+    assert (first.probe_answered_at, events) == (READY_AT + 2 * MINUTE, [EventKind.NOT_AS_SOLD])
+    assert await answers(database, first, report(H100, H100), 4 * MINUTE) == (first, [])
+
+
+async def test_a_machine_as_sold_and_one_whose_gpus_were_not_read_cause_no_event(database: Database) -> None:
+    for rental_id, said in (("k7mq2", report(H100)), ("p4wd9", Report(missed=Missed.NVIDIA_SMI_HANGS))):
+        rental = await ready(database, rental_id)
+        found, events = await answers(database, rental, said, MINUTE)
+        assert (found.probe_answered_at, events) == (READY_AT + MINUTE, [])
+
+
+async def test_the_set_up_is_noted_when_it_changes_and_stays_if_a_report_lacks_it(database: Database) -> None:
+    rental = await ready(database)
+    running, _ = await answers(database, rental, report(H100, setup=RUNNING), MINUTE)
+    assert running.setup_progress == RUNNING
+    assert await answers(database, running, report(H100), 3 * MINUTE) == (running, [])
+    failed, events = await answers(database, running, report(H100, setup=FAILED), 5 * MINUTE)
+    assert (failed.setup_progress, failed.version, events) == (FAILED, running.version + 1, [])
+
+
+async def test_each_machine_counts_once_for_its_vendor_by_its_first_five_minutes(database: Database) -> None:
+    soon, late, never = [await ready(database, rental_id) for rental_id in ("aaaaa", "bbbbb", "ccccc")]
+    await answers(database, soon, report(H100), 5 * MINUTE)
+    assert await answered(database) == (True,)
+    await misses(database, late, 0, 1, 4)
+    assert await answered(database) == (True,)
+    await misses(database, late, 8, 10)
+    await answers(database, late, report(H100), 12 * MINUTE)
+    await misses(database, never, 0, 1, 13)
+    assert await answered(database) == (False, False, True)
+
+
+async def test_a_machine_that_nobody_visited_in_its_first_five_minutes_does_not_count(database: Database) -> None:
+    silent, answering = await ready(database, "aaaaa"), await ready(database, "bbbbb")
+    await misses(database, silent, 30, 32)
+    await answers(database, answering, report(H100), 30 * MINUTE)
+    assert await answered(database) == ()
+
+
+async def test_the_last_ten_machines_of_a_vendor_count(database: Database) -> None:
+    for n in range(12):
+        rental = await ready(database, f"r{n:04}")
+        async with database.write() as tx:
+            await tx.probe_answers.note(rental.id, "hyperstack", READY_AT + n * MINUTE, answered=n > 2)
+    assert await answered(database) == (True,) * 9 + (False,)
+    assert await answered(database, "nebius") == ()
+
+
+def test_a_vendor_runs_scripts_until_the_third_of_its_last_ten_machines_is_silent() -> None:
+    def known(*answered: bool) -> ProbeAnswers:
+        return ProbeAnswers(answered=answered, last_at=READY_AT)
+
+    assert runs_scripts(None)
+    assert runs_scripts(known(*[True] * 8, False, False))
+    assert runs_scripts(known(False, False))
+    assert not runs_scripts(known(*[True] * 7, *[False] * 3))
+    assert not runs_scripts(known(False, False, False))
+    assert visited_from(known(True, False, False), READY_AT) == READY_AT
+    assert visited_from(known(False, False, False), READY_AT + DAY) == READY_AT + 7 * DAY
+    assert visited_from(known(False, False, False), READY_AT + 8 * DAY) == READY_AT + 8 * DAY

@@ -1,0 +1,73 @@
+"""The direct message that a machine has other GPUs than those that were sold."""
+
+from __future__ import annotations
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.state import State
+from bot.model.use import GpuModel, GpusSeen
+from handlers.views import lists
+from tests.views.screens import direct, message, page
+from tests.views.stories import ANA, READY_EVENT, RULES, clock, gone, happened, ready
+
+H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
+A100 = GpuModel(name="NVIDIA A100-SXM4-40GB", memory_mib=40960)
+MARKUP = GpuModel(name="<!channel> *A100* `x`", memory_mib=0)
+
+
+def not_as_sold(*models: GpuModel, count: int | None = None) -> Event:
+    seen = GpusSeen(count=len(models) if count is None else count, models=models)
+    return happened(EventKind.NOT_AS_SOLD, clock(12, 42), gpu="nvidia-h100-sxm5-80gb", count=8, gpus_seen=seen)
+
+
+def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
+    assert page(
+        *(
+            direct(event, ready(event))
+            for event in (
+                not_as_sold(*[H100] * 7),
+                not_as_sold(count=7),
+                not_as_sold(*[H100] * 7, A100),
+                not_as_sold(*[MARKUP] * 7),
+            )
+        )
+    ) == snapshot("""\
+
+k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7.
+[Keep it]
+
+k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7.
+[Keep it]
+
+k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB and 1x NVIDIA
+      A100-SXM4-40GB with 40 GB.
+[Keep it]
+
+k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
+[Keep it]
+""")
+
+
+def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> None:
+    event = not_as_sold(*[H100] * 7)
+    kept = happened(EventKind.KEPT_AS_IT_IS, clock(12, 44), ANA, id=9)
+    over = gone()
+    assert page(
+        direct(event, ready(event, kept)),
+        direct(event, changed(over, events=(READY_EVENT, event, *over.events))),
+        message(lists.show(ready(event, kept), reader=ANA, rules=RULES, now=clock(12, 50)), clock(12, 50)),
+    ) == snapshot("""\
+
+k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7. You keep it.
+
+Destroyed 18:41: your 1x H100 (k7mq2).
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  12:42  Sold as 8x H100 SXM 80 GB, but I see 7.
+  12:44  Ana keeps it as it is.
+""")
+    assert over.rental.state is State.DESTROYED
