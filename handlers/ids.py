@@ -8,7 +8,7 @@ later buttons are numbered: `keep`, `keep.2`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
-from bot.model.base import Frozen
+from handlers.values import UNREADABLE, GithubKeysValue, GithubNameValue, KeyValue, Value
 
 
 class Field(StrEnum):
@@ -41,41 +41,10 @@ class Field(StrEnum):
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
 _QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
-_DIGEST = r"[A-Za-z0-9+/]{43}"
-"""A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
-_GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
 _HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
 _VERSION = r"(?P<version>[1-9][0-9]{0,8})"
 _END = r"(?P<shown_end>[1-9][0-9]{0,11})"
 _PERSON = "[UW][A-Z0-9]{1,20}"
-_UNREADABLE = "That button makes no sense to me. I changed nothing."
-
-
-class Value(Frozen):
-    """The value of a button or modal. `decode` refuses everything that `encode` doesn't write."""
-
-    TYPE_NAME: ClassVar[str]
-    """The name of the type in a modal's metadata."""
-    SHAPE: ClassVar[str]
-    """A pattern for the text, with a group for each field."""
-
-    def encode(self) -> str:
-        """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
-        text = self._text()
-        if not re.fullmatch(self.SHAPE, text):
-            raise Mistake(_UNREADABLE)
-        return text
-
-    @classmethod
-    def decode(cls, text: str) -> Self:
-        """Return the value that `encode` wrote as this text. Raise Mistake for any other text."""
-        found = re.fullmatch(cls.SHAPE, text, flags=re.ASCII)
-        if found is None:
-            raise Mistake(_UNREADABLE)
-        return cls.model_validate(found.groupdict())
-
-    def _text(self) -> str:
-        return ":".join(str(part) for part in self.model_dump().values())
 
 
 class NoValue(Value):
@@ -220,44 +189,6 @@ class NearbyValue(Value):
     index: int
 
 
-class KeyValue(Value):
-    """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
-
-    TYPE_NAME: ClassVar[str] = "key"
-    SHAPE: ClassVar[str] = rf"(?P<fingerprint>SHA256:{_DIGEST})"
-
-    fingerprint: str
-
-
-class GithubNameValue(Value):
-    """`ana-dev`: a user name of GitHub."""
-
-    TYPE_NAME: ClassVar[str] = "github_name"
-    SHAPE: ClassVar[str] = _GITHUB
-
-    name: str
-
-
-class GithubKeysValue(Value):
-    """`ana-dev:OOKX...,47DE...`: a user name of GitHub and the digests of up to 20 keys that the reader saw."""
-
-    TYPE_NAME: ClassVar[str] = "github_keys"
-    SHAPE: ClassVar[str] = rf"{_GITHUB}:(?P<digests>{_DIGEST}(?:,{_DIGEST}){{0,19}})"
-
-    name: str
-    digests: str
-
-    @classmethod
-    def of(cls, name: str, fingerprints: Sequence[str]) -> Self:
-        """Return the value for a user's keys with these fingerprints."""
-        return cls(name=name, digests=",".join(one.removeprefix("SHA256:") for one in fingerprints))
-
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """Return the fingerprints of the keys."""
-        return tuple(f"SHA256:{digest}" for digest in self.digests.split(","))
-
-
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
 """What the request form changes: a search, a request that waits for approval, or nothing if it is a new search."""
@@ -334,7 +265,7 @@ class CallbackId(Generic[V]):
         for value_type in self.value_types:
             if type_name == value_type.TYPE_NAME or (not type_name and re.fullmatch(value_type.SHAPE, text)):
                 return value_type.decode(text)
-        raise Mistake(_UNREADABLE)
+        raise Mistake(UNREADABLE)
 
 
 class Callback:

@@ -13,7 +13,6 @@ from handlers.ids import (
     ActionId,
     ExtendValue,
     HoursValue,
-    KeyValue,
     NearbyValue,
     NoValue,
     OfferValue,
@@ -30,6 +29,7 @@ from handlers.listeners import github_keys, keys, offers, rentals, requests, sha
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
+from handlers.values import KeyValue
 from handlers.views.offers import most_shown
 
 # --- offers

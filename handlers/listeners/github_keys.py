@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.lifecycle.service import github_keys
-from handlers.ids import Field, GithubKeysValue, GithubNameValue
+from handlers.ids import Field
 from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.values import GithubKeysValue, GithubNameValue
 from handlers.views import github_keys as views
 from handlers.views.keys import saved_text
 

@@ -15,7 +15,8 @@ from pydantic import ConfigDict, ValidationError
 
 from bot.model.base import Frozen
 from bot.model.person import Person
-from handlers.ids import Field, Value
+from handlers.ids import Field
+from handlers.values import Value
 from handlers.views.blocks import Modal, Rendered
 
 

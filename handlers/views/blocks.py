@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bot.model.base import Frozen
-from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
+from handlers.ids import ActionId, CallbackId, Field, V, numbered
+from handlers.values import Value
 
 Json = dict[str, Any]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.policy.github_keys import MOST_SHOWN, GithubKeys, comment_of
-from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue
+from handlers.ids import NO_VALUE, Action, Callback, Field
+from handlers.values import GithubKeysValue, GithubNameValue
 from handlers.views import blocks
 from handlers.views.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
 from handlers.views.format import escape, join, plural

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bot.model.person import Key
 from bot.policy.keys import kind_of
-from handlers.ids import NO_VALUE, Action, KeyValue
+from handlers.ids import NO_VALUE, Action
+from handlers.values import KeyValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.format import escape, join, plural

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bot.policy.github_keys import MOST_SHOWN
-from handlers.ids import GithubKeysValue, OfferValue
+from handlers.ids import OfferValue
 from handlers.listeners import interaction
 from handlers.listeners.interaction import Interaction, ModalMetadata
+from handlers.values import GithubKeysValue
 
 READERS = (interaction.command, interaction.click, interaction.submission)
 

@@ -18,10 +18,7 @@ from handlers.ids import (
     EndValue,
     ExtendValue,
     Field,
-    GithubKeysValue,
-    GithubNameValue,
     HoursValue,
-    KeyValue,
     NearbyValue,
     NoValue,
     OfferValue,
@@ -30,11 +27,11 @@ from handlers.ids import (
     ShareValue,
     SpanValue,
     UntilValue,
-    Value,
     VersionValue,
     action_of,
     numbered,
 )
+from handlers.values import GithubKeysValue, GithubNameValue, KeyValue, Value
 
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)
