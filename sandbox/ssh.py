@@ -38,16 +38,19 @@ class SshHost:
         host_keys: Sequence[asyncssh.SSHKey],
         clock: SandboxClock,
         *,
+        note_typed: Callable[[str], None],
         silent: bool = False,
     ) -> None:
         """`info` and `authorized_keys` return how the machine is now, and the lines of its authorized_keys.
 
-        It is silent while `info` has that fault, or always if `silent`.
+        `note_typed` is called with each line that a person runs. The host is silent while `info` has that fault,
+        or always if `silent`.
         """
         self._info = info
         self._authorized_keys = authorized_keys
         self._host_keys = host_keys
         self._clock = clock
+        self._note_typed = note_typed
         self._silent = silent
         self._listener: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,6 +138,8 @@ class SshHost:
         if connection.get_key_option("command") is not None:
             self.visits += 1
             self.visited.notify()
+        elif process.command is not None:
+            self._note_typed(process.command)
         try:
             if process.command is not None:
                 output, status = shell.run(process.command)
@@ -159,6 +164,7 @@ class SshHost:
                 continue
             if not line:
                 return shell.status
+            self._note_typed(line.rstrip("\n"))
             output, _ = shell.run(line)
             process.stdout.write(output)
             if shell.exited:

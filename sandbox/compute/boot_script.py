@@ -1,6 +1,7 @@
-"""Reads the lines for authorized_keys in a boot script (`cloud_init`). The script is never run."""
+"""Reads a boot script (`cloud_init`), or what a person typed on the machine. It is never run."""
 
 import re
+from functools import lru_cache
 
 import asyncssh
 
@@ -10,24 +11,25 @@ _KEY_LINE = re.compile(
     r"|sk-ecdsa-sha2-nistp256@openssh\.com)[ \t]+[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=]))"
 )
 _PROBE = "gpubot-probe 1"
-"""The first line of a report. The script that prints it is in the boot script."""
+"""The first line of a report. A script that installs the probe has it somewhere."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
 """Writes how far the set-up is. The probe only reads it."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 
-def key_lines(script: str) -> list[str]:
+@lru_cache
+def key_lines(script: str) -> tuple[str, ...]:
     """Return a line of authorized_keys for each public key that the script has anywhere, in order, each key once.
 
     A line has the options that stand before its key in the script, if they begin with `restrict`. Text that only
     looks like a key is left out, as sshd does.
     """
     lines: dict[bytes, str] = {}
-    for found in _KEY_LINE.finditer(script):
+    for found in _KEY_LINE.finditer(script.replace('\\"', '"')):
         key = read_public_key(found["key"])
         if key is not None:
             lines.setdefault(key.public_data, found[0])
-    return list(lines.values())
+    return tuple(lines.values())
 
 
 def forced_command(line: str) -> str | None:
@@ -36,11 +38,10 @@ def forced_command(line: str) -> str | None:
     return found and found[1]
 
 
-def probe_path(script: str) -> str | None:
-    """Return the path of the probe's script on the machine. Return None if the boot script doesn't install it."""
-    if _PROBE not in script:
-        return None
-    return next(filter(None, map(forced_command, key_lines(script))), None)
+@lru_cache
+def probe_lines(script: str) -> tuple[str, ...]:
+    """Return the lines that let a key run the probe and nothing else. Return none if the script has no probe."""
+    return tuple(filter(forced_command, key_lines(script))) if _PROBE in script else ()
 
 
 def has_set_up(script: str) -> bool:

@@ -61,6 +61,7 @@ class Hosts:
                 lambda: machine.authorized_keys(self._clock.now()),
                 machine.host_keys,
                 self._clock,
+                note_typed=machine.note_typed,
                 silent=machine.silent,
             )
             port, self.next_port = self.next_port, 0

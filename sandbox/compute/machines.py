@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import asyncssh
 
-from sandbox.compute.boot_script import forced_command, has_set_up, key_lines, probe_path, read_public_key
+from sandbox.compute.boot_script import forced_command, has_set_up, key_lines, probe_lines, read_public_key
 from sandbox.compute.catalog import Variant
 from sandbox.host_info import HostInfo
 from sandbox.nvidia_smi import Gpu
@@ -15,6 +15,8 @@ from sandbox.ssh import SshHost, new_host_key
 from sandbox.use import Fault, Phase, SetUp, Use
 
 PROBE_AFTER, SET_UP_TAKES = timedelta(seconds=30), timedelta(seconds=60)
+LONGEST_TYPED = 10_000
+"""Characters."""
 NEVER_USED = Use((Phase(),), datetime(2000, 1, 1, tzinfo=UTC))
 
 
@@ -54,6 +56,8 @@ class Machine:
     probe_after: timedelta = PROBE_AFTER
     """The time from when it runs until its boot script has installed the probe."""
     use: Use = NEVER_USED
+    typed: str = ""
+    """The last lines that people typed into its shell."""
     other_set_up: SetUp | None = None
     other_hardware: tuple[tuple[str, int], ...] = ()
     """The name and MiB of each GPU if they are others than those that were sold."""
@@ -83,19 +87,24 @@ class Machine:
         return "running" if self.has_run(now) else "provisioning"
 
     def authorized_keys(self, now: datetime) -> list[str]:
-        """Return the lines of its authorized_keys: the procured key, and those of a boot script that it runs.
-
-        A line with a forced command is that of the probe, which comes late.
-        """
+        """Return the lines of its authorized_keys: the procured key, and those of a boot script that it runs."""
         procured = [] if self.ssh_public_key is None else [self.ssh_public_key]
-        lines = [line for line in procured if read_public_key(line)] + key_lines(self._script())
-        if self.probe(now) is None or self.use.at(now).fault is Fault.REFUSED:
-            return [line for line in lines if forced_command(line) is None]
-        return lines
+        lines = [line for line in procured if read_public_key(line)]
+        lines += [line for line in key_lines(self._script()) if forced_command(line) is None]
+        return lines if self.use.at(now).fault is Fault.REFUSED else lines + self._probe_lines(now)
 
     def probe(self, now: datetime) -> str | None:
         """Return the path of its probe's script. Return None if it has none, or not yet."""
-        return probe_path(self._script()) if self._has_been_up(self.probe_after, now) else None
+        return next((forced_command(line) for line in self._probe_lines(now)), None)
+
+    def _probe_lines(self, now: datetime) -> list[str]:
+        """Return the lines for the probe: that of the boot script, which comes late, and those that were typed."""
+        script = self._script() if self._has_been_up(self.probe_after, now) else ""
+        return [*probe_lines(script), *probe_lines(self.typed)]
+
+    def note_typed(self, line: str) -> None:
+        """Take note of what a person typed into its shell: it may install the probe by hand."""
+        self.typed = f"{self.typed}{line}\n"[-LONGEST_TYPED:]
 
     def set_up(self, now: datetime) -> SetUp | None:
         """Return how far its set-up is: as was set, or it runs for `SET_UP_TAKES` once the probe is installed."""

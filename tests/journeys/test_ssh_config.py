@@ -93,5 +93,5 @@ async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that
         await world.destroys("Ana", rental)
         await world.until_card(rental, "Destroyed")
     refused = [reply for reply in await world.thread(rental) if "Hyperstack takes no start-up script" in reply]
-    assert ["Only Ana's first key gets in." in reply for reply in refused] == [True]
+    assert ["Only Ana's first key gets in, and I can't see inside." in reply for reply in refused] == [True]
     await check_consistency(world, bought=["hyperstack", "hyperstack", "hyperstack"])

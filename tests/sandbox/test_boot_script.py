@@ -11,7 +11,7 @@ def line(kind: str = "ssh-ed25519") -> str:
 
 
 def found(script: str) -> list[str]:
-    return key_lines(script)
+    return list(key_lines(script))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sandbox.compute.boot_script import has_set_up, probe_path
+from sandbox.compute.boot_script import has_set_up, probe_lines
 from tests.sandbox.compute_world import ComputeWorld
 from tests.sandbox.test_compute_ssh import PATIENCE, login, port_of
 
@@ -126,16 +126,31 @@ async def test_it_answers_30_seconds_after_the_machine_runs_or_when_the_vendor_r
 
 async def test_a_machine_that_does_not_run_the_script_refuses_its_key(probe: Probe) -> None:
     await probe.world.control("vendors/hyperstack", behaviour="ignores_cloud_init")
+    machine = await probe.machine()
     with pytest.raises(asyncssh.PermissionDenied):
-        await probe.connected(await probe.machine())
+        await probe.connected(machine)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_a_person_can_install_it_by_hand(probe: Probe, by_hand: bool) -> None:
+    machine = await probe.world.ready_machine()
+    line = probe.line.replace('"', '\\"')
+    async with await login(probe.world, port_of(machine)) as ssh:
+        if by_hand:
+            await ssh.run(
+                None, input=f"printf '%s\n' '#!/bin/sh\necho gpubot-probe 1\n' >{PATH}\necho \"{line}\"\nexit\n"
+            )
+        else:
+            await ssh.run(f"echo 'echo gpubot-probe 1' >{PATH}; echo \"{line}\" >>.ssh/authorized_keys")
+    assert (await probe.report(machine))[-1] == "end"
 
 
 def test_a_script_is_read_for_the_probe_and_the_set_up_and_never_run() -> None:
     key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
     line = f'restrict,command="/opt/probe" {key}'
-    assert probe_path(f"#!/bin/sh\necho 'gpubot-probe 1'\necho '{line}'\n") == "/opt/probe"
-    assert probe_path(f"#!/bin/sh\necho '{line}'\n") is None, "the command is not on the machine"
-    assert probe_path(f"#!/bin/sh\necho 'gpubot-probe 1'\necho '{key}'\n") is None
+    assert probe_lines(f"#!/bin/sh\necho 'gpubot-probe 1'\necho '{line}'\n") == (line,)
+    assert probe_lines(f"#!/bin/sh\necho '{line}'\n") == (), "the command is not on the machine"
+    assert probe_lines(f"#!/bin/sh\necho 'gpubot-probe 1'\necho '{key}'\n") == ()
     assert has_set_up("echo running >setup.state\n")
     assert not has_set_up("cat /var/lib/gpubot/setup.state\n")
 
