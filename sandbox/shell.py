@@ -1,6 +1,7 @@
 """The shell of a machine: `nvidia-smi`, `uptime`, and the probe if the machine has one."""
 
 import shlex
+from collections.abc import Callable
 from datetime import datetime
 
 from sandbox.clock import SandboxClock
@@ -21,9 +22,16 @@ class Shell:
     """The shell of a machine."""
 
     def __init__(
-        self, info: HostInfo, clock: SandboxClock, connection: tuple[Peer, Peer], others: list[Peer]
+        self,
+        info: Callable[[], HostInfo],
+        clock: SandboxClock,
+        connection: tuple[Peer, Peer],
+        others: list[Peer],
     ) -> None:
-        """`connection`: its client and server; `others`: the clients of the server's other connections."""
+        """`info` returns how the machine is now.
+
+        `connection`: the client and the server of this login. `others`: the clients of the server's other logins.
+        """
         self._info = info
         self._clock = clock
         self._connection = connection
@@ -42,32 +50,31 @@ class Shell:
             words = [line.strip()]
         if not words:
             return "", self.status
-        output, self.status = self._command(words[0], words[1:])
+        output, self.status = self._command(self._info(), words[0], words[1:])
         return output, self.status
 
-    def _command(self, name: str, arguments: list[str]) -> tuple[str, int]:
+    def _command(self, info: HostInfo, name: str, arguments: list[str]) -> tuple[str, int]:
         now = self._clock.now()
-        phase = self._info.use.at(now)
+        phase = info.use.at(now)
         if name == "nvidia-smi" and phase.fault is not Fault.NO_NVIDIA_SMI:
             if phase.fault is Fault.NVIDIA_SMI_HANGS:
                 raise Hangs
             if arguments == ["-L"]:
-                return gpu_list(self._info.gpus), 0
+                return gpu_list(info.gpus), 0
             if arguments:
                 return f"Invalid combination of input arguments: {' '.join(arguments)}\n", 2
-            return gpu_table(self._info.gpus, phase.percent, now), 0
-        if name == self._info.probe:
-            return self._report(now)
+            return gpu_table(info.gpus, phase.percent, now), 0
+        if name == info.probe:
+            return self._report(info, now)
         if name == "uptime":
-            return uptime(self._info.up_since, now), 0
+            return uptime(info.up_since, now), 0
         if name == "exit":
             self.exited = True
             given = arguments[0] if arguments else ""
             return "", int(given) % 256 if given.isdecimal() else self.status
         return f"bash: {name}: command not found\n(there are: {', '.join(_COMMANDS)})\n", _NOT_FOUND
 
-    def _report(self, now: datetime) -> tuple[str, int]:
-        info = self._info
+    def _report(self, info: HostInfo, now: datetime) -> tuple[str, int]:
         match info.use.at(now).fault:
             case Fault.HANG:
                 raise Hangs

@@ -134,7 +134,7 @@ class SshHost:
         own = self._connections.get(connection)
         if own is None:
             return  # the client has gone meanwhile
-        shell = Shell(self._info(), self._clock, own, [peer for peer in self._peers() if peer != own[0]])
+        shell = Shell(self._info, self._clock, own, [peer for peer in self._peers() if peer != own[0]])
         if connection.get_key_option("command") is not None:
             self.visits += 1
             self.visited.notify()

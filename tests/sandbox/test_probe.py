@@ -195,6 +195,16 @@ async def test_use_changes_over_time_and_nvidia_smi_shows_the_same(probe: Probe)
     assert rows[-1] == "1, [N/A], 61169, 100.00, Enabled, 81559, NVIDIA H100 80GB HBM3"
 
 
+async def test_an_open_shell_shows_the_use_of_the_moment(probe: Probe) -> None:
+    machine = await probe.machine()
+    async with await login(probe.world, port_of(machine)) as ssh, ssh.create_process(None) as shell:
+        for percent in (98, 7):
+            await probe.use(machine, {"all": percent})
+            shell.stdin.write("nvidia-smi\n")
+            table = await asyncio.wait_for(shell.stdout.readuntil("Processes:"), PATIENCE)
+            assert f"{percent}%" in table
+
+
 async def test_phases_that_repeat_make_a_duty_cycle(probe: Probe) -> None:
     machine = await probe.machine()
     await probe.use(machine, {"all": 60, "for": 5}, {"all": 0, "for": 95}, repeat=True)
