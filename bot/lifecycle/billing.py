@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.lifecycle.ports.records import Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import Frozen, Instant
 from bot.model.money import Micros, cost
 from bot.model.summary import AccruedCost
 
@@ -41,13 +42,38 @@ def spent(
 ) -> AccruedCost:
     """Return what a rental has cost by `now`."""
     rows = tuple(ledger)
+    alive = _alive(rows, resources, attempts).values()
+    return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
+
+
+class BilledPart(Frozen):
+    """What one resource that is not gone has billed since its last row in the ledger."""
+
+    started_at: Instant
+    ended_at: Instant
+    amount: Micros
+
+
+def still_billing(
+    ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
+) -> dict[str, BilledPart]:
+    """Return what each resource that is not gone has billed by `now`, since its last row in the ledger, by id."""
+    alive = _alive(tuple(ledger), resources, attempts)
+    return {resource_id: _billed_by(one, now) for resource_id, one in alive.items()}
+
+
+def _alive(
+    rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
+) -> dict[str, Billing]:
+    """Return the values of the resources that are not gone, by their ids."""
     by_number = {attempt.n: attempt for attempt in attempts}
-    alive = [
-        _billing(one, by_number[one.attempt], [row for row in rows if row.resource_id == one.resource_id])
+    return {
+        one.resource_id: _billing(
+            one, by_number[one.attempt], [row for row in rows if row.resource_id == one.resource_id]
+        )
         for one in resources
         if one.gone_at is None
-    ]
-    return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
+    }
 
 
 def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
@@ -55,8 +81,7 @@ def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimate
     `estimated` tells whether a part of `billed` is."""
     amount = billed
     for one in alive:
-        start, rate = _unbilled(one)
-        amount += cost(rate, max(start, one.valid_to or now) - start)
+        amount += _billed_by(one, now).amount
         estimated = estimated or one.rate is None or one.valid_from is None
     return AccruedCost(amount=amount, estimated=estimated)
 
@@ -91,6 +116,12 @@ def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) 
         intended_at=attempt.intended_at,
         billed_to=max((row.ended_at for row in before), default=None),
     )
+
+
+def _billed_by(one: Billing, now: datetime) -> BilledPart:
+    start, rate = _unbilled(one)
+    end = max(start, one.valid_to or now)
+    return BilledPart(started_at=start, ended_at=end, amount=cost(rate, end - start))
 
 
 def _unbilled(one: Billing) -> tuple[datetime, Decimal]:

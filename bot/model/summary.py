@@ -24,6 +24,30 @@ class AccruedCost(Frozen):
     """Whether part of it is our estimate, because the API left out a start or a price."""
 
 
+class UseCosts(Frozen):
+    """What an amount was billed for, in micro-dollars. The four sum to the amount."""
+
+    used: Micros = 0
+    connected: Micros = 0
+    """Somebody was connected, and no GPU computed."""
+    idle: Micros = 0
+    unknown: Micros = 0
+    """Nothing is known about the use: before ready, after the deletion began, or not seen."""
+
+    def __add__(self, other: UseCosts) -> UseCosts:
+        return UseCosts(
+            used=self.used + other.used,
+            connected=self.connected + other.connected,
+            idle=self.idle + other.idle,
+            unknown=self.unknown + other.unknown,
+        )
+
+    @property
+    def known(self) -> bool:
+        """Whether something is known about the use."""
+        return bool(self.used or self.connected or self.idle)
+
+
 class RentalSummary(Frozen):
     """A rental at one moment, as one line of a list."""
 
@@ -45,6 +69,8 @@ class RentalDetails(RentalSummary):
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
     """The keys that its owner, and each teammate who may be let in, have now, by user id. Only for
     details of a rental that is not over and that one of these people reads."""
+    use_costs: UseCosts = UseCosts()
+    """What it was billed for. Zero if the reader may not see its money."""
     recent_use: RecentUse | None = None
     """How its machine was used lately. Only for `/gpu show`, and for a reader who may know."""
     usual: timedelta | None = None

@@ -40,7 +40,7 @@ from handlers.views.rental_text import (
     why_ended,
 )
 from handlers.views.setup_text import setup_text
-from handlers.views.use_text import day_marks, use_now, verdict_text
+from handlers.views.use_text import day_marks, use_now, use_shares, verdict_text
 
 ROWS = 15
 HOME_ROWS = 5
@@ -117,7 +117,8 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         used = use_now(rental.use, details.recent_use, rules.idle, times)
     facts = [
         why_ended(details),
-        receipt(details) if money and rental.state.over else "",
+        receipt(details, idle=False) if money and rental.state.over else "",
+        use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         _allowed(details) if money else "",
         setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),

@@ -13,6 +13,7 @@ from bot.policy.rules import Rules
 from handlers.views.format import Times, dollars, join, per_hour, person, sentence, span
 from handlers.views.machine_text import describe, machines, place, vendor
 from handlers.views.teammates_text import people_text
+from handlers.views.use_text import idle_part
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
@@ -158,14 +159,15 @@ def settled(details: RentalDetails) -> bool:
     return all(attempt.settled for attempt in details.attempts)
 
 
-def receipt(details: RentalDetails) -> str:
-    """Return `6 h 4 min, $14.68.` for a rental that is over."""
+def receipt(details: RentalDetails, *, idle: bool = True) -> str:
+    """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
     if not details.attempts:
         return "Nothing was rented."
     if cost_nothing(details):
         return "It cost nothing."
     length = ledger_span(details)
     amount = dollars(details.spent.amount) + (" estimated" if details.spent.estimated else "")
+    amount += idle_part(details.use_costs) if idle else ""
     return f"{span(length)}, {amount}." if length is not None else f"{amount}."
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
+from bot.model.money import MICROS_PER_DOLLAR
+from bot.model.summary import UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.policy.rules import Idle
-from handlers.views.format import Times, about_span, plural, span
+from handlers.views.format import Times, about_span, dollars, listed, plural, span
 
 MARKS = "▁▂▃▄▅▆▇"
 NOT_SEEN = "·"
@@ -64,6 +66,28 @@ def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str
     connected = plural(recent.connections, "connection") if recent.connections else "nobody connected"
     most = _most(recent.gpus)
     return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
+
+
+CENT = MICROS_PER_DOLLAR // 100
+
+
+def idle_part(costs: UseCosts) -> str:
+    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text below a cent."""
+    return f", of which {dollars(costs.idle)} idle" if costs.idle >= CENT else ""
+
+
+def use_shares(costs: UseCosts) -> str:
+    """Return `Of it $9.38 in use, $3.10 idle and $1.20 not seen.` Return an empty text if nothing is known."""
+    if not costs.known:
+        return ""
+    shares = (
+        (costs.used, "in use"),
+        (costs.connected, "connected without work"),
+        (costs.idle, "idle"),
+        (costs.unknown, "not seen"),
+    )
+    shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount >= CENT]
+    return f"Of it {listed(shown)}." if shown else ""
 
 
 def day_marks(recent: RecentUse) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,8 +10,14 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.billing import hourly, ledger_row, ledger_span, spent
-from bot.model.attempt import Resource
+from bot.lifecycle.cost_by_use import cost_by_use
+from bot.lifecycle.snapshot import RentalSnapshot
+from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Ending
+from bot.model.state import State
+from bot.model.use import Verdict
 from tests.databases import START
 from tests.store import make
 
@@ -60,6 +67,30 @@ def test_the_cost_so_far_is_the_ledger_plus_what_still_bills() -> None:
     rows = (ledger_row(gone("res-1"), attempt, make.ANA),)
     cost = spent(rows, (gone("res-1"), resource("res-2")), (attempt,), START + 2 * HOUR)
     assert (cost.amount, cost.estimated) == (14_520_000 + 4_840_000, False)
+
+
+def test_only_the_machine_that_became_ready_has_a_use_and_all_shares_sum_to_the_cost() -> None:
+    failed, bought = make.attempt(state=AttemptState.GONE), make.attempt(n=2, state=AttemptState.BOUGHT)
+    resources = (gone("res-1"), resource("res-2", attempt=2, rate=Decimal("3.333333")))
+    row = ledger_row(resources[0], failed, make.ANA)
+    lease = make.lease(ready_at=START + HOUR)
+    rental = make.rental(state=State.READY, attempts=2, lease=lease)
+    snapshot = RentalSnapshot(rental=rental, attempts=(failed, bought), resources=resources, ledger=(row,))
+
+    def change(hours: int, verdict: Verdict, since: int) -> Event:
+        facts = Facts(verdict=verdict, since=START + since * HOUR)
+        return make.event(EventKind.USE_CHANGED, at=START + hours * HOUR, facts=facts)
+
+    events = (change(2, Verdict.IN_USE, 0), change(5, Verdict.IDLE, 4))
+    now = START + 7 * HOUR
+    costs = cost_by_use(snapshot, events, now)
+    assert (costs.used, costs.connected, costs.idle) == (9_999_999, 0, 9_999_999)
+    assert costs.unknown == row.amount + 3_333_333
+    ends = changed(rental, state=State.DESTROYING, ending=Ending(outcome=State.DESTROYED, since=START + 6 * HOUR))
+    ended = cost_by_use(replace(snapshot, rental=ends), events, now)
+    assert (ended.used, ended.idle) == (9_999_999, 6_666_666)
+    for each in (costs, ended):
+        assert sum(each.model_dump().values()) == snapshot.spent(now).amount
 
 
 @pytest.mark.parametrize("valid_from", [START, START + 6 * HOUR], ids=["since its first start", "since its end"])

@@ -135,23 +135,29 @@ def samples_of(visits: str) -> list[Sample]:
     return samples
 
 
-def replay(samples: list[Sample], rules: Rules, every: timedelta) -> list[Use]:
-    """Return the verdicts that are stored as these samples arrive, as the bot judges them: with the samples of the
-    window only, and the stored verdict of before."""
-    stored: list[Use] = (
-        [] if samples else [idleness.judge([], ready_at=READY, before=None, now=READY, rules=rules, pace=every)]
-    )
+def history(samples: list[Sample], rules: Rules, every: timedelta) -> list[tuple[datetime, Use]]:
+    """Return the verdicts that are stored as these samples arrive, and when. The bot judges each visit with the
+    samples of the window and the stored verdict."""
+    stored: list[tuple[datetime, Use]] = []
     first = 0
     for n, sample in enumerate(samples):
         while first < n and samples[first + 1].at < sample.at - idleness.window(rules):
             first += 1
-        before = stored[-1] if stored else None
+        before = stored[-1][1] if stored else None
         for use in idleness.after_visit(
             samples[first:n], sample, ready_at=READY, before=before, rules=rules, pace=every
         ):
-            if idleness.differs(stored[-1] if stored else None, use):
-                stored.append(use)
+            if idleness.differs(stored[-1][1] if stored else None, use):
+                stored.append((sample.at, use))
     return stored
+
+
+def replay(samples: list[Sample], rules: Rules, every: timedelta) -> list[Use]:
+    """Return the verdicts that are stored as these samples arrive. Without samples, return the one that holds at
+    ready."""
+    if not samples:
+        return [idleness.judge([], ready_at=READY, before=None, now=READY, rules=rules, pace=every)]
+    return [use for _, use in history(samples, rules, every)]
 
 
 def told(use: Use) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.summary import RentalDetails
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails, UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from handlers.views import lists
 from handlers.views.use_text import day_marks
-from tests.views.screens import approval, message, page
-from tests.views.stories import ANA, ASKED, BEN, RULES, clock, happened, listed, ready, waiting
+from tests.views.screens import approval, card, direct, message, page, thread
+from tests.views.stories import ANA, ASKED, BEN, RULES, clock, gone, happened, listed, ready, waiting
 
 K, V = EventKind, Verdict
 NOW, SINCE = clock(16, 0), clock(12, 42)
@@ -130,6 +132,65 @@ def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
     assert "Ana runs now: 1x A100, since 09:12, idle for 1 h 55 min." in approval(ASKED, idle, NOW)
     works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, verdict=V.IN_USE))))
     assert "Ana runs now: 1x A100, since 09:12." in approval(ASKED, works, NOW)
+
+
+GONE = happened(
+    K.ENDED, clock(18, 41), end=State.DESTROYED, rate=Decimal("2.42"), amount=14_681_333, estimated=False
+)
+COSTS = UseCosts(used=7_381_333, connected=3_000_000, idle=3_100_000, unknown=1_200_000)
+
+
+def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
+    asked = happened(K.STILL_NEEDED, clock(14, 40), id=8)
+    over = changed(gone(asked, GONE), use_costs=COSTS)
+    all_used = changed(over, use_costs=UseCosts(used=14_672_333, idle=9_000))
+    before = changed(gone(GONE), use_costs=UseCosts(unknown=14_681_333))
+    lives = changed(ready(), use_costs=changed(COSTS, connected=0))
+    cards = [card(details, NOW) for details in (over, all_used, before)]
+    said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
+    assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68, of which $3.10 idle.
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
+
+Gone 18:41, confirmed by the vendor. $14.68 computed, of which $3.10 idle.
+
+Gone 18:41, confirmed by the vendor. $14.68 computed.
+
+Destroyed 18:41: your 1x H100 (k7mq2).
+
+Destroyed: 1x H100 EU, Ana, k7mq2.
+  6 h 4 min, $14.68. Of it $7.38 in use, $3.00 connected without work, $3.10 idle and $1.20 not
+      seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  14:40  Asked whether it is still needed.
+  18:41  Gone, confirmed by the vendor. $14.68 computed, of which $3.10 idle.
+
+Destroyed: 1x H100 EU, Ana, k7mq2.
+  6 h 4 min, $14.68. Of it $14.67 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all.
+      fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  14:40  Asked whether it is still needed.
+  18:41  Gone, confirmed by the vendor. $14.68 computed.
+
+Destroyed: 1x H100 EU, Ana, k7mq2.
+  6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  18:41  Gone, confirmed by the vendor. $14.68 computed.
+
+Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+  Of it $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Allowed: up to $2.47/h,
+      $16.06 in all. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_a_reply_about_an_end_says_nothing_of_idling_once_more_was_billed_after_it() -> None:
+    later = changed(gone(GONE), use_costs=COSTS, spent=AccruedCost(amount=15_000_000, estimated=False))
+    assert "idle" not in thread(GONE, later)
 
 
 def test_a_mark_shows_that_an_hour_had_some_work_and_which_hours_were_not_seen() -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.billing import accrued
+from bot.lifecycle.cost_by_use import cost_by_use
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
@@ -20,7 +21,7 @@ from bot.model.event import Event
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary
+from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary, UseCosts
 from bot.policy.roles import (
     Roles,
     may_be_let_in,
@@ -76,6 +77,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         ledger=snapshot.ledger,
         events=readable_events(events, everything=use),
         spent=snapshot.spent(now),
+        use_costs=cost_by_use(snapshot, events, now) if money else UseCosts(),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
         owners_live=tuple(readable_rental(other, everything=use) for other in await tx.rentals.live(rental.owner))

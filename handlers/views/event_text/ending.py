@@ -10,6 +10,7 @@ from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
 from handlers.views.format import dollars, escape, join, per_hour, span, with_full_stop
 from handlers.views.rental_text import STATES, computed, reason, so_far
+from handlers.views.use_text import idle_part
 
 
 def _lost(context: EventContext) -> EventText:
@@ -80,9 +81,17 @@ def _cost(context: EventContext) -> str:
         return "It cost nothing." if context.details.attempts else "Nothing was rented."
     ran = span(facts.span) if facts.span else ""
     rate = f" at {per_hour(facts.rate)}" if facts.rate is not None and ran else ""
-    amount = f"{ran}{rate}: {computed(spent)}." if ran else f"{sentence_case(computed(spent))}."
+    amount = f"{ran}{rate}: {computed(spent)}" if ran else sentence_case(computed(spent))
+    amount += f"{_idle_part(context)}."
     guess = f"Estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(amount, guess)
+
+
+def _idle_part(context: EventContext) -> str:
+    """Return the share of the event's amount that was idle. Return an empty text once the amount is another one:
+    something billed after this event."""
+    details = context.details
+    return idle_part(details.use_costs) if context.facts.amount == details.spent.amount else ""
 
 
 def _ended(context: EventContext) -> EventText:

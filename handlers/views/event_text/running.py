@@ -99,7 +99,8 @@ def _adopted(context: EventContext) -> EventText:
 
 
 def _owner_changed(context: EventContext) -> EventText:
-    before, after = (person(context.details.names, one) for one in context.facts.people or (None, None))
+    people = [person(context.details.names, one) for one in context.facts.people or ()]
+    before, after = (people[0], people[1]) if len(people) > 1 else ("somebody else", "somebody")
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
 
 

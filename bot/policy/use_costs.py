@@ -1,0 +1,99 @@
+"""How much of an amount was billed for use, for connections, for idling, and for time that nobody saw.
+
+It is computed when it is read, from what was billed and from the rental's changes of verdict, which stay. So it
+can be cut by months and owners, and nothing has to be corrected when a verdict reaches back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.model.base import Frozen, Instant
+from bot.model.event import Event, EventKind
+from bot.model.money import Micros
+from bot.model.summary import UseCosts
+from bot.model.use import Verdict
+from bot.policy.idleness import QUIET
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Billed(Protocol):
+    """An amount that was billed evenly for some time, such as a row of the ledger."""
+
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def ended_at(self) -> datetime: ...
+    @property
+    def amount(self) -> Micros: ...
+
+
+class Stretch(Frozen):
+    """Time with one verdict."""
+
+    verdict: Verdict
+    since: Instant
+    until: Instant
+
+
+def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -> tuple[Stretch, ...]:
+    """Return the stretches with a verdict from `ready_at` to `until`, oldest first, from the events of a rental.
+    All other time is unknown.
+
+    A verdict holds from its `since` on, which is before the event: idle time counts from the last reading of work.
+    A change between connected and idle within one spell without work holds from the event on: what was known about
+    the time before stays.
+    """
+    begins: list[tuple[datetime, Verdict, datetime]] = []
+    for event in events:
+        verdict, since = event.facts.verdict, event.facts.since
+        if event.kind is not EventKind.USE_CHANGED or verdict is None or since is None:
+            continue
+        begin = since
+        if begins and {verdict, begins[-1][1]} <= QUIET and begins[-1][2] == since:
+            begin = event.at
+        while begins and begins[-1][0] >= begin:
+            begins.pop()
+        begins.append((begin, verdict, since))
+    ends = [*(begin for begin, _, _ in begins), until][1:]
+    cut = [
+        Stretch(verdict=verdict, since=max(begin, ready_at), until=min(end, until))
+        for (begin, verdict, _), end in zip(begins, ends, strict=True)
+    ]
+    return tuple(one for one in cut if one.verdict is not Verdict.UNKNOWN and one.since < one.until)
+
+
+def use_costs(
+    billed: Billed, known: Sequence[Stretch], *, since: datetime | None = None, until: datetime | None = None
+) -> UseCosts:
+    """Return the shares of an amount, exact in micro-dollars: they sum to the amount. `known` are the stretches of
+    its machine.
+
+    With `since` and `until`, return the shares of that part of its time: the parts of any cut, such as by months,
+    sum to the whole.
+    """
+    length = (billed.ended_at - billed.started_at) // MICROSECOND
+    if length <= 0:
+        return UseCosts(unknown=billed.amount)
+
+    def up_to(moment: datetime) -> Micros:
+        # Differences of one rounded-down sum: no fraction of a micro-dollar is lost or counted twice.
+        passed = min(max((moment - billed.started_at) // MICROSECOND, 0), length)
+        return billed.amount * passed // length
+
+    start = billed.started_at if since is None else max(billed.started_at, since)
+    end = billed.ended_at if until is None else max(start, min(billed.ended_at, until))
+    shares = dict.fromkeys(Verdict, 0)
+    for one in known:
+        begin, stop = min(max(one.since, start), end), min(max(one.until, start), end)
+        shares[one.verdict] += up_to(stop) - up_to(begin)
+    whole = up_to(end) - up_to(start)
+    return UseCosts(
+        used=shares[Verdict.IN_USE],
+        connected=shares[Verdict.CONNECTED],
+        idle=shares[Verdict.IDLE],
+        unknown=whole - sum(shares.values()),
+    )
