@@ -26,6 +26,7 @@ from bot.lifecycle.jobs import Job, every
 from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.sweep import sweep
+from bot.lifecycle.visits import Visits, drop_old_samples
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.metrics import Metrics
@@ -50,7 +51,7 @@ from store.db import Database
 
 log = structlog.get_logger("gpubot")
 
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES = 15, 10
+CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 10, 10
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -67,6 +68,7 @@ class Parts:
     store: Database
     engine: Engine
     overdue: OverdueDeletion
+    visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
     jobs: list[Job]
@@ -142,9 +144,11 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
         jobs = [
             Job("catalog", every(minutes=CATALOG_EVERY_MINUTES), catalog_cache.refresh),
             Job("sweep", every(minutes=SWEEP_EVERY_MINUTES), partial(sweep, step_deps)),
+            Job("samples", every(minutes=SAMPLES_EVERY_MINUTES), partial(drop_old_samples, step_deps)),
         ]
         engine = Engine(step_deps, claimant=CLAIMANT, watch=metrics, stale_claims=store.claims_left)
         overdue = OverdueDeletion(step_deps)
+        visits = Visits(step_deps, claimant=CLAIMANT, stale_claims=store.claims_left, on_visit=metrics.visit)
         selfcheck = SelfCheck(step_deps, engine, DirectNotices(client, pace, clock, rules))
         delivery = Delivery(background, client, session, pace=pace)
         connection = Connection(
@@ -164,6 +168,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             store=store,
             engine=engine,
             overdue=overdue,
+            visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
             jobs=jobs,
@@ -176,6 +181,7 @@ async def build(settings: Settings, rules: Rules, *, retry_refused: float = RETR
             store=store,
             engine=engine,
             overdue=overdue,
+            visits=visits,
             selfcheck=selfcheck,
             delivery=delivery,
             jobs=jobs,
@@ -197,6 +203,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     loops = [
         parts.engine.run(),
         parts.overdue.run(),
+        parts.visits.run(),
         parts.selfcheck.run(),
         *(job.run(parts.clock) for job in parts.jobs),
         parts.connection.run(),

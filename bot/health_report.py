@@ -14,6 +14,7 @@ from bot.lifecycle.overdue import OverdueDeletion
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.selfcheck import SelfCheck
 from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.visits import Visits
 from bot.metrics import Metrics
 from bot.model.state import State
 from handlers.connection import Connection
@@ -30,6 +31,7 @@ class HealthReport:
     store: Store
     engine: Engine
     overdue: OverdueDeletion
+    visits: Visits
     selfcheck: SelfCheck
     delivery: Delivery
     jobs: Sequence[Job]
@@ -50,7 +52,7 @@ class HealthReport:
         await self.selfcheck.measure()
         counts: list[int | None] = [None, None, None]
         try:
-            next_due = await self.engine.next_due()
+            next_due = soonest(await self.engine.next_due(), await self.visits.next_due())
             async with self.store.read() as tx:
                 counts = [await tx.messages.undelivered()]
                 counts += [await tx.account.get_count(name) for name in (POSTED_TWICE, GIVEN_UP)]
@@ -81,6 +83,7 @@ class HealthReport:
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
+            "visits_fail": self.visits.faults.since is not None,
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
             "settled": quiet and not due and not refreshes and undelivered == 0,
@@ -103,5 +106,6 @@ class HealthReport:
             "steps_in_flight": self.engine.in_flight,
             "handlers_in_flight": self.gate.in_flight,
             "sends_in_flight": self.delivery.in_flight,
+            "visits_in_flight": self.visits.in_flight,
             "jobs_in_flight": sum(job.busy for job in self.jobs) + self.overdue.busy,
         }

@@ -43,6 +43,12 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self._visits = Counter(
+            "gpubot_visits",
+            "Visits of machines by outcome: answered, or why there is no reading.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._rentals = Gauge(
             "gpubot_rentals", "Rentals that are not over, by state.", ["state"], registry=self.registry
         )
@@ -55,6 +61,10 @@ class Metrics:
     def market_call(self, call: str, outcome: str) -> None:
         """Count a call to the marketplace."""
         self._calls.labels(call, outcome).inc()
+
+    def visit(self, outcome: str) -> None:
+        """Count a visit of a machine."""
+        self._visits.labels(outcome).inc()
 
     def late(self, seconds: float) -> None:
         """Record how many seconds after its due time a step was started."""

@@ -17,6 +17,12 @@ _SINCE = (
     .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
     .order_by(_c.at)
 )
+_BEFORE = (
+    select(samples)
+    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at < param(_c.at, "moment"))
+    .order_by(_c.at.desc())
+    .limit(1)
+)
 _NEWEST = select_by(_c.rental_id, _c.at.desc()).limit(1)
 _OLD = (
     select(_c.rental_id, _c.at)
@@ -38,6 +44,10 @@ class Samples:
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
         return to_models(Sample, await self._conn.execute(_SINCE, {"key": rental_id, "moment": at}))
+
+    async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
+        before = await self._conn.execute(_BEFORE, {"key": rental_id, "moment": at})
+        return [*to_models(Sample, before), *await self.since(rental_id, at)]
 
     async def newest(self, rental_id: str) -> Sample | None:
         return await fetch_first(self._conn, Sample, _NEWEST, rental_id)

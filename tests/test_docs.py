@@ -54,10 +54,10 @@ def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) ->
     assert not missing
 
 
-def test_architecture_draws_a_command_a_click_and_a_poll() -> None:
+def test_architecture_draws_a_command_a_click_a_poll_and_a_visit() -> None:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     drawings = re.findall(r"```mermaid\nsequenceDiagram\n(.*?)```", text, re.DOTALL)
-    assert len(drawings) == 3
+    assert len(drawings) == 4
     for drawing in drawings:
         participants = re.findall(r"participant (\w+) as (\S+)", drawing)
         assert participants

@@ -22,10 +22,11 @@ rental whose step fails may be impossible to render."""
 
 NOT_IN_THREAD = (
     frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
-    | {E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
+    | {E.USE_CHANGED, E.HOST_KEY_CHANGED, E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
     | AS_NOTICE
 )
-"""The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says."""
+"""The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It
+does not say how a machine is used, nor what concerns only those who log in."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
 """The approvals channel gets a message of these if an approver decides."""
@@ -66,6 +67,7 @@ DIRECT: dict[EventKind, tuple[str, ...]] = {
     E.TEAMMATE_ADDED: (TEAMMATES,),
     E.APPROVED_NOT_READY: (OWNER,),
     E.STILL_NEEDED: (OWNER,),
+    E.HOST_KEY_CHANGED: (OWNER, TEAMMATES),
     E.ENDING: (OWNER, TEAMMATES),
     E.EXTENSION_DENIED: (OWNER, TEAMMATES),
     E.ASKED_AGAIN: (OWNER,),

@@ -20,7 +20,7 @@ from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.model.use import SetupProgress
+from bot.model.use import SetupProgress, Use
 from bot.policy.notices import approval_notice_at
 
 S = State
@@ -279,6 +279,11 @@ def change_rate(rental: Rental, rate: Decimal) -> Rental:
 def note_host_key(rental: Rental, host_key: str) -> Rental:
     """A machine that is in use gave its host key, which it had not given before."""
     return alter(rental, host_key=host_key)
+
+
+def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
+    """The verdict about its use changed. Its step is due, because its next question or its end may change."""
+    return alter(rental, use=use, due_at=now)
 
 
 def note_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:

@@ -59,6 +59,8 @@ class EventKind(StrEnum):
     """Its end came while it was in use, and moved on to `facts.until`."""
     USE_CHANGED = "use_changed"
     """The verdict about its use changed to `facts.verdict`, since `facts.since`. People are not notified."""
+    HOST_KEY_CHANGED = "host_key_changed"
+    """Its server showed a host key that is not the one of the first contact. It is not trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """Its owner did not answer the question about an idle machine. The approvers are told."""
     LEFT_ALONE = "left_alone"
@@ -167,6 +169,10 @@ class Facts(Frozen):
     use: Use | None = None
     """The evidence of the verdict."""
     gpus_seen: GpusSeen | None = None
+    host_key: str | None = None
+    """The fingerprint of a host key that is not trusted: `SHA256:...`."""
+    before_host_key: str | None = None
+    """The fingerprint that was expected instead."""
     left_out: LeftOut | None = None
     """What the boot script of a purchase lacks. None if it lacks nothing."""
 

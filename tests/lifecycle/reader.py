@@ -12,6 +12,7 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
+from bot.model.use import Sample
 from store.db import Database
 from tests.sandbox.compute_world import ComputeWorld
 
@@ -110,6 +111,11 @@ class WorldReader:
                     if event is not None and event.kind is kind:
                         found.append((message.to.value, event))
         return found
+
+    async def samples(self, rental: Rental) -> list[Sample]:
+        """Return its samples, oldest first."""
+        async with self.deps.store.read() as tx:
+            return await tx.samples.since(rental.id, rental.created_at)
 
     async def alive(self) -> list[dict[str, Any]]:
         """Return the account's resources that bill."""

@@ -26,6 +26,7 @@ from bot.lifecycle.ports.store import Store
 from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.sweep import sweep
+from bot.lifecycle.visits import Visits
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -38,6 +39,7 @@ from bot.policy.resource_names import make_name
 from bot.policy.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from store.db import Database
+from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld
 
@@ -48,6 +50,8 @@ CLEO = Person(id="U0CLEO", name="Cleo")
 DORA = Person(id="U0DORA", name="Dora")
 """Approves too, and has no key."""
 RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id, DORA.id)), home_channel=HOME)
+PROBE = "restrict ssh-ed25519 AAAA gpubot-probe"
+"""The line of authorized_keys that boot scripts install if machines are to be visited."""
 FOREVER = NOON.replace(year=2100)
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -98,10 +102,19 @@ class World(WorldReader):
     """The bot with its outside. `world` makes one."""
 
     def __init__(
-        self, deps: StepDeps, database: Database, outside: ComputeWorld, clock: Clock, people: KnownPeople
+        self,
+        deps: StepDeps,
+        database: Database,
+        outside: ComputeWorld,
+        clock: Clock,
+        *,
+        people: KnownPeople,
+        machines: Machines,
     ) -> None:
         self.deps = deps
         self.people = people
+        self.machines = machines
+        """What visits find: `world.machines[rental].use(98)`."""
         self.database = database
         self.outside = outside
         self.clock = clock
@@ -109,6 +122,7 @@ class World(WorldReader):
         """Whether queued messages stay queued."""
         self.engine = Engine(deps, claimant="world")
         self.overdue = OverdueDeletion(deps)
+        self.visits = Visits(deps, claimant="world")
 
     @property
     def now(self) -> datetime:
@@ -126,14 +140,19 @@ class World(WorldReader):
         for _ in range(200):
             await self.engine.run_pass()
             await self.engine.drain()
+            await self.visits.run_pass()
+            await self.visits.drain()
             if self.overdue.due():
                 await self.overdue.delete_overdue()
             if not self.slack_is_down:
                 await self.deliver_all()
-            due = await self.engine.next_due()
+            due = await self._next_due()
             if due is None or due > self.now:
                 return
         raise AssertionError("something is due for ever")
+
+    async def _next_due(self) -> datetime | None:
+        return soonest(await self.engine.next_due(), await self.visits.next_due())
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""
@@ -153,12 +172,13 @@ class World(WorldReader):
         self.deps = deps
         self.engine = Engine(deps, claimant="another")
         self.overdue = OverdueDeletion(deps)
+        self.visits = Visits(deps, claimant="another")
 
     async def pass_time(self, span: timedelta, until: Callable[[], Any] | None = None) -> None:
         """Let time pass and run everything that becomes due. Stop early once `until` is true."""
         target = self.now + span
         await self.settle()
-        while (due := soonest(await self.engine.next_due(), self.overdue.next_at)) is not None and due <= target:
+        while (due := soonest(await self._next_due(), self.overdue.next_at)) is not None and due <= target:
             self.jump(max(due - self.now, timedelta(0)))
             await self.settle()
             if until is not None and await until():
@@ -253,14 +273,18 @@ class World(WorldReader):
         await self.settle()
         return await self.rental(rental.id)
 
-    async def destroy(self, rental: Rental, person: Person = ANA) -> Rental:
+    async def destroy(self, rental: Rental, person: Person = ANA, *, settle: bool = True) -> Rental:
         await ending.destroy(self.deps, person, rental.id)
-        await self.settle()
+        if settle:
+            await self.settle()
         return await self.rental(rental.id)
 
-    async def extend(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
+    async def extend(
+        self, rental: Rental, span: timedelta, person: Person = ANA, *, settle: bool = True
+    ) -> Rental:
         await leasing.extend(self.deps, person, rental.id, span)
-        await self.settle()
+        if settle:
+            await self.settle()
         return await self.rental(rental.id)
 
     async def keep(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
@@ -307,9 +331,15 @@ class World(WorldReader):
 
 @asynccontextmanager
 async def world(
-    url: str, *, rules: Rules = RULES, timeouts: Timeouts = TIMEOUTS, ssh_timeout: float = 1.0
+    url: str,
+    *,
+    rules: Rules = RULES,
+    timeouts: Timeouts = TIMEOUTS,
+    ssh_timeout: float = 1.0,
+    probe_line: str = "",
 ) -> AsyncIterator[World]:
-    """Yield a world at noon. `ssh_timeout` is how many real seconds an SSH banner may take.
+    """Yield a world at noon. `ssh_timeout` is how many real seconds an SSH banner may take. Machines are visited
+    if there is a `probe_line`, such as PROBE.
 
     Ana, Ben and Cleo have keys; Ben approves, Cleo is an admin.
     """
@@ -319,6 +349,7 @@ async def world(
     store = await Database.open(url, claimant="world", clock=clock)
     market: ComputeClear | None = None
     try:
+        machines = Machines(SshProber(seconds=ssh_timeout))
         channels, people = KnownChannels(TRAINING, HOME), KnownPeople(store)
 
         async def on_token(refused: bool) -> None:
@@ -330,7 +361,8 @@ async def world(
             clock=clock,
             rules=rules,
             market=market,
-            prober=SshProber(seconds=ssh_timeout),
+            prober=machines,
+            probe_line=probe_line,
             channels=channels,
             directory=people,
         )
@@ -339,7 +371,7 @@ async def world(
                 key = Key(line=outside.public_key, comment="", fingerprint="F", set_at=NOON)
                 await tx.people.put(person, clock.real())
                 await tx.people.add_key(person.id, key)
-        yield World(deps, store, outside, clock, people)
+        yield World(deps, store, outside, clock, people=people, machines=machines)
     finally:
         if market is not None:
             await market.aclose()

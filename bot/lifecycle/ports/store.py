@@ -147,6 +147,9 @@ class Samples(Protocol):
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on, oldest first."""
 
+    async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
+        """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
+
     async def newest(self, rental_id: str) -> Sample | None: ...
     async def drop_before(self, at: datetime, limit: int) -> int:
         """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""

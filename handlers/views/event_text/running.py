@@ -35,6 +35,17 @@ def _still_needed(context: EventContext) -> EventText:
     return EventText(f"Asked whether it is still needed{quiet}")
 
 
+def _host_key_changed(context: EventContext) -> EventText:
+    before, now = (
+        escape(key) if key else "unknown" for key in (context.facts.before_host_key, context.facts.host_key)
+    )
+    return EventText(
+        "Its SSH host key changed",
+        f"It was {before}, now it is {now}. If you didn't change it, don't log in: another machine may answer "
+        "there. I don't log in either, so I can't see inside.",
+    )
+
+
 def _use_changed(context: EventContext) -> EventText:
     use = context.facts.use
     return EventText(verdict_then(use, context.times) if use is not None else "Its use changed")
@@ -109,6 +120,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.OWNER_CHANGED: _owner_changed,
     EventKind.KEPT: _kept,
     EventKind.STILL_NEEDED: _still_needed,
+    EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
     EventKind.NOT_AS_SOLD: _not_as_sold,

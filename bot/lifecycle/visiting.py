@@ -1,0 +1,147 @@
+"""One visit of a ready machine: log in, and write what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.lifecycle.deps import StepDeps, transact
+from bot.lifecycle.first_report import note_silence, with_report
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.transitions import note_host_key, note_use
+from bot.lifecycle.visit_faults import VisitFaults
+from bot.model.base import Frozen, changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import Missed, Sample, Verdict, Visit
+from bot.policy.idleness import after_visit, differs, window
+from bot.policy.probing import has_probe, visited_from
+from bot.policy.visiting import MOST_KEYS_TOLD, asks_vendor, next_visit
+
+
+class Target(Frozen):
+    """Where the bot logs in."""
+
+    host: str
+    port: int
+    host_key: str | None
+    """The fingerprint that the server must show. None before the first contact."""
+
+
+async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | None:
+    """Visit a machine whose visit is claimed, and end the claim. Return the outcome: `answered`, or why there are
+    no readings. Return None if the machine is not to be visited, or not yet."""
+    began = deps.clock.now()
+    target = await _target(deps, rental_id, began)
+    if not isinstance(target, Target):
+        async with deps.store.write() as tx:
+            if target is None:
+                await tx.visits.end(rental_id)
+            else:
+                await tx.visits.defer(rental_id, target)
+        return None
+    result = await deps.prober.visit(target.host, target.port, target.host_key)
+    sample = _sample(rental_id, result, deps.clock.now())
+
+    async def write(tx: Tx) -> None:
+        rental = await tx.rentals.get(rental_id) if await tx.visits.standing([rental_id]) else None
+        if rental is None:
+            # Its visits ended meanwhile, so another machine at its address may have answered.
+            faults.forget(rental_id, sample.at)
+            return
+        earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
+        await tx.samples.add(sample)
+        await tx.visits.defer(rental_id, next_visit(rental.request.contract, [*earlier, sample], began))
+        _count(faults, rental, result, sample.at)
+        after = _with_host_key(rental, result)
+        events = await _changed_key(tx, rental, result, sample.at)
+        if result.report is not None:
+            after, compared = await with_report(tx, after, result.report, sample.at)
+            events += compared
+        if not faults.ours(sample.at):
+            after, judged = _judged(deps, after, earlier, sample)
+            events += judged
+            await note_silence(tx, after, sample.at)
+        await _apply(tx, deps, rental, after, events)
+        if asks_vendor(sample.missed):
+            await tx.rentals.make_due([rental_id], sample.at)
+
+    await transact(deps, write)
+    return "answered" if sample.missed is None else sample.missed.value
+
+
+async def _target(deps: StepDeps, rental_id: str, now: datetime) -> Target | datetime | None:
+    """Return where to log in, or when to visit it later if its vendor's machines don't run the boot script. Return
+    None if it has no probe by design, or if it is being deleted: another machine may get its address."""
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        attempts = [] if rental is None else await tx.rentals.attempts(rental_id)
+        vendors = [rental.vendor] if rental is not None and rental.vendor and not rental.probe_answered_at else []
+        answers = await tx.probe_answers.of_vendors(vendors)
+    if rental is None or rental.state is not State.READY or rental.host is None:
+        return None
+    attempt = next((attempt for attempt in attempts if attempt.live), None)
+    if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
+        return None
+    visited = visited_from(answers.get(rental.vendor or ""), now)
+    if visited > now:
+        return visited
+    return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key)
+
+
+def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
+    report = result.report
+    if report is None:
+        return Sample(rental_id=rental_id, at=at, missed=result.missed)
+    return Sample(rental_id=rental_id, at=at, gpus=report.gpus, peers=report.peers, missed=report.missed)
+
+
+def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) -> None:
+    """Count the visit, if the use of the machine was known until now."""
+    if rental.use is None or rental.use.verdict is Verdict.UNKNOWN:
+        faults.forget(rental.id, now)
+    else:
+        faults.note(rental.id, now, failed=result.missed is not None)
+
+
+def _with_host_key(rental: Rental, result: Visit) -> Rental:
+    """Pin the host key at the first contact."""
+    if rental.host_key is not None or result.host_key is None:
+        return rental
+    return note_host_key(rental, result.host_key)
+
+
+async def _changed_key(tx: Tx, rental: Rental, result: Visit, now: datetime) -> tuple[Event, ...]:
+    """Return the event of a host key that is not the pinned one, once for each such key."""
+    if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
+        return ()
+    history = await tx.events.of(rental.id)
+    told = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}
+    if result.host_key in told or len(told) >= MOST_KEYS_TOLD:
+        return ()
+    facts = Facts(host_key=result.host_key, before_host_key=rental.host_key)
+    return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)
+
+
+def _judged(
+    deps: StepDeps, rental: Rental, earlier: Sequence[Sample], sample: Sample
+) -> tuple[Rental, tuple[Event, ...]]:
+    """Return the rental with the verdict that now holds, and an event for each change of it."""
+    events = []
+    ready_at = rental.running_lease.ready_at
+    for use in after_visit(earlier, sample, ready_at=ready_at, before=rental.use, rules=deps.rules):
+        if differs(rental.use, use):
+            rental = note_use(rental, use, sample.at)
+            facts = Facts(verdict=use.verdict, since=use.since, use=use)
+            events.append(Event(rental_id=rental.id, kind=EventKind.USE_CHANGED, at=sample.at, facts=facts))
+    return rental, tuple(events)
+
+
+async def _apply(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
+    """Write what changed of the rental, if anything did, as one change."""
+    if after == before and not events:
+        return
+    after = changed(after, version=before.version + 1)
+    await tx.rentals.apply(change(before, after, events=events, rules=deps.rules, real_now=deps.clock.real()))

@@ -1,0 +1,38 @@
+"""When a ready machine is visited, and what a visit that got no report means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from bot.model.request import Contract
+from bot.model.use import Missed, Sample
+
+VISIT_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
+"""From the begin of one visit to the next."""
+AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
+"""How long after each refused login in a row the next visit is. The last span repeats, so that a probe that its
+owner installs by hand is found.
+
+OpenSSH blocks the address of a client, and all that share it, once its penalties add up to 15 s. A failed login is
+5 s, which have passed long before the next one (PerSourcePenalties of sshd_config(5), since 9.8)."""
+KEEP_SAMPLES = timedelta(days=2)
+MOST_KEYS_TOLD = 3
+"""How many changed host keys of one machine people are notified of. It can show a new one at each visit."""
+
+
+def next_visit(contract: Contract, samples: Sequence[Sample], began: datetime) -> datetime:
+    """Return when a machine is visited again after a visit that began at `began`. `samples` are its newest, oldest
+    first, the last one from this visit."""
+    refused = sum(1 for _ in takewhile(lambda sample: sample.missed is Missed.REFUSED, reversed(samples)))
+    if not refused:
+        return began + VISIT_EVERY[contract]
+    return samples[-1].at + AFTER_REFUSED[min(refused, len(AFTER_REFUSED)) - 1]
+
+
+def asks_vendor(missed: Missed | None) -> bool:
+    """Return whether the marketplace is asked at once if the machine still exists, because a visit was missed. A
+    server that refuses the login shows that something runs there; `HOST_KEY_CHANGED` that it may be another
+    machine."""
+    return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}

@@ -1,0 +1,99 @@
+"""Machines as visits find them: a Prober that logs in nowhere. A test says how each machine is used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+
+from bot.lifecycle.ports.outside import Prober
+from bot.model.rental import Rental
+from bot.model.use import GpuModel, GpuUse, Missed, Report, SetupProgress, Visit
+
+FIRST_KEY = "SHA256:first"
+"""The host key of a machine that gave none before."""
+
+
+class Machine:
+    """One machine. At first its probe answers, its one GPU is idle and nobody is connected."""
+
+    def __init__(self) -> None:
+        self.report = Report(gpus=(GpuUse(index=0, highest=0),))
+        self.missed: Missed | None = None
+        self.host_key: str | None = None
+        """The host key that it shows. None: the one that is expected."""
+        self.bug: Exception | None = None
+        """What a visit raises."""
+        self.visits = 0
+        """How often it was visited."""
+        self.arrived = asyncio.Event()
+        """Set by each visit."""
+        self._may_answer = asyncio.Event()
+        self._may_answer.set()
+
+    def use(self, *percent: int | None, peers: Iterable[str] = ()) -> None:
+        """From now on each GPU shows this highest reading (None: N/A), and these peers are connected."""
+        gpus = tuple(GpuUse(index=index, highest=highest) for index, highest in enumerate(percent))
+        self.report, self.missed = Report(gpus=gpus, peers=tuple(peers)), None
+
+    def answers(self, *, models: tuple[GpuModel, ...] = (), setup: SetupProgress | None = None) -> None:
+        """From now on its report also has these."""
+        self.report = Report(gpus=self.report.gpus, peers=self.report.peers, models=models, setup=setup)
+        self.missed = None
+
+    def misses(self, why: Missed) -> None:
+        """From now on each visit is missed. Without `nvidia-smi` there is a report, without readings."""
+        if why in {Missed.NO_NVIDIA_SMI, Missed.NVIDIA_SMI_HANGS}:
+            self.report, self.missed = Report(missed=why), None
+        else:
+            self.missed = why
+
+    def hold(self) -> None:
+        """Let visits wait until `release`."""
+        self.arrived.clear()
+        self._may_answer.clear()
+
+    def release(self) -> None:
+        self._may_answer.set()
+
+    async def visit(self, expected: str | None) -> Visit:
+        """Answer a visit that expects this host key."""
+        self.visits += 1
+        self.arrived.set()
+        await self._may_answer.wait()
+        if self.bug is not None:
+            raise self.bug
+        if self.missed is Missed.NO_ANSWER:
+            return Visit(missed=self.missed)
+        shown = self.host_key or expected or FIRST_KEY
+        if expected not in {None, shown}:
+            return Visit(missed=Missed.HOST_KEY_CHANGED, host_key=shown)
+        if self.missed is not None:
+            return Visit(missed=self.missed, host_key=shown)
+        return Visit(report=self.report, host_key=shown)
+
+
+class Machines:
+    """A Prober whose visits go to `Machine`. All else goes to another Prober."""
+
+    def __init__(self, other: Prober) -> None:
+        self._other = other
+        self._machines: dict[tuple[str, int], Machine] = defaultdict(Machine)
+
+    def __getitem__(self, rental: Rental) -> Machine:
+        """Return the machine of a rental that is ready or was."""
+        assert rental.host is not None
+        return self._machines[rental.host, rental.port or 22]
+
+    def values(self) -> Iterable[Machine]:
+        """Return the machines that were visited or named."""
+        return self._machines.values()
+
+    async def banner(self, host: str, port: int) -> bool:
+        return await self._other.banner(host, port)
+
+    async def host_key(self, host: str, port: int) -> str | None:
+        return await self._other.host_key(host, port)
+
+    async def visit(self, host: str, port: int, host_key: str | None) -> Visit:
+        return await self._machines[host, port].visit(host_key)

@@ -1,0 +1,286 @@
+"""Visits of ready machines: when they happen, what they write, and what ends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from bot.lifecycle.visits import Visits, drop_old_samples
+from bot.model.event import EventKind as E
+from bot.model.rental import Rental
+from bot.model.request import Contract
+from bot.model.use import Missed, Verdict
+from bot.policy.rules import Idle, ProbeKind
+from tests.lifecycle.checks import check, check_delivered
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
+
+
+@pytest.fixture
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    """Yield a world whose machines have a probe. After the test, check what must always hold."""
+    async with world(sqlite_url, probe_line=PROBE) as made:
+        yield made
+        await check(made)
+        await check_delivered(made)
+
+
+async def verdicts(here: World, rental: Rental) -> list[tuple[Verdict | None, datetime | None]]:
+    """Return the verdicts that were stored, in order, each with its beginning."""
+    events = [event for event in await here.events(rental) if event.kind is E.USE_CHANGED]
+    return [(event.facts.verdict, event.facts.since) for event in events]
+
+
+async def gaps(here: World, rental: Rental) -> list[timedelta]:
+    """Return the spans between ready and each sample and the next."""
+    ready_at = rental.running_lease.ready_at
+    times = [ready_at, *(sample.at for sample in await here.samples(rental))]
+    return [after - before for before, after in pairwise(times)]
+
+
+# --- what they write
+
+
+async def test_a_verdict_is_stored_when_it_changes_and_people_are_not_pinged(here: World) -> None:
+    rental = await here.ready(lease=8 * HOUR)
+    machine = here.machines[rental]
+    machine.use(98, peers=["p1"])
+    await here.pass_time(HOUR)
+    worked_until = (await here.samples(rental))[-1].at
+    machine.use(0)
+    await here.pass_time(HOUR)
+
+    found = await verdicts(here, rental)
+    assert [verdict for verdict, _ in found if verdict is not Verdict.UNKNOWN] == [Verdict.IN_USE, Verdict.IDLE]
+    assert found[-1] == (Verdict.IDLE, worked_until)
+    after = await here.rental(rental.id)
+    assert after.use is not None
+    assert (after.use.verdict, after.use.since) == found[-1]
+    assert set(await gaps(here, rental)) == {timedelta(0), 2 * MINUTE}
+    assert E.USE_CHANGED not in [kind for _, kind in await here.direct(rental)]
+
+
+async def test_spot_machines_are_visited_every_minute(here: World) -> None:
+    rental = await here.ready(contract=Contract.SPOT, lease=2 * HOUR)
+    await here.pass_time(10 * MINUTE)
+    assert set((await gaps(here, rental))[1:]) == {MINUTE}
+
+
+async def test_a_machine_without_a_probe_is_not_visited(here: World) -> None:
+    without = await here.ready(probe=False)
+    here.restart(replace(here.deps, probe_line=""))
+    older = await here.ready()
+    await here.pass_time(20 * MINUTE)
+    assert [here.machines[rental].visits for rental in (without, older)] == [0, 0]
+    assert await here.visits.next_due() is None
+
+
+async def test_visits_go_on_after_the_rules_switched_them_off_for_a_while(here: World) -> None:
+    rental = await here.ready(lease=8 * HOUR)
+    deps = here.deps
+    here.restart(replace(deps, rules=RULES.model_copy(update={"idle": Idle(probe=ProbeKind.NONE)})))
+    visits = here.machines[rental].visits
+    await here.pass_time(20 * MINUTE)
+    assert here.machines[rental].visits == visits
+    here.restart(deps)
+    await here.pass_time(MINUTE)
+    assert here.machines[rental].visits == visits + 1
+
+
+async def test_samples_older_than_two_days_are_dropped(here: World) -> None:
+    rental = await here.ready(lease=20 * HOUR)
+    await here.pass_time(10 * MINUTE)
+    await here.be_down(48 * HOUR)
+    newest = (await here.samples(rental))[-1]
+    await drop_old_samples(here.deps)
+    left = await here.samples(rental)
+    assert all(here.now - sample.at <= 48 * HOUR for sample in left)
+    assert newest in left
+    assert len(left) < 7
+
+
+async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(here: World) -> None:
+    rental = await here.ready(lease=2 * HOUR)
+    machine = here.machines[rental]
+    machine.use(98)
+    machine.hold()
+    here.jump(2 * MINUTE)
+    await here.visits.run_pass()
+    await machine.arrived.wait()
+    extended = await here.extend(rental, HOUR, settle=False)
+    machine.release()
+    await here.settle()
+    after = await here.rental(rental.id)
+    assert after.lease is not None
+    assert extended.lease is not None
+    assert after.lease.ends_at == extended.lease.ends_at
+    assert after.use is not None
+    assert after.use.verdict is Verdict.IN_USE
+
+
+# --- missed visits
+
+
+async def test_after_a_missed_visit_the_machine_is_looked_up_at_once(here: World) -> None:
+    rental = await here.ready(lease=8 * HOUR)
+    await here.pass_time(9 * MINUTE)
+    here.machines[rental].misses(Missed.NO_ANSWER)
+    visited = here.machines[rental].visits
+    asked = len(await here.calls("get_resource"))
+
+    async def was_visited() -> bool:
+        return here.machines[rental].visits > visited
+
+    await here.pass_time(2 * MINUTE, was_visited)
+    assert (await here.samples(rental))[-1].at == here.now
+    assert len(await here.calls("get_resource")) > asked
+
+
+async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None:
+    rental = await here.ready(lease=20 * HOUR)
+    here.machines[rental].misses(Missed.REFUSED)
+    await here.pass_time(HOUR)
+    assert (await gaps(here, rental))[2:] == [seconds * SECOND for seconds in (30, 60, 120, *[300] * 10)]
+    use = (await here.rental(rental.id)).use
+    assert use is not None
+    assert (use.verdict, use.why) == (Verdict.UNKNOWN, Missed.REFUSED)
+    # Its owner installs the probe by hand.
+    here.machines[rental].use(50)
+    await here.pass_time(8 * MINUTE)
+    after = await here.rental(rental.id)
+    assert after.use is not None
+    assert after.use.verdict is Verdict.IN_USE
+    assert (await gaps(here, rental))[-1] == 2 * MINUTE
+
+
+async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: World) -> None:
+    rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN, BEN)]
+    for rental in rentals:
+        here.machines[rental].use(98)
+    await here.pass_time(10 * MINUTE)
+    for rental in rentals:
+        here.machines[rental].misses(Missed.NO_ANSWER)
+    await here.pass_time(40 * MINUTE)
+    assert here.visits.faults.since is not None
+    for rental in rentals:
+        assert (await here.samples(rental))[-1].missed is Missed.NO_ANSWER
+        assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.IN_USE
+    await here.pass_time(30 * MINUTE)
+    for rental in rentals:
+        assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.UNKNOWN
+
+
+async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: World) -> None:
+    rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
+    for rental in rentals:
+        here.machines[rental].use(98)
+    await here.pass_time(10 * MINUTE)
+    alone, *others = rentals
+    here.machines[alone].misses(Missed.NO_ANSWER)
+    await here.pass_time(8 * MINUTE)
+    assert here.visits.faults.since is None
+    assert [verdict for verdict, _ in await verdicts(here, alone)][-1] is Verdict.UNKNOWN
+    for rental in others:
+        assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.IN_USE
+
+
+# --- host keys
+
+
+async def test_a_changed_host_key_is_not_trusted_and_told_once(here: World) -> None:
+    rental = await here.ready(lease=20 * HOUR, teammates=(BEN.id,))
+    await here.pass_time(4 * MINUTE)
+    pinned = (await here.rental(rental.id)).host_key
+    assert pinned is not None
+    for key, times in (("SHA256:new", 1), ("SHA256:new", 1), ("SHA256:newer", 2)):
+        here.machines[rental].host_key = key
+        await here.pass_time(10 * MINUTE)
+        assert (await here.direct(rental)).count((ANA.id, E.HOST_KEY_CHANGED)) == times
+    assert (await here.direct(rental)).count((BEN.id, E.HOST_KEY_CHANGED)) == 2
+    facts = (await here.last_event(rental, E.HOST_KEY_CHANGED)).facts
+    assert (facts.before_host_key, facts.host_key) == (pinned, "SHA256:newer")
+    after = await here.rental(rental.id)
+    assert after.host_key == pinned
+    assert after.use is not None
+    assert (after.use.verdict, after.use.why) == (Verdict.UNKNOWN, Missed.HOST_KEY_CHANGED)
+
+
+# --- what ends them
+
+
+async def test_a_visit_ends_with_the_deletion_of_its_machine(here: World) -> None:
+    rental = await here.ready()
+    machine = here.machines[rental]
+    before = len(await here.samples(rental))
+    machine.hold()
+    here.jump(2 * MINUTE)
+    await here.visits.run_pass()
+    await machine.arrived.wait()
+    assert here.visits.in_flight == 1
+    await here.destroy(rental, settle=False)
+    await here.visits.run_pass()
+    assert here.visits.in_flight == 0
+    machine.release()
+    await here.pass_time(HOUR)
+    assert machine.visits == before + 1
+    assert len(await here.samples(rental)) == before
+
+
+async def test_a_visit_that_a_crash_interrupted_is_done_again(here: World) -> None:
+    rental = await here.ready()
+    machine = here.machines[rental]
+    machine.hold()
+    here.jump(2 * MINUTE)
+    await here.visits.run_pass()
+    await machine.arrived.wait()
+    # The process dies: nothing ends the claim. The next one ends those of earlier processes when it starts.
+    here.restart(here.deps)
+    await here.database.release_claims()
+    machine.release()
+    before = len(await here.samples(rental))
+    await here.settle()
+    assert len(await here.samples(rental)) == before + 1
+
+
+@pytest.mark.usefixtures("logs")
+async def test_a_visit_that_fails_with_a_bug_is_tried_again_and_stops_no_other(here: World) -> None:
+    broken, other = [await here.ready(lease=20 * HOUR) for _ in range(2)]
+    here.machines[broken].bug = OverflowError()
+    before = len(await here.samples(broken)), len(await here.samples(other))
+    await here.pass_time(6 * MINUTE)
+    assert len(await here.samples(broken)) == before[0]
+    assert len(await here.samples(other)) > before[1]
+    here.machines[broken].bug = None
+    await here.pass_time(2 * MINUTE)
+    assert len(await here.samples(broken)) == before[0] + 1
+
+
+async def test_a_claim_whose_commit_was_not_answered_does_not_stay(here: World) -> None:
+    rental = await here.ready()
+    async with here.database.write() as tx:
+        assert await tx.visits.claim(here.now + HOUR, "world", 9) == [rental.id]
+    here.visits = Visits(here.deps, claimant="another", stale_claims=True)
+    before = len(await here.samples(rental))
+    here.jump(2 * MINUTE)
+    await here.settle()
+    assert len(await here.samples(rental)) == before + 1
+
+
+async def test_no_more_than_so_many_visits_run_at_once(here: World) -> None:
+    rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN)]
+    here.visits = Visits(here.deps, claimant="narrow", at_once=2)
+    for rental in rentals:
+        here.machines[rental].hold()
+    here.jump(5 * MINUTE)
+    await here.visits.run_pass()
+    await here.visits.run_pass()
+    assert here.visits.in_flight == 2
+    for rental in rentals:
+        here.machines[rental].release()
+    await asyncio.sleep(0)
+    await here.settle()
+    assert {(await here.samples(rental))[-1].at for rental in rentals} == {here.now}
