@@ -19,6 +19,8 @@ from sandbox.use import Fault
 _RESTRICTED = "restrict,no-pty,no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"
 """What `restrict` means (sshd(8), AUTHORIZED_KEYS FILE FORMAT). asyncssh only knows the single options."""
 
+ACCEPT_AGAIN_SECONDS = 0.1
+
 
 def new_host_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
     """Return a new private key for an SSH host."""
@@ -95,7 +97,11 @@ class SshHost:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
-            client, _ = await asyncio.get_running_loop().sock_accept(listener)
+            try:
+                client, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError:  # too many open files, or the client has gone: the host goes on listening
+                await real_sleep(ACCEPT_AGAIN_SECONDS)
+                continue
             silent = self._silent or self._info().use.at(self._clock.now()).fault is Fault.SILENT
             self._do(self._stay_silent(client) if silent else self._serve(client))
 
