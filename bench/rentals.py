@@ -152,7 +152,7 @@ def _lease(now: datetime) -> Lease:
         ends_at=now + LEASE,
         notices_checked_at=now - QUIET,
         seen_at=now - LEASE,
-        question=Question(at=now),
+        question=Question(),
     )
 
 

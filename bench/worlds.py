@@ -20,8 +20,11 @@ ADMIN = "U0ANA0000"
 CONNECTIONS = 2
 CONNECTED_WITHIN = 25.0
 SETTLED = {"settled": "0", "wait": "30"}
-POLICY = "limits: {team_per_hour: 1000000.00, per_person_rentals: 1000}\n"
-"""The bench rents more than the default limits allow."""
+POLICY = """\
+limits: {team_per_hour: 1000000.00, per_person_rentals: 1000}
+hours: {time: 00:00-24:00, days: mon-sun}
+"""
+"""The bench rents more than the default limits allow, and asks people at any time of day."""
 ROOT = Path(__file__).parents[1]
 
 BOT = ("-m", "bot", "run")

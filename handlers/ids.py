@@ -244,6 +244,8 @@ class Action:
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
     KEEP = ActionId("keep", HoursValue)
     KEEP_FOR = ActionId("keep_for", SpanValue)
+    ASK_OWNER_AGAIN = ActionId("ask_owner_again", RentalValue)
+    LEAVE_ALONE = ActionId("leave_alone", RentalValue)
     KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue)
     DESTROY = ActionId("destroy", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)

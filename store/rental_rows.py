@@ -12,8 +12,6 @@ from bot.model.money import micros
 from bot.model.rental import Alarm, Blocked, Ending, Lease, Question, Rental, Waiting
 from store.mapping import Values, values
 
-_PROMISED = -1
-"""The value of `asked_times` if `question.promised`."""
 _GROUPS = frozenset({"waiting", "blocked", "lease", "ending", "alarm"})
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS
 """The fields whose column has their name."""
@@ -35,8 +33,9 @@ def rental_values(rental: Rental) -> Values:
         "latest_end": lease.latest_end if lease else None,
         "notices_checked_at": lease.notices_checked_at if lease else None,
         "seen_at": lease.seen_at if lease else None,
-        "ask_at": lease.question.at if lease else None,
-        "asked_times": _asked_times(lease.question) if lease else 0,
+        "silent_until": lease.question.silent_until if lease else None,
+        "promised": lease.question.promised if lease else False,
+        "asked": lease.question.asked if lease else None,
         "end": ending.outcome if ending else None,
         "end_why": ending.why if ending else None,
         "end_by": ending.by if ending else None,
@@ -77,19 +76,14 @@ def _waiting(row: Row[Any]) -> Waiting | None:
 def _lease(row: Row[Any]) -> Lease | None:
     if row.ready_at is None or row.ends_at is None:
         return None
-    promised = row.asked_times == _PROMISED
     return Lease(
         ready_at=row.ready_at,
         ends_at=row.ends_at,
         latest_end=row.latest_end,
         notices_checked_at=row.notices_checked_at or row.ready_at,
         seen_at=row.seen_at or row.ready_at,
-        question=Question(at=row.ask_at, times=0 if promised else row.asked_times, promised=promised),
+        question=Question(silent_until=row.silent_until, promised=row.promised, asked=row.asked),
     )
-
-
-def _asked_times(question: Question) -> int:
-    return _PROMISED if question.promised else question.times
 
 
 def _ending(row: Row[Any]) -> Ending | None:

@@ -27,7 +27,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.offer import Offer
 from bot.model.quote import Nearby, QuoteState
-from bot.model.rental import Decider, Extension
+from bot.model.rental import Asked, Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
 from bot.model.use import GpuUse, Missed, SetupProgress, Use
@@ -132,8 +132,9 @@ rentals = Table(
     _optional_text("replaces"),
     _optional_text("replaced_by"),
     Column("extension", JsonText[Extension](Extension)),
-    _time("ask_at"),
-    _int("asked_times"),
+    _time("silent_until"),
+    _bool("promised"),
+    Column("asked", JsonText[Asked](Asked)),
     _time("seen_at"),
     Column("end", EnumText(State)),
     Column("end_why", EnumText(Why)),

@@ -17,7 +17,6 @@ from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.model.unknown import UnknownMachine
-from bot.policy.leases import ask_at
 from bot.policy.resource_names import read_name
 from bot.policy.rules import Rules
 
@@ -96,7 +95,7 @@ def adopt(
             ends_at=ends_at,
             notices_checked_at=now,
             seen_at=now,
-            question=Question(at=ask_at(now, 0, rules)),
+            question=Question(),
         ),
         due_at=now,
     )

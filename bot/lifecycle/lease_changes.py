@@ -23,9 +23,14 @@ def check_notices(rental: Rental, now: datetime) -> Rental:
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
-def plan_question(rental: Rental, question: Question) -> Rental:
-    """Change when "Still needed?" is asked next."""
+def note_question(rental: Rental, question: Question) -> Rental:
+    """Change what its owner was asked, or who was told that they don't answer."""
     return alter(rental, lease=changed(rental.running_lease, question=question))
+
+
+def decide_question(rental: Rental, question: Question, now: datetime) -> Rental:
+    """An approver decides what follows the questions that its owner doesn't answer."""
+    return alter(rental, lease=changed(rental.running_lease, question=question), due_at=now)
 
 
 def extend(

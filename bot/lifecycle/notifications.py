@@ -22,11 +22,14 @@ rental whose step fails may be impossible to render."""
 
 NOT_IN_THREAD = (
     frozenset({E.ASKED, E.STARTED, E.STILL_NEEDED, E.ENDING, E.TEAMMATE_ADDED, E.APPROVED_NOT_READY})
-    | {E.USE_CHANGED, E.HOST_KEY_CHANGED, E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
+    | {E.NOBODY_ANSWERS, E.USE_CHANGED, E.HOST_KEY_CHANGED, E.NOT_AS_SOLD, E.KEPT_AS_IT_IS}
     | AS_NOTICE
 )
 """The thread doesn't repeat what the card itself, the first "renting", a direct message or a notice says. It
 does not say how a machine is used, nor what concerns only those who log in."""
+
+TELLS_APPROVERS = frozenset({E.NOBODY_ANSWERS})
+"""The approvals channel always gets a message of these."""
 
 ASKS_APPROVERS = frozenset({E.ASKED, E.ASKED_AGAIN, E.CHANGED, E.EXTENSION_ASKED})
 """The approvals channel gets a message of these if an approver decides."""
@@ -164,6 +167,8 @@ def _messages_of(event: Event, rental: Rental, rules: Rules, real_now: datetime)
 
 def _asks_approvers(event: Event, rental: Rental) -> bool:
     waits = rental.waiting is not None and not rental.owner_decides
+    if event.kind in TELLS_APPROVERS:
+        return True
     return event.kind in ASKS_APPROVERS and (waits or event.kind is E.EXTENSION_ASKED)
 
 

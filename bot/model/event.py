@@ -63,6 +63,8 @@ class EventKind(StrEnum):
     """Its server showed a host key that is not the one of the first contact. It is not trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """Its owner did not answer the question about an idle machine. The approvers are told."""
+    OWNER_ASKED_AGAIN = "owner_asked_again"
+    """An approver wants the owner of an idle machine to be asked again, at `facts.until`."""
     LEFT_ALONE = "left_alone"
     """An approver said that it may stay idle until its end."""
     NOT_AS_SOLD = "not_as_sold"

@@ -31,6 +31,12 @@ def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
     return math.ceil(_exact(rate, span))
 
 
+def time_for(amount: Decimal, rate: Decimal) -> timedelta:
+    """Return how long `rate` USD per hour, more than 0, takes to cost `amount` USD, rounded up to a microsecond.
+    Raise OverflowError if a timedelta can't hold that."""
+    return timedelta(microseconds=math.ceil(Fraction(amount) / Fraction(rate) * _MICROSECONDS_PER_HOUR))
+
+
 def rate_for(total: Micros, span: timedelta) -> Decimal:
     """Return the highest hourly rate, in whole cents, that stays within `total` over `span`. Zero if none does."""
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))

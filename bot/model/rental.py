@@ -36,15 +36,33 @@ class Blocked(Frozen):
     """The reason that its owner was notified of. None until then."""
 
 
-class Question(Frozen):
-    """The next time that its owner is asked "Still needed?"."""
+class Asked(Frozen):
+    """The questions that were asked about one spell: about one verdict since one moment."""
 
-    at: Instant | None
-    """None if the rules switch the question off."""
-    times: int = 0
-    """How often it was asked since the last sign of life."""
+    about: Instant | None = None
+    """`Use.since` of the spell. None if there was no verdict."""
+    last_at: Instant
+    """When it was asked last."""
+    times: int = 1
+    """How often it was asked since the last answer."""
+    first_at: Instant | None = None
+    """When it was asked first since the last answer. None once it is answered."""
+    on_card: bool = False
+    """Whether the card says that nobody answers."""
+    approvers_at: Instant | None = None
+    """When the approvers were told last that nobody answers."""
+
+
+class Question(Frozen):
+    """What its owner was asked about a machine, and until when nothing is asked."""
+
+    silent_until: Instant | None = None
+    """Nothing is asked before, whatever the reason. None: anything may be asked."""
     promised: bool = False
-    """Whether the answer to "Keep" named this moment. If so, a sign of life before it does not postpone it."""
+    """Whether it is asked at `silent_until`, because an answer named that moment. If so, a sign of life before it
+    does not postpone it."""
+    asked: Asked | None = None
+    """The questions about the last spell that there were any about."""
 
 
 class Lease(Frozen):

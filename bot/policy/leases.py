@@ -61,20 +61,13 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return how long after the last sign of life "Still needed?" is asked. The wait grows with each question
-    without an answer. Return None if the rules switch the question off."""
+    """Return how long after the last question or sign of life "Still needed?" is asked. The wait grows with each
+    question without an answer. Return None if the rules switch the question off."""
     if rules.check_in.after is None:
         return None
     # Bounded: a count from earlier rules could lead to a time that a datetime can't hold.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
-
-
-def ask_at(since: datetime, asked_times: int, rules: Rules) -> datetime | None:
-    """Return when "Still needed?" is asked if the last sign of life was at `since`. Return None if the rules
-    switch the question off."""
-    after = ask_after(asked_times, rules)
-    return None if after is None else since + after
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:

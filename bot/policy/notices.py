@@ -38,9 +38,9 @@ def next_notice(lease: Lease, rules: Rules) -> datetime | None:
     return next((moment for moment in moments if moment > lease.notices_checked_at), None)
 
 
-def last_notice_is_past(lease: Lease, rules: Rules) -> bool:
-    """Return whether a lease has notices and none of them is still to come."""
-    return bool(notices_of(lease, rules)) and next_notice(lease, rules) is None
+def last_notice_at(lease: Lease, rules: Rules) -> datetime:
+    """Return when the last notice of the end is due, or the end itself if there are no notices."""
+    return lease.ends_at - min(notices_of(lease, rules), default=timedelta(0))
 
 
 def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:

@@ -149,6 +149,12 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
     return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
 
 
+def may_decide_idle(person: Person, rules: Rules) -> bool:
+    """Return whether a person may decide what follows if an owner doesn't answer: approvers and admins."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
     return person.id == owner or roles_of(person, rules).admin

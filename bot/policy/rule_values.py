@@ -16,6 +16,8 @@ LONGEST_SPAN = timedelta(days=366)
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
+_DAY_TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
@@ -82,6 +84,38 @@ def _flag(value: Any) -> Any:
     return value
 
 
+def _day_times(value: Any) -> Any:
+    """Return two times of a day, written such as `08:00-20:00`, in minutes after midnight."""
+    if not isinstance(value, str):
+        return value
+    match = _DAY_TIMES.fullmatch(value.strip())
+    such_as = "write it such as 08:00-20:00"
+    if match is None:
+        raise ValueError(f"{shown(value)} is no time of day; {such_as}")
+    numbers = [int(number) for number in match.groups()]
+    start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
+    if max(numbers[1], numbers[3]) > 59 or max(start, end) > 24 * 60:
+        raise ValueError(f"{shown(value)} is no time of day; {such_as}")
+    if start >= end:
+        raise ValueError(f"the first time must be earlier on the same day than the second; {such_as}")
+    return start, end
+
+
+def _weekdays(value: Any) -> Any:
+    """Return days of the week, written such as `mon-fri` or `mon,wed,sat-sun`. Monday is 0."""
+    if not isinstance(value, str):
+        return value
+    days: set[int] = set()
+    for part in value.lower().split(","):
+        ends = [name.strip() for name in part.split("-")]
+        if len(ends) > 2 or not set(ends) <= set(_DAYS):
+            raise ValueError(f"{shown(value)} are no days; write them such as mon-fri or mon,wed,sat-sun")
+        first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
+        # A range may go over the end of the week: sat-mon.
+        days |= {(first + n) % 7 for n in range((last - first) % 7 + 1)}
+    return frozenset(days)
+
+
 def shown(value: str) -> str:
     """Return a value as an error quotes it."""
     return repr(one_line(value, 40))
@@ -93,6 +127,10 @@ Dollars = Annotated[Decimal, BeforeValidator(_number), Field(gt=0, le=1_000_000,
 Share = Annotated[Decimal, BeforeValidator(_share)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+DayTimes = Annotated[tuple[int, int], BeforeValidator(_day_times)]
+"""The first and the last moment of a part of each day, in minutes after midnight. The last may be 24:00."""
+Weekdays = Annotated[frozenset[int], BeforeValidator(_weekdays)]
+"""Days of the week. Monday is 0."""
 USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
 UserId = Annotated[str, Field(pattern=USER_ID)]
 GroupId = Annotated[str, Field(pattern=GROUP_ID)]

@@ -23,12 +23,14 @@ from bot.policy.rule_values import (
     USER_ID,
     ChannelId,
     Count,
+    DayTimes,
     Dollars,
     Flag,
     GroupId,
     Share,
     Span,
     UserId,
+    Weekdays,
     shown,
 )
 from bot.policy.setups import read_setups
@@ -107,6 +109,13 @@ class CheckIn(Frozen):
     """None: "Still needed?" is never asked."""
 
 
+class Hours(Frozen):
+    """When people are asked, in their own time zone."""
+
+    time: DayTimes = (8 * 60, 20 * 60)
+    days: Weekdays = frozenset(range(5))
+
+
 class ProbeKind(StrEnum):
     """How the bot sees whether a machine is used."""
 
@@ -169,6 +178,7 @@ class Rules(Frozen):
     lease: Lease = Lease()
     keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
+    hours: Hours = Hours()
     idle: Idle = Idle()
     announce: Announce = Announce()
     setup: Mapping[str, str] = Field(default_factory=dict)
@@ -262,6 +272,7 @@ _WRONG = {
     "model_type": "it has keys of its own; the README shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
+    "frozen_set_type": "write days such as mon-fri or mon,wed,sat-sun",
     "decimal_max_places": "write at most 6 digits after the point",
 }
 """Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""

@@ -37,8 +37,6 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_LIFE = timedelta(minutes=30)
 """A `response_url` works for 30 minutes (docs.slack.dev/interactivity/handling-user-interaction)."""
 ANSWER_TRIES = 4
-REFRESH_EVERY = timedelta(seconds=30)
-"""Our time between two edits of a message that shows how much time has passed."""
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
@@ -157,7 +155,7 @@ class Poster:
         except NO_ANSWER as error:
             retries = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or is_temporary(error)
             log.info("refresh.failed", message=message.id, error=error_code(error), retries=retries)
-            return Result(changed(message, refresh_at=self._next_refresh() if retries else None))
+            return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
         """Return the message after an edit. Send none if Slack shows that already. Raise one of NO_ANSWER."""
@@ -217,20 +215,17 @@ class Poster:
     def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
         """Return the message as it is once Slack has `rendered`; None for a message that is posted only once."""
         closed = rendered is None or rendered.closed or not message.kind.surface
-        refresh_at = (
-            self._next_refresh() if rendered is not None and rendered.shows_elapsed_time and not closed else None
-        )
         return changed(
             message,
             shown_version=message.target_version,
             closed=closed,
             due_at=None,
             tries=0,
-            refresh_at=refresh_at,
+            refresh_at=None if rendered is None or closed else self._next_refresh(rendered),
         )
 
-    def _next_refresh(self) -> datetime:
-        return self._deps.clock.now() + REFRESH_EVERY
+    def _next_refresh(self, rendered: Rendered) -> datetime | None:
+        return None if rendered.refresh_after is None else self._deps.clock.now() + rendered.refresh_after
 
 
 async def _with_blocks(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.lifecycle.service import as_sold, deciding, ending, previews
+from bot.lifecycle.service import as_sold, deciding, ending, idle, previews
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
     Action,
@@ -152,6 +152,16 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
     return await rentals.keep(context, interaction, value.rental_id, timedelta(hours=value.hours))
 
 
+async def ask_owner_again(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    await idle.ask_again(context.deps, interaction.person, value.rental_id)
+    return None
+
+
+async def leave_alone(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    await idle.leave_alone(context.deps, interaction.person, value.rental_id)
+    return None
+
+
 async def keep_as_it_is(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     await as_sold.keep_as_it_is(context.deps, interaction.person, value.rental_id)
     return None
@@ -207,6 +217,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.EXTEND_UNTIL, extend_until),
             _on(Action.KEEP, keep),
             _on(Action.KEEP_FOR, keep_for),
+            _on(Action.ASK_OWNER_AGAIN, ask_owner_again),
+            _on(Action.LEAVE_ALONE, leave_alone),
             _on(Action.DESTROY, destroy),
             _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),

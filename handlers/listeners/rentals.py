@@ -77,8 +77,10 @@ async def extend_until(context: Context, interaction: UserInteraction, rental_id
 
 async def keep(context: Context, interaction: UserInteraction, rental_id: str, length: timedelta) -> Outcome:
     """Note that a machine is still needed: nobody is asked about it again for `length`."""
-    rental = await leasing.keep(context.deps, interaction.person, rental_id, length)
-    content = replies.still_needed(rental, _times(context, interaction), context.deps.rules)
+    kept = await leasing.keep(context.deps, interaction.person, rental_id, length)
+    content = replies.still_needed(
+        kept.rental, kept.asks_again_at, _times(context, interaction), context.deps.rules
+    )
     return _reply_unless_shown(interaction, content)
 
 

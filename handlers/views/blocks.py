@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from bot.model.base import Frozen
@@ -43,8 +44,8 @@ class Rendered(Frozen):
     blocks: tuple[Json, ...] = ()
     closed: bool = True
     """Whether it will never change again. It then has no button."""
-    shows_elapsed_time: bool = False
-    """Whether it shows how much time has passed, so that it is rendered again every 30 s."""
+    refresh_after: timedelta | None = None
+    """How long after it was shown it is rendered again, because it shows how much time has passed. None: never."""
 
 
 class Modal(Frozen):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.policy.questions import is_on_card
 from bot.policy.rules import Rules
 from bot.policy.teammates import keys_still_go_in
 from handlers.ids import Action, RentalValue, VersionValue
@@ -27,9 +28,14 @@ from handlers.views.rental_text import (
 )
 from handlers.views.setup_text import setup_text
 from handlers.views.ssh_text import ssh_command
+from handlers.views.use_text import verdict_text
 
 BAR = 10
 """Characters of the progress bar."""
+REFRESH_EVERY = timedelta(seconds=30)
+"""Our time between two edits of the card of a machine that starts."""
+REFRESH_IDLE_EVERY = timedelta(minutes=15)
+"""The same for a machine whose owner doesn't answer."""
 
 
 def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
@@ -46,7 +52,13 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details),
     )
-    return changed(rendered, shows_elapsed_time=_is_starting(details) and _attempt_began(details) is not None)
+    return changed(rendered, refresh_after=_refresh_after(details))
+
+
+def _refresh_after(details: RentalDetails) -> timedelta | None:
+    if _is_starting(details) and _attempt_began(details) is not None:
+        return REFRESH_EVERY
+    return REFRESH_IDLE_EVERY if is_on_card(details.rental) else None
 
 
 def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
@@ -85,7 +97,9 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     money = per_hour(rental.rate) if rental.rate else ""
     running = f"{money} since {times.time(since, posted)}".lstrip() + "." if since else ""
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
+    use = rental.use if is_on_card(rental) else None
     return [
+        f"{verdict_text(use, times)}." if use else "",
         sentence(running) if running else "",
         f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
         setup_text(rental),

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 
 from bot.errors import NextStep
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.summary import RentalDetails
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
-from handlers.ids import Action, HoursValue, QuoteValue, RentalValue, VersionValue
-from handlers.views import blocks, new_owner_message, not_as_sold, teammate_message
+from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.views import blocks, new_owner_message, not_as_sold, question_message, teammate_message
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
@@ -24,6 +23,7 @@ from handlers.views.rental_text import (
     REQUEST_ANSWERS,
     current_state,
     events_after,
+    first_after,
     how_it_ended,
     machine,
     more_time_asked,
@@ -32,12 +32,9 @@ from handlers.views.rental_text import (
     reader_times,
     receipt,
     settled,
-    so_far,
 )
 from handlers.views.ssh_text import shown_again, ssh_lines
 
-KEEP_HOURS = (1, 4)
-"""The hours on the buttons of "Still needed?", after which the bot asks again."""
 LEASE_MESSAGES = frozenset({EventKind.READY, EventKind.ENDING, EventKind.ADOPTED, EventKind.OWNER_CHANGED})
 """The direct messages that say when a machine ends."""
 
@@ -59,7 +56,7 @@ def direct_message(
                 return new_owner_message.new_owner(event, details, reader, times)
             return _no_longer_ready(event, details, reader, times)
         case EventKind.STILL_NEEDED:
-            return _still_needed(event, details, reader, rules, times)
+            return question_message.question(event, details, reader, rules, times)
         case EventKind.ENDING:
             return _ending(event, details, reader, rules, times)
         case EventKind.NOT_AS_SOLD:
@@ -92,11 +89,6 @@ def _left_without_machine(event: Event) -> bool:
     return event.kind is EventKind.LOST or (
         event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
     )
-
-
-def _first_after(details: RentalDetails, event: Event, kinds: Collection[EventKind]) -> Event | None:
-    """Return the first event after `event` that has one of the kinds."""
-    return next((other for other in events_after(event, details) if other.kind in kinds), None)
 
 
 def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
@@ -145,7 +137,7 @@ def _no_longer_ready(event: Event, details: RentalDetails, reader: str, times: T
     its lease becomes the receipt."""
     rental = details.rental
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
-    newest = event.kind in LEASE_MESSAGES and _first_after(details, event, LEASE_MESSAGES) is None
+    newest = event.kind in LEASE_MESSAGES and first_after(details, event, LEASE_MESSAGES) is None
     if newest and rental.state is State.DESTROYED and reader == rental.owner:
         text = f"{text} {receipt(details)}"
     return blocks.message(text, closed=rental.state.over)
@@ -161,59 +153,10 @@ def _why_shorter(rental: Rental) -> str:
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
-def _still_needed(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
-    rental, facts = details.rental, event.facts
-    question = f"Still needed? {rental.id}: "
-    answer = _first_after(
-        details, event, {EventKind.KEPT, EventKind.EXTENDED, EventKind.EXTENSION_ASKED, EventKind.STILL_NEEDED}
-    )
-    if rental.state is not State.READY:
-        return _no_longer_ready(event, details, reader, times)
-    if answer is not None:
-        if answer.kind is EventKind.STILL_NEEDED:
-            return blocks.message(f"{question}no answer. I asked again {times.at_time(answer.at)}.")
-        words = event_text(answer, details, times) or EventText("answered")
-        if answer.kind is EventKind.KEPT:
-            return _still_needed_answered(answer, words, details, times, reader=reader, rules=rules)
-        if answer.actor == reader:
-            yes = "more time is asked for" if answer.kind is EventKind.EXTENSION_ASKED else "yes"
-            return blocks.message(f"{question}{yes}. {sentence_case(words.rest)}".rstrip())
-        return blocks.message(f"{question}{words.text}")
-    quiet = f"nothing here for {about_span(facts.span)}" if facts.span else "nothing here for a while"
-    spent = (
-        details.spent
-        if facts.amount is None
-        else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
-    )
-    keep = [
-        button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
-        for hours in KEEP_HOURS
-    ]
-    text = f"{question}{quiet}. I can't see inside; it may be busy or idle. {so_far(spent)}."
-    return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
-
-
-def _still_needed_answered(
-    answer: Event, words: EventText, details: RentalDetails, times: Times, *, reader: str, rules: Rules
-) -> Rendered:
-    """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
-    rental = details.rental
-    start = f"Still needed? {rental.id}: "
-    text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
-    if rental.extension is not None:
-        return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
-    if answer.facts.since not in {None, rental.running_lease.ends_at}:
-        return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
-    if _first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
-        return blocks.message(text)
-    more = extend_button(rental, rules, times.now, spent=details.spent.amount)
-    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
-
-
 def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
     if details.rental.state is not State.READY:
         return _no_longer_ready(event, details, reader, times)
-    kept = _first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
+    kept = first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
     return not_as_sold.message(event, details.rental, None, kept=kept)
 
 
@@ -223,7 +166,7 @@ def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, tim
         return _no_longer_ready(event, details, reader, times)
     own = reader == rental.owner
     name = machine(details) if own else f"{possessive(details, reader)} {machine(details)}"
-    again = _first_after(details, event, {EventKind.ENDING})
+    again = first_after(details, event, {EventKind.ENDING})
     ends_at = rental.running_lease.ends_at
     until = event.facts.until or ends_at
     if until < ends_at:
@@ -267,7 +210,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: str, times: Times
     undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
     name = f"{possessive(details, reader)} {describe(rental.request)}, {rental.id}"
     if not undecided or words is None:
-        answer = _first_after(details, event, REQUEST_ANSWERS)
+        answer = first_after(details, event, REQUEST_ANSWERS)
         decision = event_text(answer, details, times) if answer else None
         return blocks.message(
             decision.about(name) if decision else f"Decided: {name}. {current_state(details, times)}"
@@ -304,7 +247,7 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
     if taken_on_by is not None:
         who = "You are" if taken_on_by == reader else f"{person(details.names, taken_on_by)} is"
         return blocks.message(f"{text} {who} on it.", closed=False)
-    again = _first_after(details, event, {EventKind.NOT_CONFIRMED})
+    again = first_after(details, event, {EventKind.NOT_CONFIRMED})
     if again is not None:
         return blocks.message(f"{text} I told you again {times.at_time(again.at)}.")
     take_on = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))

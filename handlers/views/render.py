@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
@@ -13,6 +13,7 @@ from handlers.views.approval import approval
 from handlers.views.blocks import Rendered
 from handlers.views.card import card
 from handlers.views.direct_message import direct_message
+from handlers.views.nobody_answers import nobody_answers
 from handlers.views.notices import notice
 from handlers.views.thread import thread_reply
 
@@ -43,6 +44,8 @@ def render_message(
             return thread_reply(event, details, rules=rules, now=now)
         case MessageKind.DIRECT if event:
             return direct_message(event, details, reader=message.to.value, rules=rules, now=now, zone=zone)
+        case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
+            return nobody_answers(event, details, rules=rules, now=now)
         case MessageKind.APPROVAL:
             version = message.envelope or details.rental.envelope.version
             first = message.shown_version == 0

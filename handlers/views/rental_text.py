@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.model.attempt import Why
@@ -211,3 +212,8 @@ def events_after(event: Event, details: RentalDetails) -> list[Event]:
     if event not in details.events:
         return [other for other in details.events if other.at > event.at]
     return list(details.events[details.events.index(event) + 1 :])
+
+
+def first_after(details: RentalDetails, event: Event, kinds: Collection[EventKind]) -> Event | None:
+    """Return the first event after `event` that has one of the kinds."""
+    return next((other for other in events_after(event, details) if other.kind in kinds), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.errors import GpubotError, Mistake, NeedsKey, TooLate
 from bot.model.rental import Rental
@@ -120,10 +120,10 @@ def extended_just_now(rental: Rental, longer: timedelta, times: Times, rules: Ru
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 
 
-def still_needed(rental: Rental, times: Times, rules: Rules) -> Rendered:
-    """Return the reply to `/gpu keep`: when the bot asks again, and that the lease still ends."""
-    lease = rental.running_lease
-    text = f"{rental.id} is still needed. {ask_again_text(lease.question.at, lease.ends_at, times)}"
+def still_needed(rental: Rental, asks_again_at: datetime | None, times: Times, rules: Rules) -> Rendered:
+    """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
+    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, times)
+    text = f"{rental.id} is still needed. {again}"
     more = extend_button(rental, rules, times.now)
     return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from itertools import groupby
 
 from bot.model.money import MICROS_PER_DOLLAR
@@ -28,15 +29,18 @@ _WHY: dict[Missed, str] = {
 
 def verdict_text(use: Use, times: Times) -> str:
     """Return the verdict as a clause that begins a sentence: `Idle for 35 min`."""
-    since = about_span(times.now - use.since)
     match use.verdict:
         case Verdict.IN_USE:
             return "In use"
-        case Verdict.CONNECTED:
-            return f"Connected, not computing for {since}"
-        case Verdict.IDLE:
-            return f"Idle for {since}"
+        case Verdict.CONNECTED | Verdict.IDLE:
+            return without_work(use.verdict, times.now - use.since)
     return unseen_text(use, times)
+
+
+def without_work(verdict: Verdict, length: timedelta | None) -> str:
+    """Return that a machine has been idle, or connected and not computing, for so long: `Idle for 35 min`."""
+    words = "Connected, not computing" if verdict is Verdict.CONNECTED else "Idle"
+    return f"{words} for {about_span(length)}" if length is not None else words
 
 
 def unseen_text(use: Use, times: Times) -> str:

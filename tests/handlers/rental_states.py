@@ -73,9 +73,7 @@ async def starting(ours: Team, offer_id: str, gpu: str = "A100", user: str = ANA
 async def make_ready(ours: Team, rental: Rental) -> Rental:
     """Make a rental ready since noon for 6 hours. Its card and the direct message are posted."""
     provisioning = transitions.accept(rental, now=NOON, due_at=NOON)
-    lease = Lease(
-        ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question(at=None)
-    )
+    lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question())
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
     ready = changed(ready, vendor="hyperstack", due_at=None)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)

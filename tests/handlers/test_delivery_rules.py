@@ -125,8 +125,10 @@ def test_searches_are_due_at_their_time_and_so_is_the_removal_of_what_needs_none
 
 
 def test_a_digest_changes_with_the_text_and_with_the_blocks_alone() -> None:
-    rendered = Rendered(text="Ready", blocks=({"type": "divider", "block_id": "b"},), shows_elapsed_time=True)
-    assert digest(rendered) == digest(changed(rendered, closed=False, shows_elapsed_time=False))
+    rendered = Rendered(
+        text="Ready", blocks=({"type": "divider", "block_id": "b"},), refresh_after=timedelta(seconds=30)
+    )
+    assert digest(rendered) == digest(changed(rendered, closed=False, refresh_after=None))
     assert digest(rendered) == digest(changed(rendered, blocks=({"block_id": "b", "type": "divider"},)))
     assert digest(rendered) != digest(changed(rendered, text="Ready."))
     assert digest(rendered) != digest(changed(rendered, blocks=()))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.service import quoting, renting
+from bot.lifecycle import deps
+from bot.lifecycle.service import quoting
 from bot.model.base import changed
 from bot.model.quote import Nearby, Quote
 from bot.model.state import State
@@ -36,7 +37,7 @@ def _fixed_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the first search and the first rental the ids that the old messages name."""
     quotes, rentals = iter([QUOTE, *(f"q{n}" for n in range(2, 9))]), iter([RENTAL, "p4wd9"])
     monkeypatch.setattr(quoting, "new_id", lambda _: next(quotes))
-    monkeypatch.setattr(renting, "new_id", lambda: next(rentals))
+    monkeypatch.setattr(deps, "new_id", lambda: next(rentals))
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "rent rent_another all_offers refresh change show_nearby try_again choose_from_list add_key show_rental "
         "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on "
         "remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
-        "ssh add_teammate share extend_until keep_for keep_as_it_is"
+        "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (
@@ -214,7 +215,7 @@ async def test_an_old_keep_button_puts_the_next_question_off(tmp_path: Path, act
     async with team(tmp_path) as ours:
         await running(ours)
         await ours.forge(ANA, action_id, value)
-        assert (await ours.rental(RENTAL)).running_lease.question.at == NOON + 4 * H
+        assert (await ours.rental(RENTAL)).running_lease.question.silent_until == NOON + 4 * H
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
-from handlers.delivery.posting import REFRESH_EVERY
 from handlers.delivery.unsaved import GIVEN_UP
+from handlers.views.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
 from tests.databases import postgres, templates, url
 from tests.handlers.team import Team, team

@@ -133,9 +133,9 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "keep.2", f"{rental.id}:4")
-        assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
-        assert (await ours.rental(rental.id)).running_lease.question.at == NOON + 4 * H
+        assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. I changed nothing."
 
 

@@ -87,7 +87,7 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
         extended = await click(ours, ANA.id, "extend", "ssd7q:2:1795645288")
         assert extended.running_lease.ends_at == ends_at + 2 * H
     kept = await click(ours, ANA.id, "keep", "tgc9d:4")
-    assert kept.running_lease.question.at == ours.clock.now() + 4 * H
+    assert kept.running_lease.question.silent_until == ours.clock.now() + 4 * H
 
     destroyed = await click(ours, ANA.id, "destroy", "vnn9u", confirm=True)
     assert (ending(destroyed).outcome, ending(destroyed).by) == (State.DESTROYED, ANA.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,21 +11,31 @@ from bot.errors import Refused
 from bot.lifecycle.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.policy.rules import CheckIn
+from bot.policy.rules import CheckIn, Lease
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
 from tests.lifecycle.world import BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.sandbox.compute_world import NOON
+
+MORNING = NOON + 20 * HOUR
+"""08:00 on the next day."""
 
 
-async def test_without_a_sign_of_life_each_question_comes_later_than_the_one_before(here: World) -> None:
-    rental = await here.ready(lease=20 * HOUR)
+def restarted(here: World, **rules: Any) -> None:
+    """Restart the bot with another policy file."""
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, **rules))
+    here.engine = Engine(here.deps, claimant="world")
+
+
+async def test_without_a_sign_of_life_each_question_comes_later_and_none_at_night(here: World) -> None:
+    rental = await here.ready(lease=30 * HOUR)
     began = here.now
-    for hours, times in ((2, 1), (5, 2), (9, 3)):
-        await be_down_until(here, began + hours * HOUR - SECOND)
+    for moment, times in ((began + 2 * HOUR, 1), (began + 5 * HOUR, 2), (MORNING, 3)):
+        await be_down_until(here, moment - SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == times - 1
         await here.pass_time(SECOND)
         assert await count(here, rental, E.STILL_NEEDED) == times
     event = await here.last_event(rental, E.STILL_NEEDED)
-    assert event.facts.span == 9 * HOUR
+    assert (event.facts.span, event.facts.verdict) == (MORNING - began, None)
     assert event.facts.amount == (await here.bill())
     assert [kind for _, kind in await here.direct(rental)].count(E.STILL_NEEDED) == 3
 
@@ -49,7 +60,7 @@ async def test_nobody_is_asked_after_the_last_notice_of_the_end(here: World) -> 
 
 @pytest.mark.parametrize("hours", [1, 4])
 async def test_after_keep_the_question_comes_at_the_promised_time(here: World, hours: int) -> None:
-    rental = await here.ready(lease=20 * HOUR)
+    rental = await here.ready(lease=30 * HOUR)
     ends = end_of(rental)
     await here.be_down(2 * HOUR)
     rental = await here.keep(rental, hours * HOUR)
@@ -62,14 +73,15 @@ async def test_after_keep_the_question_comes_at_the_promised_time(here: World, h
     assert await count(here, rental, E.STILL_NEEDED) == 1
     await here.pass_time(SECOND)
     assert await count(here, rental, E.STILL_NEEDED) == 2
-    await here.be_down(3 * HOUR)
+    await be_down_until(here, MORNING)
     assert await count(here, rental, E.STILL_NEEDED) == 3
     assert end_of(await here.rental(rental.id)) == ends
 
 
 async def test_a_question_that_was_promised_for_the_minute_of_a_notice_comes_after_it(here: World) -> None:
-    rental = await here.ready(lease=4 * HOUR)
-    notice = end_of(rental) - 30 * MINUTE
+    restarted(here, lease=Lease(notices=(2 * HOUR, 30 * MINUTE)))
+    rental = await here.ready(lease=6 * HOUR)
+    notice = end_of(rental) - 2 * HOUR
     await be_down_until(here, notice - HOUR - 30 * SECOND)
     await here.keep(rental, HOUR)
     await here.pass_time(HOUR + 30 * SECOND + MINUTE - SECOND)
@@ -92,14 +104,8 @@ async def test_an_extension_replaces_the_question_that_keep_promised(here: World
     assert (await here.last_event(rental, E.STILL_NEEDED)).facts.span == 2 * HOUR
 
 
-def restarted(here: World, check_in: CheckIn) -> None:
-    """Restart the bot with another policy file."""
-    here.deps = replace(here.deps, rules=changed(here.deps.rules, check_in=check_in))
-    here.engine = Engine(here.deps, claimant="world")
-
-
 async def test_nobody_is_asked_if_the_rules_switch_the_question_off(here: World) -> None:
-    restarted(here, CheckIn(after=None))
+    restarted(here, check_in=CheckIn(after=None))
     rental = await here.ready(lease=20 * HOUR)
     await here.be_down(5 * HOUR)
     await here.keep(rental, HOUR)
@@ -114,11 +120,11 @@ async def test_nobody_is_asked_if_the_rules_switch_the_question_off(here: World)
 async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(here: World) -> None:
     rental = await here.ready(lease=40 * HOUR)
     await here.keep(rental, HOUR)
-    restarted(here, CheckIn(after=None))
-    await here.be_down(9 * HOUR)
+    restarted(here, check_in=CheckIn(after=None))
+    await here.be_down(6 * HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == 0
-    restarted(here, CheckIn(after=10 * HOUR))
-    await here.be_down(HOUR)
+    restarted(here, check_in=CheckIn(after=10 * HOUR))
+    await here.be_down(10 * MINUTE)
     assert await count(here, rental, E.STILL_NEEDED) == 1
 
 
@@ -128,3 +134,13 @@ async def test_only_its_owner_its_teammates_and_admins_keep_a_rental(here: World
         await here.keep(rental, HOUR, BEN)
     await here.keep(rental, HOUR, CLEO)
     assert await count(here, rental, E.KEPT) == 1
+
+
+async def test_nothing_is_asked_between_the_last_notice_and_the_end_even_if_it_was_promised(here: World) -> None:
+    rental = await here.ready(lease=4 * HOUR)
+    ends = end_of(rental)
+    await be_down_until(here, ends - 80 * MINUTE)
+    await here.keep(rental, HOUR)
+    assert (await here.last_event(rental, E.KEPT)).facts.until == ends  # "I don't ask again before."
+    assert await destroyed_at(here, rental) == ends
+    assert await count(here, rental, E.STILL_NEEDED) == 1  # asked 2 hours after the start

@@ -258,7 +258,7 @@ def test_an_approved_extension_moves_the_end_and_leaves_the_sign_of_life() -> No
 
 
 def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> None:
-    question = Question(at=START + 4 * HOUR, promised=True)
+    question = Question(silent_until=START + 4 * HOUR, promised=True)
     running = rental_in(State.READY, lease=make.lease())
     seen = changed(make.lease(), seen_at=START + HOUR, question=question)
     assert lease_changes.keep(running, question, START + HOUR).lease == seen

@@ -15,7 +15,6 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.leases import (
     ask_after,
-    ask_at,
     counted_from,
     extension_left,
     latest_ready,
@@ -45,12 +44,11 @@ def test_the_next_question_is_at_a_time_that_a_datetime_can_hold_however_often_i
 ) -> None:
     rules = Rules(check_in=CheckIn(after=after))
     assert ask_after(10**30, rules) == LONGEST_SPAN
-    assert ask_at(END, 10**30, rules) == END + LONGEST_SPAN
 
 
 def test_there_is_no_next_question_if_the_rules_switch_it_off() -> None:
     rules = Rules(check_in=CheckIn(after=None))
-    assert (ask_after(3, rules), ask_at(END, 3, rules)) == (None, None)
+    assert ask_after(3, rules) is None
 
 
 def test_an_end_that_was_posted_a_grace_ahead_comes_on_time() -> None:

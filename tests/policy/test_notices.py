@@ -13,7 +13,7 @@ from bot.model.rental import Lease
 from bot.policy import rules
 from bot.policy.notices import (
     QUIET,
-    last_notice_is_past,
+    last_notice_at,
     may_ask_at,
     next_notice,
     notices_of,
@@ -66,7 +66,7 @@ def test_each_notice_is_due_once_whatever_the_rules_were_before(checked: int, mi
         running = changed(running, notices_checked_at=notice)
     moments = sorted({running.ends_at - MINUTE * m for m in minutes})
     assert given_at == [moment for moment in moments if moment > START + checked * SECOND]
-    assert last_notice_is_past(running, now_rules) is bool(minutes)
+    assert last_notice_at(running, now_rules) == (moments[-1] if moments else running.ends_at)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
+hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
 idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
        urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
@@ -83,6 +84,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert rules.lease.notices == (HOUR, 10 * MINUTE)
     assert (rules.keys.per_person, rules.keys.github) == (3, False)
     assert rules.check_in.after == 90 * MINUTE
+    assert (rules.hours.time, rules.hours.days) == ((9 * 60 + 30, 24 * 60), frozenset({0, 2, 5, 6}))
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
@@ -109,6 +111,7 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
     assert (rules.lease.notices, rules.lease.grace) == (None, 15 * MINUTE)
     assert (rules.keys.per_person, rules.keys.github) == (10, True)
     assert rules.check_in.after == 2 * HOUR
+    assert (rules.hours.time, rules.hours.days) == ((8 * 60, 20 * 60), frozenset(range(5)))
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.SSH, Decimal("0.05"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (30 * MINUTE, HOUR, 2 * HOUR)
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("2.00"), (2 * HOUR, 4 * HOUR, 8 * HOUR))
@@ -138,6 +141,15 @@ def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, t
         ("limits: {per_rental_gpus: 0}", "limits.per_rental_gpus"),
         ("limits: {per_person_rentals: 1.5}", "limits.per_person_rentals"),
         ("limits: {team_per_hour: null}", "limits.team_per_hour"),
+        ("hours: {time: 8-20}", "hours.time"),
+        ("hours: {time: '20:00-08:00'}", "hours.time"),
+        ("hours: {time: '08:60-20:00'}", "hours.time"),
+        ("hours: {time: '08:00-24:01'}", "hours.time"),
+        ("hours: {time: 800}", "hours.time"),
+        ("hours: {days: weekdays}", "hours.days"),
+        ("hours: {days: mon-wed-fri}", "hours.days"),
+        ("hours: {days: ''}", "hours.days"),
+        ("hours: {days: 5}", "hours.days"),
         ("approval: {expires: 8}", "approval.expires"),
         ("approval: {expires: 0h}", "approval.expires"),
         ("approval: {expires: soon}", "approval.expires"),

@@ -168,7 +168,7 @@ def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Leas
             "ends_at": ends_at,
             "notices_checked_at": START,
             "seen_at": START,
-            "question": Question(at=None),
+            "question": Question(),
             **fields,
         }
     )

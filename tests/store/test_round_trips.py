@@ -21,7 +21,7 @@ from bot.model.message import Destination, Message, stored_destination
 from bot.model.offer import Offer
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote
-from bot.model.rental import Question, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse
 from store.db import Database
@@ -35,9 +35,6 @@ FAR = datetime(9999, 1, 1, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(1, 2**31 - 2)
 MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(9998, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
-QUESTIONS = st.builds(Question, at=st.none() | MOMENTS, times=NUMBERS) | st.builds(
-    Question, at=st.none() | MOMENTS, promised=st.just(True)
-)
 BASICS: dict[Any, SearchStrategy[Any]] = {
     str: TEXT,
     int: NUMBERS,
@@ -47,7 +44,6 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     AwareDatetime: MOMENTS,
     timedelta: st.timedeltas(timedelta(0), timedelta(days=400)),
     type(None): st.none(),
-    Question: QUESTIONS,
     GpuUse: st.builds(
         GpuUse,
         index=NUMBERS,

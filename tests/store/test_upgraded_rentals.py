@@ -18,7 +18,7 @@ from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.model.state import State
 from bot.policy.leases import OVERDUE_GRACES, overdue_grace
-from bot.policy.rules import Limits
+from bot.policy.rules import Hours, Limits
 from handlers.delivery import content
 from store.tables import attempts, quotes, resources
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, SECOND, World, world
@@ -36,7 +36,8 @@ def stored(schema: str) -> Stored:
 @asynccontextmanager
 async def upgraded(old_url: str, stored: Stored) -> AsyncIterator[World]:
     """A world with the upgraded database, at the time of the dump. The marketplace has its machines."""
-    rules = changed(RULES, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
+    hours = Hours(time=(0, 24 * 60), days=frozenset(range(7)))
+    rules = changed(RULES, hours=hours, limits=Limits(per_person_rentals=30, team_per_hour=Decimal(1000)))
     async with world(old_url, rules=rules) as here:
         starting: list[Attempt] = []
         earlier: list[Attempt] = []
@@ -123,8 +124,8 @@ async def test_leases_of_an_older_version_are_asked_about_extended_and_ended(old
     async with upgraded(old_url, stored) as here:
         promised = (await here.rental(stored.kept)).running_lease.question
         assert promised.promised
-        assert promised.at is not None
-        await jump_to(here, promised.at - SECOND)
+        assert promised.silent_until is not None
+        await jump_to(here, promised.silent_until - SECOND)
         # A sign of life: only the question whose time its owner knows is still asked.
         longer = (await here.rental(stored.extension_waits)).extension
         extended = await here.approve(await here.rental(stored.extension_waits), BEN)

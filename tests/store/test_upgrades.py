@@ -50,8 +50,11 @@ async def test_an_upgrade_keeps_every_row_and_fills_the_new_columns(old_url: str
         json.loads(row["offer"])["rate"] for row in after["attempts"]
     ]
     assert {row["n"] for row in after["ledger"]} == {1}
+    assert [(row["silent_until"], row["promised"]) for row in after["rentals"]] == [
+        (row["ask_at"], row["asked_times"] == -1) for row in before["rentals"]
+    ]
     for name in ("quotes", "rentals", "attempts", "resources", "ledger", "events", "messages"):
-        columns = before[name][0].keys() - {"notices_given"}
+        columns = before[name][0].keys() - {"notices_given", "ask_at", "asked_times"}
         assert [{column: row[column] for column in columns} for row in after[name]] == [
             {column: row[column] for column in columns} for row in before[name]
         ]

@@ -142,14 +142,14 @@ QUOTE = Quote(
 READY_EVENT = happened(EventKind.READY, clock(12, 40), id=7, span=2 * M + 51 * S)
 
 
-def lease(ends_at: datetime | None = None, ask_at: datetime | None = None) -> Lease:
+def lease(ends_at: datetime | None = None) -> Lease:
     """Return the lease of k7mq2, from 12:40 to 18:40."""
     return Lease(
         ready_at=clock(12, 40),
         ends_at=ends_at or clock(18, 40),
         notices_checked_at=clock(12, 40),
         seen_at=clock(12, 40),
-        question=Question(at=ask_at),
+        question=Question(),
     )
 
 

@@ -15,6 +15,7 @@ from bot.model.person import Key
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.rental import (
     Alarm,
+    Asked,
     Blocked,
     Decider,
     Ending,
@@ -119,7 +120,12 @@ leases = st.builds(
     ends_at=moment,
     notices_checked_at=moment,
     seen_at=moment,
-    question=st.builds(Question, at=st.none() | moment, promised=st.booleans()),
+    question=st.builds(
+        Question,
+        silent_until=st.none() | moment,
+        promised=st.booleans(),
+        asked=st.none() | st.builds(Asked, about=st.none() | moment, last_at=moment, first_at=st.none() | moment),
+    ),
 )
 endings = st.builds(
     Ending,

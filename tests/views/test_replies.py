@@ -29,7 +29,7 @@ from handlers.views.blocks import Rendered
 from handlers.views.error_text import BLOCKS, DECISIONS, NEXT_STEPS
 from handlers.views.rental_text import reader_times
 from tests.views.screens import message, page
-from tests.views.stories import LONGER, RULES, H, clock, lease, ready, rental, request, waiting
+from tests.views.stories import LONGER, RULES, H, clock, ready, rental, request, waiting
 
 NOW = clock(14, 40)
 TIMES = reader_times(RULES, NOW, None)
@@ -156,9 +156,9 @@ def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
         replies.extended(use, TIMES),
         replies.extended(ready(extension=LONGER).rental, TIMES),
         replies.extended_just_now(use, 2 * H, TIMES, RULES),
-        replies.still_needed(ready(lease=lease(ask_at=clock(15, 40))).rental, TIMES, RULES),
-        replies.still_needed(ready(lease=lease(ask_at=clock(18, 40))).rental, TIMES, RULES),
-        replies.still_needed(use, TIMES, RULES),
+        replies.still_needed(use, clock(15, 40), TIMES, RULES),
+        replies.still_needed(use, clock(18, 40), TIMES, RULES),
+        replies.still_needed(use, None, TIMES, RULES),
     ) == snapshot("""\
 
 k7mq2 is extended. It ends 18:40.

@@ -224,6 +224,9 @@ class People(Protocol):
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names. People that we don't know are left out."""
 
+    async def of_roles(self, user_ids: Collection[str], groups: Collection[str]) -> list[Person]:
+        """Return the people with one of these ids or in one of these user groups, as they were stored last."""
+
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
         """Make `get` treat the stored person as too old. None: all people."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle import lease_changes
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.notifications import change
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.quoting import check_user
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.model.rental import Extension, Question, Rental
+from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.text import say_span
-from bot.policy.leases import ask_at, extension_left
+from bot.policy.hours import zone_of
+from bot.policy.leases import extension_left
+from bot.policy.questions import after_answer, after_extension, asks_again_at
 from bot.policy.roles import may_extend
 from bot.policy.rules import Rules
 from bot.policy.spending import propose_longer_lease
@@ -26,26 +29,37 @@ DUPLICATE_WITHIN = timedelta(minutes=2)
 """Within this time, an equal command is a duplicate: the first answer was lost, or it was sent twice."""
 
 
-async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Rental:
+class Kept(NamedTuple):
+    """A rental whose owner, a teammate or an admin said that it is still needed."""
+
+    rental: Rental
+    asks_again_at: datetime | None
+    """When its owner is asked again if it is not used then: its end if they are not asked before. None: never."""
+
+
+async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Kept:
     """Note that the machine is still needed. The lease's end stands.
 
-    "Still needed?" is asked again after `span`, or never if the rules switch the question off. Raise as
-    `load_extendable`.
+    Its owner is asked nothing for `span`, and then in their hours. Raise as `load_extendable`.
     """
 
-    async def decision(tx: Tx) -> Rental:
+    async def decision(tx: Tx) -> Kept:
         rental = await load_extendable(tx, deps, person, rental_id)
         now = deps.clock.now()
-        again = None if deps.rules.check_in.after is None else now + span
-        question = Question(at=again, promised=True)
+        question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
+        again = None
+        if rental.use is not None or deps.rules.check_in.after is not None:
+            owner = await tx.people.get(rental.owner, EVER)
+            zone = zone_of(owner.tz if owner else None, deps.rules)
+            again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=rental.running_lease.ends_at, span=span)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await tx.rentals.apply(
             change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
         )
         await tx.people.note_seen(person.id, now)
-        return after
+        return Kept(after, again)
 
     return await transact(deps, decision)
 
@@ -90,8 +104,7 @@ async def extend(
         if proposal.over and lease.ends_at <= now:
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
             raise TooLate(words, rental.id)
-        # The extension is a sign of life, and it replaces a question that an earlier "Keep" promised.
-        question = Question(at=ask_at(now, 0, deps.rules))
+        question = after_extension(lease.question, now, deps.rules)
         if proposal.over:
             waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)

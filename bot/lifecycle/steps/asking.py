@@ -1,48 +1,148 @@
-"""Asks the owner of a ready machine whether it is still needed."""
+"""Asks the owner of a ready machine whether it is needed, and tells others that nobody answers.
+
+Nothing here ends a machine: only a person, its lease's end or the vendor does.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.lease_changes import plan_question
+from bot.lifecycle.lease_changes import note_question
+from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.steps.polling import soonest
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
-from bot.model.rental import Question
-from bot.policy.leases import ask_at
-from bot.policy.notices import last_notice_is_past, may_ask_at
+from bot.model.money import cost
+from bot.model.rental import Asked, Question
+from bot.model.use import Use
+from bot.policy.hours import zone_of
+from bot.policy.probing import has_probe
+from bot.policy.questions import (
+    after_asking,
+    approvers_in_hours,
+    approvers_told_at,
+    idle_cost,
+    in_hours,
+    is_urgent,
+    next_question,
+    on_card_at,
+    unanswered,
+    use_of,
+)
+from bot.policy.roles import approvers_of, roles_of
 
 
-def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Ask whether it is still needed, or plan when to ask."""
-    lease = snapshot.rental.running_lease
-    question = lease.question
-    if deps.rules.check_in.after is None or question.at is None:
-        # The rules may have changed since the question was planned. A planned time that is past and never asked
-        # would keep the rental due for ever.
-        planned = ask_at(lease.seen_at, 0, deps.rules)
-        return _plan(snapshot, changed(question, at=planned))
-    if question.at > now or lease.ends_at <= now:
+async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Ask whether the machine is needed if that is due, and tell others that nobody answers if that is due."""
+    if _is_due(await _question_at(deps, snapshot, now), now):
+        return _ask(snapshot, _use(deps, snapshot), now)
+    asked = unanswered(snapshot.rental, _use(deps, snapshot))
+    if asked is None:
         return snapshot
-    if not question.promised:
-        if last_notice_is_past(lease, deps.rules):
-            # The last notice of its end asks the same, so this would be a second ping.
-            return _plan(snapshot, changed(question, at=lease.ends_at))
-        quiet_until = ask_at(lease.seen_at, question.times, deps.rules)
-        if quiet_until is not None and quiet_until > now:
-            return _plan(snapshot, changed(question, at=quiet_until))
-    ask_from = may_ask_at(lease, now, deps.rules)
-    if ask_from > now:
-        return _plan(snapshot, changed(question, at=ask_from))
-    times = question.times + 1
-    bill = snapshot.spent(now)
-    facts = Facts(
-        span=now - lease.seen_at, amount=bill.amount, estimated=bill.estimated, rate=snapshot.rental.rate
+    if _is_due(on_card_at(asked, deps.rules), now):
+        asked = changed(asked, on_card=True)
+        snapshot = _noted(snapshot, asked)
+    if _is_due(await _approvers_at(deps, snapshot, asked, now), now):
+        snapshot = _tell_approvers(deps, snapshot, changed(asked, approvers_at=now), now)
+    return snapshot
+
+
+async def next_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+    """Return when `ask` has something to do next. Return None if it has nothing to do unless something changes."""
+    asked = unanswered(snapshot.rental, _use(deps, snapshot))
+    return soonest(
+        await _question_at(deps, snapshot, now),
+        on_card_at(asked, deps.rules) if asked else None,
+        await _approvers_at(deps, snapshot, asked, now) if asked else None,
     )
-    snapshot = _plan(snapshot, Question(at=ask_at(now, times, deps.rules), times=times))
-    return snapshot.with_event(EventKind.STILL_NEEDED, now, facts)
 
 
-def _plan(snapshot: RentalSnapshot, question: Question) -> RentalSnapshot:
-    return snapshot.with_rental(plan_question(snapshot.rental, question))
+def _use(deps: StepDeps, snapshot: RentalSnapshot) -> Use | None:
+    return use_of(snapshot.rental, probed=has_probe(snapshot.rental, snapshot.live, deps.rules))
+
+
+def _is_due(at: datetime | None, now: datetime) -> bool:
+    return at is not None and at <= now
+
+
+# --- the owner
+
+
+async def _question_at(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> datetime | None:
+    """Return when the owner is asked next. Their hours are looked up only once the rest of the rules allows it."""
+    rental, use = snapshot.rental, _use(deps, snapshot)
+    at = next_question(rental.running_lease, use, rental.rate, deps.rules)
+    if at is None or at > now:
+        return at
+    urgent, zone = is_urgent(rental, deps.rules), await _zone_of_owner(deps, rental.owner)
+    return in_hours(now, rental.running_lease, use, urgent=urgent, zone=zone, rules=deps.rules)
+
+
+async def _zone_of_owner(deps: StepDeps, owner: str) -> ZoneInfo:
+    async with deps.store.read() as tx:
+        person = await tx.people.get(owner, EVER)
+    return zone_of(person.tz if person else None, deps.rules)
+
+
+def _ask(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> RentalSnapshot:
+    rental, lease, bill = snapshot.rental, snapshot.rental.running_lease, snapshot.spent(now)
+    since = use.since if use else lease.seen_at
+    facts = Facts(
+        span=now - since,
+        since=since,
+        amount=bill.amount,
+        estimated=bill.estimated,
+        rate=rental.rate,
+        verdict=use.verdict if use else None,
+        use=use,
+    )
+    question = after_asking(lease.question, use, now)
+    return snapshot.with_rental(note_question(rental, question)).with_event(EventKind.STILL_NEEDED, now, facts)
+
+
+# --- others
+
+
+async def _approvers_at(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> datetime | None:
+    """Return when the approvers are told next that nobody answers."""
+    rental = snapshot.rental
+    urgent, lease = is_urgent(rental, deps.rules), rental.running_lease
+    at = approvers_told_at(asked, lease, urgent=urgent, rules=deps.rules)
+    if at is None or at > now:
+        return at
+    return approvers_in_hours(now, lease, await _zones_of_approvers(deps), deps.rules)
+
+
+async def _zones_of_approvers(deps: StepDeps) -> set[ZoneInfo]:
+    """Return the zones of the approvers whom the store knows, or the team's if it knows none."""
+    approvers = approvers_of(deps.rules)
+    async with deps.store.read() as tx:
+        people = await tx.people.of_roles(approvers.people, approvers.groups)
+    zones = {zone_of(person.tz, deps.rules) for person in people if roles_of(person, deps.rules).approver}
+    return zones or {zone_of(None, deps.rules)}
+
+
+def _tell_approvers(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, now: datetime) -> RentalSnapshot:
+    rental, use, ends_at = snapshot.rental, _use(deps, snapshot), snapshot.rental.running_lease.ends_at
+    if use is None:
+        return snapshot
+    facts = Facts(
+        verdict=use.verdict,
+        use=use,
+        since=use.since,
+        span=now - use.since,
+        amount=idle_cost(use, rental.rate, now),
+        estimate=None if rental.rate is None else cost(rental.rate, ends_at - now),
+        rate=rental.rate,
+        until=ends_at,
+    )
+    return _noted(snapshot, asked).with_event(EventKind.NOBODY_ANSWERS, now, facts)
+
+
+def _noted(snapshot: RentalSnapshot, asked: Asked) -> RentalSnapshot:
+    question = snapshot.rental.running_lease.question
+    after = Question(silent_until=question.silent_until, promised=question.promised, asked=asked)
+    return snapshot.with_rental(note_question(snapshot.rental, after))

@@ -16,7 +16,7 @@ from bot.lifecycle.transitions import become_ready, note_progress, stop_waiting_
 from bot.model.attempt import NAMED, Attempt, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question
-from bot.policy.leases import ask_at, latest_ready, lease_end
+from bot.policy.leases import latest_ready, lease_end
 from bot.policy.spending import affordable_lease, provisioning_budget
 
 PROBE_AGAIN = timedelta(seconds=3)
@@ -125,7 +125,7 @@ def _ready(
         ends_at=ends_at,
         notices_checked_at=now,
         seen_at=now,
-        question=Question(at=ask_at(now, 0, deps.rules)),
+        question=Question(),
     )
     port = resource.port or 22
     after = become_ready(rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.snapshot import RentalSnapshot
-from bot.lifecycle.steps.asking import ask
+from bot.lifecycle.steps import asking
 from bot.lifecycle.steps.lease_end import begin_end, end_lease, ended_as_overdue, notify_of_end
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.presence import check
@@ -26,20 +26,23 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now = deps.clock.now()
     if snapshot.rental.state is State.READY:
         snapshot = await notify_of_end(deps, snapshot, now)
-        snapshot = ask(deps, snapshot, now)
+        snapshot = await asking.ask(deps, snapshot, now)
         snapshot = await end_lease(deps, snapshot, now)
     if snapshot.rental.state is not State.READY:
         return snapshot
     snapshot = await _read_host_key(deps, snapshot, now)
-    return snapshot.with_due(_next_due(deps, snapshot, check_at, now))
+    return snapshot.with_due(await _next_due(deps, snapshot, check_at, now))
 
 
-def _next_due(deps: StepDeps, snapshot: RentalSnapshot, check_at: datetime, now: datetime) -> datetime | None:
+async def _next_due(
+    deps: StepDeps, snapshot: RentalSnapshot, check_at: datetime, now: datetime
+) -> datetime | None:
     lease = snapshot.rental.running_lease
     if lease.ends_at <= now:
         # In its last grace: there is no further question or notice.
         return soonest(check_at, poll_at(now))
-    return soonest(check_at, lease.question.at, lease.ends_at, next_notice(lease, deps.rules))
+    questions = await asking.next_at(deps, snapshot, now)
+    return soonest(check_at, questions, lease.ends_at, next_notice(lease, deps.rules))
 
 
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:

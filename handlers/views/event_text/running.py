@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 
 from bot.model.event import EventKind
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
-from handlers.views.format import Times, about_span, escape, person, span
+from handlers.views.format import escape, person, span
 from handlers.views.not_as_sold import difference
 from handlers.views.use_text import verdict_then
-
-
-def _kept(context: EventContext) -> EventText:
-    facts, rental = context.facts, context.details.rental
-    own = context.event.actor == rental.owner
-    lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
-    ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
-    return EventText(lead, ask_again_text(facts.until, ends_at, context.times))
-
-
-def ask_again_text(until: datetime | None, ends: datetime | None, times: Times) -> str:
-    """Return when the bot asks again, and that the end stands. `until` is None if it never asks again."""
-    if ends and (until is None or until >= ends):
-        return f"It still ends {times.time(ends)}; I don't ask again before."
-    if until is None:
-        return "I don't ask again."
-    either = f"; it ends {times.time(ends)} either way" if ends else ""
-    return f"I ask again {times.at_time(until)}{either}."
-
-
-def _still_needed(context: EventContext) -> EventText:
-    quiet = f", nothing here for {about_span(context.facts.span)}" if context.facts.span else ""
-    return EventText(f"Asked whether it is still needed{quiet}")
 
 
 def _host_key_changed(context: EventContext) -> EventText:
@@ -118,8 +94,6 @@ def _owner_changed(context: EventContext) -> EventText:
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.ADOPTED: _adopted,
     EventKind.OWNER_CHANGED: _owner_changed,
-    EventKind.KEPT: _kept,
-    EventKind.STILL_NEEDED: _still_needed,
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,

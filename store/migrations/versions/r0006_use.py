@@ -14,8 +14,16 @@ def upgrade() -> None:
         op.add_column("rentals", sa.Column(name, sa.Text()))
     for name in ("latest_end", "probe_answered_at"):
         op.add_column("rentals", sa.Column(name, sa.DateTime(timezone=True)))
+    op.add_column("rentals", sa.Column("asked", sa.Text()))
+    op.add_column("rentals", sa.Column("promised", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # -1 was the number of questions if an answer had named the time of the next one.
+    op.execute("UPDATE rentals SET promised = (asked_times = -1)")
     with op.batch_alter_table("rentals") as rentals:
         rentals.alter_column("quote_id", existing_type=sa.Text(), nullable=True)
+        rentals.alter_column("promised", existing_type=sa.Boolean(), server_default=None)
+        # The time of the next question becomes the time before which none is asked.
+        rentals.alter_column("ask_at", existing_type=sa.DateTime(timezone=True), new_column_name="silent_until")
+        rentals.drop_column("asked_times")
     with op.batch_alter_table("attempts") as attempts:
         for name in ("offer", "resource_name", "offer_id"):
             attempts.alter_column(name, existing_type=sa.Text(), nullable=True)

@@ -1,0 +1,102 @@
+"""The message that tells the approvers of an idle machine whose owner doesn't answer. It pings nobody."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.event import Event, EventKind
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.use import Verdict
+from bot.policy.questions import unanswered
+from bot.policy.rules import Rules
+from handlers.ids import Action, RentalValue
+from handlers.views import blocks
+from handlers.views.blocks import Rendered, button
+from handlers.views.event_text import event_text
+from handlers.views.format import Times, about_span, dollars, escape, join
+from handlers.views.lease_buttons import destroy_button
+from handlers.views.machine_text import machines
+from handlers.views.rental_text import current_state, first_after, owner, reader_times
+
+OUTCOMES = frozenset(
+    {
+        EventKind.KEPT,
+        EventKind.EXTENDED,
+        EventKind.EXTENSION_ASKED,
+        EventKind.LEFT_ALONE,
+        EventKind.OWNER_ASKED_AGAIN,
+        EventKind.NOBODY_ANSWERS,
+        EventKind.DESTROYING,
+        EventKind.ENDED,
+        EventKind.LOST,
+    }
+)
+"""After the first of these, this message asks nothing any more."""
+
+
+def nobody_answers(
+    event: Event, details: RentalDetails, *, rules: Rules, now: datetime, zone: str | None = None
+) -> Rendered:
+    """Return what was idle when the approvers were told, with what they can do. Later, return its outcome."""
+    times, rental = reader_times(rules, now, zone), details.rental
+    name = f"{rental.id}, {machines(rental.request.count, rental.request.gpu)}, {owner(details)}"
+    outcome = first_after(details, event, OUTCOMES)
+    if outcome is not None:
+        return blocks.message(f"{_outcome(outcome, details, times)} {name}.")
+    if rental.state is not State.READY:
+        return blocks.message(f"{name}. {current_state(details, times)}")
+    if unanswered(rental, rental.use) is None:
+        return blocks.message(join(f"No longer asked: {name}.", _used(details, times)))
+    this = RentalValue(rental_id=rental.id)
+    text = f"Nobody answers: {name}, {_idle(event, times)}. {_until_end(event, times)}"
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            destroy_button(rental),
+            button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
+            button("Leave it until its end", Action.LEAVE_ALONE, this),
+        ),
+        closed=False,
+    )
+
+
+def _idle(event: Event, times: Times) -> str:
+    """Return `idle since 14:05 (4 h 35 min, $42.17)`."""
+    facts = event.facts
+    words = "connected, not computing" if facts.verdict is Verdict.CONNECTED else "idle"
+    since = f" since {times.time(facts.since, event.at)}" if facts.since else ""
+    cost = dollars(facts.amount) if facts.amount is not None else ""
+    more = ", ".join(part for part in (about_span(facts.span) if facts.span else "", cost) if part)
+    return f"{words}{since} ({more})" if more else f"{words}{since}"
+
+
+def _until_end(event: Event, times: Times) -> str:
+    facts = event.facts
+    end = f"Until its end, {times.time(facts.until, event.at)}, " if facts.until else "Until its end "
+    more = f"{end}about {dollars(facts.estimate)} more." if facts.estimate is not None and facts.until else ""
+    return join(more, "Destroying loses its disk.")
+
+
+def _first_name(details: RentalDetails) -> str:
+    """Return the owner's name for a button, which takes 75 characters."""
+    return escape(details.names.get(details.rental.owner) or "its owner", 30)
+
+
+def _outcome(outcome: Event, details: RentalDetails, times: Times) -> str:
+    if outcome.kind is EventKind.NOBODY_ANSWERS:
+        return f"Nobody answered. I told you again {times.at_time(outcome.at)}:"
+    words = event_text(outcome, details, times)
+    return words.text if words else "No longer asked:"
+
+
+def _used(details: RentalDetails, times: Times) -> str:
+    use = details.rental.use
+    if use is None:
+        return ""
+    if use.verdict is Verdict.UNKNOWN:
+        return f"I can't see inside since {times.time(use.since)}."
+    if use.verdict is Verdict.IN_USE:
+        return f"It is in use since {times.time(use.since)}."
+    return f"It was used {times.at_time(use.since)}."

@@ -1,0 +1,131 @@
+"""The direct message that asks a machine's owner whether it is needed, and then shows the answer."""
+
+from __future__ import annotations
+
+from bot.model.event import Event, EventKind
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.use import Use, Verdict
+from bot.policy.questions import NOT_COMPUTING
+from bot.policy.rules import Rules
+from handlers.ids import Action, HoursValue
+from handlers.views import blocks
+from handlers.views.blocks import Rendered, button
+from handlers.views.event_text import EventText, event_text, sentence_case
+from handlers.views.format import Times, about_span, per_hour, plural
+from handlers.views.lease_buttons import destroy_button, extend_button
+from handlers.views.machine_text import machines
+from handlers.views.rental_text import first_after, how_it_ended, machine, possessive, so_far
+from handlers.views.use_text import unseen_text, without_work
+
+KEEP_HOURS = (1, 4)
+"""The hours on the buttons "Still needed", after which the bot asks again."""
+ANSWERS = frozenset(
+    {
+        EventKind.KEPT,
+        EventKind.EXTENDED,
+        EventKind.EXTENSION_ASKED,
+        EventKind.LEFT_ALONE,
+        EventKind.STILL_NEEDED,
+    }
+)
+"""After the first of these, the question asks nothing any more."""
+
+
+def question(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+    """Return the question while it is open. Later, return the answer, or how the machine is used or ended."""
+    rental = details.rental
+    if rental.state is not State.READY:
+        text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", times)
+        return blocks.message(text, closed=rental.state.over)
+    answer = first_after(details, event, ANSWERS)
+    if answer is not None:
+        return _answered(answer, details, reader, rules, times)
+    used = _used_again(event, details, times)
+    if used is not None:
+        return blocks.message(f"{_lead(event, details)} {used}")
+    text = f"{_lead(event, details)} {_evidence(event, times)} {so_far(_spent(event, details))}."
+    keep = [
+        button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
+        for hours in KEEP_HOURS
+    ]
+    return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental), *keep), closed=False)
+
+
+def _lead(event: Event, details: RentalDetails) -> str:
+    """Return `Idle for 35 min: k7mq2, 4x H100, $9.20/h.`, or the question if it can't be seen into."""
+    rental, facts = details.rental, event.facts
+    if facts.verdict not in NOT_COMPUTING:
+        return f"Still needed? {rental.id}:"
+    words = f"{without_work(facts.verdict, facts.span)}: {rental.id}"
+    if facts.verdict is Verdict.CONNECTED:
+        return f"{words}."
+    price = f", {per_hour(facts.rate)}" if facts.rate is not None else ""
+    return f"{words}, {machines(rental.request.count, rental.request.gpu)}{price}."
+
+
+def _evidence(event: Event, times: Times) -> str:
+    facts, use = event.facts, event.facts.use
+    if use is not None and use.verdict is Verdict.UNKNOWN:
+        return f"{unseen_text(use, times)}."
+    if use is not None:
+        connected = f"{plural(use.connections, 'SSH connection')} open" if use.connections else "nobody connected"
+        return f"{_readings(use)} since {times.time(use.since, event.at)}, {connected}."
+    quiet = f"nothing here for {about_span(facts.span)}" if facts.span else "nothing here for a while"
+    return f"{quiet}. I can't see inside; it may be busy or idle."
+
+
+def _readings(use: Use) -> str:
+    """Return `All GPUs at 0 %`, or `All GPUs at up to 3 %` with the highest reading of any of them."""
+    readings = [gpu.highest for gpu in use.gpus if gpu.highest is not None]
+    name = "GPU" if len(use.gpus) == 1 else "All GPUs" if use.verdict is Verdict.IDLE else "GPUs"
+    return f"{name} at {'up to ' if any(readings) else ''}{max(readings, default=0)} %"
+
+
+def _used_again(event: Event, details: RentalDetails, times: Times) -> str | None:
+    """Return that the machine was used after the question. Return None if it was not, or if that is not known."""
+    use, asked_about = details.rental.use, event.facts.use
+    if use is None or asked_about is None:
+        return None
+    if use.verdict is Verdict.IN_USE:
+        return f"It is in use since {times.time(use.since)}."
+    both = {use.verdict, asked_about.verdict} <= NOT_COMPUTING
+    return f"It was used {times.at_time(use.since)}." if both and use.since > asked_about.since else None
+
+
+def _spent(event: Event, details: RentalDetails) -> AccruedCost:
+    """Return the cost until the question."""
+    facts = event.facts
+    if facts.amount is None:
+        return details.spent
+    return AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
+
+
+def _answered(answer: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
+    start = f"Still needed? {details.rental.id}: "
+    if answer.kind is EventKind.STILL_NEEDED:
+        return blocks.message(f"{start}no answer. I asked again {times.at_time(answer.at)}.")
+    words = event_text(answer, details, times) or EventText("answered")
+    if answer.kind is EventKind.KEPT:
+        return _kept(answer, words, details, reader, rules=rules, times=times)
+    if answer.actor == reader:
+        yes = "more time is asked for" if answer.kind is EventKind.EXTENSION_ASKED else "yes"
+        return blocks.message(f"{start}{yes}. {sentence_case(words.rest)}".rstrip())
+    return blocks.message(f"{start}{words.text}")
+
+
+def _kept(
+    answer: Event, words: EventText, details: RentalDetails, reader: str, *, rules: Rules, times: Times
+) -> Rendered:
+    """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
+    rental = details.rental
+    start = f"Still needed? {rental.id}: "
+    text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader else words.text)
+    if rental.extension is not None:
+        return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
+    if answer.facts.since not in {None, rental.running_lease.ends_at}:
+        return blocks.message(f"{start}yes. It ends {times.time(rental.running_lease.ends_at)} now.")
+    if first_after(details, answer, {EventKind.STILL_NEEDED, EventKind.KEPT}) is not None:
+        return blocks.message(text)
+    more = extend_button(rental, rules, times.now, spent=details.spent.amount)
+    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)

@@ -1,0 +1,210 @@
+"""Idle and connected machines: who is asked when, who learns that nobody answers, and what people decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import Refused, TooLate
+from bot.lifecycle.engine import Engine
+from bot.lifecycle.notifications import change
+from bot.lifecycle.service import idle
+from bot.lifecycle.transitions import alter
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.message import Message, MessageKind
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import Use, Verdict
+from bot.policy.rules import AutoApprove, Idle
+from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
+from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
+from tests.sandbox.compute_world import NOON
+
+MORNING = NOON + 20 * HOUR
+"""08:00 on the next day."""
+
+
+async def probed(here: World, **wish: Any) -> Rental:
+    """Return a machine with a probe, which is ready for 30 hours and in use. It costs less than $10 an hour. It is
+    not visited: `use` says what visits would have shown."""
+    rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
+    here.deps = replace(here.deps, rules=rules, probe_line=PROBE)
+    here.engine = Engine(here.deps, claimant="world")
+    rental = await here.ready(**{"lease": 30 * HOUR, **wish})
+    async with here.deps.store.write() as tx:
+        await tx.visits.end(rental.id)
+    return await use(here, rental, Verdict.IN_USE, here.now)
+
+
+async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) -> Rental:
+    """Store what the visits showed."""
+    before = await here.rental(rental.id)
+    after = alter(before, use=Use(verdict=verdict, since=since), due_at=here.now)
+    async with here.deps.store.write() as tx:
+        await tx.rentals.apply(change(before, after, rules=here.deps.rules, real_now=here.now))
+    await here.settle()
+    return await here.rental(rental.id)
+
+
+async def idle_since_now(here: World, **wish: Any) -> tuple[Rental, datetime]:
+    """Return a machine that has just become idle, and since when it is."""
+    rental, since = await probed(here, **wish), here.now
+    await be_down_until(here, since + 30 * MINUTE)
+    return await use(here, rental, Verdict.IDLE, since), since
+
+
+async def asked_at(here: World, rental: Rental) -> list[datetime]:
+    """Return when its owner was asked."""
+    return [event.at for event in await here.events(rental) if event.kind is E.STILL_NEEDED]
+
+
+def dollars_idle(rental: Rental, dollars: int = 2) -> timedelta:
+    """Return how long the machine takes to cost that much."""
+    assert rental.rate is not None
+    return timedelta(hours=float(Decimal(dollars) / rental.rate))
+
+
+async def surfaces(here: World, rental: Rental) -> list[Message]:
+    """Return the messages to the approvers about a rental."""
+    async with here.deps.store.read() as tx:
+        messages = [await tx.messages.get(number) for number in range(1, 200)]
+    return [one for one in messages if one and one.rental_id == rental.id and one.kind is MessageKind.APPROVAL]
+
+
+async def test_an_idle_machine_is_asked_about_in_its_owners_hours_and_never_destroyed_for_it(here: World) -> None:
+    rental, since = await idle_since_now(here)
+    first = since + dollars_idle(rental)
+    await be_down_until(here, first - SECOND)
+    assert await asked_at(here, rental) == []
+    await here.pass_time(MINUTE)
+    (one,) = await asked_at(here, rental)
+    assert first <= one <= first + MINUTE
+    # Eight hours after the third question it is night.
+    for number, moment in ((2, one + 2 * HOUR), (3, one + 6 * HOUR), (4, MORNING)):
+        await be_down_until(here, moment - SECOND)
+        assert await count(here, rental, E.STILL_NEEDED) == number - 1
+        await here.pass_time(SECOND)
+        assert await count(here, rental, E.STILL_NEEDED) == number
+    facts = (await here.last_event(rental, E.STILL_NEEDED)).facts
+    assert (facts.verdict, facts.since, facts.span) == (Verdict.IDLE, since, MORNING - since)
+    assert [kind for _, kind in await here.direct(rental)].count(E.STILL_NEEDED) == 4
+    assert await destroyed_at(here, rental) == end_of(rental)
+
+
+async def test_use_ends_a_spell_silently_and_the_next_spell_is_asked_about_again(here: World) -> None:
+    rental, since = await idle_since_now(here)
+    await be_down_until(here, since + 2 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await use(here, rental, Verdict.IN_USE, here.now)
+    await here.be_down(3 * HOUR)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await use(here, rental, Verdict.CONNECTED, here.now - 30 * MINUTE)
+    await here.be_down(90 * MINUTE - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await here.pass_time(SECOND)
+    assert (await here.last_event(rental, E.STILL_NEEDED)).facts.verdict is Verdict.CONNECTED
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 0
+
+
+@pytest.mark.parametrize("answer", ["keep", "extend"])
+async def test_an_answer_silences_every_reason(here: World, answer: str) -> None:
+    rental, since = await idle_since_now(here)
+    await be_down_until(here, since + 90 * MINUTE)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    if answer == "keep":
+        await here.keep(rental, 2 * HOUR)
+    else:
+        await here.extend(rental, HOUR)
+    silent_until = here.now + 2 * HOUR
+    await here.be_down(HOUR)
+    await use(here, rental, Verdict.UNKNOWN, here.now - 2 * HOUR)
+    await be_down_until(here, silent_until - SECOND)
+    assert await count(here, rental, E.STILL_NEEDED) == 1
+    await use(here, rental, Verdict.IDLE, since)
+    await be_down_until(here, silent_until)
+    assert await count(here, rental, E.STILL_NEEDED) == 2
+
+
+async def test_an_expensive_machine_is_asked_about_at_night_once_and_then_in_the_morning(here: World) -> None:
+    rules = changed(here.deps.rules, idle=Idle(urgent_per_hour=Decimal("1.00")))
+    here.deps = replace(here.deps, rules=rules)
+    rental = await probed(here)
+    night = NOON + 10 * HOUR
+    await be_down_until(here, night)
+    await use(here, rental, Verdict.IDLE, night - 2 * HOUR)
+    await be_down_until(here, MORNING - SECOND)
+    assert await asked_at(here, rental) == [night]
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 0  # the approvers sleep too
+    await here.pass_time(SECOND)
+    assert await asked_at(here, rental) == [night, MORNING]
+    assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == MORNING
+
+
+async def unanswered(here: World) -> tuple[Rental, datetime]:
+    """Return a machine that its owner was asked about in the morning, and when that was. Nobody answers."""
+    rental = await probed(here, lease=60 * HOUR)
+    await be_down_until(here, MORNING)
+    await use(here, rental, Verdict.IDLE, MORNING - 3 * HOUR)
+    (asked,) = await asked_at(here, rental)
+    assert asked == MORNING
+    return rental, asked
+
+
+async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: World) -> None:
+    rental, asked = await unanswered(here)
+    before = (await here.rental(rental.id)).version
+    await be_down_until(here, asked + 2 * HOUR)
+    card = (await here.rental(rental.id)).running_lease.question.asked
+    assert card is not None
+    assert card.on_card
+    assert (await here.rental(rental.id)).version > before  # so the card is edited
+    await be_down_until(here, asked + 4 * HOUR - SECOND)
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 0
+    await here.pass_time(SECOND)
+    facts = (await here.last_event(rental, E.NOBODY_ANSWERS)).facts
+    assert (facts.verdict, facts.span, facts.until) == (Verdict.IDLE, 7 * HOUR, end_of(rental))
+    assert rental.rate is not None
+    assert facts.amount == int(rental.rate * 7 * 1_000_000)
+    (message,) = await surfaces(here, rental)
+    assert message.to.value == HOME
+    await be_down_until(here, asked + 28 * HOUR - SECOND)
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 1
+    await here.pass_time(SECOND)
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 2  # again after a day
+
+
+async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
+    rental, asked = await unanswered(here)
+    await be_down_until(here, asked + 4 * HOUR)
+    with pytest.raises(Refused, match="Approvers and admins"):
+        await idle.leave_alone(here.deps, ANA, rental.id)
+    questions = await count(here, rental, E.STILL_NEEDED)
+    await idle.leave_alone(here.deps, BEN, rental.id)
+    await here.settle()
+    with pytest.raises(TooLate, match="no longer waits"):
+        await idle.ask_again(here.deps, CLEO, rental.id)
+    assert await destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.STILL_NEEDED) == questions
+    assert await count(here, rental, E.NOBODY_ANSWERS) == 1
+
+
+async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_stay_silent(here: World) -> None:
+    rental, asked = await unanswered(here)
+    for hours in (2, 4):
+        await be_down_until(here, asked + hours * HOUR)
+    questions = await asked_at(here, rental)
+    await idle.ask_again(here.deps, CLEO, rental.id)
+    await here.settle()
+    again = await asked_at(here, rental)
+    assert again == [*questions, here.now]
+    await here.be_down(4 * HOUR)
+    assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == again[-1] + 4 * HOUR
+    await here.keep(rental, HOUR)
+    with pytest.raises(TooLate):
+        await idle.leave_alone(here.deps, BEN, rental.id)
+    assert (await here.rental(rental.id)).state is State.READY

@@ -1,0 +1,86 @@
+"""When people may be asked, in their own zone, also when the clocks change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.policy.hours import is_within, next_within, next_within_any, zone_of
+from bot.policy.rules import Hours, Rules
+
+WORKDAYS = Hours()
+BERLIN, TOKYO, CHICAGO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Chicago")
+
+
+def utc(day: int, hour: int, minute: int = 0, month: int = 11) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "expected"),
+    [
+        (utc(24, 12), BERLIN, utc(24, 12)),  # a Tuesday
+        (utc(24, 19), BERLIN, utc(25, 7)),  # 20:00 is over
+        (utc(24, 6, 59), BERLIN, utc(24, 7)),
+        (utc(27, 20), BERLIN, utc(30, 7)),  # from Friday night to Monday
+        (utc(28, 12), BERLIN, utc(30, 7)),
+        (utc(24, 12), TOKYO, utc(24, 23)),
+        (utc(23, 2), CHICAGO, utc(23, 14)),  # a Monday in UTC, still Sunday in Chicago
+    ],
+)
+def test_people_are_asked_in_the_next_hours_of_their_own_zone(
+    moment: datetime, zone: ZoneInfo, expected: datetime
+) -> None:
+    assert next_within(moment, zone, WORKDAYS) == expected
+
+
+def test_eight_o_clock_stays_eight_o_clock_when_the_clocks_change() -> None:
+    every_day = Hours(days=frozenset(range(7)))
+    assert next_within(utc(28, 22, month=3), BERLIN, every_day) == utc(
+        29, 6, month=3
+    )  # to summer time on the 29th
+    assert next_within(utc(24, 22, month=10), BERLIN, every_day) == utc(25, 7, month=10)  # back on the 25th
+
+
+def test_hours_that_the_clocks_skip_come_on_the_next_day_or_a_week_later() -> None:
+    skipped = Hours(time=(2 * 60, 2 * 60 + 45), days=frozenset(range(7)))
+    assert next_within(utc(29, 0, 30, month=3), BERLIN, skipped) == utc(30, 0, month=3)
+    only_sundays = Hours(time=skipped.time, days=frozenset({6}))
+    assert next_within(utc(29, 0, 30, month=3), BERLIN, only_sundays) == utc(5, 0, month=4)
+
+
+def test_of_several_people_the_first_whose_hours_come_counts() -> None:
+    assert next_within_any(utc(24, 20), {BERLIN, TOKYO}, WORKDAYS) == utc(24, 23)
+
+
+@given(
+    st.integers(0, 366 * 24 * 60),
+    st.sampled_from([BERLIN, TOKYO, CHICAGO]),
+    st.frozensets(st.integers(0, 6), min_size=1),
+    st.tuples(st.integers(0, 1439), st.integers(0, 1440)).filter(lambda both: both[0] < both[1]),
+)
+def test_the_next_hours_are_within_them_and_no_earlier_moment_is(
+    minutes: int, zone: ZoneInfo, days: frozenset[int], time: tuple[int, int]
+) -> None:
+    hours, moment = Hours(time=time, days=days), utc(1, 0, month=1) + timedelta(minutes=minutes)
+    found = next_within(moment, zone, hours)
+    assert found >= moment
+    assert is_within(found, zone, hours)
+    assert found - moment <= timedelta(days=14)
+    quarters = (moment + n * (found - moment) / 8 for n in range(8))
+    # Within the hour that a change of the clocks skips, hours begin up to an hour late.
+    assert not any(is_within(at, zone, hours) for at in quarters if found - at > timedelta(hours=1))
+
+
+def test_a_zone_that_is_not_known_is_that_of_the_team() -> None:
+    rules = Rules(timezone="Asia/Tokyo")
+    assert [zone_of(name, rules).key for name in (None, "", "Mars/Olympus", "Europe/Berlin")] == [
+        "Asia/Tokyo",
+        "Asia/Tokyo",
+        "Asia/Tokyo",
+        "Europe/Berlin",
+    ]

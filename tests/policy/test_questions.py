@@ -1,0 +1,184 @@
+"""The one next question about a machine, and who learns that nobody answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.model.base import changed
+from bot.model.rental import Asked, Lease, Question
+from bot.model.state import State
+from bot.model.use import Use, Verdict
+from bot.policy import questions
+from bot.policy.rules import CheckIn, Idle, Rules
+from tests.store import make
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+RULES = Rules()
+READY = datetime(2026, 11, 24, 10, tzinfo=UTC)
+"""10:00 on a Tuesday."""
+T = READY + 2 * HOUR
+CHEAP, URGENT = Decimal("2.00"), Decimal("10.00")
+
+
+def at(hours: float) -> datetime:
+    return READY + timedelta(hours=hours)
+
+
+def lease(hours: float = 60, **question: Any) -> Lease:
+    return Lease(
+        ready_at=READY,
+        ends_at=at(hours),
+        notices_checked_at=READY,
+        seen_at=READY,
+        question=Question(**question),
+    )
+
+
+def use(verdict: Verdict = Verdict.IDLE, since: datetime = T) -> Use:
+    return Use(verdict=verdict, since=since)
+
+
+def asked(**fields: Any) -> Asked:
+    return Asked(**{"about": T, "last_at": T + HOUR, "first_at": T + HOUR, **fields})
+
+
+def next_of(
+    one: Lease, verdict: Use | None, rate: Decimal | None = CHEAP, rules: Rules = RULES
+) -> datetime | None:
+    return questions.next_question(one, verdict, rate, rules)
+
+
+def test_an_idle_machine_is_asked_about_once_two_dollars_are_idle_and_then_after_2_4_8_and_8_hours() -> None:
+    assert next_of(lease(), use()) == T + HOUR
+    assert next_of(lease(), use(), Decimal("4.00")) == T + 30 * MINUTE
+    for times, after in ((1, 2), (2, 4), (3, 8), (7, 8)):
+        assert next_of(lease(asked=asked(times=times)), use()) == T + HOUR + after * HOUR
+    once = Rules(idle=Idle(again=()))
+    assert next_of(lease(asked=asked()), use(), rules=once) is None
+
+
+def test_a_connected_machine_is_asked_about_two_hours_after_it_stopped_to_compute() -> None:
+    assert next_of(lease(), use(Verdict.CONNECTED)) == T + 2 * HOUR
+    assert (
+        next_of(lease(asked=asked()), use(Verdict.CONNECTED)) == T + 3 * HOUR
+    )  # one spell: asked while it was idle
+
+
+def test_a_machine_that_cant_be_seen_into_is_asked_about_by_check_in() -> None:
+    assert next_of(lease(), None) == at(2)
+    assert next_of(lease(), use(Verdict.UNKNOWN, READY)) == at(2)
+    assert next_of(lease(), use(Verdict.UNKNOWN)) == T + 2 * HOUR  # until T it was seen in use
+    assert next_of(lease(asked=asked(about=None, last_at=at(2), times=1)), None) == at(5)
+    off = Rules(check_in=CheckIn(after=None))
+    assert next_of(lease(), None, rules=off) is None
+    assert next_of(lease(), use(), rules=off) == T + HOUR
+
+
+def test_a_machine_in_use_or_one_that_costs_almost_nothing_is_not_asked_about() -> None:
+    assert next_of(lease(), use(Verdict.IN_USE)) is None
+    assert next_of(lease(), use(), Decimal("0.000001")) is None
+    assert next_of(lease(), use(), Decimal(0)) is None
+
+
+def test_two_questions_are_an_hour_apart_whatever_their_reasons() -> None:
+    of_check_in = asked(about=None, last_at=T + 50 * MINUTE)
+    assert next_of(lease(asked=of_check_in), use()) == T + 110 * MINUTE
+
+
+@pytest.mark.parametrize("verdict", [use(), use(Verdict.CONNECTED), use(Verdict.UNKNOWN), None])
+def test_an_answer_silences_every_reason_until_the_time_that_it_names(verdict: Use | None) -> None:
+    kept = questions.after_answer(Question(asked=asked()), at(9), promised=True)
+    assert next_of(changed(lease(), question=kept), verdict) == at(9)
+    assert kept.asked is not None
+    assert (kept.asked.times, kept.asked.first_at) == (0, None)
+
+
+def test_an_extension_silences_for_check_in_and_never_shortens_an_answer() -> None:
+    question = questions.after_extension(Question(), T, RULES)
+    assert (question.silent_until, question.promised) == (T + 2 * HOUR, False)
+    without = questions.after_extension(Question(), T, Rules(check_in=CheckIn(after=None)))
+    assert without.silent_until == T + 2 * HOUR
+    kept = Question(silent_until=T + 4 * HOUR, promised=True)
+    assert questions.after_extension(kept, T, RULES) == kept
+
+
+def test_nothing_is_asked_between_the_last_notice_and_the_end() -> None:
+    notice = 3.5 - 0.5
+    assert next_of(lease(3.6), use()) == at(3)
+    assert next_of(lease(notice + 0.5), use()) is None
+    promised = {"silent_until": at(3), "promised": True}
+    assert next_of(lease(3.5, **promised), None) is None
+    assert questions.asks_again_at(lease(3.5, **promised), zone=ZoneInfo("UTC"), rules=RULES) == at(3.5)
+
+
+NIGHT, MORNING = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 25, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("urgent", "question", "expected"),
+    [
+        (False, Question(), MORNING),
+        (True, Question(), NIGHT),
+        (True, Question(asked=asked()), MORNING),
+        (True, Question(asked=asked(times=0, first_at=None)), MORNING),
+        (True, Question(asked=asked(about=READY)), NIGHT),
+    ],
+)
+def test_at_night_only_the_first_question_about_an_expensive_machine_is_asked(
+    urgent: bool, question: Question, expected: datetime
+) -> None:
+    running, zone = changed(lease(), question=question), ZoneInfo("UTC")
+    assert questions.in_hours(NIGHT, running, use(), urgent=urgent, zone=zone, rules=RULES) == expected
+
+
+def test_no_question_waits_beyond_the_last_notice() -> None:
+    running = lease(20)  # until 06:00
+    assert questions.in_hours(NIGHT, running, use(), urgent=False, zone=ZoneInfo("UTC"), rules=RULES) is None
+
+
+def test_each_question_about_a_spell_counts_and_a_new_spell_begins_again() -> None:
+    first = questions.after_asking(Question(silent_until=T), use(), T + HOUR)
+    assert first == Question(asked=Asked(about=T, last_at=T + HOUR, times=1, first_at=T + HOUR))
+    second = questions.after_asking(first, use(), T + 3 * HOUR)
+    assert second.asked == Asked(about=T, last_at=T + 3 * HOUR, times=2, first_at=T + HOUR)
+    assert questions.after_asking(second, use(since=at(9)), at(10)).asked == Asked(
+        about=at(9), last_at=at(10), times=1, first_at=at(10)
+    )
+
+
+def test_only_an_unanswered_question_about_the_present_spell_of_an_idle_machine_is_told_to_others() -> None:
+    running = make.rental("k7mq2", state=State.READY, lease=lease(asked=asked()), use=use())
+    assert questions.unanswered(running, running.use) == asked()
+    for verdict in (None, use(Verdict.IN_USE), use(Verdict.UNKNOWN), use(since=at(9))):
+        assert questions.unanswered(running, verdict) is None
+    answered = changed(lease(), question=questions.after_answer(Question(asked=asked()), at(9), promised=True))
+    assert questions.unanswered(changed(running, lease=answered), use()) is None
+
+
+def test_the_card_and_the_approvers_learn_of_it_after_the_spans_of_the_rules() -> None:
+    first = T + HOUR
+    assert questions.on_card_at(asked(), RULES) == first + 2 * HOUR
+    assert questions.on_card_at(asked(on_card=True), RULES) is None
+    assert questions.on_card_at(asked(), Rules(idle=Idle(channel_after=None))) is None
+
+    def told(one: Asked, *, urgent: bool = False) -> datetime | None:
+        return questions.approvers_told_at(one, lease(), urgent=urgent, rules=RULES)
+
+    assert told(asked()) == first + 4 * HOUR
+    assert told(asked(), urgent=True) == first + HOUR
+    assert told(asked(approvers_at=at(8))) == at(8) + timedelta(days=1)
+    tokyo, utc = ZoneInfo("Asia/Tokyo"), ZoneInfo("UTC")
+    assert questions.approvers_in_hours(NIGHT, lease(), {utc}, RULES) == MORNING
+    assert questions.approvers_in_hours(NIGHT, lease(), {utc, tokyo}, RULES) == NIGHT + HOUR
+    assert questions.approvers_in_hours(NIGHT, lease(20), {utc}, RULES) is None
+
+
+def test_a_machine_is_urgent_from_the_price_of_the_rules_on() -> None:
+    rental = make.rental("k7mq2", state=State.READY, lease=lease())
+    rates = (None, URGENT - Decimal("0.01"), URGENT)
+    assert [questions.is_urgent(changed(rental, rate=rate), RULES) for rate in rates] == [False, False, True]

@@ -1,0 +1,215 @@
+"""The question about a machine that may not be needed, and who else reads that nobody answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.rental import Asked, Question
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.use import GpuUse, Missed, Use, Verdict
+from tests.views.screens import approval, card, direct, page
+from tests.views.stories import ANA, BEN, H, M, clock, happened, lease, ready
+
+K = EventKind
+GPUS = tuple(GpuUse(index=n, highest=0) for n in range(4))
+IDLE = Use(verdict=Verdict.IDLE, since=clock(14, 5), gpus=GPUS)
+IN_USE = Use(verdict=Verdict.IN_USE, since=clock(16, 20))
+
+
+def question(use: Use, **facts: Any) -> Event:
+    """Return the question at 14:40."""
+    now = clock(14, 40)
+    known = {
+        "verdict": use.verdict,
+        "use": use,
+        "since": use.since,
+        "span": now - use.since,
+        "rate": ready().rental.rate,
+    }
+    return happened(K.STILL_NEEDED, now, id=20, amount=4_960_000, estimated=False, **{**known, **facts})
+
+
+def asked_about(use: Use, *events: Event, now: Use | None = None, **asked: Any) -> RentalDetails:
+    """Return k7mq2 after the question about `use`. Its use is `now`."""
+    known = Asked(about=use.since, last_at=clock(14, 40), first_at=clock(14, 40), **asked)
+    return ready(*events, use=now or use, lease=changed(lease(), question=Question(asked=known)))
+
+
+def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
+    close_to_idle = changed(IDLE, gpus=(GpuUse(index=0, highest=3),))
+    connected = changed(IDLE, verdict=Verdict.CONNECTED, since=clock(12, 40), connections=1)
+    unknown = Use(verdict=Verdict.UNKNOWN, since=clock(13, 10), why=Missed.NO_ANSWER)
+    uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), unknown, changed(unknown, why=None))
+    assert page(*(direct(question(use), asked_about(use), clock(14, 40)) for use in uses)) == snapshot("""\
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. GPU at up to 3 % since 14:05, nobody connected. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 1 SSH connection open. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 2 SSH connections open. $4.96 so
+      far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Still needed? k7mq2: I can't see inside since 13:10 (no answer on SSH). $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+
+Still needed? k7mq2: I can't see inside since 13:10. $4.96 so far.
+[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+""")
+
+
+def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() -> None:
+    asked = question(IDLE)
+    kept = happened(K.KEPT, clock(14, 41), ANA, id=21, until=clock(15, 41), since=clock(18, 40), span=H)
+    ben = happened(K.LEFT_ALONE, clock(14, 41), BEN, id=21, until=clock(18, 40))
+    later = changed(IDLE, since=clock(15, 30))
+    assert page(
+        direct(asked, asked_about(IDLE, asked, now=IN_USE), clock(16, 21)),
+        direct(asked, asked_about(IDLE, asked, now=later), clock(16, 21)),
+        direct(asked, asked_about(IDLE, asked, kept), clock(14, 41)),
+        direct(asked, asked_about(IDLE, asked, ben), clock(14, 41)),
+        direct(asked, ready(asked, state=State.DESTROYING), clock(14, 45)),
+    ) == snapshot("""\
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. It is in use since 16:20.
+
+Idle for 35 min: k7mq2, 1x H100, $2.42/h. It was used at 15:30.
+
+Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
+[Extend 2 h, about $4.84]
+
+Still needed? k7mq2: Ben leaves it until its end, 18:40. I don't ask about it before.
+
+Being destroyed: your 1x H100 (k7mq2).
+""")
+
+
+def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours() -> None:
+    connected = changed(IDLE, verdict=Verdict.CONNECTED)
+    assert page(
+        card(asked_about(IDLE), clock(16, 39)),
+        card(asked_about(IDLE, on_card=True), clock(16, 40)),
+        card(asked_about(connected, on_card=True), clock(16, 40)),
+        card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
+    ) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. Idle for 2 h 35 min. $2.42/h since 12:37. Ends 18:40. fine-tune run
+      7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. Connected, not computing for 2 h 35 min. $2.42/h since 12:37. Ends
+      18:40. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+""")
+
+
+TOLD = happened(
+    K.NOBODY_ANSWERS,
+    clock(18, 40),
+    id=30,
+    verdict=Verdict.IDLE,
+    use=IDLE,
+    since=clock(14, 5),
+    span=4 * H + 35 * M,
+    amount=42_170_000,
+    estimate=573_470_000,
+    until=clock(9, 0, day=26),
+)
+
+
+def told(details: RentalDetails) -> str:
+    return approval(TOLD, details, clock(18, 45))
+
+
+def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> None:
+    connected = changed(TOLD, facts=changed(TOLD.facts, verdict=Verdict.CONNECTED))
+    unpriced = changed(TOLD, facts=changed(TOLD.facts, amount=None, estimate=None))
+    details = asked_about(IDLE, TOLD)
+    assert page(
+        approval(TOLD, details, clock(18, 40), shown=0),
+        approval(connected, details, clock(18, 40)),
+        approval(unpriced, details, clock(18, 40)),
+    ) == snapshot("""\
+
+Nobody answers: k7mq2, 1x H100, Ana, idle since 14:05 (4 h 35 min, $42.17). Until its end, Nov 26 at
+      09:00, about $573.47 more. Destroying loses its disk.
+[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+
+Nobody answers: k7mq2, 1x H100, Ana, connected, not computing since 14:05 (4 h 35 min, $42.17).
+      Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
+[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+
+Nobody answers: k7mq2, 1x H100, Ana, idle since 14:05 (4 h 35 min). Destroying loses its disk.
+[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+""")
+
+
+def test_the_approvers_read_what_became_of_it() -> None:
+    def after(kind: EventKind, by: str | None = BEN, **facts: Any) -> str:
+        return told(asked_about(IDLE, TOLD, happened(kind, clock(18, 44), by, id=31, **facts)))
+
+    unknown = Use(verdict=Verdict.UNKNOWN, since=clock(18, 42))
+    assert page(
+        after(K.LEFT_ALONE, until=clock(9, 0, day=26)),
+        after(K.OWNER_ASKED_AGAIN, until=clock(18, 39)),
+        after(K.OWNER_ASKED_AGAIN, until=clock(18, 40)),
+        after(K.KEPT, ANA, until=clock(22, 44), since=clock(9, 0, day=26)),
+        after(K.EXTENDED, ANA, until=clock(11, 0, day=26), span=2 * H),
+        after(K.DESTROYING),
+        after(K.NOBODY_ANSWERS, None),
+        told(asked_about(IDLE, TOLD, now=IN_USE)),
+        told(asked_about(IDLE, TOLD, now=changed(IDLE, since=clock(18, 41)))),
+        told(asked_about(IDLE, TOLD, now=unknown)),
+        told(ready(TOLD, state=State.DESTROYING)),
+    ) == snapshot("""\
+
+Ben leaves it until its end, Nov 26 at 09:00. I don't ask about it before. k7mq2, 1x H100, Ana.
+
+Ben wants Ana to be asked again: I ask at 18:39. k7mq2, 1x H100, Ana.
+
+Ben wants Ana to be asked again: it ends 18:40, before Ana's hours. k7mq2, 1x H100, Ana.
+
+Ana still needs it. I ask again at 22:44; it ends Nov 26 at 09:00 either way. k7mq2, 1x H100, Ana.
+
+Ana extended it by 2 h: it ends Nov 26 at 11:00. k7mq2, 1x H100, Ana.
+
+Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
+
+Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
+
+No longer asked: k7mq2, 1x H100, Ana. It is in use since 16:20.
+
+No longer asked: k7mq2, 1x H100, Ana. It was used at 18:41.
+
+No longer asked: k7mq2, 1x H100, Ana. I can't see inside since 18:42.
+
+k7mq2, 1x H100, Ana. It is being destroyed.
+""")
+
+
+def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
+    details = changed(asked_about(IDLE, TOLD), names={ANA: "<!here> *Ana*\n" + "a" * 200})
+    assert told(details) == snapshot("""\
+Nobody answers: k7mq2, 1x H100, <!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa…, idle since 14:05 (4 h 35
+      min, $42.17). Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
+[Destroy k7mq2] [Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end]\
+""")
