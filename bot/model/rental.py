@@ -37,10 +37,10 @@ class Blocked(Frozen):
 
 
 class Asked(Frozen):
-    """The questions that were asked about one spell: about one verdict since one moment."""
+    """The questions that were asked about one spell."""
 
     about: Instant | None = None
-    """`Use.since` of the spell. None if there was no verdict."""
+    """When the spell began: `Use.spell`, or `Use.since` of a verdict without one. None if there was no verdict."""
     last_at: Instant
     """When it was asked last."""
     times: int = 1

@@ -146,6 +146,10 @@ def test_each_question_about_a_spell_counts_and_a_new_spell_begins_again() -> No
     assert first == Question(asked=Asked(about=T, last_at=T + HOUR, times=1, first_at=T + HOUR))
     second = questions.after_asking(first, use(), T + 3 * HOUR)
     assert second.asked == Asked(about=T, last_at=T + 3 * HOUR, times=2, first_at=T + HOUR)
+    interrupted = changed(use(since=at(9)), spell=T)  # a moment of work in between
+    assert questions.after_asking(second, interrupted, at(9)).asked == changed(
+        second.asked, last_at=at(9), times=3
+    )
     assert questions.after_asking(second, use(since=at(9)), at(10)).asked == Asked(
         about=at(9), last_at=at(10), times=1, first_at=at(10)
     )
