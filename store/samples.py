@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
-from sqlalchemy import Integer, bindparam, delete, select, tuple_
+from sqlalchemy import Integer, Text, bindparam, delete, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.use import Sample
@@ -22,6 +23,11 @@ _BEFORE = (
     .where(_c.rental_id == param(_c.rental_id, "key"), _c.at < param(_c.at, "moment"))
     .order_by(_c.at.desc())
     .limit(1)
+)
+_GPUS = (
+    select(_c.at, type_coerce(_c.gpus, Text))
+    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
+    .order_by(_c.at)
 )
 _NEWEST = select_by(_c.rental_id, _c.at.desc()).limit(1)
 _OLD = (
@@ -49,8 +55,19 @@ class Samples:
         before = await self._conn.execute(_BEFORE, {"key": rental_id, "moment": at})
         return [*to_models(Sample, before), *await self.since(rental_id, at)]
 
+    async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
+        rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
+        known = ((moment, _highest(text)) for moment, text in rows)
+        return [(moment, highest) for moment, highest in known if highest is not None]
+
     async def newest(self, rental_id: str) -> Sample | None:
         return await fetch_first(self._conn, Sample, _NEWEST, rental_id)
 
     async def drop_before(self, at: datetime, limit: int) -> int:
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount
+
+
+def _highest(gpus: str) -> int | None:
+    """Return the highest reading in a stored value of `Sample.gpus`. Return None if it has none."""
+    readings = [gpu["highest"] for gpu in json.loads(gpus)]
+    return max((reading for reading in readings if reading is not None), default=None)

@@ -56,23 +56,30 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     return most
 
 
-def recent_use(samples: Sequence[Sample], now: datetime, idle: Idle) -> RecentUse:
-    """Return how a machine was used lately, from the samples of the last day, oldest first."""
-    newest = samples[-1:] if samples and now - samples[-1].at < idle.after else ()
+def recent_use(
+    samples: Sequence[Sample], highest: Iterable[tuple[datetime, int]], now: datetime, idle: Idle
+) -> RecentUse:
+    """Return how a machine was used lately. `samples` are those of `recent_span`, oldest first. `highest` is the
+    time and the highest reading of each visit of the last day."""
+    newest = samples[-1].at if samples and now - samples[-1].at < idle.after else None
     return RecentUse(
         gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
-        connections=most_connections(samples, since=newest[0].at - SECOND) if newest else 0,
-        hours=busy_hours(samples, now),
+        connections=most_connections(samples, since=newest - SECOND) if newest else 0,
+        hours=busy_hours(highest, now),
     )
 
 
-def busy_hours(samples: Iterable[Sample], now: datetime) -> tuple[int | None, ...]:
-    """Return how busy a machine was in each of the last 24 hours, oldest first: the mean over the visits of the
-    highest reading, in percent. At least 1 if there was any reading above 0; None for an hour without readings."""
+def recent_span(idle: Idle) -> timedelta:
+    """Return how far back the samples for `recent_use` must reach."""
+    return idle.after + 5 * OLD_CONNECTION
+
+
+def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[int | None, ...]:
+    """Return how busy a machine was in each of the last 24 hours, oldest first: the mean of the highest readings
+    of its visits, in percent, rounded up. None for an hour without readings."""
     hours: list[list[int]] = [[] for _ in range(HOURS)]
-    for sample in samples:
-        readings = [gpu.highest for gpu in sample.gpus if gpu.highest is not None]
-        ago = (now - sample.at) // timedelta(hours=1)
-        if readings and 0 <= ago < HOURS:
-            hours[HOURS - 1 - ago].append(max(readings))
+    for at, reading in highest:
+        ago = (now - at) // timedelta(hours=1)
+        if 0 <= ago < HOURS:
+            hours[HOURS - 1 - ago].append(reading)
     return tuple(-(-sum(each) // len(each)) if each else None for each in hours)

@@ -97,6 +97,8 @@ async def test_samples_are_read_as_they_were_written_oldest_first(database: Data
         assert await tx.samples.since("k7mq2", START + MINUTE) == [busy]
         assert await tx.samples.reaching_back("k7mq2", START + MINUTE) == [missed, busy]
         assert await tx.samples.reaching_back("k7mq2", START) == [missed, busy]
+        assert await tx.samples.highest("k7mq2", START) == [(START + 2 * MINUTE, 98)]
+        assert await tx.samples.highest("k7mq2", START + 3 * MINUTE) == []
         assert await tx.samples.newest("k7mq2") == busy
         assert await tx.samples.newest("none") is None
 

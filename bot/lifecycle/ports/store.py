@@ -150,6 +150,10 @@ class Samples(Protocol):
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
 
+    async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
+        """Return the time and the highest reading, in percent, of each sample from `at` on that has one, oldest
+        first. It makes no models: a day has up to 1,440 samples, and making them would hold up the event loop."""
+
     async def newest(self, rental_id: str) -> Sample | None: ...
     async def drop_before(self, at: datetime, limit: int) -> int:
         """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""

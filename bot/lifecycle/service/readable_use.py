@@ -15,7 +15,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import RecentUse
-from bot.policy.readings import recent_use
+from bot.policy.readings import recent_span, recent_use
 from bot.policy.rules import Rules
 
 DAY = timedelta(days=1)
@@ -53,4 +53,5 @@ async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -
     """Return how a ready machine was used lately. Return None if it is not ready or was never visited."""
     if rental.state is not State.READY or rental.use is None:
         return None
-    return recent_use(await tx.samples.since(rental.id, now - DAY), now, rules.idle)
+    samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
+    return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)
