@@ -35,6 +35,7 @@ class Field(StrEnum):
     LEASE = "lease"
     TEAMMATES = "teammates"
     SETUP = "setup"
+    PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
 
@@ -246,6 +247,7 @@ class Action:
     KEEP_FOR = ActionId("keep_for", SpanValue)
     ASK_OWNER_AGAIN = ActionId("ask_owner_again", RentalValue)
     LEAVE_ALONE = ActionId("leave_alone", RentalValue)
+    PROBE_INSTALLED = ActionId("probe_installed", RentalValue)
     KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue)
     DESTROY = ActionId("destroy", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)

@@ -86,9 +86,15 @@ async def _target(deps: StepDeps, rental_id: str, now: datetime) -> Target | dat
     if attempt is None or attempt.marked_for_deletion or not has_probe(rental, attempt, deps.rules):
         return None
     visited = visited_from(answers.get(rental.vendor or ""), now)
-    if visited > now:
+    if visited > now and not await _installed_by_hand(deps, rental_id):
         return visited
     return Target(host=rental.host, port=rental.port or 22, host_key=rental.host_key)
+
+
+async def _installed_by_hand(deps: StepDeps, rental_id: str) -> bool:
+    """Return whether somebody says that they installed the probe."""
+    async with deps.store.read() as tx:
+        return any(event.kind is EventKind.PROBE_INSTALLED for event in await tx.events.of(rental_id))
 
 
 def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:

@@ -67,6 +67,8 @@ class EventKind(StrEnum):
     """An approver wants the owner of an idle machine to be asked again, at `facts.until`."""
     LEFT_ALONE = "left_alone"
     """An approver said that it may stay idle until its end."""
+    PROBE_INSTALLED = "probe_installed"
+    """Someone says that they installed the probe by hand."""
     NOT_AS_SOLD = "not_as_sold"
     """Its GPUs, `facts.gpus_seen`, are not those that were sold: `facts.count` of `facts.gpu`."""
     KEPT_AS_IT_IS = "kept_as_it_is"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.model.attempt import Attempt
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.use import ProbeAnswers
+from bot.model.use import ProbeAnswers, Verdict
 from bot.policy.rules import ProbeKind, Rules
 
 ANSWERS_WITHIN = timedelta(minutes=5)
@@ -17,6 +17,10 @@ LEAST_VISITS = 2
 MOST_SILENT = 2
 """Of a vendor's last ten machines. With a third one, fewer than 80 % of ten have answered, however the rest do."""
 NOT_VISITED_FOR = timedelta(days=7)
+
+BY_HAND_AFTER = timedelta(minutes=15)
+"""How long after ready a probe that has not answered counts as not installed. Its owner then gets the lines that
+install it."""
 
 
 def wants_probe(request: Request, rules: Rules) -> bool:
@@ -45,3 +49,27 @@ def visited_from(answers: ProbeAnswers | None, now: datetime) -> datetime:
     if answers is None or runs_scripts(answers):
         return now
     return max(now, answers.last_at + NOT_VISITED_FOR)
+
+
+def boot_script_ran(rental: Rental) -> bool:
+    """Return whether it is certain that the boot script ran: the probe answered before its owner could get the
+    lines that install it by hand."""
+    if rental.lease is None or rental.probe_answered_at is None:
+        return False
+    return rental.probe_answered_at - rental.lease.ready_at < BY_HAND_AFTER
+
+
+def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
+    """Return whether the probe of a ready machine was sent and may still answer for the first time."""
+    unseen = rental.use is not None and rental.use.verdict is Verdict.UNKNOWN
+    sent = attempt.script is not None and attempt.script.probe
+    return sent and rental.probe_answered_at is None and not unseen
+
+
+def needs_hand(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
+    """Return whether the probe of a ready machine comes only if its owner installs it: the place takes no boot
+    script, or the probe did not answer within BY_HAND_AFTER."""
+    if not has_probe(rental, attempt, rules) or rental.probe_answered_at is not None:
+        return False
+    refused = attempt.script is not None and attempt.script.refused
+    return refused or now - rental.running_lease.ready_at >= BY_HAND_AFTER

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bot.lifecycle.service import as_sold, deciding, ending, idle, previews
+from bot.lifecycle.service import as_sold, deciding, ending, idle, previews, probing
 from handlers.delivery.content import quote_answer
 from handlers.ids import (
     Action,
@@ -30,6 +30,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
 from handlers.values import KeyValue
+from handlers.views import probe_text
 from handlers.views.offers import most_shown
 
 # --- offers
@@ -162,6 +163,11 @@ async def leave_alone(context: Context, interaction: UserInteraction, value: Ren
     return None
 
 
+async def probe_installed(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    rental = await probing.visit_now(context.deps, interaction.person, value.rental_id)
+    return Reply(content=probe_text.looks_now(rental))
+
+
 async def keep_as_it_is(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     await as_sold.keep_as_it_is(context.deps, interaction.person, value.rental_id)
     return None
@@ -220,6 +226,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.ASK_OWNER_AGAIN, ask_owner_again),
             _on(Action.LEAVE_ALONE, leave_alone),
             _on(Action.DESTROY, destroy),
+            _on(Action.PROBE_INSTALLED, probe_installed),
             _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),
         )

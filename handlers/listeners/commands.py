@@ -11,12 +11,19 @@ from handlers.listeners import github_keys, keys, offers, short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.views import lists, replies
+from handlers.views import lists, probe_text, replies
 from handlers.views.blocks import Rendered
 
 COMMAND = "/gpu"
 
-Query: TypeAlias = commands.KeyShow | commands.ListRentals | commands.ShowCatalog | commands.Help | commands.Home
+Query: TypeAlias = (
+    commands.KeyShow
+    | commands.ListRentals
+    | commands.ShowCatalog
+    | commands.ShowProbe
+    | commands.Help
+    | commands.Home
+)
 """A command that changes nothing."""
 
 
@@ -61,6 +68,8 @@ async def _answer(context: Context, interaction: UserInteraction, query: Query) 
             return Reply(content=await _list(context, interaction, everyone=everyone))
         case commands.ShowCatalog():
             return Reply(content=_catalog(context, interaction))
+        case commands.ShowProbe():
+            return Reply(content=probe_text.probe(context.deps.rules))
         case commands.Help():
             roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(admin=roles.admin, user=roles.user, rules=context.deps.rules))

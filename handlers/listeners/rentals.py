@@ -39,6 +39,7 @@ async def ssh(context: Context, interaction: UserInteraction, rental_id: str) ->
             rules=context.deps.rules,
             now=context.deps.clock.now(),
             zone=interaction.person.tz,
+            probe_line=context.deps.probe_line,
         )
     )
 

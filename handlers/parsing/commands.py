@@ -100,6 +100,10 @@ class ShowCatalog(Frozen):
     pass
 
 
+class ShowProbe(Frozen):
+    pass
+
+
 class Pause(Frozen):
     pass
 
@@ -131,6 +135,7 @@ Command = (
     | Extend
     | Keep
     | ShowCatalog
+    | ShowProbe
     | Pause
     | Resume
     | Help
@@ -149,6 +154,7 @@ _ALIASES = {
     "extend": "extend prolong longer",
     "keep": "keep",
     "catalog": "catalog catalogue vendors regions gpus",
+    "probe": "probe",
     "pause": "pause",
     "resume": "resume",
     "help": "help ? -h --help",
@@ -170,6 +176,7 @@ _MAX_TYPOS = {
     "pause": 1,
     "extend": 2,
     "catalog": 2,
+    "probe": 1,
     "again": 1,
     "list": 1,
     "show": 1,
@@ -318,6 +325,7 @@ _PARSERS: dict[str, Parser] = {
     "keep": _parse_keep,
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
+    "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the script that I run on machines"),
     "pause": _no_argument_parser(Pause(), "pause"),
     "resume": _no_argument_parser(Resume(), "resume"),
     "help": lambda _rest, _given: Help(),

@@ -226,6 +226,7 @@ class ErrorMessages:
             cap_said_per_gpu=not caps or caps[0][1] or next(iter(counts), 1) == 1,
             lease=next(iter(leases), self.given.default_lease),
             setup=next(iter(parts.setups), None) or None,
+            probe=parts.probe,
         )
         if end is None:
             end = "" if lease else next(iter(parts.ends), "")

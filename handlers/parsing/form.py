@@ -19,7 +19,7 @@ from handlers.parsing.normalize import normalize
 from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
 from handlers.parsing.slack_text import MAX_NOTE_LENGTH
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end
-from handlers.views.modals import ANY, NO_SETUP
+from handlers.views.modals import ANY, NO_PROBE, NO_SETUP
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
@@ -68,6 +68,7 @@ def read_form(inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now:
         until=until,
         teammates=tuple(inputs.get(Field.TEAMMATES, "").split()),
         setup=setup,
+        probe=inputs.get(Field.PROBE) != NO_PROBE,
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
 

@@ -33,6 +33,8 @@ class RequestParts:
     vendors: list[str] = field(default_factory=list)
     """An empty name in `regions` and `vendors` is "any"."""
     setups: list[str] = field(default_factory=list)
+    probe: bool = True
+    """False: `no-probe` was typed."""
     leases: list[timedelta] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
     """What was typed after `until`, in lower case."""

@@ -42,7 +42,7 @@ _CURRENCY_WORDS = frozenset({"eur", "euro", "euros", "gbp", "pounds", "chf", "ce
 _PRICE_KINDS = frozenset({TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.TOTAL, TokenKind.MONEY})
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
-    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW, TokenKind.SETUP}
+    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.NOW, TokenKind.SETUP, TokenKind.NO_PROBE}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _AMOUNT_KINDS = frozenset(
@@ -82,6 +82,7 @@ class _TokenReader:
             TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
             TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
             TokenKind.SETUP: lambda token: self.parts.setups.append(token.name),
+            TokenKind.NO_PROBE: self._read_no_probe,
             TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
             TokenKind.NUMBER: self._read_number,
             TokenKind.DURATION: self._read_duration,
@@ -292,6 +293,9 @@ class _TokenReader:
             self._add_problem(ProblemKind.UNKNOWN_REGION, value)
         else:
             self._read_word(value)
+
+    def _read_no_probe(self, _: Token) -> None:
+        self.parts.probe = False
 
     def _read_option(self, dash: Token) -> None:
         """Read a dash and the word directly after it: an option if the word is known."""

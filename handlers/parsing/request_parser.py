@@ -140,6 +140,7 @@ class _RequestBuilder:
             until=until,
             teammates=self.mentioned.people,
             setup=setup,
+            probe=parts.probe,
             note=note,
         )
 

@@ -39,6 +39,8 @@ def request_text(request: Request, *, default_lease: timedelta | None = None, zo
         parts.append(f"vendor {request.vendor}")
     if request.setup is not None:
         parts.append(f"setup {request.setup}")
+    if not request.probe:
+        parts.append("no-probe")
     if request.until is not None:
         parts.append(end_text(request.until, zone))
     elif request.lease != default_lease:

@@ -50,10 +50,10 @@ def direct_message(
         case EventKind.READY if reader != details.rental.owner:
             return teammate_message.ready(event, details, reader, rules, times)
         case EventKind.READY:
-            return _ready(event, details, reader, times)
+            return _ready(event, details, reader, rules, times)
         case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
             if details.rental.state is State.READY and reader == details.rental.owner:
-                return new_owner_message.new_owner(event, details, reader, times)
+                return new_owner_message.new_owner(event, details, reader, rules, times)
             return _no_longer_ready(event, details, reader, times)
         case EventKind.STILL_NEEDED:
             return question_message.question(event, details, reader, rules, times)
@@ -91,7 +91,7 @@ def _left_without_machine(event: Event) -> bool:
     )
 
 
-def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
     rental = details.rental
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state is not State.READY:
@@ -99,7 +99,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, times: Times) -> R
     until = f" until {times.time(rental.running_lease.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
     lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
-    lines += ssh_lines(details, reader)
+    lines += ssh_lines(details, reader, rules)
     silent = any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events)
     if silent and rental.host_key is None:
         lines.append("Nothing answers on its SSH port yet; it may need another minute.")

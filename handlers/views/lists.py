@@ -217,6 +217,7 @@ HELP = (
     ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
     ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
+    ("/gpu probe", "what I see of a machine, and the script for that; no-probe when asking leaves it out"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME"),
 )
 ADMIN_HELP = (("/gpu pause", "stops buying, never destroying; /gpu resume goes on"),)

@@ -17,7 +17,7 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_rate, say_span
 from bot.policy.leases import may_extend_by, too_little_time
-from bot.policy.rules import Rules
+from bot.policy.rules import ProbeKind, Rules
 from bot.policy.spending import OfferChoice
 from bot.policy.teammates import MOST_TEAMMATES
 from handlers.ids import NO_VALUE, Callback, EndValue, Field, FormValue, OfferValue, RentalValue, VersionValue
@@ -34,6 +34,7 @@ ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 """The value of `None`. No set-up has this name."""
+NO_PROBE = "no-probe"
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
 """The hours that the extend dialog offers if the rules allow them."""
 
@@ -122,6 +123,7 @@ def form(
             required=False,
         ),
         _setup_select(wanted.setup, rules),
+        _no_probe_box(wanted, rules),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -152,6 +154,17 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
     names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
     options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
     return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
+
+
+def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the box for `no-probe`. Return None if the rules switch the probe off.
+
+    It is checked for no, so that a form that was open during an update, without it, still means yes."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    label = "Don't look whether it is used (no-probe)"
+    box = option(label, NO_PROBE)
+    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=not wanted.probe, required=False)
 
 
 def _gpus(catalog: Catalog, chosen: str) -> list[Json]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.model.event import Event, EventKind
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.policy.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
@@ -13,12 +14,12 @@ from handlers.views.rental_text import machine, more_time_asked, so_far
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
-def new_owner(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
+def new_owner(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
     """Return the message to the new owner of a ready machine: what it costs, when it ends, how to get in."""
     rental = details.rental
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
     lead = _adopted(event, details, times) if event.kind is EventKind.ADOPTED else _handed_over(event, details)
-    lines = [join(lead, ends), *ssh_lines(details, reader)]
+    lines = [join(lead, ends), *ssh_lines(details, reader, rules)]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
     again = shown_again(rental)

@@ -125,7 +125,8 @@ def _heading(quote: Quote, times: Times) -> str:
     request = quote.request
     wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     setup = f"setup {escape(request.setup)}" if request.setup else ""
-    parts = [wanted, contract(request.contract), cap_text(request), how_long(request, times), setup]
+    no_probe = "" if request.probe else "no-probe"
+    parts = [wanted, contract(request.contract), cap_text(request), how_long(request, times), setup, no_probe]
     heading = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 

@@ -15,13 +15,16 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.boot import SETUP_LOG, further_keys
 from bot.policy.key_lines import add_line
+from bot.policy.probing import awaits_probe, boot_script_ran
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.format import escape, join, listed, person, plural
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
+from handlers.views.probe_text import by_hand, installed_button, seen
 from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
+from handlers.views.setup_text import setup_text
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The rest is counted."""
@@ -84,8 +87,9 @@ def shown_again(rental: Rental) -> str:
 # --- who gets in
 
 
-def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
-    """Return how the reader gets in: the command, whose keys open the machine, and what to know before the login.
+def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool = True) -> list[str]:
+    """Return how the reader gets in: the command, whose keys open the machine, what to know before the login, and
+    what the bot sees. `edited` tells whether the message is brought up to date when the rental changes.
 
     Return no lines for a reader who may not open it."""
     rental = details.rental
@@ -100,16 +104,21 @@ def ssh_lines(details: RentalDetails, reader: str) -> list[str]:
         "First look: nvidia-smi. Its disk goes when it goes.",
         f"{stop}; Destroy does." if reader == rental.owner else f"{stop}.",
     )
-    return [f"`{command}`", *filter(None, [_whose_keys(details, reader), _set_up(details)]), facts]
+    return [
+        f"`{command}`",
+        *filter(None, [_whose_keys(details, reader, edited), _set_up(details)]),
+        facts,
+        *seen(details, rules),
+    ]
 
 
-def _whose_keys(details: RentalDetails, reader: str) -> str:
+def _whose_keys(details: RentalDetails, reader: str, edited: bool) -> str:
     if reader != details.rental.owner:
-        return _teammates_keys(details, reader)
-    return "" if details.current is None else _owners_keys(details, details.current)
+        return _teammates_keys(details, reader, edited)
+    return "" if details.current is None else _owners_keys(details, details.current, edited)
 
 
-def _owners_keys(details: RentalDetails, attempt: Attempt) -> str:
+def _owners_keys(details: RentalDetails, attempt: Attempt, edited: bool) -> str:
     """Return which keys open the machine, and the line that puts the others on it."""
     if attempt.adopted is not None:
         return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
@@ -118,17 +127,23 @@ def _owners_keys(details: RentalDetails, attempt: Attempt) -> str:
         return join(f"Opens with the keys of {buyer}, who rented it.", _keys_to_paste(details, attempt))
     first = _key_name(attempt.key_comment, "your key")
     sent = _names(attempt.script_keys, details)
+    if boot_script_ran(details.rental):
+        return join(f"Opens with {listed([first, *sent])}.", _keys_to_paste(details, attempt, only_unsent=True))
+    if sent and edited and awaits_probe(details.rental, attempt):
+        follow = "follows" if len(attempt.script_keys) == 1 else "follow"
+        then = f"{listed(sent)} {follow} when its set-up has run; I'll say so here."
+        return join(f"Opens with {first}; {then}", _keys_to_paste(details, attempt, only_unsent=True))
     too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
 
 
-def _keys_to_paste(details: RentalDetails, attempt: Attempt) -> str:
-    """Return what the owner pastes for the keys that were not sent, and for those that were, if the set-up doesn't
-    run. Return an empty text if there is no such key."""
-    keys = _further_keys(details, attempt)
+def _keys_to_paste(details: RentalDetails, attempt: Attempt, *, only_unsent: bool = False) -> str:
+    """Return what the owner pastes for the keys that were not sent. Unless `only_unsent`, also for those that
+    were, if the set-up doesn't run. Return an empty text if there is no such key."""
+    sent = {key.line for key in attempt.script_keys}
+    keys = [key for key in _further_keys(details, attempt) if not only_unsent or key.line not in sent]
     if not keys:
         return ""
-    sent = {key.line for key in attempt.script_keys}
     unsent = _names([key for key in keys if key.line not in sent], details)
     if not unsent:
         lead = "If it doesn't, paste"
@@ -148,7 +163,7 @@ def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, .
     return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 
 
-def _teammates_keys(details: RentalDetails, reader: str) -> str:
+def _teammates_keys(details: RentalDetails, reader: str, edited: bool) -> str:
     """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
     attempt, own, name = details.current, details.keys_now.get(reader, ()), owner(details)
     if attempt is not None and any(key.line == attempt.public_key for key in own):
@@ -160,7 +175,12 @@ def _teammates_keys(details: RentalDetails, reader: str) -> str:
     names = _own_names([key for key in own if key.line in sent], details, reader)
     if not names:
         return f"Opens once {name} has put your key on the machine: {shows}"
-    opens = f"Opens with {listed(_first_few(names))} if its set-up runs."
+    opens = f"Opens with {listed(_first_few(names))}"
+    if boot_script_ran(details.rental):
+        return f"{opens}."
+    if edited and attempt is not None and awaits_probe(details.rental, attempt):
+        return f"{opens} when its set-up has run; I'll say so here."
+    opens = f"{opens} if its set-up runs."
     return f"{opens} If it doesn't, {name} can add yours: {shows}"
 
 
@@ -173,6 +193,9 @@ def _set_up(details: RentalDetails) -> str:
         return ""
     if attempt.script is None or attempt.script.setup is None:
         return f"The set-up {escape(wanted)} doesn't run on it."
+    progress = setup_text(details.rental)
+    if progress:
+        return f"{progress} It writes to {SETUP_LOG}."
     return f"The set-up {escape(wanted)} writes to {SETUP_LOG}. If there is no such file, it didn't run."
 
 
@@ -210,23 +233,31 @@ def _key_name(comment: str, otherwise: str) -> str:
     return f'"{shown}"' if shown else escape(otherwise)
 
 
-def _long_lines(details: RentalDetails, reader: str) -> list[str]:
-    """Return the shell lines that put the further keys on the machine, if they are too long for the paragraph of
-    `ssh_lines`. Return none for other readers than the owner."""
+def _long_lines(details: RentalDetails, reader: str, most: int) -> list[str]:
+    """Return at most `most` shell lines that put the further keys on the machine, if they are too long for the
+    paragraph of `ssh_lines`. Return none for other readers than the owner."""
     if details.current is None:
         return []
     keys = [key.line for key in _further_keys(details, details.current)]
     if reader != details.rental.owner or not keys or size(code(add_line(keys))) <= SHORT_LINE:
         return []
-    lines, left = key_lines(add_line, keys, LONG_LINES)
+    lines, left = key_lines(add_line, keys, most)
     return [*lines, *([f"{plural(left, 'more key')} didn't fit here."] if left else [])]
 
 
 # --- the answer to `/gpu ssh k7mq2`
 
 
-def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zone: str | None = None) -> Rendered:
-    """Return the answer to `/gpu ssh k7mq2`."""
+def ssh(
+    details: RentalDetails,
+    *,
+    reader: str,
+    rules: Rules,
+    now: datetime,
+    zone: str | None = None,
+    probe_line: str = "",
+) -> Rendered:
+    """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
     rental, times = details.rental, reader_times(rules, now, zone)
     if rental.state is not State.READY:
         coming = not rental.state.over and rental.state is not State.DESTROYING
@@ -238,11 +269,14 @@ def ssh(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zon
     until = times.time(rental.running_lease.ends_at)
     access = [
         f"Ready: {possessive(details, reader)} {machine(details)}, until {until}.",
-        *ssh_lines(details, reader),
+        *ssh_lines(details, reader, rules, edited=False),
         *_unknown_host_key(rental),
     ]
-    parts = ["\n".join(access), *_config_parts(rental), *_long_lines(details, reader)]
-    return blocks.message("\n".join(parts), *map(blocks.section, parts))
+    paste = by_hand(details, reader, rules, now, probe_line)
+    long_lines = _long_lines(details, reader, LONG_LINES - len(paste))
+    parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
+    buttons = blocks.actions(installed_button(rental)) if paste else None
+    return blocks.message("\n".join(parts), *map(blocks.section, parts), buttons, closed=not paste)
 
 
 def _unknown_host_key(rental: Rental) -> list[str]:

@@ -24,7 +24,7 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
     lines = [
         f"{name} is ready until {times.time(rental.running_lease.ends_at, event.at)}.",
-        *ssh_lines(details, reader),
+        *ssh_lines(details, reader, rules),
     ]
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.policy.boot import script_text
+from bot.policy.probe_by_hand import install_lines
 from bot.policy.probe_script import PROBE_SCRIPT, probe_line
 from tests.ssh_server import Machine, SshServer, new_key, public_line
 
@@ -154,6 +155,28 @@ async def test_a_newer_probe_replaces_the_older_one(
     await boot(machine, shell, script_text([], None, team.probe))
     assert await team.probe_answers(server)
     assert (machine.sbin / "gpubot-probe").read_text() == PROBE_SCRIPT
+
+
+async def test_the_lines_for_the_owner_install_the_probe_once(
+    machine: Machine, server: SshServer, team: Team, shell: Shell
+) -> None:
+    machine.authorized_keys.write_text(machine.authorized_keys.read_text().strip())
+    script = write_script(machine, install_lines(team.probe))
+    for _ in range(2):
+        await machine.run("env", "HOME=/root", *shell, script)
+    assert await team.probe_answers(server)
+    assert (machine.sbin / "gpubot-probe").read_text() == PROBE_SCRIPT
+    assert [line for line in machine.authorized_keys.read_text().splitlines()[1:] if line] == [team.probe]
+    assert await server.lets_in(team.laptop)
+
+
+async def test_the_lines_for_the_owner_work_if_they_are_pasted_into_an_interactive_bash(
+    server: SshServer, team: Team
+) -> None:
+    pasted = f"bash --norc -i <<'PASTED'\n{install_lines(team.probe)}\nexit 23\nPASTED"
+    status, _ = await server.login(team.laptop, pasted)
+    assert status == 23
+    assert await team.probe_answers(server)
 
 
 # --- set-ups that do harm

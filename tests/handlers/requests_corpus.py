@@ -633,6 +633,13 @@ get h100 setup torch setup jax | ! One set-up at a time; I read torch and jax. T
 get h100 setup torch for 6 hous | ! Try: /gpu get H100 setup torch
 get h100 setups | ! I don't know "setups"
 get h100 -- setup torch | = H100 -- setup torch
+get h100 no-probe | = H100 no-probe
+get h100 eu no probe for 6h | = H100 EU no-probe for 6h
+get h100 --no-probe setup torch now | = H100 setup torch no-probe
+get no-probe 8xh100 without a probe | = 8x H100 no-probe
+get h100 no-prob | ! I don't know "no-prob"
+get h100 no-probe for 6 hous | ! Try: /gpu get H100 no-probe
+get h100 -- no-probe | = H100 -- no-probe
 """
 
 CORPUS = [

@@ -159,8 +159,8 @@ class Team:
             await self.delivery.turn()
             await self.delivery.drain()
 
-    async def deliver_until(self, words: str, *, edited: bool = False) -> Json:
-        """Run delivery until Ana sees a message with `words` in #training. Return that message.
+    async def deliver_until(self, words: str, *, channel: str = TRAINING, edited: bool = False) -> Json:
+        """Run delivery until Ana sees a message with `words` in the channel. Return that message.
 
         With `edited`, a message counts only once it was edited.
         """
@@ -169,7 +169,7 @@ class Team:
             async with asyncio.timeout(20):
                 last = 0
                 while True:
-                    seen = await self.world.get("see", user=ANA, channel=TRAINING, after=last, wait=10)
+                    seen = await self.world.get("see", user=ANA, channel=channel, after=last, wait=10)
                     last = seen["last"]
                     for message in reversed(seen["messages"]):
                         shown = words in message["reads"] and not message["deleted"]

@@ -86,7 +86,8 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "rent rent_another all_offers refresh change show_nearby try_again choose_from_list add_key show_rental "
         "details change_rental withdraw cancel approve deny accept extend_form extend keep destroy taken_on "
         "remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
-        "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is"
+        "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is "
+        "probe_installed"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (

@@ -76,6 +76,7 @@ requests = st.builds(
     max_gpu_rate=st.none() | st.decimals(min_value="0.0001", max_value=1000, places=4),
     lease=st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
     setup=st.none() | st.from_regex(NAME, fullmatch=True),
+    probe=st.booleans(),
     note=st.text(max_size=200).map(
         lambda text: " ".join("".join(c for c in text if c == " " or c.isprintable()).split())
     ),
@@ -109,6 +110,7 @@ def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, 
             "4x H100 under $8.00/h for 4h",
         ),
         ({"setup": "torch"}, "H100 setup torch for 4h"),
+        ({"probe": False}, "H100 no-probe for 4h"),
         ({"note": "run 7"}, "H100 for 4h -- run 7"),
     ],
 )

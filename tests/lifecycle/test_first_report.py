@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import pytest
+
 from bot.lifecycle.first_report import note_silence, with_report
+from bot.lifecycle.service.probing import visit_now
 from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
 from bot.policy.probing import runs_scripts, visited_from
 from store.db import Database
+from tests.lifecycle.checks import check
+from tests.lifecycle.world import ANA, PROBE, World, world
 from tests.store import make
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
@@ -119,3 +125,52 @@ def test_a_vendor_runs_scripts_until_the_third_of_its_last_ten_machines_is_silen
     assert visited_from(known(True, False, False), READY_AT) == READY_AT
     assert visited_from(known(False, False, False), READY_AT + DAY) == READY_AT + 7 * DAY
     assert visited_from(known(False, False, False), READY_AT + 8 * DAY) == READY_AT + 8 * DAY
+
+
+# --- a vendor whose machines don't run the boot script
+
+
+@pytest.fixture
+async def here(sqlite_url: str) -> AsyncIterator[World]:
+    """Yield a world in which three machines of Hyperstack were silent."""
+    async with world(sqlite_url, probe_line=PROBE) as made:
+        for _ in range(3):
+            silent = await made.ready(probe=False)
+            async with made.deps.store.write() as tx:
+                await tx.probe_answers.note(silent.id, "hyperstack", made.now, answered=False)
+            await made.until(await made.destroy(silent), State.DESTROYED)
+        yield made
+        await check(made)
+
+
+async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_only_if_somebody_installs_the_probe(
+    here: World,
+) -> None:
+    rental = await here.ready()
+    machine = here.machines[rental]
+    machine.answers(models=(H100,))
+    await here.pass_time(20 * MINUTE)
+    assert machine.visits == 0
+    (attempt,) = await here.attempts(rental)
+    assert attempt.script is not None
+    assert attempt.script.probe
+
+    await visit_now(here.deps, ANA, rental.id)
+    await here.pass_time(10 * MINUTE)
+    assert machine.visits == 5
+    assert (await here.rental(rental.id)).probe_answered_at is not None
+    assert (await here.event_kinds(rental)).count(EventKind.PROBE_INSTALLED) == 1
+
+
+async def test_a_silent_vendors_machines_are_visited_again_after_a_week(here: World) -> None:
+    here.jump(7 * DAY)
+    rental = await here.ready()
+    await here.pass_time(4 * MINUTE)
+    assert here.machines[rental].visits == 3
+    assert await answered(here.database) == (True, False, False, False)
+
+
+async def test_another_vendors_machines_are_visited_at_once(here: World) -> None:
+    rental = await here.until(await here.rent(await here.ask(), "nebius"), State.READY)
+    await here.pass_time(4 * MINUTE)
+    assert here.machines[rental].visits == 3

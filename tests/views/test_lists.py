@@ -221,6 +221,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
+/gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 /gpu pause: stops buying, never destroying; /gpu resume goes on
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
@@ -236,6 +237,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
 /gpu destroy k7mq2: ends it; everything on it is lost
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
+/gpu probe: what I see of a machine, and the script for that; no-probe when asking leaves it out
 /gpu catalog: GPUs, vendors, regions, contracts, and set-ups for: /gpu get H100 setup NAME
 """)
 

@@ -133,6 +133,7 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 At most, in dollars per GPU and hour: (3.00)
 For how long: (6h)
 With: ()
+Probe: [ ] Don't look whether it is used (no-probe)
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -145,6 +146,7 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 At most, in dollars per GPU and hour: ()
 For how long: (4h)
 With: ()
+Probe: [ ] Don't look whether it is used (no-probe)
 Note: ()
 [Show offers] [Go back]
 """)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -11,9 +13,14 @@ from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.summary import RentalDetails
+from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.policy.key_lines import add_line
 from bot.policy.keys import LARGEST_RSA
-from handlers.views import ssh_text
+from bot.policy.probe_by_hand import install_lines
+from bot.policy.probe_script import PROBE_SCRIPT, probe_line
+from bot.policy.probing import BY_HAND_AFTER
+from bot.policy.rules import Idle, ProbeKind, Rules
+from handlers.views import blocks, probe_text, ssh_text
 from tests.slack_limits import problems_of_message
 from tests.views.screens import direct, message, page, read
 from tests.views.stories import (
@@ -28,6 +35,7 @@ from tests.views.stories import (
     keys_now,
     making,
     ready,
+    request,
 )
 
 NOW = clock(14, 0)
@@ -56,13 +64,17 @@ def large(n: int) -> OwnedKey:
 
 
 def sent(
-    *keys: OwnedKey, later: tuple[OwnedKey, ...] = (), setup: str | None = None, **changes: Any
+    *keys: OwnedKey,
+    later: tuple[OwnedKey, ...] = (),
+    setup: str | None = None,
+    probe: bool = False,
+    **changes: Any,
 ) -> RentalDetails:
-    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys and this set-up.
-    The people have these keys now, and those of `later`."""
+    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys, this set-up and
+    maybe the probe. The people have these keys now, and those of `later`."""
     details = ready(**{"host_key": HOST_KEY, "teammates": (BEN, CARL), **changes})
     first, last = details.attempts
-    script = SentScript(version=1, keys=keys, setup=setup) if keys or setup else None
+    script = SentScript(version=1, keys=keys, setup=setup, probe=probe) if keys or setup or probe else None
     attempts = (first, changed(last, script=script))
     return changed(details, attempts=attempts, keys_now=keys_now(FIRST, *keys, *later))
 
@@ -106,7 +118,7 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     """All keys of a GitHub user have the same comment."""
     again, desk = key(ANA, "you@laptop", line(2)), key(ANA, "you@desk", line(3))
     shown = [
-        ssh_text.ssh_lines(details, reader)[1].partition(" If it doesn't")[0]
+        ssh_text.ssh_lines(details, reader, RULES)[1].partition(" If it doesn't")[0]
         for details, reader in (
             (sent(again, desk), ANA),
             (sent(desk, later=(again,)), ANA),
@@ -128,7 +140,7 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     removed = changed(sent(desk, bens), keys_now=keys_now(FIRST, bens))
     all_removed = changed(sent(desk), keys_now=keys_now(FIRST))
     shown = [
-        ssh_text.ssh_lines(each, ANA)[1]
+        ssh_text.ssh_lines(each, ANA, RULES)[1]
         .removeprefix('Opens with "you@laptop"')
         .partition(", paste on the machine: ")
         for each in (without_script, added_later, removed, all_removed)
@@ -148,14 +160,14 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
 def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
     new = key(ANA, "you@new", line(1))
     replaced = changed(sent(), keys_now=keys_now(new))
-    words = ssh_text.ssh_lines(replaced, ANA)[1]
+    words = ssh_text.ssh_lines(replaced, ANA, RULES)[1]
     assert words.startswith('Opens with "you@laptop". To add "you@new", paste on the machine: ')
 
 
 def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
     request = changed(ready().rental.request, setup="torch")
     runs, never = sent(setup="torch", request=request), sent(request=request)
-    assert [ssh_text.ssh_lines(each, ANA)[2] for each in (runs, never)] == snapshot(
+    assert [ssh_text.ssh_lines(each, ANA, RULES)[2] for each in (runs, never)] == snapshot(
         [
             "The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
             "The set-up torch doesn't run on it.",
@@ -174,7 +186,7 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
     many = changed(sent(*(key(name, "") for name in "ABCDEFG")), names={name: name for name in "ABCDEFG"})
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
-    shown = [ssh_text.ssh_lines(each, ANA)[1] for each in (named, others, many, unnamed)]
+    shown = [ssh_text.ssh_lines(each, ANA, RULES)[1] for each in (named, others, many, unnamed)]
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
             'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too if its set-up runs.',
@@ -290,3 +302,129 @@ def test_an_ssh_command_is_made_only_of_a_valid_host_and_port() -> None:
             ("203.0.113.7", 70000, None),
         ]
     )
+
+
+# --- the probe
+
+PROBE_LINE = probe_line("ssh-ed25519 AAAAProbe")
+READY_AT = READY_EVENT.at
+UNSEEN = Use(verdict=Verdict.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
+"""Its logins were refused for as long as a boot script may take."""
+
+
+def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetails:
+    """Return k7mq2 whose boot script holds the probe, two keys and the set-up torch. It answered so long after
+    ready."""
+    keys = (key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))
+    answered_at = None if answered is None else READY_AT + answered
+    return sent(
+        *keys, setup="torch", probe=True, request=request(setup="torch"), probe_answered_at=answered_at, **changes
+    )
+
+
+def not_wanted(details: RentalDetails) -> RentalDetails:
+    """Return the rental as if it was asked for with `no-probe`."""
+    rental = changed(details.rental, request=changed(details.rental.request, probe=False))
+    script = changed(details.attempts[1].script or SentScript(version=2), probe=False)
+    return changed(
+        details, rental=rental, attempts=(details.attempts[0], changed(details.attempts[1], script=script))
+    )
+
+
+def words(details: RentalDetails, reader: str) -> str:
+    """Return what the ready message says between the command and the fingerprint, and after that."""
+    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_text.ssh_lines(details, reader, RULES)[1:]]
+    return message(blocks.message("\n".join(each for each in lines if not each.startswith("If ssh asks"))), NOW)
+
+
+def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_probe_answered() -> None:
+    running = SetupProgress(state=SetupState.RUNNING)
+    stories = (
+        probed(),
+        probed(answered=timedelta(minutes=2), setup_progress=running),
+        probed(use=UNSEEN),
+        probed(use=UNSEEN, answered=timedelta(minutes=40)),
+        not_wanted(probed()),
+    )
+    assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
+
+Opens with "you@laptop"; "you@desk" and Ben's follow when its set-up has run; I'll say so here.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop", "you@desk" and Ben's.
+Set-up torch: running. It writes to /var/lib/gpubot/setup.log.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+""")
+
+
+def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
+    stories = (probed(), probed(answered=timedelta(minutes=2)), probed(use=UNSEEN))
+    assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
+
+Opens with "ben@desk" when its set-up has run; I'll say so here.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "ben@desk".
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
+      script.
+
+Opens with "ben@desk" if its set-up runs. If it doesn't, Ana can add yours: /gpu share k7mq2 shows
+      Ana the line.
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+""")
+
+
+def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come_by_itself() -> None:
+    late = READY_AT + BY_HAND_AFTER
+    details = probed(use=UNSEEN)
+    refused = changed(
+        details,
+        attempts=(details.attempts[0], changed(details.attempts[1], script=SentScript(version=2, refused=True))),
+    )
+
+    def shown(details: RentalDetails, now: datetime, reader: str = ANA, rules: Rules = RULES) -> str:
+        rendered = ssh_text.ssh(details, reader=reader, rules=rules, now=now, probe_line=PROBE_LINE)
+        assert problems_of_message(rendered.text, rendered.blocks) == []
+        return read(
+            "\n".join(block["text"]["text"] for block in rendered.blocks if block["type"] == "section"), now
+        )
+
+    lines = f"```{install_lines(PROBE_LINE)}```"
+    assert lines in shown(details, late)
+    assert lines in shown(refused, READY_AT)
+    assert lines not in shown(details, late - timedelta(seconds=1))
+    assert lines not in shown(details, late, BEN)
+    assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
+    assert lines not in shown(probed(answered=timedelta(minutes=40)), late)
+    assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
+    large_keys = sent(*map(large, range(4)), probe=True, use=UNSEEN)
+    assert lines in shown(large_keys, late)
+
+
+def test_the_probe_command_shows_the_whole_script() -> None:
+    rendered = probe_text.probe(RULES)
+    assert problems_of_message(rendered.text, rendered.blocks) == []
+    assert message(rendered, NOW).startswith("I log in to each machine every few minutes and see how busy")
+    assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
+    off = probe_text.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
+    assert off.text == "Your team's rules switch the probe off: I don't look whether a machine is used."

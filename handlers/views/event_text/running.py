@@ -36,6 +36,10 @@ def _not_as_sold(context: EventContext) -> EventText:
     return EventText(sentence_case(difference(context.facts)))
 
 
+def _probe_installed(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} installed the probe by hand")
+
+
 def _kept_as_it_is(context: EventContext) -> EventText:
     return EventText(f"{context.actor} keeps it as it is")
 
@@ -97,6 +101,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
+    EventKind.PROBE_INSTALLED: _probe_installed,
     EventKind.NOT_AS_SOLD: _not_as_sold,
     EventKind.KEPT_AS_IT_IS: _kept_as_it_is,
     EventKind.EXTENDED: _extended,

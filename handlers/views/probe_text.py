@@ -1,0 +1,68 @@
+"""What the bot sees of a machine: the answer to `/gpu probe`, and the lines that install the probe by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.rental import Rental
+from bot.model.summary import RentalDetails
+from bot.policy.probe_by_hand import install_lines
+from bot.policy.probe_script import PROBE_SCRIPT, SCRIPT_PATH
+from bot.policy.probing import awaits_probe, has_probe, needs_hand
+from bot.policy.rules import ProbeKind, Rules
+from handlers.ids import Action, RentalValue
+from handlers.views import blocks
+from handlers.views.blocks import Json, Rendered, button
+
+_SEES = "how busy its GPUs are and whether someone is connected, nothing else"
+
+
+def probe(rules: Rules) -> Rendered:
+    """Return the answer to `/gpu probe`: what the bot sees, and the whole script."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return blocks.message("Your team's rules switch the probe off: I don't look whether a machine is used.")
+    text = (
+        f"I log in to each machine every few minutes and see {_SEES}. My key can run only this script there, "
+        f"{SCRIPT_PATH}. /gpu get H100 no-probe leaves it out."
+    )
+    script = code_block(PROBE_SCRIPT)
+    return blocks.message(f"{text}\n{script}", blocks.section(text), blocks.section(script))
+
+
+def seen(details: RentalDetails, rules: Rules) -> list[str]:
+    """Return what the bot sees of a ready machine. Return nothing if it has no probe that could see it."""
+    rental, attempt = details.rental, details.current
+    if attempt is None or not has_probe(rental, attempt, rules):
+        return []
+    if rental.probe_answered_at is None and not awaits_probe(rental, attempt):
+        return []
+    return [f"I see {_SEES}: /gpu probe shows the script."]
+
+
+def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, probe_line: str) -> list[str]:
+    """Return what the owner of a ready machine pastes there if its probe is not installed, in one paragraph.
+
+    Return nothing if it is installed, or if the reader is somebody else."""
+    attempt = details.current
+    if not probe_line or attempt is None or reader != details.rental.owner:
+        return []
+    if not needs_hand(details.rental, attempt, rules, now):
+        return []
+    lead = f"Its start-up script didn't run, so I can't see inside. To let me see {_SEES}, paste on the machine:"
+    return [f"{lead}\n{code_block(install_lines(probe_line))}"]
+
+
+def installed_button(rental: Rental) -> Json:
+    """Return the button after that: the machine is then visited at once."""
+    return button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
+
+
+def looks_now(rental: Rental) -> Rendered:
+    """Return the answer to that button."""
+    return blocks.message(f"I look now. In a minute /gpu show {rental.id} says what I see.")
+
+
+def code_block(text: str) -> str:
+    """Return a text of ours, which has no backticks, as it is in a code block."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"```{escaped}```"

@@ -1,0 +1,96 @@
+"""The probe, as people meet it: `no-probe`, `/gpu probe`, and a machine that is not what was sold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.lifecycle.first_report import with_report
+from bot.lifecycle.notifications import change
+from bot.model.base import changed
+from bot.model.rental import Rental
+from bot.model.use import GpuModel, GpuUse, Report
+from bot.policy.probe_script import PROBE_SCRIPT
+from bot.policy.rules import Idle, ProbeKind
+from sandbox.slack.default import ANA
+from tests.handlers.rental_states import running
+from tests.handlers.team import EVE, RULES, Team, an_offer, team
+from tests.store import make
+
+DM = "D0ANA0000"
+H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
+NO_PROBE = changed(RULES, idle=Idle(probe=ProbeKind.NONE))
+
+
+async def probes(ours: Team) -> list[bool]:
+    """Return whether Ana's searches are for machines with the probe, those without it first."""
+    return sorted(quote.request.probe for quote in await ours.quotes(ANA))
+
+
+async def test_no_probe_is_asked_for_by_command_and_again_keeps_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.command(ANA, "get H100 EU no-probe")
+        await ours.command(ANA, "again")
+        assert await probes(ours) == [False, False]
+        await ours.command(ANA, "get H100 EU")
+        assert await probes(ours) == [False, False, True]
+
+
+async def test_offers_say_no_probe_and_change_keeps_it_until_its_box_is_unchecked(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), probe=False)
+        assert "6 h from ready, no-probe" in message["text"]
+        await ours.click(ANA, message, "Change")
+        assert (await ours.submit(ANA, region="US"))["ok"]
+        assert await probes(ours) == [False]
+        await ours.click(ANA, message, "Change")
+        assert (await ours.submit(ANA, probe=[]))["ok"]
+        assert await probes(ours) == [False, True]
+
+
+async def test_the_form_has_a_box_for_no_probe_unless_the_rules_switch_it_off(tmp_path: Path) -> None:
+    async with team(tmp_path / "on") as ours:
+        await ours.command(ANA, "get")
+        assert (await ours.submit(ANA, gpu="H100", probe=["no-probe"]))["ok"]
+        assert await probes(ours) == [False]
+    async with team(tmp_path / "off", rules=NO_PROBE) as ours:
+        await ours.command(ANA, "get")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "no-probe" not in dialog["reads"]
+
+
+async def test_everyone_can_read_the_script(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        reply = await ours.command(ANA, "probe")
+        assert "and see how busy its GPUs are and whether someone is connected, nothing else" in reply
+        assert PROBE_SCRIPT.splitlines()[1] in reply
+
+
+async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
+    """Let the machine's probe report these GPUs."""
+    report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(make.unchecked(rental, make.next_of(rental), attempts=(make.attempt(rental.id),)))
+        rental = make.next_of(rental)
+        after, events = await with_report(tx, rental, report, ours.clock.now())
+        await tx.rentals.apply(change(rental, after, events=events, rules=RULES, real_now=ours.clock.real()))
+
+
+async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await reports(ours, rental, H100, H100)
+        words = f"{rental.id} was sold as 1x H100 SXM 80 GB, but I see 2."
+        await ours.click(ANA, await ours.deliver_until(words, channel=DM), "Keep it")
+        kept = await ours.deliver_until(f"{words} You keep it.", channel=DM, edited=True)
+        assert kept["buttons"] == []
+        assert "keeps it as it is" in await ours.command(ANA, f"show {rental.id}")
+
+
+async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await running(ours)
+        await ours.add_eve_and_gus()
+        await ours.forge(EVE, "keep_as_it_is", rental.id)
+        assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. I changed nothing."
+        assert "keeps it" not in await ours.command(ANA, f"show {rental.id}")
