@@ -3,7 +3,8 @@
 A machine is this machine in other namespaces: /root, /var/lib and /usr/local/sbin are directories of the test,
 /run is empty, and only its own processes are visible. So a boot script runs as it is, and sshd works with its
 defaults for root. The server is started for each connection (`sshd -i`), as inetd does it. So it needs no port of
-its own, and nothing runs when nobody is connected.
+its own, and nothing runs when nobody is connected. A machine has no GPU; a test that needs one installs its own
+`nvidia-smi`.
 
 Namespaces need root. In a container they also need `--privileged`.
 """
@@ -27,8 +28,11 @@ PATIENCE = 60
 _PACKAGES = {
     "busybox": "busybox",
     "dash": "dash",
+    "scp": "openssh-client",
+    "sftp": "openssh-client",
     "shellcheck": "shellcheck",
     "ssh": "openssh-client",
+    "ssh-agent": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
     "unshare": "util-linux",
@@ -39,6 +43,7 @@ _ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _MOUNT = """
 mount --bind "$1" /root && mount --bind "$2" /var/lib && mount --bind "$3" /usr/local/sbin || exit
 mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
+[ ! -e /usr/bin/nvidia-smi ] || mount --bind /dev/null /usr/bin/nvidia-smi || exit
 cd /
 shift 3
 exec "$@"
@@ -53,15 +58,15 @@ def program(name: str) -> str:
     return found
 
 
-async def run(*command: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Return the exit status of a command, and what it wrote to both outputs."""
-    process = await asyncio.create_subprocess_exec(*command, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
+async def run(*command: str, env: Mapping[str, str] | None = None, typed: str = "") -> tuple[int, str]:
+    """Return the exit status of a command, and what it wrote to both outputs. `typed` is its input."""
+    process = await asyncio.create_subprocess_exec(*command, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+        output, _ = await asyncio.wait_for(process.communicate(typed.encode()), PATIENCE)
     except TimeoutError:
         await _end(process)
         raise
-    return await process.wait(), output.decode()
+    return await process.wait(), output.decode(errors="replace")
 
 
 async def _end(process: Process) -> None:
@@ -108,10 +113,10 @@ class Machine:
         mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin))
         return (program("unshare"), *_ENTER, *mount, *command)
 
-    async def run(self, *command: str) -> tuple[int, str]:
+    async def run(self, *command: str, **env: str) -> tuple[int, str]:
         """Return the exit status of a command, and what it wrote. Its environment is as short as that of a boot
-        script."""
-        return await run(*self.command(*command), env={"PATH": _PATH})
+        script, with `env` besides."""
+        return await run(*self.command(*command), env={"PATH": _PATH, **env})
 
     def install(self, name: str, script: str) -> None:
         """Put a script into /usr/local/sbin, which is first in PATH."""
@@ -168,28 +173,35 @@ class SshServer:
             "HostKey": machine.host_key,
             "LogLevel": "VERBOSE",
             "PasswordAuthentication": "no",
+            "Subsystem": "sftp internal-sftp",
             "UsePAM": "no",  # this machine's PAM may want services that don't run
+            "X11Forwarding": "yes",
+            "XAuthLocation": "/usr/local/sbin/xauth",
         }
         command = (self._sshd, "-i", "-f", "/dev/null", "-E", str(machine.log), *_options(settings))
         return await asyncio.create_subprocess_exec(
             *machine.command(*command), stdin=connection.fileno(), stdout=connection.fileno(), stderr=DEVNULL
         )
 
-    async def login(self, private_key: Path, command: str = "true") -> tuple[int, str]:
-        """Run a command by the real `ssh`, with one key and none of the user's own settings. Return its exit
-        status, which is 255 if the key doesn't get in, and what it wrote."""
+    def client(self, name: str, private_key: Path, *options: str) -> tuple[str, ...]:
+        """Return the start of a command of OpenSSH's client: ssh, scp or sftp. It uses one key and none of the
+        user's own settings, except those in `options`."""
         settings = {
             "BatchMode": "yes",
             "IdentitiesOnly": "yes",
             "IdentityAgent": "none",
             "IdentityFile": private_key,
             "LogLevel": "ERROR",
+            "Port": self.port,
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": "/dev/null",
         }
-        return await run(
-            program("ssh"), "-F", "none", "-p", str(self.port), *_options(settings), "root@127.0.0.1", command
-        )
+        return (program(name), *options, "-F", "none", *_options(settings))
+
+    async def login(self, private_key: Path, command: str = "true") -> tuple[int, str]:
+        """Run a command by the real `ssh`. Return its exit status, which is 255 if the key doesn't get in, and
+        what it wrote."""
+        return await run(*self.client("ssh", private_key), "root@127.0.0.1", command)
 
     async def lets_in(self, private_key: Path) -> bool:
         """Return whether a key gets in."""

@@ -20,6 +20,7 @@ from bot.doctor.slack import slack
 from bot.env_file import ENV_FILE, open_to_others
 from bot.errors import Mistake, Unusable
 from bot.policy.rules import Rules, read_rules
+from bot.probe.key import probe_key_in
 from bot.sessions import new_session
 from bot.settings import Settings, read_partly
 from handlers.slack_api.web_client import slack_client
@@ -54,7 +55,8 @@ async def examine(clock: Clock) -> list[Finding]:
             _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),
         )
     clock_findings = host.clock({name: clock_gaps.get(name) for name in ("Slack", "Compute Clear")})
-    local = [*_dependencies(), *_settings(wrong_settings), *policy, *host.proxies(context)]
+    own_settings = [*_settings(wrong_settings), *_probe_key(settings.probe_key_file)]
+    local = [*_dependencies(), *own_settings, *policy, *host.proxies(context)]
     return [*local, *chain.from_iterable(found), *clock_findings]
 
 
@@ -79,6 +81,19 @@ def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
     if open_to_others(ENV_FILE):
         found.append(hint("settings", "other users of this machine can read or write .env. Type: chmod 600 .env"))
     return found if wrong_settings else [ok("settings", "all that is needed is set."), *found]
+
+
+def _probe_key(path: Path | None) -> list[Finding]:
+    """Return whether the file of GPUBOT_PROBE_KEY_FILE has a key. Return nothing if it names none."""
+    if path is None:
+        return []
+    try:
+        probe_key_in(path)
+    except Unusable as unusable:
+        return [wrong("settings", unusable.words)]
+    if open_to_others(path):
+        return [hint("settings", f"other users of this machine can read or write {path}. Type: chmod 600 {path}")]
+    return []
 
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:

@@ -75,10 +75,10 @@ def probe_key_in(path: Path) -> ProbeKey:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:
         raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file that it names: {error}.") from None
-    except asyncssh.KeyEncryptionError:
-        raise Unusable("GPUBOT_PROBE_KEY_FILE: the key in it has a passphrase. I need one without.") from None
-    except asyncssh.KeyImportError:
-        raise Unusable("GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key.") from None
+    except ValueError:  # asyncssh's KeyImportError is one, and a damaged key may raise others
+        raise Unusable(
+            "GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key that opens without a passphrase."
+        ) from None
     if key.get_algorithm() != KIND:
         raise Unusable("GPUBOT_PROBE_KEY_FILE: I need an ed25519 key. Make one with: ssh-keygen -t ed25519")
     return ProbeKey(key)

@@ -56,6 +56,16 @@ async def test_a_dotenv_that_others_can_read_is_a_hint(installation: Installatio
     assert not [f for f in await installation.examine() if f.mark == "hint" and f.what == "settings"]
 
 
+async def test_a_file_without_a_key_for_the_probe_is_not_ok(installation: Installation) -> None:
+    file = installation.folder / "probe"
+    file.write_text("ssh-ed25519 AAAA public\n")
+    installation.set(GPUBOT_PROBE_KEY_FILE=str(file))
+    assert await installation.not_ok() == [
+        "not ok  settings: GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key that "
+        "opens without a passphrase."
+    ]
+
+
 async def test_a_dotenv_that_cannot_be_read_is_one_line_and_the_rest_is_checked(
     installation: Installation,
 ) -> None:

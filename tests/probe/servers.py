@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+Greets = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def listening(sent: bytes, *, repeated: bytes = b"", stays: bool = False) -> AsyncIterator[int]:
-    """Listen on a port. Send `sent` to each client, then `repeated` until the client leaves. Then close the
-    connection unless it `stays` open."""
-    gone = asyncio.Event()
+async def greeting(greets: Greets) -> AsyncIterator[int]:
+    """Listen on a port, and call `greets` for each client. Close the connection when it ends or the block does."""
+    greetings: set[asyncio.Task[None]] = set()
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(sent)
-        with suppress(ConnectionError):
-            while repeated:
-                writer.write(repeated)
-                await writer.drain()
-        if stays:
-            await gone.wait()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        greetings.add(task)
+        try:
+            with suppress(ConnectionError):
+                await greets(writer)
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
-            gone.set()
+            for task in greetings:
+                task.cancel()
+            await asyncio.gather(*greetings, return_exceptions=True)
+
+
+def listening(sent: bytes, *, repeated: bytes = b"", stays: bool = False) -> AbstractAsyncContextManager[int]:
+    """Listen on a port. Send `sent` to each client, then `repeated` until the client leaves. Then close the
+    connection unless it `stays` open."""
+
+    async def greets(writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        while repeated:
+            writer.write(repeated)
+            await writer.drain()
+        if stays:
+            await asyncio.Event().wait()
+
+    return greeting(greets)

@@ -1,0 +1,5 @@
+"""Both databases, for the tests that ask for one."""
+
+from tests.databases import clock, database, postgres, templates, url
+
+__all__ = ["clock", "database", "postgres", "templates", "url"]
