@@ -154,8 +154,8 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """Return the verdict and since when, without its evidence."""
-        return Use(verdict=self.verdict, since=self.since)
+        """Return the verdict, since when, and the spell, by which questions know it. It has no evidence."""
+        return Use(verdict=self.verdict, since=self.since, spell=self.spell)
 
 
 class RecentUse(Frozen):

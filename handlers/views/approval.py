@@ -47,7 +47,7 @@ from handlers.views.rental_text import (
     reason,
     so_far,
 )
-from handlers.views.use_text import verdict_text
+from handlers.views.use_text import current_use, verdict_text
 
 EXTENSION_ANSWERS = frozenset(
     {
@@ -174,7 +174,7 @@ def _others(details: RentalDetails, times: Times) -> str:
 
 def _running(rental: Rental, times: Times) -> str:
     since = times.time(rental.procuring_since or rental.created_at)
-    use = rental.use if rental.state is State.READY else None
+    use = current_use(rental)
     verdict = f", {verdict_text(use, times).lower()}" if use is not None and use.verdict in QUIET else ""
     return f"{machines(rental.request.count, rental.request.gpu)}, since {since}{verdict}"
 

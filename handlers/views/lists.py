@@ -40,7 +40,7 @@ from handlers.views.rental_text import (
     why_ended,
 )
 from handlers.views.setup_text import setup_text
-from handlers.views.use_text import day_marks, use_now, use_shares, verdict_text
+from handlers.views.use_text import current_use, day_marks, use_now, use_shares, verdict_text
 
 ROWS = 15
 HOME_ROWS = 5
@@ -100,9 +100,8 @@ def _line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True
     elif rental.waiting is not None:
         until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
-    verdict = ""
-    if use and rental.state is State.READY and rental.use is not None:
-        verdict = f"{verdict_text(rental.use, times)}."
+    known = current_use(rental) if use else None
+    verdict = f"{verdict_text(known, times)}." if known else ""
     return join(f"{state_word(details)}: {describe(rental.request)}{whom}, {rental.id}.", verdict, costs, until)
 
 
@@ -112,9 +111,8 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
     rental = details.rental
     money = details.sees_money
     head = _line(details, owned=False, times=times, use=False)
-    used = ""
-    if rental.state is State.READY and rental.use is not None:
-        used = use_now(rental.use, details.recent_use, rules.idle, times)
+    known = current_use(rental)
+    used = use_now(known, details.recent_use, rules.idle, times) if known else ""
     facts = [
         why_ended(details),
         receipt(details, idle=False) if money and rental.state.over else "",

@@ -7,6 +7,8 @@ from datetime import timedelta
 from itertools import groupby
 
 from bot.model.money import MICROS_PER_DOLLAR
+from bot.model.rental import Rental
+from bot.model.state import State
 from bot.model.summary import UseCosts
 from bot.model.use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.policy.rules import Idle
@@ -25,6 +27,12 @@ _WHY: dict[Missed, str] = {
     Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
     Missed.NO_UTILIZATION: "a GPU reports no use, as in MIG mode",
 }
+
+
+def current_use(rental: Rental) -> Use | None:
+    """Return the verdict about a machine if it is ready and there is one yet."""
+    use = rental.use if rental.state is State.READY else None
+    return None if use is None or use.undecided else use
 
 
 def verdict_text(use: Use, times: Times) -> str:

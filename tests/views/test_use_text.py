@@ -36,13 +36,14 @@ def show(details: RentalDetails, reader: str = ANA) -> str:
     return message(lists.show(details, reader=reader, rules=RULES, now=NOW), NOW)
 
 
-def test_a_list_has_the_verdict_of_each_machine() -> None:
+def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
     live = listed(
         used(V.IN_USE),
         ready(use=IDLE),
         used(V.CONNECTED, clock(14, 0)),
         used(V.UNKNOWN, clock(13, 10), why=Missed.NO_ANSWER),
         used(V.IDLE, clock(9, 0, day=22)),
+        used(V.UNKNOWN, clock(15, 0)),
         ready(),
     )
     shown = message(lists.listing(live, everyone=False, rules=RULES, now=NOW), NOW)
@@ -54,6 +55,7 @@ Ready: 1x H100 EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so fa
 Ready: 1x H100 EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so far.
       Ends 18:40.   [Details]
 Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   You: $0.00/h now, $0.00 so far. Team: $0.00/h now, $0.00 so far.\
 """)

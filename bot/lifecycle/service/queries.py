@@ -13,7 +13,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.records import LiveCost
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.quoting import check_user
-from bot.lifecycle.service.readable_use import readable_events, readable_rental, use_of_last_day
+from bot.lifecycle.service.readable_use import readable_by, readable_by_all, readable_events, use_of_last_day
 from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.base import changed
@@ -36,13 +36,10 @@ from bot.policy.roles import (
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
     """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
-    details = await _details(
-        tx,
-        rental,
-        deps.clock.now(),
-        money=sees_money(person, rental.owner, deps.rules),
-        use=sees_use(person, rental, deps.rules),
-    )
+    use = sees_use(person, rental, deps.rules)
+    money = sees_money(person, rental.owner, deps.rules)
+    details = await _details(tx, rental, deps.clock.now(), money=money, use=use)
+    details = changed(details, rental=readable_by(rental, everything=use))
     if rental.state.over or not may_see_ssh_command(person, rental, deps.rules):
         return details
     keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -71,7 +68,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.request.gpu) if rental.vendor else None
     return RentalDetails(
-        rental=readable_rental(rental, everything=use),
+        rental=rental if use else readable_by_all(rental),
         attempts=snapshot.attempts,
         resources=snapshot.resources,
         ledger=snapshot.ledger,
@@ -80,7 +77,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         use_costs=cost_by_use(snapshot, events, now) if money else UseCosts(),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
-        owners_live=tuple(readable_rental(other, everything=use) for other in await tx.rentals.live(rental.owner))
+        owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
         if waits
         else (),
         sees_money=money,
@@ -151,7 +148,7 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         reader=person.id,
         shown=tuple(
             RentalSummary(
-                rental=readable_rental(
+                rental=readable_by(
                     rentals[rental_id], everything=sees_use(person, rentals[rental_id], deps.rules)
                 ),
                 spent=spent[rental_id],

@@ -21,13 +21,18 @@ from bot.policy.rules import Rules
 DAY = timedelta(days=1)
 
 
-def readable_rental(rental: Rental, *, everything: bool) -> Rental:
-    """Return the rental with what may be read of its use: `everything`, or the verdict and since when. Return it
-    without a verdict while the readings do not suffice for one."""
-    if rental.use is None:
+def readable_by(rental: Rental, *, everything: bool) -> Rental:
+    """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
+    has no verdict while the readings do not suffice for one: without the evidence, that would look like a machine
+    that can't be seen into."""
+    if everything or rental.use is None:
         return rental
-    use = None if rental.use.undecided else rental.use if everything else rental.use.bare
-    return changed(rental, use=use)
+    return changed(rental, use=None) if rental.use.undecided else readable_by_all(rental)
+
+
+def readable_by_all(rental: Rental) -> Rental:
+    """Return the rental with the verdict and since when, for messages that a channel reads."""
+    return rental if rental.use is None else changed(rental, use=rental.use.bare)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
