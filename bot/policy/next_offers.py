@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from bot.model.attempt import Attempt, Why
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Envelope, Request
+from bot.model.use import ProbeAnswers
 from bot.policy.offers import fits
+from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.rules import Rules
 from bot.policy.spending import provisioning_budget
 
@@ -34,6 +36,20 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     answered = [attempt for attempt in attempts if attempt.why not in MARKET_UNAVAILABLE]
     refused_last = _refused_script(answered[-1:])
     return sorted(fitting, key=lambda o: (_place(o) not in refused_last, o.offer_id != clicked, o.rate))
+
+
+def with_what_is_asked(
+    offers: Sequence[Offer],
+    request: Request,
+    teammates: Collection[str],
+    answers: Mapping[str, ProbeAnswers],
+    chosen: str | None = None,
+) -> tuple[Offer, ...]:
+    """Return the offers without those of vendors whose machines don't run the boot script, if the request has
+    teammates or a set-up. `answers` are those of the vendors. The offers of the vendor that was chosen stay."""
+    if not needs_script(request, teammates):
+        return tuple(offers)
+    return tuple(o for o in offers if o.vendor == chosen or runs_scripts(answers.get(o.vendor)))
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from bot.model.attempt import Attempt
@@ -41,6 +42,12 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
     """Return whether a vendor's machines are expected to run the boot script. True if nothing is known of it."""
     return answers is None or answers.answered.count(False) <= MOST_SILENT
+
+
+def needs_script(request: Request, teammates: Collection[str]) -> bool:
+    """Return whether a machine of this request is worth less without the boot script: teammates can't get in, or
+    the set-up doesn't run."""
+    return bool(teammates) or request.setup is not None
 
 
 def visited_from(answers: ProbeAnswers | None, now: datetime) -> datetime:

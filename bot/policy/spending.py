@@ -56,6 +56,10 @@ class OfferChoice(Frozen):
     """Why it can't be rented at all."""
     usual: timedelta | None = None
     """How long such machines usually take to get ready."""
+    runs_script: bool = True
+    """Whether its vendor's machines are expected to run the boot script."""
+    lacks: bool = False
+    """They are not, and the person asked for teammates or a set-up. So only a click rents it."""
 
     @property
     def needs_approval(self) -> bool:
@@ -332,5 +336,8 @@ def offer_choice(
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the first choice that may be rented. `choices` have the cheapest first."""
-    return next((choice for choice in choices if choice.refused is None), None)
+    """Return the first choice that may be rented and lacks nothing, or else the first that may be rented.
+
+    `choices` have the cheapest first."""
+    rentable = [choice for choice in choices if choice.refused is None]
+    return next((choice for choice in rentable if not choice.lacks), next(iter(rentable), None))

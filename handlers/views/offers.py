@@ -40,6 +40,7 @@ from handlers.views.rental_text import STATES, reader_times
 from handlers.views.teammates_text import people_text, without_key_text
 
 SHOWN = 3
+NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
 SHOWN_BY_ALL = 20
 """Offers shown after a click on `All 8`."""
 NEARBY = 5
@@ -153,12 +154,13 @@ def _offer_text(choice: OfferChoice, quote: Quote, best: bool, everything: bool,
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
+    no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
     if choice.refused is not None and not refused:
         return f"{line}\nNot for you: {refusal_text(choice.refused)}"
     if not best:
-        return f"{line}: {_equipment(offer)}." if everything else line
+        return (f"{line}: {_equipment(offer)}." if everything else line) + no_script
     usual = f" Usually ready in {about_span(choice.usual)}." if choice.usual else ""
-    return f"{line}: {_equipment(offer)}.{usual}\n{cost_text(choice, quote)}"
+    return f"{line}: {_equipment(offer)}.{usual}\n{cost_text(choice, quote)}{no_script}"
 
 
 def _equipment(offer: Offer) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.lifecycle.first_report import note_silence, with_report
 from bot.lifecycle.service.probing import visit_now
+from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -16,7 +18,7 @@ from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample
 from bot.policy.probing import runs_scripts, visited_from
 from store.db import Database
 from tests.lifecycle.checks import check
-from tests.lifecycle.world import ANA, PROBE, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, PROBE, World, world
 from tests.store import make
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
@@ -157,7 +159,7 @@ async def test_machines_of_a_silent_vendor_get_the_script_and_are_visited_only_i
 
     await visit_now(here.deps, ANA, rental.id)
     await here.pass_time(10 * MINUTE)
-    assert machine.visits == 5
+    assert machine.visits == 6
     assert (await here.rental(rental.id)).probe_answered_at is not None
     assert (await here.event_kinds(rental)).count(EventKind.PROBE_INSTALLED) == 1
 
@@ -168,6 +170,25 @@ async def test_a_silent_vendors_machines_are_visited_again_after_a_week(here: Wo
     await here.pass_time(4 * MINUTE)
     assert here.machines[rental].visits == 3
     assert await answered(here.database) == (True, False, False, False)
+
+
+async def test_a_request_with_teammates_or_a_set_up_does_not_fail_over_to_a_silent_vendor(here: World) -> None:
+    rules = changed(here.deps.rules, setup={"torch": "#!/bin/sh\ntrue\n"})
+    here.restart(replace(here.deps, rules=rules))
+    await here.behaves("nebius", "sold_out")
+    for wish in ({"setup": "torch"}, {"teammates": (BEN.id,)}):
+        rental = await here.rent(await here.ask(**wish), "nebius")
+        assert {attempt.vendor for attempt in await here.attempts(rental)} == {"nebius"}
+    rental = await here.rent(await here.ask(), "nebius")
+    assert "hyperstack" in {attempt.vendor for attempt in await here.attempts(rental)}
+
+
+async def test_a_clicked_offer_of_a_silent_vendor_is_bought_and_now_buys_another_ones(here: World) -> None:
+    clicked = await here.rent(await here.ask(teammates=(BEN.id,)), "hyperstack")
+    at_once = await here.ask(BEN, teammates=(ANA.id,), now=True)
+    plain = await here.ask(CLEO, now=True)
+    vendors = [(await here.rental(rental_id or "")).vendor for rental_id in (at_once.rental_id, plain.rental_id)]
+    assert (clicked.vendor, vendors) == ("hyperstack", ["nebius", "hyperstack"])
 
 
 async def test_another_vendors_machines_are_visited_at_once(here: World) -> None:

@@ -86,6 +86,40 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
     assert styles == ["primary", None, None]
 
 
+def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recommended_if_one_is_needed() -> None:
+    silent, other = rows((HYPERSTACK,), runs_script=False), rows((NEBIUS,))
+    lacking = [changed(silent[0], lacks=True)]
+    assert page(found([*silent, *other]), found([*lacking, *other]), found([*other, *silent])) == snapshot("""\
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.15/h]
+About $12.90, at most $16.06: if it sells out I take the next, up to $2.47/h.
+No start-up script here: one key, no set-up, I can't see inside.
+$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
+No start-up script here: one key, no set-up, I can't see inside.
+$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.42/h]
+About $14.52, at most $16.06: if it sells out I take the next, up to $2.47/h.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+*1x H100 in EU, on demand, 6 h from ready*
+$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+      $2.42/h]
+About $14.52, at most $16.06: if it sells out I take the next, up to $2.47/h.
+$2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
+No start-up script here: one key, no set-up, I can't see inside.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+""")
+
+
 def test_offers_beyond_the_longest_answer_are_counted() -> None:
     lines = found(rows(), everything=True, count=25).splitlines()
     assert lines[-2] == snapshot(

@@ -29,6 +29,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.leases import too_little_time
+from bot.policy.probing import needs_script, runs_scripts
 from bot.policy.roles import may_change, may_use_quote, sees_money
 from bot.policy.spending import ONLY_APPROVERS, OfferChoice, needs_confirmation, offer_choice, recommended
 
@@ -110,8 +111,11 @@ async def _choices(
 ) -> list[OfferChoice]:
     usage = await tx.rentals.usage(quote.owner, without=quote.changes)
     spent = await _spent_on(tx, quote.changes, deps.clock.now())
-    return [
-        offer_choice(
+    answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
+    needs = needs_script(quote.request, quote.request.teammates)
+    choices = []
+    for offer in offers:
+        choice = offer_choice(
             offer,
             quote.request,
             deps.rules,
@@ -120,8 +124,9 @@ async def _choices(
             spent=spent,
             block=block,
         )
-        for offer in offers
-    ]
+        runs = runs_scripts(answers.get(offer.vendor))
+        choices.append(changed(choice, runs_script=runs, lacks=needs and not runs))
+    return choices
 
 
 async def _spent_on(tx: Tx, rental_id: str | None, now: datetime) -> Micros:

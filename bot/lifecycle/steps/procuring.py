@@ -30,7 +30,8 @@ from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key
-from bot.model.rental import Blocked
+from bot.model.quote import Quote
+from bot.model.rental import Blocked, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.boot_plan import BootPlan, plan_boot
@@ -41,6 +42,7 @@ from bot.policy.next_offers import (
     UNCOUNTED,
     takes_script,
     untried,
+    with_what_is_asked,
     within_envelope,
 )
 from bot.policy.resource_names import make_name
@@ -159,6 +161,8 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _fail(snapshot, Why.NOTHING_LEFT, now)
     last = snapshot.attempts[-1].why if snapshot.attempts else None
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
+    chosen = _chosen_vendor(snapshot, quote)
+    offers = await _with_what_is_asked(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -168,6 +172,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return _wait_blocked(deps, snapshot, _reason(away), now, away)
     async with deps.store.write() as tx:
         await tx.quotes.save(changed(quote, offers=offers, found_at=now))
+    offers = await _with_what_is_asked(deps, rental, offers, chosen)
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
@@ -176,6 +181,21 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if dearer:
         return ask_again(snapshot, Why.DEARER, now, deps.rules, dearer[0])
     return _fail(snapshot, Why.NOTHING_LEFT, now)
+
+
+def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
+    """Return the vendor of the offer that the person chose. It is tried first, so the first attempt has it if the
+    quote was searched again since. Return None if it is no longer known."""
+    clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
+    return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
+
+
+async def _with_what_is_asked(
+    deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
+) -> tuple[Offer, ...]:
+    async with deps.store.read() as tx:
+        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
+    return with_what_is_asked(offers, rental.request, rental.teammates, answers, chosen)
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:

@@ -20,6 +20,7 @@ from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Request
+from bot.policy.next_offers import with_what_is_asked
 from bot.policy.offers import nearby
 from bot.policy.rules import Rules
 from bot.policy.spending import needs_confirmation, propose
@@ -125,11 +126,21 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
     )
 
 
+async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | None:
+    """Return the cheapest offer that has what the person asked for. Return None if there is none."""
+    async with deps.store.read() as tx:
+        answers = await tx.probe_answers.of_vendors([offer.vendor for offer in quote.offers])
+    return next(iter(with_what_is_asked(quote.offers, quote.request, quote.request.teammates, answers)), None)
+
+
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the recommended offer if its owner has a key and it needs neither approval nor confirmation. Return the
     quote with the rental. If nothing was rented, return a quote that shows its offers."""
-    proposal = propose(quote.request, quote.offers[0].rate, deps.rules)
     shown = changed(quote, rent_now=False)
+    offer = await _rentable_without_a_click(deps, quote)
+    if offer is None:
+        return shown
+    proposal = propose(quote.request, offer.rate, deps.rules)
     if proposal.over or needs_confirmation(proposal.envelope):
         return shown
     async with deps.store.write() as tx:
@@ -140,7 +151,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if person is None or not has_key:
         return shown
     try:
-        rental = await rent(deps, person, quote.id, quote.offers[0].offer_id)
+        rental = await rent(deps, person, quote.id, offer.offer_id)
     except GpubotError:
         return shown
     return changed(quote, rental_id=rental.id)
