@@ -51,7 +51,7 @@ from store.db import Database
 
 log = structlog.get_logger("gpubot")
 
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 10, 10
+CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. It is longer than the 3 s for which Slack waits for an acknowledgement."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from bot.errors import Mistake
-from handlers.values import UNREADABLE, GithubKeysValue, GithubNameValue, KeyValue, Value
+from handlers.values import UNREADABLE, GithubKeysValue, GithubNameValue, KeyValue, PurchaseValue, Value
 
 
 class Field(StrEnum):
@@ -38,6 +38,9 @@ class Field(StrEnum):
     PROBE = "probe"
     NOTE = "note"
     HOURS = "hours"
+    OWNER = "owner"
+    REASON = "reason"
+    MACHINE_NAME = "machine_name"
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
@@ -251,6 +254,10 @@ class Action:
     KEEP_AS_IT_IS = ActionId("keep_as_it_is", RentalValue)
     DESTROY = ActionId("destroy", RentalValue)
     TAKEN_ON = ActionId("taken_on", RentalValue)
+    GIVE_OWNER = ActionId("give_owner", PurchaseValue)
+    NOT_OURS = ActionId("not_ours", PurchaseValue)
+    ASK_ABOUT_AGAIN = ActionId("ask_about_again", PurchaseValue)
+    DESTROY_UNKNOWN = ActionId("destroy_unknown", PurchaseValue)
 
 
 class CallbackId(Generic[V]):
@@ -284,6 +291,9 @@ class Callback:
     EXTEND = CallbackId("extend_lease", EndValue)
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
+    GIVE_OWNER = CallbackId("give_owner_form", PurchaseValue)
+    NOT_OURS = CallbackId("not_ours_form", PurchaseValue)
+    DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", PurchaseValue)
     NOTICE = CallbackId("notice", NoValue)
 
 

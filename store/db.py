@@ -27,6 +27,7 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import Samples
 from store.tables import quotes, rentals, visits
+from store.unknown import Unknown
 from store.visits import Visits
 
 _WRITES_TRIED = "writes_tried_at"
@@ -56,6 +57,7 @@ class Transaction:
         self.people = People(conn)
         self.account = Account(conn)
         self.overdue = Overdue(conn)
+        self.unknown = Unknown(conn, self.messages)
 
 
 async def migrate(url: str) -> None:

@@ -31,7 +31,7 @@ from store.tables import messages, rentals
 _c = messages.c
 _COLUMN_OF = {"target_version": "wanted", "shown_version": "shown"}
 """The column of each field whose column has another name."""
-_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "created_at"})
+_FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "purchase_id", "created_at"})
 """Fields that never change."""
 
 _GET = select_by(_c.id)
@@ -93,19 +93,17 @@ _TO_REFRESH = (
 )
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
-_SHOW = (
+_SHOW_VERSION = (
     update(messages)
-    .where(
-        _c.rental_id == param(_c.rental_id, "key"),
-        _c.kind.in_([kind for kind in MessageKind if kind.surface]),
-        ~_c.closed,
-    )
+    .where(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
     .values(
         wanted=param(_c.wanted, "version"),
         due_at=param(_c.due_at, "now"),
         urgent=or_(_c.urgent, param(_c.urgent, "transition")),
     )
 )
+_SHOW = _SHOW_VERSION.where(_c.rental_id == param(_c.rental_id, "key"))
+_SHOW_PURCHASE = _SHOW_VERSION.where(_c.purchase_id == param(_c.purchase_id, "key"))
 
 _CHANGED_SINCE = _c.wanted > param(_c.wanted, "read_version")
 """The rental changed after this message was read."""
@@ -156,6 +154,12 @@ class Messages:
         go before those that show progress."""
         await self._conn.execute(
             _SHOW, {"key": rental_id, "version": version, "now": self._real_now, "transition": transition}
+        )
+
+    async def show_purchase(self, purchase_id: str, version: int) -> None:
+        """Make every open surface about unknown machines due, so that it shows this version."""
+        await self._conn.execute(
+            _SHOW_PURCHASE, {"key": purchase_id, "version": version, "now": self._real_now, "transition": True}
         )
 
     async def get(self, message_id: int) -> Message | None:

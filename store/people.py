@@ -65,6 +65,9 @@ class People:
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         return {row.id: row.name for row in found}
 
+    async def all_known(self) -> list[Person]:
+        return to_models(Person, await self._conn.execute(select(people).order_by(people.c.id)))
+
     async def of_roles(self, user_ids: Collection[str], groups: Collection[str]) -> list[Person]:
         found = to_models(Person, await self._conn.execute(_OF_ROLES, {"ids": list(user_ids)}))
         return [person for person in found if person.id in user_ids or person.groups & set(groups)]

@@ -30,6 +30,7 @@ from bot.model.quote import Nearby, QuoteState
 from bot.model.rental import Asked, Decider, Extension
 from bot.model.request import Envelope, Request
 from bot.model.state import State
+from bot.model.unknown import Decided, UnknownMachine
 from bot.model.use import GpuUse, Missed, SetupProgress, Use
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
@@ -288,6 +289,24 @@ probe_answers = Table(
 )
 Index("probe_answers_vendor", probe_answers.c.vendor, probe_answers.c.at)
 
+unknown_purchases = Table(
+    "unknown_purchases",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    _int("version"),
+    Column("machines", JsonText[tuple[UnknownMachine, ...]](tuple[UnknownMachine, ...]), nullable=False),
+    _time("found_at", nullable=False),
+    _optional_text("guess"),
+    _time("asked_at", nullable=False),
+    _time("ask_again_at"),
+    _optional_text("put_off_by"),
+    Column("decided", JsonText[Decided](Decided)),
+    Column("rental_id", SafeText, ForeignKey("rentals.id")),
+    _time("over_at"),
+)
+_open = unknown_purchases.c.over_at.is_(None)
+Index("unknown_purchases_open", unknown_purchases.c.found_at, sqlite_where=_open, postgresql_where=_open)
+
 events = Table(
     "events",
     metadata,
@@ -309,6 +328,7 @@ messages = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
+    Column("purchase_id", SafeText, ForeignKey("unknown_purchases.id")),
     Column("envelope", Integer),
     Column("body", JsonText[dict[str, Any]](dict[str, Any])),
     _bool("broadcast"),
@@ -327,6 +347,8 @@ messages = Table(
     _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)
+_of_purchase = messages.c.purchase_id.is_not(None)
+Index("messages_purchase", messages.c.purchase_id, sqlite_where=_of_purchase, postgresql_where=_of_purchase)
 Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
 _card = messages.c.kind == MessageKind.CARD
 Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot.errors import BuyingBlock
 from bot.lifecycle.account import notify_admins, set_block
@@ -15,15 +14,14 @@ from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.reconcile import updated_resource
 from bot.lifecycle.transitions import make_due
+from bot.lifecycle.unknown import note_unknown
 from bot.model.attempt import Attempt, AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.unknown import UnknownMachine
+from bot.policy.resource_names import looks_like_ours
 
 BATCH = 100
 """How many machines are handled before the event loop runs other tasks."""
-NAME_PREFIX = "gpubot-"
-"""The names of our machines begin with it."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +47,18 @@ async def sweep(deps: StepDeps) -> None:
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
         await deps.clock.pause(0)  # let listeners run
-    if not ours and any((view.name or "").startswith(NAME_PREFIX) for view in views):
+    if not ours and any(looks_like_ours(view.name) for view in views):
         await _pause_for_empty_store(deps, views)
         return
     for machine in found:
         if machine.attempt is None:
-            await _notify_unknown(deps, machine.view)
-        elif machine.attempt.settled:
+            continue
+        if machine.attempt.settled:
             await _mark_for_deletion(deps, machine, machine.attempt)
         elif machine.resource is None or machine.resource.gone_at is not None:
             await _add_to_store(deps, machine, machine.attempt)
+    owners = {one.view.resource_id: one.attempt.rental_id for one in found if one.attempt is not None}
+    await note_unknown(deps, [one.view for one in found if one.attempt is None], owners)
     listed = {view.resource_id for view in views}
     await _make_due(deps, [r.rental_id for r in alive if r.resource_id not in listed])
 
@@ -92,51 +92,13 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 async def _pause_for_empty_store(deps: StepDeps, views: Sequence[ResourceView]) -> None:
     """Pause buying until an admin resumes it: an empty store while machines of ours run is probably the wrong
     database."""
-    count = sum(1 for view in views if (view.name or "").startswith(NAME_PREFIX))
+    count = sum(1 for view in views if looks_like_ours(view.name))
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get("empty_store_told") is None:
             await set_block(tx, BuyingBlock.PAUSED, "empty_store")
             await tx.account.set("empty_store_told", "yes")
             await notify_admins(tx, deps, EventKind.EMPTY_STORE, Facts(count=count))
-
-    await transact(deps, decision)
-
-
-def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
-    """Return a machine that no attempt has, as the account shows it `now`."""
-    return UnknownMachine(
-        resource_id=view.resource_id,
-        status=view.status,
-        runs=view.runs,
-        name=view.name,
-        gpu=view.gpu,
-        count=view.count or 1,
-        vendor=view.vendor,
-        rate=view.rate,
-        since=view.valid_from or view.created_at or now,
-        valid_from=view.valid_from,
-        host=view.host,
-        port=view.port,
-    )
-
-
-async def _notify_unknown(deps: StepDeps, view: ResourceView) -> None:
-    """Notify the admins, once, of a machine that belongs to no attempt. It is never deleted."""
-    fact = f"unknown:{view.resource_id}"
-    facts = Facts(
-        resource_id=view.resource_id,
-        name=view.name,
-        gpu=view.gpu,
-        vendor=view.vendor,
-        rate=view.rate,
-        since=view.valid_from or view.created_at,
-    )
-
-    async def decision(tx: Tx) -> None:
-        if await tx.account.get(fact) is None:
-            await tx.account.set(fact, "told")
-            await notify_admins(tx, deps, EventKind.UNKNOWN_MACHINE, facts)
 
     await transact(deps, decision)
 

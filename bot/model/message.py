@@ -21,6 +21,8 @@ class MessageKind(StrEnum):
     """A surface in one person's direct messages, caused by one event."""
     NOTICE = "notice"
     """Posted once to one person, from one event alone: about the account, or about a rental whose step fails."""
+    UNKNOWN = "unknown"
+    """A surface in one admin's direct messages, about unknown machines of one purchase, caused by one event."""
     QUOTE = "quote"
     """Sent once to the person who asked: the offers that were found."""
     LOOKING = "looking"
@@ -31,7 +33,7 @@ class MessageKind(StrEnum):
     @property
     def surface(self) -> bool:
         """Whether it is edited after it was posted."""
-        return self in {MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT}
+        return self in {MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT, MessageKind.UNKNOWN}
 
     @property
     def answer(self) -> bool:
@@ -105,6 +107,8 @@ class Message(Frozen):
     rental_id: str | None = None
     event_id: int | None = None
     quote_id: str | None = None
+    purchase_id: str | None = None
+    """The unknown machines that it is about."""
     envelope: int | None = None
     """For an approval: the envelope version it asks about."""
     body: dict[str, Any] | None = None
@@ -112,7 +116,7 @@ class Message(Frozen):
     broadcast: bool = False
     """For a reply in a thread: it is also shown in the channel."""
     target_version: int = 1
-    """The rental's version that Slack should show."""
+    """The version of the rental, or of the unknown machines, that Slack should show."""
     shown_version: int = 0
     """The rental's version that Slack shows; 0 before it is posted."""
     digest: str = ""

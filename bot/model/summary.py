@@ -13,6 +13,7 @@ from bot.model.event import Event, EventKind
 from bot.model.money import Micros
 from bot.model.person import Key
 from bot.model.rental import Rental
+from bot.model.unknown import UnknownPurchase
 from bot.model.use import RecentUse
 
 
@@ -100,6 +101,13 @@ class CostTotals(Frozen):
     """Micro-dollars, of all of them until now."""
 
 
+class UnknownSummary(Frozen):
+    """Unknown machines of one purchase at one moment, as one line of a list."""
+
+    purchase: UnknownPurchase
+    spent: AccruedCost
+
+
 class RentalList(Frozen):
     """Live rentals at one moment."""
 
@@ -113,6 +121,8 @@ class RentalList(Frozen):
     """The cost of the reader's own rentals."""
     team: CostTotals
     """The cost of all rentals."""
+    unknown: tuple[UnknownSummary, ...] = ()
+    """The machines on the account that no rental has. Only for admins and approvers who asked for everything."""
 
 
 class OwnRentals(Frozen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
 
@@ -30,5 +31,69 @@ class UnknownMachine(Frozen):
     """As the API stated it. Without it, the cost is estimated."""
     host: str | None = None
     port: int | None = None
+    offer_ids: tuple[str, ...] = ()
+    """The offers that it was made from. Machines of one purchase have an offer in common."""
     gone_at: Instant | None = None
     """When the account no longer had it."""
+
+
+class AccountVerdict(StrEnum):
+    """What an admin decided about unknown machines."""
+
+    ADOPTED = "adopted"
+    """They have an owner."""
+    DESTROYED = "destroyed"
+    """They belong to the admin who decided, and are destroyed."""
+    NOT_OURS = "not_ours"
+    """They are not ours to manage, so nobody is asked about them again."""
+
+
+class Decided(Frozen):
+    """The decision of an admin about unknown machines."""
+
+    verdict: AccountVerdict
+    by: str
+    """Slack id of the admin."""
+    at: Instant
+    reason: str = ""
+    """The admin's words. Data, never markup."""
+
+
+class UnknownPurchase(Frozen):
+    """The unknown machines of one purchase, on which the admins decide together. The store changes it only by
+    compare-and-set on `version`."""
+
+    id: str
+    version: int = 1
+    """Counts up with every change that people read."""
+    machines: tuple[UnknownMachine, ...]
+    """At least one."""
+    found_at: Instant
+    guess: str | None = None
+    """Slack id of the person who may own them, from their name. It preselects and pings nobody."""
+    asked_at: Instant
+    """When the admins were last asked."""
+    ask_again_at: Instant | None = None
+    """When they are asked again. None if nobody said so."""
+    put_off_by: str | None = None
+    """Slack id of the admin who said when to ask again."""
+    decided: Decided | None = None
+    rental_id: str | None = None
+    """The rental to which the machines belong by now."""
+    over_at: Instant | None = None
+    """When nothing was left to decide or to watch here: they belong to a rental, or all of them are gone."""
+
+    @property
+    def alive(self) -> tuple[UnknownMachine, ...]:
+        """Return the machines that are not gone, or all if all are."""
+        return tuple(machine for machine in self.machines if machine.gone_at is None) or self.machines
+
+    @property
+    def open(self) -> bool:
+        """Whether the admins can still decide about it."""
+        return self.decided is None and self.over_at is None
+
+    @property
+    def runs(self) -> bool:
+        """Whether each of its machines runs, so that it can get an owner."""
+        return all(machine.runs for machine in self.alive)

@@ -79,6 +79,13 @@ def may_manage_account(person: Person, rules: Rules) -> bool:
     return roles_of(person, rules).admin
 
 
+def sees_unknown_machines(person: Person, rules: Rules) -> bool:
+    """Return whether a person may see machines that no rental has, and what they cost: approvers and admins, who
+    also see the money of others."""
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
 # --- teammates
 
 

@@ -9,21 +9,25 @@ from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.previews import QuoteView, quote_view
 from bot.lifecycle.service.queries import details_for_direct_message, details_for_message
 from bot.lifecycle.service.readable_use import readable_event
+from bot.lifecycle.service.unknown_machines import view_of
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.rules import Rules
-from handlers.views import keys, offers, replies
+from handlers.views import keys, offers, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
 from handlers.views.render import render_message
+from handlers.views.rental_text import reader_times
 
 
 async def content(deps: Deps, message: Message) -> Rendered | None:
     """Return what a message other than an answer shows now. Return None if there is nothing to say any more."""
     async with deps.store.read() as tx:
         now = deps.clock.now()
+        if message.kind is MessageKind.UNKNOWN:
+            return await _unknown_machines(tx, deps, message)
         event = await tx.events.get(message.event_id) if message.event_id is not None else None
         if event is not None and message.kind is not MessageKind.DIRECT:
             event = readable_event(event, everything=False)
@@ -39,6 +43,18 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
             zone=reader.tz if reader is not None else None,
             names=await tx.people.names([event.actor]) if event is not None and event.actor is not None else {},
         )
+
+
+async def _unknown_machines(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    """Return the message about unknown machines. Return None if its reader is no admin any more."""
+    purchase = await tx.unknown.get(message.purchase_id or "")
+    event = await tx.events.get(message.event_id or 0)
+    if purchase is None or event is None or message.to.value not in deps.rules.admins:
+        return None
+    reader = await tx.people.get(message.to.value, EVER)
+    times = reader_times(deps.rules, deps.clock.now(), reader.tz if reader is not None else None)
+    view = await view_of(tx, deps, purchase)
+    return unknown_machines.asked(event, purchase, view.spent, view.names, times)
 
 
 async def _details(

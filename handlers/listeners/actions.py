@@ -25,7 +25,7 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing
+from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing, unknown_machines
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -229,6 +229,10 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.PROBE_INSTALLED, probe_installed),
             _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),
+            _on(Action.GIVE_OWNER, unknown_machines.open_give_owner),
+            _on(Action.NOT_OURS, unknown_machines.open_not_ours),
+            _on(Action.ASK_ABOUT_AGAIN, unknown_machines.ask_again),
+            _on(Action.DESTROY_UNKNOWN, unknown_machines.open_destroy),
         )
     )
 )

@@ -226,7 +226,7 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     for field in Field:
         element = part(part(values, field.value), field.value)
         entered = text(part(element, "selected_option"), "value") or text(element, "value")
-        entered = entered or _checked(element) or _people(element)
+        entered = entered or text(element, "selected_user") or _checked(element) or _people(element)
         if entered:
             inputs[field.value] = entered
     return inputs

@@ -23,7 +23,7 @@ from handlers.ids import (
     VersionValue,
     callback_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing
+from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing, unknown_machines
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -116,6 +116,9 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.EXTEND, extend),
             _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),
+            _on(Callback.GIVE_OWNER, unknown_machines.give_owner),
+            _on(Callback.NOT_OURS, unknown_machines.not_ours),
+            _on(Callback.DESTROY_UNKNOWN, unknown_machines.destroy),
             _on(Callback.NOTICE, notice),
         )
     )

@@ -192,6 +192,14 @@ def people_select(
     return _input(field, label, element, hint=hint, required=required)
 
 
+def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
+    """Return an input for one person. `chosen` is the id that is preset."""
+    element: Json = {"type": "users_select", "action_id": field.value}
+    if chosen is not None:
+        element["initial_user"] = chosen
+    return _input(field, label, element, hint=hint, required=True)
+
+
 def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:
     block: Json = {
         "type": "input",

@@ -14,7 +14,7 @@ from bot.model.summary import CostTotals, RentalDetails, RentalList, RentalSumma
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.views import blocks
+from handlers.views import blocks, unknown_machines
 from handlers.views.blocks import Rendered, button
 from handlers.views.event_text import event_text, without_money
 from handlers.views.format import (
@@ -67,17 +67,19 @@ def listing(
     """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`."""
     times = reader_times(rules, now, zone)
     total = f"{_totals_text('You', live.own)} {_totals_text('Team', live.team)}"
+    unknown = [unknown_machines.line(one.purchase, one.spent, times) for one in live.unknown[:ROWS]]
     if not live.shown:
         empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-        return blocks.message(f"{empty} Try: /gpu get H100 EU")
+        return blocks.message("\n".join([f"{empty} Try: /gpu get H100 EU", *unknown]))
     lines = [_line(summary, owned=not everyone and _owns(live, summary), times=times) for summary in live.shown]
     more = f"{live.more} more not shown." if live.more else ""
     return blocks.message(
-        "\n".join(filter(None, (*lines, more, total))),
+        "\n".join(filter(None, (*lines, *unknown, more, total))),
         *(
             blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
             for line, summary in zip(lines, live.shown, strict=True)
         ),
+        blocks.section("\n".join(unknown)) if unknown else None,
         blocks.context(join(more, total)),
         closed=False,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.lifecycle.deps import transact
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.adopting import adopt_machines
-from bot.lifecycle.sweep import unknown_machine
+from bot.lifecycle.unknown import unknown_machine
 from bot.model.person import Person
 from bot.model.rental import Rental
 from tests.lifecycle.world import ANA, CLEO, World

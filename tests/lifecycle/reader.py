@@ -112,6 +112,15 @@ class WorldReader:
                         found.append((message.to.value, event))
         return found
 
+    async def messages(self, kind: MessageKind) -> list[Message]:
+        """Return the messages of a kind, oldest first."""
+        async with self.database.engines.reader.connect() as conn:
+            query = text("SELECT id FROM messages WHERE kind = :kind ORDER BY id")
+            ids = (await conn.execute(query, {"kind": kind.value})).scalars().all()
+        async with self.deps.store.read() as tx:
+            found = [await tx.messages.get(message_id) for message_id in ids]
+        return [message for message in found if message is not None]
+
     async def samples(self, rental: Rental) -> list[Sample]:
         """Return its samples, oldest first."""
         async with self.deps.store.read() as tx:

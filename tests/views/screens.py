@@ -124,6 +124,8 @@ def _input(element: Json) -> str:
         return " | ".join(options)
     if element["type"] == "multi_users_select":
         return f"({', '.join(element.get('initial_users', ()))})"
+    if element["type"] == "users_select":
+        return f"({element.get('initial_user', '')})"
     if element["type"] == "checkboxes":
         checked = element.get("initial_options", [])
         return " | ".join(

@@ -16,6 +16,7 @@ from bot.lifecycle.ports.records import (
     Unsendable,
     Usage,
 )
+from bot.lifecycle.ports.unknown import Unknown
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.message import Destination, Message
@@ -228,6 +229,9 @@ class People(Protocol):
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names. People that we don't know are left out."""
 
+    async def all_known(self) -> list[Person]:
+        """Return every person whom the store knows, as last known."""
+
     async def of_roles(self, user_ids: Collection[str], groups: Collection[str]) -> list[Person]:
         """Return the people with one of these ids or in one of these user groups, as they were stored last."""
 
@@ -321,6 +325,8 @@ class Tx(Protocol):
     def account(self) -> Account: ...
     @property
     def overdue(self) -> Overdue: ...
+    @property
+    def unknown(self) -> Unknown: ...
     @property
     def visits(self) -> Visits: ...
     @property

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
+from bot.lifecycle.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.cost_by_use import cost_by_use
 from bot.lifecycle.deps import Deps
@@ -21,7 +22,15 @@ from bot.model.event import Event
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import AccruedCost, CostTotals, RentalDetails, RentalList, RentalSummary, UseCosts
+from bot.model.summary import (
+    AccruedCost,
+    CostTotals,
+    RentalDetails,
+    RentalList,
+    RentalSummary,
+    UnknownSummary,
+    UseCosts,
+)
 from bot.policy.roles import (
     Roles,
     may_be_let_in,
@@ -30,6 +39,7 @@ from bot.policy.roles import (
     may_see_ssh_command,
     roles_of,
     sees_money,
+    sees_unknown_machines,
     sees_use,
 )
 
@@ -144,6 +154,8 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         rentals = await tx.rentals.get_many(shown)
         people = {user for rental in rentals.values() for user in (rental.owner, *rental.teammates)}
         names = await tx.people.names(people)
+        seen = everyone and sees_unknown_machines(person, deps.rules)
+        unknown = await tx.unknown.not_over() if seen else []
     return RentalList(
         reader=person.id,
         shown=tuple(
@@ -160,6 +172,7 @@ async def live_rentals(deps: Deps, person: Person, *, everyone: bool, most: int)
         more=len(wanted) - len(shown),
         own=_totals(own, spent),
         team=_totals(live, spent),
+        unknown=tuple(UnknownSummary(purchase=one, spent=cost_so_far(one.machines, now)) for one in unknown),
     )
 
 

@@ -1,4 +1,5 @@
-"""Visits, samples and verdicts of use; a second end; replacements; rentals without a quote and an offer."""
+"""Visits, samples and verdicts of use; a second end; replacements; rentals without a quote and an offer; unknown
+machines."""
 
 from __future__ import annotations
 
@@ -60,3 +61,36 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="probe_answers_rental_id_fk"),
     )
     op.create_index("probe_answers_vendor", "probe_answers", ["vendor", "at"])
+    op.create_table(
+        "unknown_purchases",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("machines", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("guess", sa.Text()),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ask_again_at", sa.DateTime(timezone=True)),
+        sa.Column("put_off_by", sa.Text()),
+        sa.Column("decided", sa.Text()),
+        sa.Column("rental_id", sa.Text()),
+        sa.Column("over_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="unknown_purchases_pk"),
+        sa.ForeignKeyConstraint(["rental_id"], ["rentals.id"], name="unknown_purchases_rental_id_fk"),
+    )
+    not_over = sa.text("over_at IS NULL")
+    op.create_index(
+        "unknown_purchases_open",
+        "unknown_purchases",
+        ["found_at"],
+        sqlite_where=not_over,
+        postgresql_where=not_over,
+    )
+    with op.batch_alter_table("messages") as messages:
+        messages.add_column(sa.Column("purchase_id", sa.Text()))
+        messages.create_foreign_key("messages_purchase_id_fk", "unknown_purchases", ["purchase_id"], ["id"])
+    of_purchase = sa.text("purchase_id IS NOT NULL")
+    op.create_index(
+        "messages_purchase", "messages", ["purchase_id"], sqlite_where=of_purchase, postgresql_where=of_purchase
+    )
+    # The machines that the admins were told of once. Now they can decide about them, so they are asked.
+    op.execute("DELETE FROM account WHERE name LIKE 'unknown:%'")

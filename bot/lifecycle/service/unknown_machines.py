@@ -1,0 +1,193 @@
+"""What admins decide about machines that run on the account and that no attempt has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.errors import Mistake, TooLate
+from bot.lifecycle.adoption import cost_so_far
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.adopting import adopt_machines, check_admin
+from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.transitions import finish
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import AccruedCost
+from bot.model.text import say_span
+from bot.model.unknown import AccountVerdict, Decided, UnknownPurchase
+from bot.policy.unknown_machines import ASK_AGAIN_AFTER, typed_name, typed_right
+
+DESTROYED_WITHIN = timedelta(hours=1)
+"""The lease of machines that are destroyed at once: an end that the overdue deletion knows."""
+V = AccountVerdict
+
+
+@dataclass(frozen=True)
+class PurchaseView:
+    """Unknown machines of one purchase at one moment."""
+
+    purchase: UnknownPurchase
+    spent: AccruedCost
+    names: dict[str, str]
+    """The display names of the people in it, by user id."""
+
+
+async def view_of(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> PurchaseView:
+    """Return unknown machines with their cost by now. The caller has checked that the reader may see them."""
+    rental = await tx.rentals.get(purchase.rental_id) if purchase.rental_id else None
+    people = {
+        purchase.guess,
+        purchase.put_off_by,
+        purchase.decided.by if purchase.decided else None,
+        rental.owner if rental else None,
+    }
+    names = await tx.people.names([person for person in people if person is not None])
+    return PurchaseView(purchase, cost_so_far(purchase.machines, deps.clock.now()), names)
+
+
+async def to_decide(deps: Deps, admin: Person, purchase_id: str, version: int) -> PurchaseView:
+    """Return unknown machines for a dialog in which an admin decides.
+
+    Raise Refused if the person is no admin, and TooLate if somebody decided before or if they changed since the
+    reader saw version `version`.
+    """
+    async with deps.store.read() as tx:
+        return await view_of(tx, deps, await _open(tx, deps, admin, purchase_id, version))
+
+
+async def give_owner(
+    deps: Deps, admin: Person, purchase_id: str, version: int, *, owner: Person, span: timedelta
+) -> Rental:
+    """Make a rental of machines that run, for `owner` and for `span` from now, and return it.
+
+    Raise as `to_decide` and `adopting.adopt_machines`, and TooLate if not all of the machines run.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        # First: it takes the spending lock, so that the second of two admins reads what the first decided.
+        await tx.rentals.usage(owner.id)
+        purchase = await _open(tx, deps, admin, purchase_id, version)
+        if not purchase.runs:
+            raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
+        ends_at = deps.clock.now() + span
+        rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=owner, ends_at=ends_at)
+        await _decide(tx, deps, admin, purchase, V.ADOPTED, rental=rental)
+        return rental
+
+    return await transact(deps, decision)
+
+
+async def destroy(deps: Deps, admin: Person, purchase_id: str, version: int, *, typed: str) -> Rental:
+    """Make a rental of the machines for the admin and destroy it at once, so that its deletion is watched and its
+    cost is in the ledger. Return the rental.
+
+    Raise as `to_decide`, and Mistake if the admin did not type the name that `typed_name` wants.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        await tx.rentals.usage(admin.id)  # as in `give_owner`
+        purchase = await _open(tx, deps, admin, purchase_id, version)
+        if not typed_right(purchase, typed):
+            raise Mistake(f"That is not its name. Type {typed_name(purchase)} to destroy it.")
+        now = deps.clock.now()
+        ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
+        rental = await adopt_machines(tx, deps, admin, purchase.alive, owner=admin, ends_at=ends_at)
+        snapshot = await load_snapshot(tx, rental)
+        after, events = finish(
+            rental,
+            State.DESTROYED,
+            attempts=snapshot.attempts,
+            at=now,
+            bill=snapshot.spent(now),
+            why=Why.ASKED,
+            by=admin.id,
+        )
+        await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
+        await _decide(tx, deps, admin, purchase, V.DESTROYED, rental=rental)
+        return after
+
+    return await transact(deps, decision)
+
+
+async def not_ours(deps: Deps, admin: Person, purchase_id: str, version: int, *, reason: str) -> None:
+    """Note that machines are not ours to manage: nobody is asked about them again. Raise as `to_decide`."""
+
+    async def decision(tx: Tx) -> None:
+        purchase = await _open(tx, deps, admin, purchase_id, version)
+        await _decide(tx, deps, admin, purchase, V.NOT_OURS, reason=reason)
+
+    await transact(deps, decision)
+
+
+async def ask_again(deps: Deps, admin: Person, purchase_id: str, version: int) -> None:
+    """Ask the admins again in a day. Until then they can still decide. Raise as `to_decide`."""
+
+    async def decision(tx: Tx) -> None:
+        purchase = await _open(tx, deps, admin, purchase_id, version)
+        at = deps.clock.now() + ASK_AGAIN_AFTER
+        await _save(tx, purchase, changed(purchase, ask_again_at=at, put_off_by=admin.id))
+
+    await transact(deps, decision)
+
+
+async def _open(tx: Tx, deps: Deps, admin: Person, purchase_id: str, version: int) -> UnknownPurchase:
+    """Return unknown machines that wait for a decision. Raise as `to_decide`."""
+    check_admin(admin, deps)
+    purchase = await tx.unknown.get(purchase_id)
+    if purchase is None:
+        raise TooLate("I don't know these machines any more. I changed nothing.")
+    if purchase.decided is not None:
+        raise await _decided_before(tx, deps, admin, purchase.decided, purchase.rental_id)
+    if purchase.rental_id is not None:
+        raise TooLate(f"It belongs to {purchase.rental_id} by now. I changed nothing.", purchase.rental_id)
+    if purchase.over_at is not None:
+        raise TooLate("It is gone. I changed nothing.")
+    if purchase.version != version:
+        raise TooLate("What is known of it changed just now. I changed nothing: look at the message again.")
+    return purchase
+
+
+async def _decided_before(tx: Tx, deps: Deps, admin: Person, decided: Decided, rental_id: str | None) -> TooLate:
+    name = (await tx.people.names([decided.by])).get(decided.by, "Someone else")
+    who = "You" if decided.by == admin.id else name
+    did = {
+        V.ADOPTED: "gave it an owner",
+        V.DESTROYED: "destroyed it",
+        V.NOT_OURS: "said that it is not ours to manage",
+    }[decided.verdict]
+    passed = deps.clock.now() - decided.at
+    unit = timedelta(minutes=1) if passed >= timedelta(minutes=1) else timedelta(seconds=1)
+    return TooLate(f"{who} {did} {say_span(passed // unit * unit)} ago. I changed nothing.", rental_id)
+
+
+async def _decide(
+    tx: Tx,
+    deps: Deps,
+    admin: Person,
+    purchase: UnknownPurchase,
+    verdict: AccountVerdict,
+    *,
+    rental: Rental | None = None,
+    reason: str = "",
+) -> None:
+    now = deps.clock.now()
+    after = changed(
+        purchase,
+        decided=Decided(verdict=verdict, by=admin.id, at=now, reason=reason),
+        ask_again_at=None,
+        put_off_by=None,
+        rental_id=rental.id if rental else None,
+        over_at=now if rental else None,
+    )
+    await _save(tx, purchase, after)
+    await tx.people.note_seen(admin.id, now)
+
+
+async def _save(tx: Tx, before: UnknownPurchase, after: UnknownPurchase) -> None:
+    await tx.unknown.save(before, changed(after, version=before.version + 1))

@@ -1,0 +1,160 @@
+"""Keeps what the admins read of unknown machines up to date with the account. The sweep calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from bot.errors import MarketAway
+from bot.lifecycle.adoption import cost_so_far
+from bot.lifecycle.deps import Deps, StepDeps, new_id, transact
+from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.ports.store import Tx
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, MessageKind, to_person
+from bot.model.unknown import UnknownMachine, UnknownPurchase
+from bot.policy.unknown_machines import belongs_to, by_purchase, guess_owner
+
+
+def unknown_machine(view: ResourceView, now: datetime) -> UnknownMachine:
+    """Return a machine that no attempt has, as the account shows it `now`."""
+    return UnknownMachine(
+        resource_id=view.resource_id,
+        status=view.status,
+        runs=view.runs,
+        name=view.name,
+        gpu=view.gpu,
+        count=view.count or 1,
+        vendor=view.vendor,
+        rate=view.rate,
+        since=view.valid_from or view.created_at or now,
+        valid_from=view.valid_from,
+        host=view.host,
+        port=view.port,
+        offer_ids=view.offer_ids,
+    )
+
+
+async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], owners: Mapping[str, str]) -> None:
+    """Store the machines of the account that no attempt has, and ask the admins about those that are new.
+
+    `views` are these machines. `owners` has the rental's id for each resource that belongs to one. A machine that
+    the list lacks counts as gone only if the vendor says so, because the list may be old.
+    """
+    now = deps.clock.now()
+    listed = {view.resource_id: unknown_machine(view, now) for view in views}
+    async with deps.store.read() as tx:
+        before = await tx.unknown.not_over()
+    if not listed and not before:
+        return
+    left_out = {
+        machine.resource_id
+        for purchase in before
+        for machine in purchase.machines
+        if machine.gone_at is None and machine.resource_id not in listed.keys() | owners.keys()
+    }
+    gone = {resource_id for resource_id in left_out if await _is_gone(deps, resource_id)}
+
+    async def decision(tx: Tx) -> None:
+        purchases = await tx.unknown.not_over()
+        # Some may have got an owner since the account was read.
+        known = await tx.rentals.resources_by_id(list(listed))
+        new = {one.resource_id: one for one in listed.values() if one.resource_id not in known}
+        for purchase in purchases:
+            for machine in purchase.machines:
+                new.pop(machine.resource_id, None)
+        joining = {machine.resource_id: belongs_to(machine, purchases) for machine in new.values()}
+        for purchase in purchases:
+            joined = [new.pop(one) for one, to in joining.items() if to is purchase]
+            await _update(tx, deps, purchase, _read(purchase, listed, gone, joined, now), owners)
+        for machines in by_purchase(new.values()):
+            await _add(tx, deps, machines)
+
+    await transact(deps, decision)
+
+
+async def _is_gone(deps: StepDeps, resource_id: str) -> bool:
+    try:
+        view = await deps.market.resource(resource_id, fresh=True)
+    except MarketAway:
+        return False
+    return view is None or view.deleted
+
+
+def _read(
+    purchase: UnknownPurchase,
+    listed: Mapping[str, UnknownMachine],
+    gone: Collection[str],
+    joined: Sequence[UnknownMachine],
+    now: datetime,
+) -> tuple[UnknownMachine, ...]:
+    """Return the machines of a purchase as the account shows them now."""
+    read = []
+    for machine in purchase.machines:
+        newest = listed.get(machine.resource_id)
+        if newest is not None:
+            # Without a start from the API, `since` is when we saw it first.
+            read.append(changed(newest, since=min(newest.since, machine.since)))
+        elif machine.resource_id in gone:
+            read.append(changed(machine, runs=False, gone_at=now))
+        else:
+            read.append(machine)
+    return (*read, *joined)
+
+
+async def _update(
+    tx: Tx,
+    deps: StepDeps,
+    purchase: UnknownPurchase,
+    machines: tuple[UnknownMachine, ...],
+    owners: Mapping[str, str],
+) -> None:
+    """Store what changed about a purchase, and ask the admins again if that is due."""
+    now = deps.clock.now()
+    owner = next((owners[one.resource_id] for one in machines if one.resource_id in owners), None)
+    over = owner is not None or all(machine.gone_at is not None for machine in machines)
+    after = changed(purchase, machines=machines, rental_id=owner, over_at=now if over else None)
+    if after.open and after.ask_again_at is not None and after.ask_again_at <= now:
+        after = changed(after, asked_at=now, ask_again_at=None, put_off_by=None)
+        await ask_admins(tx, deps, after)
+    if after != purchase:
+        await tx.unknown.save(purchase, changed(after, version=purchase.version + 1))
+
+
+async def _add(tx: Tx, deps: StepDeps, machines: tuple[UnknownMachine, ...]) -> None:
+    now = deps.clock.now()
+    guess = guess_owner(machines, await tx.people.all_known(), deps.rules)
+    purchase = UnknownPurchase(id=new_id(), machines=machines, found_at=now, asked_at=now, guess=guess)
+    await tx.unknown.add(purchase)
+    await ask_admins(tx, deps, purchase)
+
+
+async def ask_admins(tx: Tx, deps: Deps, purchase: UnknownPurchase) -> None:
+    """Ask each admin, by a new direct message, what becomes of unknown machines."""
+    now, real_now, first = deps.clock.now(), deps.clock.real(), purchase.machines[0]
+    bill = cost_so_far(purchase.machines, now)
+    facts = Facts(
+        resource_id=first.resource_id,
+        name=first.name,
+        gpu=first.gpu,
+        count=len(purchase.machines),
+        vendor=first.vendor,
+        rate=first.rate,
+        since=first.since,
+        amount=bill.amount,
+        estimated=bill.estimated,
+    )
+    event_id = await tx.events.add(Event(rental_id=None, kind=EventKind.UNKNOWN_MACHINE, at=now, facts=facts))
+    for admin in deps.rules.admins:
+        await tx.messages.add(
+            Message(
+                kind=MessageKind.UNKNOWN,
+                to=to_person(admin),
+                event_id=event_id,
+                purchase_id=purchase.id,
+                target_version=purchase.version,
+                created_at=real_now,
+                due_at=real_now,
+            )
+        )

@@ -1,0 +1,193 @@
+"""Unknown machines of the account: the message to each admin, edited as they change, and its dialogs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from bot.model.event import Event
+from bot.model.summary import AccruedCost
+from bot.model.unknown import AccountVerdict, UnknownPurchase
+from bot.policy.rules import Rules
+from bot.policy.unknown_machines import typed_name
+from handlers.ids import Action, Callback, Field
+from handlers.values import PurchaseValue
+from handlers.views import blocks
+from handlers.views.blocks import Modal, Rendered, button, option
+from handlers.views.format import Times, dollars, escape, join, listed, per_hour, person, sentence, span
+from handlers.views.machine_text import machines, vendor
+from handlers.views.rental_text import so_far
+
+HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
+"""The hours that the dialog offers if the rules allow them."""
+USUAL_HOURS = 24
+NAMES_SHOWN = 3
+LONGEST_REASON = 200
+V = AccountVerdict
+
+
+def asked(
+    event: Event, purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times
+) -> Rendered:
+    """Return the message of one question about unknown machines, as of now. `event` is the question."""
+    what = _facts(purchase, times)
+    if not purchase.open:
+        return blocks.message(_answered(purchase, spent, names, times), closed=purchase.over_at is not None)
+    if event.at < purchase.asked_at:
+        return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(purchase.asked_at)}.")
+    guess = f"It may be {person(names, purchase.guess)}'s." if purchase.guess else ""
+    later = ""
+    if purchase.ask_again_at is not None:
+        again = times.at_time(purchase.ask_again_at)
+        later = f"{person(names, purchase.put_off_by)} says later: I ask again {again}."
+    waits = "" if purchase.runs else "It doesn't run yet, so it can't get an owner yet."
+    cost = "" if _unpriced(purchase) else f"It cost {so_far(spent)}."
+    text = join(f"{_lead(purchase)}: {what}.", cost, guess, waits, later)
+    value = PurchaseValue(purchase_id=purchase.id, version=purchase.version)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            button("Give it an owner", Action.GIVE_OWNER, value) if purchase.runs else None,
+            button("Not ours to manage", Action.NOT_OURS, value),
+            None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value),
+            button("Destroy ...", Action.DESTROY_UNKNOWN, value, style="danger"),
+        ),
+        closed=False,
+    )
+
+
+def _lead(purchase: UnknownPurchase) -> str:
+    count = len(purchase.alive)
+    if count > 1:
+        return f"{count} machines I don't know are running"
+    return "A machine I don't know is running" if purchase.runs else "A machine I don't know is on the account"
+
+
+def _answered(purchase: UnknownPurchase, spent: AccruedCost, names: dict[str, str], times: Times) -> str:
+    what, decided = _what(purchase), purchase.decided
+    if decided is None and purchase.rental_id is not None:
+        return f"It belongs to {purchase.rental_id}: {what}."
+    if decided is None:
+        gone = f" {times.time(purchase.over_at)}" if purchase.over_at else ""
+        return f"Gone{gone}: {what}, which I didn't know. It cost {_in_all(spent)}."
+    who, when = person(names, decided.by), times.at_time(decided.at)
+    if decided.verdict is V.NOT_OURS:
+        gone = f" Gone {times.time(purchase.over_at)}; it cost {_in_all(spent)}." if purchase.over_at else ""
+        why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
+        listed_in = "" if gone else " I don't ask again; /gpu list all shows what it costs."
+        return f"Not ours to manage, says {who} {when}: {what}.{why}{listed_in}{gone}"
+    did = "gave it an owner" if decided.verdict is V.ADOPTED else "destroyed it"
+    return f"{who} {did} {when}: {what}. It is {purchase.rental_id} now: /gpu show {purchase.rental_id}"
+
+
+def _in_all(spent: AccruedCost) -> str:
+    return f"{dollars(spent.amount)}{' estimated' if spent.estimated else ''}"
+
+
+def _what(purchase: UnknownPurchase) -> str:
+    """Return `1x H100, Hyperstack, named train-3`."""
+    shown = purchase.alive
+    first = shown[0]
+    named = [escape(machine.name, 60) for machine in shown if machine.name]
+    more = len(named) - NAMES_SHOWN
+    names = listed([*named[:NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
+    parts = [
+        machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
+        vendor(first.vendor) if first.vendor else "",
+        f"named {names}" if names else f"resource {escape(first.resource_id[:8])}",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _facts(purchase: UnknownPurchase, times: Times) -> str:
+    rate = _rate(purchase)
+    since = times.time(min(machine.since for machine in purchase.alive))
+    return ", ".join(filter(None, (_what(purchase), rate, f"since {since}")))
+
+
+def _rate(purchase: UnknownPurchase) -> str:
+    rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
+    return "price unknown" if _unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
+
+
+def _unpriced(purchase: UnknownPurchase) -> bool:
+    """Return whether the API states no price for one of the machines, so that what they cost is not known."""
+    return any(machine.rate is None for machine in purchase.alive)
+
+
+def _in_short(purchase: UnknownPurchase, spent: AccruedCost) -> str:
+    """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
+    cost = "" if _unpriced(purchase) else so_far(spent)
+    return ", ".join(filter(None, (_what(purchase), _rate(purchase), cost))) + "."
+
+
+def line(purchase: UnknownPurchase, spent: AccruedCost, times: Times) -> str:
+    """Return unknown machines in one line of `/gpu list all`."""
+    word = "Not ours to manage" if purchase.decided is not None else "Unknown"
+    cost = "" if _unpriced(purchase) else f", {so_far(spent)}"
+    return f"{word}: {_facts(purchase, times)}{cost}."
+
+
+# --- dialogs
+
+
+def give_owner(purchase: UnknownPurchase, spent: AccruedCost, *, rules: Rules) -> Modal:
+    """Return the dialog that asks for whom a machine is, and for how long."""
+    longest = rules.lease.max
+    hours = [each for each in HOURS if timedelta(hours=each) <= longest] or [1]
+    chosen = USUAL_HOURS if USUAL_HOURS in hours else hours[-1]
+    return blocks.modal(
+        Callback.GIVE_OWNER,
+        "Give it an owner",
+        blocks.section(f"{_in_short(purchase, spent)}"),
+        blocks.person_select(
+            Field.OWNER, "For whom", chosen=purchase.guess, hint="A member of this workspace who may use me."
+        ),
+        blocks.select(
+            Field.HOURS,
+            "For how long from now",
+            [option(span(timedelta(hours=each)), str(each)) for each in hours],
+            chosen=str(chosen),
+        ),
+        blocks.context("At that end it is destroyed. I don't know whose keys are on it."),
+        submit="Give",
+        value=_value(purchase),
+    )
+
+
+def not_ours(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
+    """Return the dialog that asks why machines are not ours to manage."""
+    return blocks.modal(
+        Callback.NOT_OURS,
+        "Not ours to manage",
+        blocks.section(f"{_in_short(purchase, spent)} I won't ask about it again, and it runs on."),
+        blocks.text_input(Field.REASON, "Why", hint="The other admins read it.", longest=LONGEST_REASON),
+        submit="Not ours",
+        value=_value(purchase),
+    )
+
+
+def destroy(purchase: UnknownPurchase, spent: AccruedCost) -> Modal:
+    """Return the dialog that confirms the destruction of unknown machines."""
+    wanted = typed_name(purchase)
+    typed = None
+    if wanted is not None:
+        typed = blocks.text_input(
+            Field.MACHINE_NAME, f"It isn't named as mine are. Type its name: {escape(wanted, 200)}", longest=300
+        )
+    return blocks.modal(
+        Callback.DESTROY_UNKNOWN,
+        "Destroy it?",
+        blocks.section(
+            f"{_in_short(purchase, spent)} Everything on it is lost. "
+            "You become its owner, so that its deletion is watched and its cost is counted."
+        ),
+        typed,
+        submit="Destroy",
+        value=_value(purchase),
+    )
+
+
+def _value(purchase: UnknownPurchase) -> PurchaseValue:
+    return PurchaseValue(purchase_id=purchase.id, version=purchase.version)

@@ -1,0 +1,218 @@
+"""Machines that no attempt has: the admins are asked about each purchase, and decide once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle.service import unknown_machines
+from bot.model.event import EventKind as E
+from bot.model.message import Message, MessageKind
+from bot.model.state import State
+from bot.model.unknown import AccountVerdict, UnknownPurchase
+from tests.lifecycle.adopting import add_machine
+from tests.lifecycle.checks import check, check_delivered
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World, world
+
+OTHER = "00000000-1111-4222-8333-444444444444"
+V = AccountVerdict
+
+
+async def open_purchases(here: World) -> list[UnknownPurchase]:
+    async with here.deps.store.read() as tx:
+        return await tx.unknown.not_over()
+
+
+async def the_purchase(here: World, name: str = "train-3") -> UnknownPurchase:
+    """Return the unknown machine that the sweep finds."""
+    await add_machine(here, name)
+    await here.sweep()
+    (purchase,) = await open_purchases(here)
+    return purchase
+
+
+async def stored(here: World, purchase: UnknownPurchase) -> UnknownPurchase:
+    async with here.deps.store.read() as tx:
+        found = await tx.unknown.get(purchase.id)
+    assert found is not None
+    return found
+
+
+async def cards(here: World, purchase: UnknownPurchase) -> list[Message]:
+    """Return the messages about a purchase, oldest first."""
+    return [one for one in await here.messages(MessageKind.UNKNOWN) if one.purchase_id == purchase.id]
+
+
+async def give(here: World, purchase: UnknownPurchase, **more: Any) -> Any:
+    return await unknown_machines.give_owner(
+        here.deps, CLEO, purchase.id, purchase.version, **{"owner": ANA, "span": 3 * HOUR, **more}
+    )
+
+
+async def test_each_admin_is_asked_once_and_the_machine_that_gets_an_owner_is_watched_until_its_end(
+    url: str,
+) -> None:
+    async with world(url) as here:
+        purchase = await the_purchase(here)
+        await here.sweep()
+        assert [message.to.value for message in await cards(here, purchase)] == [CLEO.id]
+        assert await here.account_event_kinds() == [E.UNKNOWN_MACHINE]
+        assert (purchase.runs, purchase.alive[0].name, purchase.alive[0].rate) == (
+            True,
+            "train-3",
+            Decimal("2.10"),
+        )
+        rental = await give(here, purchase)
+        await here.settle()
+        after = await stored(here, purchase)
+        assert (after.rental_id, after.over_at) == (rental.id, here.now)
+        assert after.decided is not None
+        assert (after.decided.verdict, after.decided.by) == (V.ADOPTED, CLEO.id)
+        assert [message.target_version for message in await cards(here, purchase)] == [after.version]
+        await here.sweep()
+        assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+        await here.until(rental, State.DESTROYED, within=4 * HOUR)
+        assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+        await check(here)
+        await check_delivered(here)
+
+
+async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:
+    purchase = await the_purchase(here)
+    here.jump(2 * HOUR)
+    decide = unknown_machines.destroy
+    with pytest.raises(Mistake, match="train-3"):
+        await decide(here.deps, CLEO, purchase.id, purchase.version, typed="train")
+    rental = await decide(here.deps, CLEO, purchase.id, purchase.version, typed=" train-3 ")
+    assert (rental.state, rental.owner) == (State.DESTROYING, CLEO.id)
+    await here.until(rental, State.DESTROYED)
+    (row,) = await here.ledger(rental)
+    assert (row.owner, row.amount) == (CLEO.id, await here.bill())
+    assert await here.alive() == []
+    assert await here.event_kinds(rental) == [E.ADOPTED, E.DESTROYING, E.ENDED]
+
+
+async def test_a_machine_with_a_name_of_ours_is_destroyed_without_typing_its_name(here: World) -> None:
+    await here.ready()  # so that the store isn't empty
+    purchase = await the_purchase(here, "gpubot-bench")
+    rental = await unknown_machines.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+    await here.until(rental, State.DESTROYED)
+
+
+async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(here: World) -> None:
+    purchase = await the_purchase(here)
+    await unknown_machines.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    for _ in range(3):
+        await here.pass_time(24 * HOUR)
+        await here.sweep()
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 1
+    (kept,) = await open_purchases(here)
+    assert kept.decided is not None
+    assert (kept.decided.verdict, kept.decided.reason) == (V.NOT_OURS, "the web team's")
+    assert await here.calls("delete_resource") == []
+
+
+async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World) -> None:
+    purchase = await the_purchase(here)
+    await unknown_machines.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    await here.pass_time(23 * HOUR)
+    await here.sweep()
+    assert len(await cards(here, purchase)) == 1
+    await here.pass_time(HOUR)
+    await here.sweep()
+    await here.sweep()
+    assert len(await cards(here, purchase)) == 2
+    assert (await stored(here, purchase)).ask_again_at is None
+
+
+@pytest.mark.parametrize("how", ["deleted", "missing"])
+async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World, how: str) -> None:
+    purchase = await the_purchase(here)
+    await here.outside.control(f"resources/{purchase.alive[0].resource_id}/vanish", how=how)
+    await here.sweep()
+    assert (await stored(here, purchase)).over_at == here.now
+    with pytest.raises(TooLate, match="gone"):
+        await give(here, await stored(here, purchase))
+    assert await here.rentals() == []
+
+
+async def test_a_list_that_lacks_a_machine_which_the_vendor_still_has_ends_nothing(here: World) -> None:
+    purchase = await the_purchase(here)
+    lie = await here.list_resources_as([])
+    await here.sweep()
+    await here.release(lie)
+    assert await open_purchases(here) == [purchase]
+
+
+async def test_machines_of_one_purchase_are_one_question_and_others_are_each_alone(here: World) -> None:
+    def listed(resource_id: str, *offers: str) -> dict[str, Any]:
+        return {
+            "resource_id": resource_id,
+            "status": "running",
+            "name": "train",
+            "offer_history": [{"offer_id": offer} for offer in offers],
+        }
+
+    ids = [OTHER[:-1] + str(n) for n in range(5)]
+    lie = await here.list_resources_as(
+        [listed(ids[0], "a"), listed(ids[1]), listed(ids[2], "b", "a"), listed(ids[3])]
+    )
+    await here.sweep()
+    found = [{machine.resource_id for machine in one.machines} for one in await open_purchases(here)]
+    assert sorted(found, key=len) == [{ids[1]}, {ids[3]}, {ids[0], ids[2]}]
+    await here.release(lie)
+    lie = await here.list_resources_as([listed(each, "a") for each in (ids[0], ids[2], ids[4])])
+    shown = await here.fault("get_resource", "garbage", times=None, body=json.dumps(listed(ids[1])))
+    await here.sweep()
+    assert {ids[0], ids[2], ids[4]} in [
+        {machine.resource_id for machine in one.machines} for one in await open_purchases(here)
+    ]
+    assert len(await here.messages(MessageKind.UNKNOWN)) == 3
+    for each in (lie, shown):
+        await here.release(each)
+
+
+async def test_only_admins_decide_and_the_second_reads_who_decided(url: str) -> None:
+    async with world(url) as here:
+        purchase = await the_purchase(here)
+        for person in (ANA, BEN):
+            with pytest.raises(Refused):
+                await unknown_machines.to_decide(here.deps, person, purchase.id, purchase.version)
+            with pytest.raises(Refused):
+                await unknown_machines.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
+        both = await asyncio.gather(give(here, purchase), give(here, purchase), return_exceptions=True)
+        (lost,) = [result for result in both if isinstance(result, TooLate)]
+        assert "gave it an owner" in lost.words
+        assert len(await here.rentals()) == 1
+        await here.settle()
+
+
+async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: World) -> None:
+    purchase = await the_purchase(here)
+    await unknown_machines.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    with pytest.raises(TooLate, match="changed just now"):
+        await give(here, purchase)
+    assert (await stored(here, purchase)).decided is None
+    await here.settle()
+
+
+async def test_a_machine_without_a_price_costs_what_is_known_and_says_that_it_is_estimated(here: World) -> None:
+    body = {"resource_id": OTHER, "status": "running", "name": None}
+    lie = await here.list_resources_as([body])
+    shown = await here.fault("get_resource", "garbage", times=None, match=OTHER, body=json.dumps(body))
+    await here.sweep()
+    (purchase,) = await open_purchases(here)
+    rental = await give(here, purchase)
+    await here.pass_time(MINUTE)
+    details = await here.rental(rental.id)
+    assert (details.rate, details.request.gpu, details.vendor) == (Decimal(0), "unknown GPU", None)
+    for each in (lie, shown):
+        await here.release(each)
+    await here.until(rental, State.LOST)
+    (row,) = await here.ledger(rental)
+    assert (row.amount, row.estimated) == (0, True)

@@ -1,0 +1,151 @@
+"""What admins read of machines that the bot doesn't know, and the dialogs in which they decide."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import Event
+from bot.model.event import EventKind as K
+from bot.model.summary import AccruedCost
+from bot.model.unknown import AccountVerdict, Decided, UnknownMachine, UnknownPurchase
+from handlers.views import unknown_machines as views
+from handlers.views.rental_text import reader_times
+from tests.views.screens import dialog, message, page, read
+from tests.views.stories import ANA, CARL, NAMES, RULES, clock
+
+NOW = clock(14, 40)
+TRAIN = UnknownMachine(
+    resource_id="3c90c3cc-0d44-4b50-8888-8dd25736052a",
+    status="running",
+    runs=True,
+    name="train-3 <!here>",
+    gpu="nvidia-h100-sxm5-80gb",
+    vendor="hyperstack",
+    rate=Decimal("2.10"),
+    since=clock(9, 12),
+    valid_from=clock(9, 12),
+)
+STARTING = changed(TRAIN, runs=False, status="provisioning", name=None, gpu=None, vendor=None, rate=None)
+EVENT = Event(id=1, rental_id=None, kind=K.UNKNOWN_MACHINE, at=clock(14, 10))
+SPENT = AccruedCost(amount=48_300_000, estimated=False)
+
+
+def purchase(*machines: UnknownMachine, **fields: Any) -> UnknownPurchase:
+    known = UnknownPurchase(
+        id="u7mq2", machines=machines or (TRAIN,), found_at=clock(14, 10), asked_at=clock(14, 10)
+    )
+    return changed(known, **fields)
+
+
+def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:
+    times = reader_times(RULES, NOW, "UTC")
+    return message(views.asked(EVENT, purchase(*machines, **fields), spent, NAMES, times), NOW)
+
+
+def decided(verdict: AccountVerdict, **fields: Any) -> str:
+    reason = "the web team's <@U0>" if verdict is AccountVerdict.NOT_OURS else ""
+    fields["decided"] = Decided(verdict=verdict, by=CARL, at=clock(14, 30), reason=reason)
+    return shown(**fields)
+
+
+def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
+    cluster = [changed(TRAIN, resource_id=f"r{n}", name=f"node-{n}", count=8) for n in range(5)]
+    assert page(
+        shown(guess=ANA),
+        shown(*cluster),
+        shown(STARTING, spent=AccruedCost(amount=0, estimated=True)),
+        shown(ask_again_at=clock(14, 35, day=25), put_off_by=CARL),
+        shown(asked_at=clock(14, 35)),
+    ) == snapshot("""\
+
+A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
+      since 09:12. It cost $48.30 so far. It may be Ana's.
+[Give it an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+
+5 machines I don't know are running: 40x H100 SXM 80 GB, Hyperstack, named node-0, node-1, node-2
+      and 2 more, $10.50/h, since 09:12. It cost $48.30 so far.
+[Give it an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+
+A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. It doesn't
+      run yet, so it can't get an owner yet.
+[Not ours to manage] [Ask again tomorrow] [Destroy ...]
+
+A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
+      since 09:12. It cost $48.30 so far. Carl says later: I ask again tomorrow at 14:35.
+[Give it an owner] [Not ours to manage] [Destroy ...]
+
+A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
+      since 09:12. I asked again at 14:35.
+""")
+
+
+def test_every_admin_reads_what_was_decided() -> None:
+    verdict = AccountVerdict
+    assert page(
+        decided(verdict.ADOPTED, rental_id="k7mq2", over_at=clock(14, 30)),
+        decided(verdict.DESTROYED, rental_id="k7mq2", over_at=clock(14, 30)),
+        decided(verdict.NOT_OURS),
+        decided(verdict.NOT_OURS, over_at=clock(14, 38)),
+        shown(over_at=clock(14, 30)),
+        shown(rental_id="k7mq2", over_at=clock(14, 30)),
+        read(views.line(purchase(), SPENT, reader_times(RULES, NOW, "UTC")), NOW),
+    ) == snapshot("""\
+
+Carl gave it an owner at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2
+      now: /gpu show k7mq2
+
+Carl destroyed it at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2 now:
+      /gpu show k7mq2
+
+Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
+      web team's <@U0>. I don't ask again; /gpu list all shows what it costs.
+
+Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
+      web team's <@U0>. Gone 14:38; it cost $48.30.
+
+Gone 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
+      $48.30.
+
+It belongs to k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
+
+Unknown: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09:12, $48.30 so far.
+""")
+
+
+def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
+    of_ours = purchase(changed(TRAIN, name="gpubot-k7mq2-1-u0ana"), guess=ANA)
+    assert page(
+        dialog(views.give_owner(of_ours, SPENT, rules=RULES), NOW),
+        dialog(views.not_ours(purchase(), SPENT), NOW),
+        dialog(views.destroy(purchase(), SPENT), NOW),
+        dialog(views.destroy(of_ours, SPENT), NOW),
+    ) == snapshot("""\
+
+== Give it an owner ==
+1x H100 SXM 80 GB, Hyperstack, named gpubot-k7mq2-1-u0ana, $2.10/h, $48.30 so far.
+For whom: (U0ANA)
+For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
+  At that end it is destroyed. I don't know whose keys are on it.
+[Give] [Go back]
+
+== Not ours to manage ==
+1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. I won't ask about it
+      again, and it runs on.
+Why: ()
+[Not ours] [Go back]
+
+== Destroy it? ==
+1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. Everything on it is
+      lost. You become its owner, so that its deletion is watched and its cost is counted.
+It isn't named as mine are. Type its name: train-3 <!here>: ()
+[Destroy] [Go back]
+
+== Destroy it? ==
+1x H100 SXM 80 GB, Hyperstack, named gpubot-k7mq2-1-u0ana, $2.10/h, $48.30 so far. Everything on it
+      is lost. You become its owner, so that its deletion is watched and its cost is counted.
+[Destroy] [Go back]
+""")
