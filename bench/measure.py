@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench import acks, idle, polls, starts
+from bench import acks, idle, polls, starts, visits
 from bench.figures import HEADER, Figure, figure, write
 from bench.sizes import FULL, Size
 from bot.errors import GpubotError
@@ -28,6 +28,7 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     yield figure("poll_lateness_p99", polled.lateness, "s")
     yield figure("memory", polled.memory, "MB", started.memory)
     yield await idle.measure(size, folder)
+    yield await visits.measure(size)
 
 
 async def _run(size: Size, file: Path | None) -> None:

@@ -23,6 +23,7 @@ class Size(Frozen):
     """The speed of the sandbox's clock while polls are measured."""
     finished: int = 100_000
     passes: int = 1000
+    visits: int = 500
 
 
 FULL = Size()
@@ -37,4 +38,5 @@ TINY = Size(
     poll_speed=10,
     finished=50,
     passes=10,
+    visits=10,
 )

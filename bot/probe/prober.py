@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from bot.model.use import Visit
 from bot.probe.banner import sends_banner
 from bot.probe.host_key import fingerprint
@@ -29,6 +31,8 @@ class SshProber:
     ) -> None:
         """`seconds`: how many real seconds each call may take, `host_key` at most HOST_KEY_SECONDS, and `visit`
         `visit_seconds`. Without a key, `visit` has a new one, which no machine knows."""
+        # asyncssh asks for the name of the local user, though it is not used. In a container there may be none.
+        os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret
         self._seconds = seconds

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pwd
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import NoReturn
 
 import asyncssh
 import pytest
@@ -224,6 +226,20 @@ async def test_a_visit_uses_this_key_alone(key: ProbeKey, tmp_path: Path, monkey
         visit = await SshProber(key).visit("127.0.0.1", port, None)
     assert visit.missed is Missed.REFUSED
     assert (host.tried, asked) == (["root", "key"], 0)
+
+
+async def test_the_process_may_run_as_a_user_without_a_name(
+    key: ProbeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(_: int) -> NoReturn:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    async with serving(prints(REPORT)) as port:
+        assert (await SshProber(key).visit("127.0.0.1", port, None)).report == READ
 
 
 @pytest.mark.parametrize(
