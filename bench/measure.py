@@ -27,6 +27,9 @@ async def figures(size: Size, folder: Path) -> AsyncIterator[Figure]:
     polled = await polls.measure(size, folder)
     yield figure("poll_lateness_p99", polled.lateness, "s")
     yield figure("memory", polled.memory, "MB", started.memory)
+    visited = await polls.measure(size, folder, visited=size.visited)
+    yield figure("poll_visited_p99", visited.lateness, "s", polled.lateness)
+    yield figure("probe_memory", visited.memory - polled.memory, "MB")
     yield await idle.measure(size, folder)
     yield await visits.measure(size)
 
@@ -45,7 +48,7 @@ async def _run(size: Size, file: Path | None) -> None:
 
 def main() -> None:
     """Run the bench. If something does not run, print what and exit with status 1."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures gpubot; takes about 4 minutes.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures gpubot; takes about 6 minutes.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     set_up_logs(LogFormat.CONSOLE)

@@ -1,4 +1,5 @@
-"""Measures how late polls are with many rentals in provisioning, and how much memory the bot takes for them.
+"""Measures how late polls are with many rentals in provisioning, and how much memory the bot takes for them:
+alone, and beside many machines that are visited.
 
 The due time of a poll is read from the bot's database, and the time of its request from the sandbox's traffic log:
 everything between them counts.
@@ -20,6 +21,7 @@ from bench.people import invite
 from bench.rentals import buy, clock_of, seed
 from bench.sizes import Size
 from bench.timing import seconds, wait
+from bench.visited import seed_visited
 from bench.worlds import BOT, World, open_world, running
 from bot.demo.processes import NotRunning
 from bot.model.base import Frozen
@@ -34,6 +36,9 @@ DUE = """
     select attempts.offer_id, rentals.due_at from rentals join attempts on attempts.rental_id = rentals.id
     where rentals.state = 'provisioning'
 """
+ANSWERED = "select count(distinct rental_id) from samples where missed is null"
+VISITS_PER_SECOND = 5
+"""At least, in real time. The bot logs in 10 times a second."""
 
 Times = Mapping[str, Sequence[datetime]]
 """By offer, times in order."""
@@ -48,11 +53,14 @@ class Polls(Frozen):
     """MB."""
 
 
-async def measure(size: Size, folder: Path) -> Polls:
-    """Return lateness and memory. Raise NotRunning if a rental was not polled."""
-    async with open_world(folder, "polls", speed=size.poll_speed) as world:
+async def measure(size: Size, folder: Path, *, visited: int = 0) -> Polls:
+    """Return lateness and memory, beside `visited` machines that are visited. Raise NotRunning if a rental was not
+    polled, or a machine not visited."""
+    async with open_world(folder, f"polls-{visited}", speed=size.poll_speed) as world:
         owners, channel = await invite(world, min(OWNERS, size.provisioning))
         clock = await clock_of(world)
+        if visited:
+            await seed_visited(world, clock, visited, owners=owners, channel=channel)
         bought = await buy(world, clock, size.provisioning)
         await seed(world, clock, bought, state=State.PROVISIONING, owners=owners, channel=channel)
         await world.switch_on_rate_limits()
@@ -62,10 +70,19 @@ async def measure(size: Size, folder: Path) -> Polls:
             due = await _watch_due(world.file, size.poll_seconds)
             polled = await _polled(world, since)
             memory = bot.memory()
+        answered = await asyncio.to_thread(_answered, world.file)
     late = late_by(due, polled)
     if len(polled) < size.provisioning:
         raise NotRunning(f"{size.provisioning} rentals, but only {len(polled)} of them were polled.")
+    if answered < min(visited, VISITS_PER_SECOND * size.poll_seconds):
+        raise NotRunning(f"{visited} machines, but only {answered} of them answered a visit.")
     return Polls(lateness=p99(late) / size.poll_speed, memory=memory)
+
+
+def _answered(file: Path) -> int:
+    """Return how many machines answered a visit."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(ANSWERED).fetchone()[0])
 
 
 async def _watch_due(file: Path, span: float) -> Times:

@@ -17,7 +17,7 @@ from bot.lifecycle.deps import new_id
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.records import Change
 from bot.market.client import ComputeClear
-from bot.model.attempt import Attempt, AttemptState, Resource
+from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_channel
@@ -27,7 +27,10 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State
+from bot.model.use import Use, Verdict
+from bot.policy.boot import SCRIPT_VERSION
 from bot.policy.notices import QUIET
+from bot.policy.presence import CHECK_EVERY
 from bot.policy.rules import Rules
 from bot.policy.spending import propose
 from store.db import Database
@@ -40,6 +43,14 @@ ID_LENGTH = 8
 BUYERS = 16
 SPREAD = timedelta(seconds=15)
 """The due times of seeded rentals are spread over the span of one poll."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """Where visits find a machine with a probe."""
+
+    port: int
+    host_key: str
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,6 @@ async def clock_of(world: World) -> MovedClock:
 async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
     """Buy machines that never get ready, so that they do not change."""
     await world.sandbox.vendor("*", "slow")
-    addresses = world.sandbox.addresses
-    market = ComputeClear(addresses.compute, SecretStr(addresses.compute_token), clock)
     slots = asyncio.Semaphore(BUYERS)
 
     async def procure(offer: Offer) -> None:
@@ -67,15 +76,24 @@ async def buy(world: World, clock: Clock, count: int) -> list[Bought]:
             await market.procure(offer.offer_id, KEY, _name(offer), "")
 
     bought: dict[str, Offer] = {}
-    try:
+    async with market_of(world, clock) as market:
         while len(bought) < count:
             offers = (await market.offers(WANTED))[: count - len(bought)]
             await asyncio.gather(*map(procure, offers))
             bought |= {offer.offer_id: offer for offer in offers}
         resources = await market.resources()
+    return [Bought(bought[view.offer_ids[0]], view) for view in resources if view.offer_ids[0] in bought]
+
+
+@asynccontextmanager
+async def market_of(world: World, clock: Clock) -> AsyncIterator[ComputeClear]:
+    """Yield a client of the sandbox's marketplace."""
+    addresses = world.sandbox.addresses
+    market = ComputeClear(addresses.compute, SecretStr(addresses.compute_token), clock)
+    try:
+        yield market
     finally:
         await market.aclose()
-    return [Bought(bought[view.offer_ids[0]], view) for view in resources if view.offer_ids[0] in bought]
 
 
 def _name(offer: Offer) -> str:
@@ -93,12 +111,20 @@ async def database(world: World, clock: Clock) -> AsyncIterator[Database]:
 
 
 async def seed(
-    world: World, clock: Clock, bought: Sequence[Bought], *, state: State, owners: Sequence[str], channel: str
+    world: World,
+    clock: Clock,
+    bought: Sequence[Bought],
+    *,
+    state: State,
+    owners: Sequence[str],
+    channel: str,
+    probed: Probed | None = None,
 ) -> None:
     """Write one rental for each machine, in `provisioning` or `ready`, with its card in `channel`.
 
     The owners take turns, and each gets an SSH key. A ready rental is due at once, to ask whether it is still
-    needed; the others are due over `SPREAD`.
+    needed; the others are due over `SPREAD`. With `probed`, ready rentals are in use and were visited before; they
+    are due over CHECK_EVERY.
     """
     cards = await _cards(world, channel, len(bought))
     async with database(world, clock) as store, store.write() as tx:
@@ -106,11 +132,15 @@ async def seed(
         for owner in owners:
             await tx.people.add_key(owner, Key(line=KEY, comment="bench", fingerprint="SHA256:bench", set_at=now))
         for number, (one, ts) in enumerate(zip(bought, cards, strict=True)):
-            made = rental_of(one.offer, state, owner=owners[number % len(owners)], channel=channel, now=now)
-            wait = timedelta(0) if state is State.READY else SPREAD * number / len(bought)
-            rental = changed(made, due_at=now + wait)
+            owner = owners[number % len(owners)]
+            made = rental_of(one.offer, state, owner=owner, channel=channel, now=now)
+            spread = SPREAD
+            if probed is not None:
+                made, spread = _visited(made, probed, now), CHECK_EVERY
+            at_once = state is State.READY and probed is None
+            rental = changed(made, due_at=now if at_once else now + spread * number / len(bought))
             await tx.quotes.add(quote_of(rental, one, now))
-            await tx.rentals.apply(change_of(rental, one, ts, real_now=clock.real()))
+            await tx.rentals.apply(change_of(rental, one, ts, real_now=clock.real(), probe=probed is not None))
 
 
 async def _cards(world: World, channel: str, count: int) -> list[str]:
@@ -118,6 +148,19 @@ async def _cards(world: World, channel: str, count: int) -> list[str]:
     async with posting(world) as client:
         answers = [await client.chat_postMessage(channel=channel, text="A rental") for _ in range(count)]
     return [str(answer["ts"]) for answer in answers]
+
+
+def _visited(rental: Rental, probed: Probed, now: datetime) -> Rental:
+    """Return a ready rental as it is after some visits: its next visit changes nothing of it."""
+    quiet = changed(rental.running_lease, seen_at=now)
+    return changed(
+        rental,
+        port=probed.port,
+        host_key=probed.host_key,
+        probe_answered_at=now,
+        use=Use(verdict=Verdict.IN_USE, since=now, worked=True),
+        lease=quiet,
+    )
 
 
 def rental_of(offer: Offer, state: State, *, owner: str, channel: str, now: datetime) -> Rental:
@@ -172,7 +215,7 @@ def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
     )
 
 
-def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) -> Change:
+def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, probe: bool = False) -> Change:
     """Return a new rental with its history, its machine and its posted card."""
     now = rental.created_at
     attempt = Attempt(
@@ -183,6 +226,7 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime) 
         resource_name=_name(one.offer),
         public_key=KEY,
         key_comment="bench",
+        script=SentScript(version=SCRIPT_VERSION, probe=True) if probe else None,
         intended_at=now,
         answered_at=now,
         accepted=True,

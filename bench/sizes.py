@@ -16,6 +16,8 @@ class Size(Frozen):
     load_seconds: float = 30
     """For each kind of action."""
     provisioning: int = 1000
+    visited: int = 1000
+    """Machines that are visited while polls are measured a second time."""
     settle_seconds: float = 16
     """Until the first round of polls is over: they were due before the bot started."""
     poll_seconds: float = 60
@@ -33,6 +35,7 @@ TINY = Size(
     rate=10,
     load_seconds=0.5,
     provisioning=5,
+    visited=5,
     settle_seconds=0,
     poll_seconds=4,
     poll_speed=10,

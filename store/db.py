@@ -99,6 +99,7 @@ class Database:
         # SQLite takes one writer at a time. Writers queue here, where waiting blocks no thread and times out.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[Callable[[], None]] = []
+        self._visit_listeners: list[Callable[[], None]] = []
         self._commits = 0
         self.claims_left = False
         """Whether claims of an earlier process may remain: the database took no writes when it was opened."""
@@ -138,6 +139,9 @@ class Database:
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
+    def on_visits(self, listener: Callable[[], None]) -> None:
+        self._visit_listeners.append(listener)
+
     def in_background(self) -> Store:
         """Return the same database for work that nobody waits for. On SQLite its writers queue among themselves
         first, so that a person's write waits for one of them at most."""
@@ -163,7 +167,7 @@ class Database:
             tx = Transaction(conn, self._clock, writes=True)
             try:
                 yield tx
-                await self._commit(conn)
+                await self._commit(conn, visits=tx.visits.changed)
             except BaseException:
                 if tx.stale_changes:
                     await self._write_facts_of(conn, tx.stale_changes)
@@ -211,13 +215,14 @@ class Database:
         finally:
             self._writer_lock.release()
 
-    async def _commit(self, conn: AsyncConnection) -> None:
+    async def _commit(self, conn: AsyncConnection, *, visits: bool = False) -> None:
+        """Commit, and call the listeners. `visits`: those that wait for the begin and end of visits too."""
         try:
             await conn.commit()
             self._commits += 1
         finally:
             # A commit that failed may have been written. A listener that finds nothing new does no harm.
-            for listener in self._listeners:
+            for listener in (*self._listeners, *(self._visit_listeners if visits else ())):
                 listener()
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
@@ -239,6 +244,9 @@ class Background:
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         self._database.on_commit(listener)
+
+    def on_visits(self, listener: Callable[[], None]) -> None:
+        self._database.on_visits(listener)
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         return self._database.read()

@@ -32,12 +32,16 @@ class Visits:
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
+        self.changed = False
+        """Whether the visits of a machine began or ended in this transaction."""
 
     async def begin(self, rental_id: str, due_at: datetime) -> None:
         """Plan the first visit of a machine that became ready."""
+        self.changed = True
         await insert_new(self._conn, visits, {"rental_id": rental_id, "due_at": due_at, "claimed_by": None})
 
     async def end(self, rental_id: str) -> None:
+        self.changed = True
         await self._conn.execute(_END, {"key": rental_id})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:

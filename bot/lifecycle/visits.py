@@ -26,7 +26,7 @@ wait in the order in which they are due, so the period grows for all of them."""
 RETRY_FAILED = timedelta(minutes=2)
 """How long after a visit that failed with a bug or an outage of the store the next one is."""
 PAUSE_BETWEEN_PASSES = 0.02
-"""Real seconds. Without it, each of many commits in a row would cause a pass of its own."""
+"""Real seconds. Without it, each of many visits that end in a row would cause a pass of its own."""
 PAUSE_AFTER_OUTAGE = 1.0
 PAUSE_AFTER_BUG = 10.0
 """Real seconds."""
@@ -39,7 +39,8 @@ def _ignore(_: str) -> None:
 
 
 class Visits:
-    """Sleeps until a visit is due or a commit wakes it, then runs the visits that are due, `at_once` at most."""
+    """Sleeps until a visit is due, or until a commit begins or ends the visits of a machine, then runs the visits
+    that are due, `at_once` at most."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Visits:
         the outcome of each visit."""
         self.faults = VisitFaults()
         self._deps = deps
+        self._switched_on = deps.rules.idle.probe is ProbeKind.SSH
         self._claimant = claimant
         self._at_once = at_once
         self._pause_between_logins = 1 / logins_per_second
@@ -66,7 +68,7 @@ class Visits:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The visits under way, by rental."""
         self._claiming = False
-        deps.store.on_commit(self._wake.set)
+        deps.store.on_visits(self._wake.set)
 
     @property
     def in_flight(self) -> int:
@@ -75,7 +77,7 @@ class Visits:
 
     async def next_due(self) -> datetime | None:
         """Return when the next visit is due that is not under way. Return None if there is none."""
-        if self._deps.rules.idle.probe is not ProbeKind.SSH:
+        if not self._switched_on:
             return None
         async with self._deps.store.read() as tx:
             return await tx.visits.next_due()
@@ -104,14 +106,14 @@ class Visits:
 
     async def run_pass(self) -> datetime | None:
         """Cancel the visits of machines that are no longer ready, and start those that are due. Return when the
-        next pass is due, or None if only a commit or the end of a visit makes one due."""
-        await self._cancel_ended()
+        next pass is due. Return None if only the begin or the end of a machine's visits, or of a visit, makes one
+        due."""
+        if self._stale_claims:
+            await self._release_stale_claims()
+        due = await self._read()
         free = self._at_once - len(self._tasks)
         if free <= 0:
             return None
-        if self._stale_claims:
-            await self._release_stale_claims()
-        due = await self.next_due()
         now = self._deps.clock.now()
         if due is None or due > now:
             return due
@@ -145,12 +147,15 @@ class Visits:
             await tx.visits.release_all(without=self._tasks.keys())
         self._stale_claims = False
 
-    async def _cancel_ended(self) -> None:
-        """Cancel the visits of machines that are no longer ready: their addresses may be given to others."""
-        if self._tasks:
-            async with self._deps.store.read() as tx:
-                standing = await tx.visits.standing(self._tasks.keys())
-            await self._cancel(self._tasks.keys() - standing)
+    async def _read(self) -> datetime | None:
+        """Cancel the visits of machines that are no longer ready: their addresses may be given to others. Return
+        when the next visit is due."""
+        under_way = set(self._tasks)
+        async with self._deps.store.read() as tx:
+            due = await tx.visits.next_due() if self._switched_on else None
+            standing = await tx.visits.standing(under_way) if under_way else set()
+        await self._cancel(under_way - standing)
+        return due
 
     async def _cancel(self, rental_ids: Collection[str]) -> None:
         tasks = [self._tasks[rental_id] for rental_id in rental_ids if rental_id in self._tasks]

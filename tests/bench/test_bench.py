@@ -10,8 +10,9 @@ from bench.figures import write
 from bench.measure import figures
 from bench.sizes import TINY
 
-NAMES = {"start", "ack_command_p99", "ack_click_p99", "poll_lateness_p99", "memory", "idle_engine", "probe_cpu"}
-WITH_BASELINE = NAMES - {"poll_lateness_p99"}
+NAMES = {"start", "ack_command_p99", "ack_click_p99", "poll_lateness_p99", "memory", "idle_engine"}
+NAMES |= {"poll_visited_p99", "probe_memory", "probe_cpu"}
+WITH_BASELINE = NAMES - {"poll_lateness_p99", "probe_memory"}
 
 
 def modes_of_logs(folder: Path) -> set[tuple[str, int]]:

@@ -87,7 +87,7 @@ class FailingStore:
         self._store = store
         self.refuses_writes = True
         self.refuses_reads = False
-        self.on_commit = store.on_commit
+        self.on_commit, self.on_visits = store.on_commit, store.on_visits
 
     async def takes_writes(self) -> bool:
         return not self.refuses_writes

@@ -85,7 +85,7 @@ class UnsureStore:
         self._store = store
         self.in_doubt = False
         self.read = store.read
-        self.on_commit = store.on_commit
+        self.on_commit, self.on_visits = store.on_commit, store.on_visits
         self.takes_writes = store.takes_writes
 
     @asynccontextmanager

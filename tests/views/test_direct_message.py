@@ -286,6 +286,16 @@ ALARM = happened(
 )
 
 
+def test_a_changed_host_key_is_told_with_both_fingerprints() -> None:
+    keys = {"before_host_key": "SHA256:Vx1", "host_key": "SHA256:<!channel>"}
+    assert page(direct(happened(K.HOST_KEY_CHANGED, clock(15, 2), id=9, **keys), ready())) == snapshot("""\
+
+Its SSH host key changed: your 1x H100 EU, k7mq2. It was SHA256:Vx1, now it is SHA256:<!channel>. If
+      you didn't change it, don't log in: another machine may answer there. I don't log in either,
+      so I can't see inside.
+""")
+
+
 def test_not_confirmed_gone_has_a_button_until_someone_is_on_it_and_then_shows_the_confirmation() -> None:
     destroying: dict[str, Any] = {"state": State.DESTROYING, "alarm": Alarm(at=clock(18, 46), count=1)}
     taken = ready(ALARM, state=State.DESTROYING, alarm=Alarm(at=clock(18, 46), count=1, taken_on_by=CARL))

@@ -349,5 +349,8 @@ class Store(Protocol):
         """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
+    def on_visits(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every commit by which the visits of a machine began or ended."""
+
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every commit that wrote, because something may be due then."""
