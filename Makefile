@@ -26,7 +26,7 @@ format: dev
 bench: dev
 	@$(BIN)/python -m bench
 soak: dev
-	@$(BIN)/python -m soak --seed $(SEED) --kills $(KILLS) --database $(DATABASE) $(if $(EPISODE),--episode $(EPISODE))
+	@$(BIN)/python -m soak --seed $(SEED) --kills $(KILLS) --database $(DATABASE) $(if $(EPISODE),--episode $(EPISODE)) $(if $(MONTH),--month)
 
 setup: $(VENV)/.ready
 dev: $(VENV)/.ready-dev

@@ -14,6 +14,10 @@ from soak.databases import KINDS, POSTGRES, SERVER_PACKAGE, databases
 from soak.episode import Outcome, run
 from soak.plan import Plan, plans
 from soak.report import episode_line, last_lines
+from soak.use.checks import check
+from soak.use.costs import table
+from soak.use.plan import plan_use
+from soak.use.run import simulate
 
 
 async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
@@ -29,6 +33,16 @@ async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
     return outcomes
 
 
+async def month(seed: int) -> int:
+    """Simulate a month of 50 people and 400 rentals, print what idling cost, and return the exit status."""
+    with tempfile.TemporaryDirectory(prefix="gpubot-month-") as folder:
+        plan = plan_use(seed, people=50, rentals=400, days=30)
+        record = await simulate(f"sqlite:///{folder}/month.sqlite", plan)
+    findings = check(record)
+    sys.stdout.write("\n".join([table(record), "", *findings, f"{len(findings)} findings"]) + "\n")
+    return 1 if findings else 0
+
+
 def main() -> None:
     """Read the options and soak. Exit with status 1 if something was found, or if a package is missing."""
     parser = argparse.ArgumentParser(prog="python -m soak", description="Soaks gpubot; see docs/soak.md.")
@@ -37,7 +51,10 @@ def main() -> None:
     parser.add_argument("--database", choices=(*KINDS, "both"), default="both", help="default: both, in turn")
     parser.add_argument("--episode", type=int, help="run only this episode")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where logs go (default: a temporary folder)")
+    parser.add_argument("--month", action="store_true", help="simulate a month of use instead; see docs/idling.md")
     options = parser.parse_args()
+    if options.month:
+        sys.exit(asyncio.run(month(options.seed)))
     kinds = KINDS if options.database == "both" else (options.database,)
     episodes = plans(options.seed, max(options.kills, 1), kinds, options.episode)
     if find_spec(SERVER_PACKAGE) is None and any(plan.database == POSTGRES for plan in episodes):

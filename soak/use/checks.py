@@ -1,0 +1,135 @@
+"""What must hold after a plan of use. Each check returns a line for everything that it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from bot.model.event import Event, EventKind
+from bot.model.use import Verdict
+from bot.policy.hours import is_within
+from bot.policy.questions import GAP, NOT_COMPUTING
+from bot.policy.rules import Rules
+from soak.use.record import Life, Record
+
+STEP = timedelta(minutes=5)
+"""The clock moves by this, so everything happens up to one step late."""
+DELETED_WITHIN = timedelta(minutes=30)
+"""A vendor takes some minutes to delete a machine."""
+TOLD_WITHIN = timedelta(minutes=10)
+ANSWERS = frozenset(
+    {
+        EventKind.KEPT,
+        EventKind.EXTENDED,
+        EventKind.EXTENSION_ASKED,
+        EventKind.LEFT_ALONE,
+        EventKind.OWNER_ASKED_AGAIN,
+    }
+)
+
+
+def check(record: Record) -> list[str]:
+    """Return everything that did not hold."""
+    found = [f"{finding}" for name in CHECKS for finding in CHECKS[name](record)]
+    return [*found, *([f"{record.left_alive} machines bill after every lease"] if record.left_alive else [])]
+
+
+def outlives_its_lease(record: Record) -> Iterator[str]:
+    """No machine lives longer than its lease and one grace."""
+    for life in record.lives:
+        began = [event.at for event in life.events if event.kind is EventKind.DESTROYING]
+        ends_at, over_at = life.rental.running_lease.ends_at, life.rental.over_at
+        latest = ends_at + record.rules.lease.grace + STEP
+        if over_at is None or max(began, default=over_at) > latest or over_at > latest + DELETED_WITHIN:
+            yield f"{life.rental.id} ended {over_at}, its lease {ends_at}"
+
+
+def destroyed_by_itself(record: Record) -> Iterator[str]:
+    """A machine is destroyed by a person or by the end of its lease, never because it is idle."""
+    for life in record.lives:
+        for event in life.events:
+            ended = event.at >= life.rental.running_lease.ends_at
+            if event.kind is EventKind.DESTROYING and event.actor is None and not ended:
+                yield f"{life.rental.id} was destroyed at {event.at} by nobody"
+
+
+def asked_outside_hours(record: Record) -> Iterator[str]:
+    """Questions come in the owner's hours, except the first about a spell of an expensive machine."""
+    for life in record.lives:
+        rate, seen = life.rental.rate, set[datetime | None]()
+        for event in _questions(life):
+            first = _spell(event) not in seen
+            seen.add(_spell(event))
+            urgent = rate is not None and rate >= record.rules.idle.urgent_per_hour
+            if not is_within(event.at, life.zone, record.rules.hours) and not (urgent and first):
+                yield f"{life.rental.id} was asked about at {event.at} in {life.zone}"
+
+
+def asked_twice(record: Record) -> Iterator[str]:
+    """Nobody is asked twice within an hour, nor again about a spell before `again` or `check_in` says so."""
+    for life in record.lives:
+        for before, event in pairwise(_questions(life)):
+            apart = event.at - before.at
+            if apart < GAP:
+                yield f"{life.rental.id} was asked about twice, at {before.at} and {event.at}"
+            answered = any(other.kind in ANSWERS and before.at <= other.at <= event.at for other in life.events)
+            if _spell(before) == _spell(event) and not answered and apart < _least_apart(event, record.rules):
+                yield f"{life.rental.id} was asked about again after {apart}"
+
+
+def asked_in_silence(record: Record) -> Iterator[str]:
+    """Nobody is asked before the time that an answer named."""
+    for life in record.lives:
+        for kept in (event for event in life.events if event.kind is EventKind.KEPT):
+            answers = [other.at for other in life.events if other.kind in ANSWERS and other.at > kept.at]
+            until = min([kept.at + (kept.facts.span or timedelta(0)), *answers])
+            if any(kept.at < event.at < until for event in _questions(life)):
+                yield f"{life.rental.id} was asked about before {until}"
+
+
+def asked_while_in_use(record: Record) -> Iterator[str]:
+    """A machine that computes is not called idle or connected."""
+    for life in record.lives:
+        for event in _questions(life):
+            since = event.facts.since
+            if event.facts.verdict not in NOT_COMPUTING or since is None:
+                continue
+            if any(since + STEP < moment < event.at - STEP for moment in life.computed):
+                yield f"{life.rental.id} was asked about at {event.at}, and it computed since {since}"
+
+
+def told_late(record: Record) -> Iterator[str]:
+    """The admins are told of an unknown machine within 10 minutes."""
+    for machine in record.unknown:
+        if machine.told_at is None or machine.told_at - machine.added_at > TOLD_WITHIN:
+            yield f"the machine of {machine.added_at} was told at {machine.told_at}"
+
+
+CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
+    one.__name__: one
+    for one in (
+        outlives_its_lease,
+        destroyed_by_itself,
+        asked_outside_hours,
+        asked_twice,
+        asked_in_silence,
+        asked_while_in_use,
+        told_late,
+    )
+}
+
+
+def _questions(life: Life) -> list[Event]:
+    return [event for event in life.events if event.kind is EventKind.STILL_NEEDED]
+
+
+def _spell(event: Event) -> datetime | None:
+    """Return the start of the spell that a question is about. Return None if the machine can't be seen into."""
+    return event.facts.use.since if event.facts.use else None
+
+
+def _least_apart(event: Event, rules: Rules) -> timedelta:
+    if event.facts.verdict in {Verdict.IDLE, Verdict.CONNECTED}:
+        return min(rules.idle.again, default=timedelta.max)
+    return rules.check_in.after or timedelta.max

@@ -1,0 +1,82 @@
+"""What idling cost in a plan of use, and how it ended: the table of docs/idling.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from bot.model.event import EventKind
+from bot.model.money import Micros, cost
+from bot.model.summary import UseCosts
+from bot.model.use import Verdict
+from bot.policy.questions import NOT_COMPUTING
+from bot.policy.use_costs import Stretch, stretches
+from handlers.views.format import dollars
+from soak.use.record import Life, Record
+
+BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of the lease", "not seen any more"
+
+
+class Spell(NamedTuple):
+    """A time in which a machine did not compute."""
+
+    ended_by: str
+    cost: Micros
+    """From the last reading of use to its end."""
+    saved: Micros
+    """What the machine would have cost from a click until the end of its lease."""
+
+
+def spells(life: Life) -> Iterator[Spell]:
+    """Yield the spells of a machine, oldest first."""
+    rental, rate = life.rental, life.rental.rate
+    until = (rental.ending.since if rental.ending else None) or rental.over_at
+    if rate is None or until is None:
+        return
+    known = stretches(life.events, ready_at=rental.running_lease.ready_at, until=until)
+    clicked = any(event.kind is EventKind.DESTROYING and event.actor for event in life.events)
+    for quiet, after in _without_work(known):
+        amount = cost(rate, quiet.until - quiet.since)
+        if after is not None:
+            yield Spell(BY_USE if after.verdict is Verdict.IN_USE else UNSEEN, amount, 0)
+        elif clicked:
+            yield Spell(BY_CLICK, amount, cost(rate, max(rental.running_lease.ends_at - until, timedelta(0))))
+        else:
+            yield Spell(BY_LEASE, amount, 0)
+
+
+def _without_work(known: tuple[Stretch, ...]) -> Iterator[tuple[Stretch, Stretch | None]]:
+    """Yield each time without work as one stretch, also if it is idle and connected by turns, and what follows."""
+    spell: Stretch | None = None
+    for stretch in known:
+        if stretch.verdict in NOT_COMPUTING:
+            since = spell.since if spell is not None else stretch.since
+            spell = Stretch(verdict=stretch.verdict, since=since, until=stretch.until)
+        elif spell is not None:
+            yield spell, stretch
+            spell = None
+    if spell is not None:
+        yield spell, None
+
+
+def table(record: Record) -> str:
+    """Return what the machines cost by their use, and how idling ended, as two tables of Markdown."""
+    total = sum((life.cost for life in record.lives), UseCosts())
+    uses = {"in use": total.used, "connected": total.connected, "idle": total.idle, "unknown": total.unknown}
+    billed = sum(uses.values())
+    found = [spell for life in record.lives for spell in spells(life)]
+    lines = ["| use | cost | share |", "| --- | ---: | ---: |"]
+    lines += [f"| {name} | {dollars(amount)} | {_share(amount, billed)} |" for name, amount in uses.items()]
+    lines += ["", "| without work, ended by | spells | cost | share | not spent |"]
+    lines += ["| --- | ---: | ---: | ---: | ---: |"]
+    for way in (BY_CLICK, BY_USE, BY_LEASE, UNSEEN):
+        those = [spell for spell in found if spell.ended_by == way]
+        amount, saved = sum(spell.cost for spell in those), sum(spell.saved for spell in those)
+        share = _share(amount, sum(spell.cost for spell in found))
+        lines.append(f"| {way} | {len(those)} | {dollars(amount)} | {share} | {dollars(saved)} |")
+    return "\n".join(lines)
+
+
+def _share(amount: Micros, of: Micros) -> str:
+    return f"{100 * amount // of if of else 0} %"

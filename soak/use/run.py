@@ -1,0 +1,210 @@
+"""Runs a plan of use through the real engine, visits and store. The clock, the probe and Slack are replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.lifecycle.cost_by_use import cost_by_use
+from bot.lifecycle.service import ending, idle, leasing
+from bot.lifecycle.snapshot import load_snapshot
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.person import Key, Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.use import Missed
+from bot.policy.hours import zone_of
+from bot.policy.questions import unanswered
+from bot.policy.rules import AutoApprove, Limits, Rules
+from soak.use.checks import STEP
+from soak.use.plan import Answer, Decision, PlannedRental, UsePlan, Work
+from soak.use.record import Life, Record, Unknown
+from tests.lifecycle.world import BEN, PROBE, RULES, World, world
+
+HOUR = timedelta(hours=1)
+BURST_EVERY, REST_EVERY = timedelta(minutes=15), timedelta(hours=2)
+DECIDES_AFTER = HOUR
+GENEROUS = changed(
+    RULES,
+    auto_approve=AutoApprove(per_hour=Decimal(1000), total=Decimal(100_000)),
+    limits=Limits(per_person_rentals=1000, team_per_hour=Decimal(100_000)),
+)
+"""Nothing waits for an approver: the plan is about use."""
+
+
+@dataclass
+class Running:
+    """A rental of the plan, from its purchase on."""
+
+    planned: PlannedRental
+    rental: Rental
+    computed: list[datetime] = field(default_factory=list)
+
+
+async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS) -> Record:
+    """Run a plan with a new database at `url`, until every lease is over. Return what happened."""
+    async with world(url, rules=rules, probe_line=PROBE) as here:
+        return await Simulation(here, plan).run()
+
+
+class Simulation:
+    """People, machines and the bot, step by step."""
+
+    def __init__(self, here: World, plan: UsePlan) -> None:
+        self._here = here
+        self._plan = plan
+        self._began = here.now
+        self._people = [Person(id=f"U0P{n:03}", name=f"P{n}", tz=zone) for n, zone in enumerate(plan.zones)]
+        self._to_rent = list(plan.rentals)
+        self._to_add = list(plan.unknown)
+        self._added: dict[str, datetime] = {}
+        """When each unknown machine was added, by its id."""
+        self._untold: set[str] = set()
+        """Those after which no sweep ran yet. The bot sweeps every 5 minutes, which is one step."""
+        self._running: list[Running] = []
+
+    async def run(self) -> Record:
+        await self._invite()
+        while self._to_rent or self._to_add or any(not one.rental.state.over for one in self._running):
+            await self._step()
+        return await self._record()
+
+    async def _invite(self) -> None:
+        here = self._here
+        async with here.deps.store.write() as tx:
+            await tx.people.put(changed(BEN, tz="Europe/Berlin"), here.now)
+            for person in self._people:
+                await tx.people.put(person, here.now)
+                key = Key(line=here.outside.public_key, comment="", fingerprint=person.id, set_at=here.now)
+                await tx.people.add_key(person.id, key)
+
+    async def _step(self) -> None:
+        here = self._here
+        here.jump(self._until_next())
+        await self._rent_and_add()
+        live = [one for one in self._running if not one.rental.state.over]
+        for one in live:
+            if one.rental.state is State.READY:
+                self._compute(one)
+        await here.settle()
+        if self._untold:
+            await here.sweep()
+            self._untold.clear()
+        async with here.deps.store.read() as tx:
+            stored = await tx.rentals.get_many([one.rental.id for one in live])
+        for one in live:
+            one.rental = stored[one.rental.id]
+            if one.rental.state is State.READY:
+                await self._act(one)
+
+    def _until_next(self) -> timedelta:
+        """Return one step, or the time until something is planned if nothing runs meanwhile."""
+        if any(not one.rental.state.over for one in self._running):
+            return STEP
+        planned = min([*(one.at for one in self._to_rent[:1]), *self._to_add[:1]])
+        return max(self._began + planned - self._here.now, STEP)
+
+    async def _rent_and_add(self) -> None:
+        here, passed = self._here, self._here.now - self._began
+        while self._to_rent and self._to_rent[0].at <= passed:
+            planned = self._to_rent.pop(0)
+            rental = await here.get(
+                person=self._people[planned.person],
+                lease=planned.lease,
+                count=planned.gpus,
+                probe=planned.work is not Work.NO_PROBE,
+            )
+            self._running.append(Running(planned, rental))
+        while self._to_add and self._to_add[0] <= passed:
+            self._to_add.pop(0)
+            added = await here.outside.control("resources", name="by-hand", gpu_type="H100", rate="2.10")
+            self._added[str(added["resource_id"])] = here.now
+            self._untold.add(str(added["resource_id"]))
+
+    def _compute(self, one: Running) -> None:
+        """Let the machine show what it does now."""
+        here, planned = self._here, one.planned
+        machine, ran = here.machines[one.rental], here.now - one.rental.running_lease.ready_at
+        if planned.work is Work.UNSEEN:
+            machine.misses(Missed.REFUSED)
+            return
+        works = _works(planned, ran)
+        if works:
+            one.computed.append(here.now)
+        peers = ("peer",) if planned.work is Work.EDITOR_OPEN else ()
+        machine.use(*[97 if works else 0] * planned.gpus, peers=peers)
+
+    async def _act(self, one: Running) -> None:
+        """Let the owner and an approver do what they planned."""
+        here, planned, deps = self._here, one.planned, self._here.deps
+        asked = one.rental.running_lease.question.asked
+        if asked is None or asked.first_at is None:
+            return
+        owner = self._people[planned.person]
+        if here.now >= asked.last_at + planned.answers_after:
+            match planned.answer:
+                case Answer.DESTROY:
+                    await ending.destroy(deps, owner, one.rental.id)
+                    return
+                case Answer.KEEP:
+                    await leasing.keep(deps, owner, one.rental.id, HOUR)
+                    return
+                case Answer.EXTEND if one.rental.running_lease.ends_at - here.now < 2 * HOUR:
+                    await leasing.extend(deps, owner, one.rental.id, 2 * HOUR)
+                    return
+        told = asked.approvers_at
+        if told is None or here.now < told + DECIDES_AFTER or unanswered(one.rental, one.rental.use) is None:
+            return
+        match planned.decision:
+            case Decision.DESTROY:
+                await ending.destroy(deps, BEN, one.rental.id)
+            case Decision.ASK_AGAIN:
+                await idle.ask_again(deps, BEN, one.rental.id)
+            case Decision.LEAVE:
+                await idle.leave_alone(deps, BEN, one.rental.id)
+
+    async def _record(self) -> Record:
+        here, lives = self._here, []
+        for one in self._running:
+            async with here.deps.store.read() as tx:
+                events = await tx.events.of(one.rental.id)
+                snapshot = await load_snapshot(tx, one.rental)
+            if one.rental.lease is None:
+                continue
+            lives.append(
+                Life(
+                    rental=one.rental,
+                    events=tuple(events),
+                    zone=zone_of(self._plan.zones[one.planned.person], here.deps.rules),
+                    computed=tuple(one.computed),
+                    cost=cost_by_use(snapshot, events, here.now),
+                )
+            )
+        told = {
+            event.facts.resource_id: event.at
+            for event in await here.account_history()
+            if event.kind is EventKind.UNKNOWN_MACHINE
+        }
+        alive = {resource["resource_id"] for resource in await here.alive()}
+        return Record(
+            rules=here.deps.rules,
+            lives=tuple(lives),
+            unknown=tuple(Unknown(at, told.get(resource_id)) for resource_id, at in self._added.items()),
+            left_alive=len(alive - self._added.keys()),
+        )
+
+
+def _works(planned: PlannedRental, ran: timedelta) -> bool:
+    """Return whether the machine computes after it ran for so long."""
+    match planned.work:
+        case Work.TRAINS | Work.NO_PROBE:
+            return True
+        case Work.NEVER_USED | Work.UNSEEN:
+            return False
+        case Work.SERVES:
+            return ran % BURST_EVERY < STEP
+        case Work.COMES_AND_GOES:
+            return ran // REST_EVERY % 2 == 0
+    return ran < planned.works_for

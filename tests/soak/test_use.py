@@ -1,0 +1,166 @@
+"""The simulated week of use, its plan, and that each check finds the fault that it is for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.model.event import Event, EventKind, Facts
+from bot.model.state import State
+from bot.model.summary import UseCosts
+from bot.model.use import Use, Verdict
+from bot.policy.rules import Rules
+from soak.use.checks import CHECKS, check
+from soak.use.costs import table
+from soak.use.plan import Work, plan_use
+from soak.use.record import Life, Record, Unknown
+from soak.use.run import simulate
+from tests.store import make
+
+E = EventKind
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+READY = datetime(2026, 11, 24, 9, tzinfo=UTC)
+ENDS = READY + 30 * HOUR
+IDLE = Use(verdict=Verdict.IDLE, since=READY + HOUR)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder in memory if there is one: the week commits 10,000 times, which takes long on a disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder below is new and private
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
+
+
+async def test_a_week_of_20_people_and_60_rentals(folder: Path) -> None:
+    plan = plan_use(1, people=20, rentals=60, days=7)
+    record = await simulate(f"sqlite:///{folder}/week.sqlite", plan)
+    assert check(record) == []
+    assert len(record.lives) == 60
+    assert len(record.unknown) == len(plan.unknown)
+    happened = {event.kind for life in record.lives for event in life.events}
+    assert happened >= {E.USE_CHANGED, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.NOBODY_ANSWERS}
+
+
+def test_the_same_seed_makes_the_same_plan_and_every_kind_of_use_is_in_it() -> None:
+    plan = plan_use(1, people=20, rentals=60, days=7)
+    assert plan == plan_use(1, people=20, rentals=60, days=7)
+    assert plan != plan_use(2, people=20, rentals=60, days=7)
+    assert {one.work for one in plan.rentals} == set(Work)
+    assert max(one.at for one in plan.rentals) < timedelta(days=7)
+
+
+# --- what the checks find
+
+
+def event(kind: EventKind, at: datetime, actor: str | None = None, **facts: Any) -> Event:
+    return Event(rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=Facts(**facts))
+
+
+def question(at: datetime, use: Use | None = IDLE) -> Event:
+    verdict, since = (use.verdict, use.since) if use else (None, READY)
+    return event(E.STILL_NEEDED, at, verdict=verdict, since=since, use=use)
+
+
+def record(
+    *events: Event, rate: str = "2.00", over_at: datetime = ENDS, computed: tuple[datetime, ...] = ()
+) -> Record:
+    """Return what happened to one machine, which was destroyed at its end."""
+    rental = make.rental(
+        "k7mq2", state=State.DESTROYED, rate=Decimal(rate), over_at=over_at, lease=make.lease(ENDS, ready_at=READY)
+    )
+    life = Life(rental, events, ZoneInfo("UTC"), computed, UseCosts())
+    return Record(rules=Rules(), lives=(life,), unknown=(Unknown(READY, READY + 10 * MINUTE),), left_alive=0)
+
+
+ASKED = READY + 2 * HOUR
+NIGHT, MORNING = READY + 14 * HOUR, READY + 23 * HOUR
+FINE = (
+    question(ASKED),
+    question(ASKED + 2 * HOUR),
+    event(E.KEPT, ASKED + 3 * HOUR, "U0ANA", span=HOUR),
+    question(ASKED + 4 * HOUR),
+    event(E.DESTROYING, ENDS),
+)
+
+
+def test_no_check_finds_something_if_all_is_well() -> None:
+    assert check(record(*FINE)) == []
+    assert check(record(question(NIGHT), question(MORNING), rate="10.00")) == []
+    assert check(record(*FINE, computed=(READY + HOUR, ASKED + 5 * HOUR))) == []
+
+
+FAULTS = [
+    ("outlives_its_lease", record(over_at=ENDS + HOUR)),
+    ("outlives_its_lease", record(event(E.DESTROYING, ENDS + 21 * MINUTE), over_at=ENDS + 22 * MINUTE)),
+    ("destroyed_by_itself", record(event(E.DESTROYING, ENDS - MINUTE))),
+    ("asked_outside_hours", record(question(NIGHT))),
+    ("asked_outside_hours", record(question(NIGHT - 10 * HOUR), question(NIGHT), rate="10.00")),
+    ("asked_twice", record(question(ASKED), question(ASKED + HOUR, None), question(ASKED + 100 * MINUTE))),
+    ("asked_twice", record(question(ASKED), question(ASKED + 2 * HOUR - MINUTE))),
+    ("asked_twice", record(question(ASKED, None), question(ASKED + 2 * HOUR - MINUTE, None))),
+    ("asked_in_silence", record(FINE[2], question(ASKED + 4 * HOUR - MINUTE))),
+    ("asked_while_in_use", record(question(ASKED), computed=(ASKED - 30 * MINUTE,))),
+    ("told_late", replace(record(), unknown=(Unknown(READY, READY + 11 * MINUTE),))),
+    ("told_late", replace(record(), unknown=(Unknown(READY, None),))),
+]
+
+
+@pytest.mark.parametrize(("name", "faulty"), FAULTS)
+def test_each_check_finds_its_fault(name: str, faulty: Record) -> None:
+    assert len(list(CHECKS[name](faulty))) == 1
+    assert len(check(faulty)) >= 1
+
+
+def test_machines_that_bill_after_every_lease_are_found() -> None:
+    assert check(replace(record(), left_alive=2)) == ["2 machines bill after every lease"]
+
+
+def test_no_check_is_without_a_fault() -> None:
+    assert {name for name, _ in FAULTS} == set(CHECKS)
+
+
+def use_changed(at: datetime, verdict: Verdict, since: datetime) -> Event:
+    return event(E.USE_CHANGED, at, verdict=verdict, since=since, use=Use(verdict=verdict, since=since))
+
+
+def test_the_table_says_what_idling_cost_and_how_it_ended() -> None:
+    events = (
+        use_changed(READY, Verdict.IN_USE, READY),
+        use_changed(READY + 2 * HOUR, Verdict.IDLE, READY + HOUR),
+        use_changed(READY + 3 * HOUR, Verdict.CONNECTED, READY + HOUR),
+        use_changed(READY + 4 * HOUR, Verdict.IN_USE, READY + 4 * HOUR),
+        use_changed(READY + 6 * HOUR, Verdict.IDLE, READY + 5 * HOUR),
+    )
+    (kept,) = record(*events, event(E.DESTROYING, ENDS)).lives
+    (clicked,) = record(*events, event(E.DESTROYING, ENDS - HOUR, "U0ANA"), over_at=ENDS - HOUR).lives
+    costs = UseCosts(used=6_000_000, connected=1_000_000, idle=3_000_000)
+    both = replace(record(), lives=(replace(kept, cost=costs), replace(clicked, cost=UseCosts())))
+    assert table(both) == snapshot("""\
+| use | cost | share |
+| --- | ---: | ---: |
+| in use | $6.00 | 60 % |
+| connected | $1.00 | 10 % |
+| idle | $3.00 | 30 % |
+| unknown | $0.00 | 0 % |
+
+| without work, ended by | spells | cost | share | not spent |
+| --- | ---: | ---: | ---: | ---: |
+| a click on Destroy | 1 | $48.00 | 43 % | $2.00 |
+| use | 2 | $12.00 | 10 % | $0.00 |
+| the end of the lease | 1 | $50.00 | 45 % | $0.00 |
+| not seen any more | 0 | $0.00 | 0 % | $0.00 |\
+""")
