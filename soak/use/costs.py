@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from fractions import Fraction
 from typing import NamedTuple
 
 from bot.model.event import EventKind
@@ -79,4 +80,4 @@ def table(record: Record) -> str:
 
 
 def _share(amount: Micros, of: Micros) -> str:
-    return f"{100 * amount // of if of else 0} %"
+    return f"{round(Fraction(100 * amount, of)) if of else 0} %"
