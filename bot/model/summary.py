@@ -74,6 +74,8 @@ class RentalDetails(RentalSummary):
     """What it was billed for. Zero if the reader may not see its money."""
     recent_use: RecentUse | None = None
     """How its machine was used lately. Only for `/gpu show`, and for a reader who may know."""
+    runs_script: bool = True
+    """Whether its vendor's machines are expected to run the boot script."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
     owners_live: tuple[Rental, ...] = ()

@@ -34,9 +34,17 @@ def seen(details: RentalDetails, rules: Rules) -> list[str]:
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return []
-    if rental.probe_answered_at is None and not awaits_probe(rental, attempt):
+    if rental.probe_answered_at is None and not awaited(details, rules):
         return []
     return [f"I see {_SEES}: /gpu probe shows the script."]
+
+
+def awaited(details: RentalDetails, rules: Rules) -> bool:
+    """Return whether the probe of a ready machine may still answer for the first time without anybody's help."""
+    rental, attempt = details.rental, details.current
+    if attempt is None or not has_probe(rental, attempt, rules):
+        return False
+    return details.runs_script and awaits_probe(rental, attempt)
 
 
 def by_hand(details: RentalDetails, reader: str, rules: Rules, now: datetime, probe_line: str) -> list[str]:

@@ -15,14 +15,14 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.boot import SETUP_LOG, further_keys
 from bot.policy.key_lines import add_line
-from bot.policy.probing import awaits_probe, boot_script_ran
+from bot.policy.probing import boot_script_ran
 from bot.policy.rules import Rules
 from handlers.views import blocks
 from handlers.views.blocks import Rendered
 from handlers.views.format import escape, join, listed, person, plural
 from handlers.views.key_lines_text import code, key_lines, size
 from handlers.views.machine_text import describe
-from handlers.views.probe_text import by_hand, installed_button, seen
+from handlers.views.probe_text import awaited, by_hand, installed_button, seen
 from handlers.views.rental_text import machine, owner, possessive, reader_times, state_word
 from handlers.views.setup_text import setup_text
 
@@ -106,20 +106,21 @@ def ssh_lines(details: RentalDetails, reader: str, rules: Rules, *, edited: bool
     )
     return [
         f"`{command}`",
-        *filter(None, [_whose_keys(details, reader, edited), _set_up(details)]),
+        *filter(None, [_whose_keys(details, reader, edited and awaited(details, rules)), _set_up(details)]),
         facts,
         *seen(details, rules),
     ]
 
 
-def _whose_keys(details: RentalDetails, reader: str, edited: bool) -> str:
+def _whose_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     if reader != details.rental.owner:
-        return _teammates_keys(details, reader, edited)
-    return "" if details.current is None else _owners_keys(details, details.current, edited)
+        return _teammates_keys(details, reader, follow)
+    return "" if details.current is None else _owners_keys(details, details.current, follow)
 
 
-def _owners_keys(details: RentalDetails, attempt: Attempt, edited: bool) -> str:
-    """Return which keys open the machine, and the line that puts the others on it."""
+def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
+    """Return which keys open the machine, and the line that puts the others on it. `follow`: the message will say
+    when the others get in."""
     if attempt.adopted is not None:
         return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
     if details.bought_by != details.rental.owner:
@@ -129,9 +130,9 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, edited: bool) -> str:
     sent = _names(attempt.script_keys, details)
     if boot_script_ran(details.rental):
         return join(f"Opens with {listed([first, *sent])}.", _keys_to_paste(details, attempt, only_unsent=True))
-    if sent and edited and awaits_probe(details.rental, attempt):
-        follow = "follows" if len(attempt.script_keys) == 1 else "follow"
-        then = f"{listed(sent)} {follow} when its set-up has run; I'll say so here."
+    if sent and follow:
+        verb = "follows" if len(attempt.script_keys) == 1 else "follow"
+        then = f"{listed(sent)} {verb} when its set-up has run; I'll say so here."
         return join(f"Opens with {first}; {then}", _keys_to_paste(details, attempt, only_unsent=True))
     too = f"; with {listed(sent)} too if its set-up runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
@@ -163,7 +164,7 @@ def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, .
     return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 
 
-def _teammates_keys(details: RentalDetails, reader: str, edited: bool) -> str:
+def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     """Return whether a teammate's own keys get in, and that its owner can put them on the machine."""
     attempt, own, name = details.current, details.keys_now.get(reader, ()), owner(details)
     if attempt is not None and any(key.line == attempt.public_key for key in own):
@@ -178,7 +179,7 @@ def _teammates_keys(details: RentalDetails, reader: str, edited: bool) -> str:
     opens = f"Opens with {listed(_first_few(names))}"
     if boot_script_ran(details.rental):
         return f"{opens}."
-    if edited and attempt is not None and awaits_probe(details.rental, attempt):
+    if follow:
         return f"{opens} when its set-up has run; I'll say so here."
     opens = f"{opens} if its set-up runs."
     return f"{opens} If it doesn't, {name} can add yours: {shows}"

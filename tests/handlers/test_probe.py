@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.lifecycle.first_report import with_report
 from bot.lifecycle.notifications import change
+from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.rental import Rental
 from bot.model.use import GpuModel, GpuUse, Report
@@ -66,19 +67,37 @@ async def test_everyone_can_read_the_script(tmp_path: Path) -> None:
         assert PROBE_SCRIPT.splitlines()[1] in reply
 
 
+async def bought(ours: Team, rental: Rental, *keys: OwnedKey) -> Rental:
+    """Store the purchase of one H100, with the probe and these keys in its boot script. Return the rental."""
+    script = SentScript(version=2, keys=keys, probe=True)
+    after = make.next_of(rental)
+    async with ours.deps.store.write() as tx:
+        await tx.rentals.apply(make.unchecked(rental, after, attempts=(make.attempt(rental.id, script=script),)))
+    return after
+
+
 async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
     """Let the machine's probe report these GPUs."""
     report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
     async with ours.deps.store.write() as tx:
-        await tx.rentals.apply(make.unchecked(rental, make.next_of(rental), attempts=(make.attempt(rental.id),)))
-        rental = make.next_of(rental)
         after, events = await with_report(tx, rental, report, ours.clock.now())
         await tx.rentals.apply(change(rental, after, events=events, rules=RULES, real_now=ours.clock.real()))
 
 
+async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_answered(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
+        rental = await bought(ours, await running(ours), desk)
+        waits = 'Opens with "ana@laptop"; "ana@desk" follows when its set-up has run'
+        message = await ours.deliver_until(waits, channel=DM, edited=True)
+        assert "/gpu probe shows the script." in message["reads"]
+        await reports(ours, rental, H100)
+        await ours.deliver_until('Opens with "ana@laptop" and "ana@desk".', channel=DM, edited=True)
+
+
 async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        rental = await running(ours)
+        rental = await bought(ours, await running(ours))
         await reports(ours, rental, H100, H100)
         words = f"{rental.id} was sold as 1x H100 SXM 80 GB, but I see 2."
         await ours.click(ANA, await ours.deliver_until(words, channel=DM), "Keep it")

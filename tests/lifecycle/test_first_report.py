@@ -15,10 +15,13 @@ from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuModel, GpuUse, Missed, ProbeAnswers, Report, Sample, SetupProgress, SetupState
-from bot.policy.probing import runs_scripts, visited_from
+from bot.policy.probe_script import probe_line
+from bot.policy.probing import boot_script_ran, runs_scripts, visited_from
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
 from store.db import Database
 from tests.lifecycle.checks import check
-from tests.lifecycle.world import ANA, BEN, CLEO, PROBE, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, PROBE, RULES, World, world
 from tests.store import make
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
@@ -127,6 +130,27 @@ def test_a_vendor_runs_scripts_until_the_third_of_its_last_ten_machines_is_silen
     assert visited_from(known(True, False, False), READY_AT) == READY_AT
     assert visited_from(known(False, False, False), READY_AT + DAY) == READY_AT + 7 * DAY
     assert visited_from(known(False, False, False), READY_AT + 8 * DAY) == READY_AT + 8 * DAY
+
+
+async def test_the_first_visit_of_a_real_login_tells_the_owner_of_other_gpus_and_notes_the_set_up(
+    sqlite_url: str,
+) -> None:
+    key = new_probe_key()
+    rules = changed(RULES, setup={"torch": "#!/bin/bash\nset -e\nfalse\n"})
+    async with world(sqlite_url, rules=rules, probe_line=probe_line(key.public_line)) as here:
+        here.restart(replace(here.deps, prober=SshProber(key)))
+        rental = await here.ready(setup="torch")
+        (machine,) = await here.alive()
+        gpus = [{"name": "NVIDIA H100 80GB HBM3", "memory_mib": 81559}] * 2
+        use = f"resources/{machine['resource_id']}/use"
+        await here.outside.control(use, hardware=gpus, setup={"state": "failed", "line": 3})
+        await here.pass_time(10 * MINUTE)
+        rental = await here.rental(rental.id)
+        assert rental.setup_progress == SetupProgress(state=SetupState.FAILED, line=3)
+        assert boot_script_ran(rental)
+        assert (await here.event_kinds(rental)).count(EventKind.NOT_AS_SOLD) == 1
+        assert (ANA.id, EventKind.NOT_AS_SOLD) in await here.direct(rental)
+        assert await answered(here.database) == (True,)
 
 
 # --- a vendor whose machines don't run the boot script

@@ -345,6 +345,7 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
         probed(use=UNSEEN),
         probed(use=UNSEEN, answered=timedelta(minutes=40)),
         not_wanted(probed()),
+        changed(probed(), runs_script=False),
     )
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
@@ -367,6 +368,10 @@ Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it
 The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, nothing else: /gpu probe shows the
       script.
+
+Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
+      the machine: `...`
+The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 
 Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it doesn't, paste on
       the machine: `...`

@@ -31,6 +31,7 @@ from bot.model.summary import (
     UnknownSummary,
     UseCosts,
 )
+from bot.policy.probing import runs_scripts
 from bot.policy.roles import (
     Roles,
     may_be_let_in,
@@ -85,6 +86,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         events=readable_events(events, everything=use),
         spent=snapshot.spent(now),
         use_costs=cost_by_use(snapshot, events, now) if money else UseCosts(),
+        runs_script=await _runs_script(tx, rental),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
         owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
@@ -92,6 +94,13 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         else (),
         sees_money=money,
     )
+
+
+async def _runs_script(tx: Tx, rental: Rental) -> bool:
+    """Return whether the machines of its vendor are expected to run the boot script."""
+    if rental.vendor is None or rental.state is not State.READY:
+        return True
+    return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
 
 
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
