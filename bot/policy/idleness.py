@@ -23,10 +23,8 @@ from bot.model.use import Missed, Sample, Use, Verdict
 from bot.policy.readings import highest_readings, most_connections, reason, shows_everything, shows_work
 from bot.policy.rules import Rules
 
-PACE = timedelta(minutes=2)
-"""The usual time between two visits. It is longer if there are very many machines."""
 LONGEST_GAP = timedelta(minutes=6)
-"""What happened between two visits is unknown if they are further apart than this, and than three visits."""
+"""What happened between two visits is unknown if they are further apart than this."""
 MISSED_IN_A_ROW = 3
 """So many visits in a row without a usable reading make the verdict unknown."""
 FEWEST_VISITS = 3
@@ -67,7 +65,6 @@ def after_visit(
     ready_at: datetime,
     before: Use | None,
     rules: Rules,
-    pace: timedelta = PACE,
 ) -> tuple[Use, ...]:
     """Return the verdicts that a new sample leads to, oldest first. The last one holds now.
 
@@ -76,10 +73,10 @@ def after_visit(
     """
     known = before
     passed: tuple[Use, ...] = ()
-    if new.at - (samples[-1].at if samples else ready_at) > _longest_gap(pace):
-        known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules, pace=pace)
+    if new.at - (samples[-1].at if samples else ready_at) > LONGEST_GAP:
+        known = judge(samples, ready_at=ready_at, before=before, now=new.at, rules=rules)
         passed = (known,)
-    last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules, pace=pace)
+    last = judge((*samples, new), ready_at=ready_at, before=known, now=new.at, rules=rules)
     return (*passed, last)
 
 
@@ -90,17 +87,16 @@ def judge(
     before: Use | None,
     now: datetime,
     rules: Rules,
-    pace: timedelta = PACE,
 ) -> Use:
     """Return the verdict about a machine that became ready at `ready_at`.
 
     `samples` are those of the last `window(rules)`, oldest first, and the newest one before that, if there is one.
     Older ones are not read. `before` is the verdict until now. It carries the beginning of a spell that is older
-    than the samples. `pace` is the time between two visits.
+    than the samples.
     """
     samples = _in_window(samples, now - window(rules))
-    idle, gap = rules.idle, _longest_gap(pace)
-    sight = _look(samples, gap, ready_at=ready_at, before=before, now=now, rules=rules)
+    idle = rules.idle
+    sight = _look(samples, ready_at=ready_at, before=before, now=now, rules=rules)
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     if not sight.clear:
@@ -115,7 +111,7 @@ def judge(
             worked=True,
             spell=_spell(before, Verdict.IN_USE),
         )
-    from_ready = samples[0].at - ready_at <= gap
+    from_ready = samples[0].at - ready_at <= LONGEST_GAP
     quiet_since = _quiet_since(work, sight, before, ready_at if from_ready else sight.clear[0].at)
     alone_for = idle.after if worked else idle.never_used
     connections = most_connections(samples, since=max(quiet_since, now - alone_for))
@@ -139,13 +135,8 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
     return samples[max(first - 1, 0) :]
 
 
-def _longest_gap(pace: timedelta) -> timedelta:
-    return max(LONGEST_GAP, 3 * pace)
-
-
 def _look(
     samples: Sequence[Sample],
-    gap: timedelta,
     *,
     ready_at: datetime,
     before: Use | None,
@@ -157,11 +148,11 @@ def _look(
     missed: list[Sample] = []
     lost_at: datetime | None = None
     start = max(ready_at, now - window(rules))
-    if samples and samples[0].at - start > gap:
+    if samples and samples[0].at - start > LONGEST_GAP:
         lost_at = before.since if before else start  # the samples before it are gone
     previous = samples[0].at if samples else start
     for sample in samples:
-        if sample.at - previous > gap:
+        if sample.at - previous > LONGEST_GAP:
             lost_at = previous if clear or lost_at is None else lost_at
             clear = []
         previous = sample.at
@@ -170,11 +161,10 @@ def _look(
             missed = []
             continue
         missed.append(sample)
-        if len(missed) == MISSED_IN_A_ROW and (clear or lost_at is None):
-            from_start = not clear and samples[0].at - ready_at <= gap
-            lost_at = ready_at if from_start else missed[0].at
+        if len(missed) == MISSED_IN_A_ROW:
+            lost_at = missed[0].at
             clear = []
-    if now - previous > gap:
+    if now - previous > LONGEST_GAP:
         lost_at = previous if clear or lost_at is None else lost_at
         clear = []
     return _Sight(tuple(clear), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))

@@ -6,16 +6,20 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.model.base import changed
 from bot.model.use import Report, Sample, Use, Verdict
 from bot.policy import idleness
+from bot.policy.questions import in_hours, is_urgent, next_question
 from bot.policy.readings import shows_everything, shows_work
 from bot.policy.rules import Idle, Rules
-from tests.policy.use_stories import READY, Story, pace, replay, samples_of, stories, told
+from tests.policy.use_stories import READY, Story, replay, samples_of, stories, told
+from tests.store import make
 
 RULES = Rules()
 READINGS = ("0", "0", "0", "0 +ana", "98", "5", "4", "-", "0/-", "no answer", "down", "down")
@@ -26,7 +30,7 @@ evidence = st.lists(
 
 @pytest.mark.parametrize("story", stories(), ids=lambda story: story.what)
 def test_story(story: Story) -> None:
-    last = replay(samples_of(story.visits), RULES, pace(story.visits))[-1]
+    last = replay(samples_of(story.visits), RULES)[-1]
     assert told(last) == story.verdict
 
 
@@ -40,16 +44,16 @@ def test_a_report_holds_no_time_so_the_machines_clock_has_no_say() -> None:
 
 def test_the_rules_decide_what_counts_as_work_and_for_how_long_it_must_rest() -> None:
     rules = Rules(idle=Idle(gpu_below=Decimal("0.5"), after=timedelta(hours=2), never_used=timedelta(hours=3)))
-    assert told(replay(samples_of("60m 98, 118m 49"), rules, idleness.PACE)[-1]) == "in use since 0:02"
-    assert told(replay(samples_of("60m 98, 2h 49"), rules, idleness.PACE)[-1]) == "idle since 1:00"
-    assert told(replay(samples_of("178m 49"), rules, idleness.PACE)[-1]) == "unknown since 0:00"
-    assert told(replay(samples_of("3h 49"), rules, idleness.PACE)[-1]) == "idle since 0:00"
+    assert told(replay(samples_of("60m 98, 118m 49"), rules)[-1]) == "in use since 0:02"
+    assert told(replay(samples_of("60m 98, 2h 49"), rules)[-1]) == "idle since 1:00"
+    assert told(replay(samples_of("178m 49"), rules)[-1]) == "unknown since 0:00"
+    assert told(replay(samples_of("3h 49"), rules)[-1]) == "idle since 0:00"
 
 
 def test_a_verdict_has_the_highest_readings_and_the_most_connections_of_its_time() -> None:
-    used = replay(samples_of("60m 98/3, 2m 7/99 +ana"), RULES, idleness.PACE)
+    used = replay(samples_of("60m 98/3, 2m 7/99 +ana"), RULES)
     assert [gpu.highest for gpu in used[-1].gpus] == [98, 3]
-    rests = replay(samples_of("60m 98/3, 10m 0/1 +ana +ben, 30m 4/0 +ana"), RULES, idleness.PACE)[-1]
+    rests = replay(samples_of("60m 98/3, 10m 0/1 +ana +ben, 30m 4/0 +ana"), RULES)[-1]
     assert ([gpu.highest for gpu in rests.gpus], rests.connections) == ([4, 1], 2)
 
 
@@ -57,11 +61,36 @@ def test_a_verdict_has_the_highest_readings_and_the_most_connections_of_its_time
     "visits", ["every 10m: 5h refused", "5h refused", "20 x (2m no answer, 2m unreadable, 2m refused)"]
 )
 def test_visits_that_fail_for_hours_change_the_verdict_no_more_than_twice(visits: str) -> None:
-    assert len(replay(samples_of(visits), RULES, pace(visits))) <= 2
+    assert len(replay(samples_of(visits), RULES)) <= 2
+
+
+def test_a_machine_whose_earlier_samples_are_gone_is_unknown_for_the_whole_spell() -> None:
+    idle = replay(samples_of("1h 98, 1h 0"), RULES)[-1]
+    new = changed(samples_of("2m 0")[0], at=READY + timedelta(hours=60))
+    use = idleness.judge([new], ready_at=READY, before=idle, now=new.at, rules=RULES)
+    assert told(use) == "unknown since 1:00"
+
+
+@pytest.mark.parametrize(
+    ("rate", "asked"),
+    [("9.99", "Mon 08:00"), ("10.00", "Fri 22:00")],
+    ids=["on Monday at 08:00", "after 2 h, since it is urgent"],
+)
+def test_vs_code_that_is_open_all_weekend_is_asked_about(rate: str, asked: str) -> None:
+    # It is ready on a Friday at 08:00 and works until 20:00. Its end is on Monday at 16:00.
+    use = replay(samples_of("12h 98 +code, 2h 0 +code"), RULES)[-1]
+    assert told(use) == "connected since 12:00"
+    lease, price = make.lease(READY + timedelta(hours=80), ready_at=READY), Decimal(rate)
+    due = next_question(lease, use, price, RULES)
+    assert due == READY + timedelta(hours=14)
+    urgent = is_urgent(make.rental(rate=price), RULES)
+    at = in_hours(due, lease, use, urgent=urgent, zone=ZoneInfo("UTC"), rules=RULES)
+    assert at is not None
+    assert f"{at:%a %H:%M}" == asked
 
 
 def _stored(visits: str) -> list[Use]:
-    return replay(samples_of(visits), RULES, idleness.PACE)
+    return replay(samples_of(visits), RULES)
 
 
 @given(evidence)

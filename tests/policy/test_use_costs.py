@@ -16,7 +16,6 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost
 from bot.model.summary import UseCosts
 from bot.model.use import Use, Verdict
-from bot.policy.idleness import PACE
 from bot.policy.rules import Rules
 from bot.policy.use_costs import Stretch, stretches, use_costs
 from tests.policy.use_stories import READY, history, samples_of
@@ -52,7 +51,7 @@ STORIES = [
 
 
 def events_of(visits: str) -> list[Event]:
-    return [changes(at, use) for at, use in history(samples_of(visits), Rules(), PACE)]
+    return [changes(at, use) for at, use in history(samples_of(visits), Rules())]
 
 
 def changes(at: datetime, use: Use) -> Event:

@@ -17,85 +17,87 @@ from bot.policy.rules import Rules
 
 READY = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 STORIES = """
-what happens                       | visits, every 2 min from ready on     | verdict at the end
+what happens                        | visits, every 2 min from ready on     | verdict at the end
 --- work
-a training run                     | 3h 98                                 | in use since 0:02
-a reading of 5 % is work           | 1h 98, 1h 5                           | in use since 0:02
-a reading of 4 % is none           | 1h 98, 1h 4                           | idle since 1:00
-1 of 8 GPUs works                  | 3h 0/0/0/97/0/0/0/0                   | in use since 0:02
-all 4 of 4 GPUs rest               | 1h 97/97/97/97, 1h 0/0/0/0            | idle since 1:00
-an inference server at 5 % duty    | 9 x (18m 0, 2m 40)                    | in use since 0:20
-100 % without a process            | 12h 100                               | in use since 0:02
-it works and nobody is connected   | 1h 98, 1h 98                          | in use since 0:02
-it works, somebody is connected    | 2h 98 +ana                            | in use since 0:02
-work begins after 3 hours          | 3h 0, 2m 98                           | in use since 3:02
+a training run                      | 3h 98                                 | in use since 0:02
+a reading of 5 % is work            | 1h 98, 1h 5                           | in use since 0:02
+a reading of 4 % is none            | 1h 98, 1h 4                           | idle since 1:00
+1 of 8 GPUs works                   | 3h 0/0/0/97/0/0/0/0                   | in use since 0:02
+all 4 of 4 GPUs rest                | 1h 97/97/97/97, 1h 0/0/0/0            | idle since 1:00
+an inference server at 5 % duty     | 9 x (18m 0, 2m 40)                    | in use since 0:20
+100 % without a process             | 12h 100                               | in use since 0:02
+it works and nobody is connected    | 1h 98, 1h 98                          | in use since 0:02
+it works, somebody is connected     | 2h 98 +ana                            | in use since 0:02
+work begins after 3 hours           | 3h 0, 2m 98                           | in use since 3:02
 --- idle
-a training run ended 28 min ago    | 1h 98, 28m 0                          | in use since 0:02
-a training run ended 30 min ago    | 1h 98, 30m 0                          | idle since 1:00
-idle over a weekend                | 1h 98, 48h 0                          | idle since 1:00
-one more reading of work           | 1h 98, 48h 0, 2m 30                   | in use since 49:02
-28 min after that reading          | 1h 98, 48h 0, 2m 30, 28m 0            | in use since 49:02
-30 min after that reading          | 1h 98, 48h 0, 2m 30, 30m 0            | idle since 49:02, as since 1:00
-a burst of 8 min ends no spell     | 1h 98, 48h 0, 10m 30, 30m 0           | idle since 49:10, as since 1:00
-a burst of 10 min ends it          | 1h 98, 48h 0, 12m 30, 30m 0           | idle since 49:12
-a burst each hour is one spell     | 1h 98, 10 x (58m 0, 2m 30), 40m 0     | idle since 11:00, as since 1:00
-memory is held and nothing works   | 1h 98, 1h 0 and memory                | idle since 1:00
-the host's clock is 12 h off       | 1h 98, 40m 0                          | idle since 1:00
-never used for 58 min              | 58m 0                                 | unknown since 0:00
-never used for 60 min              | 1h 0                                  | idle since 0:00
-never used for a day               | 24h 0                                 | idle since 0:00
-spot, visited each minute          | every 1m: 1h 98, 30m 0                | idle since 1:00
-visits are 6 min apart             | every 6m: 1h 98, 30m 0                | idle since 1:00
-17 min apart, 2 visits since work  | every 17m: 68m 98, 34m 0              | unknown since 1:08
-17 min apart, 3 visits since work  | every 17m: 68m 98, 51m 0              | idle since 1:08
-only 2 good visits since work      | every 6m: 1h 98, 2 x (12m -, 6m 0)    | unknown since 1:00
+a training run ended 28 min ago     | 1h 98, 28m 0                          | in use since 0:02
+a training run ended 30 min ago     | 1h 98, 30m 0                          | idle since 1:00
+idle over a weekend                 | 1h 98, 48h 0                          | idle since 1:00
+one more reading of work            | 1h 98, 48h 0, 2m 30                   | in use since 49:02
+28 min after that reading           | 1h 98, 48h 0, 2m 30, 28m 0            | in use since 49:02
+30 min after that reading           | 1h 98, 48h 0, 2m 30, 30m 0            | idle since 49:02, as since 1:00
+a burst of 8 min ends no spell      | 1h 98, 48h 0, 10m 30, 30m 0           | idle since 49:10, as since 1:00
+a burst of 10 min ends it           | 1h 98, 48h 0, 12m 30, 30m 0           | idle since 49:12
+a burst each hour is one spell      | 1h 98, 10 x (58m 0, 2m 30), 40m 0     | idle since 11:00, as since 1:00
+memory is held and nothing works    | 1h 98, 1h 0 and memory                | idle since 1:00
+the host's clock is 12 h off        | 1h 98, 40m 0                          | idle since 1:00
+never used for 58 min               | 58m 0                                 | unknown since 0:00
+never used for 60 min               | 1h 0                                  | idle since 0:00
+never used for a day                | 24h 0                                 | idle since 0:00
+spot, visited each minute           | every 1m: 1h 98, 30m 0                | idle since 1:00
+visits are 6 min apart              | every 6m: 1h 98, 30m 0                | idle since 1:00
+visits are 7 min apart              | every 7m: 70m 98, 2h 0                | unknown since 1:38
+only 2 good visits since work       | every 6m: 1h 98, 2 x (12m -, 6m 0)    | unknown since 1:00
 --- connected
-VS Code is open all weekend        | 1h 98 +code, 60h 0 +code              | connected since 1:00
-it is connected for 28 min         | 1h 98 +ana, 28m 0 +ana                | in use since 0:02
-it is connected for 30 min         | 1h 98 +ana, 30m 0 +ana                | connected since 1:00
-a tunnel without a terminal        | 1h 98, 40m 0 +tunnel                  | connected since 1:00
-never used, but connected          | 30m 0 +ana                            | connected since 0:00
-a scanner comes once               | 1h 98, 30m 0, 2m 0 +scan, 2m 0        | idle since 1:00
-a scanner stays for 2 min          | 1h 98, 30m 0, 4m 0 +scan              | idle since 1:00
-each visit sees another scanner    | 1h 98, 30m 0, 2m 0 +a, 2m 0 +b        | idle since 1:00
-a connection is 4 min old          | 1h 98, 30m 0, 6m 0 +ana               | connected since 1:00
-it closed 28 min ago               | 1h 98, 1h 0 +ana, 28m 0               | connected since 1:00
-it closed 30 min ago               | 1h 98, 1h 0 +ana, 30m 0               | idle since 1:00
-somebody connects while it is idle | 1h 98, 5h 0, 10m 0 +ana               | connected since 1:00
-spot, a connection of 3 min        | every 1m: 1h 98, 30m 0, 4m 0 +ana     | connected since 1:00
+VS Code is open all weekend         | 1h 98 +code, 60h 0 +code              | connected since 1:00
+it is connected for 28 min          | 1h 98 +ana, 28m 0 +ana                | in use since 0:02
+it is connected for 30 min          | 1h 98 +ana, 30m 0 +ana                | connected since 1:00
+a tunnel without a terminal         | 1h 98, 40m 0 +tunnel                  | connected since 1:00
+never used, but connected           | 30m 0 +ana                            | connected since 0:00
+a scanner comes once                | 1h 98, 30m 0, 2m 0 +scan, 2m 0        | idle since 1:00
+a scanner stays for 2 min           | 1h 98, 30m 0, 4m 0 +scan              | idle since 1:00
+each visit sees another scanner     | 1h 98, 30m 0, 2m 0 +a, 2m 0 +b        | idle since 1:00
+a connection is 4 min old           | 1h 98, 30m 0, 6m 0 +ana               | connected since 1:00
+it closed 28 min ago                | 1h 98, 1h 0 +ana, 28m 0               | connected since 1:00
+it closed 30 min ago                | 1h 98, 1h 0 +ana, 30m 0               | idle since 1:00
+somebody connects while it is idle  | 1h 98, 5h 0, 10m 0 +ana               | connected since 1:00
+spot, a connection of 3 min         | every 1m: 1h 98, 30m 0, 4m 0 +ana     | connected since 1:00
 --- unknown
-before the first visit             |                                       | unknown since 0:00
-the probe is not installed yet     | 14m refused                           | unknown since 0:00
-the probe fails from the start     | 1h refused                            | unknown since 0:00 (refused)
-it is refused, visited each 10 min | every 10m: 2h refused                 | unknown since 0:00 (refused)
-its SSH server never answers       | 1h no answer                          | unknown since 0:00 (no answer)
-it answers after 10 min, works     | 10m refused, 2m 98                    | in use since 0:12
-it answers after 10 min and rests  | 10m refused, 1h 0                     | unknown since 0:00
-it answers after 10 min, rests 1 h | 10m refused, 62m 0                    | idle since 0:12
-two visits miss                    | 1h 98, 4m no answer                   | in use since 0:02
-the probe fails from the middle    | 1h 98, 6m no answer                   | unknown since 1:02 (no answer)
-it fails for a day                 | 1h 98, 24h no answer                  | unknown since 1:02 (no answer)
-it comes back and works            | 1h 98, 2h no answer, 2m 98            | in use since 3:02
-it comes back and rests            | 1h 98, 2h no answer, 28m 0            | unknown since 1:02
-it is back and rests for 30 min    | 1h 98, 2h no answer, 32m 0            | idle since 3:02
-an idle machine misses two visits  | 1h 98, 2h 0, 4m no answer, 2m 0       | idle since 1:00
-an idle machine misses three       | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:02
-and it rests on: the same spell    | 1h 98, 2h 0, 6m no answer, 32m 0      | idle since 3:08, as since 1:00
-every second visit misses          | 1h 98, 30 x (2m no answer, 2m 0)      | idle since 1:00
-the bot is down for 5 min          | 1h 98, 2h 0, 4m down, 2m 0            | idle since 1:00
-the bot is down for 2 h, it works  | 1h 98, 2h down, 2m 98                 | in use since 3:02
-the bot is down for 2 h, it rests  | 1h 98, 2h down, 2m 0                  | unknown since 1:00
-the bot is down while it is idle   | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 3:00
-and it rests for 30 min            | 1h 98, 2h 0, 2h down, 32m 0           | idle since 5:02
-its host key changes               | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
-its answers are garbage            | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
-nvidia-smi hangs                   | 1h 98, 6m nvidia smi hangs            | unknown since 1:02 (nvidia smi hangs)
-an AMD machine has no nvidia-smi   | 1h no nvidia smi                      | unknown since 0:00 (no nvidia smi)
-and somebody is connected          | 1h no nvidia smi +ana                 | unknown since 0:00 (no nvidia smi)
-MIG on its only GPU                | 1h -                                  | unknown since 0:00 (no utilization)
-MIG on 1 of 2, the other works     | 1h 98/-                               | in use since 0:02
-MIG on 1 of 2, the other rests     | 1h 0/-                                | unknown since 0:00 (no utilization)
-all kinds of failures in turn      | 1h 98, 2m refused, 2m -, 2m no answer | unknown since 1:02 (no answer)
+before the first visit              |                                       | unknown since 0:00
+the probe is not installed yet      | 14m refused                           | unknown since 0:00
+the probe fails from the start      | 1h refused                            | unknown since 0:00 (refused)
+it is refused, visited each 10 min  | every 10m: 2h refused                 | unknown since 0:00 (refused)
+its SSH server never answers        | 1h no answer                          | unknown since 0:00 (no answer)
+it answers after 10 min, works      | 10m refused, 2m 98                    | in use since 0:12
+it answers after 10 min and rests   | 10m refused, 1h 0                     | unknown since 0:00
+it answers after 10 min, rests 1 h  | 10m refused, 62m 0                    | idle since 0:12
+two visits miss                     | 1h 98, 4m no answer                   | in use since 0:02
+the probe fails from the middle     | 1h 98, 6m no answer                   | unknown since 1:02 (no answer)
+it fails for a day                  | 1h 98, 24h no answer                  | unknown since 1:02 (no answer)
+it comes back and works             | 1h 98, 2h no answer, 2m 98            | in use since 3:02
+it comes back and rests             | 1h 98, 2h no answer, 28m 0            | unknown since 1:02
+it is back and rests for 30 min     | 1h 98, 2h no answer, 32m 0            | idle since 3:02
+it worked, misses three, rests      | 1h 98, 6m no answer, 2m 0             | in use since 1:08
+it works again for an hour          | 1h 98, 6m no answer, 1h 98            | in use since 1:08
+a new spell begins after long work  | 1h 98, 2h 0, 5h 98, 6m -, 32m 0       | idle since 8:08
+an idle machine misses two visits   | 1h 98, 2h 0, 4m no answer, 2m 0       | idle since 1:00
+an idle machine misses three        | 1h 98, 2h 0, 6m no answer, 2m 0       | unknown since 3:02
+and it rests on: the same spell     | 1h 98, 2h 0, 6m no answer, 32m 0      | idle since 3:08, as since 1:00
+every second visit misses           | 1h 98, 30 x (2m no answer, 2m 0)      | idle since 1:00
+the bot is down for 5 min           | 1h 98, 2h 0, 4m down, 2m 0            | idle since 1:00
+the bot is down for 2 h, it works   | 1h 98, 2h down, 2m 98                 | in use since 3:02
+the bot is down for 2 h, it rests   | 1h 98, 2h down, 2m 0                  | unknown since 1:00
+the bot is down while it is idle    | 1h 98, 2h 0, 2h down, 2m 0            | unknown since 3:00
+and it rests for 30 min             | 1h 98, 2h 0, 2h down, 32m 0           | idle since 5:02
+its host key changes                | 1h 98, 6m host key changed            | unknown since 1:02 (host key changed)
+its answers are garbage             | 1h 0, 6m unreadable                   | unknown since 1:02 (unreadable)
+nvidia-smi hangs                    | 1h 98, 6m nvidia smi hangs            | unknown since 1:02 (nvidia smi hangs)
+an AMD machine has no nvidia-smi    | 1h no nvidia smi                      | unknown since 0:00 (no nvidia smi)
+and somebody is connected           | 1h no nvidia smi +ana                 | unknown since 0:00 (no nvidia smi)
+MIG on its only GPU                 | 1h -                                  | unknown since 0:00 (no utilization)
+MIG on 1 of 2, the other works      | 1h 98/-                               | in use since 0:02
+MIG on 1 of 2, the other rests      | 1h 0/-                                | unknown since 0:00 (no utilization)
+all kinds of failures in turn       | 1h 98, 2m refused, 2m -, 2m no answer | unknown since 1:02 (no answer)
 """
 
 
@@ -113,7 +115,7 @@ def stories() -> list[Story]:
     return [Story(*(cell.strip() for cell in line.split("|"))) for line in lines]
 
 
-def pace(visits: str) -> timedelta:
+def _pace(visits: str) -> timedelta:
     """Return how far apart the visits of a story are."""
     match = re.match(r"every (\d+)m: ", visits)
     return timedelta(minutes=int(match[1]) if match else 2)
@@ -121,7 +123,7 @@ def pace(visits: str) -> timedelta:
 
 def samples_of(visits: str) -> list[Sample]:
     """Return the samples of a story."""
-    every = pace(visits)
+    every = _pace(visits)
     text = re.sub(r"^every \d+m: ", "", visits)
     text = re.sub(r"(\d+) x \(([^()]*)\)", lambda match: ", ".join([match[2]] * int(match[1])), text)
     samples: list[Sample] = []
@@ -135,7 +137,7 @@ def samples_of(visits: str) -> list[Sample]:
     return samples
 
 
-def history(samples: list[Sample], rules: Rules, every: timedelta) -> list[tuple[datetime, Use]]:
+def history(samples: list[Sample], rules: Rules) -> list[tuple[datetime, Use]]:
     """Return the verdicts that are stored as these samples arrive, and when. The bot judges each visit with the
     samples of the window and the stored verdict."""
     stored: list[tuple[datetime, Use]] = []
@@ -144,20 +146,18 @@ def history(samples: list[Sample], rules: Rules, every: timedelta) -> list[tuple
         while first < n and samples[first + 1].at < sample.at - idleness.window(rules):
             first += 1
         before = stored[-1][1] if stored else None
-        for use in idleness.after_visit(
-            samples[first:n], sample, ready_at=READY, before=before, rules=rules, pace=every
-        ):
+        for use in idleness.after_visit(samples[first:n], sample, ready_at=READY, before=before, rules=rules):
             if idleness.differs(stored[-1][1] if stored else None, use):
                 stored.append((sample.at, use))
     return stored
 
 
-def replay(samples: list[Sample], rules: Rules, every: timedelta) -> list[Use]:
+def replay(samples: list[Sample], rules: Rules) -> list[Use]:
     """Return the verdicts that are stored as these samples arrive. Without samples, return the one that holds at
     ready."""
     if not samples:
-        return [idleness.judge([], ready_at=READY, before=None, now=READY, rules=rules, pace=every)]
-    return [use for _, use in history(samples, rules, every)]
+        return [idleness.judge([], ready_at=READY, before=None, now=READY, rules=rules)]
+    return [use for _, use in history(samples, rules)]
 
 
 def told(use: Use) -> str:
