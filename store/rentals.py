@@ -66,7 +66,7 @@ _CLAIMED = (
     _c.due_at,
 )
 
-_CONSTANT = frozenset({"id", "owner", "created_at", "card_channel"})
+_CONSTANT = frozenset({"id", "created_at", "card_channel"})
 """Columns that no change writes. Only Messages.redirect writes `card_channel`."""
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.seen_at, "seen")

@@ -154,6 +154,11 @@ def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
 
 
+def change_owner(rental: Rental, owner: str) -> Rental:
+    """An admin gives it to another person, who is no longer a teammate of it."""
+    return alter(rental, owner=owner, teammates=tuple(one for one in rental.teammates if one != owner))
+
+
 def approve(rental: Rental, now: datetime, *, approver: str | None) -> Rental:
     """Buy what was approved. `approver` is None if its owner decided alone."""
     return _procure(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle.service import ownership
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -92,3 +93,26 @@ async def test_a_machine_that_has_an_owner_gets_no_second_one(here: World) -> No
     with pytest.raises(TooLate, match=rental.id):
         await adopt_all(here, owner=BEN)
     assert len(await here.rentals()) == 1
+
+
+async def test_a_rental_gets_another_owner_and_its_ledger_row_is_not_cut(url: str) -> None:
+    async with world(url) as here:
+        rental = await here.ready(teammates=(BEN.id,))
+        await here.pass_time(HOUR)
+        with pytest.raises(Refused):
+            await ownership.change_owner(here.deps, ANA, rental.id, BEN)
+        with pytest.raises(Mistake):
+            await ownership.change_owner(here.deps, CLEO, rental.id, changed(BEN, deactivated=True))
+        await ownership.change_owner(here.deps, CLEO, rental.id, BEN)
+        await here.settle()
+        rental = await here.rental(rental.id)
+        assert (rental.owner, rental.teammates) == (BEN.id, ())
+        event = await here.last_event(rental, E.OWNER_CHANGED)
+        assert (event.at, event.actor, event.facts.people) == (here.now, CLEO.id, (ANA.id, BEN.id))
+        assert (await here.direct(rental))[-1] == (BEN.id, E.OWNER_CHANGED)
+        await ends_as(here, rental, State.DESTROYED, within=2 * HOUR)
+        assert [row.owner for row in await here.ledger(rental)] == [BEN.id]
+        assert (await here.direct(rental))[-1] == (BEN.id, E.ENDING)
+        with pytest.raises(TooLate):
+            await ownership.change_owner(here.deps, CLEO, rental.id, ANA)
+        await check(here)

@@ -1,0 +1,51 @@
+"""Gives a rental another owner. No other code changes the owner of a rental."""
+
+from __future__ import annotations
+
+from bot.errors import Mistake, NextStep, TooLate
+from bot.lifecycle import transitions
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.notifications import change
+from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.service.adopting import check_admin, check_new_owner
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.rental import Rental
+
+
+async def change_owner(deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
+    """Make a person the owner of a rental that is not over, and return it.
+
+    The event has the time. Ledger rows are not cut: a row has the owner at its end, and the events tell what part
+    of it was whose. The limits don't refuse it, since nothing more is bought.
+
+    Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or is its
+    owner already, and TooLate if the rental is over.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        check_admin(admin, deps)
+        check_new_owner(owner, deps)
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+        if rental.state.over:
+            raise TooLate(f"{rental.id} is over. I changed nothing.", rental.id)
+        if rental.owner == owner.id:
+            raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
+        now = deps.clock.now()
+        after = transitions.change_owner(rental, owner.id)
+        event = Event(
+            rental_id=rental.id,
+            kind=EventKind.OWNER_CHANGED,
+            at=now,
+            actor=admin.id,
+            facts=Facts(people=(rental.owner, owner.id)),
+        )
+        await tx.rentals.apply(
+            change(rental, after, events=(event,), rules=deps.rules, real_now=deps.clock.real())
+        )
+        await tx.people.note_seen(admin.id, now)
+        return after
+
+    return await transact(deps, decision)

@@ -1,0 +1,72 @@
+"""Whose an unknown machine may be, and what an admin types before it is destroyed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.model.person import Person
+from bot.model.unknown import UnknownMachine, UnknownPurchase
+from bot.policy.rules import Rules
+from bot.policy.unknown_machines import guess_owner, typed_name, typed_right
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+PEOPLE = [
+    Person(id="U0ANA", name="Ana Silva"),
+    Person(id="U0BEN", name="ben.k"),
+    Person(id="U0BENJI", name="Ben Okri"),
+    Person(id="U0GUS", name="Gus", guest=True),
+    Person(id="U0AL", name="Al"),
+    Person(id="U0LEFT", name="Lefteris", deactivated=True),
+]
+
+
+def machine(name: str | None) -> UnknownMachine:
+    return UnknownMachine(resource_id="3c90c3cc-0d44", status="running", runs=True, name=name, since=NOW)
+
+
+@pytest.mark.parametrize(
+    ("names", "owner"),
+    [
+        (["gpubot-k7mq2-1-u0ana"], "U0ANA"),
+        (["gpubot-k7mq2-1-u0ana", "gpubot-k7mq2-1-u0ben"], None),
+        (["gpubot-k7mq2-1-u0gone"], None),
+        (["gpubot-k7mq2-1"], None),
+        (["train-ana-3"], "U0ANA"),
+        (["SILVA_2"], "U0ANA"),
+        (["banana-1"], None),
+        (["ben-test"], None),
+        (["okri-test"], "U0BENJI"),
+        (["gus-1"], None),
+        (["al-1"], None),
+        (["lefteris-1"], None),
+        (["train-3", None], None),
+        (["node-1", "ana"], "U0ANA"),
+    ],
+)
+def test_the_owner_is_guessed_from_names_only_if_one_person_fits_who_may_use_the_bot(
+    names: list[str | None], owner: str | None
+) -> None:
+    assert guess_owner(map(machine, names), PEOPLE, Rules()) == owner
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "right"),
+    [
+        ("train-3", "train-3", True),
+        ("train-3", " Train 3 ", True),
+        ("train-3\u200b", "train-3", True),
+        ("train-3", "train", False),
+        ("train-3", "", False),
+        (None, "3c90c3cc", True),
+        ("<>", "3c90c3cc", True),
+        ("<>", "", False),
+        ("gpubot-k7mq2-1", "", True),
+        ("gpubot-bench", "", True),
+    ],
+)
+def test_what_is_not_named_as_ours_wants_its_name_typed(name: str | None, typed: str, *, right: bool) -> None:
+    purchase = UnknownPurchase(id="u7mq2", machines=(machine(name),), found_at=NOW, asked_at=NOW)
+    assert typed_right(purchase, typed) is right
+    assert (typed_name(purchase) is None) is (name or "").startswith("gpubot-")
