@@ -77,6 +77,7 @@ quotes = Table(
     Column("request", JsonText[Request](Request), nullable=False),
     _bool("rent_now"),
     _optional_text("changes"),
+    _optional_text("replaces_rental"),
     _optional_text("reply_url"),
     _bool("replaces"),
     _time("created_at", nullable=False),

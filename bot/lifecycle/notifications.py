@@ -43,6 +43,9 @@ def in_thread(event: Event) -> bool:
             return event.facts.why is not None
         case E.DESTROYING:
             return event.facts.why is not Why.LEASE_ENDED
+        case E.READY:
+            # Of a machine that doesn't answer, SILENT says what is known.
+            return event.facts.why is not Why.SSH_SILENT
     return event.kind not in NOT_IN_THREAD
 
 

@@ -114,8 +114,10 @@ def new_rental(
     envelope: Envelope,
     waiting: Waiting | None,
     now: datetime,
+    replaces: Rental | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None."""
+    """Return a new rental: it waits for a decision, or is bought at once if `waiting` is None. If it takes the
+    place of another one, whoever approved that one approved it too."""
     return Rental(
         id=rental_id,
         state=S.PROCURING if waiting is None else S.AWAITING_APPROVAL,
@@ -128,6 +130,8 @@ def new_rental(
         envelope=envelope,
         waiting=waiting,
         created_at=now,
+        approved_by=replaces.approved_by if replaces is not None else None,
+        replaces=replaces.id if replaces is not None else None,
         procuring_since=now if waiting is None else None,
         due_at=now if waiting is None else waiting.expires_at,
     )
@@ -258,9 +262,16 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
 
 
 def become_ready(
-    rental: Rental, *, host: str | None, port: int, host_key: str | None = None, rate: Decimal, lease: Lease
+    rental: Rental,
+    *,
+    host: str | None,
+    port: int,
+    host_key: str | None = None,
+    rate: Decimal,
+    lease: Lease,
+    silent: bool = False,
 ) -> Rental:
-    """The machine can be used from `lease.ready_at` on."""
+    """The machine can be used from `lease.ready_at` on. If it is `silent`, no SSH server has answered on it."""
     return _move(
         rental,
         S.READY,
@@ -271,7 +282,7 @@ def become_ready(
         lease=lease,
         approval_notice_at=None,
         progress="",
-        quiet_since_real=None,
+        quiet_since_real=rental.quiet_since_real if silent else None,
         due_at=lease.ready_at,
     )
 
@@ -282,8 +293,8 @@ def change_rate(rental: Rental, rate: Decimal) -> Rental:
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """A machine that is in use gave its host key, which it had not given before."""
-    return alter(rental, host_key=host_key)
+    """A machine that is in use gave its host key, which it had not given before: it answers on its SSH port."""
+    return alter(rental, host_key=host_key, quiet_since_real=None)
 
 
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:

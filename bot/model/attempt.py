@@ -56,6 +56,10 @@ class Why(StrEnum):
     ASKED = "asked"
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
+    SSH_SILENT = "ssh_silent"
+    """It became ready although nothing answered on its SSH port."""
+    REPLACED = "replaced"
+    """Another rental took its place."""
 
 
 class OwnedKey(Frozen):

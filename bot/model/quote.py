@@ -45,6 +45,8 @@ class Quote(Frozen):
     """The command had `now`: rent the recommended offer if it needs neither an approval nor a confirmation."""
     changes: str | None = None
     """The rental whose waiting request this quote would change."""
+    replaces_rental: str | None = None
+    """The rental whose place is to be taken. The first offer within what that one left is rented once found."""
     reply_url: str | None = None
     """Slack's `response_url`. It works 5 times within 30 minutes."""
     replaces: bool = False

@@ -150,7 +150,8 @@ class Rental(Frozen):
     progress: str = ""
     """How far the machine is, in the market's words."""
     quiet_since_real: Instant | None = None
-    """Since when its SSH port has not answered, in real time."""
+    """Since when its SSH port has not answered, in real time. It stays set if it became ready without an answer,
+    until an SSH server answers."""
     host: str | None = None
     port: int | None = None
     host_key: str | None = None
@@ -167,7 +168,8 @@ class Rental(Frozen):
     replaces: str | None = None
     """The id of the rental whose place it takes."""
     replaced_by: str | None = None
-    """The id of the rental that takes its place. A rental is replaced at most once."""
+    """The id of the rental that takes its place. A rental is replaced at most once; None again if that one ended
+    without a machine while this one still ran."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""
@@ -180,6 +182,16 @@ class Rental(Frozen):
     def lets_in(self, person_id: str) -> bool:
         """Return whether a person is its owner or one of its teammates."""
         return person_id in {self.owner, *self.teammates}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the vendor took its machine. An earlier attempt may still be being deleted."""
+        return self.ending is not None and self.ending.outcome is State.LOST
+
+    @property
+    def silent(self) -> bool:
+        """Whether it is ready although nothing has answered on its SSH port."""
+        return self.state is State.READY and self.quiet_since_real is not None
 
     @property
     def waiting_envelope(self) -> Envelope | None:

@@ -29,6 +29,8 @@ class Request(Frozen):
     """A region group (US, EU, APAC, Other). None means any region."""
     contract: Contract = Contract.ONDEMAND
     vendor: str | None = None
+    without_vendor: str | None = None
+    """A vendor from which nothing is rented: the one whose machine this one replaces, since that doesn't work."""
     max_gpu_rate: Decimal | None = None
     """The person's own cap, USD per GPU and hour."""
     cap_said_per_gpu: bool = True

@@ -78,6 +78,8 @@ class RentalDetails(RentalSummary):
     """Whether its vendor's machines are expected to run the boot script."""
     usual: timedelta | None = None
     """How long such machines usually take from procurement to ready."""
+    replaced: Rental | None = None
+    """The rental whose place it takes."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of its owner that are not over, this one included. Empty unless it waits for a decision."""
 

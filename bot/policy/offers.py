@@ -18,6 +18,7 @@ def fits(offer: Offer, request: Request) -> bool:
         and (request.region is None or same_name(offer.region, request.region))
         and same_name(offer.contract, request.contract)
         and (request.vendor is None or same_name(offer.vendor, request.vendor))
+        and not (request.without_vendor and same_name(offer.vendor, request.without_vendor))
         and offer.rate > 0
         and (request.max_gpu_rate is None or offer.rate <= request.max_gpu_rate * offer.count)
     )

@@ -146,6 +146,12 @@ def may_accept(person_id: str, owner: str) -> bool:
     return person_id == owner
 
 
+def may_replace(person_id: str, owner: str) -> bool:
+    """Return whether a person may rent another machine in the place of this one: its owner alone, whose envelope
+    pays for it."""
+    return person_id == owner
+
+
 def may_change(person_id: str, owner: str) -> bool:
     """Return whether a person may replace a request that waits: its owner alone."""
     return person_id == owner

@@ -15,6 +15,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
 from handlers.views import keys, offers, replies, unknown_machines
 from handlers.views.blocks import Json, Rendered
@@ -113,7 +114,8 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
     if quote.state is QuoteState.WAITING_FOR_KEY:
         return keys.needed(github=rules.keys.github)
     if quote.state is QuoteState.UNANSWERED:
-        return offers.unanswered(quote, now=now, token_refused=view.token_refused)
+        again = view.to_replace if view.to_replace and may_be_replaced(view.to_replace, now) else None
+        return offers.unanswered(quote, now=now, token_refused=view.token_refused, to_replace=again)
     if quote.state is QuoteState.NONE:
         return offers.none_found(quote)
     return offers.found(
@@ -126,6 +128,7 @@ def quote_answer(view: QuoteView, *, rules: Rules, now: datetime, everything: bo
         asked_in=view.asked_in,
         count=len(quote.offers),
         still_waiting=view.still_waiting,
+        to_replace=view.to_replace,
         teammates=view.teammates,
         without_key=view.without_key,
     )

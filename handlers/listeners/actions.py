@@ -25,7 +25,7 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing, unknown_machines
+from handlers.listeners import github_keys, keys, offers, rentals, replacing, requests, sharing, unknown_machines
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -132,6 +132,14 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
     return await rentals.confirm_destroy(context, interaction, value.rental_id)
 
 
+async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    return await replacing.replace(context, interaction, value.rental_id)
+
+
+async def not_working(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    return await replacing.ask_why(context, interaction, value.rental_id)
+
+
 async def extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     return await rentals.open_extend_form(context, interaction, value.rental_id)
 
@@ -226,6 +234,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Action.ASK_OWNER_AGAIN, ask_owner_again),
             _on(Action.LEAVE_ALONE, leave_alone),
             _on(Action.DESTROY, destroy),
+            _on(Action.REPLACE, replace),
+            _on(Action.NOT_WORKING, not_working),
             _on(Action.PROBE_INSTALLED, probe_installed),
             _on(Action.KEEP_AS_IT_IS, keep_as_it_is),
             _on(Action.TAKEN_ON, take_on),

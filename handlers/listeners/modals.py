@@ -23,7 +23,7 @@ from handlers.ids import (
     VersionValue,
     callback_of,
 )
-from handlers.listeners import github_keys, keys, offers, rentals, requests, sharing, unknown_machines
+from handlers.listeners import github_keys, keys, offers, rentals, replacing, requests, sharing, unknown_machines
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import Handler
@@ -87,6 +87,10 @@ async def destroy_confirm(context: Context, interaction: UserInteraction, value:
     return await rentals.destroy_confirmed(context, interaction, value.rental_id)
 
 
+async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    return await replacing.confirmed(context, interaction, value.rental_id)
+
+
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     """Raise Mistake: a notice has no submit button, so the payload is forged or broken."""
     raise Mistake("There is nothing to send off here. I changed nothing.")
@@ -116,6 +120,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
             _on(Callback.EXTEND, extend),
             _on(Callback.ADD_TEAMMATE, sharing.form),
             _on(Callback.DESTROY_CONFIRM, destroy_confirm),
+            _on(Callback.REPLACE, replace),
             _on(Callback.GIVE_OWNER, unknown_machines.give_owner),
             _on(Callback.NOT_OURS, unknown_machines.not_ours),
             _on(Callback.DESTROY_UNKNOWN, unknown_machines.destroy),

@@ -8,6 +8,7 @@ from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.questions import is_on_card
+from bot.policy.replacing import may_be_replaced
 from bot.policy.rules import Rules
 from bot.policy.teammates import keys_still_go_in
 from handlers.ids import Action, RentalValue, VersionValue
@@ -26,6 +27,7 @@ from handlers.views.rental_text import (
     vendor_and_rate,
     why_ended,
 )
+from handlers.views.replacing import NO_SSH_ANSWER, coming_text, new_one_text
 from handlers.views.setup_text import setup_text
 from handlers.views.ssh_text import ssh_command
 from handlers.views.use_text import verdict_text
@@ -50,7 +52,7 @@ def card(details: RentalDetails, *, rules: Rules, now: datetime, zone: str | Non
         blocks.section(shown),
         _bar(details, now),
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
-        closed=details.rental.state.over and settled(details),
+        closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
     )
     return changed(rendered, refresh_after=_refresh_after(details))
 
@@ -88,7 +90,7 @@ def _sentences(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
         return ["Not confirmed gone.", bills, on_it]
     late = "" if settled(details) else "Something that turned up late is being deleted."
-    return [why_ended(details), receipt(details), late]
+    return [why_ended(details), receipt(details), late, new_one_text(rental)]
 
 
 def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
@@ -99,6 +101,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
     command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
     return [
+        NO_SSH_ANSWER if rental.silent else "",
         f"{verdict_text(use, times)}." if use else "",
         sentence(running) if running else "",
         f"Ends {times.time(rental.running_lease.ends_at, posted)}.",
@@ -108,6 +111,7 @@ def _ready(details: RentalDetails, rules: Rules, times: Times) -> list[str]:
         if rental.extension
         else "",
         f"`{command}`" if command else "",
+        coming_text(rental),
         note(rental.request.note),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from bot.errors import NextStep
@@ -12,7 +13,7 @@ from bot.model.summary import RentalDetails
 from bot.policy.roles import has_buttons
 from bot.policy.rules import Rules
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
-from handlers.views import blocks, new_owner_message, not_as_sold, question_message, teammate_message
+from handlers.views import blocks, new_owner_message, not_as_sold, question_message, replacing, teammate_message
 from handlers.views.blocks import Rendered, button
 from handlers.views.error_text import NEXT_STEPS
 from handlers.views.event_text import EventText, event_text, sentence_case
@@ -44,11 +45,12 @@ def direct_message(
 ) -> Rendered:
     """Return the message to `reader` about `event`, as of `now`."""
     times = reader_times(rules, now, zone)
+    write = WRITERS.get(event.kind)
+    if write is not None:
+        return write(event, details, reader, times)
     match event.kind:
-        case EventKind.TEAMMATE_ADDED:
+        case EventKind.TEAMMATE_ADDED | EventKind.READY if reader != details.rental.owner:
             return teammate_message.let_in(event, details, reader, rules, times)
-        case EventKind.READY if reader != details.rental.owner:
-            return teammate_message.ready(event, details, reader, rules, times)
         case EventKind.READY:
             return _ready(event, details, reader, rules, times)
         case EventKind.ADOPTED | EventKind.OWNER_CHANGED:
@@ -59,20 +61,14 @@ def direct_message(
             return question_message.question(event, details, reader, rules, times)
         case EventKind.ENDING:
             return _ending(event, details, reader, rules, times)
-        case EventKind.NOT_AS_SOLD:
-            return _not_as_sold(event, details, reader, times)
-        case EventKind.APPROVED_NOT_READY:
-            return _approved_not_ready(event, details, reader, times)
-        case EventKind.ASKED_AGAIN:
-            return _asked_again(event, details, reader, times)
-        case EventKind.NOT_CONFIRMED:
-            return _not_confirmed(event, details, reader, times)
-        case EventKind.EXPIRED:
-            return _expired(event, details, reader, times)
     words = event_text(event, details, times)
     name = f"{possessive(details, reader)} {describe(details.rental.request)}, {details.rental.id}"
     text = words.about(name) if words else name
-    return blocks.message(f"{text} {NEXT_STEPS[NextStep.ASK_AGAIN]}" if _left_without_machine(event) else text)
+    if not _left_without_machine(event):
+        return blocks.message(text)
+    stays = details.replaced is not None and details.replaced.state is State.READY
+    next_step = f"{details.rental.replaces} runs on." if stays else NEXT_STEPS[NextStep.ASK_AGAIN]
+    return blocks.message(f"{text} {next_step}")
 
 
 def _expired(event: Event, details: RentalDetails, reader: str, times: Times) -> Rendered:
@@ -86,9 +82,7 @@ def _expired(event: Event, details: RentalDetails, reader: str, times: Times) ->
 
 def _left_without_machine(event: Event) -> bool:
     """Return whether the owner lost or never got the machine, without a person having decided that."""
-    return event.kind is EventKind.LOST or (
-        event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
-    )
+    return event.kind is EventKind.ENDED and event.facts.end in {State.FAILED, State.LOST, State.EXPIRED}
 
 
 def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
@@ -98,11 +92,13 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
         return _no_longer_ready(event, details, reader, times)
     until = f" until {times.time(rental.running_lease.ends_at, event.at)}"
     money = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
-    lines = [f"{name} is ready{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
+    is_ready = "runs" if rental.silent else "is ready"
+    lines = [f"{name} {is_ready}{until}{money}.{_why_shorter(rental)}", *_approved_by(details)]
+    if rental.silent:
+        lines.append(f"{replacing.NO_SSH_ANSWER} It may need another minute.")
     lines += ssh_lines(details, reader, rules)
-    silent = any(other.kind is EventKind.SILENT and other.at == event.at for other in details.events)
-    if silent and rental.host_key is None:
-        lines.append("Nothing answers on its SSH port yet; it may need another minute.")
+    if rental.replaced_by is not None:
+        lines.append(f"{replacing.coming_text(rental)} This one runs until that is bought.")
     if rental.extension is not None:
         lines.append(more_time_asked(rental.extension, event.at, times))
     again = shown_again(rental)
@@ -111,7 +107,7 @@ def _ready(event: Event, details: RentalDetails, reader: str, rules: Rules, time
     return blocks.message(
         "\n".join([*lines, f"{again}."]),
         blocks.section("\n".join(lines)),
-        blocks.actions(extend, destroy_button(rental)),
+        blocks.actions(extend, destroy_button(rental), replacing.button_while_it_runs(rental, times.now)),
         blocks.context(again),
         closed=False,
     )
@@ -157,7 +153,8 @@ def _not_as_sold(event: Event, details: RentalDetails, reader: str, times: Times
     if details.rental.state is not State.READY:
         return _no_longer_ready(event, details, reader, times)
     kept = first_after(details, event, {EventKind.KEPT_AS_IT_IS}) is not None
-    return not_as_sold.message(event, details.rental, None, kept=kept)
+    replace = replacing.button_while_it_runs(details.rental, times.now, not_as_sold=True)
+    return not_as_sold.message(event, details.rental, replace, kept=kept)
 
 
 def _ending(event: Event, details: RentalDetails, reader: str, rules: Rules, times: Times) -> Rendered:
@@ -252,3 +249,14 @@ def _not_confirmed(event: Event, details: RentalDetails, reader: str, times: Tim
         return blocks.message(f"{text} I told you again {times.at_time(again.at)}.")
     take_on = button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id))
     return blocks.message(text, blocks.section(text), blocks.actions(take_on), closed=False)
+
+
+WRITERS: dict[EventKind, Callable[[Event, RentalDetails, str, Times], Rendered]] = {
+    EventKind.NOT_AS_SOLD: _not_as_sold,
+    EventKind.APPROVED_NOT_READY: _approved_not_ready,
+    EventKind.ASKED_AGAIN: _asked_again,
+    EventKind.NOT_CONFIRMED: _not_confirmed,
+    EventKind.EXPIRED: _expired,
+    EventKind.LOST: replacing.lost,
+}
+"""Those that need no rules."""

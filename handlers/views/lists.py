@@ -121,6 +121,8 @@ def show(details: RentalDetails, *, reader: str, rules: Rules, now: datetime, zo
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         _allowed(details) if money else "",
+        f"It takes the place of {rental.replaces}." if rental.replaces else "",
+        f"The new one is {rental.replaced_by}." if rental.replaced_by else "",
         setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]

@@ -41,5 +41,7 @@ def message(event: Event, rental: Rental, replace: Json | None, *, kept: bool) -
     text = f"{rental.id} was {difference(event.facts)}."
     if kept:
         return blocks.message(f"{text} You keep it.")
+    if rental.replaced_by is not None:
+        return blocks.message(f"{text} The new one is to be {rental.replaced_by}.", closed=False)
     keep = button("Keep it", Action.KEEP_AS_IT_IS, RentalValue(rental_id=rental.id))
     return blocks.message(text, blocks.section(text), blocks.actions(replace, keep), closed=False)

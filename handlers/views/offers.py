@@ -37,6 +37,7 @@ from handlers.views.format import (
 from handlers.views.limits_text import limit_names
 from handlers.views.machine_text import contract, describe, gpu, machines, place, variant, vendor
 from handlers.views.rental_text import STATES, reader_times
+from handlers.views.replacing import replace_button
 from handlers.views.teammates_text import people_text, without_key_text
 
 SHOWN = 3
@@ -68,6 +69,7 @@ def found(
     asked_in: Channel | None = None,
     count: int | None = None,
     still_waiting: Request | None = None,
+    to_replace: Rental | None = None,
     teammates: Sequence[str] = (),
     without_key: Sequence[str] = (),
 ) -> Rendered:
@@ -75,10 +77,12 @@ def found(
 
     `choices` may be only the first of the offers; `count` is how many were found. `everything` shows more of them.
     `asked_in` is the channel of the command, if it is known; it explains why the card goes to another channel.
-    `still_waiting` is the request that the quote would change, if that waits for a decision. `teammates` are the
+    `still_waiting` is the request that the quote would change, if that waits for a decision. `to_replace` is the
+    rental in whose place none of the offers was rented. `teammates` are the
     names of the people who get in too, `without_key` those of them who have no SSH key.
     """
     times = reader_times(rules, now, zone)
+    not_replaced = _not_replaced(to_replace, quote) if to_replace is not None else ""
     count = len(choices) if count is None else count
     shown = list(choices[: most_shown(everything=everything)])
     best = recommended(shown)
@@ -98,10 +102,11 @@ def found(
     stands = _still_stands(still_waiting, shown)
     no_key = without_key_text(without_key, "I ask for one when you rent")
     offers = (words for words, _ in parts)
-    lines = (heading, utc, refused, *offers, approval, more, until, stands, no_key, card_place)
+    lines = (not_replaced, heading, utc, refused, *offers, approval, more, until, stands, no_key, card_place)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
+        blocks.section(not_replaced) if not_replaced else None,
         blocks.section(f"*{heading}*"),
         blocks.context(utc) if utc else None,
         blocks.section(refused) if refused else None,
@@ -114,6 +119,11 @@ def found(
         blocks.actions(*_actions(quote, count, everything)),
         closed=False,
     )
+
+
+def _not_replaced(rental: Rental, quote: Quote) -> str:
+    most = f"up to {per_hour(rental.envelope.max_rate)}, for {span(quote.request.lease)}, within its old total"
+    return f"Nothing was rented in the place of {rental.id}. It left {most}. What there is now:"
 
 
 def most_shown(*, everything: bool) -> int:
@@ -291,13 +301,19 @@ def nearby_label(request: Request, near: Nearby) -> str:
     return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
-def unanswered(quote: Quote, *, now: datetime, token_refused: bool = False) -> Rendered:
-    """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token."""
+def unanswered(
+    quote: Quote, *, now: datetime, token_refused: bool = False, to_replace: Rental | None = None
+) -> Rendered:
+    """Return the answer if the market didn't answer in time or, with `token_refused`, refuses our token.
+
+    Its button asks again: for a machine in the place of `to_replace`, if there is one."""
     why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
     if token_refused:
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
     text = f"{why} Nothing is rented, and I won't rent later on my own."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id))
+    if to_replace is not None:
+        again = replace_button(to_replace)
     return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
 
 

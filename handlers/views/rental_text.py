@@ -31,6 +31,9 @@ STATES: dict[State, str] = {
     State.WITHDRAWN: "Withdrawn",
 }
 
+SILENT = "Running"
+"""The word for a machine that is ready although nothing answers on its SSH port."""
+
 _REASONS: dict[Why, str] = {
     Why.SOLD_OUT: "{vendor} sold out",
     Why.EXPIRED: "{vendor}'s price no longer stood",
@@ -53,6 +56,8 @@ _REASONS: dict[Why, str] = {
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} took it",
+    Why.SSH_SILENT: "nothing answers on its SSH port",
+    Why.REPLACED: "another one takes its place",
 }
 
 REQUEST_ANSWERS = frozenset(
@@ -89,6 +94,8 @@ def state_word(details: RentalSummary) -> str:
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
+    if rental.silent:
+        return SILENT
     return STATES[rental.state]
 
 
@@ -201,7 +208,7 @@ def current_state(details: RentalDetails, times: Times) -> str:
         when = f" {times.time(rental.over_at)}" if rental.over_at else ""
         return join(f"{STATES[rental.state]}{when}.", why_ended(details))
     if rental.state is State.READY:
-        return f"It is ready, until {times.time(rental.running_lease.ends_at)}."
+        return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:
         return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
     return "It is starting."

@@ -13,6 +13,7 @@ from handlers.views.format import Times
 from handlers.views.keys import add_buttons
 from handlers.views.machine_text import describe
 from handlers.views.rental_text import how_it_ended, machine, more_time_asked, owner, possessive
+from handlers.views.replacing import NO_SSH_ANSWER
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
@@ -22,8 +23,9 @@ def ready(event: Event, details: RentalDetails, reader: str, rules: Rules, times
     name = f"{possessive(details, reader)} {machine(details)}"
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, name, times), closed=rental.state.over)
+    until = f"until {times.time(rental.running_lease.ends_at, event.at)}"
     lines = [
-        f"{name} is ready until {times.time(rental.running_lease.ends_at, event.at)}.",
+        f"{name} runs {until}. {NO_SSH_ANSWER}" if rental.silent else f"{name} is ready {until}.",
         *ssh_lines(details, reader, rules),
     ]
     if rental.extension is not None:

@@ -18,6 +18,7 @@ ENDINGS = {EventKind.ENDED, EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHD
 AFTER_THE_END = {
     EventKind.EXTRA_RESOURCE,
     EventKind.EXTRA_GONE,
+    EventKind.REPLACED,
     EventKind.NOT_CONFIRMED,
     EventKind.TAKEN_ON,
     EventKind.STEP_FAILED,

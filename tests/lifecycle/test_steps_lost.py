@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.model.message import MessageKind
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
+from bot.model.use import Missed, Sample
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.world import HOUR, MINUTE, SECOND, World
 
@@ -25,6 +27,14 @@ AFTER_A_CHECK = pytest.mark.parametrize(
     ],
 )
 """How soon a loss is told if no visit sees the machine: on demand, 90 s later than with visits."""
+
+
+async def ready_behind_a_stale_cache(here: World, contract: Contract) -> Rental:
+    """Return a ready rental whose machine the market's cache shows for ten minutes after it is gone."""
+    rental = await here.ready(contract=contract)
+    await here.pass_time(11 * MINUTE)
+    await here.behaves("*", "stale_cache", seconds=600)
+    return rental
 
 
 async def checked(here: World) -> None:
@@ -50,9 +60,7 @@ async def told_of_loss(here: World, rental: Rental) -> list[MessageKind]:
 async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine(
     here: World, contract: Contract, how: str, within: timedelta
 ) -> None:
-    await here.behaves("*", "stale_cache", seconds=3600)
-    rental = await here.ready(contract=contract)
-    await here.pass_time(5 * MINUTE)
+    rental = await ready_behind_a_stale_cache(here, contract)
     await checked(here)
     taken_at = here.now
     await here.vanish(rental, how)
@@ -66,6 +74,49 @@ async def test_a_loss_is_told_in_time_although_the_cache_still_shows_the_machine
     assert 0 <= row.amount - await here.bill() <= (0 if how == "deleted" else 200_000)
     facts = (await here.last_event(rental, E.LOST)).facts
     assert (facts.why, facts.amount) == (Why.VENDOR_TOOK_IT, row.amount)
+
+
+async def visited(here: World, rental: Rental, missed: Missed | None = None) -> None:
+    """Store what a visit found, as the loop that visits does: a missed visit makes the rental due."""
+    async with here.deps.store.write() as tx:
+        await tx.samples.add(Sample(rental_id=rental.id, at=here.now, missed=missed))
+        if missed is not None:
+            await tx.rentals.make_due([rental.id], here.now)
+
+
+@pytest.mark.parametrize(
+    ("contract", "how", "within"),
+    [
+        (Contract.SPOT, "deleted", 3 * MINUTE),
+        (Contract.SPOT, "missing", 3 * MINUTE),
+        (Contract.ONDEMAND, "deleted", 3 * MINUTE),
+        (Contract.ONDEMAND, "missing", 4 * MINUTE),
+    ],
+)
+async def test_a_visit_that_is_missed_makes_the_bot_ask_the_vendor_at_once(
+    here: World, contract: Contract, how: str, within: timedelta
+) -> None:
+    """The machine vanishes right after a visit, and the next one waits for an answer as long as it may."""
+    rental = await ready_behind_a_stale_cache(here, contract)
+    every = timedelta(seconds=60 if contract is Contract.SPOT else 120)
+    for _ in range(8):
+        await visited(here, rental)
+        before = len(await fresh_reads(here))
+        await here.pass_time(every)
+        # While visits are answered, the vendor itself is left alone.
+        assert len(await fresh_reads(here)) == before
+    await visited(here, rental)
+    taken_at = here.now
+    await here.vanish(rental, how)
+    await here.pass_time(every + 15 * SECOND)
+    await visited(here, rental, Missed.NO_ANSWER)
+    rental = await here.until(rental, State.LOST)
+    assert here.now - taken_at <= within
+
+
+async def fresh_reads(here: World) -> list[dict[str, Any]]:
+    """Return the calls that asked the vendor itself for a machine."""
+    return [call for call in await here.calls("get_resource") if "force_refresh" in str(call["query"])]
 
 
 async def test_a_machine_that_is_not_found_for_less_than_a_minute_is_not_lost(here: World) -> None:

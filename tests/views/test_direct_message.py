@@ -35,10 +35,9 @@ K = EventKind
 
 
 def test_the_ready_message_shows_its_owner_the_ssh_command() -> None:
-    silent = happened(K.SILENT, READY_EVENT.at)
     assert page(
         direct(READY_EVENT, ready()),
-        direct(READY_EVENT, ready(silent, host="2001:db8::7", port=2222)),
+        direct(READY_EVENT, ready(quiet_since_real=clock(12, 37), host="2001:db8::7", port=2222)),
     ) == snapshot("""\
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
@@ -47,17 +46,17 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill; Destroy does.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
+Nothing answers on its SSH port. It may need another minute.
 `ssh -p 2222 root@2001:db8::7`
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill; Destroy does.
-Nothing answers on its SSH port yet; it may need another minute.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
 
@@ -75,7 +74,7 @@ Your 1x H100 (k7mq2) is ready until 17:40, at $2.42/h. That is sooner than asked
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill; Destroy does.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
@@ -109,7 +108,7 @@ Approved by Ben.
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
       bill; Destroy does.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 `ssh root@203.0.113.7`

@@ -181,6 +181,8 @@ def test_every_state_and_reason_has_words() -> None:
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
             "vendor_took_it": "Nebius took it",
+            "ssh_silent": "nothing answers on its SSH port",
+            "replaced": "another one takes its place",
         }
     )
 

@@ -36,17 +36,17 @@ def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
     ) == snapshot("""\
 
 k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7.
-[Keep it]
+[Replace k7mq2, up to $2.47/h] [Keep it]
 
 k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7.
-[Keep it]
+[Replace k7mq2, up to $2.47/h] [Keep it]
 
 k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB and 1x NVIDIA
       A100-SXM4-40GB with 40 GB.
-[Keep it]
+[Replace k7mq2, up to $2.47/h] [Keep it]
 
 k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
-[Keep it]
+[Replace k7mq2, up to $2.47/h] [Keep it]
 """)
 
 

@@ -11,7 +11,6 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
-from bot.model.event import EventKind
 from bot.model.summary import RentalDetails
 from bot.model.use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.policy.key_lines import add_line
@@ -31,7 +30,6 @@ from tests.views.stories import (
     RULES,
     clock,
     gone,
-    happened,
     keys_now,
     making,
     ready,
@@ -99,7 +97,7 @@ Opens with "you@laptop"; with "you@desk" and Ben's too if its set-up runs. If it
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
       First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
       the bill; Destroy does.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
@@ -109,7 +107,7 @@ Opens with "you@laptop".
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
       First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop
       the bill; Destroy does.
-[Extend] [Destroy k7mq2]
+[Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
 
@@ -173,12 +171,6 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
             "The set-up torch doesn't run on it.",
         ]
     )
-
-
-def test_the_ready_message_says_that_nothing_answers_until_the_host_key_was_read() -> None:
-    silent = happened(EventKind.SILENT, READY_EVENT.at)
-    shown = [direct(READY_EVENT, ready(silent, host_key=host_key)) for host_key in (None, HOST_KEY)]
-    assert ["Nothing answers on its SSH port yet" in each for each in shown] == [True, False]
 
 
 def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_of_the_person() -> None:

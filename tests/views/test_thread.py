@@ -178,7 +178,7 @@ It is rented at Hyperstack; the machine is starting.
 
 Held up: Compute Clear doesn't answer. I try until 12:46, then ask again.
 
-It runs, but nothing answers on its SSH port yet. It may need another minute.
+It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
 
 Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 

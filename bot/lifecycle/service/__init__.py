@@ -9,6 +9,7 @@ github_keys  take one's SSH keys from GitHub
 wanted       the offer that was clicked before there was a key
 sharing      let teammates into a rental
 renting      rent an offer, change a request that waits
+replacing    rent another machine in the place of one that was lost or doesn't work
 deciding     approve, deny, accept, withdraw
 leasing      keep, extend
 ending       destroy, take on an alarm

@@ -51,6 +51,8 @@ class QuoteView(Frozen):
     """The channel that it was asked in, if known."""
     still_waiting: Request | None = None
     """The request that it would change, if that still waits for a decision."""
+    to_replace: Rental | None = None
+    """The rental whose place was to be taken."""
     teammates: tuple[str, ...] = ()
     """The names of the people who get in too."""
     without_key: tuple[str, ...] = ()
@@ -82,8 +84,10 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         rental = await tx.rentals.get(quote.rental_id)
         if rental is not None:
             return QuoteView(quote=quote, rental=rental, without_key=without_key)
+    to_replace = await tx.rentals.get(quote.replaces_rental) if quote.replaces_rental is not None else None
     if quote.state is QuoteState.UNANSWERED:
-        return QuoteView(quote=quote, token_refused=await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED))
+        refused = await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED)
+        return QuoteView(quote=quote, token_refused=refused, to_replace=to_replace)
     if quote.state in {QuoteState.WAITING_FOR_KEY, QuoteState.NONE}:
         return QuoteView(quote=quote)
     owner = await tx.people.get(quote.owner, EVER)
@@ -94,6 +98,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
         choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
         zone=owner.tz if owner is not None else None,
         asked_in=await tx.people.channel(quote.asked_in, EVER),
+        to_replace=to_replace,
         still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,

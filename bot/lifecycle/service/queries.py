@@ -89,11 +89,17 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         runs_script=await _runs_script(tx, rental),
         usual=None if usual is None else timedelta(seconds=round(usual)),
         names=await tx.people.names(_people_in(snapshot, events)),
+        replaced=await _replaced_by(tx, rental),
         owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
         if waits
         else (),
         sees_money=money,
     )
+
+
+async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
+    replaced = await tx.rentals.get(rental.replaces) if rental.replaces is not None else None
+    return None if replaced is None else readable_by_all(replaced)
 
 
 async def _runs_script(tx: Tx, rental: Rental) -> bool:

@@ -37,6 +37,12 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
         raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
 
 
+async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
+    """Raise Refused after QUOTES_PER_MINUTE searches within a minute."""
+    if await tx.quotes.asked_since(person.id, deps.clock.now() - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
+        raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
+
+
 async def ask(
     deps: Deps,
     person: Person,
@@ -60,9 +66,7 @@ async def ask(
     check_setup(request.setup, deps.rules)
 
     async def decision(tx: Tx) -> Quote:
-        now = deps.clock.now()
-        if await tx.quotes.asked_since(person.id, now - timedelta(minutes=1)) >= QUOTES_PER_MINUTE:
-            raise Refused(f"That's {QUOTES_PER_MINUTE} searches in a minute. Wait a moment, then ask again.")
+        await check_pace(tx, deps, person)
         teammates = await checked_people(tx, deps.rules, person.id, request.teammates)
         await check_boot_script(tx, deps, person.id, teammates, request, reader=person.id)
         quote = new_quote(
@@ -76,7 +80,7 @@ async def ask(
             changes=changes,
         )
         await tx.quotes.add(quote)
-        await tx.people.note_seen(person.id, now)
+        await tx.people.note_seen(person.id, deps.clock.now())
         return quote
 
     return await transact(deps, decision)

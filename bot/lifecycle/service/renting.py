@@ -74,9 +74,9 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
         person_rentals=usage.person_rentals,
         team_rate=usage.team_rate,
     )
-    await _check_key(tx, deps, person)
+    await check_key(tx, deps, person)
     rental, event = _new_rental(deps, quote, offer, proposal, rental_id=await free_id(tx))
-    events = (event, *await _let_in(tx, rental, rental.teammates, deps.clock.now()))
+    events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
     await tx.rentals.apply(change(None, rental, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, deps.clock.now())
@@ -94,7 +94,7 @@ async def _keep_wanted(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_
     await tx.people.note_seen(person.id, now)
 
 
-async def _check_key(tx: Tx, deps: Deps, person: Person) -> None:
+async def check_key(tx: Tx, deps: Deps, person: Person) -> None:
     """Raise NeedsKey if the person has no key."""
     if not await tx.people.keys(person.id):
         raise NeedsKey(github=deps.rules.keys.github)
@@ -151,7 +151,7 @@ def _waiting(deps: Deps, proposal: Proposal, now: datetime) -> Waiting | None:
     return Waiting(decider=Decider.APPROVER, expires_at=now + deps.rules.approval.expires)
 
 
-async def _let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
+async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
     """Return the event that these people are let in, if there are any."""
     return (await added_event(tx, rental, people, now),) if people else ()
 
@@ -178,7 +178,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         version=rental.envelope.version + 1,
         spent=(await load_snapshot(tx, rental)).spent(now).amount,
     )
-    await _check_key(tx, deps, person)
+    await check_key(tx, deps, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
     after = transitions.change_request(
         rental, quote, offer, envelope=proposal.envelope, waiting=_waiting(deps, proposal, now), now=now
@@ -187,7 +187,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
         rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=envelope_facts(after)
     )
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
-    events = (event, *await _let_in(tx, after, added, now))
+    events = (event, *await let_in(tx, after, added, now))
     await tx.rentals.apply(change(rental, after, events=events, rules=deps.rules, real_now=deps.clock.real()))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)

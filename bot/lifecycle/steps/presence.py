@@ -16,6 +16,7 @@ from bot.lifecycle.transitions import change_rate, finish, known_bill
 from bot.model.attempt import Attempt, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.state import State
+from bot.model.use import Sample
 from bot.policy.presence import Check, next_check
 
 CHECK_AGAIN = timedelta(seconds=30)
@@ -30,7 +31,9 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     if attempt is None:
         return _lost(snapshot, now), now
     alive = snapshot.alive_of(attempt)
-    planned = _planned(snapshot, attempt, now)
+    async with deps.store.read() as tx:
+        last = await tx.samples.newest(snapshot.rental.id)
+    planned = _planned(snapshot, attempt, last, now)
     missing = any(r.missing_since for r in alive)
     if planned.at > now and not missing and any(now - r.read_at < CHECK_AGAIN for r in alive):
         return snapshot, planned.at
@@ -53,16 +56,16 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
         snapshot = snapshot.with_rental(change_rate(snapshot.rental, rate))
-    return snapshot, _planned(snapshot, attempt, now).at
+    return snapshot, _planned(snapshot, attempt, last, now).at
 
 
-def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
+def _planned(snapshot: RentalSnapshot, attempt: Attempt, last: Sample | None, now: datetime) -> Check:
     """Return the next check. Poll a machine that was not found until that counts (LOOK_UP_AGAIN)."""
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]
     if alive and not missing_since:
         read_at = min(resource.read_at for resource in alive)
-        return next_check(read_at, snapshot.rental.request.contract, None, now)
+        return next_check(read_at, snapshot.rental.request.contract, last, now)
     counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
     return Check(at=min([poll_at(now), *counts_at]), live=True)
 

@@ -128,7 +128,9 @@ def _ready(
         question=Question(),
     )
     port = resource.port or 22
-    after = become_ready(rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease)
+    after = become_ready(
+        rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease, silent=silent
+    )
     facts = Facts(
         vendor=attempt.called_offer.vendor,
         vendor_region=attempt.called_offer.vendor_region,
@@ -138,6 +140,7 @@ def _ready(
         until=ends_at,
         gpu=attempt.called_offer.gpu,
         count=attempt.called_offer.count,
+        why=Why.SSH_SILENT if silent else None,
     )
     if silent:
         snapshot = snapshot.with_event(EventKind.SILENT, now, facts)

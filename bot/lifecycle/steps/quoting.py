@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
-from bot.errors import GpubotError, MarketAway, TokenRefused
+from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, TooLate
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.service.quoting import answer
 from bot.lifecycle.service.renting import rent
+from bot.lifecycle.service.replacing import rent_replacement
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.base import changed
 from bot.model.message import MessageKind
@@ -72,6 +73,8 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     bot_was_down = quote.due_at is not None and deps.clock.now() - quote.due_at >= GIVE_UP_AFTER
     if found.rent_now and found.state is QuoteState.FOUND and not bot_was_down:
         found = await _rent_now(deps, found)
+    if found.replaces_rental is not None and found.state is QuoteState.FOUND and not bot_was_down:
+        found = await _replace(deps, found)
     await _answer(deps, found)
 
 
@@ -124,6 +127,16 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
         for r, offers in zip(similar, answers, strict=True)
         if isinstance(offers, tuple) and offers
     )
+
+
+async def _replace(deps: StepDeps, quote: Quote) -> Quote:
+    """Rent the first offer that fits in the place of another rental. Return the quote with the rental. If nothing
+    was rented, return it as it is: it shows its offers. Raise Outage if the store doesn't take it."""
+    try:
+        rental = await rent_replacement(deps, quote)
+    except (Mistake, Refused, TooLate):
+        return quote
+    return quote if rental is None else changed(quote, rental_id=rental.id)
 
 
 async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | None:

@@ -9,13 +9,21 @@ from __future__ import annotations
 from bot.model.base import changed
 from bot.model.event import Event, Facts
 from bot.model.summary import RentalDetails
-from handlers.views.event_text import asking, buying, ending, questions, running, trouble
+from handlers.views.event_text import asking, buying, ending, questions, replacing, running, trouble
 from handlers.views.event_text.composition import EventContext, EventText, sentence_case
 from handlers.views.event_text.ending import short_resource_id
 from handlers.views.event_text.questions import ask_again_text
 from handlers.views.format import Times
 
-TEXTS = {**asking.TEXTS, **buying.TEXTS, **questions.TEXTS, **running.TEXTS, **ending.TEXTS, **trouble.TEXTS}
+TEXTS = {
+    **asking.TEXTS,
+    **buying.TEXTS,
+    **questions.TEXTS,
+    **replacing.TEXTS,
+    **running.TEXTS,
+    **ending.TEXTS,
+    **trouble.TEXTS,
+}
 
 
 def event_text(event: Event, details: RentalDetails, times: Times, *, timed: bool = True) -> EventText | None:

@@ -14,7 +14,7 @@ from handlers.views.event_text.composition import (
     sentence_case,
     total_text,
 )
-from handlers.views.format import difference, join, per_hour
+from handlers.views.format import difference, escape, join, per_hour
 from handlers.views.machine_text import describe, place
 from handlers.views.rental_text import reason, so_far
 from handlers.views.teammates_text import people_text, without_key_text
@@ -104,7 +104,10 @@ def _request_over(word: str) -> Callable[[EventContext], EventText]:
 
 
 def _started(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} rented within the limits", allowed_text(context.facts), colon=True)
+    allowed, replaced = allowed_text(context.facts), context.facts.name
+    if replaced is not None:
+        return EventText(f"{context.actor} rented it in the place of {escape(replaced, 20)}", allowed, colon=True)
+    return EventText(f"{context.actor} rented within the limits", allowed, colon=True)
 
 
 def _teammate_added(context: EventContext) -> EventText:

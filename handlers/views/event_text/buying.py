@@ -91,12 +91,13 @@ def _waiting(context: EventContext) -> EventText:
 
 
 def _silent(_: EventContext) -> EventText:
-    return EventText("It runs, but nothing answers on its SSH port yet", "It may need another minute.")
+    return EventText("It runs and bills, but nothing answers on its SSH port yet", "It may need another minute.")
 
 
 def _ready(context: EventContext) -> EventText:
     took = f" after {span(context.facts.span)}" if context.facts.span else ""
-    return EventText(f"Ready{took}", f"{owner(context.details)}'s {machine(context.details)}.", colon=True)
+    word = "Ready" if context.facts.why is None else "Running"
+    return EventText(f"{word}{took}", f"{owner(context.details)}'s {machine(context.details)}.", colon=True)
 
 
 TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {

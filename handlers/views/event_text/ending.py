@@ -24,6 +24,8 @@ def _destroying(context: EventContext) -> EventText:
     why = reason(facts.why, facts.vendor) if facts.why else "it is no longer wanted"
     if facts.why in {None, Why.ASKED} and context.event.actor is not None:
         why = f"{context.actor} asked for it"
+    if facts.why is Why.REPLACED and context.details.rental.replaced_by is not None:
+        why = f"{context.details.rental.replaced_by} takes its place"
     spent = cost_of(facts)
     return EventText(
         "Being destroyed", join(f"{why}.", f"{so_far(spent)}." if spent and spent.amount else None), colon=True

@@ -13,6 +13,7 @@ down_revision = "0005"
 def upgrade() -> None:
     for name in ("use", "setup_progress", "replaces", "replaced_by"):
         op.add_column("rentals", sa.Column(name, sa.Text()))
+    op.add_column("quotes", sa.Column("replaces_rental", sa.Text()))
     for name in ("latest_end", "probe_answered_at"):
         op.add_column("rentals", sa.Column(name, sa.DateTime(timezone=True)))
     op.add_column("rentals", sa.Column("asked", sa.Text()))

@@ -1,0 +1,126 @@
+"""Which rental may be replaced, and what it leaves to the one that takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import TooLate
+from bot.model.base import Frozen, changed
+from bot.model.event import Event, EventKind
+from bot.model.money import Micros, cost_at_most
+from bot.model.offer import Offer
+from bot.model.rental import Rental
+from bot.model.request import Envelope, Request
+from bot.model.state import State
+from bot.policy.rules import Rules
+from bot.policy.spending import affordable_lease, billed_span
+
+FIRST_HOUR = timedelta(hours=1)
+"""How long after ready its owner may say that a machine doesn't work."""
+LEAST_LEASE = timedelta(hours=1)
+"""The shortest lease of a replacement: a machine first has to start."""
+
+
+class Left(Frozen):
+    """What a rental leaves of its envelope."""
+
+    lease: timedelta
+    max_rate: Decimal
+    """USD per hour for the whole offer."""
+    total: Micros
+
+
+def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:
+    """Return whether a rental may be replaced: once, before its end, if it was lost, if nothing answers on its SSH
+    port, if what runs is `not_as_sold`, or within FIRST_HOUR of ready."""
+    if rental.lease is None or rental.quote_id is None or rental.replaced_by is not None:
+        return False
+    if now >= _last_end(rental):
+        return False
+    runs = rental.state is State.READY
+    early = now - rental.lease.ready_at < FIRST_HOUR
+    return rental.lost or (runs and (rental.silent or not_as_sold or early))
+
+
+def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
+    """Raise TooLate, with what is true instead, if a rental may not be replaced."""
+    if rental.replaced_by is not None:
+        raise TooLate(f"{rental.replaced_by} takes the place of {rental.id} already.", rental.replaced_by)
+    if may_be_replaced(rental, now, not_as_sold=not_as_sold):
+        return
+    if rental.lease is None or rental.quote_id is None:
+        raise TooLate(f"{rental.id} can't be replaced. I changed nothing.", rental.id)
+    if now >= _last_end(rental):
+        raise TooLate(f"{rental.id} would have ended by now, so I rented nothing.", rental.id)
+    if rental.state is State.READY:
+        raise TooLate(f"{rental.id} has run for more than an hour, so I changed nothing.", rental.id)
+    raise TooLate(f"{rental.id} was not lost, so I rented nothing.", rental.id)
+
+
+def _last_end(rental: Rental) -> datetime:
+    return rental.running_lease.latest_end or rental.running_lease.ends_at
+
+
+def was_not_as_sold(events: Collection[Event]) -> bool:
+    """Return whether the first visit found other GPUs than those that were sold, and its owner doesn't keep it."""
+    kinds = {event.kind for event in events}
+    return EventKind.NOT_AS_SOLD in kinds and EventKind.KEPT_AS_IT_IS not in kinds
+
+
+def left_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> Left:
+    """Return what a rental leaves that was ready. `spent` is what it and earlier replacements have cost by `now`.
+
+    The time until its end, at least LEAST_LEASE; its highest price; and its total less what is spent and, while it
+    runs, what it bills for one grace more: until another one is bought.
+    """
+    lease = max(rental.running_lease.ends_at - now, min(LEAST_LEASE, rules.lease.max))
+    rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
+    more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
+    return Left(
+        lease=lease,
+        max_rate=rental.envelope.max_rate,
+        total=max(rental.envelope.total - spent - more, 0),
+    )
+
+
+def replacing_request(rental: Rental, left: Left, now: datetime) -> Request:
+    """Return the request for the rental that takes the place of this one: as before, for the time that is left."""
+    ends_at, request = now + left.lease, rental.request
+    latest_end = rental.running_lease.latest_end
+    return changed(
+        request,
+        lease=left.lease,
+        until=ends_at if request.until is not None else None,
+        up_to=None if latest_end is None else max(latest_end - now, left.lease),
+        teammates=rental.teammates,
+    )
+
+
+def propose_replacement(
+    offer: Offer, request: Request, left: Left, team_rate_left: Decimal, rules: Rules
+) -> Envelope | None:
+    """Return the envelope for an offer, within what a rental left and what the team's limit leaves.
+
+    The lease is shorter than the request's if the total doesn't pay for that. Return None if it doesn't pay for
+    LEAST_LEASE either, or if the offer is above the highest price.
+    """
+    max_rate = min(left.max_rate, team_rate_left)
+    starts = cost_at_most(offer.rate, rules.procure.provision_timeout)
+    lease = affordable_lease(left.total, starts, offer.rate, request.lease, rules)
+    if offer.rate > max_rate or lease < min(LEAST_LEASE, request.lease):
+        return None
+    total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
+    return Envelope(
+        version=1,
+        gpu=request.gpu,
+        count=request.count,
+        region=request.region,
+        contract=request.contract,
+        vendor=request.vendor,
+        price=offer.rate,
+        max_rate=max_rate,
+        lease=lease,
+        total=total,
+    )

@@ -1,0 +1,270 @@
+"""Another machine in the place of one that was lost or doesn't work, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
+from bot.lifecycle.service import account, keys, replacing
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.message import Message, MessageKind
+from bot.model.person import Person
+from bot.model.quote import Quote, QuoteState
+from bot.model.rental import Rental
+from bot.model.request import Contract
+from bot.model.state import State
+from bot.policy.rules import AutoApprove, Limits
+from tests.lifecycle.checks import check, check_delivered
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World, world
+
+
+@pytest.fixture
+async def here(url: str) -> AsyncIterator[World]:
+    """Yield a world on each database. After the test, check what must always hold."""
+    async with world(url, ssh_timeout=0.05) as made:
+        yield made
+        await check(made)
+        await check_delivered(made)
+
+
+async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * HOUR) -> Rental:
+    """Return a rental that its vendor took `after` it was ready."""
+    rental = await here.ready(contract=Contract.SPOT, lease=lease)
+    await here.pass_time(after)
+    await here.vanish(rental, "deleted")
+    return await here.until(rental, State.LOST)
+
+
+async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
+    """Click Replace. Return the search, which is still due."""
+    return await replacing.replace(
+        here.deps, person, rental.id, reply_url="https://slack.test/reply", reason=reason
+    )
+
+
+async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
+    """Replace a rental. Return the one that takes its place."""
+    quote = await click(here, rental, reason=reason)
+    await here.settle()
+    found = (await here.quote(quote.id)).rental_id
+    assert found is not None
+    return await here.rental(found)
+
+
+async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within_the_old_limits(
+    here: World,
+) -> None:
+    here.restart(replace(here.deps, rules=changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))))
+    asked = await here.get(contract=Contract.SPOT, lease=6 * HOUR, teammates=(CLEO.id,), note="run 7")
+    rental = await here.until(await here.approve(asked, BEN), State.READY)
+    await here.pass_time(HOUR)
+    await here.vanish(rental, "deleted")
+    rental = await here.until(rental, State.LOST)
+    left, spent = rental.running_lease.ends_at - here.now, await here.bill()
+    new = await replaced(here, rental)
+    # Ana's envelope was approved by Ben, so nobody is asked again.
+    assert (new.state, new.waiting, new.approved_by) == (State.PROVISIONING, None, BEN.id)
+    assert (new.replaces, new.owner, new.card_channel) == (rental.id, ANA.id, rental.card_channel)
+    assert new.request == changed(rental.request, lease=left)
+    assert (new.envelope.max_rate, new.envelope.lease) == (rental.envelope.max_rate, left)
+    assert new.envelope.total <= rental.envelope.total - spent
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.replaced_by) == (State.LOST, new.id)
+    told = await here.last_event(rental, E.REPLACED)
+    assert (told.actor, told.facts.name, told.facts.why) == (ANA.id, new.id, Why.VENDOR_TOOK_IT)
+    started = await here.last_event(new, E.STARTED)
+    assert (started.actor, started.facts.name) == (ANA.id, rental.id)
+    with pytest.raises(TooLate, match=f"{new.id} takes the place") as late:
+        await click(here, rental)
+    assert late.value.rental_id == new.id
+    await here.until(new, State.READY)
+    assert len(await here.bought()) == 2
+
+
+async def test_two_clicks_at_once_make_one_rental_and_both_are_answered_with_it(here: World) -> None:
+    rental = await lost(here)
+    first, second = await click(here, rental), await click(here, rental)
+    await here.settle()
+    made = [(await here.quote(quote.id)).rental_id for quote in (first, second)]
+    assert made[0] == made[1] == (await here.rental(rental.id)).replaced_by
+    assert len(await here.bought()) == 2
+    assert [r.due_at for r in (await here.quote(first.id), await here.quote(second.id))] == [None, None]
+
+
+async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_twice(here: World) -> None:
+    rental = await lost(here)
+    hold = await here.fault("get_offers", "hang")
+    quote = await click(here, rental)
+    pass_ = await here.engine.run_pass()
+    assert pass_ is not None
+    await here.until_hit(hold)
+    # Killed during the search: another process releases the claims and goes on.
+    async with here.deps.store.write() as tx:
+        await tx.quotes.release_all()
+        await tx.rentals.release_all()
+    here.restart(here.deps)
+    await here.release(hold)
+    # Killed between the purchase's commit and the answer: the answer follows, and no second purchase.
+    found = await replacing.rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
+    assert found is not None
+    await here.settle()
+    assert (await here.quote(quote.id)).rental_id == found.id
+    await here.until(found, State.READY)
+    assert len(await here.bought()) == 2
+
+
+async def offers(here: World, quote: Quote) -> dict[str, object]:
+    """Return the fields of a quote for which offers were found now."""
+    found = await here.deps.market.offers(quote.request)
+    return {"offers": found, "state": QuoteState.FOUND, "found_at": here.now, "due_at": None}
+
+
+# --- nothing fits, or it is not allowed
+
+
+async def test_if_nothing_fits_into_what_was_left_nothing_is_rented_and_the_offers_are_shown(here: World) -> None:
+    """What is left of the total of 30 minutes does not pay for the hour that a replacement has at least."""
+    rental = await lost(here, lease=30 * MINUTE, after=10 * MINUTE)
+    quote = await click(here, rental)
+    await here.settle()
+    quote = await here.quote(quote.id)
+    assert (quote.state, quote.rental_id, quote.due_at) == (QuoteState.FOUND, None, None)
+    assert quote.offers != ()
+    assert (await here.rental(rental.id)).replaced_by is None
+    assert len(await here.bought()) == 1
+    # From the list she rents as usual.
+    await here.until(await here.rent(quote), State.READY)
+
+
+async def test_a_search_that_the_bot_was_down_for_rents_nothing_late(here: World) -> None:
+    rental = await lost(here)
+    quote = await click(here, rental)
+    await here.be_down(5 * MINUTE)
+    assert (await here.quote(quote.id)).rental_id is None
+    assert (await here.rental(rental.id)).replaced_by is None
+
+
+async def test_the_rules_are_judged_again_at_the_click_and_when_the_offers_are_found(here: World) -> None:
+    rental = await lost(here)
+    with pytest.raises(Refused, match="Only its owner"):
+        await click(here, rental, BEN)
+    with pytest.raises(Refused, match="rules don't let you"):
+        await click(here, rental, changed(ANA, deactivated=True))
+    quotes = [await click(here, rental) for _ in range(3)]
+    lower = changed(RULES, limits=Limits(team_per_hour=Decimal("1.00")))
+    here.restart(replace(here.deps, rules=lower))
+    await here.settle()
+    here.restart(replace(here.deps, rules=RULES))
+    here.jump(MINUTE)
+    quotes.append(await click(here, rental))
+    await account.pause(here.deps, CLEO)
+    await here.settle()
+    with pytest.raises(BuyingBlocked):
+        await click(here, rental)
+    await account.resume(here.deps, CLEO)
+    quotes.append(await click(here, rental))
+    await keys.remove_key(here.deps, ANA, "F")
+    await here.settle()
+    with pytest.raises(NeedsKey):
+        await click(here, rental)
+    assert [(await here.quote(quote.id)).rental_id for quote in quotes] == [None] * 5
+    assert [(await here.quote(quote.id)).due_at for quote in quotes] == [None] * 5
+    assert len(await here.bought()) == 1
+    await here.pass_time(6 * HOUR)
+    with pytest.raises(TooLate, match="would have ended"):
+        await click(here, rental)
+
+
+# --- a machine that still runs
+
+
+async def test_a_machine_that_does_not_work_runs_until_one_of_another_vendor_is_bought(here: World) -> None:
+    """The limits are judged without the machine that it replaces: the team's limit has room for one alone."""
+    one = Limits(per_person_rentals=1, team_per_hour=Decimal("2.50"))
+    here.restart(replace(here.deps, rules=changed(RULES, limits=one)))
+    rental = await here.ready(lease=6 * HOUR)
+    assert rental.vendor == "hyperstack"
+    await here.pass_time(10 * MINUTE)
+    hold = await here.fault("procure_offer", "hold_before")
+    quote = await click(here, rental, reason="no GPU in it")
+    buying = asyncio.create_task(here.settle())
+    await here.until_hit(hold)
+    rental = await here.rental(rental.id)
+    new = await here.rental(rental.replaced_by or "")
+    assert (rental.state, new.state) == (State.READY, State.PROCURING)
+    assert len(await here.alive()) == 1
+    await here.release(hold)
+    await buying
+    new, rental = await here.until(new, State.READY), await here.until(rental, State.DESTROYED)
+    assert (new.vendor, new.request.without_vendor) == ("nebius", "hyperstack")
+    assert new.envelope.max_rate <= Decimal("2.50")
+    kinds = await here.event_kinds(rental)
+    assert kinds[-4:] == [E.NOT_WORKING, E.REPLACED, E.DESTROYING, E.ENDED]
+    said = await here.last_event(rental, E.NOT_WORKING)
+    assert (said.actor, said.facts.detail) == (ANA.id, "no GPU in it")
+    accepted = await here.last_event(new, E.ACCEPTED)
+    destroying = await here.last_event(rental, E.DESTROYING)
+    assert timedelta(0) <= destroying.at - accepted.at <= MINUTE
+    assert (destroying.actor, destroying.facts.why) == (None, Why.REPLACED)
+    # Ana did this, so nothing about the first machine pings her; the second is told as ready.
+    assert [kind for _, kind in await here.direct(rental)] == [E.READY]
+    assert (await here.quote(quote.id)).rental_id == new.id
+    # Both together cost no more than what she allowed for the first.
+    assert sum([row.amount for row in await here.ledger(rental)], new.envelope.total) <= rental.envelope.total
+
+
+async def test_if_the_second_cannot_be_bought_the_first_stays_and_can_be_replaced_again(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR, max_gpu_rate=Decimal("2.45"))
+    await here.behaves("nebius", "sold_out")
+    failed = await here.until(await replaced(here, rental, reason="no GPU"), State.FAILED)
+    await here.pass_time(5 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, rental.replaced_by) == (State.READY, None)
+    stays = await here.last_event(rental, E.NOT_REPLACED)
+    assert (stays.facts.name, stays.facts.amount) == (failed.id, 0)
+    assert (ANA.id, E.ENDED) in await here.direct(failed)
+    assert (await here.bought()) == ["hyperstack"]
+    await here.behaves("*", "normal")
+    new = await replaced(here, rental)
+    await here.until(rental, State.DESTROYED)
+    assert (await here.rental(new.id)).vendor == "nebius"
+
+
+async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_after_its_first_hour(
+    here: World,
+) -> None:
+    await here.behaves("hyperstack", "silent_ssh")
+    rental = await here.ready(lease=6 * HOUR)
+    assert rental.silent
+    assert (await here.event_kinds(rental))[-2:] == [E.SILENT, E.READY]
+    # The thread has the renting and the silence, neither shown in the channel.
+    assert [message.broadcast for message in await thread_of(here, rental)] == [False, False]
+    await here.pass_time(2 * HOUR)
+    new = await replaced(here, rental)
+    await here.until(rental, State.DESTROYED)
+    new = await here.until(new, State.READY)
+    assert (new.vendor, new.silent) == ("nebius", False)
+    with pytest.raises(TooLate, match="was not lost"):
+        await click(here, await here.until(await here.destroy(new), State.DESTROYED))
+
+
+async def test_a_machine_that_has_worked_for_an_hour_is_not_replaced(here: World) -> None:
+    rental = await here.ready(lease=6 * HOUR)
+    await here.pass_time(HOUR)
+    with pytest.raises(TooLate, match="more than an hour"):
+        await click(here, rental)
+
+
+async def thread_of(here: World, rental: Rental) -> list[Message]:
+    """Return the replies in the thread of a rental's card."""
+    async with here.deps.store.read() as tx:
+        found = [await tx.messages.get(number) for number in range(1, 100)]
+    return [m for m in found if m and m.rental_id == rental.id and m.kind is MessageKind.THREAD]

@@ -1,0 +1,240 @@
+"""What people see when a machine is lost or doesn't work, and another one takes its place."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from inline_snapshot import snapshot
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.quote import QuoteState
+from bot.model.request import Contract
+from bot.model.state import State
+from bot.policy.replacing import Left
+from bot.policy.spending import OfferChoice
+from handlers.views import lists, offers, replacing
+from tests.slack_limits import problems_of_view
+from tests.views.screens import card, dialog, direct, message, page, thread
+from tests.views.stories import (
+    ANA,
+    NEBIUS,
+    QUOTE,
+    READY_EVENT,
+    RULES,
+    H,
+    M,
+    clock,
+    envelope,
+    gone,
+    happened,
+    making,
+    ready,
+    request,
+)
+
+K = EventKind
+LOST = happened(
+    K.LOST,
+    clock(15, 12),
+    vendor="nebius",
+    why=Why.VENDOR_TOOK_IT,
+    amount=9_100_000,
+    estimated=False,
+    end=State.LOST,
+)
+TAKEN = happened(K.REPLACED, clock(15, 14), ANA, name="f6rat", why=Why.VENDOR_TOOK_IT)
+IS_TO_BE = happened(K.REPLACED, clock(12, 50), ANA, name="f6rat")
+SPOT = request(contract=Contract.SPOT)
+LEFT = Left(lease=3 * H + 28 * M, max_rate=Decimal("2.47"), total=8_950_000)
+
+
+def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None:
+    lost = gone(LOST, state=State.LOST, why=Why.VENDOR_TOOK_IT, request=SPOT)
+    taken = gone(LOST, TAKEN, state=State.LOST, why=Why.VENDOR_TOOK_IT, request=SPOT, replaced_by="f6rat")
+    assert page(
+        direct(LOST, lost),
+        direct(LOST, taken, clock(15, 14)),
+        direct(LOST, lost, clock(18, 41)),
+        card(lost, clock(15, 12)),
+        card(taken, clock(15, 14)),
+        thread(LOST, lost),
+        thread(TAKEN, taken),
+    ) == snapshot("""\
+
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed.
+[Replace k7mq2, up to $2.47/h]
+
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed. The new one is f6rat.
+[Show f6rat]
+
+Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius took it. $9.10 computed. Ask again: /gpu get
+
+*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius took it. 6 h 4 min, $14.68.
+
+*Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius took it. 6 h 4 min, $14.68. The new one is f6rat.
+
+Lost 15:12: Nebius took it. $9.10 computed.
+
+The new one is f6rat.
+""")
+
+
+def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_when_it_runs() -> None:
+    said = happened(K.NOT_WORKING, clock(12, 49), ANA, detail="no <GPU> in it")
+    stays = happened(K.NOT_REPLACED, clock(12, 58), name="f6rat", amount=0)
+    going = happened(K.DESTROYING, clock(12, 52), why=Why.REPLACED, amount=500_000, estimated=False)
+    pending = ready(said, IS_TO_BE, replaced_by="f6rat")
+    assert page(
+        direct(READY_EVENT, pending, clock(12, 50)),
+        card(pending, clock(12, 50)),
+        *(thread(event, pending) for event in (said, IS_TO_BE, going, stays)),
+        card(gone(replaced_by="f6rat"), clock(18, 41)),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+The new one is to be f6rat. This one runs until that is bought.
+[Extend] [Destroy k7mq2]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one is to be f6rat.
+      fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+Ana says that it doesn't work: no <GPU> in it. I look for another one.
+
+The new one is to be f6rat. This one runs until that is bought.
+
+Being destroyed: f6rat takes its place. $0.50 so far.
+
+Not replaced: f6rat got no machine, so this one stays.
+
+*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68. The new one is f6rat.
+""")
+
+
+def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on() -> None:
+    failed = happened(K.ENDED, clock(12, 58), end=State.FAILED, why=Why.NOTHING_LEFT, amount=0, estimated=False)
+    second = changed(gone(failed, state=State.FAILED), replaced=ready().rental)
+    second = changed(second, rental=changed(second.rental, id="f6rat", replaces="k7mq2"))
+    assert page(direct(failed, second)) == snapshot("""\
+
+Failed 12:58: your 1x H100 EU, f6rat. Nothing is left within what was allowed. It cost nothing.
+      k7mq2 runs on.
+""")
+
+
+def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_ready() -> None:
+    silent = ready(quiet_since_real=clock(12, 38))
+    event = changed(READY_EVENT, facts=changed(READY_EVENT.facts, why=Why.SSH_SILENT))
+    assert page(
+        direct(READY_EVENT, silent),
+        card(silent, clock(12, 40)),
+        thread(happened(K.SILENT, clock(12, 40)), silent),
+    ) == snapshot("""\
+
+(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
+Nothing answers on its SSH port. It may need another minute.
+`ssh root@203.0.113.7`
+Opens with "you@laptop".
+First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside doesn't stop the
+      bill; Destroy does.
+[Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
+  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+
+*Running*: 1x H100 EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. Ends 18:40.
+      fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
+""")
+    assert (
+        "Running after 2 min 51 s"
+        in lists.show(changed(silent, events=(event,)), reader=ANA, rules=RULES, now=clock(12, 41)).text
+    )
+
+
+def test_both_rentals_name_the_other_in_their_details() -> None:
+    started = happened(
+        K.STARTED, clock(15, 14), ANA, name="k7mq2", max_rate=Decimal("2.47"), hours=3 * H, total=8_000_000
+    )
+    old = gone(LOST, TAKEN, state=State.LOST, why=Why.VENDOR_TOOK_IT, replaced_by="f6rat")
+    new = changed(making(), rental=changed(making().rental, id="f6rat", replaces="k7mq2"), events=(started,))
+    shown = [lists.show(each, reader=ANA, rules=RULES, now=clock(15, 15)) for each in (old, new)]
+    assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
+
+Lost: 1x H100 EU, Ana, k7mq2.
+  Nebius took it. 6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The
+      new one is f6rat. fine-tune run 7
+  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  15:12  Lost: Nebius took it. $9.10 computed.
+  15:14  The new one is f6rat.
+
+Starting: 1x H100 EU, Ana, f6rat. $2.15/h, $0.06 so far.
+  Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. It takes the place of k7mq2. fine-tune
+      run 7
+  15:14  Ana rented it in the place of k7mq2: up to $2.47/h for 3 h.
+""")
+
+
+def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs() -> None:
+    lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
+    views = [
+        replacing.replace_confirm(lost, LEFT, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, asks_why=True),
+    ]
+    assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
+
+== Replace k7mq2? ==
+I rent the next offer that fits: 1x H100, up to $2.47/h, for 3 h 28 min, at most $8.95 in all.
+[Replace k7mq2] [Go back]
+
+== Replace k7mq2? ==
+I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
+      $8.95 in all.
+Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
+      stays.
+[Replace k7mq2] [Go back]
+
+== Replace k7mq2? ==
+I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
+      $8.95 in all.
+Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
+      stays.
+What doesn't work?: ()
+[Replace k7mq2] [Go back]
+""")
+    assert [problems_of_view(view.view) for view in views] == [[]] * 3
+
+
+def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
+    lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
+    search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
+    choice = OfferChoice(offer=NEBIUS, envelope=envelope())
+    found = offers.found(search, [choice], rules=RULES, now=clock(18, 0), to_replace=lost)
+    away = changed(search, state=QuoteState.UNANSWERED, created_at=clock(17, 58))
+    assert page(
+        message(found, clock(18, 0)),
+        message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
+    ) == snapshot("""\
+
+Nothing was rented in the place of k7mq2. It left up to $2.47/h, for 1 h, within its old total. What
+      there is now:
+*1x H100 in EU, on demand, 1 h from ready*
+$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
+About $2.42, at most $16.06: if it sells out I take the next, up to $2.47/h.
+  Prices stand until 13:05. Nothing is reserved: it can sell out.
+[Refresh] [Change]
+
+Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+[Replace k7mq2, up to $2.47/h]
+""")
