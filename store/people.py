@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlalchemy import bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import Channel, Key, Person
@@ -17,12 +17,6 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 _PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
 _NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
-_OF_ROLES = select(people).where(
-    or_(
-        people.c.id.in_(bindparam("ids", expanding=True)),
-        people.c.groups != literal(frozenset(), people.c.groups.type),
-    )
-)
 _CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= param(channels.c.asked_at, "not_before"))
 _IN_ORDER = (person_keys.c.position, person_keys.c.fingerprint)
 _KEYS = select_by(person_keys.c.user_id, *_IN_ORDER)
@@ -67,10 +61,6 @@ class People:
 
     async def all_known(self) -> list[Person]:
         return to_models(Person, await self._conn.execute(select(people).order_by(people.c.id)))
-
-    async def of_roles(self, user_ids: Collection[str], groups: Collection[str]) -> list[Person]:
-        found = to_models(Person, await self._conn.execute(_OF_ROLES, {"ids": list(user_ids)}))
-        return [person for person in found if person.id in user_ids or person.groups & set(groups)]
 
     async def put(self, person: Person, real_now: datetime) -> None:
         await upsert(self._conn, people, {**values(person), "asked_at": real_now})

@@ -110,11 +110,12 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 def asked_about(question: Question, use: Use | None) -> Asked | None:
     """Return the questions that were asked about the spell of this verdict. A spell is known by its start."""
     asked = question.asked
-    return asked if asked is not None and asked.about == _spell(use) else None
+    return asked if asked is not None and asked.about == spell_of(use) else None
 
 
-def _spell(use: Use | None) -> datetime | None:
-    """Return when the spell of a verdict began: earlier than the verdict if work interrupted it for a moment."""
+def spell_of(use: Use | None) -> datetime | None:
+    """Return when the spell of a verdict began: earlier than the verdict if work interrupted it for a moment.
+    Return None if there is no verdict."""
     return None if use is None else use.spell or use.since
 
 
@@ -130,7 +131,7 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
     """Return what was asked once the question about this spell is asked `now`."""
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
-        return Question(asked=Asked(about=_spell(use), last_at=now, first_at=now))
+        return Question(asked=Asked(about=spell_of(use), last_at=now, first_at=now))
     return Question(asked=changed(asked, last_at=now, times=asked.times + 1))
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from bot.model.event import Event, EventKind
 from bot.model.use import Verdict
 from bot.policy.hours import is_within
-from bot.policy.questions import GAP, NOT_COMPUTING
+from bot.policy.questions import GAP, NOT_COMPUTING, spell_of
 from bot.policy.rules import Rules
 from soak.use.record import Life, Record
 
@@ -126,7 +126,7 @@ def _questions(life: Life) -> list[Event]:
 
 def _spell(event: Event) -> datetime | None:
     """Return the start of the spell that a question is about. Return None if the machine can't be seen into."""
-    return event.facts.use.since if event.facts.use else None
+    return spell_of(event.facts.use)
 
 
 def _least_apart(event: Event, rules: Rules) -> timedelta:

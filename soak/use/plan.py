@@ -14,6 +14,8 @@ BEGINS_AT = 12
 """The hour, in UTC, at which the plan begins, as `tests.lifecycle.world` does."""
 WORKDAY = (8, 19)
 """The local hours between which people rent, on any day of the week."""
+LONG, MORNING = 12 * HOUR, (8, 10)
+"""What runs that long is rented in these local hours."""
 
 
 class Work(StrEnum):
@@ -90,7 +92,8 @@ def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
     # Of sixty rentals, one runs for days and six over a night.
     lengths = [_length(number, rng) for number in range(rentals)]
     zones = [rng.choice(list(ZONES)) for _ in range(people)]
-    planned = [_rental(rng, zones, days, length) for length in lengths]
+    works = _works(rentals, rng)
+    planned = [_rental(rng, zones, days, *both) for both in zip(lengths, works, strict=True)]
     return UsePlan(
         days=days,
         zones=tuple(zones),
@@ -107,16 +110,24 @@ def _length(number: int, rng: random.Random) -> timedelta:
     return rng.choice((1, 2, 3, 3, 5)) * HOUR
 
 
-def _rental(rng: random.Random, zones: list[str], days: int, lease: timedelta) -> PlannedRental:
+def _works(rentals: int, rng: random.Random) -> list[Work]:
+    """Return how each machine is used: every twenty have the same mix, in any order."""
+    mix = [work for work, times in zip(Work, (3, 6, 2, 3, 2, 2, 1, 1), strict=True) for _ in range(times)]
+    decks = [rng.sample(mix, len(mix)) for _ in range(rentals // len(mix) + 1)]
+    return [work for deck in decks for work in deck][:rentals]
+
+
+def _rental(rng: random.Random, zones: list[str], days: int, lease: timedelta, work: Work) -> PlannedRental:
     person = rng.randrange(len(zones))
-    hour = rng.uniform(*WORKDAY) - ZONES[zones[person]] - BEGINS_AT
+    starts, ends = MORNING if lease >= LONG else WORKDAY
+    hour = rng.uniform(starts, ends) - ZONES[zones[person]] - BEGINS_AT
     return PlannedRental(
         at=(rng.randrange(days) * 24 * HOUR + hour * HOUR) % timedelta(days=days),
         person=person,
         lease=lease,
         gpus=rng.choice((1, 1, 8)),
-        work=rng.choices(list(Work), weights=(3, 6, 2, 3, 2, 2, 1, 1))[0],
-        works_for=rng.uniform(0.1, 0.7) * lease,
+        work=work,
+        works_for=rng.uniform(0.05, 0.4) * lease,
         answer=rng.choices(list(Answer), weights=(3, 2, 1, 5))[0],
         answers_after=rng.choice((2, 10, 45)) * MINUTE,
         decision=rng.choice(list(Decision)),

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_week_of_20_people_and_60_rentals(folder: Path) -> None:
-    plan = plan_use(1, people=20, rentals=60, days=7)
+    plan = plan_use(6, people=20, rentals=60, days=7)
     record = await simulate(f"sqlite:///{folder}/week.sqlite", plan)
     assert check(record) == []
     assert len(record.lives) == 60

@@ -42,22 +42,6 @@ async def test_a_forgotten_person_is_not_read(database: Database) -> None:
         assert await tx.people.get(make.BEN, START) is None
 
 
-async def test_people_are_found_by_their_ids_and_by_their_groups(database: Database) -> None:
-    people = [
-        Person(id="U0ANA", name="Ana", tz="Asia/Tokyo"),
-        Person(id="U0BEN", name="Ben", groups=frozenset({"S1", "S2"})),
-        Person(id="U0CLEO", name="Cleo", groups=frozenset({"S3"})),
-        Person(id="U0DORA", name="Dora"),
-    ]
-    async with database.write() as tx:
-        for person in people:
-            await tx.people.put(person, START)
-        await tx.people.forget()
-        found = await tx.people.of_roles(["U0ANA", "U0NOBODY"], ["S2", "S9"])
-        assert sorted(found, key=lambda one: one.id) == people[:2]
-        assert await tx.people.of_roles([], []) == []
-
-
 async def test_names_of_forgotten_people_are_still_read(database: Database) -> None:
     async with database.write() as tx:
         for name in (make.ANA, make.BEN):

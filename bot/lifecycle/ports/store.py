@@ -232,9 +232,6 @@ class People(Protocol):
     async def all_known(self) -> list[Person]:
         """Return every person whom the store knows, as last known."""
 
-    async def of_roles(self, user_ids: Collection[str], groups: Collection[str]) -> list[Person]:
-        """Return the people with one of these ids or in one of these user groups, as they were stored last."""
-
     async def put(self, person: Person, real_now: datetime) -> None: ...
     async def forget(self, user_id: str | None = None) -> None:
         """Make `get` treat the stored person as too old. None: all people."""

@@ -32,7 +32,7 @@ from bot.policy.questions import (
     unanswered,
     use_of,
 )
-from bot.policy.roles import approvers_of, roles_of
+from bot.policy.roles import roles_of
 
 
 async def ask(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -118,9 +118,8 @@ async def _approvers_at(deps: StepDeps, snapshot: RentalSnapshot, asked: Asked, 
 
 async def _zones_of_approvers(deps: StepDeps) -> set[ZoneInfo]:
     """Return the zones of the approvers whom the store knows, or the team's if it knows none."""
-    approvers = approvers_of(deps.rules)
     async with deps.store.read() as tx:
-        people = await tx.people.of_roles(approvers.people, approvers.groups)
+        people = await tx.people.all_known()
     zones = {zone_of(person.tz, deps.rules) for person in people if roles_of(person, deps.rules).approver}
     return zones or {zone_of(None, deps.rules)}
 
