@@ -83,7 +83,7 @@ class HealthReport:
             "engine_passes": self.engine.passes,
             "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
             "late_for_seconds": self.selfcheck.late_for.total_seconds(),
-            "visits_fail": self.visits.faults.since is not None,
+            "visits_fail": self.visits.failing(),
             "store_takes_writes": self.selfcheck.writes,
             "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
             "settled": quiet and not due and not refreshes and undelivered == 0,

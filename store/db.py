@@ -56,7 +56,7 @@ class Transaction:
         )
         self.people = People(conn)
         self.account = Account(conn)
-        self.overdue = Overdue(conn)
+        self.overdue = Overdue(conn, self.visits)
         self.unknown = Unknown(conn, self.messages)
 
 

@@ -18,6 +18,7 @@ from bot.model.attempt import AttemptState, Resource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources
+from store.visits import Visits
 
 _COLUMNS = (
     rentals.c.owner,
@@ -75,8 +76,9 @@ _NOTE_DELETION = (
 class Overdue:
     """bot.lifecycle.ports.store.Overdue."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, visits: Visits) -> None:
         self._conn = conn
+        self._visits = visits
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         oldest = [await claims.oldest_due(self._conn, table, without) for table in (quotes, rentals)]
@@ -109,6 +111,8 @@ class Overdue:
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
+        if attempt.newest:
+            await self._visits.end(attempt.rental_id)
         marked = await self._conn.execute(_MARK, {"key": attempt.rental_id, "attempt_n": attempt.n})
         for known in deleted:
             new = Resource(

@@ -23,6 +23,7 @@ _DEFER = (
     .where(_c.rental_id == param(_c.rental_id, "key"))
     .values(due_at=param(_c.due_at, "next_due"), claimed_by=None)
 )
+_MAKE_DUE = update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "now"))
 _END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
 _STANDING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
 
@@ -33,7 +34,7 @@ class Visits:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
         self.changed = False
-        """Whether the visits of a machine began or ended in this transaction."""
+        """Whether visits of a machine began, ended or were made due in this transaction."""
 
     async def begin(self, rental_id: str, due_at: datetime) -> None:
         """Plan the first visit of a machine that became ready."""
@@ -43,6 +44,10 @@ class Visits:
     async def end(self, rental_id: str) -> None:
         self.changed = True
         await self._conn.execute(_END, {"key": rental_id})
+
+    async def make_due(self, rental_id: str, now: datetime) -> None:
+        self.changed = True
+        await self._conn.execute(_MAKE_DUE, {"key": rental_id, "now": now})
 
     async def claim(self, now: datetime, claimant: str, limit: int) -> list[str]:
         rows = await claims.claim(self._conn, visits, _CLAIMED, now, claimant=claimant, limit=limit)

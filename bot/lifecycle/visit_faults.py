@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,29 +24,35 @@ class VisitFaults:
     def __init__(self) -> None:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """When each machine was visited last, and whether that failed."""
-        self.since: datetime | None = None
+        self._since: datetime | None = None
         """Since when more than half of them fail. None if they don't."""
+
+    @property
+    def machines(self) -> Collection[str]:
+        """Return the machines that count, by rental."""
+        return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
         """Count a visit of a machine whose use was known until then."""
         self._outcomes[rental_id] = now, failed
-        self._look(now)
 
-    def forget(self, rental_id: str, now: datetime) -> None:
+    def forget(self, rental_id: str) -> None:
         """Don't count a machine: its visits ended, or nothing is known of its use."""
-        if self._outcomes.pop(rental_id, None) is not None:
-            self._look(now)
+        self._outcomes.pop(rental_id, None)
 
     def ours(self, now: datetime) -> bool:
         """Return whether no verdict may change now."""
-        return self.since is not None and now - self.since < OURS_AT_MOST
+        return self.many(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
-    def _look(self, now: datetime) -> None:
-        outcomes = [failed for at, failed in self._outcomes.values() if now - at <= COUNTS_FOR]
-        many_fail = len(outcomes) >= FEWEST and 2 * sum(outcomes) > len(outcomes)
-        if many_fail and self.since is None:
-            self.since = now
-            log.error("visits.most_fail", machines=len(outcomes), failed=sum(outcomes))
-        elif not many_fail and self.since is not None:
-            log.info("visits.work_again", seconds=(now - self.since).total_seconds())
-            self.since = None
+    def many(self, now: datetime) -> bool:
+        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
+        self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
+        failed = sum(failed for _, failed in self._outcomes.values())
+        many = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
+        if many and self._since is None:
+            self._since = now
+            log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
+        elif not many and self._since is not None:
+            log.info("visits.work_again", seconds=(now - self._since).total_seconds())
+            self._since = None
+        return many

@@ -49,14 +49,14 @@ async def visit(deps: StepDeps, rental_id: str, faults: VisitFaults) -> str | No
         rental = await tx.rentals.get(rental_id) if await tx.visits.standing([rental_id]) else None
         if rental is None:
             # Its visits ended meanwhile, so another machine at its address may have answered.
-            faults.forget(rental_id, sample.at)
+            faults.forget(rental_id)
             return
         earlier = await tx.samples.reaching_back(rental_id, sample.at - window(deps.rules))
         await tx.samples.add(sample)
         await tx.visits.defer(rental_id, next_visit(rental.request.contract, [*earlier, sample], began))
         _count(faults, rental, result, sample.at)
         after = _with_host_key(rental, result)
-        events = await _changed_key(tx, rental, result, sample.at)
+        events = await _changed_key(tx, rental, result, earlier, sample.at)
         if result.report is not None:
             after, compared = await with_report(tx, after, result.report, sample.at)
             events += compared
@@ -107,7 +107,7 @@ def _sample(rental_id: str, result: Visit, at: datetime) -> Sample:
 def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) -> None:
     """Count the visit, if the use of the machine was known until now."""
     if rental.use is None or rental.use.verdict is Verdict.UNKNOWN:
-        faults.forget(rental.id, now)
+        faults.forget(rental.id)
     else:
         faults.note(rental.id, now, failed=result.missed is not None)
 
@@ -119,9 +119,17 @@ def _with_host_key(rental: Rental, result: Visit) -> Rental:
     return note_host_key(rental, result.host_key)
 
 
-async def _changed_key(tx: Tx, rental: Rental, result: Visit, now: datetime) -> tuple[Event, ...]:
-    """Return the event of a host key that is not the pinned one, once for each such key."""
+async def _changed_key(
+    tx: Tx, rental: Rental, result: Visit, earlier: Sequence[Sample], now: datetime
+) -> tuple[Event, ...]:
+    """Return the event of a host key that is not the pinned one, once for each such key.
+
+    The second visit in a row that finds one tells it. If the vendor took the machine and another one has its
+    address, the loss is told first, since each missed visit makes the bot ask the vendor.
+    """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
+        return ()
+    if not earlier or earlier[-1].missed is not Missed.HOST_KEY_CHANGED:
         return ()
     history = await tx.events.of(rental.id)
     told = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}

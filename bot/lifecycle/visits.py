@@ -39,8 +39,8 @@ def _ignore(_: str) -> None:
 
 
 class Visits:
-    """Sleeps until a visit is due, or until a commit begins or ends the visits of a machine, then runs the visits
-    that are due, `at_once` at most."""
+    """Sleeps until a visit is due, or until a commit begins, ends or hastens visits of a machine. Then it runs the
+    visits that are due, `at_once` at most."""
 
     def __init__(
         self,
@@ -68,12 +68,22 @@ class Visits:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The visits under way, by rental."""
         self._claiming = False
-        deps.store.on_visits(self._wake.set)
+        self._changed = False
+        """Whether visits of a machine began, ended or were made due since the last pass."""
+        deps.store.on_visits(self._note_change)
 
     @property
     def in_flight(self) -> int:
         """Return how many visits are under way, plus one while some are being claimed."""
         return len(self._tasks) + self._claiming
+
+    def _note_change(self) -> None:
+        self._changed = True
+        self._wake.set()
+
+    def failing(self) -> bool:
+        """Return whether more than half of the machines whose use was known miss their visits now."""
+        return self.faults.many(self._deps.clock.now())
 
     async def next_due(self) -> datetime | None:
         """Return when the next visit is due that is not under way. Return None if there is none."""
@@ -150,11 +160,14 @@ class Visits:
     async def _read(self) -> datetime | None:
         """Cancel the visits of machines that are no longer ready: their addresses may be given to others. Return
         when the next visit is due."""
-        under_way = set(self._tasks)
+        changed, self._changed = self._changed, False
+        known = {*self._tasks, *self.faults.machines} if changed else set()
         async with self._deps.store.read() as tx:
             due = await tx.visits.next_due() if self._switched_on else None
-            standing = await tx.visits.standing(under_way) if under_way else set()
-        await self._cancel(under_way - standing)
+            ended = known - await tx.visits.standing(known) if known else set()
+        for rental_id in ended:
+            self.faults.forget(rental_id)
+        await self._cancel(ended)
         return due
 
     async def _cancel(self, rental_ids: Collection[str]) -> None:

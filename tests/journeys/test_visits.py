@@ -33,7 +33,7 @@ async def test_after_a_kill_during_a_visit_visits_go_on_until_the_machine_is_des
 
     await world.sandbox.change_host_keys(machine.resource_id)
     visited = (await world.sandbox.machine(machine.resource_id)).visits
-    await world.passes(4 * MINUTE)
+    await world.passes(5 * MINUTE)
     await world.reads("Ana", "Its SSH host key changed")
     assert (await world.sandbox.machine(machine.resource_id)).visits == visited
 

@@ -17,7 +17,7 @@ from bot.model.request import Contract
 from bot.model.use import Missed, Verdict
 from bot.policy.rules import Idle, ProbeKind
 from tests.lifecycle.checks import check, check_delivered
-from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, RULES, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, RULES, SECOND, Clock, World, world
 
 
 @pytest.fixture
@@ -103,23 +103,22 @@ async def test_samples_older_than_two_days_are_dropped(here: World) -> None:
     assert len(left) < 7
 
 
-async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(here: World) -> None:
-    rental = await here.ready(lease=2 * HOUR)
-    machine = here.machines[rental]
-    machine.use(98)
-    machine.hold()
-    here.jump(2 * MINUTE)
-    await here.visits.run_pass()
-    await machine.arrived.wait()
-    extended = await here.extend(rental, HOUR, settle=False)
-    machine.release()
-    await here.settle()
-    after = await here.rental(rental.id)
-    assert after.lease is not None
-    assert extended.lease is not None
-    assert after.lease.ends_at == extended.lease.ends_at
-    assert after.use is not None
-    assert after.use.verdict is Verdict.IN_USE
+async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(url: str) -> None:
+    async with world(url, probe_line=PROBE) as here:
+        rental = await here.ready(lease=2 * HOUR)
+        machine = here.machines[rental]
+        machine.use(98)
+        machine.hold()
+        here.jump(2 * MINUTE)
+        await here.visits.run_pass()
+        await machine.arrived.wait()
+        extended = await here.extend(rental, HOUR, settle=False)
+        machine.release()
+        await here.settle()
+        after = await here.rental(rental.id)
+        assert after.running_lease.ends_at == extended.running_lease.ends_at
+        assert after.use is not None
+        assert after.use.verdict is Verdict.IN_USE
 
 
 # --- missed visits
@@ -165,7 +164,7 @@ async def test_if_most_visits_fail_at_once_no_verdict_changes_for_an_hour(here: 
     for rental in rentals:
         here.machines[rental].misses(Missed.NO_ANSWER)
     await here.pass_time(40 * MINUTE)
-    assert here.visits.faults.since is not None
+    assert here.visits.failing()
     for rental in rentals:
         assert (await here.samples(rental))[-1].missed is Missed.NO_ANSWER
         assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.IN_USE
@@ -182,7 +181,7 @@ async def test_a_machine_that_fails_alone_is_unknown_after_three_visits(here: Wo
     alone, *others = rentals
     here.machines[alone].misses(Missed.NO_ANSWER)
     await here.pass_time(8 * MINUTE)
-    assert here.visits.faults.since is None
+    assert not here.visits.failing()
     assert [verdict for verdict, _ in await verdicts(here, alone)][-1] is Verdict.UNKNOWN
     for rental in others:
         assert [verdict for verdict, _ in await verdicts(here, rental)][-1] is Verdict.IN_USE
@@ -268,6 +267,44 @@ async def test_a_claim_whose_commit_was_not_answered_does_not_stay(here: World) 
     here.jump(2 * MINUTE)
     await here.settle()
     assert len(await here.samples(rental)) == before + 1
+
+
+async def test_machines_that_are_gone_are_no_sign_that_visits_fail(here: World) -> None:
+    rentals = [await here.ready(person=person, lease=20 * HOUR) for person in (ANA, ANA, BEN, BEN)]
+    for rental in rentals:
+        here.machines[rental].use(98)
+    await here.pass_time(10 * MINUTE)
+    *gone, left = rentals
+    for rental in gone:
+        here.machines[rental].misses(Missed.NO_ANSWER)
+    await here.pass_time(3 * MINUTE)
+    assert here.visits.failing()
+    for rental in gone:
+        await here.vanish(rental, "deleted")
+    await here.pass_time(5 * MINUTE)
+    assert not here.visits.failing()
+    here.machines[left].misses(Missed.NO_ANSWER)
+    await here.pass_time(8 * MINUTE)
+    assert (await verdicts(here, left))[-1][0] is Verdict.UNKNOWN
+
+
+async def test_logins_begin_one_after_the_other(here: World) -> None:
+    pauses: list[float] = []
+
+    class StoppedClock(Clock):
+        def monotonic(self) -> float:
+            return 1000.0
+
+        async def pause(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    for person in (ANA, ANA, BEN, BEN):
+        await here.ready(person=person, lease=20 * HOUR)
+    here.jump(5 * MINUTE)
+    here.visits = Visits(replace(here.deps, clock=StoppedClock(here.now)), claimant="paced", logins_per_second=4)
+    await here.visits.run_pass()
+    await here.visits.drain()
+    assert sorted(pauses) == [0.25, 0.5, 0.75]
 
 
 async def test_no_more_than_so_many_visits_run_at_once(here: World) -> None:

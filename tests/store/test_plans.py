@@ -142,6 +142,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.rentals.resources_by_id(["r1", "r2"]),
     lambda tx: tx.rentals.attempts_of([make.resource("r1"), make.resource("r2")]),
     lambda tx: tx.visits.defer("k7mq2", START),
+    lambda tx: tx.visits.make_due("k7mq2", START),
     lambda tx: tx.visits.end("k7mq2"),
     lambda tx: tx.visits.standing(["k7mq2", "p4wd9"]),
     lambda tx: tx.samples.since("k7mq2", START),

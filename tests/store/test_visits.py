@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.clock import MovedClock
+from bot.model.attempt import AttemptState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.use import GpuUse, Missed, Sample
@@ -54,6 +55,39 @@ async def test_a_machine_is_visited_from_ready_until_it_is_not_ready(database: D
         assert await tx.visits.standing(["k7mq2"]) == set()
         assert not await tx.visits.defer("k7mq2", START + MINUTE)
         assert await tx.visits.claim(START + timedelta(days=1), "a", 9) == []
+
+
+async def test_the_overdue_deletion_of_a_machine_ends_its_visits(database: Database) -> None:
+    starting = make.rental(state=State.PROVISIONING, attempts=1)
+    await make.store_rental(database, starting, make.attempt(state=AttemptState.BOUGHT))
+    await change(database, starting, state=State.READY, lease=make.lease())
+    async with database.write() as tx:
+        attempt = await tx.overdue.attempt("k7mq2", 1)
+        assert attempt is not None
+        assert await tx.overdue.mark_for_deletion(attempt, [], START)
+        assert await tx.visits.standing(["k7mq2"]) == set()
+
+
+async def test_the_loop_that_visits_learns_of_each_begin_and_end_and_of_a_visit_that_is_made_due(
+    database: Database,
+) -> None:
+    calls: list[None] = []
+    database.on_visits(lambda: calls.append(None))
+    starting = await store_starting(database)
+    assert len(calls) == 0
+    ready = await change(database, starting, state=State.READY, lease=make.lease())
+    assert len(calls) == 1
+    async with database.write() as tx:
+        assert await tx.visits.claim(START, "a", 9) == ["k7mq2"]
+        assert await tx.visits.defer("k7mq2", START + 5 * MINUTE)
+    assert len(calls) == 1
+    async with database.write() as tx:
+        await tx.visits.make_due("k7mq2", START + MINUTE)
+        await tx.visits.make_due("other", START + MINUTE)
+        assert await tx.visits.next_due() == START + MINUTE
+    assert len(calls) == 2
+    await change(database, ready, state=State.LOST)
+    assert len(calls) == 3
 
 
 async def test_visits_are_claimed_longest_due_first_and_once(database: Database) -> None:

@@ -130,6 +130,9 @@ class Visits(Protocol):
     async def defer(self, rental_id: str, due_at: datetime) -> bool:
         """End the claim and set when the next visit is due. Return False if its visits have ended meanwhile."""
 
+    async def make_due(self, rental_id: str, now: datetime) -> None:
+        """Visit this machine now. Do nothing if it is not visited."""
+
     async def end(self, rental_id: str) -> None:
         """Visit this machine no more."""
 
@@ -297,8 +300,8 @@ class Overdue(Protocol):
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Return False
-        if it was marked already."""
+        """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Its
+        machine is visited no more. Return False if it was marked already."""
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         """Return the id of the quote or rental that is due first, claimed or not, and when. Leave out the ids
@@ -347,7 +350,7 @@ class Store(Protocol):
         that only waited too long for its turn counts as taken if another one was committed meanwhile."""
 
     def on_visits(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every commit by which the visits of a machine began or ended."""
+        """Call `listener` after every commit by which visits of a machine began, ended or were made due."""
 
     def on_commit(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every commit that wrote, because something may be due then."""

@@ -19,7 +19,7 @@ async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
     async def decision(tx: Tx) -> Rental:
         rental = await load_extendable(tx, deps, person, rental_id)
         now = deps.clock.now()
-        await tx.visits.defer(rental_id, now)
+        await tx.visits.make_due(rental_id, now)
         if not any(event.kind is EventKind.PROBE_INSTALLED for event in await tx.events.of(rental_id)):
             event = Event(rental_id=rental_id, kind=EventKind.PROBE_INSTALLED, at=now, actor=person.id)
             after, real = alter(rental), deps.clock.real()
