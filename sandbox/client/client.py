@@ -132,6 +132,11 @@ class SandboxClient:
         """Set how a vendor behaves from now on. `*` sets all vendors."""
         await self.compute.post(f"vendors/{name}", {"behaviour": behaviour, **fields})
 
+    async def add_machine(self, name: str, gpu_type: str = "H100", rate: str = "2.10") -> str:
+        """Add a running machine that was not procured through the API. Return its id."""
+        body = {"name": name, "gpu_type": gpu_type, "rate": rate}
+        return str((await self.compute.post("resources", body))["resource_id"])
+
     async def vanish(self, resource_id: str, how: str) -> None:
         """Let the vendor take a machine back: `deleted`, or `missing` as if it had never existed."""
         await self.compute.post(f"resources/{resource_id}/vanish", {"how": how})

@@ -1,0 +1,40 @@
+"""A machine that nobody bought through the bot gets an owner, and SIGKILL meanwhile makes no second one."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from tests.journeys.checks import check_consistency
+from tests.journeys.world import PEOPLE, World, locked
+
+LEAD = "A machine I don't know is running"
+
+
+async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental_like_any_other(
+    world: World,
+) -> None:
+    await world.sandbox.add_machine("train-ana-3")
+    await world.passes(timedelta(minutes=10))
+    asked = await world.reads("Cleo", LEAD)
+    assert "named train-ana-3" in asked.text
+    assert "It may be Ana's." in asked.text
+    await world.clicks("Cleo", asked, "Give it an owner")
+    dialog = await world.sandbox.open_modal(PEOPLE["Cleo"])
+    with locked(world.database):
+        submission = asyncio.create_task(world.sandbox.submit(PEOPLE["Cleo"], dialog))
+        await world.until_handling()
+        await world.kill()
+    assert not (await submission).ok
+    await world.restart()
+    await world.confirms("Cleo")
+    await world.kill()
+    await world.restart()
+    rental = await world.rental()
+    assert (await world.card(rental)).text.startswith("Ready: 1x H100 SXM 80 GB, Ana")
+    assert "I don't know whose keys are on it." in (await world.reads("Ana", rental)).text
+    await world.passes(timedelta(minutes=10))
+    assert rental in (await world.reads("Cleo", "gave it an owner")).text
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=[])
