@@ -10,10 +10,12 @@ from bot import health
 from bot.clock import SystemClock
 from bot.lifecycle.engine import Engine
 from bot.lifecycle.service import ending
+from bot.lifecycle.visits import Visits
 from bot.metrics import Metrics
 from bot.model.state import State
+from bot.model.use import Missed
 from tests.lifecycle.failing import BrokenProber
-from tests.lifecycle.world import ANA, BEN, MINUTE, World
+from tests.lifecycle.world import ANA, BEN, MINUTE, PROBE, World, world
 
 
 def counted(here: World) -> Metrics:
@@ -45,6 +47,23 @@ async def test_attempts_are_counted_by_their_state(here: World) -> None:
         ("bought", ""): 1,
         ("gone", ""): 1,
     }
+
+
+async def test_visits_are_counted_by_their_outcome(sqlite_url: str) -> None:
+    metrics = Metrics()
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        here.visits = Visits(here.deps, claimant="counted", on_visit=metrics.visit)
+        rental = await here.ready()
+        await here.pass_time(5 * MINUTE)
+        here.machines[rental].misses(Missed.NO_ANSWER)
+        await here.pass_time(2 * MINUTE)
+    counted = {
+        sample.labels["outcome"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "gpubot_visits_total"
+    }
+    assert counted == {"answered": 3, "no_answer": 1}
 
 
 async def test_an_answered_attempt_is_counted_although_its_rental_changed_meanwhile(here: World) -> None:

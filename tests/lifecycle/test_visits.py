@@ -121,6 +121,23 @@ async def test_a_change_during_a_visit_and_what_the_visit_saw_are_both_kept(url:
         assert after.use.verdict is Verdict.IN_USE
 
 
+async def test_checks_of_a_machine_go_on_while_its_visit_hangs(here: World) -> None:
+    rental = await here.ready(lease=8 * HOUR)
+    machine = here.machines[rental]
+    machine.hold()
+    here.jump(2 * MINUTE)
+    await here.visits.run_pass()
+    await machine.arrived.wait()
+    asked = len(await here.calls("get_resource"))
+    here.jump(5 * MINUTE)
+    await here.engine.run_pass()
+    await here.engine.drain()
+    assert here.visits.in_flight == 1
+    assert len(await here.calls("get_resource")) > asked
+    machine.release()
+    await here.settle()
+
+
 # --- missed visits
 
 
