@@ -17,7 +17,6 @@ from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.model.unknown import UnknownMachine
-from bot.policy.resource_names import read_name
 from bot.policy.rules import Rules
 
 UNKNOWN_GPU = "unknown GPU"
@@ -68,9 +67,7 @@ def adopt(
     request = Request(
         gpu=attempt.gpu,
         count=sum(machine.count for machine in machines),
-        vendor=first.vendor,
         lease=ends_at - now,
-        probe=read_name(first.name) is not None,
     )
     bill = cost_so_far(machines, now)
     address = next((machine for machine in machines if machine.host is not None), first)
@@ -154,7 +151,7 @@ def _envelope(request: Request, rate: Decimal, bill: AccruedCost, rules: Rules) 
         count=request.count,
         region=None,
         contract=Contract.ONDEMAND,
-        vendor=request.vendor,
+        vendor=None,
         price=rate,
         max_rate=rate,
         lease=request.lease,

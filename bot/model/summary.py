@@ -86,9 +86,13 @@ class RentalDetails(RentalSummary):
     @property
     def bought_by(self) -> str:
         """Slack id of the person whose keys the purchase sent: its first owner."""
-        changes = (event.facts.people for event in self.events if event.kind is EventKind.OWNER_CHANGED)
-        first = next((people for people in changes if people), None)
-        return first[0] if first else self.rental.owner
+        return next(iter(self.former_owners), self.rental.owner)
+
+    @property
+    def former_owners(self) -> tuple[str, ...]:
+        """Slack ids of the people who owned it before its owner, the first one first."""
+        changes = [event.facts.people or () for event in self.events if event.kind is EventKind.OWNER_CHANGED]
+        return tuple(people[0] for people in changes if people)
 
     @property
     def current(self) -> Attempt | None:

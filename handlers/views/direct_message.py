@@ -45,6 +45,8 @@ def direct_message(
 ) -> Rendered:
     """Return the message to `reader` about `event`, as of `now`."""
     times = reader_times(rules, now, zone)
+    if reader in details.former_owners and not details.rental.lets_in(reader):
+        return new_owner_message.no_longer_yours(details)
     write = WRITERS.get(event.kind)
     if write is not None:
         return write(event, details, reader, times)

@@ -10,7 +10,7 @@ from handlers.views import blocks
 from handlers.views.blocks import Rendered, button
 from handlers.views.format import Times, escape, join, per_hour, person
 from handlers.views.lease_buttons import destroy_button, take_back_button
-from handlers.views.rental_text import machine, more_time_asked, so_far
+from handlers.views.rental_text import machine, more_time_asked, owner, so_far
 from handlers.views.ssh_text import shown_again, ssh_lines
 
 
@@ -31,6 +31,11 @@ def new_owner(event: Event, details: RentalDetails, reader: str, rules: Rules, t
         blocks.context(again),
         closed=False,
     )
+
+
+def no_longer_yours(details: RentalDetails) -> Rendered:
+    """Return what every message to a former owner says: whose the machine is now, and nothing else of it."""
+    return blocks.message(f"{machine(details)} is {owner(details)}'s now.")
 
 
 def _adopted(event: Event, details: RentalDetails, times: Times) -> str:

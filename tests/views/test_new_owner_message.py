@@ -11,7 +11,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind as K
 from bot.model.summary import RentalDetails
 from tests.views.screens import direct, page, thread
-from tests.views.stories import ANA, BEN, CARL, clock, gone, happened, keys_now, ready
+from tests.views.stories import ANA, BEN, CARL, READY_EVENT, clock, gone, happened, keys_now, ready
 
 KEY = OwnedKey(person=ANA, line="ssh-ed25519 AAAAC3NzaC1lZDI1", comment="ana@desk", fingerprint="SHA256:9fA")
 ADOPTED = happened(
@@ -69,7 +69,7 @@ Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I did
 
 def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
     details = changed(ready(CHANGED), keys_now=keys_now(KEY))
-    assert page(direct(CHANGED, details), thread(CHANGED)) == snapshot("""\
+    assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
@@ -84,4 +84,6 @@ First look: nvidia-smi. Its disk goes when it goes. Shutting it down from inside
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 Carl made Ana its owner: it was Ben's.
+
+1x H100 (k7mq2) is Ana's now.
 """)

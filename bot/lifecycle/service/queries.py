@@ -68,9 +68,10 @@ async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDe
 
 async def details_for_direct_message(tx: Tx, deps: Deps, reader: Person, rental: Rental) -> RentalDetails | None:
     """Return a rental for a direct message. Return None if its reader may not read it any more: a teammate who
-    left or became a guest."""
-    may_read = may_read_direct_message(reader, rental, deps.rules)
-    return await details_for(tx, deps, reader, rental) if may_read else None
+    left or became a guest. A former owner may read whose it is now."""
+    details = await details_for(tx, deps, reader, rental)
+    may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
+    return details if may_read else None
 
 
 async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: bool) -> RentalDetails:
